@@ -1,2 +1,3 @@
 #pragma once
 int ck_placeholder(void);
+#include "sparse.h"
