@@ -1,7 +1,5 @@
 // See sparse.h. Vector extensions, compiled for three x86-64 levels and chosen at load; elsewhere one portable version.
 #include "sparse.h"
-#include <math.h>
-#include <string.h>
 
 #if defined(__x86_64__) && defined(__linux__)
 #define EACH_LEVEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -13,20 +11,6 @@ typedef float f32x16 __attribute__((vector_size(64), aligned(4)));
 typedef double f64x8 __attribute__((vector_size(64), aligned(8)));
 typedef float f32x8 __attribute__((vector_size(32), aligned(4)));
 typedef int32_t i32x16 __attribute__((vector_size(64), aligned(4)));
-
-EACH_LEVEL float ck_dot(const float *a, const float *b, int64_t n) {
-  f32x16 s0 = {0}, s1 = {0};
-  int64_t i = 0;
-  for (; i + 32 <= n; i += 32) {
-    s0 += *(const f32x16 *)(a + i) * *(const f32x16 *)(b + i);
-    s1 += *(const f32x16 *)(a + i + 16) * *(const f32x16 *)(b + i + 16);
-  }
-  s0 += s1;
-  float sum = 0;
-  for (int lane = 0; lane < 16; lane++) sum += s0[lane];
-  for (; i < n; i++) sum += a[i] * b[i];
-  return sum;
-}
 
 EACH_LEVEL double ck_dot_double(const float *a, const float *b, int64_t n) {
   f64x8 s0 = {0}, s1 = {0};
@@ -59,27 +43,10 @@ EACH_LEVEL double ck_dot_mixed(const float *a, const double *b, int64_t n) {
 
 double ck_square_sum(const float *x, int64_t n) { return ck_dot_double(x, x, n); }
 
-EACH_LEVEL void ck_axpy(float alpha, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) *(f32x16 *)(y + i) += alpha * *(const f32x16 *)(x + i);
-  for (; i < n; i++) y[i] += alpha * x[i];
-}
-
 EACH_LEVEL void ck_axpy_double(double alpha, const float *x, double *y, int64_t n) {
   int64_t i = 0;
   for (; i + 8 <= n; i += 8) *(f64x8 *)(y + i) += alpha * __builtin_convertvector(*(const f32x8 *)(x + i), f64x8);
   for (; i < n; i++) y[i] += alpha * x[i];
-}
-
-EACH_LEVEL int ck_all_finite(const float *x, int64_t n) {
-  // An exponent of all ones is the only pattern of NaN and infinity.
-  int bad = 0;
-  for (int64_t i = 0; i < n; i++) {
-    uint32_t bits;
-    memcpy(&bits, x + i, 4);
-    bad |= (bits & 0x7f800000u) == 0x7f800000u;
-  }
-  return !bad;
 }
 
 EACH_LEVEL int64_t ck_collect_active(const float *pre, const float *bias, const float *norm, int64_t n, float bound,

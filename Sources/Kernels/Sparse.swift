@@ -3,12 +3,7 @@
 // Refuses: nothing at run time; pointers and counts are the caller's promise, and regions must not overlap.
 
 import CKernels
-import Dispatch
-
-/// Σ a[i]·b[i] over `count` values, in fp32.
-public func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
-  ck_dot(a, b, Int64(count))
-}
+import Synchronization
 
 /// Σ a[i]·b[i] over `count` fp32 values, products and sum in fp64.
 public func dotInDouble(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Double {
@@ -25,13 +20,6 @@ public func squareSum(_ x: UnsafePointer<Float>, count: Int) -> Double {
   ck_square_sum(x, Int64(count))
 }
 
-/// y[i] += α·x[i] over `count` values.
-public func addScaled(
-  _ alpha: Float, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int
-) {
-  ck_axpy(alpha, x, y, Int64(count))
-}
-
 /// y[i] += α·x[i] over `count` values, y and the arithmetic in fp64.
 public func addScaled(
   _ alpha: Double, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Double>, count: Int
@@ -41,7 +29,7 @@ public func addScaled(
 
 /// Whether all `count` values are finite.
 public func allFinite(_ x: UnsafePointer<Float>, count: Int) -> Bool {
-  ck_all_finite(x, Int64(count)) != 0
+  ck_count_non_finite(x, Int64(count)) == 0
 }
 
 /// Where `collectActive` writes: three columns, each with room for every latent.
@@ -109,9 +97,10 @@ public struct AdamStep: Sendable {
   }
 }
 
-/// Cuts `0..<count` into pieces of at most `size` and runs them on all cores; returns when all are done.
+/// Cuts `0..<count` into pieces of at most `size` and works them off on all threads of the pool; returns when all are done.
 ///
-/// The cut depends on `count` and `size` alone, so a body that writes only to its own piece gives the same result on any machine.
+/// The cut depends on `count` and `size` alone, so a body that writes only to its own piece gives the same result on any
+/// number of threads. A call from inside `body` runs on the calling thread.
 public func inPieces(of size: Int, count: Int, _ body: (Range<Int>) -> Void) {
   guard count > 0 else { return }
   let pieces = (count + size - 1) / size
@@ -119,10 +108,12 @@ public func inPieces(of size: Int, count: Int, _ body: (Range<Int>) -> Void) {
     body(0..<count)
     return
   }
-  // Sound: concurrentPerform returns only when every piece is done, so `body` never outlives this call, and the
-  // contract above keeps what two pieces write apart.
-  nonisolated(unsafe) let body = body
-  DispatchQueue.concurrentPerform(iterations: pieces) { piece in
-    body(piece * size..<min(count, (piece + 1) * size))
+  let next = Atomic<Int>(0)
+  Compute.parallel { _, _ in
+    while true {
+      let piece = next.add(1, ordering: .relaxed).oldValue
+      guard piece < pieces else { return }
+      body(piece * size..<min(count, (piece + 1) * size))
+    }
   }
 }

@@ -4,20 +4,14 @@
 #pragma once
 #include <stdint.h>
 
-/// Σ a[i]·b[i], accumulated in fp32 over 32 lanes.
-float ck_dot(const float *a, const float *b, int64_t n);
 /// Σ a[i]·b[i] of fp32 values, products and sum in fp64.
 double ck_dot_double(const float *a, const float *b, int64_t n);
 /// Σ a[i]·b[i] of fp32 and fp64 values, in fp64.
 double ck_dot_mixed(const float *a, const double *b, int64_t n);
 /// Σ x[i]², in fp64.
 double ck_square_sum(const float *x, int64_t n);
-/// y[i] += alpha·x[i].
-void ck_axpy(float alpha, const float *x, float *y, int64_t n);
 /// y[i] += alpha·x[i], y in fp64.
 void ck_axpy_double(double alpha, const float *x, double *y, int64_t n);
-/// 1 if every value is finite.
-int ck_all_finite(const float *x, int64_t n);
 /// Of one token's encoder products pre[F], writes in order of latent those with max(0, pre + bias)·norm > bound and > 0:
 /// latent to index[], pre + bias to code[], the scaled activation to scaled[] (each with room for F). Returns how many.
 int64_t ck_collect_active(const float *pre, const float *bias, const float *norm, int64_t n, float bound,
