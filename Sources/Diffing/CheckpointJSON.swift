@@ -106,7 +106,8 @@ func readJSON<Value: Decodable>(_ type: Value.Type, _ path: String) throws(Diffi
     return try JSONDecoder().decode(type, from: Data(file.bytes))
   } catch DecodingError.typeMismatch(let type, let context) {
     let key = context.codingPath.map(\.stringValue).joined(separator: ".")
-    throw .configurationInvalid(path: path, key: key.isEmpty ? "the file" : key, expected: "\(type)", found: "another type")
+    throw .configurationInvalid(
+      path: path, key: key.isEmpty ? "the file" : key, expected: "\(type)", found: "another type")
   } catch {
     throw .configurationInvalid(path: path, key: "the file", expected: "JSON of a crosscoder", found: "something else")
   }

@@ -115,7 +115,8 @@ extension Crosscoder {
     for (name, values) in [("activation_mean", mean), ("activation_std", std)] {
       try reader.requireFinite(name, values)
     }
-    let target = try reader.has("target_rms") ? reader.floats("target_rms", [])[0] : Float(configuration.target_rms ?? 1)
+    let target =
+      try reader.has("target_rms") ? reader.floats("target_rms", [])[0] : Float(configuration.target_rms ?? 1)
     var scales: [Float]?
     if reader.has("activation_global_scale") {
       let shape = try reader.shape("activation_global_scale")

@@ -44,7 +44,8 @@ public struct Crosscoder: Sendable {
     codeNormalization: CodeNormalization = .crosscoder, k: Int? = nil, threshold: Float? = nil,
     normaliser: InputNormaliser? = nil, card: CrosscoderCard = CrosscoderCard()
   ) {
-    precondition(encoder.columns.isMultiple(of: 2) && encoder.columns == decoder.columns && encoder.rows == decoder.rows)
+    precondition(
+      encoder.columns.isMultiple(of: 2) && encoder.columns == decoder.columns && encoder.rows == decoder.rows)
     precondition(encoderBias.count == encoder.rows && decoderBias.count == encoder.columns)
     precondition(normaliser.map { $0.mean.count == encoder.columns } ?? true)
     let (F, d) = (encoder.rows, encoder.columns / 2)

@@ -32,7 +32,8 @@ public struct PairedActivations: Sendable, Equatable {
 
   /// The tokens `range` as activations of their own.
   public func tokens(_ range: Range<Int>) -> PairedActivations {
-    PairedActivations(dModel: dModel, values: Array(values[range.lowerBound * 2 * dModel..<range.upperBound * 2 * dModel]))
+    PairedActivations(
+      dModel: dModel, values: Array(values[range.lowerBound * 2 * dModel..<range.upperBound * 2 * dModel]))
   }
 
   /// One model's activations at one token, `[d]`.
