@@ -4,6 +4,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "sparse.h"
 
 #pragma clang assume_nonnull begin
 
