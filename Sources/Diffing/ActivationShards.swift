@@ -113,7 +113,8 @@ public struct ActivationShards: Sendable {
     do {
       return try JSONDecoder().decode(ActivationIndex.self, from: Data(file.bytes))
     } catch {
-      throw .fileMalformed(path: path, place: "JSON", expected: "an index of activation shards", found: "something else")
+      throw .fileMalformed(
+        path: path, place: "JSON", expected: "an index of activation shards", found: "something else")
     }
   }
 

@@ -69,22 +69,26 @@ public struct Harvester {
             logits: .none))
       }
     }
-    var result = texts.map { [Float](repeating: 0, count: $0.count * 2 * d) }
+    let result = Rows(texts.map { [Float](repeating: 0, count: $0.count * 2 * d) })
     var hooks = Hooks()
     let count = texts.count
-    withUnsafeMutablePointer(to: &result) { result in
-      hooks.add(layer: layer, site: .residPost) { view in
-        for segment in view.segments {
-          let (half, text) = (segment.stream / count, segment.stream % count)
-          for (offset, row) in segment.rows.enumerated() {
-            let source = UnsafeBufferPointer(start: view.row(row), count: d)
-            result.pointee[text].replaceSubrange((2 * offset + half) * d..<(2 * offset + half + 1) * d, with: source)
-          }
+    hooks.add(layer: layer, site: .residPost) { view in
+      for segment in view.segments {
+        let (half, text) = (segment.stream / count, segment.stream % count)
+        for (offset, row) in segment.rows.enumerated() {
+          let start = (2 * offset + half) * d
+          let source = UnsafeBufferPointer(start: view.row(row), count: d)
+          result.texts[text].replaceSubrange(start..<start + d, with: source)
         }
       }
     }
     _ = try engine.model.forward(segments, hooks: hooks)
-    return result.map { PairedActivations(dModel: d, values: $0) }
+    return result.texts.map { PairedActivations(dModel: d, values: $0) }
+  }
+
+  private final class Rows {
+    var texts: [[Float]]
+    init(_ texts: [[Float]]) { self.texts = texts }
   }
 
   /// The kept tokens of texts: positions from 1 on whose norm, in both models, is at most `outlierFactor` times the
@@ -96,10 +100,11 @@ public struct Harvester {
       norms.append(
         text.values.withUnsafeBufferPointer { values in
           guard let start = values.baseAddress else { return [] }
-          return (0..<text.tokens).map { token in
+          return (0..<text.tokens).map { token -> Double in
             let row = start + token * 2 * text.dModel
-            let both = [row, row + text.dModel].map { Double(dot($0, $0, count: text.dModel)) }
-            return max(both[0], both[1]).squareRoot()
+            let base: Float = dot(row, row, count: text.dModel)
+            let chat: Float = dot(row + text.dModel, row + text.dModel, count: text.dModel)
+            return Double(max(base, chat)).squareRoot()
           }
         })
     }

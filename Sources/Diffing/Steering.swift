@@ -100,14 +100,16 @@ final class PreparedSteering {
         throw .settingInvalid(name: "latent", expected: "0…\(crosscoder.nLatents - 1)", found: "\(item.latent)")
       }
       guard item.strength.isFinite else {
-        throw .settingInvalid(name: "strength of latent \(item.latent)", expected: "a number", found: "\(item.strength)")
+        throw .settingInvalid(
+          name: "strength of latent \(item.latent)", expected: "a number", found: "\(item.strength)")
       }
       let chat = crosscoder.decoderDirection(item.latent, .chat)
       switch item.mode {
       case .add:
         guard let largest = maxActivations(item.latent), largest > 0, crosscoder.chatNorms[item.latent] > 0 else {
           throw .settingInvalid(
-            name: "latent \(item.latent)", expected: "a latent that fired (its maximum activation is the unit of strength)",
+            name: "latent \(item.latent)",
+            expected: "a latent that fired (its maximum activation is the unit of strength)",
             found: "one that never did")
         }
         let scale = item.strength * largest / crosscoder.chatNorms[item.latent]

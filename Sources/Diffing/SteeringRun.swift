@@ -37,7 +37,8 @@ public final class SteeringRun {
     engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan],
     settings: GenerationSettings, maxActivations: (Int) -> Double?
   ) throws(DiffingError) {
-    guard crosscoder.dModel == engine.model.configuration.dModel, (0..<engine.model.configuration.nLayers).contains(layer)
+    guard crosscoder.dModel == engine.model.configuration.dModel,
+      (0..<engine.model.configuration.nLayers).contains(layer)
     else {
       throw .settingInvalid(
         name: "model", expected: "one of width \(crosscoder.dModel) with a block \(layer)",
@@ -48,9 +49,14 @@ public final class SteeringRun {
     for plan in plans {
       prepared.append(try PreparedSteering(plan: plan, crosscoder: crosscoder, maxActivations: maxActivations))
     }
-    func sampler() -> Sampler { Sampler(temperature: settings.temperature, seed: settings.seed) }
-    var streams = [DecodingStream(adapter: engine.adapter, source: .sampled(sampler()))]
-    for _ in plans { streams.append(DecodingStream(adapter: engine.adapter, source: .sampled(sampler()))) }
+    let sampler: Sampler
+    do {
+      sampler = try Sampler(temperature: settings.temperature, seed: settings.seed)
+    } catch {
+      throw .file(error)
+    }
+    let sampled = DecodingStream(adapter: engine.adapter, source: .sampled(sampler))
+    var streams = [DecodingStream](repeating: sampled, count: plans.count + 1)
     var baseStreams = [Int?](repeating: nil, count: plans.count)
     for (index, plan) in plans.enumerated() where plan.needsBase {
       baseStreams[index] = streams.count

@@ -106,7 +106,9 @@ public final class Decoding {
   }
 
   private func sample(_ stream: Int, _ logits: Matrix) throws(InferenceError) -> Int32 {
-    guard case .sampled(var sampler) = states[stream].stream.source else { preconditionFailure("a follower has no logits") }
+    guard case .sampled(var sampler) = states[stream].stream.source else {
+      preconditionFailure("a follower has no logits")
+    }
     let id = try sampler.next(logits.values)
     states[stream].stream.source = .sampled(sampler)
     states[stream].produced.append(id)

@@ -18,7 +18,8 @@ struct Forward: ParsableCommand {
   @Option(help: "Token ids, separated by commas.") var tokens: String
   @Option(help: "Blocks whose output to write, separated by commas.") var hiddenLayers: String?
   @Option(help: "Block after which to steer.") var steerLayer: Int?
-  @Option(help: "Safetensors file with the vector [d] to add (steer_vector, or its only tensor).") var steerVector: String?
+  @Option(help: "Safetensors file with the vector [d] to add (steer_vector, or its only tensor).") var steerVector:
+    String?
   @Option(help: "Safetensors file to write.") var out: String
 
   func validate() throws {
@@ -64,7 +65,8 @@ struct Forward: ParsableCommand {
   private func integers(_ text: String, option: String, range: Range<Int>) throws -> [Int] {
     try text.split(separator: ",").map { part in
       guard let value = Int(part.filter { !$0.isWhitespace }), range.contains(value) else {
-        throw ValidationError("\(option): expected numbers from \(range.lowerBound) to \(range.upperBound - 1), found \(part)")
+        throw ValidationError(
+          "\(option): expected numbers from \(range.lowerBound) to \(range.upperBound - 1), found \(part)")
       }
       return value
     }
