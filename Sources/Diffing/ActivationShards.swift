@@ -177,6 +177,17 @@ public struct ActivationShards: Sendable {
     return PairedActivations(dModel: dModel, values: values)
   }
 
+  /// The norm above which tokens were left out, about: eight times the median over a sample, both models.
+  public func normLimit() -> Double {
+    let sample = gather(Array(stride(from: 0, to: tokens, by: max(1, tokens / 4096)))[...])
+    let norms = (0..<sample.tokens).flatMap { token in
+      PairModel.allCases.map { model in
+        sample.vector(token: token, model: model).reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+      }
+    }.sorted()
+    return norms.isEmpty ? .infinity : 8 * norms[norms.count / 2]
+  }
+
   /// One shard whole: its activations and each row's text and position.
   public func shard(_ number: Int) -> (activations: PairedActivations, texts: [Int32], positions: [Int32]) {
     let range = firstToken[number]..<firstToken[number + 1]

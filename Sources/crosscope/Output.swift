@@ -11,8 +11,8 @@ func writeOut(_ text: String) {
 }
 
 /// Writes a line of progress or an error to stderr.
-func writeError(_ line: String) {
-  write(line + "\n", to: STDERR_FILENO)
+func writeError(_ line: String, end: String = "\n") {
+  write(line + end, to: STDERR_FILENO)
 }
 
 private func write(_ text: String, to descriptor: Int32) {
