@@ -13,13 +13,16 @@
 
 enum { max_threads = 64, spins_before_sleep = 4000 };
 
+// `open` holds the generation (high half) and how many parts nobody has claimed yet (low half). Parts are claimed by
+// compare-and-swap, so a claim proves that its run is still waiting for it and that task and context are the run's own.
 static struct {
   int threads;
   ck_task task;
   void *context;
-  _Alignas(64) _Atomic int generation;
+  _Alignas(64) _Atomic uint64_t open;
+  _Alignas(64) _Atomic uint32_t generation;
   _Alignas(64) _Atomic int sleepers;
-  _Alignas(64) _Atomic int pending;
+  _Alignas(64) _Atomic int unfinished;
 } pool;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
@@ -33,9 +36,21 @@ static void relax(void) {
 #endif
 }
 
+// Runs parts until none is left to claim. A worker that comes late finds none, and nobody waits for it.
+static void run_parts(void) {
+  uint64_t open = atomic_load_explicit(&pool.open, memory_order_acquire);
+  while ((uint32_t)open) {
+    if (!atomic_compare_exchange_weak_explicit(&pool.open, &open, open - 1, memory_order_acq_rel, memory_order_acquire))
+      continue;
+    pool.task(pool.context, pool.threads - (int)(uint32_t)open, pool.threads);
+    atomic_fetch_sub_explicit(&pool.unfinished, 1, memory_order_release);
+    open = atomic_load_explicit(&pool.open, memory_order_acquire);
+  }
+}
+
 static void *work(void *argument) {
-  int thread = (int)(intptr_t)argument;
-  int seen = 0;
+  (void)argument;
+  uint32_t seen = 0;
   inside = 1;
   for (;;) {
     int spins = 0;
@@ -50,8 +65,7 @@ static void *work(void *argument) {
       }
     }
     seen = atomic_load_explicit(&pool.generation, memory_order_acquire);
-    pool.task(pool.context, thread, pool.threads);
-    atomic_fetch_sub_explicit(&pool.pending, 1, memory_order_release);
+    run_parts();
   }
   return NULL;
 }
@@ -90,17 +104,19 @@ void ck_pool_run(ck_task task, void *context) {
   pthread_mutex_lock(&turn);
   pool.task = task;
   pool.context = context;
-  atomic_store_explicit(&pool.pending, pool.threads - 1, memory_order_relaxed);
-  atomic_fetch_add(&pool.generation, 1);
+  atomic_store_explicit(&pool.unfinished, pool.threads, memory_order_relaxed);
+  uint32_t generation = atomic_load_explicit(&pool.generation, memory_order_relaxed) + 1;
+  atomic_store_explicit(&pool.open, (uint64_t)generation << 32 | (uint32_t)pool.threads, memory_order_release);
+  atomic_store(&pool.generation, generation);
   if (atomic_load(&pool.sleepers))
     syscall(SYS_futex, &pool.generation, FUTEX_WAKE_PRIVATE, pool.threads, NULL, NULL, 0);
   inside = 1;
-  task(context, 0, pool.threads);
+  run_parts();
   inside = 0;
   // With fewer free cores than threads a worker may be off the processor: give way instead of burning its time.
-  for (int spins = 0; atomic_load_explicit(&pool.pending, memory_order_acquire); spins++) {
+  for (int spins = 0; atomic_load_explicit(&pool.unfinished, memory_order_acquire); spins++) {
     relax();
-    if (spins > 20000) sched_yield();
+    if (spins > 2000) sched_yield();
   }
   pthread_mutex_unlock(&turn);
 }

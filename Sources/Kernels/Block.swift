@@ -85,13 +85,61 @@ public struct RotaryTable: Sendable {
   }
 }
 
-/// Causal attention of one query head: out = softmax(scale · q·Kᵀ) V.
-/// - Parameters:
-///   - keys, values: `length` rows with stride `stride`, `d` values each.
-///   - scores: scratch for `length` values.
-public func attend(
-  query: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, stride: Int, length: Int,
-  d: Int, scale: Float, scores: UnsafeMutablePointer<Float>, into out: UnsafeMutablePointer<Float>
-) {
-  ck_attend(query, keys, values, Int32(stride), Int32(length), Int32(d), scale, scores, out)
+/// Causal attention of one head: a run of consecutive queries over the keys and values up to each one's position.
+public struct CausalAttention {
+  let queries: UnsafePointer<Float>
+  let queryStride: Int
+  let keys: UnsafePointer<Float>
+  let values: UnsafePointer<Float>
+  let keyStride: Int
+  let firstPosition: Int
+  let d: Int
+
+  /// - Parameters:
+  ///   - queries: rows of `d` values with stride `queryStride`; outputs have the same stride.
+  ///   - keys, values: from position 0 on, rows of `d` values with stride `keyStride`.
+  ///   - firstPosition: the first query's position; it sees positions 0 … firstPosition.
+  public init(
+    queries: UnsafePointer<Float>, queryStride: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
+    keyStride: Int, firstPosition: Int, d: Int
+  ) {
+    self.queries = queries
+    self.queryStride = queryStride
+    self.keys = keys
+    self.values = values
+    self.keyStride = keyStride
+    self.firstPosition = firstPosition
+    self.d = d
+  }
+
+  /// out = softmax(q·Kᵀ/√d) V for `count` queries.
+  /// - Parameter scores: scratch of `count × (firstPosition + count)` values.
+  public func run(count: Int, scores: UnsafeMutablePointer<Float>, into out: UnsafeMutablePointer<Float>) {
+    let scale = 1 / Float(d).squareRoot()
+    if count < 8 {
+      for i in 0..<count {
+        ck_attend(
+          queries + i * queryStride, keys, values, Int32(keyStride), Int32(firstPosition + i + 1), Int32(d), scale,
+          scores, out + i * queryStride)
+      }
+      return
+    }
+    let length = firstPosition + count
+    gemmOnThisThread(
+      m: count, n: length, k: d, alpha: scale, queries, lda: queryStride, keys, .transposed, ldb: keyStride,
+      into: scores, ldc: length)
+    for i in 0..<count {
+      let row = scores + i * length
+      let visible = firstPosition + i + 1
+      ck_softmax(row, Int32(visible))
+      (row + visible).update(repeating: 0, count: length - visible)
+    }
+    gemmOnThisThread(
+      m: count, n: d, k: length, scores, lda: length, values, ldb: keyStride, into: out, ldc: queryStride)
+  }
+}
+
+/// fp32 from `count` bf16 values; the source need not be aligned.
+public func widenBFloat16(_ source: UnsafeRawPointer, into out: UnsafeMutablePointer<Float>, count: Int) {
+  ck_f32_from_bf16(source.assumingMemoryBound(to: UInt16.self), out, Int64(count))
 }

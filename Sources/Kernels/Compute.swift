@@ -18,8 +18,9 @@ public enum Compute {
   /// The core type for which OpenBLAS chose its kernels (OPENBLAS_CORETYPE overrides).
   public static var openBLASCoreType: String { String(cString: openblas_get_corename()) }
 
-  /// Calls `body(thread, threads)` once on every thread and returns when all have finished.
-  /// `body` must not touch what another thread writes. A call from inside `body` runs on the calling thread alone.
+  /// Calls `body(thread, threads)` once for each of `threads` parts and returns when all have finished. Parts run at the
+  /// same time as far as cores are free. `body` must not touch what another part writes. A call from inside `body` runs
+  /// on the calling thread alone.
   public static func parallel(_ body: (_ thread: Int, _ threads: Int) -> Void) {
     guard threads > 1 else { return body(0, 1) }
     withoutActuallyEscaping(body) { escaping in

@@ -17,11 +17,12 @@ void ck_limit_level(int level);
 
 // MARK: pool
 
-typedef void (*ck_task)(void *context, int thread, int threads);
+typedef void (*ck_task)(void *context, int part, int parts);
 // Number of threads that ck_pool_run uses, the caller's included.
 int ck_pool_threads(void);
-// Runs task once on every thread of the process-wide pool and returns when all have finished. Workers spin briefly, then
-// sleep. Calls from several threads are serialised; a call from inside a task runs every share on the calling thread.
+// Runs task once for each part 0 ..< ck_pool_threads() and returns when all have finished. Parts go to whichever thread of
+// the process-wide pool is free: a worker that is off the processor is not waited for. Workers spin briefly, then sleep.
+// Calls from several threads are serialised; a call from inside a task runs every part on the calling thread.
 void ck_pool_run(ck_task task, void *context);
 
 // MARK: packed weights

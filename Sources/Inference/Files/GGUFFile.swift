@@ -63,7 +63,8 @@ public struct GGUFTensor: Sendable {
   /// How the elements are stored.
   public let type: GGMLType
 
-  let file: MappedFile
+  /// The mapped file; hold it as long as pointers into `bytes` are used.
+  public let file: MappedFile
   let range: Range<Int>
 
   /// Elements a row: the fastest dimension.
@@ -74,8 +75,16 @@ public struct GGUFTensor: Sendable {
   public var elementCount: Int { rows * columns }
   /// Bytes a row.
   public var bytesPerRow: Int { columns / type.blockSize * type.bytesPerBlock }
-  /// The elements' bytes, row after row; valid as long as this value or its file lives.
+  /// The elements' bytes, row after row, for code that holds `file` itself; else use `withBytes`.
   public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
+
+  /// Gives `body` the elements' bytes, row after row.
+  public func withBytes<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    defer { withExtendedLifetime(file) {} }
+    return try body(bytes)
+  }
 }
 
 extension GGUFFile {

@@ -64,10 +64,12 @@ public struct GGUFStrings: RandomAccessCollection, Sendable {
   public var endIndex: Int { starts.count }
 
   /// String `index`; malformed UTF-8 is repaired with U+FFFD.
-  public subscript(index: Int) -> String { String(decoding: bytes(index), as: UTF8.self) }
+  public subscript(index: Int) -> String {
+    withExtendedLifetime(file) { String(decoding: bytes(index), as: UTF8.self) }
+  }
 
-  /// The bytes of string `index`, as they stand in the file; valid as long as this value or its file lives.
-  public func bytes(_ index: Int) -> UnsafeRawBufferPointer {
+  /// The bytes of string `index`, as they stand in the file, for code that holds `file`.
+  func bytes(_ index: Int) -> UnsafeRawBufferPointer {
     let start = starts[index]
     let length = Int(file.bytes.loadUnaligned(fromByteOffset: start - 8, as: UInt64.self))
     return UnsafeRawBufferPointer(rebasing: file.bytes[start..<start + length])
@@ -115,6 +117,7 @@ public struct GGUFNumbers: Sendable {
   private func map<Raw: FixedWidthInteger & BitwiseCopyable, Result>(
     _ raw: Raw.Type, _ convert: (Raw) -> Result?
   ) -> [Result]? {
+    defer { withExtendedLifetime(file) {} }
     var result: [Result] = []
     result.reserveCapacity(count)
     for offset in stride(from: range.lowerBound, to: range.upperBound, by: MemoryLayout<Raw>.size) {

@@ -110,12 +110,13 @@ public struct SafetensorsTensor: Sendable {
   /// The dimensions, slowest first; empty for a scalar.
   public let shape: [Int]
 
-  let file: MappedFile
+  /// The mapped file; hold it as long as pointers into `bytes` are used.
+  public let file: MappedFile
   let range: Range<Int>
 
   /// The number of elements: 1 for a scalar, 0 if a dimension is 0.
   public var count: Int { range.count / type.size }
-  /// The elements' bytes; valid as long as this value or its file lives, aligned to nothing.
+  /// The elements' bytes, for code that holds `file` itself. Other writers than ours may leave them unaligned.
   public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
 
   /// Elements as fp32, row-major; exact from F16 and BF16, rounded from F64.
@@ -173,6 +174,7 @@ public struct SafetensorsTensor: Sendable {
   private func convert<Raw: FixedWidthInteger & BitwiseCopyable, Result>(
     _ elements: Range<Int>, _ raw: Raw.Type, _ body: (Raw) -> Result
   ) -> [Result] {
+    defer { withExtendedLifetime(file) {} }
     let bytes = bytes
     return [Result](unsafeUninitializedCapacity: elements.count) { buffer, count in
       for index in elements {
