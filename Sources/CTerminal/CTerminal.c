@@ -1,2 +1,197 @@
+// The screen: opening, closing, drawing, sizes, input bytes. Signals and crashes are in Signals.c, widths in Width.c.
+#define _GNU_SOURCE
+#define NCURSES_WIDECHAR 1
+#include <errno.h>
+#include <locale.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <ncursesw/curses.h>
+#include <ncursesw/term.h>
 #include "CTerminal.h"
-int ct_placeholder(void) { return 0; }
+#include "Internal.h"
+
+static SCREEN *screen;
+static bool in_colour;
+static int cursor_row = -1, cursor_column = -1;
+static char modes_on[64]; // mouse and bracketed paste, where supported
+
+// Appends a terminfo string without its padding marks.
+static void append_capability(char *into, size_t size, const char *name) {
+  const char *text = tigetstr(name);
+  if (text == NULL || text == (char *)-1) return;
+  size_t length = strlen(into);
+  while (*text && length + 1 < size) {
+    if (text[0] == '$' && text[1] == '<') {
+      const char *end = strchr(text, '>');
+      if (end) { text = end + 1; continue; }
+    }
+    into[length++] = *text++;
+  }
+  into[length] = 0;
+}
+
+static void append_text(char *into, size_t size, const char *text) { strncat(into, text, size - strlen(into) - 1); }
+
+static bool has_capability(const char *name) {
+  const char *text = tigetstr(name);
+  return text != NULL && text != (char *)-1;
+}
+
+// What to send to leave, composed once so that a crash handler only has to write it.
+static void compose_sequences(void) {
+  char *leave = ct_leave_sequence;
+  leave[0] = 0;
+  modes_on[0] = 0;
+  if (has_capability("kmous")) {
+    append_text(modes_on, sizeof modes_on, "\033[?1000h\033[?1006h\033[?2004h");
+    append_text(leave, CT_LEAVE_SIZE, "\033[?1006l\033[?1000l\033[?2004l");
+  }
+  append_capability(leave, CT_LEAVE_SIZE, "sgr0");
+  append_capability(leave, CT_LEAVE_SIZE, "cnorm");
+  append_capability(leave, CT_LEAVE_SIZE, "rmkx");
+  append_capability(leave, CT_LEAVE_SIZE, "rmcup");
+  append_text(leave, CT_LEAVE_SIZE, "\r\n");
+}
+
+static void use_utf8_locale(void) {
+  const char *name = setlocale(LC_CTYPE, "");
+  if (name == NULL || strcasestr(name, "utf") == NULL) setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static int check_terminal(void) {
+  if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) return CT_NOT_A_TERMINAL;
+  const char *term = getenv("TERM");
+  int found = 0;
+  if (term == NULL || *term == 0) return CT_UNKNOWN_TERMINAL;
+  if (setupterm(term, STDOUT_FILENO, &found) != OK || found != 1) return CT_UNKNOWN_TERMINAL;
+  bool moves = has_capability("cup");
+  if (moves) compose_sequences();
+  del_curterm(cur_term);
+  return moves ? CT_OK : CT_CANNOT_MOVE_CURSOR;
+}
+
+static void modes(const char *sequence) {
+  size_t length = strlen(sequence);
+  if (length) (void)!write(STDOUT_FILENO, sequence, length);
+}
+
+int ct_open(void) {
+  use_utf8_locale();
+  int found = check_terminal();
+  if (found != CT_OK) return found;
+  if (!ct_signals_install()) return CT_NO_RESOURCES;
+  screen = newterm(NULL, stdout, stdin);
+  if (screen == NULL) {
+    ct_signals_remove();
+    return CT_UNKNOWN_TERMINAL;
+  }
+  set_term(screen);
+  raw();
+  noecho();
+  nonl();
+  typeahead(-1); // input is read by ct_read, curses must not wait for it
+  leaveok(stdscr, FALSE);
+  curs_set(0);
+  const char *no_colour = getenv("NO_COLOR");
+  in_colour = (no_colour == NULL || *no_colour == 0) && has_colors() && start_color() == OK;
+  if (in_colour) use_default_colors();
+  ct_signals_arm();
+  ct_stderr_hold();
+  refresh();
+  def_prog_mode();
+  modes(modes_on);
+  return CT_OK;
+}
+
+void ct_close(void) {
+  if (screen == NULL) return;
+  ct_signals_disarm();
+  modes(modes_on[0] ? "\033[?1006l\033[?1000l\033[?2004l" : "");
+  curs_set(1);
+  endwin();
+  ct_termios_restore();
+  delscreen(screen);
+  screen = NULL;
+  ct_signals_remove();
+  ct_stderr_release();
+}
+
+void ct_suspend(void) {
+  if (screen == NULL) return;
+  modes(modes_on[0] ? "\033[?1006l\033[?1000l\033[?2004l" : "");
+  curs_set(1);
+  endwin();
+  ct_termios_restore();
+  ct_stderr_release();
+  ct_signals_stop();
+  ct_resume();
+}
+
+void ct_resume(void) {
+  if (screen == NULL) return;
+  ct_stderr_hold();
+  ct_resize();
+  reset_prog_mode();
+  clearok(curscr, TRUE);
+  ct_flush();
+  modes(modes_on);
+}
+
+int ct_columns(void) { return screen ? COLS : 0; }
+int ct_rows(void) { return screen ? LINES : 0; }
+
+int ct_colours(void) {
+  if (!in_colour) return 0;
+  return COLORS >= 256 ? 256 : COLORS >= 16 ? 16 : 8;
+}
+
+void ct_put(int row, int column, const char *utf8, int foreground, int background, unsigned attributes) {
+  attr_t flags = A_NORMAL;
+  if (attributes & CT_BOLD) flags |= A_BOLD;
+  if (attributes & CT_DIM) flags |= A_DIM;
+  if (attributes & CT_REVERSE) flags |= A_REVERSE;
+  if (attributes & CT_UNDERLINE) flags |= A_UNDERLINE;
+  int pair = in_colour && (foreground >= 0 || background >= 0) ? alloc_pair(foreground, background) : 0;
+  if (pair < 0) pair = 0;
+  attr_set(flags, 0, &pair);
+  mvaddstr(row, column, utf8); // an error only says that the cursor stands behind the last cell
+  pair = 0;
+  attr_set(A_NORMAL, 0, &pair);
+}
+
+void ct_cursor(int row, int column) {
+  cursor_row = row;
+  cursor_column = column;
+}
+
+void ct_flush(void) {
+  if (screen == NULL) return;
+  curs_set(cursor_row >= 0 ? 1 : 0);
+  if (cursor_row >= 0) move(cursor_row, cursor_column);
+  refresh();
+}
+
+void ct_repaint(void) {
+  if (screen) clearok(curscr, TRUE);
+}
+
+void ct_resize(void) {
+  struct winsize size;
+  if (screen == NULL || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return;
+  if (size.ws_row > 0 && size.ws_col > 0) resizeterm(size.ws_row, size.ws_col);
+  erase();
+  clearok(curscr, TRUE);
+}
+
+long ct_read(uint8_t *bytes, size_t capacity) {
+  struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  int ready = poll(&input, 1, 0);
+  if (ready == 0 || (ready < 0 && errno == EINTR)) return 0;
+  if (ready < 0 || !(input.revents & POLLIN)) return -1;
+  ssize_t count = read(STDIN_FILENO, bytes, capacity);
+  if (count > 0) return count;
+  return count < 0 && (errno == EINTR || errno == EAGAIN) ? 0 : -1;
+}

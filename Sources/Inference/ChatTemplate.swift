@@ -30,6 +30,12 @@ public struct RenderedChat: Equatable, Sendable {
   /// Whose turn each token is part of, markers included, `[T]`.
   public var roles: [ChatMessage.Role] = []
 
+  /// A chat to append to.
+  init() {}
+
+  /// Text outside any chat: nothing is template, all is the user's.
+  public init(plain ids: [Int32]) { append(ids, role: .user, isTemplate: false) }
+
   /// Token for token, what `templateMask` and `roles` say about `ids`.
   mutating func append(_ ids: some Collection<Int32>, role: ChatMessage.Role, isTemplate: Bool) {
     self.ids += ids

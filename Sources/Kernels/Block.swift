@@ -138,3 +138,8 @@ public struct CausalAttention {
       m: count, n: d, k: length, scores, lda: length, values, ldb: keyStride, into: out, ldc: queryStride)
   }
 }
+
+/// fp32 from `count` bf16 values; the source need not be aligned.
+public func widenBFloat16(_ source: UnsafeRawPointer, into out: UnsafeMutablePointer<Float>, count: Int) {
+  ck_f32_from_bf16(source.assumingMemoryBound(to: UInt16.self), out, Int64(count))
+}

@@ -27,11 +27,6 @@ public func addScaled(
   ck_axpy_double(alpha, x, y, Int64(count))
 }
 
-/// Whether all `count` values are finite.
-public func allFinite(_ x: UnsafePointer<Float>, count: Int) -> Bool {
-  ck_count_non_finite(x, Int64(count)) == 0
-}
-
 /// Where `collectActive` writes: three columns, each with room for every latent.
 public struct ActiveColumns {
   public let latents: UnsafeMutablePointer<Int32>

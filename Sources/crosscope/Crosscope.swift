@@ -7,5 +7,10 @@ struct Crosscope: AsyncParsableCommand {
     commandName: "crosscope",
     abstract: "Find out what chat fine-tuning put into a language model, and prove it by steering.",
     version: "0.1.0",
-    subcommands: [Bench.self, Tokenize.self])
+    subcommands: [
+      Generate.self,
+      Forward.self,
+      Tokenize.self,
+      Bench.self,
+    ])
 }

@@ -1,0 +1,147 @@
+// Signals of the terminal: those to be handled later go through a pipe, those of a crash repair the tty at once.
+// Everything in the handlers is async-signal-safe: write, tcsetattr, lseek, read, dup2, sigaction, raise.
+// A stack overflow outside the main thread cannot be repaired: only the main thread has an alternate signal stack.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+#include "CTerminal.h"
+#include "Internal.h"
+
+char ct_leave_sequence[CT_LEAVE_SIZE];
+
+static const int reported[] = {SIGWINCH, SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT};
+static const int crashes[] = {SIGSEGV, SIGABRT, SIGILL, SIGTRAP, SIGBUS, SIGFPE};
+enum { REPORTED = sizeof reported / sizeof *reported, CRASHES = sizeof crashes / sizeof *crashes };
+
+static struct sigaction former_reported[REPORTED], former_crashes[CRASHES];
+static struct termios saved;
+static bool have_saved;
+static volatile sig_atomic_t armed, ending;
+static int signal_pipe[2] = {-1, -1};
+static int held = -1, real_stderr = -1; // the file that holds messages back, and where they belong
+static char alternate_stack[64 * 1024];
+
+static void show_held_messages(void) {
+  char block[1024];
+  ssize_t count;
+  if (held < 0 || real_stderr < 0) return;
+  dup2(real_stderr, STDERR_FILENO);
+  lseek(held, 0, SEEK_SET);
+  while ((count = read(held, block, sizeof block)) > 0)
+    if (write(STDERR_FILENO, block, (size_t)count) < 0) break;
+}
+
+static void repair(void) {
+  if (!armed) return;
+  armed = 0;
+  (void)!write(STDOUT_FILENO, ct_leave_sequence, strlen(ct_leave_sequence));
+  if (have_saved) tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+  show_held_messages();
+}
+
+static void end_with(int number) {
+  struct sigaction fall_back = {.sa_handler = SIG_DFL};
+  sigaction(number, &fall_back, NULL);
+  raise(number);
+}
+
+static void on_crash(int number) {
+  repair();
+  end_with(number);
+}
+
+static void on_report(int number) {
+  int error = errno;
+  unsigned char byte = (unsigned char)number;
+  bool ends = number == SIGTERM || number == SIGINT || number == SIGHUP;
+  if (ends && ending) { // asked before and not answered: the program hangs
+    repair();
+    end_with(number);
+  }
+  if (ends) ending = 1;
+  (void)!write(signal_pipe[1], &byte, 1);
+  errno = error;
+}
+
+bool ct_signals_install(void) {
+  have_saved = tcgetattr(STDIN_FILENO, &saved) == 0;
+  ending = 0;
+  if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return false;
+  for (int i = 0; i < REPORTED; i++) sigaction(reported[i], NULL, &former_reported[i]);
+  for (int i = 0; i < CRASHES; i++) sigaction(crashes[i], NULL, &former_crashes[i]);
+  return true;
+}
+
+void ct_signals_arm(void) {
+  struct sigaction report = {.sa_handler = on_report, .sa_flags = SA_RESTART};
+  struct sigaction crash = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER};
+  stack_t stack = {.ss_sp = alternate_stack, .ss_size = sizeof alternate_stack};
+  sigaltstack(&stack, NULL);
+  for (int i = 0; i < REPORTED; i++) sigaction(reported[i], &report, NULL);
+  for (int i = 0; i < CRASHES; i++) sigaction(crashes[i], &crash, NULL);
+  armed = 1;
+}
+
+void ct_signals_disarm(void) { armed = 0; }
+
+void ct_signals_remove(void) {
+  for (int i = 0; i < REPORTED; i++) sigaction(reported[i], &former_reported[i], NULL);
+  for (int i = 0; i < CRASHES; i++) sigaction(crashes[i], &former_crashes[i], NULL);
+  for (int i = 0; i < 2; i++) {
+    if (signal_pipe[i] >= 0) close(signal_pipe[i]);
+    signal_pipe[i] = -1;
+  }
+}
+
+// The group is stopped as the tty would stop it, so that a `make` around us stops too; then this process stops
+// itself with a signal to this thread, so that nothing runs on before the stop takes effect.
+void ct_signals_stop(void) {
+  struct sigaction former, ignore = {.sa_handler = SIG_IGN}, stop = {.sa_handler = SIG_DFL};
+  armed = 0;
+  sigaction(SIGTSTP, &ignore, &former);
+  kill(0, SIGTSTP);
+  sigaction(SIGTSTP, &stop, NULL);
+  raise(SIGTSTP);
+  sigaction(SIGTSTP, &former, NULL);
+  armed = 1;
+}
+
+void ct_termios_restore(void) {
+  if (have_saved) tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
+}
+
+int ct_signal_descriptor(void) { return signal_pipe[0]; }
+
+int ct_next_signal(void) {
+  unsigned char byte = 0;
+  if (signal_pipe[0] < 0 || read(signal_pipe[0], &byte, 1) != 1) return 0;
+  if (byte == SIGINT) ending = 0; // an interrupt may be answered by going on
+  return byte;
+}
+
+void ct_stderr_hold(void) {
+  if (held >= 0 || !isatty(STDERR_FILENO)) return;
+  char path[] = "/tmp/crosscope-messages-XXXXXX";
+  int file = mkostemp(path, O_CLOEXEC);
+  if (file < 0) return;
+  unlink(path);
+  real_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (real_stderr < 0) {
+    close(file);
+    return;
+  }
+  held = file;
+  dup2(held, STDERR_FILENO);
+}
+
+void ct_stderr_release(void) {
+  show_held_messages();
+  if (held >= 0) close(held);
+  if (real_stderr >= 0) close(real_stderr);
+  held = real_stderr = -1;
+}

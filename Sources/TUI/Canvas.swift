@@ -1,0 +1,163 @@
+// A grid of styled cells, as a value: screens are drawn into it, Terminal sends the difference, tests compare it.
+// Keeps: every cell has a width of 1, or is the first of a wide pair followed by its empty second half.
+// Refuses: writing outside; text is cut at the edges and at the clip, wide characters that would be halved become blanks.
+
+/// One cell of a canvas.
+public struct Cell: Equatable, Sendable {
+  /// One base scalar with its marks; empty in the second half of a wide character.
+  public internal(set) var text: String
+  public internal(set) var style: Style
+  /// 1, 2 for the first half of a wide character, 0 for its second half.
+  public internal(set) var width: UInt8
+
+  static let blank = Cell(text: " ", style: .plain, width: 1)
+}
+
+/// A grid of styled cells.
+public struct Canvas: Equatable, Sendable {
+  public let size: Size
+  /// Only ASCII is drawn; other characters are replaced by likenesses or `?`.
+  public let asciiOnly: Bool
+  private var cells: [Cell]
+
+  /// A blank canvas; negative extents become 0.
+  public init(size: Size, asciiOnly: Bool = false) {
+    self.size = Size(columns: max(0, size.columns), rows: max(0, size.rows))
+    self.asciiOnly = asciiOnly
+    cells = [Cell](repeating: .blank, count: self.size.columns * self.size.rows)
+  }
+
+  /// All of it.
+  public var bounds: Rect { Rect(row: 0, column: 0, rows: size.rows, columns: size.columns) }
+
+  /// The cell at a place inside `bounds`.
+  public subscript(row: Int, column: Int) -> Cell {
+    precondition(row >= 0 && row < size.rows && column >= 0 && column < size.columns, "cell outside the canvas")
+    return cells[row * size.columns + column]
+  }
+
+  /// Writes text from a cell to the right, made safe by the rules of `termSafe`, cut at `clip` and at the edges.
+  /// - Returns: the column behind the text, had nothing been cut off at the left; not beyond the clip's end.
+  @discardableResult
+  public mutating func put(
+    _ text: String, row: Int, column: Int, style: Style = .plain, clip: Rect? = nil
+  ) -> Int {
+    let area = clip ?? bounds
+    let left = max(0, area.column)
+    let right = min(size.columns, area.endColumn)
+    guard row >= max(0, area.row), row < min(size.rows, area.endRow), left < right, column < right else {
+      return column
+    }
+    var at = column
+    forEachCluster(of: text) { cluster in
+      let end = at + cluster.width
+      if end > right {
+        while at < right {
+          if at >= left { set(Cell(text: " ", style: style, width: 1), row: row, column: at) }
+          at += 1
+        }
+        return false
+      }
+      if at >= left {
+        place(cluster, row: row, column: at, style: style)
+      } else if end > left {
+        set(Cell(text: " ", style: style, width: 1), row: row, column: left)
+      }
+      at = end
+      return at < right
+    }
+    return at
+  }
+
+  /// Writes text so that it ends before `endColumn`.
+  public mutating func put(
+    _ text: String, row: Int, endingBefore endColumn: Int, style: Style = .plain, clip: Rect? = nil
+  ) {
+    put(text, row: row, column: endColumn - displayWidth(text), style: style, clip: clip)
+  }
+
+  /// Blanks with a style.
+  public mutating func fill(_ rect: Rect, style: Style = .plain, with text: String = " ") {
+    let area = inside(rect)
+    for row in area.row..<area.endRow {
+      for column in area.column..<area.endColumn {
+        put(text, row: row, column: column, style: style, clip: area)
+      }
+    }
+  }
+
+  /// Puts another ground behind what stands there; cells that have a ground of their own keep it.
+  public mutating func setGround(_ rect: Rect, _ ground: Role) {
+    let area = inside(rect)
+    for row in area.row..<area.endRow {
+      for column in area.column..<area.endColumn {
+        let index = row * size.columns + column
+        if cells[index].style.background == .plain { cells[index].style.background = ground }
+      }
+    }
+  }
+
+  private func inside(_ rect: Rect) -> Rect {
+    let row = min(max(0, rect.row), size.rows)
+    let column = min(max(0, rect.column), size.columns)
+    return Rect(
+      row: row, column: column, rows: min(size.rows, rect.endRow) - row,
+      columns: min(size.columns, rect.endColumn) - column)
+  }
+
+  private mutating func place(_ cluster: CellCluster, row: Int, column: Int, style: Style) {
+    if asciiOnly, !(cluster.text.utf8.allSatisfy { $0 < 0x80 }) {
+      let likeness = asciiLikeness(cluster.text)
+      for offset in 0..<cluster.width {
+        set(Cell(text: likeness, style: style, width: 1), row: row, column: column + offset)
+      }
+      return
+    }
+    set(Cell(text: cluster.text, style: style, width: UInt8(cluster.width)), row: row, column: column)
+    if cluster.width == 2 {
+      set(Cell(text: "", style: style, width: 0), row: row, column: column + 1)
+    }
+  }
+
+  /// Stores a cell; a wide character that loses a half to it becomes blank.
+  private mutating func set(_ cell: Cell, row: Int, column: Int) {
+    let index = row * size.columns + column
+    let former = cells[index]
+    if former.width == 0, cell.width != 0, column > 0 {
+      cells[index - 1] = Cell(text: " ", style: cells[index - 1].style, width: 1)
+    }
+    if former.width == 2, column + 1 < size.columns {
+      cells[index + 1] = Cell(text: " ", style: cells[index + 1].style, width: 1)
+    }
+    cells[index] = cell
+  }
+}
+
+/// The ASCII character nearest to a symbol of ours; `?` for everything else.
+private func asciiLikeness(_ text: String) -> String {
+  switch text {
+  case "█", "▉", "▊", "▋", "■": "#"
+  case "▌", "▍", "▎", "▏": "="
+  case "▁", "▂": "."
+  case "▃", "▄": ":"
+  case "▅", "▆": "+"
+  case "▇": "*"
+  case "─", "━", "–", "—", "‐", "−": "-"
+  case "│", "┃": "|"
+  case "┌", "┐", "└", "┘", "├", "┤", "┼": "+"
+  case "›", "▸", "▶", "→", "⟩": ">"
+  case "‹", "◂", "◀", "←", "⟨": "<"
+  case "▲", "↑": "^"
+  case "▼", "↓": "v"
+  case "●", "•", "✓": "*"
+  case "○": "o"
+  case "·", "…": "."
+  case "↵": "$"
+  case "⇥": ">"
+  case "×", "✗": "x"
+  case "“", "”", "„": "\""
+  case "‘", "’": "'"
+  case "\u{A0}": " "
+  default: "?"
+  }
+}

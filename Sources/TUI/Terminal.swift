@@ -1,0 +1,205 @@
+// The terminal: sole user of CTerminal. Shows canvases by sending what changed, delivers events, suspends and resumes.
+// Owns: the tty between `init` and `close`, on the main actor; input and signals arrive through Dispatch sources on the
+// main queue (a main thread blocked in poll would starve the main actor). Refuses: what is not a capable terminal, by error.
+
+import CTerminal
+import Dispatch
+
+/// Why there is no terminal to draw on.
+public enum TerminalError: Error, Equatable, CustomStringConvertible {
+  case notATerminal
+  case unknownTerminal(String)
+  case cannotMoveCursor(String)
+  case noResources
+
+  public var description: String {
+    switch self {
+    case .notATerminal:
+      "standard input or output is not a terminal: start the explorer in one, or use `crosscope latents … --json`"
+    case .unknownTerminal(let name):
+      "TERM=\(termSafe(name)) names no terminal known here: set TERM to a known one, such as xterm-256color"
+    case .cannotMoveCursor(let name):
+      "TERM=\(termSafe(name)) cannot move its cursor: set TERM to a full terminal, or use `crosscope latents … --json`"
+    case .noResources:
+      "the system refused a pipe for signals: close some programs and try again"
+    }
+  }
+}
+
+/// What happened at the terminal.
+public enum TerminalEvent: Hashable, Sendable {
+  case input(Input)
+  /// The size changed; draw again.
+  case resized(Size)
+  /// The program was continued after a stop; the screen is taken over again, draw again.
+  case resumed
+  /// SIGINT from outside (Ctrl-C at the keyboard is the key `ctrl-c`).
+  case interrupted
+  /// SIGTERM, SIGHUP or a vanished terminal: close and end with this signal's status.
+  case terminate(signal: Int32)
+}
+
+/// The one terminal of the process.
+@MainActor
+public final class Terminal {
+  /// Everything that happens, in order; ends with `close`.
+  public let events: AsyncStream<TerminalEvent>
+  /// The colours and attributes in use.
+  public let theme: Theme
+  private let continuation: AsyncStream<TerminalEvent>.Continuation
+  private var sources: [any DispatchSourceRead] = []
+  private var decoder = KeyDecoder()
+  private var shown: Canvas?
+  private var shownCursor: Point?
+  private var isOpen = true
+  /// A lone escape byte is the escape key when nothing follows for this long.
+  private static let escapeDelay = DispatchTimeInterval.milliseconds(25)
+
+  /// Takes over the terminal.
+  /// - Parameter termName: the value of TERM, for messages.
+  /// - Throws: `TerminalError` if there is none that can be drawn on; the terminal is then untouched.
+  public init(termName: String) throws(TerminalError) {
+    switch Int(ct_open()) {
+    case CT_OK: break
+    case CT_NOT_A_TERMINAL: throw .notATerminal
+    case CT_UNKNOWN_TERMINAL: throw .unknownTerminal(termName)
+    case CT_CANNOT_MOVE_CURSOR: throw .cannotMoveCursor(termName)
+    default: throw .noResources
+    }
+    theme = Theme(colours: Int(ct_colours()))
+    (events, continuation) = AsyncStream.makeStream(of: TerminalEvent.self, bufferingPolicy: .unbounded)
+    listen(to: 0) { $0.readInput() }
+    listen(to: ct_signal_descriptor()) { $0.readSignals() }
+  }
+
+  /// The size now.
+  public var size: Size { Size(columns: Int(ct_columns()), rows: Int(ct_rows())) }
+
+  /// Shows a canvas, sending only what differs from the last one, and the cursor, hidden without a place.
+  public func draw(_ canvas: Canvas, cursor: Point? = nil) {
+    guard isOpen, canvas != shown || cursor != shownCursor else { return }
+    let former = shown?.size == canvas.size ? shown : nil
+    for row in 0..<min(canvas.size.rows, size.rows) { send(row, of: canvas, unlessIn: former) }
+    ct_cursor(Int32(cursor?.row ?? -1), Int32(cursor?.column ?? -1))
+    ct_flush()
+    shown = canvas
+    shownCursor = cursor
+  }
+
+  /// Gives the terminal back and ends the events. Harmless when called again.
+  public func close() {
+    guard isOpen else { return }
+    isOpen = false
+    for source in sources { source.cancel() }
+    continuation.finish()
+    ct_close()
+  }
+
+  /// Stops the program as Ctrl-Z does; returns when it is continued.
+  public func suspend() {
+    guard isOpen else { return }
+    ct_suspend()
+    shown = nil
+    continuation.yield(.resumed)
+  }
+
+  private func send(_ row: Int, of canvas: Canvas, unlessIn former: Canvas?) {
+    let columns = min(canvas.size.columns, size.columns)
+    var column = 0
+    while column < columns {
+      let first = canvas[row, column]
+      if first.width == 0
+        || (former.map { $0[row, column] == first && Self.sameTail($0, canvas, row, column) } ?? false)
+      {
+        column += 1
+        continue
+      }
+      var text = ""
+      let start = column
+      while column < columns {
+        let cell = canvas[row, column]
+        guard cell.width == 0 || cell.style == first.style else { break }
+        if cell.width != 0, let former, former[row, column] == cell, Self.sameTail(former, canvas, row, column) {
+          break
+        }
+        text += cell.text
+        column += 1
+      }
+      let paint = theme.paint(first.style)
+      ct_put(
+        Int32(row), Int32(start), text, Int32(paint.foreground), Int32(paint.background),
+        UInt32(paint.attributes.rawValue))
+    }
+  }
+
+  /// For a wide character, whether its second half is unchanged as well.
+  private static func sameTail(_ former: Canvas, _ canvas: Canvas, _ row: Int, _ column: Int) -> Bool {
+    guard canvas[row, column].width == 2, column + 1 < canvas.size.columns else { return true }
+    return former[row, column + 1] == canvas[row, column + 1]
+  }
+
+  private func listen(to descriptor: Int32, _ handle: @escaping @MainActor (Terminal) -> Void) {
+    let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: .main)
+    source.setEventHandler { [weak self] in
+      MainActor.assumeIsolated { if let self, self.isOpen { handle(self) } }
+    }
+    source.activate()
+    sources.append(source)
+  }
+
+  private func readInput() {
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = ct_read(&bytes, bytes.count)
+    if count < 0 {
+      sources.first?.cancel()
+      continuation.yield(.terminate(signal: 1))
+      return
+    }
+    deliver(decoder.decode(bytes.prefix(count)))
+    if decoder.isWaiting {
+      DispatchQueue.main.asyncAfter(deadline: .now() + Self.escapeDelay) { [weak self] in
+        MainActor.assumeIsolated {
+          guard let self, self.isOpen else { return }
+          self.deliver(self.decoder.flush())
+        }
+      }
+    }
+  }
+
+  private func deliver(_ inputs: [Input]) {
+    for input in inputs {
+      if input == .key("ctrl-z") { suspend() } else { continuation.yield(.input(input)) }
+    }
+  }
+
+  private func readSignals() {
+    while true {
+      let number = ct_next_signal()
+      switch Signal(rawValue: number) {
+      case .windowChanged:
+        ct_resize()
+        shown = nil
+        continuation.yield(.resized(size))
+      case .stop: suspend()
+      case .continued:
+        ct_resume()
+        shown = nil
+        continuation.yield(.resumed)
+      case .interrupt: continuation.yield(.interrupted)
+      case .terminate, .hangUp: continuation.yield(.terminate(signal: number))
+      case nil:
+        if number == 0 { return }
+      }
+    }
+  }
+}
+
+/// Signals that arrive through the pipe, by their numbers on Linux.
+private enum Signal: Int32 {
+  case hangUp = 1
+  case interrupt = 2
+  case terminate = 15
+  case continued = 18
+  case stop = 20
+  case windowChanged = 28
+}

@@ -1,0 +1,125 @@
+import Testing
+
+@testable import TUI
+
+@Suite struct WidgetTests {
+  @Test func listsKeepTheSelectionInView() {
+    var generator = SeededGenerator(seed: 6)
+    for _ in 0..<2000 {
+      var state = ListState()
+      for _ in 0..<8 {
+        let count = Int.random(in: 0...20, using: &generator)
+        let height = Int.random(in: 0...7, using: &generator)
+        state.move(Int.random(in: -25...25, using: &generator), count: count, height: height)
+        #expect(state.selected >= 0 && state.selected < max(1, count))
+        #expect(state.top <= state.selected && state.selected < state.top + max(1, height))
+        #expect(state.top == 0 || state.top + max(1, height) <= count)
+      }
+    }
+  }
+
+  @Test func barsGrowInEighths() {
+    for eighth in 0...32 {
+      var canvas = Canvas(size: Size(columns: 4, rows: 1))
+      canvas.bar(Double(eighth) / 32, in: canvas.bounds)
+      #expect(canvas.text.filter { $0 == "█" }.count == eighth / 8)
+      #expect(canvas.text.contains { "▏▎▍▌▋▊▉".contains($0) } == (eighth % 8 != 0))
+    }
+    var canvas = Canvas(size: Size(columns: 4, rows: 1))
+    canvas.bar(.nan, in: canvas.bounds)
+    canvas.bar(7, in: canvas.bounds)
+    #expect(canvas.text == "████\n")
+  }
+
+  @Test func histogramsShowEveryNonEmptyBin() {
+    #expect(histogramCounts([0, 0.1, 0.5, 1, 1.5, -1], bins: 2, from: 0, to: 1) == [2, 2])
+    #expect(histogramCounts([1], bins: 2, from: 0, to: 0) == [])
+    var canvas = Canvas(size: Size(columns: 4, rows: 2))
+    canvas.histogram([0, 1, 50, 100], in: canvas.bounds)
+    #expect(canvas.text == "   █\n ▁██\n")
+  }
+
+  @Test func tablesAlignAndLeaveOutWhatDoesNotFit() {
+    let columns = [
+      TableColumn("id", width: 4, .right), TableColumn("Δ", width: 5, .right, sorted: .descending),
+      TableColumn("tags", width: nil),
+      TableColumn("last", width: 6),
+    ]
+    func drawn(_ width: Int) -> String {
+      var canvas = Canvas(size: Size(columns: width, rows: 3))
+      canvas.table(columns, count: 9, state: ListState(selected: 1), in: canvas.bounds) { row in
+        [.text("\(row)"), .text("0.5"), .text("refusal, template"), .text("x")]
+      }
+      return canvas.text
+    }
+    #expect(drawn(30) == "  id    Δ▼ tags         last\n   0   0.5 refusal, te… x\n   1   0.5 refusal, te… x\n")
+    #expect(drawn(20) == "  id    Δ▼ tags\n   0   0.5 refusal,…\n   1   0.5 refusal,…\n")
+    #expect(drawn(6) == "  id\n   0\n   1\n")
+  }
+
+  @Test func tokensWrapAtSpacesAndKeepTheirStyles() {
+    let lines = flowLines(
+      [
+        FlowToken("I"), FlowToken(" cannot", level: 4), FlowToken(" help"), FlowToken(".\n"),
+        FlowToken("Next", level: 1),
+      ],
+      width: 9)
+    #expect(lines.map { $0.map(\.text).joined() } == ["I cannot ", "help.↵", "Next"])
+    #expect(lines[0][1] == FlowSpan(text: " cannot", style: .heat(4)))
+    #expect(lines[2][0].style == .heat(1))
+  }
+
+  @Test func noLineOfAFlowIsTooWideAndNothingIsLost() {
+    var generator = SeededGenerator(seed: 7)
+    for _ in 0..<400 {
+      let tokens = (0..<12).map { _ in FlowToken(generator.text(4), level: Int.random(in: 0...4, using: &generator)) }
+      let width = Int.random(in: 2...30, using: &generator)
+      let lines = flowLines(tokens, width: width)
+      for line in lines {
+        #expect(
+          line.reduce(0) { $0 + displayWidth($1.text) } <= width,
+          "\(width) \(line.map { Array($0.text.unicodeScalars) })")
+      }
+      let kept = lines.flatMap { $0 }.map(\.text).joined().filter { $0 != " " }
+      let all = tokens.map { termSafe($0.text) }.joined().filter { $0 != " " }
+      #expect(Array(kept.unicodeScalars) == Array(all.unicodeScalars))
+    }
+  }
+
+  @Test func asciiMarkersTellLevelsApart() {
+    let tokens = (0...4).map { FlowToken(" t", level: $0) }
+    #expect(flowLines(tokens, width: 40, asciiMarkers: true)[0].map(\.text).joined() == " t t (t) [t] {t}")
+  }
+
+  @Test func theWindowHoldsTheTokenWhereverItIs() {
+    let tokens = (0..<50).map { FlowToken(" w\($0)", level: $0 == 30 ? 4 : 0) }
+    for index in 0..<50 {
+      let text = flowWindow(tokens, around: index, width: 24).map(\.text).joined()
+      #expect(text.contains(" w\(index)") && displayWidth(text) <= 24)
+      #expect(text.hasPrefix("…") == !text.hasPrefix(" w0 ") && text.hasSuffix("…") == !text.hasSuffix(" w49"))
+    }
+  }
+
+  @Test func levelsFollowTheShareOfTheLargest() {
+    #expect([0, 0.1, 0.3, 0.6, 0.9, 1].map { FlowToken.level($0, of: 1) } == [0, 1, 2, 3, 4, 4])
+    #expect(FlowToken.level(.nan, of: 1) == 0 && FlowToken.level(1, of: 0) == 0)
+  }
+
+  @Test func theKeyBarKeepsHelpWhenOthersDoNotFit() {
+    var canvas = Canvas(size: Size(columns: 24, rows: 1))
+    canvas.keyBar(
+      [KeyHint("Enter", "open"), KeyHint("s", "steer"), KeyHint("t", "tag")], last: KeyHint("?", "help"),
+      in: canvas.bounds)
+    #expect(canvas.text == " Enter open  ? help\n" || canvas.text == " Enter open  s steer  ? help\n".prefix(24) + "")
+  }
+
+  @Test func splitsCoverTheWhole() {
+    let whole = Rect(row: 2, column: 3, rows: 10, columns: 20)
+    for count in -1...12 {
+      let (top, rest) = whole.split(top: count)
+      #expect(top.rows + rest.rows == 10 && top.endRow == rest.row)
+      let (upper, bottom) = whole.split(bottom: count)
+      #expect(upper.rows + bottom.rows == 10 && bottom.endRow == 12)
+    }
+  }
+}
