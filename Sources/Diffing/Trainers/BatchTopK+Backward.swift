@@ -13,6 +13,7 @@ extension BatchTopKTrainer {
   func backward() {
     let (F, width) = (configuration.nLatents, width)
     let byLatent = entriesByLatent()
+    let scratch = scratch
     for latent in 0..<F { hasGradient[latent] = byLatent.offsets[latent + 1] > byLatent.offsets[latent] }
     inPieces(of: Self.latentPiece, count: F) { latents in
       for latent in latents {

@@ -196,9 +196,10 @@ extension BatchTopKTrainer {
     // For each piece and model: Σ loss, Σ‖e‖², Σ‖x‖²; then Σ x.
     let stride = 6 + width
     var sums = [Double](repeating: 0, count: pieces * stride)
-    scratch.codeGradients = [Float](repeating: 0, count: scratch.codes.count)
+    var codeGradients = [Float](repeating: 0, count: scratch.codes.count)
+    let scratch = scratch
     sums.withUnsafeMutableBufferPointer { sums in
-      scratch.codeGradients.withUnsafeMutableBufferPointer { codeGradients in
+      codeGradients.withUnsafeMutableBufferPointer { codeGradients in
         scratch.codes.withUnsafeBufferPointer { codes in
           scratch.latents.withUnsafeBufferPointer { latents in
             inPieces(of: size, count: B) { tokens in
@@ -232,6 +233,7 @@ extension BatchTopKTrainer {
         }
       }
     }
+    self.scratch.codeGradients = codeGradients
     var whole = [Double](repeating: 0, count: stride)
     for piece in 0..<pieces { for index in 0..<stride { whole[index] += sums[piece * stride + index] } }
     func explained(_ model: Int) -> Double {
