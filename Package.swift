@@ -37,14 +37,16 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    .target(
+      name: "TestSupport", dependencies: ["Inference"], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
     .testTarget(
-      name: "InferenceTests", dependencies: ["Inference"], resources: [.copy("Fixtures")], swiftSettings: strict),
+      name: "InferenceTests", dependencies: ["Inference", "TestSupport"], resources: [.copy("Fixtures")], swiftSettings: strict),
     .testTarget(
-      name: "DiffingTests", dependencies: ["Diffing"], resources: [.copy("Fixtures")], swiftSettings: strict),
+      name: "DiffingTests", dependencies: ["Diffing", "TestSupport"], resources: [.copy("Fixtures")], swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
     .testTarget(name: "TUITests", dependencies: ["TUI"], resources: [.copy("Goldens")], swiftSettings: strict),
     .testTarget(
-      name: "CrosscopeTests", dependencies: ["crosscope"], resources: [.copy("Goldens")], swiftSettings: strict),
+      name: "CrosscopeTests", dependencies: ["crosscope", "TestSupport"], resources: [.copy("Goldens")], swiftSettings: strict),
   ]
 )

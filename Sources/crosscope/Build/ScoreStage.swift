@@ -59,7 +59,8 @@ struct ScoreStage {
     let hash = try MappedFile(path: weights).sha256()
     let crosscoder = try Crosscoder.load(folder: paths.crosscoder).foldingNormaliser()
     let corpus = try EncodedCorpus(activations: paths.activations, crosscoder: crosscoder)
-    if let old = try? ScoreFile.read(paths.scores), old.crosscoder_sha256 == hash, old.identity == corpus.shards.index.identity
+    if let old = try? ScoreFile.read(paths.scores), old.crosscoder_sha256 == hash,
+      old.identity == corpus.shards.index.identity
     {
       writeError("score: \(paths.scores) is there already")
       return
@@ -96,7 +97,9 @@ struct ScoreStage {
   static func latents(
     _ crosscoder: Crosscoder, scaling: LatentScaling, statistics: LatentStatistics
   ) -> [LatentScores] {
-    let (betas, deltas, cosines, classes) = (scaling.betas(), crosscoder.deltaNorms, crosscoder.cosines, crosscoder.classes)
+    let (betas, deltas, cosines, classes) = (
+      scaling.betas(), crosscoder.deltaNorms, crosscoder.cosines, crosscoder.classes
+    )
     let ranks = chatSpecificityRank(
       betas.indices.map {
         ChatSpecificity(deltaNorm: deltas[$0], betas: betas[$0], dead: statistics.isDead($0))
@@ -115,7 +118,8 @@ struct ScoreStage {
         max_activation: dead ? nil : Double(statistics.maximum(latent)),
         mean_activation: active == 0 ? nil : figures.reduce(0) { $0 + $1.sum } / Double(active),
         frequency: statistics.frequency(latent), frequency_plain: statistics.frequency(latent, .plain),
-        frequency_chat: statistics.frequency(latent, .chat), template_share: statistics.templateShare(latent), dead: dead,
+        frequency_chat: statistics.frequency(latent, .chat), template_share: statistics.templateShare(latent),
+        dead: dead,
         latent_class: classes[latent], chat_specificity: ranks[latent] + 1)
     }
   }
