@@ -43,7 +43,7 @@ struct ScoreFile: Codable {
 
   static func read(_ path: String) throws -> ScoreFile {
     do {
-      return try JSONDecoder().decode(ScoreFile.self, from: Data(try MappedFile(path: path).bytes))
+      return try JSONDecoder().decode(ScoreFile.self, from: MappedFile(path: path).contents())
     } catch let error as DecodingError {
       throw CommandError.inputInvalid(source: path, expected: "scores", found: describeDecoding(error))
     }
