@@ -22,7 +22,8 @@ let package = Package(
       name: "CTerminal",
       cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
       linkerSettings: [.linkedLibrary("ncursesw"), .linkedLibrary("tinfo")]),
-    .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+    .target(
+      name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .target(
       name: "CSQLite",
       cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
@@ -41,14 +42,16 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    .target(
+      name: "TestSupport", dependencies: ["Inference"], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
     .testTarget(
-      name: "InferenceTests", dependencies: ["Inference"], resources: [.copy("Fixtures")], swiftSettings: strict),
+      name: "InferenceTests", dependencies: ["Inference", "TestSupport"], resources: [.copy("Fixtures")], swiftSettings: strict),
     .testTarget(
-      name: "DiffingTests", dependencies: ["Diffing"], resources: [.copy("Fixtures")], swiftSettings: strict),
+      name: "DiffingTests", dependencies: ["Diffing", "TestSupport"], resources: [.copy("Fixtures")], swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
     .testTarget(name: "TUITests", dependencies: ["TUI"], resources: [.copy("Goldens")], swiftSettings: strict),
     .testTarget(
-      name: "CrosscopeTests", dependencies: ["crosscope"], resources: [.copy("Goldens")], swiftSettings: strict),
+      name: "CrosscopeTests", dependencies: ["crosscope", "TestSupport"], resources: [.copy("Goldens")], swiftSettings: strict),
   ]
 )

@@ -11,6 +11,8 @@ struct Crosscope: AsyncParsableCommand {
       Generate.self,
       Forward.self,
       Tokenize.self,
+      Encode.self,
+      Scale.self,
       Bench.self,
     ])
 }
