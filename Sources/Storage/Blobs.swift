@@ -2,7 +2,9 @@
 // Owns: writing and checked reading of number lists. Refuses, on reading, anything that is not exactly one list.
 //   ids        each number as LEB128 (7 bits a byte, low bits first, high bit = more follow)
 //   positions  strictly rising numbers: the first, then the gaps to the next, as LEB128
-//   values     IEEE float32, little endian
+//   shares     each value as a share of a scale ≥ its magnitude: Int16, little endian, 32767 = the scale. The error is
+//              at most 1/65534 of the scale, and a value equal to the scale comes back exactly
+//   scaled     a float32 scale, little endian, then the shares of it
 //   mask       one bit a token, low bit first; no bytes at all if no bit is set
 
 import Foundation
@@ -30,11 +32,21 @@ enum Blob {
     return data
   }
 
-  /// Values as float32, little endian.
-  static func values(_ numbers: some Sequence<Float>) -> Data {
+  /// Values as shares of `scale`, which is at least the magnitude of each.
+  static func shares(_ values: some Sequence<Float>, of scale: Float) -> Data {
     var data = Data()
-    for number in numbers { withUnsafeBytes(of: number.bitPattern.littleEndian) { data.append(contentsOf: $0) } }
+    for value in values {
+      precondition(abs(value) <= scale, "a value beyond its scale")
+      let share = scale == 0 ? 0 : Int16((Double(value) / Double(scale) * 32767).rounded())
+      withUnsafeBytes(of: share.littleEndian) { data.append(contentsOf: $0) }
+    }
     return data
+  }
+
+  /// Values as the largest magnitude and shares of it; nothing for no values.
+  static func scaled(_ values: [Float]) -> Data {
+    guard let scale = values.map(abs).max() else { return Data() }
+    return withUnsafeBytes(of: scale.bitPattern.littleEndian) { Data($0) } + shares(values, of: scale)
   }
 
   /// One bit a token; empty if all are false.
@@ -79,21 +91,27 @@ enum Blob {
     return numbers
   }
 
-  /// The numbers of `values`; nil if the length is not a multiple of 4 or a number is not finite.
-  static func readValues(_ data: Data) -> [Float]? {
-    guard data.count.isMultiple(of: 4) else { return nil }
-    var numbers: [Float] = []
-    numbers.reserveCapacity(data.count / 4)
-    let ok = data.withUnsafeBytes { bytes in
-      for offset in stride(from: 0, to: bytes.count, by: 4) {
-        let bits = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-        let number = Float(bitPattern: bits)
-        guard number.isFinite else { return false }
-        numbers.append(number)
+  /// The values of `shares`; nil if the length is odd or a share is beyond the scale.
+  static func readShares(_ data: Data, of scale: Float) -> [Float]? {
+    guard data.count.isMultiple(of: 2), scale.isFinite, scale >= 0 else { return nil }
+    return data.withUnsafeBytes { bytes in
+      var values: [Float] = []
+      values.reserveCapacity(bytes.count / 2)
+      for offset in stride(from: 0, to: bytes.count, by: 2) {
+        let share = Int16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int16.self))
+        guard share != .min else { return nil }
+        values.append(Float(Double(share) / 32767 * Double(scale)))
       }
-      return true
+      return values
     }
-    return ok ? numbers : nil
+  }
+
+  /// The values of `scaled`; nil if they are not well formed.
+  static func readScaled(_ data: Data) -> [Float]? {
+    if data.isEmpty { return [] }
+    guard data.count > 4 else { return nil }
+    let bits = data.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self)) }
+    return readShares(data.dropFirst(4), of: Float(bitPattern: bits))
   }
 
   /// `count` bits of a `mask`; nil if the length does not fit or a bit beyond the end is set.

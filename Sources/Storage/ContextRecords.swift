@@ -49,7 +49,8 @@ public struct ExampleRecord: Sendable, Equatable {
   public var sequence: Int32
   /// Positions in the sequence where the latent is active, strictly rising, at least one.
   public var positions: [Int32]
-  /// The scaled activation at each of `positions`.
+  /// The scaled activation at each of `positions`, above 0. The largest is stored exactly, the others to within
+  /// 1/65534 of it.
   public var values: [Float]
 
   public init(latent: Int32, quantile: Int, rank: Int, sequence: Int32, positions: [Int32], values: [Float]) {

@@ -62,8 +62,11 @@ struct RowReader {
     return numbers
   }
 
-  func values(_ index: Int, count: Int) throws -> [Float] {
-    guard let numbers = Blob.readValues(try blob(index)) else { throw bad(index, "not a list of finite values") }
+  /// Values with their own scale, or shares of the scale given.
+  func values(_ index: Int, count: Int, scale: Float? = nil) throws -> [Float] {
+    let data = try blob(index)
+    let numbers = scale.map { Blob.readShares(data, of: $0) } ?? Blob.readScaled(data)
+    guard let numbers else { throw bad(index, "not a list of finite values") }
     guard numbers.count == count else { throw bad(index, "\(numbers.count) values where \(count) belong") }
     return numbers
   }

@@ -61,7 +61,6 @@ enum Schema {
       max_activation REAL NOT NULL,
       positions BLOB NOT NULL, "values" BLOB NOT NULL,
       PRIMARY KEY (latent, quantile DESC, rank)) STRICT, WITHOUT ROWID;
-    CREATE INDEX example_sequence ON example (sequence);
     CREATE TABLE histogram (
       latent INTEGER NOT NULL REFERENCES latent, corpus TEXT NOT NULL,
       low REAL NOT NULL, high REAL NOT NULL, counts BLOB NOT NULL,
@@ -92,7 +91,7 @@ enum Schema {
     CREATE TABLE journal (
       id INTEGER PRIMARY KEY, action TEXT NOT NULL, changes TEXT NOT NULL, undone INTEGER NOT NULL) STRICT;
     CREATE VIRTUAL TABLE sequence_search USING fts5(
-      text, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2');
+      text, content='', columnsize=0, detail='none', tokenize='unicode61 remove_diacritics 2');
     CREATE VIRTUAL TABLE note_search USING fts5(text, tokenize='unicode61 remove_diacritics 2');
     CREATE VIRTUAL TABLE explanation_search USING fts5(text, tokenize='unicode61 remove_diacritics 2');
     """

@@ -93,8 +93,8 @@ private struct StoreCheck {
     report("file") { check in
       let rows = try Row.fetchCursor(check.db, sql: "PRAGMA foreign_key_check")
       while check.findings.count < check.limit, let row = try rows.next() {
-        let (table, id, parent): (DatabaseValue, DatabaseValue, DatabaseValue) = (row[0], row[1], row[2])
-        check.found("\(table)", "row \(id) names a row of \(parent) that is not there")
+        let reader = RowReader(row: row, table: "foreign_key_check")
+        check.found(try reader.text(0), "a row names a row of table \(try reader.text(2)) that is not there")
       }
     }
     report("file") { check in

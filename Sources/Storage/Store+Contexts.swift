@@ -173,17 +173,16 @@ extension Context {
     guard let positions = Blob.readPositions(try row.blob(start + 4), below: sequence.tokenIDs.count) else {
       throw row.bad(start + 4, "not rising positions below \(sequence.tokenIDs.count)")
     }
-    let values = try row.values(start + 5, count: positions.count)
-    guard let largest = values.indices.max(by: { (values[$0], -$0) < (values[$1], -$1) }) else {
-      throw row.bad(start + 4, "no position")
-    }
-    guard try row.double(start + 3) == Double(values[largest]) else {
+    let scale = Float(try row.double(start + 3))
+    guard scale.isFinite, scale > 0 else { throw row.bad(start + 3, "not an activation") }
+    let values = try row.values(start + 5, count: positions.count, scale: scale)
+    guard let peak = values.firstIndex(of: scale), values.allSatisfy({ $0 >= 0 }) else {
       throw row.bad(start + 3, "not the largest of the values")
     }
     self.init(
       example: ExampleRecord(
         latent: latent, quantile: try row.int(start, in: 0...5), rank: try row.int(start + 1), sequence: id,
         positions: positions, values: values),
-      sequence: sequence, maxActivation: values[largest], peak: Int(positions[largest]))
+      sequence: sequence, maxActivation: scale, peak: Int(positions[peak]))
   }
 }

@@ -21,7 +21,7 @@ extension Store {
   /// How many latents the filter lets through.
   public func latentCount(matching filter: Filter = .everything) throws(StorageError) -> Int {
     try read { db in
-      let condition = filter.condition
+      let condition = try self.condition(of: filter, in: db)
       return try Int.fetchOne(
         db, sql: "SELECT count(*) FROM latent WHERE \(condition.sql)",
         arguments: StatementArguments(condition.arguments)) ?? 0
@@ -37,7 +37,7 @@ extension Store {
     return try read { db in
       var ids: [Int32] = []
       for part in Self.parts(of: sort, ascending: ascending) {
-        let condition = filter.condition
+        let condition = try self.condition(of: filter, in: db)
         let rows = try Row.fetchCursor(
           db, sql: "SELECT latent.id FROM latent WHERE \(part.condition) AND \(condition.sql) ORDER BY \(part.order)",
           arguments: StatementArguments(condition.arguments))
@@ -58,7 +58,7 @@ extension Store {
     return try read { db in
       var latents: [LatentRecord] = []
       for part in Self.parts(of: sort, ascending: ascending) where latents.count < limit {
-        let condition = filter.condition
+        let condition = try self.condition(of: filter, in: db)
         guard let start = part.start(after: key) else { continue }
         let rows = try Row.fetchCursor(
           db,

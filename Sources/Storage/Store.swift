@@ -22,6 +22,8 @@ public final class Store: Sendable {
 
   private let readers: DatabasePool
   private let connections: Mutex<Connections>
+  /// The vocabulary's bytes, for the text search; nil until a search needs it.
+  let textOfTokens = Mutex<[Int32: [UInt8]]?>(nil)
 
   /// Connections made on first need.
   private struct Connections {

@@ -97,13 +97,13 @@ extension StoreWriter {
         guard rising, let first = example.positions.first, let last = example.positions.last, first >= 0,
           last < length
         else { throw refuse("example", "\(name): positions must rise and lie in 0..<\(length)") }
-        guard example.values.count == example.positions.count, let largest = example.values.max(),
-          example.values.allSatisfy(\.isFinite)
-        else { throw refuse("example", "\(name): needs one finite value a position") }
+        guard example.values.count == example.positions.count, let largest = example.values.max(), largest > 0,
+          example.values.allSatisfy({ $0.isFinite && $0 >= 0 })
+        else { throw refuse("example", "\(name): needs one finite activation above 0 a position") }
         try statement.execute(
           arguments: [
             example.latent, example.quantile, example.rank, example.sequence, Double(largest),
-            Blob.positions(example.positions), Blob.values(example.values),
+            Blob.positions(example.positions), Blob.shares(example.values, of: largest),
           ])
       }
     }
@@ -146,8 +146,8 @@ extension StoreWriter {
         try statement.execute(
           arguments: [
             lens.latent, lens.direction.rawValue, Blob.ids(lens.promoted.map(\.token)),
-            Blob.values(lens.promoted.map(\.value)), Blob.ids(lens.suppressed.map(\.token)),
-            Blob.values(lens.suppressed.map(\.value)),
+            Blob.scaled(lens.promoted.map(\.value)), Blob.ids(lens.suppressed.map(\.token)),
+            Blob.scaled(lens.suppressed.map(\.value)),
           ])
       }
     }
