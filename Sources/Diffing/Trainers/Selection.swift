@@ -1,7 +1,9 @@
 // The n-th largest of many positive numbers, exactly and without sorting them.
-// Owns: the selection by bit patterns (positive fp32 values order like their bits). Refuses (precondition): nothing to choose from.
+// Owns: the selection by bit patterns (positive fp32 values order like their bits). Refuses (precondition): nothing
+// to choose from.
 
-/// The `rank`-th largest (from 1) of the values of `columns`, which are positive and finite; the columns count as one list.
+/// The `rank`-th largest (from 1) of the values of `columns`, which are positive and finite; the columns count as one
+/// list.
 func largest(rank: Int, of columns: [[Float]]) -> Float {
   precondition(rank >= 1)
   let high = bin(rank: rank, of: columns, of: 1 << 16) { Int($0 >> 16) }
@@ -31,7 +33,8 @@ private func bin(
   preconditionFailure("rank \(rank) of fewer values")
 }
 
-/// Reorders `values[0..<count]`, with `indices` alongside, so that the `n` largest come first; ties go to the lower index.
+/// Reorders `values[0..<count]`, with `indices` alongside, so that the `n` largest come first; ties go to the lower
+/// index.
 func moveLargestFirst(
   _ n: Int, _ values: UnsafeMutablePointer<Float>, _ indices: UnsafeMutablePointer<Int32>, count: Int
 ) {

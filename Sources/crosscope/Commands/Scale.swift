@@ -1,5 +1,6 @@
 // `crosscope scale`: Latent Scaling of every latent over given activations. The parity probe of the scores.
-// Reads x [N, 2, d]; prints one line a latent, or one JSON document with the store's column names and null where a latent never fired.
+// Reads x [N, 2, d]; prints one line a latent, or one JSON document with the store's column names and null where a
+// latent never fired.
 
 import ArgumentParser
 import Diffing
