@@ -2,7 +2,8 @@
 // Owns: one documented total order. Refuses nothing.
 //   1. Living latents before dead ones.
 //   2. Chat-only latents (Δ ≥ 0.9) before others; a small crosscoder may have none.
-//   3. Scored before unscored. Scored: at least `minimumActiveTokens` tokens (a handful give any ν by chance), β^{ε,chat} and β^{r,chat} > 0
+//   3. Scored before unscored. Scored: at least `minimumActiveTokens` tokens (a handful give any ν by chance),
+//   β^{ε,chat} and β^{r,chat} > 0
 //      (a ratio of negative betas says nothing), ν^ε and ν^r within [−0.1, 2], as the paper filters them.
 //   4. By the sum of the ranks of ν^ε and ν^r among the scored, low first; then by Δ, high first; then by number.
 

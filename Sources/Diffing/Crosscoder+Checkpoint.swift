@@ -1,7 +1,9 @@
 // The published folder of a crosscoder: config.json, model.safetensors, maybe trainer_config.json.
-// Owns: every check of a checkpoint, by tensor name; after `load` a crosscoder is trusted. Takes what versions have added
+// Owns: every check of a checkpoint, by tensor name; after `load` a crosscoder is trusted. Takes what versions have
+// added
 // (k and threshold, code_normalization_id, the normaliser) where it is there.
-// Refuses: DECOUPLED codes, other than two models, shapes that disagree, values that are not finite. Source: the authors' dictionary.py.
+// Refuses: DECOUPLED codes, other than two models, shapes that disagree, values that are not finite. Source: the
+// authors' dictionary.py.
 
 import Foundation
 import Inference
@@ -40,7 +42,8 @@ extension Crosscoder {
       card: trainer?.card ?? CrosscoderCard())
   }
 
-  /// Writes the published folder; the weights as fp32 or rounded to bf16, all else as fp32. Each file appears whole or not
+  /// Writes the published folder; the weights as fp32 or rounded to bf16, all else as fp32. Each file appears whole
+  /// or not
   /// at all, model.safetensors last.
   /// - Throws: `DiffingError.file`.
   public func save(folder: String, as type: SafetensorsWriter.FloatType = .f32) throws(DiffingError) {

@@ -24,7 +24,8 @@ public struct Crosscoder: Sendable {
   public let codeNormalization: CodeNormalization
   /// k of a BatchTopK crosscoder.
   public let k: Int?
-  /// θ of a BatchTopK crosscoder: latent j is on where f_j·n_j > θ; −1 means not set. Nil for an L1 crosscoder: on where f_j > 0.
+  /// θ of a BatchTopK crosscoder: latent j is on where f_j·n_j > θ; −1 means not set. Nil for an L1 crosscoder: on
+  /// where f_j > 0.
   public let threshold: Float?
   /// What is done to activations before encoding; nil for none.
   public let normaliser: InputNormaliser?
@@ -72,7 +73,8 @@ public struct Crosscoder: Sendable {
 
   /// The same crosscoder without an input normaliser: the normaliser's arithmetic moved into the weights.
   ///
-  /// W_enc·s, b_enc − W_enc·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean, θ/(s + 1e-8). Codes f are the same (to rounding), directions and
+  /// W_enc·s, b_enc − W_enc·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean, θ/(s + 1e-8). Codes f are the same (to
+  /// rounding), directions and
   /// scaled activations come out in the residual stream's own units, as steering and Latent Scaling want them.
   /// - Throws: `DiffingError.unsupported` for one scale a model: the thresholds cannot be carried over.
   public func foldingNormaliser() throws(DiffingError) -> Crosscoder {

@@ -1,6 +1,7 @@
 // What training and import produce and what steering consumes: a unit vector with its place and its card.
 // Owns: the type, and how a latent becomes one. Refuses: a latent whose decoder direction has no length.
 
+import Inference
 import Kernels
 
 /// A unit direction in one model's residual stream.
@@ -22,7 +23,7 @@ public struct Direction: Sendable, Equatable, Codable {
   /// The decoder block, counted from 0, at which it applies; nil if the card does not say.
   public let layer: Int?
   /// The site in that block; crosscoders read the block's output.
-  public let site: String
+  public let site: Site
   public let provenance: Provenance
 }
 
@@ -38,6 +39,9 @@ extension Crosscoder {
     }
     return Direction(
       vector: decoderDirection(latent, model).map { Float(Double($0) / norm) }, norm: norm * inverse, model: model,
-      layer: card.layer, site: "resid_post", provenance: .init(crosscoder: card, latent: latent))
+      layer: card.layer, site: .residPost, provenance: .init(crosscoder: card, latent: latent))
   }
 }
+
+// Stored by its name, as in cards.
+extension Site: Codable {}

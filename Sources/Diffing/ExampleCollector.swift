@@ -1,17 +1,22 @@
-// Contexts in which each latent fires, over five bands of its maximum: quantile 0 up to 25 % of it, 1 to 50, 2 to 75, 3 to 95, 4 above.
-// One pass over the codes, with the maxima known from a statistics pass before. At most one context of a sequence for a latent; contexts of
-// the same tokens count once. Bands 3 and 4 keep the strongest, lower bands a sample fixed by a hash, so order of work does not matter.
-// A context's peak is never BOS, and a template token only for latents that fire mostly there. Memory is bounded by latents, not tokens.
-// Refuses (precondition): codes and sequences that do not fit.
+// Contexts in which each latent fires, over five bands of its maximum: quantile 0 up to 25 % of it, 1 to 50, 2 to 75,
+// 3 to 95, 4 above.
+// One pass over the codes, with the maxima known from a statistics pass before. At most one context of a sequence for
+// a latent; contexts of
+// the same tokens count once. Bands 3 and 4 keep the strongest, lower bands a sample fixed by a hash, so order of
+// work does not matter.
+// A context's peak is never BOS, and a template token only for latents that fire mostly there. Memory is bounded by
+// latents, not tokens.
+// Refuses (precondition): codes and texts that do not fit.
+
+import Inference
 
 /// A stretch of a sequence that some latent's example needs; shared between latents.
 public struct ExampleSequence: Sendable, Equatable {
-  /// The number of the sequence in the order of `ExampleCollector.add`, and where in it this stretch begins.
+  /// The number of the text in the order of `ExampleCollector.add`, and where in it this stretch begins.
   public let source: Int
   public let start: Int
-  public let tokenIds: [Int32]
-  public let corpus: Corpus
-  public let marks: [TokenMarks]
+  /// Tokens, template mask and corpus of the stretch.
+  public let text: CorpusText
 }
 
 /// One context of one latent.
@@ -45,7 +50,8 @@ public struct ExampleCollector: Sendable {
   public struct Configuration: Sendable, Equatable, Codable {
     /// Contexts a latent, spread evenly over the five bands; what a band lacks goes to stronger ones first.
     public var perLatent = 20
-    /// Tokens kept on each side of the peak, at least, where the sequence has them. Stretches begin at multiples of this and
+    /// Tokens kept on each side of the peak, at least, where the sequence has them. Stretches begin at multiples of
+    /// this and
     /// are three times as long, so that latents share them; sequences up to that length are kept whole.
     public var context = 32
     /// From this template share on, template tokens may be peaks.
@@ -108,13 +114,13 @@ public struct ExampleCollector: Sendable {
     candidates = [[Candidate]](repeating: [], count: crosscoder.nLatents)
   }
 
-  /// Adds the codes of whole sequences, row after row.
-  public mutating func add(codes: SparseCodes, sequences added: [LabelledSequence]) {
-    precondition(codes.tokens == added.reduce(0) { $0 + $1.tokenIds.count }, "rows and tokens differ")
+  /// Adds the codes of texts: a row for each kept token, text after text.
+  public mutating func add(codes: SparseCodes, texts: [EncodedText]) {
+    precondition(codes.tokens == texts.reduce(0) { $0 + $1.kept.count }, "rows and kept tokens differ")
     var first = 0
-    for sequence in added {
-      consider(sequence, codes: codes, first: first)
-      first += sequence.tokenIds.count
+    for text in texts {
+      consider(text, codes: codes, first: first)
+      first += text.kept.count
       sequences += 1
     }
   }
@@ -163,30 +169,27 @@ public struct ExampleCollector: Sendable {
     }
   }
 
-  /// Offers one sequence's peak to each latent that is active in it.
-  private mutating func consider(_ sequence: LabelledSequence, codes: SparseCodes, first: Int) {
+  /// Offers one text's peak to each latent that is active in it.
+  private mutating func consider(_ text: EncodedText, codes: SparseCodes, first: Int) {
     var active: [Int32: [(position: Int, value: Float)]] = [:]
-    for position in sequence.tokenIds.indices where !sequence.marks[position].contains(.bos) {
-      for entry in codes.entries(of: first + position) {
+    for (row, position) in text.kept.enumerated() {
+      for entry in codes.entries(of: first + row) {
         let latent = codes.latents[entry]
         let scaled = Float(Double(codes.values[entry]) * codeNorms[Int(latent)])
         if scaled > LatentStatistics.activeBound { active[latent, default: []].append((position, scaled)) }
       }
     }
-    // Hash tables have no fixed order; latents do not see each other, but stretches are counted, so keep one anyway.
-    for latent in active.keys.sorted() {
-      guard let activations = active[latent] else { continue }
+    for (latent, activations) in active {
       var peak: (position: Int, value: Float)?
-      for activation in activations
-      where templatePeaks[Int(latent)] || !sequence.marks[activation.position].contains(.template) {
+      for activation in activations where templatePeaks[Int(latent)] || !text.text.templateMask[activation.position] {
         if activation.value > peak?.value ?? 0 { peak = activation }
       }
-      if let peak { offer(Int(latent), sequence, peak, activations) }
+      if let peak { offer(Int(latent), text.text, peak, activations) }
     }
   }
 
   private mutating func offer(
-    _ latent: Int, _ sequence: LabelledSequence, _ peak: (position: Int, value: Float),
+    _ latent: Int, _ text: CorpusText, _ peak: (position: Int, value: Float),
     _ activations: [(position: Int, value: Float)]
   ) {
     guard maxima[latent] > 0 else { return }
@@ -195,8 +198,8 @@ public struct ExampleCollector: Sendable {
     let order = order(latent: latent, band: band, activation: peak.value)
     let rivals = candidates[latent].filter { $0.band == band }
     if rivals.count >= configuration.perLatent, let last = rivals.last, last.order <= order { return }
-    let stretch = stretch(around: peak.position, length: sequence.tokenIds.count)
-    let tokens = Array(sequence.tokenIds[stretch])
+    let stretch = stretch(around: peak.position, length: text.ids.count)
+    let tokens = Array(text.ids[stretch])
     let hash = tokens.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64(UInt32(bitPattern: $1))) &* 0x100_0000_01B3 }
     if let twin = candidates[latent].firstIndex(where: { $0.textHash == hash }) {
       guard candidates[latent][twin].activation < peak.value else { return }
@@ -213,8 +216,8 @@ public struct ExampleCollector: Sendable {
       default: Stretch(
         uses: 0,
         sequence: ExampleSequence(
-          source: sequences, start: stretch.lowerBound, tokenIds: tokens, corpus: sequence.corpus,
-          marks: Array(sequence.marks[stretch])))
+          source: sequences, start: stretch.lowerBound,
+          text: CorpusText(ids: tokens, templateMask: Array(text.templateMask[stretch]), corpus: text.corpus)))
     ].uses += 1
     insert(candidate, latent)
   }
@@ -243,7 +246,7 @@ public struct ExampleCollector: Sendable {
       // Positive values order like their bits; the earlier sequence wins among equals.
       return UInt64(UInt32.max - activation.bitPattern) << 32 | UInt64(UInt32(truncatingIfNeeded: sequences))
     }
-    var generator = SeededGenerator(seed: UInt64(latent) << 32 ^ UInt64(sequences))
+    var generator = SplitMix64(seed: UInt64(latent) << 32 ^ UInt64(sequences))
     return generator.next()
   }
 

@@ -1,17 +1,22 @@
 // Latent Scaling: how strongly each latent is present in each model (arXiv 2504.02922, section 3).
 //   β_j^m = Σ_i f_j(x_i) ⟨d_j^chat, y_i^m⟩ / (Σ_i f_j(x_i)² · ‖d_j^chat‖²), with the targets
-//   error: y = h − (ĥ − f_j d_j^m);  reconstruction: y = ĥ;  activation: y = h.   ν^ε, ν^r: β^base / β^chat of the first two.
-// Owns: the running sums, in fp64 and in the order of tokens, so that batches add up to the whole bit for bit; shards merge.
-// Missing, not 0, for latents that never fired. Refuses: activations of another width. Shape letters: T tokens, F latents, d width.
+//   error: y = h − (ĥ − f_j d_j^m);  reconstruction: y = ĥ;  activation: y = h.   ν^ε, ν^r: β^base / β^chat of the
+//   first two.
+// Owns: the running sums, in fp64 and in the order of tokens, so that batches add up to the whole bit for bit; shards
+// merge.
+// Missing, not 0, for latents that never fired. Refuses: activations of another width. Shape letters: T tokens, F
+// latents, d width.
 
 import Kernels
 
 /// Running sums of Latent Scaling for every latent of one crosscoder.
 ///
-/// With an input normaliser, h and ĥ are in the models' own units and d_j as stored, as the authors' library has it: error betas then mix
+/// With an input normaliser, h and ĥ are in the models' own units and d_j as stored, as the authors' library has it:
+/// error betas then mix
 /// two units. Fold the normaliser first (`Crosscoder.foldingNormaliser`) for betas of one unit; ours ship folded.
 public struct LatentScaling: Sendable {
-  /// The betas of one latent, by target and model; the ratios of error and reconstruction. All are missing if it never fired.
+  /// The betas of one latent, by target and model; the ratios of error and reconstruction. All are missing if it
+  /// never fired.
   public struct Betas: Sendable, Equatable {
     /// Tokens at which the latent was on.
     public var activeTokens = 0

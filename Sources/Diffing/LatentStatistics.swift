@@ -1,37 +1,21 @@
-// How often, how strongly and on what a latent fires: running statistics over labelled sequences.
-// A latent counts as active at a token where its scaled activation f·n is above 1e-3. BOS tokens are left out of everything.
-// Owns: sums by corpus, a histogram of 50 logarithmic bins, the template share. Refuses (precondition): codes and sequences that do not fit.
+// How often, how strongly and on what a latent fires: running statistics over texts.
+// A latent counts as active at a token where its scaled activation f·n is above 1e-3. Only tokens that were kept
+// count: BOS
+// and outliers are left out of everything. Owns: sums by corpus, a histogram of 50 logarithmic bins, the template
+// share.
+// Refuses (precondition): codes and texts that do not fit.
 
-/// Which kind of text a sequence is.
-public enum Corpus: String, CaseIterable, Codable, Sendable {
-  case plain, chat
-  var index: Int { self == .plain ? 0 : 1 }
-}
+/// A text as it was encoded.
+public struct EncodedText: Sendable, Equatable {
+  public var text: CorpusText
+  /// The positions that have a row of codes, ascending; BOS and outlying tokens have none.
+  public var kept: [Int]
 
-/// What a token is besides text.
-public struct TokenMarks: OptionSet, Hashable, Sendable {
-  public let rawValue: UInt8
-  public init(rawValue: UInt8) { self.rawValue = rawValue }
-
-  /// Part of the chat template: turn markers, role names, their newlines.
-  public static let template = TokenMarks(rawValue: 1)
-  /// The beginning of the sequence; never counted.
-  public static let bos = TokenMarks(rawValue: 2)
-}
-
-/// A sequence of tokens as it was encoded, one row of codes a token.
-public struct LabelledSequence: Sendable, Equatable {
-  public var tokenIds: [Int32]
-  public var corpus: Corpus
-  /// A mark for each token.
-  public var marks: [TokenMarks]
-
-  /// A sequence; without marks, all tokens are text.
-  public init(tokenIds: [Int32], corpus: Corpus, marks: [TokenMarks]? = nil) {
-    self.tokenIds = tokenIds
-    self.corpus = corpus
-    self.marks = marks ?? [TokenMarks](repeating: [], count: tokenIds.count)
-    precondition(self.marks.count == tokenIds.count, "\(self.marks.count) marks for \(tokenIds.count) tokens")
+  /// A text with rows for the positions `kept`.
+  public init(_ text: CorpusText, kept: [Int]) {
+    precondition(kept.allSatisfy { text.ids.indices.contains($0) }, "a position beyond the text")
+    self.text = text
+    self.kept = kept
   }
 }
 
@@ -88,22 +72,21 @@ public struct LatentStatistics: Sendable {
     figures = Corpus.allCases.map { _ in [Figures](repeating: Figures(), count: crosscoder.nLatents) }
   }
 
-  /// Adds the codes of whole sequences, row after row.
-  public mutating func add(codes: SparseCodes, sequences: [LabelledSequence]) {
-    precondition(codes.tokens == sequences.reduce(0) { $0 + $1.tokenIds.count }, "rows and tokens differ")
-    var token = 0
-    for sequence in sequences {
-      let corpus = sequence.corpus.index
-      for marks in sequence.marks {
-        defer { token += 1 }
-        guard !marks.contains(.bos) else { continue }
-        tokenCounts[corpus] += 1
-        for entry in codes.entries(of: token) {
+  /// Adds the codes of texts: a row for each kept token, text after text.
+  public mutating func add(codes: SparseCodes, texts: [EncodedText]) {
+    precondition(codes.tokens == texts.reduce(0) { $0 + $1.kept.count }, "rows and kept tokens differ")
+    var row = 0
+    for text in texts {
+      let corpus = text.text.corpus.index
+      tokenCounts[corpus] += text.kept.count
+      for position in text.kept {
+        for entry in codes.entries(of: row) {
           let latent = Int(codes.latents[entry])
           let scaled = Float(Double(codes.values[entry]) * codeNorms[latent])
           guard scaled > Self.activeBound else { continue }
-          figures[corpus][latent].add(scaled, template: marks.contains(.template))
+          figures[corpus][latent].add(scaled, template: text.text.templateMask[position])
         }
+        row += 1
       }
     }
   }
@@ -170,4 +153,8 @@ extension LatentStatistics.Figures {
     maximumOutsideTemplate = max(maximumOutsideTemplate, other.maximumOutsideTemplate)
     for bin in histogram.indices { histogram[bin] += other.histogram[bin] }
   }
+}
+
+extension Corpus {
+  fileprivate var index: Int { self == .plain ? 0 : 1 }
 }

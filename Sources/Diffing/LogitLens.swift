@@ -1,6 +1,7 @@
 // The logit lens: which tokens a direction in the residual stream promotes and suppresses.
 //   logits = W_U (w ⊙ d/‖d‖), w the final norm's weight; centred over the vocabulary, since softmax ignores a constant
-// Owns: the product in blocks, the ten strongest on each side, similar latents. Refuses (precondition): widths that do not fit.
+// Owns: the product in blocks, the ten strongest on each side, similar latents. Refuses (precondition): widths that
+// do not fit.
 // Shape letters: n directions, d width, V vocabulary, F latents.
 
 import Kernels

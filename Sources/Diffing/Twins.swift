@@ -1,6 +1,8 @@
 // Twins: a chat-only and a base-only latent that stand for one concept, the footprint of latent decoupling.
-// Two latents are linked where cos(d_j^chat, d_k^base) > 0.9 with j chat-only, k base-only, both alive; twins are connected components of exactly two.
-// Divergence: of the tokens where either twin is high (> 0.4 of the larger of the two maxima), those where the other is low (≤ 0.1).
+// Two latents are linked where cos(d_j^chat, d_k^base) > 0.9 with j chat-only, k base-only, both alive; twins are
+// connected components of exactly two.
+// Divergence: of the tokens where either twin is high (> 0.4 of the larger of the two maxima), those where the other
+// is low (≤ 0.1).
 // Owns: both. Refuses nothing. Source: arXiv 2504.02922, section 4.
 
 import Kernels

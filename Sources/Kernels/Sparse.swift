@@ -1,4 +1,5 @@
-// Hot loops of sparse dictionaries over raw memory, wrapping CKernels/sparse.c, and how work is cut for the two kinds of
+// Hot loops of sparse dictionaries over raw memory, wrapping CKernels/sparse.c, and how work is cut for the two kinds
+// of
 // thread. Owns: dot products, scaled additions, selection of active latents, the Adam step, `inPieces`.
 // Refuses: nothing at run time; pointers and counts are the caller's promise, and regions must not overlap.
 
@@ -48,7 +49,8 @@ public struct ActiveColumns {
   }
 }
 
-/// Of one token's encoder products `pre` `[F]`, writes those latents j, ascending, with f = pre_j + bias_j > 0 and f·norm_j > `bound`.
+/// Of one token's encoder products `pre` `[F]`, writes those latents j, ascending, with f = pre_j + bias_j > 0 and
+/// f·norm_j > `bound`.
 /// - Returns: how many were written.
 public func collectActive(
   _ pre: UnsafePointer<Float>, bias: UnsafePointer<Float>, norms: UnsafePointer<Float>, count: Int, bound: Float,
@@ -92,9 +94,11 @@ public struct AdamStep: Sendable {
   }
 }
 
-/// Cuts `0..<count` into pieces of at most `size` and works them off on all threads of the pool; returns when all are done.
+/// Cuts `0..<count` into pieces of at most `size` and works them off on all threads of the pool; returns when all are
+/// done.
 ///
-/// The cut depends on `count` and `size` alone, so a body that writes only to its own piece gives the same result on any
+/// The cut depends on `count` and `size` alone, so a body that writes only to its own piece gives the same result on
+/// any
 /// number of threads. A call from inside `body` runs on the calling thread.
 public func inPieces(of size: Int, count: Int, _ body: (Range<Int>) -> Void) {
   guard count > 0 else { return }

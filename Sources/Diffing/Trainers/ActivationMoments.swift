@@ -48,7 +48,8 @@ public struct ActivationMoments: Sendable {
 }
 
 extension PairedActivations {
-  /// The point of least summed distance to all tokens, for each model on its own, `[2·d]`: Weiszfeld's iteration from the mean,
+  /// The point of least summed distance to all tokens, for each model on its own, `[2·d]`: Weiszfeld's iteration from
+  /// the mean,
   /// at most 100 rounds, until it moves less than 1e-5.
   func geometricMedian() -> [Float] {
     let (T, d, width) = (tokens, dModel, 2 * dModel)

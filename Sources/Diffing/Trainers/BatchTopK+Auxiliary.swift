@@ -1,7 +1,9 @@
 // The auxiliary loss: dead latents learn to explain what the living ones leave over, and so come back to life.
-//   a = the (at most d/2) most active dead codes of each token,  u = e − Σ_j a_j d_j,  L_aux = mean ‖u‖² / V,  V = mean ‖e − ē‖²
+//   a = the (at most d/2) most active dead codes of each token,  u = e − Σ_j a_j d_j,  L_aux = mean ‖u‖² / V,  V =
+//   mean ‖e − ē‖²
 // e and V take no gradient. Dead latents are not kept in this batch, so their gradient comes from here alone.
-// Shape letters: B tokens, N dead latents, d width of one model. Source: the authors' get_auxiliary_loss, after arXiv 2406.04093, A.2.
+// Shape letters: B tokens, N dead latents, d width of one model. Source: the authors' get_auxiliary_loss, after arXiv
+// 2406.04093, A.2.
 
 import Kernels
 

@@ -1,6 +1,7 @@
 // From the gradients at tokens to those of parameters, and the Adam step.
 //   ∂L/∂d_j = Σ_i f_ij g_i,  ∂L/∂w_j = Σ_i (∂L/∂f_ij) x_i,  ∂L/∂b_enc,j = Σ_i ∂L/∂f_ij,  ∂L/∂b_dec = Σ_i g_i
-// Latents that were not kept anywhere have no gradient, but Adam's moments still decay and move them, as in the dense reference.
+// Latents that were not kept anywhere have no gradient, but Adam's moments still decay and move them, as in the dense
+// reference.
 // Shape letters: B tokens, F latents, d width of one model.
 
 import Kernels

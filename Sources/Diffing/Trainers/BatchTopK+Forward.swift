@@ -1,7 +1,8 @@
 // One batch through the crosscoder: encode, keep the k·B largest, reconstruct, and the gradient at each token.
 //   e = x − x̂,  g = ∂L/∂x̂ = −e / (2B‖e‖) for each model (−e / B for squares),  ∂L/∂f_j = ⟨g, d_j⟩ for kept j
 // Every sum over tokens runs in pieces of fixed size that are added in order, so threads do not change the result.
-// Refuses: batches of another width, values that are not finite. Shape letters: B tokens, F latents, d width of one model.
+// Refuses: batches of another width, values that are not finite. Shape letters: B tokens, F latents, d width of one
+// model.
 
 import Kernels
 
@@ -101,11 +102,13 @@ extension BatchTopKTrainer {
     }
   }
 
-  /// Keeps the `count` largest scaled activations of the batch (fewer if fewer are positive; ties go to the earlier token, then
+  /// Keeps the `count` largest scaled activations of the batch (fewer if fewer are positive; ties go to the earlier
+  /// token, then
   /// the lower latent). Returns the smallest kept one, 0 if there is none.
   private func select(count: Int) throws(DiffingError) -> Float {
     multiplyEncoder()
-    // Most often this batch's bound is near the last one's; if too few lie above half of it, all positive ones are looked at.
+    // Most often this batch's bound is near the last one's; if too few lie above half of it, all positive ones are
+    // looked at.
     var candidates = collect(above: lastKept / 2)
     var total = candidates.reduce(0) { $0 + $1.scaled.count }
     if total < count && lastKept > 0 {

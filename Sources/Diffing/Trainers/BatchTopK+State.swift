@@ -1,5 +1,7 @@
-// A training run on disk: everything that the next step depends on, so that a run killed and resumed gives the same bits.
-// Owns: one safetensors file (weights, Adam's moments, silence counters, normaliser; step, θ and the configuration as metadata).
+// A training run on disk: everything that the next step depends on, so that a run killed and resumed gives the same
+// bits.
+// Owns: one safetensors file (weights, Adam's moments, silence counters, normaliser; step, θ and the configuration as
+// metadata).
 // There is no generator to save: randomness ends with the initial weights. Refuses: a state of another configuration.
 
 import Foundation

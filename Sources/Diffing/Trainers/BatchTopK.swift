@@ -1,12 +1,18 @@
 // Training of a BatchTopK crosscoder: of a batch's B·F scaled activations f_j·n_j the k·B largest are kept.
-//   loss = mean over tokens and models of ‖h − ĥ‖₂  +  α · Σ‖e − ê_dead‖² / Σ‖e − ē‖²     (e = h − ĥ, not differentiated)
-// where ê_dead reconstructs the residual by the d/2 most active latents that have been silent for long. Gradients by hand: BatchTopK+Forward,
-// +Backward and +Auxiliary. Selection and norms n_j take no gradient. Refuses: settings out of range, values that are not finite.
-// Shape letters: B tokens of a batch, F latents, d width of one model. Source: arXiv 2504.02922, section 2, and the authors' crosscoder.py.
+//   loss = mean over tokens and models of ‖h − ĥ‖₂  +  α · Σ‖e − ê_dead‖² / Σ‖e − ē‖²     (e = h − ĥ, not
+//   differentiated)
+// where ê_dead reconstructs the residual by the d/2 most active latents that have been silent for long. Gradients by
+// hand: BatchTopK+Forward,
+// +Backward and +Auxiliary. Selection and norms n_j take no gradient. Refuses: settings out of range, values that are
+// not finite.
+// Shape letters: B tokens of a batch, F latents, d width of one model. Source: arXiv 2504.02922, section 2, and the
+// authors' crosscoder.py.
 
+import Inference
 import Kernels
 
-/// Trains one BatchTopK crosscoder, a batch at a time. Deterministic: the same seed and batches give the same bits on one machine.
+/// Trains one BatchTopK crosscoder, a batch at a time. Deterministic: the same seed and batches give the same bits on
+/// one machine.
 ///
 /// Not for sharing between threads; it uses all of them itself.
 public final class BatchTopKTrainer {
@@ -105,7 +111,8 @@ public final class BatchTopKTrainer {
   var scratch: BatchScratch
 
   /// A trainer before its first step.
-  /// - Parameter normaliser: made from more data than the first batch; nil to take the first batch, if the configuration asks for one.
+  /// - Parameter normaliser: made from more data than the first batch; nil to take the first batch, if the
+  ///   configuration asks for one.
   /// - Throws: `DiffingError.settingInvalid`.
   public init(configuration: Configuration, normaliser: InputNormaliser? = nil) throws(DiffingError) {
     try configuration.check()
@@ -113,7 +120,7 @@ public final class BatchTopKTrainer {
     self.configuration = configuration
     self.normaliser = normaliser
     width = 2 * d
-    var generator = SeededGenerator(seed: configuration.seed)
+    var generator = SplitMix64(seed: configuration.seed)
     let rows = Self.initialRows(F: F, d: d, norm: configuration.normInitScale, using: &generator)
     encoder = ParameterBlock(rows)
     decoder = ParameterBlock(rows)
@@ -161,7 +168,7 @@ public final class BatchTopKTrainer {
   }
 
   /// Random directions of one norm, the same for both models.
-  private static func initialRows(F: Int, d: Int, norm: Double, using generator: inout SeededGenerator) -> [Float] {
+  private static func initialRows(F: Int, d: Int, norm: Double, using generator: inout SplitMix64) -> [Float] {
     var rows = [Float](repeating: 0, count: F * 2 * d)
     for latent in 0..<F {
       var square = 0.0
@@ -202,24 +209,4 @@ extension BatchTopKTrainer.Configuration {
     try require(normInitScale > 0 && normInitScale.isFinite, "normInitScale", "positive", normInitScale)
     try require(targetRMS > 0 && targetRMS.isFinite, "targetRMS", "positive", targetRMS)
   }
-}
-
-/// SplitMix64: small, fast, the same everywhere.
-public struct SeededGenerator: RandomNumberGenerator, Sendable {
-  private var state: UInt64
-
-  /// A generator whose sequence is given by `seed`.
-  public init(seed: UInt64) { state = seed }
-
-  /// The next 64 bits.
-  public mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  /// Uniform in 0..<1.
-  public mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
 }

@@ -1,37 +1,35 @@
 // The n-th largest of many positive numbers, exactly and without sorting them.
-// Owns: the selection by bit patterns (positive fp32 values order like their bits). Refuses (precondition): nothing to choose from.
+// Owns: the selection by bit patterns (positive fp32 values order like their bits). Refuses (precondition): nothing
+// to choose from.
 
 /// The `rank`-th largest (from 1) of the values of `columns`, which are positive and finite; the columns count as one list.
 func largest(rank: Int, of columns: [[Float]]) -> Float {
   precondition(rank >= 1)
-  let high = bin(rank: rank, of: columns, of: 1 << 16) { Int($0 >> 16) }
-  let low = bin(rank: high.rest, of: columns, of: 1 << 16) {
-    Int($0 >> 16) == high.bin ? Int($0 & 0xFFFF) : nil
-  }
-  return Float(bitPattern: UInt32(high.bin) << 16 | UInt32(low.bin))
-}
-
-/// The bin that holds the `rank`-th largest, and its rank within that bin.
-private func bin(
-  rank: Int, of columns: [[Float]], of bins: Int, _ index: (UInt32) -> Int?
-) -> (bin: Int, rest: Int) {
-  var counts = [Int](repeating: 0, count: bins)
-  counts.withUnsafeMutableBufferPointer { counts in
-    for column in columns {
-      column.withUnsafeBufferPointer { column in
-        for value in column { if let bin = index(value.bitPattern) { counts[bin] += 1 } }
+  // 31 bits in three steps, from the highest: 10, 11, 10.
+  var (prefix, rest) = (UInt32(0), rank)
+  for (shift, width) in [(21, 10), (10, 11), (0, 10)] as [(UInt32, UInt32)] {
+    var counts = [Int](repeating: 0, count: 1 << width)
+    counts.withUnsafeMutableBufferPointer { counts in
+      for column in columns {
+        column.withUnsafeBufferPointer { column in
+          for value in column where value.bitPattern >> (shift + width) == prefix {
+            counts[Int(value.bitPattern >> shift & (1 << width - 1))] += 1
+          }
+        }
       }
     }
+    var bin = counts.count - 1
+    while bin > 0, counts[bin] < rest {
+      rest -= counts[bin]
+      bin -= 1
+    }
+    prefix = prefix << width | UInt32(bin)
   }
-  var rest = rank
-  for bin in stride(from: bins - 1, through: 0, by: -1) {
-    if counts[bin] >= rest { return (bin, rest) }
-    rest -= counts[bin]
-  }
-  preconditionFailure("rank \(rank) of fewer values")
+  return Float(bitPattern: prefix)
 }
 
-/// Reorders `values[0..<count]`, with `indices` alongside, so that the `n` largest come first; ties go to the lower index.
+/// Reorders `values[0..<count]`, with `indices` alongside, so that the `n` largest come first; ties go to the lower
+/// index.
 func moveLargestFirst(
   _ n: Int, _ values: UnsafeMutablePointer<Float>, _ indices: UnsafeMutablePointer<Int32>, count: Int
 ) {

@@ -1,5 +1,6 @@
 // `crosscope scale`: Latent Scaling of every latent over given activations. The parity probe of the scores.
-// Reads x [N, 2, d]; prints one line a latent, or one JSON document with the store's column names and null where a latent never fired.
+// Reads x [N, 2, d]; prints one line a latent, or one JSON document with the store's column names and null where a
+// latent never fired.
 
 import ArgumentParser
 import Diffing
@@ -68,17 +69,13 @@ struct Scale: ParsableCommand {
       try scaling.add(codes: crosscoder.encode(part), activations: part)
     }
     let rows = rows(crosscoder, scaling.betas())
-    if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys]
-      print(String(decoding: try encoder.encode(["latents": rows]), as: UTF8.self))
-    } else {
-      print((["id", "class", "active"] + (rows.first?.numbers.map(\.0) ?? [])).joined(separator: "\t"))
-      for row in rows {
-        let numbers = row.numbers.map { $0.1.map { String(format: "%.6g", $0) } ?? "-" }
-        print((["\(row.id)", row.class, "\(row.count_active)"] + numbers).joined(separator: "\t"))
-      }
+    if json { return try printJSON(["latents": rows]) }
+    var lines = [(["id", "class", "active"] + (rows.first?.numbers.map(\.0) ?? [])).joined(separator: "\t")]
+    for row in rows {
+      let numbers = row.numbers.map { $0.1.map { String(format: "%.6g", $0) } ?? "-" }
+      lines.append((["\(row.id)", row.class, "\(row.count_active)"] + numbers).joined(separator: "\t"))
     }
+    writeOut(lines.joined(separator: "\n") + "\n")
   }
 
   private func rows(_ crosscoder: Crosscoder, _ betas: [LatentScaling.Betas]) -> [Row] {
