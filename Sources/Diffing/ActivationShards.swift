@@ -60,7 +60,7 @@ public struct ActivationShardWriter {
     writer.add("ids", shape: [total], int32s: texts.flatMap(\.ids))
     writer.add("template", shape: [total], int32s: texts.flatMap { $0.templateMask.map { $0 ? 1 : 0 } })
     writer.add("offsets", shape: [offsets.count], int64s: offsets)
-    writer.add("corpus", shape: [texts.count], int32s: texts.map { Int32($0.corpus.index) })
+    writer.add("corpus", shape: [texts.count], int32s: texts.map(\.corpus.rawValue))
     try writer.write(to: folder + "/texts.safetensors")
   }
 
@@ -145,7 +145,7 @@ public struct ActivationShards: Sendable {
     let ids = try file.ints(named: "ids").map(Int32.init(truncatingIfNeeded:))
     let template = try file.ints(named: "template")
     let offsets = try file.ints(named: "offsets")
-    let corpora = try file.ints(named: "corpus").map { $0 == 1 ? Corpus.chat : .plain }
+    let corpora = try file.ints(named: "corpus").map { Corpus(rawValue: Int32(truncatingIfNeeded: $0)) ?? .plain }
     guard ids.count == template.count, offsets.count == corpora.count + 1, offsets.first == 0,
       offsets.last == ids.count, zip(offsets, offsets.dropFirst()).allSatisfy({ $0 <= $1 })
     else {

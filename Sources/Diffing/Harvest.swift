@@ -6,6 +6,15 @@
 import Inference
 import Kernels
 
+/// Which half of the corpus a text belongs to.
+public enum Corpus: Int32, Sendable, Codable, CaseIterable {
+  case plain = 0
+  case chat = 1
+
+  /// The name in stores and configurations.
+  public var name: String { self == .plain ? "plain" : "chat" }
+}
+
 /// A text to harvest, as tokens.
 public struct CorpusText: Sendable, Equatable {
   public var ids: [Int32]
@@ -18,13 +27,6 @@ public struct CorpusText: Sendable, Equatable {
     self.ids = ids
     self.templateMask = templateMask
     self.corpus = corpus
-  }
-
-  /// As statistics and contexts want it: the first token counts as BOS.
-  public var labelled: LabelledSequence {
-    var marks: [TokenMarks] = templateMask.map { $0 ? .template : [] }
-    if !marks.isEmpty { marks[0].insert(.bos) }
-    return LabelledSequence(tokenIds: ids, corpus: corpus, marks: marks)
   }
 
   /// The first `count` tokens.

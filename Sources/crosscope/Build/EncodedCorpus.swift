@@ -18,51 +18,31 @@ struct EncodedCorpus {
     self.crosscoder = crosscoder
   }
 
-  /// One shard's kept tokens with their codes, in batches.
-  func forEachBatch(
-    ofShard number: Int, _ body: (SparseCodes, PairedActivations, _ rows: Range<Int>) throws -> Void
-  ) throws {
-    let activations = shards.shard(number).activations
+  /// One shard's codes, a row for each kept token, with the texts that they belong to.
+  /// - Parameter visit: sees each batch of tokens on the way.
+  func encoded(
+    shard number: Int, visit: (SparseCodes, PairedActivations) throws -> Void = { _, _ in }
+  ) throws -> (codes: SparseCodes, texts: [EncodedText]) {
+    let (activations, textOfRow, positions) = shards.shard(number)
+    var (latents, values, offsets): ([Int32], [Float], [Int]) = ([], [], [0])
     for start in stride(from: 0, to: activations.tokens, by: Self.batch) {
-      let rows = start..<min(start + Self.batch, activations.tokens)
-      let part = activations.tokens(rows)
-      try body(try crosscoder.encode(part), part, rows)
-    }
-  }
-
-  /// One shard's codes with a row for every token of its texts; tokens that were left out have none.
-  /// - Parameter visit: sees each batch of kept tokens on the way.
-  func wholeTexts(
-    ofShard number: Int, visit: (SparseCodes, PairedActivations) throws -> Void = { _, _ in }
-  ) throws -> (codes: SparseCodes, sequences: [LabelledSequence]) {
-    let (_, textOfRow, positions) = shards.shard(number)
-    var (latents, values): ([Int32], [Float]) = ([], [])
-    var counts: [Int] = []
-    try forEachBatch(ofShard: number) { codes, activations, _ in
-      try visit(codes, activations)
+      let part = activations.tokens(start..<min(start + Self.batch, activations.tokens))
+      let codes = try crosscoder.encode(part)
+      try visit(codes, part)
+      offsets += codes.offsets.dropFirst().map { $0 + latents.count }
       latents += codes.latents
       values += codes.values
-      counts += (0..<codes.tokens).map { codes.entries(of: $0).count }
     }
-    guard let first = textOfRow.first, let last = textOfRow.last else {
-      return (SparseCodes(nLatents: crosscoder.nLatents, offsets: [0], latents: [], values: []), [])
-    }
-    let range = Int(first)...Int(last)
-    var offsets = [0]
+    var encoded: [EncodedText] = []
     var row = 0
-    for text in range {
-      for position in texts[text].ids.indices {
-        var entries = 0
-        if row < counts.count, Int(textOfRow[row]) == text, Int(positions[row]) == position {
-          entries = counts[row]
-          row += 1
-        }
-        offsets.append(offsets[offsets.count - 1] + entries)
-      }
+    while row < textOfRow.count {
+      let text = textOfRow[row]
+      let end = textOfRow[row...].firstIndex { $0 != text } ?? textOfRow.count
+      encoded.append(EncodedText(texts[Int(text)], kept: positions[row..<end].map(Int.init)))
+      row = end
     }
     return (
-      SparseCodes(nLatents: crosscoder.nLatents, offsets: offsets, latents: latents, values: values),
-      texts[range].map(\.labelled)
+      SparseCodes(nLatents: crosscoder.nLatents, offsets: offsets, latents: latents, values: values), encoded
     )
   }
 }

@@ -37,8 +37,8 @@ struct IndexStage {
     try writer.add(
       sequences: examples.sequences.enumerated().map { index, sequence in
         SequenceRecord(
-          id: Int32(index), tokenIDs: sequence.tokenIds, corpus: sequence.corpus.rawValue,
-          templateMask: sequence.marks.map { $0.contains(.template) })
+          id: Int32(index), tokenIDs: sequence.text.ids, corpus: sequence.text.corpus.name,
+          templateMask: sequence.text.templateMask)
       })
     try writer.add(
       examples: examples.examples.map {
@@ -59,8 +59,8 @@ struct IndexStage {
     let shards = corpus.shards.index.shards.indices
     var progress = Progress("index", total: 2 * shards.count, unit: "shards")
     for shard in shards {
-      let whole = try corpus.wholeTexts(ofShard: shard)
-      statistics.add(codes: whole.codes, sequences: whole.sequences)
+      let encoded = try corpus.encoded(shard: shard)
+      statistics.add(codes: encoded.codes, texts: encoded.texts)
       progress.update(shard + 1)
     }
     var configuration = ExampleCollector.Configuration()
@@ -68,8 +68,8 @@ struct IndexStage {
     var collector = ExampleCollector(
       crosscoder: corpus.crosscoder, statistics: statistics, configuration: configuration)
     for shard in shards {
-      let whole = try corpus.wholeTexts(ofShard: shard)
-      collector.add(codes: whole.codes, sequences: whole.sequences)
+      let encoded = try corpus.encoded(shard: shard)
+      collector.add(codes: encoded.codes, texts: encoded.texts)
       progress.update(shards.count + shard + 1)
     }
     return (collector.examples(), statistics)
@@ -147,7 +147,7 @@ struct IndexStage {
         }
         let ratio = edges[1] / edges[0]
         return HistogramRecord(
-          latent: Int32(latent), corpus: corpus.rawValue, low: edges[first], high: edges[last] * ratio,
+          latent: Int32(latent), corpus: corpus.name, low: edges[first], high: edges[last] * ratio,
           counts: counts[first...last].map { Int32(clamping: $0) })
       }
     }

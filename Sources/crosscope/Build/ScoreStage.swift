@@ -71,14 +71,14 @@ struct ScoreStage {
     var (tokens, entries) = (0, 0)
     var progress = Progress("score", total: corpus.shards.tokens, unit: "tokens")
     for shard in corpus.shards.index.shards.indices {
-      let whole = try corpus.wholeTexts(ofShard: shard) { codes, activations in
+      let encoded = try corpus.encoded(shard: shard) { codes, activations in
         try scaling.add(codes: codes, activations: activations)
         variance.add(activations, reconstruction: crosscoder.decode(codes))
         tokens += codes.tokens
         entries += codes.latents.count
         progress.update(tokens)
       }
-      statistics.add(codes: whole.codes, sequences: whole.sequences)
+      statistics.add(codes: encoded.codes, texts: encoded.texts)
     }
     let fve = variance.explained()
     let file = ScoreFile(
