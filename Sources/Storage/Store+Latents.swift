@@ -29,7 +29,7 @@ extension Store {
   }
 
   /// The ids of the latents that the filter lets through, in order: missing values last, ties by id in the order's
-  /// direction. Cost: one pass over an index, about 4 ms for 73,728 latents without a filter.
+  /// direction. Cost: one pass over an index.
   public func latentIDs(
     sortedBy sort: LatentSort = .chatSpecificity, ascending: Bool? = nil, matching filter: Filter = .everything
   ) throws(StorageError) -> [Int32] {

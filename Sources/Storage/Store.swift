@@ -21,6 +21,7 @@ public final class Store: Sendable {
   public let isWritable: Bool
 
   private let readers: DatabasePool
+  private let inode: UInt64
   private let connections: Mutex<Connections>
   /// The vocabulary's bytes, for the text search; nil until a search needs it.
   let textOfTokens = Mutex<[Int32: [UInt8]]?>(nil)
@@ -35,10 +36,15 @@ public final class Store: Sendable {
   ///
   /// A store in a place that cannot be written opens all the same; see `isWritable`.
   /// - Throws: the reason why `path` is not a store that this version can read.
-  public init(path givenPath: String, access: Access) throws(StorageError) {
+  public convenience init(path: String, access: Access) throws(StorageError) {
+    try self.init(path: path, access: access, migrator: Schema.migrator)
+  }
+
+  init(path givenPath: String, access: Access, migrator: DatabaseMigrator) throws(StorageError) {
     let file = try StoreFile(at: givenPath)
     let path = file.path
     self.path = path
+    inode = file.inode
     isWritable = access == .readWrite && file.isWritable
     connections = Mutex(Connections())
     do {
@@ -49,7 +55,7 @@ public final class Store: Sendable {
     } catch {
       throw .translating(error, path: path)
     }
-    try checkSchema()
+    try checkSchema(migrator)
   }
 
   deinit { close() }
@@ -72,8 +78,7 @@ public final class Store: Sendable {
     try? writer?.close()
   }
 
-  private func checkSchema() throws(StorageError) {
-    let migrator = Schema.migrator
+  private func checkSchema(_ migrator: DatabaseMigrator) throws(StorageError) {
     let (known, applied, tables) = try read { db in
       (
         migrator.migrations, try migrator.appliedIdentifiers(db),
@@ -82,7 +87,8 @@ public final class Store: Sendable {
     }
     let unknown = applied.subtracting(known)
     guard unknown.isEmpty else { throw .newerSchema(path: path, migrations: unknown.sorted()) }
-    if applied.count < known.count, !applied.isEmpty {
+    guard !applied.isEmpty else { throw .damaged(path: path, detail: "no record of its version") }
+    if applied.count < known.count {
       guard isWritable else { throw .olderSchema(path: path) }
       let queue = try openWriter()
       do { try migrator.migrate(queue) } catch { throw .translating(error, path: path) }
@@ -110,6 +116,8 @@ public final class Store: Sendable {
     let path = path
     return try connections.withLock { connections throws(StorageError) -> DatabaseQueue in
       if let writer = connections.writer { return writer }
+      // A path leads to the new file, while the readers still see the old one.
+      guard !isReplaced else { throw .replaced(path: path) }
       var configuration = Self.configuration(readOnly: false)
       configuration.journalMode = .wal
       do {
@@ -124,7 +132,12 @@ public final class Store: Sendable {
 
   // MARK: Changes
 
-  /// A number that changes whenever any program, this one included, has changed the store. Costs microseconds.
+  /// Whether another file has taken the store's place, as a build does. What is open shows the old content and refuses
+  /// edits; open the store again.
+  public var isReplaced: Bool { (try? StoreFile(at: path).inode) != inode }
+
+  /// A number that changes whenever any program, this one included, has changed or replaced the store. Costs
+  /// microseconds.
   public func version() throws(StorageError) -> Int {
     let path = path
     do {
@@ -135,7 +148,8 @@ public final class Store: Sendable {
         return watcher
       }
       // https://www.sqlite.org/pragma.html#pragma_data_version: other connections' commits, this one makes none.
-      return try watcher.read { try Int.fetchOne($0, sql: "PRAGMA data_version") ?? 0 }
+      let commits = try watcher.read { try Int.fetchOne($0, sql: "PRAGMA data_version") ?? 0 }
+      return 2 * commits + (isReplaced ? 1 : 0)
     } catch {
       throw .translating(error, path: path)
     }

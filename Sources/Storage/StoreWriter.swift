@@ -56,6 +56,12 @@ public final class StoreWriter: Sendable {
       Glibc.close(descriptor)
       throw .system(code, path: temporaryPath)
     }
+    // The writer that held the lock until now may have put this very file in its place.
+    var (opened, named) = (stat(), stat())
+    guard fstat(descriptor, &opened) == 0, stat(temporaryPath, &named) == 0, opened.st_ino == named.st_ino else {
+      Glibc.close(descriptor)
+      throw .busy(path: temporaryPath)
+    }
     self.path = path
     self.pair = pair
     self.temporaryPath = temporaryPath

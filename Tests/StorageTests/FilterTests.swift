@@ -90,6 +90,34 @@ import Testing
     #expect(try store.latentCount(matching: Filter("\"\"")) == 0)
   }
 
+  @Test func anyTextIsAFilterThatRunsOrAMistakeInsideTheText() throws {
+    let folder = try TemporaryFolder()
+    try Content(latents: 10, seed: 6).write(to: folder.file())
+    let store = try Store(path: folder.file(), access: .readOnly)
+    var random = SeededGenerator(6)
+    let pieces = [
+      "nu_error", "<", ">=", "!", "=", "0.2", "-", "1e5", "(", ")", "and", "or", "not", "dead", "tag:", "id:", "class:",
+      "\"", "\"nobel prize\"", "\\", " ", " ", " ", "é", "\u{0}", "\u{202E}", "👩‍👩‍👧", "'", ";", "shared", "3", ":", "*",
+    ]
+    var accepted = 0
+    for _ in 0..<4000 {
+      let count = Int.random(in: 0..<9, using: &random)
+      let text = (0..<count).map { _ in pieces[Int.random(in: 0..<pieces.count, using: &random)] }.joined()
+      do {
+        _ = try store.latentCount(matching: Filter(text))
+        accepted += 1
+      } catch {
+        guard case .filter(let position, let message)? = error as? StorageError else {
+          Issue.record("\(text.debugDescription): \(error)")
+          continue
+        }
+        #expect((0...text.count).contains(position), "\(text.debugDescription)")
+        #expect(!message.contains("\n"))
+      }
+    }
+    #expect(accepted > 100)
+  }
+
   @Test func quotedTextIsFoundInContextsNotesTagsAndExplanations() throws {
     let folder = try TemporaryFolder()
     var content = Content(latents: 6, seed: 5)

@@ -179,6 +179,37 @@ import Testing
     #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
   }
 
+  @Test func anOlderStoreIsBroughtUpToDateWhereItMayBeWritten() throws {
+    var migrator = Schema.migrator
+    migrator.registerMigration("2") { try $0.execute(sql: "CREATE TABLE later (x INTEGER) STRICT") }
+    #expect(
+      storageError { _ = try Store(path: path, access: .readOnly, migrator: migrator) } == .olderSchema(path: path))
+    #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == good)
+    let store = try Store(path: path, access: .readWrite, migrator: migrator)
+    #expect(try store.latentCount() == 12)
+    store.close()
+    #expect(
+      storageError { _ = try Store(path: path, access: .readOnly) } == .newerSchema(path: path, migrations: ["2"]))
+  }
+
+  @Test func aStoreWithoutItsVersionIsDamaged() throws {
+    try edit("DELETE FROM grdb_migrations")
+    #expect(
+      storageError { _ = try Store(path: path, access: .readWrite) }
+        == .damaged(path: path, detail: "no record of its version"))
+  }
+
+  @Test func aReplacedStoreTakesNoEdits() throws {
+    let store = try Store(path: path, access: .readWrite)
+    let version = try store.version()
+    #expect(!store.isReplaced)
+    try put(good)
+    #expect(store.isReplaced)
+    #expect(try store.version() != version)
+    #expect(storageError { try store.annotate([1], adding: ["x"]) } == .replaced(path: path))
+    #expect(try Store(path: path, access: .readOnly).tagCounts().isEmpty)
+  }
+
   @Test func aStoreInAFolderThatCannotBeWrittenOpens() throws {
     try #require(geteuid() == 0 || chmod(folder.path, 0o500) == 0)
     defer { chmod(folder.path, 0o700) }
@@ -196,7 +227,7 @@ import Testing
       .missing(path: "p"), .notAFile(path: "p"), .empty(path: "p"), .notSQLite(path: "p"),
       .otherApplication(path: "p", applicationID: 1), .truncated(path: "p", expected: 2, found: 1),
       .newerSchema(path: "p", migrations: ["9"]), .olderSchema(path: "p"), .damaged(path: "p", detail: "d"),
-      .notPermitted(path: "p"), .readOnly(path: "p"), .busy(path: "p"), .diskFull(path: "p"),
+      .notPermitted(path: "p"), .readOnly(path: "p"), .busy(path: "p"), .replaced(path: "p"), .diskFull(path: "p"),
       .inputOutput(path: "p", detail: "d"), .noSuchLatent(id: 1, count: 1), .invalidTag(name: "n", reason: "r"),
       .invalidRecord(table: "t", detail: "d"), .annotationsOfAnotherCrosscoder(path: "p"),
     ]
