@@ -73,6 +73,15 @@ actor ModelOwner {
   /// Mean ‖Δh‖ ÷ ‖h‖ of the run so far.
   func relativeSize() -> Double? { run?.size(ofPlan: 0).relative }
 
+  /// What an experiment records of the program and the models it ran on.
+  func versions() -> [String: String] {
+    guard let pair = context?.pair else { return [:] }
+    return [
+      "program": "crosscope \(Crosscope.configuration.version)", "model": pair.model?.sha256 ?? "",
+      "adapter": pair.adapter?.sha256 ?? "", "crosscoder": pair.crosscoder?.sha256 ?? "",
+    ]
+  }
+
   /// Forgets the run.
   func end() { run = nil }
 }
