@@ -7,5 +7,6 @@ struct Crosscope: AsyncParsableCommand {
     commandName: "crosscope",
     abstract: "Find out what chat fine-tuning put into a language model, and prove it by steering.",
     version: "0.1.0",
-    subcommands: [])
+    subcommands: [Explore.self],
+    defaultSubcommand: Explore.self)
 }
