@@ -36,20 +36,44 @@ public struct Matrix: Sendable, Equatable {
 public enum Operand: Sendable { case asStored, transposed }
 
 /// C ← α·op(A)·op(B) + β·C on raw row-major storage, op(A) `[m, k]`, op(B) `[k, n]`, C `[m, n]`.
-/// Leading dimensions default to dense rows. Runs on OpenBLAS with its own threads.
+/// Leading dimensions default to dense rows. Splits the rows, or columns if there are more of them, over the pool.
 public func gemm(
   m: Int, n: Int, k: Int, alpha: Float = 1,
   _ a: UnsafePointer<Float>, _ opA: Operand = .asStored, lda: Int? = nil,
   _ b: UnsafePointer<Float>, _ opB: Operand = .asStored, ldb: Int? = nil,
   beta: Float = 0, into c: UnsafeMutablePointer<Float>, ldc: Int? = nil
 ) {
+  let lda = lda ?? (opA == .asStored ? k : m)
+  let ldb = ldb ?? (opB == .asStored ? n : k)
+  let ldc = ldc ?? n
+  func run(_ rows: Range<Int>, _ columns: Range<Int>) {
+    gemmOnThisThread(
+      m: rows.count, n: columns.count, k: k, alpha: alpha,
+      a + rows.lowerBound * (opA == .asStored ? lda : 1), opA, lda: lda,
+      b + columns.lowerBound * (opB == .asStored ? 1 : ldb), opB, ldb: ldb,
+      beta: beta, into: c + rows.lowerBound * ldc + columns.lowerBound, ldc: ldc)
+  }
+  if m * n * k < 1 << 16 {
+    run(0..<m, 0..<n)
+  } else if m >= n {
+    Compute.parallel { run(Compute.share(of: m, thread: $0, threads: $1, step: 16), 0..<n) }
+  } else {
+    Compute.parallel { run(0..<m, Compute.share(of: n, thread: $0, threads: $1, step: 16)) }
+  }
+}
+
+/// `gemm` without the pool, for work that is already spread over it.
+public func gemmOnThisThread(
+  m: Int, n: Int, k: Int, alpha: Float = 1,
+  _ a: UnsafePointer<Float>, _ opA: Operand = .asStored, lda: Int,
+  _ b: UnsafePointer<Float>, _ opB: Operand = .asStored, ldb: Int,
+  beta: Float = 0, into c: UnsafeMutablePointer<Float>, ldc: Int
+) {
   guard m > 0, n > 0 else { return }
+  _ = Compute.threads  // holds OpenBLAS to one thread
   cblas_sgemm(
     CblasRowMajor, opA == .asStored ? CblasNoTrans : CblasTrans, opB == .asStored ? CblasNoTrans : CblasTrans,
-    Int32(m), Int32(n), Int32(k), alpha,
-    a, Int32(lda ?? (opA == .asStored ? k : m)),
-    b, Int32(ldb ?? (opB == .asStored ? n : k)),
-    beta, c, Int32(ldc ?? n))
+    Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
 }
 
 extension Matrix {

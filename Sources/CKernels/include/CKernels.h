@@ -1,2 +1,89 @@
+// The hot kernels and the worker pool, dispatched at run time by what the processor can do.
+// Owns: the packed weight layout (panels of 16 rows), products with it, and the element-wise kernels of a decoder block.
+// Refuses: nothing; shapes are checked by the Swift callers in Kernels.
 #pragma once
-int ck_placeholder(void);
+#include <stddef.h>
+#include <stdint.h>
+#include "sparse.h"
+
+#pragma clang assume_nonnull begin
+
+// MARK: processor
+
+// What the kernels use: 0 portable C, 1 AVX2+FMA+F16C, 2 AVX-512 (F, BW, DQ, VL).
+int ck_level(void);
+// For tests: use at most this level; -1 returns to detection.
+void ck_limit_level(int level);
+
+// MARK: pool
+
+typedef void (*ck_task)(void *context, int part, int parts);
+// Number of threads that ck_pool_run uses, the caller's included.
+int ck_pool_threads(void);
+// Runs task once for each part 0 ..< ck_pool_threads() and returns when all have finished. Parts go to whichever thread of
+// the process-wide pool is free: a worker that is off the processor is not waited for. Workers spin briefly, then sleep.
+// Calls from several threads are serialised; a call from inside a task runs every part on the calling thread.
+void ck_pool_run(ck_task task, void *context);
+
+// MARK: packed weights
+
+// Types of packed weights. Every layout holds panels of 16 rows; inside a panel, blocks of columns.
+typedef enum { CK_F32 = 0, CK_BF16 = 1, CK_Q8_0 = 2, CK_Q4_1 = 3, CK_F16 = 4 } ck_type;
+
+// Columns a block holds: the number of columns must be a multiple of it.
+int ck_block_columns(ck_type type);
+// Bytes of one block of one row in the file's (GGUF's) layout.
+size_t ck_block_bytes(ck_type type);
+// Bytes of the packed form of [rows, columns]; rows are padded to a multiple of 16.
+size_t ck_packed_bytes(ck_type type, int rows, int columns);
+// Packs panels p0..<p1 of row-major data in the file's layout. Packed row r holds source row row_order[r] (null: r).
+void ck_pack(ck_type type, const void *source, const int32_t *_Nullable row_order, int rows, int columns, int p0, int p1,
+             void *packed);
+
+// y[s][r] (+)= sum_c W[r][c] x[s][c] for panels p0..<p1 and streams s < n (1...8).
+// x [n, ldx], y [n, ldy]; sums [n, columns/32] as by ck_block_sums, only read for Q4_1. The order of additions does not
+// depend on n, so a stream's result is the same alone and in company.
+void ck_packed_times(ck_type type, const void *packed, int rows, int columns, const float *x, int ldx, int n,
+                     const float *_Nullable sums, float *y, int ldy, int accumulate, int p0, int p1);
+// sums[s][b] = sum of x[s][32 b ..< 32 b + 32].
+void ck_block_sums(const float *x, int ldx, int n, int columns, float *sums);
+// Panels p0..<p1 as fp32, transposed: out[c * ldo + (r - 16 p0)], rows beyond the matrix are zero.
+void ck_unpack_transposed(ck_type type, const void *packed, int columns, int p0, int p1, float *out, int ldo);
+// One packed row as fp32 out[columns].
+void ck_unpack_row(ck_type type, const void *packed, int columns, int row, float *out);
+
+// MARK: element-wise
+
+// out = x / sqrt(mean(x^2) + epsilon) * weight, one row of n.
+void ck_rms_norm(const float *x, const float *weight, float epsilon, int n, float *out);
+// gate = silu(gate) * up, n values.
+void ck_silu_multiply(float *gate, const float *up, int n);
+// Rotates one head in place, halves paired: (x[i], x[i + half]) by the angle whose cosine and sine are given, [half].
+void ck_rope_half(float *x, const float *cosine, const float *sine, int half);
+// x = softmax(x) over n values.
+void ck_softmax(float *x, int n);
+float ck_dot(const float *a, const float *b, int n);
+// y += a x.
+void ck_axpy(float a, const float *x, float *y, int n);
+// Number of values that are not finite.
+int64_t ck_count_non_finite(const float *x, int64_t n);
+
+// One query head against a cache: out[d] = softmax(scale q·K^T) V over `length` rows of K and V with row stride ld.
+// scores is scratch of `length`.
+void ck_attend(const float *q, const float *keys, const float *values, int ld, int length, int d, float scale,
+               float *scores, float *out);
+
+// bf16 from fp32, rounding to nearest even; and back.
+void ck_bf16_from_f32(const float *x, uint16_t *out, int64_t n);
+void ck_f32_from_bf16(const uint16_t *x, float *out, int64_t n);
+void ck_f32_from_f16(const uint16_t *x, float *out, int64_t n);
+
+// MARK: hash
+
+// SHA-256 of n bytes, fed in pieces.
+typedef struct { uint32_t state[8]; uint64_t length; uint8_t block[64]; } ck_sha256;
+void ck_sha256_start(ck_sha256 *hash);
+void ck_sha256_add(ck_sha256 *hash, const void *bytes, size_t n);
+void ck_sha256_finish(ck_sha256 *hash, uint8_t digest[_Nonnull 32]);
+
+#pragma clang assume_nonnull end

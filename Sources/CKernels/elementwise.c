@@ -1,0 +1,118 @@
+// Element-wise kernels of a decoder block, in plain C that the compiler vectorises for each processor level
+// (target_clones picks at load time). Reductions may be reassociated; nothing else of floating point is relaxed.
+#include "CKernels.h"
+#include <math.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define CLONES
+#endif
+
+// e^x to about 1 ulp for x <= 88, by x = n ln 2 + r; branch-free so that loops over it vectorise.
+static inline float exp_branchless(float x) {
+  x = x < -87.0f ? -87.0f : x;
+  x = x > 88.0f ? 88.0f : x;
+  float n = __builtin_rintf(x * 1.44269504f);
+  float r = x - n * 0.693359375f + n * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  int32_t bits = ((int32_t)n + 127) << 23;
+  float scale;
+  memcpy(&scale, &bits, 4);
+  return p * scale;
+}
+
+CLONES float ck_dot(const float *a, const float *b, int n) {
+#pragma clang fp reassociate(on) contract(fast)
+  float sum = 0;
+  for (int i = 0; i < n; i++) sum += a[i] * b[i];
+  return sum;
+}
+
+CLONES void ck_axpy(float a, const float *x, float *y, int n) {
+  for (int i = 0; i < n; i++) y[i] += a * x[i];
+}
+
+CLONES void ck_rms_norm(const float *x, const float *weight, float epsilon, int n, float *out) {
+#pragma clang fp reassociate(on) contract(fast)
+  float sum = 0;
+  for (int i = 0; i < n; i++) sum += x[i] * x[i];
+  float scale = 1.0f / sqrtf(sum / (float)n + epsilon);
+  for (int i = 0; i < n; i++) out[i] = x[i] * scale * weight[i];
+}
+
+CLONES void ck_silu_multiply(float *gate, const float *up, int n) {
+  for (int i = 0; i < n; i++) gate[i] = gate[i] / (1.0f + exp_branchless(-gate[i])) * up[i];
+}
+
+CLONES void ck_rope_half(float *x, const float *cosine, const float *sine, int half) {
+  float *second = x + half;
+  for (int i = 0; i < half; i++) {
+    float a = x[i], b = second[i];
+    x[i] = a * cosine[i] - b * sine[i];
+    second[i] = b * cosine[i] + a * sine[i];
+  }
+}
+
+CLONES void ck_softmax(float *x, int n) {
+#pragma clang fp reassociate(on) contract(fast)
+  float largest = x[0];
+  for (int i = 1; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+  float sum = 0;
+  for (int i = 0; i < n; i++) {
+    x[i] = exp_branchless(x[i] - largest);
+    sum += x[i];
+  }
+  float scale = 1.0f / sum;
+  for (int i = 0; i < n; i++) x[i] *= scale;
+}
+
+void ck_attend(const float *q, const float *keys, const float *values, int ld, int length, int d, float scale,
+               float *scores, float *out) {
+  for (int t = 0; t < length; t++) scores[t] = scale * ck_dot(q, keys + (size_t)t * ld, d);
+  ck_softmax(scores, length);
+  memset(out, 0, sizeof(float) * (size_t)d);
+  for (int t = 0; t < length; t++) ck_axpy(scores[t], values + (size_t)t * ld, out, d);
+}
+
+CLONES int64_t ck_count_non_finite(const float *x, int64_t n) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; i++) {
+    uint32_t bits;
+    memcpy(&bits, x + i, 4);
+    count += (bits & 0x7f800000u) == 0x7f800000u;
+  }
+  return count;
+}
+
+CLONES void ck_bf16_from_f32(const float *x, uint16_t *out, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    uint32_t bits;
+    memcpy(&bits, x + i, 4);
+    uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    // A NaN must stay one: rounding its payload away could make it infinity.
+    out[i] = (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 0x40u : rounded);
+  }
+}
+
+CLONES void ck_f32_from_bf16(const uint16_t *x, float *out, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    uint32_t bits = (uint32_t)x[i] << 16;
+    memcpy(out + i, &bits, 4);
+  }
+}
+
+void ck_f32_from_f16(const uint16_t *x, float *out, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    _Float16 half;
+    memcpy(&half, x + i, 2);
+    out[i] = (float)half;
+  }
+}

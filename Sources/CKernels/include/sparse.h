@@ -1,0 +1,29 @@
+// Hot loops of sparse dictionaries: dot products, scaled additions, selection, and the Adam step.
+// Owns: plain functions over caller's memory, one thread each; the caller splits the work.
+// Refuses: nothing; lengths and pointers are the caller's promise. Pointers need no alignment and must not overlap.
+#pragma once
+#include <stdint.h>
+
+/// Σ a[i]·b[i] of fp32 values, products and sum in fp64.
+double ck_dot_double(const float *a, const float *b, int64_t n);
+/// Σ a[i]·b[i] of fp32 and fp64 values, in fp64.
+double ck_dot_mixed(const float *a, const double *b, int64_t n);
+/// Σ x[i]², in fp64.
+double ck_square_sum(const float *x, int64_t n);
+/// y[i] += alpha·x[i], y in fp64.
+void ck_axpy_double(double alpha, const float *x, double *y, int64_t n);
+/// Of one token's encoder products pre[F], writes in order of latent those with max(0, pre + bias)·norm > bound and > 0:
+/// latent to index[], pre + bias to code[], the scaled activation to scaled[] (each with room for F). Returns how many.
+int64_t ck_collect_active(const float *pre, const float *bias, const float *norm, int64_t n, float bound,
+                          int32_t *index, float *code, float *scaled);
+
+/// The constants of one Adam step (bias corrections already applied).
+typedef struct {
+  float gradient_scale;        // the clip factor
+  float beta1, beta2, epsilon;
+  float step_size;             // learning rate / (1 − beta1^t)
+  float inverse_root_correction; // 1 / √(1 − beta2^t)
+} ck_adam_constants;
+/// One Adam step over n parameters; gradient may be NULL, which means all zero.
+void ck_adam(float *parameter, float *moment1, float *moment2, const float *gradient, int64_t n,
+             const ck_adam_constants *constants);

@@ -1,0 +1,103 @@
+// See sparse.h. Vector extensions, compiled for three x86-64 levels and chosen at load; elsewhere one portable version.
+#include "sparse.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+#define EACH_LEVEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define EACH_LEVEL
+#endif
+
+typedef float f32x16 __attribute__((vector_size(64), aligned(4)));
+typedef double f64x8 __attribute__((vector_size(64), aligned(8)));
+typedef float f32x8 __attribute__((vector_size(32), aligned(4)));
+typedef int32_t i32x16 __attribute__((vector_size(64), aligned(4)));
+
+EACH_LEVEL double ck_dot_double(const float *a, const float *b, int64_t n) {
+  f64x8 s0 = {0}, s1 = {0};
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    s0 += __builtin_convertvector(*(const f32x8 *)(a + i), f64x8) * __builtin_convertvector(*(const f32x8 *)(b + i), f64x8);
+    s1 += __builtin_convertvector(*(const f32x8 *)(a + i + 8), f64x8) *
+          __builtin_convertvector(*(const f32x8 *)(b + i + 8), f64x8);
+  }
+  s0 += s1;
+  double sum = 0;
+  for (int lane = 0; lane < 8; lane++) sum += s0[lane];
+  for (; i < n; i++) sum += (double)a[i] * b[i];
+  return sum;
+}
+
+EACH_LEVEL double ck_dot_mixed(const float *a, const double *b, int64_t n) {
+  f64x8 s0 = {0}, s1 = {0};
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    s0 += __builtin_convertvector(*(const f32x8 *)(a + i), f64x8) * *(const f64x8 *)(b + i);
+    s1 += __builtin_convertvector(*(const f32x8 *)(a + i + 8), f64x8) * *(const f64x8 *)(b + i + 8);
+  }
+  s0 += s1;
+  double sum = 0;
+  for (int lane = 0; lane < 8; lane++) sum += s0[lane];
+  for (; i < n; i++) sum += a[i] * b[i];
+  return sum;
+}
+
+double ck_square_sum(const float *x, int64_t n) { return ck_dot_double(x, x, n); }
+
+EACH_LEVEL void ck_axpy_double(double alpha, const float *x, double *y, int64_t n) {
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) *(f64x8 *)(y + i) += alpha * __builtin_convertvector(*(const f32x8 *)(x + i), f64x8);
+  for (; i < n; i++) y[i] += alpha * x[i];
+}
+
+EACH_LEVEL int64_t ck_collect_active(const float *pre, const float *bias, const float *norm, int64_t n, float bound,
+                                     int32_t *index, float *code, float *scaled) {
+  int64_t count = 0, i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const f32x16 f = *(const f32x16 *)(pre + i) + *(const f32x16 *)(bias + i);
+    const f32x16 a = f * *(const f32x16 *)(norm + i);
+    const i32x16 on = (a > bound) & (f > 0.0f);
+    int any = 0;
+    for (int lane = 0; lane < 16; lane++) any |= on[lane];
+    if (!any) continue;
+    for (int lane = 0; lane < 16; lane++) {
+      index[count] = (int32_t)(i + lane);
+      code[count] = f[lane];
+      scaled[count] = a[lane];
+      count += on[lane] != 0;
+    }
+  }
+  for (; i < n; i++) {
+    const float f = pre[i] + bias[i], a = f * norm[i];
+    if (f > 0 && a > bound) {
+      index[count] = (int32_t)i;
+      code[count] = f;
+      scaled[count] = a;
+      count++;
+    }
+  }
+  return count;
+}
+
+EACH_LEVEL void ck_adam(float *restrict parameter, float *restrict moment1, float *restrict moment2,
+                        const float *restrict gradient, int64_t n, const ck_adam_constants *constants) {
+  const float beta1 = constants->beta1, beta2 = constants->beta2, scale = constants->gradient_scale;
+  const float epsilon = constants->epsilon, step = constants->step_size, root = constants->inverse_root_correction;
+  if (gradient) {
+    for (int64_t i = 0; i < n; i++) {
+      const float g = gradient[i] * scale;
+      const float m = beta1 * moment1[i] + (1 - beta1) * g;
+      const float v = beta2 * moment2[i] + (1 - beta2) * g * g;
+      moment1[i] = m;
+      moment2[i] = v;
+      parameter[i] -= step * m / (__builtin_sqrtf(v) * root + epsilon);
+    }
+  } else {
+    for (int64_t i = 0; i < n; i++) {
+      const float m = beta1 * moment1[i];
+      const float v = beta2 * moment2[i];
+      moment1[i] = m;
+      moment2[i] = v;
+      parameter[i] -= step * m / (__builtin_sqrtf(v) * root + epsilon);
+    }
+  }
+}

@@ -1,0 +1,205 @@
+// The published folder of a crosscoder: config.json, model.safetensors, maybe trainer_config.json.
+// Owns: every check of a checkpoint, by tensor name; after `load` a crosscoder is trusted. Takes what versions have
+// added
+// (k and threshold, code_normalization_id, the normaliser) where it is there.
+// Refuses: DECOUPLED codes, other than two models, shapes that disagree, values that are not finite. Source: the
+// authors' dictionary.py.
+
+import Foundation
+import Inference
+import Kernels
+
+extension Crosscoder {
+  /// Reads a crosscoder from a folder in the published format; fp32, bf16 and fp16 weights.
+  ///
+  /// Cost: the weights in fp32, and once more the larger half while they are rearranged.
+  /// - Throws: `DiffingError.file`, `.configurationInvalid`, `.shapeMismatch`, `.unsupported`, `.notFinite`.
+  public static func load(folder: String) throws(DiffingError) -> Crosscoder {
+    let configuration = try HubConfiguration.read(folder: folder)
+    let trainer = try TrainerFile.read(folder: folder)
+    let path = folder + "/model.safetensors"
+    let reader = CheckpointReader(file: try reading { () throws(InferenceError) in try SafetensorsFile(path: path) })
+    let shape = try reader.shape("encoder.weight")
+    guard shape.count == 3, shape[0] == 2, shape[1] > 0, shape[2] > 0 else {
+      throw .shapeMismatch(
+        path: path, tensor: "encoder.weight",
+        expected: [2, configuration.activation_dim ?? 0, configuration.dict_size ?? 0], found: shape)
+    }
+    let (d, F) = (shape[1], shape[2])
+    try configuration.agree(d: d, F: F, folder: folder)
+    let decoder = try reader.floats("decoder.weight", [2, F, d])
+    let encoder = try reader.floats("encoder.weight", [2, d, F])
+    let isBatchTopK = trainer?.trainer?.dict_class == "BatchTopKCrossCoder" || reader.has("threshold")
+    return Crosscoder(
+      encoder: Matrix(rows: F, columns: 2 * d, values: transposed(encoder, rows: 2 * d, columns: F)),
+      encoderBias: try reader.floats("encoder.bias", [F]),
+      decoder: Matrix(rows: F, columns: 2 * d, values: interleaved(decoder, F: F, d: d)),
+      decoderBias: try reader.floats("decoder.bias", [2, d]),
+      codeNormalization: try codeNormalization(reader, configuration, folder),
+      k: try reader.has("k") ? reader.integer("k") : configuration.k,
+      threshold: isBatchTopK ? try reader.floats("threshold", [])[0] : nil,
+      normaliser: try normaliser(reader, configuration, d: d),
+      card: trainer?.card ?? CrosscoderCard())
+  }
+
+  /// Writes the published folder; the weights as fp32 or rounded to bf16, all else as fp32. Each file appears whole
+  /// or not
+  /// at all, model.safetensors last.
+  /// - Throws: `DiffingError.file`.
+  public func save(folder: String, as type: SafetensorsWriter.FloatType = .f32) throws(DiffingError) {
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw .file(.fileUnwritable(path: folder, reason: "the folder cannot be made"))
+    }
+    try write(json: TrainerFile(crosscoder: self), to: folder + "/trainer_config.json")
+    try write(json: HubConfiguration(crosscoder: self), to: folder + "/config.json")
+    let (F, d) = (nLatents, dModel)
+    var writer = SafetensorsWriter(metadata: ["format": "pt"])
+    writer.add("encoder.weight", shape: [2, d, F], as: type) { range, buffer in
+      for (place, element) in range.enumerated() {
+        buffer[place] = encoder.values[element % F * 2 * d + element / F]
+      }
+    }
+    writer.add("decoder.weight", shape: [2, F, d], as: type) { range, buffer in
+      for (place, element) in range.enumerated() {
+        let (model, latent) = (element / (F * d), element / d % F)
+        buffer[place] = decoder.values[(2 * latent + model) * d + element % d]
+      }
+    }
+    writer.add("encoder.bias", shape: [F], floats: encoderBias)
+    writer.add("decoder.bias", shape: [2, d], floats: decoderBias)
+    writer.add("code_normalization_id", shape: [], int64s: [Int64(codeNormalization.id)])
+    if let k { writer.add("k", shape: [], int32s: [Int32(clamping: k)]) }
+    if let threshold { writer.add("threshold", shape: [], floats: [threshold]) }
+    let missing = [Float](repeating: .nan, count: 2 * d)
+    let scales = normaliser?.scales ?? [1]
+    writer.add("target_rms", shape: [], floats: [normaliser?.targetRMS ?? 1])
+    writer.add("activation_mean", shape: [2, d], floats: normaliser?.mean ?? missing)
+    writer.add("activation_std", shape: [2, d], floats: normaliser?.std ?? missing)
+    writer.add("activation_global_scale", shape: scales.count == 1 ? [] : [2], floats: scales)
+    let finished = writer
+    try reading { () throws(InferenceError) in try finished.write(to: folder + "/model.safetensors") }
+  }
+
+  private static func codeNormalization(
+    _ reader: CheckpointReader, _ configuration: HubConfiguration, _ folder: String
+  ) throws(DiffingError) -> CodeNormalization {
+    let names = ["CROSSCODER", "SAE", "MIXED", "NONE", "DECOUPLED"]
+    var name = configuration.code_normalization?.uppercased() ?? names[0]
+    var path = folder + "/config.json"
+    if reader.has("code_normalization_id") {
+      let id = try reader.integer("code_normalization_id")
+      path = reader.file.path
+      name = names.indices.contains(id - 1) ? names[id - 1] : "id \(id)"
+    }
+    switch name {
+    case "CROSSCODER": return .crosscoder
+    case "SAE": return .sae
+    case "MIXED":
+      return .mixed(
+        sae: configuration.code_normalization_alpha_sae ?? 1,
+        crosscoder: configuration.code_normalization_alpha_cc ?? 0.1)
+    case "NONE": return .none
+    default:
+      throw .unsupported(
+        path: path, what: "code normalisation", found: name, supported: "CROSSCODER, SAE, MIXED or NONE")
+    }
+  }
+
+  /// The input normaliser; NaN buffers mean none.
+  private static func normaliser(
+    _ reader: CheckpointReader, _ configuration: HubConfiguration, d: Int
+  ) throws(DiffingError) -> InputNormaliser? {
+    guard reader.has("activation_mean"), reader.has("activation_std") else { return nil }
+    let mean = try reader.floats("activation_mean", [2, d], finite: false)
+    let std = try reader.floats("activation_std", [2, d], finite: false)
+    if (mean + std).allSatisfy(\.isNaN) { return nil }
+    for (name, values) in [("activation_mean", mean), ("activation_std", std)] {
+      try reader.requireFinite(name, values)
+    }
+    let target =
+      try reader.has("target_rms") ? reader.floats("target_rms", [])[0] : Float(configuration.target_rms ?? 1)
+    var scales: [Float]?
+    if reader.has("activation_global_scale") {
+      let shape = try reader.shape("activation_global_scale")
+      scales = try reader.floats("activation_global_scale", shape == [2] ? [2] : [])
+      guard scales?.allSatisfy({ $0 > 0 }) ?? true else {
+        throw .configurationInvalid(
+          path: reader.file.path, key: "activation_global_scale", expected: "positive", found: "\(scales ?? [])")
+      }
+    }
+    return InputNormaliser(mean: mean, std: std, targetRMS: target, scales: scales)
+  }
+}
+
+/// Tensors of a checkpoint, each checked as it is read.
+private struct CheckpointReader {
+  let file: SafetensorsFile
+
+  func has(_ name: String) -> Bool { file.hasTensor(named: name) }
+
+  func shape(_ name: String) throws(DiffingError) -> [Int] {
+    try reading { () throws(InferenceError) in try file.shape(of: name) }
+  }
+
+  /// A tensor of that very shape; a scalar may also be stored as one element.
+  func floats(_ name: String, _ expected: [Int], finite: Bool = true) throws(DiffingError) -> [Float] {
+    try require(name, expected)
+    let values = try reading { () throws(InferenceError) in try file.floats(named: name) }
+    if finite { try requireFinite(name, values) }
+    return values
+  }
+
+  func integer(_ name: String) throws(DiffingError) -> Int {
+    try require(name, [])
+    return try reading { () throws(InferenceError) in try file.ints(named: name) }[0]
+  }
+
+  func requireFinite(_ name: String, _ values: [Float]) throws(DiffingError) {
+    guard values.withUnsafeBufferPointer({ $0.baseAddress.map { countNonFinite($0, count: values.count) } ?? 0 }) > 0
+    else { return }
+    let index = values.firstIndex { !$0.isFinite } ?? 0
+    throw .notFinite(what: "tensor \(name)", place: "element \(index) of \(file.path)")
+  }
+
+  private func require(_ name: String, _ expected: [Int]) throws(DiffingError) {
+    let found = try shape(name)
+    guard found == expected || expected.isEmpty && found == [1] else {
+      throw .shapeMismatch(path: file.path, tensor: name, expected: expected, found: found)
+    }
+  }
+}
+
+/// `[rows, columns]` to `[columns, rows]`, in tiles.
+private func transposed(_ values: [Float], rows: Int, columns: Int) -> [Float] {
+  [Float](unsafeUninitializedCapacity: rows * columns) { result, count in
+    count = rows * columns
+    values.withUnsafeBufferPointer { values in
+      inPieces(of: 32, count: columns) { columnRange in
+        for rowStart in stride(from: 0, to: rows, by: 32) {
+          for column in columnRange {
+            for row in rowStart..<min(rowStart + 32, rows) {
+              result[column * rows + row] = values[row * columns + column]
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// `[2, F, d]` to `[F, 2·d]`.
+private func interleaved(_ values: [Float], F: Int, d: Int) -> [Float] {
+  [Float](unsafeUninitializedCapacity: values.count) { result, count in
+    count = values.count
+    values.withUnsafeBufferPointer { values in
+      guard let source = values.baseAddress, let target = result.baseAddress else { return }
+      for latent in 0..<F {
+        for model in 0..<2 {
+          (target + (2 * latent + model) * d).initialize(from: source + (model * F + latent) * d, count: d)
+        }
+      }
+    }
+  }
+}

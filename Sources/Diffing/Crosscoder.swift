@@ -1,0 +1,131 @@
+// The crosscoder: one dictionary of latents that reads and writes the residual streams of two models.
+//   f(h) = ReLU(W_enc^base h^base + W_enc^chat h^chat + b_enc),  ĥ^m = Σ_j f_j d_j^m + b_dec^m
+// Owns: the weights, a row a latent, and what follows from them: norms, Δ, cosines, classes.
+// Refuses: nothing by itself; the checkpoint reader checks what comes from outside.
+// Shape letters: F latents, d width of one model. Source: arXiv 2504.02922 and its authors' code.
+
+import Kernels
+
+/// A trained crosscoder of two models.
+public struct Crosscoder: Sendable {
+  /// The width d of one model's residual stream.
+  public let dModel: Int
+  /// The number of latents F.
+  public let nLatents: Int
+  /// W_enc `[F, 2·d]`: row j reads latent j from base's d values, then chat's (the file has `[2, d, F]`).
+  public let encoder: Matrix
+  /// b_enc `[F]`.
+  public let encoderBias: [Float]
+  /// `[F, 2·d]`: row j is d_j^base, then d_j^chat (the file has `[2, F, d]`).
+  public let decoder: Matrix
+  /// b_dec `[2·d]`, base first.
+  public let decoderBias: [Float]
+  /// How codes are scaled.
+  public let codeNormalization: CodeNormalization
+  /// k of a BatchTopK crosscoder.
+  public let k: Int?
+  /// θ of a BatchTopK crosscoder: latent j is on where f_j·n_j > θ; −1 means not set. Nil for an L1 crosscoder: on
+  /// where f_j > 0.
+  public let threshold: Float?
+  /// What is done to activations before encoding; nil for none.
+  public let normaliser: InputNormaliser?
+  /// Where the crosscoder comes from.
+  public var card: CrosscoderCard
+
+  /// ‖d_j^base‖ `[F]`.
+  public let baseNorms: [Double]
+  /// ‖d_j^chat‖ `[F]`.
+  public let chatNorms: [Double]
+  /// n_j `[F]`: the scaled activation of latent j is f_j·n_j.
+  public let codeNorms: [Double]
+
+  /// A crosscoder of weights that fit together (precondition).
+  public init(
+    encoder: Matrix, encoderBias: [Float], decoder: Matrix, decoderBias: [Float],
+    codeNormalization: CodeNormalization = .crosscoder, k: Int? = nil, threshold: Float? = nil,
+    normaliser: InputNormaliser? = nil, card: CrosscoderCard = CrosscoderCard()
+  ) {
+    precondition(
+      encoder.columns.isMultiple(of: 2) && encoder.columns == decoder.columns && encoder.rows == decoder.rows)
+    precondition(encoderBias.count == encoder.rows && decoderBias.count == encoder.columns)
+    precondition(normaliser.map { $0.mean.count == encoder.columns } ?? true)
+    let (F, d) = (encoder.rows, encoder.columns / 2)
+    var norms: [[Double]] = [[], []]
+    decoder.values.withUnsafeBufferPointer { buffer in
+      guard let start = buffer.baseAddress else { return }
+      for model in PairModel.allCases {
+        norms[model.index] = (0..<F).map { squareSum(start + (2 * $0 + model.index) * d, count: d).squareRoot() }
+      }
+    }
+    (nLatents, dModel) = (F, d)
+    (self.encoder, self.encoderBias, self.decoder, self.decoderBias) = (encoder, encoderBias, decoder, decoderBias)
+    (self.codeNormalization, self.k, self.threshold) = (codeNormalization, k, threshold)
+    (self.normaliser, self.card) = (normaliser, card)
+    (baseNorms, chatNorms) = (norms[0], norms[1])
+    codeNorms = zip(norms[0], norms[1]).map { codeNormalization.norm(base: $0, chat: $1) }
+  }
+
+  /// The decoder direction d_j of one model, `[d]`, not normalised.
+  public func decoderDirection(_ latent: Int, _ model: PairModel) -> ArraySlice<Float> {
+    let start = (2 * latent + model.index) * dModel
+    return decoder.values[start..<start + dModel]
+  }
+
+  /// The same crosscoder without an input normaliser: the normaliser's arithmetic moved into the weights.
+  ///
+  /// W_enc·s, b_enc − W_enc·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean, θ/(s + 1e-8). Codes f are the same (to
+  /// rounding), directions and
+  /// scaled activations come out in the residual stream's own units, as steering and Latent Scaling want them.
+  /// - Throws: `DiffingError.unsupported` for one scale a model: the thresholds cannot be carried over.
+  public func foldingNormaliser() throws(DiffingError) -> Crosscoder {
+    guard let normaliser else { return self }
+    guard Set(normaliser.scales).count == 1 else {
+      throw .unsupported(
+        path: "crosscoder", what: "folding an input normaliser of", found: "one scale a model", supported: "one scale")
+    }
+    let scale = normaliser.scale(.base)
+    let inverse = 1 / (scale + 1e-8)
+    var encoder = encoder
+    var bias = encoderBias
+    encoder.values.withUnsafeMutableBufferPointer { weights in
+      normaliser.mean.withUnsafeBufferPointer { mean in
+        guard let row = weights.baseAddress, let mean = mean.baseAddress else { return }
+        for latent in 0..<nLatents {
+          let row = row + latent * 2 * dModel
+          bias[latent] = Float(Double(bias[latent]) - scale * dotInDouble(row, mean, count: 2 * dModel))
+          for index in 0..<2 * dModel { row[index] = Float(Double(row[index]) * scale) }
+        }
+      }
+    }
+    return Crosscoder(
+      encoder: encoder, encoderBias: bias,
+      decoder: Matrix(rows: nLatents, columns: 2 * dModel, values: decoder.values.map { Float(Double($0) * inverse) }),
+      decoderBias: zip(decoderBias, normaliser.mean).map { Float(Double($0) * inverse + Double($1)) },
+      codeNormalization: codeNormalization, k: k,
+      threshold: threshold.map { codeNormalization == .none || $0 < 0 ? $0 : Float(Double($0) * inverse) },
+      normaliser: nil, card: card)
+  }
+}
+
+/// Where a crosscoder comes from, stored with it; use with another model is an error that the caller checks.
+public struct CrosscoderCard: Sendable, Equatable, Codable {
+  /// Written by this version of the format.
+  public var formatVersion = 1
+  /// The decoder block, counted from 0, whose output the crosscoder reads.
+  public var layer: Int?
+  /// "<chat>-<base>", as the authors write it.
+  public var modelName: String?
+  /// SHA-256 of the base model's file and of the adapter's, in hex.
+  public var modelHash: String?
+  public var adapterHash: String?
+  /// What the activations were harvested from.
+  public var data: String?
+  public var seed: UInt64?
+  /// Tokens seen in training.
+  public var trainingTokens: Int?
+  /// Figures of the finished training, by name, such as `fve_base`.
+  public var metrics: [String: Double] = [:]
+
+  /// An empty card.
+  public init() {}
+}

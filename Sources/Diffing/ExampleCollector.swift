@@ -1,0 +1,259 @@
+// Contexts in which each latent fires, over five bands of its maximum: quantile 0 up to 25 % of it, 1 to 50, 2 to 75,
+// 3 to 95, 4 above.
+// One pass over the codes, with the maxima known from a statistics pass before. At most one context of a sequence for
+// a latent; contexts of
+// the same tokens count once. Bands 3 and 4 keep the strongest, lower bands a sample fixed by a hash, so order of
+// work does not matter.
+// A context's peak is never BOS, and a template token only for latents that fire mostly there. Memory is bounded by
+// latents, not tokens.
+// Refuses (precondition): codes and texts that do not fit.
+
+import Inference
+
+/// A stretch of a sequence that some latent's example needs; shared between latents.
+public struct ExampleSequence: Sendable, Equatable {
+  /// The number of the text in the order of `ExampleCollector.add`, and where in it this stretch begins.
+  public let source: Int
+  public let start: Int
+  /// Tokens, template mask and corpus of the stretch.
+  public let text: CorpusText
+}
+
+/// One context of one latent.
+public struct LatentExample: Sendable, Equatable {
+  public let latent: Int
+  /// The band, 0 to 4, of the peak as a fraction of the latent's maximum.
+  public let quantile: Int
+  /// 0 for the strongest of its latent and band.
+  public let rank: Int
+  /// Index into `ExampleSet.sequences`.
+  public let sequence: Int
+  /// The scaled activation at the peak.
+  public let maxActivation: Float
+  /// Where the peak is in the stretch.
+  public let peak: Int
+  /// Where in the stretch the latent is active, ascending, and how strongly (scaled).
+  public let positions: [Int32]
+  public let values: [Float]
+}
+
+/// The chosen contexts of all latents.
+public struct ExampleSet: Sendable, Equatable {
+  public var sequences: [ExampleSequence] = []
+  /// By latent, then quantile from the strongest down, then rank.
+  public var examples: [LatentExample] = []
+}
+
+/// Chooses contexts while codes stream by.
+public struct ExampleCollector: Sendable {
+  /// How contexts are chosen.
+  public struct Configuration: Sendable, Equatable, Codable {
+    /// Contexts a latent, spread evenly over the five bands; what a band lacks goes to stronger ones first.
+    public var perLatent = 20
+    /// Tokens kept on each side of the peak, at least, where the sequence has them. Stretches begin at multiples of
+    /// this and
+    /// are three times as long, so that latents share them; sequences up to that length are kept whole.
+    public var context = 32
+    /// From this template share on, template tokens may be peaks.
+    public var templateShare = 0.9
+
+    public init() {}
+  }
+
+  /// Upper ends of bands 0 to 3, as fractions of the maximum.
+  static let bands: [Float] = [0.25, 0.5, 0.75, 0.95]
+
+  private let configuration: Configuration
+  private let codeNorms: [Double]
+  /// The largest activation at a token that may be a peak `[F]`; 0 where there is none.
+  private let maxima: [Float]
+  private let templatePeaks: [Bool]
+  private var sequences = 0
+  private var candidates: [[Candidate]]
+  private var stretches: [StretchKey: Stretch] = [:]
+
+  private struct StretchKey: Hashable, Sendable {
+    var source: Int
+    var start: Int
+  }
+
+  private struct Stretch: Sendable {
+    var uses: Int
+    var sequence: ExampleSequence
+  }
+
+  private struct Candidate: Sendable {
+    var activation: Float
+    var band: Int
+    /// Smaller is better within a band.
+    var order: UInt64
+    var key: StretchKey
+    var textHash: UInt64
+    var peak: Int
+    var positions: [Int32]
+    var values: [Float]
+  }
+
+  /// - Parameter statistics: of the same tokens that will be added.
+  public init(
+    crosscoder: Crosscoder, statistics: LatentStatistics, configuration: Configuration = Configuration()
+  ) {
+    precondition(configuration.perLatent > 0 && configuration.context > 0, "no room for contexts")
+    precondition(statistics.nLatents == crosscoder.nLatents, "statistics of another crosscoder")
+    self.configuration = configuration
+    codeNorms = crosscoder.codeNorms
+    let mostlyTemplate = (0..<crosscoder.nLatents).map {
+      (statistics.templateShare($0) ?? 0) >= configuration.templateShare
+    }
+    templatePeaks = mostlyTemplate
+    maxima = (0..<crosscoder.nLatents).map { latent in
+      mostlyTemplate[latent]
+        ? statistics.maximum(latent)
+        : Corpus.allCases.map { statistics.figures(latent, $0).maximumOutsideTemplate }.max() ?? 0
+    }
+    candidates = [[Candidate]](repeating: [], count: crosscoder.nLatents)
+  }
+
+  /// Adds the codes of texts: a row for each kept token, text after text.
+  public mutating func add(codes: SparseCodes, texts: [EncodedText]) {
+    precondition(codes.tokens == texts.reduce(0) { $0 + $1.kept.count }, "rows and kept tokens differ")
+    var first = 0
+    for text in texts {
+      consider(text, codes: codes, first: first)
+      first += text.kept.count
+      sequences += 1
+    }
+  }
+
+  /// The chosen contexts; independent of how tokens were batched.
+  public func examples() -> ExampleSet {
+    var set = ExampleSet()
+    var places: [StretchKey: Int] = [:]
+    let chosen = candidates.map { choose($0) }
+    let keys = Set(chosen.flatMap { $0.map(\.key) }).sorted { ($0.source, $0.start) < ($1.source, $1.start) }
+    for key in keys {
+      guard let stretch = stretches[key] else { continue }
+      places[key] = set.sequences.count
+      set.sequences.append(stretch.sequence)
+    }
+    for (latent, contexts) in chosen.enumerated() {
+      var ranks = [0, 0, 0, 0, 0]
+      for context in contexts {
+        guard let place = places[context.key] else { continue }
+        set.examples.append(
+          LatentExample(
+            latent: latent, quantile: context.band, rank: ranks[context.band], sequence: place,
+            maxActivation: context.activation, peak: context.peak, positions: context.positions,
+            values: context.values))
+        ranks[context.band] += 1
+      }
+    }
+    return set
+  }
+
+  /// An even share of each band, the rest from the strongest band down; strongest first.
+  private func choose(_ contexts: [Candidate]) -> [Candidate] {
+    let bands = (0...4).map { band in contexts.filter { $0.band == band } }
+    let share = configuration.perLatent / 5
+    var taken = bands.map { min($0.count, share) }
+    var room = configuration.perLatent - taken.reduce(0, +)
+    for band in stride(from: 4, through: 0, by: -1) {
+      let more = min(room, bands[band].count - taken[band])
+      taken[band] += more
+      room -= more
+    }
+    return (0...4).reversed().flatMap { band in
+      bands[band].prefix(taken[band]).sorted {
+        ($1.activation, $0.key.source, $0.key.start) < ($0.activation, $1.key.source, $1.key.start)
+      }
+    }
+  }
+
+  /// Offers one text's peak to each latent that is active in it.
+  private mutating func consider(_ text: EncodedText, codes: SparseCodes, first: Int) {
+    var active: [Int32: [(position: Int, value: Float)]] = [:]
+    for (row, position) in text.kept.enumerated() {
+      for entry in codes.entries(of: first + row) {
+        let latent = codes.latents[entry]
+        let scaled = Float(Double(codes.values[entry]) * codeNorms[Int(latent)])
+        if scaled > LatentStatistics.activeBound { active[latent, default: []].append((position, scaled)) }
+      }
+    }
+    for (latent, activations) in active {
+      var peak: (position: Int, value: Float)?
+      for activation in activations where templatePeaks[Int(latent)] || !text.text.templateMask[activation.position] {
+        if activation.value > peak?.value ?? 0 { peak = activation }
+      }
+      if let peak { offer(Int(latent), text.text, peak, activations) }
+    }
+  }
+
+  private mutating func offer(
+    _ latent: Int, _ text: CorpusText, _ peak: (position: Int, value: Float),
+    _ activations: [(position: Int, value: Float)]
+  ) {
+    guard maxima[latent] > 0 else { return }
+    let fraction = peak.value / maxima[latent]
+    let band = Self.bands.firstIndex { fraction <= $0 } ?? 4
+    let order = order(latent: latent, band: band, activation: peak.value)
+    let rivals = candidates[latent].filter { $0.band == band }
+    if rivals.count >= configuration.perLatent, let last = rivals.last, last.order <= order { return }
+    let stretch = stretch(around: peak.position, length: text.ids.count)
+    let tokens = Array(text.ids[stretch])
+    let hash = tokens.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64(UInt32(bitPattern: $1))) &* 0x100_0000_01B3 }
+    if let twin = candidates[latent].firstIndex(where: { $0.textHash == hash }) {
+      guard candidates[latent][twin].activation < peak.value else { return }
+      release(candidates[latent].remove(at: twin).key)
+    }
+    let inside = activations.filter { stretch.contains($0.position) }
+    let key = StretchKey(source: sequences, start: stretch.lowerBound)
+    let candidate = Candidate(
+      activation: peak.value, band: band, order: order, key: key, textHash: hash,
+      peak: peak.position - stretch.lowerBound,
+      positions: inside.map { Int32($0.position - stretch.lowerBound) }, values: inside.map(\.value))
+    stretches[
+      key,
+      default: Stretch(
+        uses: 0,
+        sequence: ExampleSequence(
+          source: sequences, start: stretch.lowerBound,
+          text: CorpusText(ids: tokens, templateMask: Array(text.templateMask[stretch]), corpus: text.corpus)))
+    ].uses += 1
+    insert(candidate, latent)
+  }
+
+  /// Keeps candidates by band, best first, and at most `perLatent` of each.
+  private mutating func insert(_ candidate: Candidate, _ latent: Int) {
+    let place =
+      candidates[latent].firstIndex { ($0.band, $0.order) > (candidate.band, candidate.order) }
+      ?? candidates[latent].count
+    candidates[latent].insert(candidate, at: place)
+    let ofBand = candidates[latent].indices.filter { candidates[latent][$0].band == candidate.band }
+    if ofBand.count > configuration.perLatent, let last = ofBand.last {
+      release(candidates[latent].remove(at: last).key)
+    }
+  }
+
+  private mutating func release(_ key: StretchKey) {
+    guard var stretch = stretches[key] else { return }
+    stretch.uses -= 1
+    stretches[key] = stretch.uses > 0 ? stretch : nil
+  }
+
+  /// Smaller is better: strongest first in the two upper bands, by hash below; unique by the sequence's number.
+  private func order(latent: Int, band: Int, activation: Float) -> UInt64 {
+    if band >= 3 {
+      // Positive values order like their bits; the earlier sequence wins among equals.
+      return UInt64(UInt32.max - activation.bitPattern) << 32 | UInt64(UInt32(truncatingIfNeeded: sequences))
+    }
+    var generator = SplitMix64(seed: UInt64(latent) << 32 ^ UInt64(sequences))
+    return generator.next()
+  }
+
+  private func stretch(around position: Int, length: Int) -> Range<Int> {
+    let context = configuration.context
+    guard length > 3 * context else { return 0..<length }
+    let start = max(0, position / context - 1) * context
+    return start..<min(length, start + 3 * context)
+  }
+}

@@ -1,0 +1,116 @@
+// From texts to paired residual streams: both models read the same tokens in the same pass, up to the layer of interest.
+// Owns: which tokens are kept. Left out are the first token of a text (BOS or its place: an attention sink of many times
+// the usual norm) and the few other tokens of outlying norm, which would dominate every loss.
+// Shape letters: T tokens, d width.
+
+import Inference
+import Kernels
+
+/// Which half of the corpus a text belongs to.
+public enum Corpus: Int32, Sendable, Codable, CaseIterable {
+  case plain = 0
+  case chat = 1
+
+  /// The name in stores and configurations.
+  public var name: String { self == .plain ? "plain" : "chat" }
+}
+
+/// A text to harvest, as tokens.
+public struct CorpusText: Sendable, Equatable {
+  public var ids: [Int32]
+  /// For each token whether the chat template wrote it (turn markers, role names, their newlines).
+  public var templateMask: [Bool]
+  public var corpus: Corpus
+
+  public init(ids: [Int32], templateMask: [Bool], corpus: Corpus) {
+    precondition(ids.count == templateMask.count, "a mask entry a token")
+    self.ids = ids
+    self.templateMask = templateMask
+    self.corpus = corpus
+  }
+
+  /// The first `count` tokens.
+  public func prefix(_ count: Int) -> CorpusText {
+    CorpusText(ids: Array(ids.prefix(count)), templateMask: Array(templateMask.prefix(count)), corpus: corpus)
+  }
+}
+
+/// Reads the residual streams of both models of a pair after one block.
+public struct Harvester {
+  private let engine: Engine
+  /// The block, counted from 0, after which the residual stream is read.
+  public let layer: Int
+  private let cachePool: CachePool
+
+  private final class CachePool { var caches: [KVCache] = [] }
+
+  public init(engine: Engine, layer: Int) {
+    precondition((0..<engine.model.configuration.nLayers).contains(layer), "no block \(layer)")
+    self.engine = engine
+    self.layer = layer
+    cachePool = CachePool()
+  }
+
+  /// Both models' residual streams at every token of every text.
+  /// - Returns: for each text its activations `[T, 2, d]`, the first token included.
+  /// - Throws: what the forward pass throws.
+  public func activations(of texts: [[Int32]]) throws(InferenceError) -> [PairedActivations] {
+    let d = engine.model.configuration.dModel
+    while cachePool.caches.count < 2 * texts.count { cachePool.caches.append(engine.model.makeCache()) }
+    var segments: [Segment] = []
+    // All base rows, then all chat rows: an adapter's product wants its rows together.
+    for (half, adapter) in [nil, engine.adapter].enumerated() {
+      for (index, ids) in texts.enumerated() {
+        let cache = cachePool.caches[half * texts.count + index]
+        cache.truncate(to: 0)
+        segments.append(
+          Segment(
+            stream: half * texts.count + index, cache: cache, tokens: ids, adapter: adapter, lastLayer: layer,
+            logits: .none))
+      }
+    }
+    let result = Rows(texts.map { [Float](repeating: 0, count: $0.count * 2 * d) })
+    var hooks = Hooks()
+    let count = texts.count
+    hooks.add(layer: layer, site: .residPost) { view in
+      for segment in view.segments {
+        let (half, text) = (segment.stream / count, segment.stream % count)
+        for (offset, row) in segment.rows.enumerated() {
+          let start = (2 * offset + half) * d
+          let source = UnsafeBufferPointer(start: view.row(row), count: d)
+          result.texts[text].replaceSubrange(start..<start + d, with: source)
+        }
+      }
+    }
+    _ = try engine.model.forward(segments, hooks: hooks)
+    return result.texts.map { PairedActivations(dModel: d, values: $0) }
+  }
+
+  private final class Rows {
+    var texts: [[Float]]
+    init(_ texts: [[Float]]) { self.texts = texts }
+  }
+
+  /// The kept tokens of texts: positions from 1 on whose norm, in both models, is at most `outlierFactor` times the
+  /// median of these texts.
+  /// - Returns: for each text the kept positions, ascending.
+  public static func keptPositions(of activations: [PairedActivations], outlierFactor: Double = 8) -> [[Int]] {
+    var norms: [[Double]] = []
+    for text in activations {
+      norms.append(
+        text.values.withUnsafeBufferPointer { values in
+          guard let start = values.baseAddress else { return [] }
+          return (0..<text.tokens).map { token -> Double in
+            let row = start + token * 2 * text.dModel
+            let base: Float = dot(row, row, count: text.dModel)
+            let chat: Float = dot(row + text.dModel, row + text.dModel, count: text.dModel)
+            return Double(max(base, chat)).squareRoot()
+          }
+        })
+    }
+    let inner = norms.flatMap { $0.dropFirst() }.sorted()
+    guard !inner.isEmpty else { return norms.map { _ in [] } }
+    let limit = inner[inner.count / 2] * outlierFactor
+    return norms.map { text in text.indices.dropFirst().filter { text[$0] <= limit } }
+  }
+}

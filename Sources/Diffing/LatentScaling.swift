@@ -1,0 +1,145 @@
+// Latent Scaling: how strongly each latent is present in each model (arXiv 2504.02922, section 3).
+//   β_j^m = Σ_i f_j(x_i) ⟨d_j^chat, y_i^m⟩ / (Σ_i f_j(x_i)² · ‖d_j^chat‖²), with the targets
+//   error: y = h − (ĥ − f_j d_j^m);  reconstruction: y = ĥ;  activation: y = h.   ν^ε, ν^r: β^base / β^chat of the
+//   first two.
+// Owns: the running sums, in fp64 and in the order of tokens, so that batches add up to the whole bit for bit; shards
+// merge.
+// Missing, not 0, for latents that never fired. Refuses: activations of another width. Shape letters: T tokens, F
+// latents, d width.
+
+import Kernels
+
+/// Running sums of Latent Scaling for every latent of one crosscoder.
+///
+/// With an input normaliser, h and ĥ are in the models' own units and d_j as stored, as the authors' library has it:
+/// error betas then mix
+/// two units. Fold the normaliser first (`Crosscoder.foldingNormaliser`) for betas of one unit; ours ship folded.
+public struct LatentScaling: Sendable {
+  /// The betas of one latent, by target and model; the ratios of error and reconstruction. All are missing if it
+  /// never fired.
+  public struct Betas: Sendable, Equatable {
+    /// Tokens at which the latent was on.
+    public var activeTokens = 0
+    public var errorBase: Double?
+    public var errorChat: Double?
+    public var reconstructionBase: Double?
+    public var reconstructionChat: Double?
+    public var activationBase: Double?
+    public var activationChat: Double?
+    /// ν^ε = β^{ε,base} / β^{ε,chat}; near 0 where base lacks the concept, near 1 for a direction that L1 crushed.
+    public var nuError: Double? { Self.ratio(errorBase, errorChat) }
+    /// ν^r = β^{r,base} / β^{r,chat}; high for latent decoupling.
+    public var nuReconstruction: Double? { Self.ratio(reconstructionBase, reconstructionChat) }
+
+    private static func ratio(_ base: Double?, _ chat: Double?) -> Double? {
+      guard let base, let chat, chat != 0 else { return nil }
+      return base / chat
+    }
+  }
+
+  /// The crosscoder whose latents are scaled.
+  public let crosscoder: Crosscoder
+  private var counts: [Int]
+  /// Σ f².
+  private var squares: [Double]
+  /// For each latent: Σ f ⟨d^chat, h − ĥ⟩ and Σ f ⟨d^chat, ĥ⟩, base then chat.
+  private var sums: [Double]
+
+  /// Empty sums.
+  public init(crosscoder: Crosscoder) {
+    self.crosscoder = crosscoder
+    counts = [Int](repeating: 0, count: crosscoder.nLatents)
+    squares = [Double](repeating: 0, count: crosscoder.nLatents)
+    sums = [Double](repeating: 0, count: 4 * crosscoder.nLatents)
+  }
+
+  /// Adds one batch to the running sums. Cost: O(active latents · d) a token.
+  /// - Parameters:
+  ///   - codes: sparse activations of `[T]` tokens as `Crosscoder.encode` gives them (raw f).
+  ///   - activations: the same tokens' `[T, 2, d]`.
+  /// - Throws: `DiffingError.shapeMismatch` if the two do not fit together or to the crosscoder.
+  public mutating func add(codes: SparseCodes, activations: PairedActivations) throws(DiffingError) {
+    guard activations.tokens == codes.tokens, activations.dModel == crosscoder.dModel else {
+      throw .shapeMismatch(
+        path: "Latent Scaling", tensor: "activations", expected: [codes.tokens, 2, crosscoder.dModel],
+        found: [activations.tokens, 2, activations.dModel])
+    }
+    precondition(codes.nLatents == crosscoder.nLatents, "codes of \(codes.nLatents) latents")
+    let products = products(codes, activations)
+    for (entry, latent) in codes.latents.enumerated() {
+      let (latent, f) = (Int(latent), Double(codes.values[entry]))
+      counts[latent] += 1
+      squares[latent] += f * f
+      for place in 0..<4 { sums[4 * latent + place] += f * products[4 * entry + place] }
+    }
+  }
+
+  /// Adds the sums of other tokens, computed with the same crosscoder.
+  public mutating func merge(_ other: LatentScaling) {
+    precondition(other.crosscoder.nLatents == crosscoder.nLatents, "sums of another crosscoder")
+    for latent in 0..<crosscoder.nLatents {
+      counts[latent] += other.counts[latent]
+      squares[latent] += other.squares[latent]
+    }
+    for place in sums.indices { sums[place] += other.sums[place] }
+  }
+
+  /// The betas of every latent `[F]` from the tokens so far.
+  public func betas() -> [Betas] {
+    let d = crosscoder.dModel
+    return crosscoder.decoder.values.withUnsafeBufferPointer { decoder in
+      (0..<crosscoder.nLatents).map { latent in
+        var betas = Betas()
+        betas.activeTokens = counts[latent]
+        let chatSquare = crosscoder.chatNorms[latent] * crosscoder.chatNorms[latent]
+        let denominator = squares[latent] * chatSquare
+        guard denominator > 0, let base = decoder.baseAddress.map({ $0 + 2 * latent * d }) else { return betas }
+        func beta(_ model: PairModel, error: Bool, reconstruction: Bool) -> Double {
+          let place = 4 * latent + model.index
+          // f_j d_j^m put back: Σ f² ⟨d^chat, d^m⟩.
+          let own =
+            error && !reconstruction
+            ? squares[latent] * (model == .chat ? chatSquare : dotInDouble(base, base + d, count: d)) : 0
+          return ((error ? sums[place] : 0) + (reconstruction ? sums[place + 2] : 0) + own) / denominator
+        }
+        betas.errorBase = beta(.base, error: true, reconstruction: false)
+        betas.errorChat = beta(.chat, error: true, reconstruction: false)
+        betas.reconstructionBase = beta(.base, error: false, reconstruction: true)
+        betas.reconstructionChat = beta(.chat, error: false, reconstruction: true)
+        betas.activationBase = beta(.base, error: true, reconstruction: true)
+        betas.activationChat = beta(.chat, error: true, reconstruction: true)
+        return betas
+      }
+    }
+  }
+
+  /// For each entry of `codes`: ⟨d^chat, h − ĥ⟩ and ⟨d^chat, ĥ⟩, base then chat.
+  private func products(_ codes: SparseCodes, _ activations: PairedActivations) -> [Double] {
+    let (d, width) = (crosscoder.dModel, 2 * crosscoder.dModel)
+    return [Double](unsafeUninitializedCapacity: 4 * codes.latents.count) { products, count in
+      count = 4 * codes.latents.count
+      activations.values.withUnsafeBufferPointer { x in
+        crosscoder.decoder.values.withUnsafeBufferPointer { decoder in
+          guard let x = x.baseAddress, let decoder = decoder.baseAddress else { return }
+          inPieces(of: 64, count: codes.tokens) { tokens in
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * width) { rows in
+              guard let xHat = rows.baseAddress else { return }
+              let error = xHat + width
+              for token in tokens where !codes.entries(of: token).isEmpty {
+                crosscoder.reconstruct(codes, token: token, into: xHat)
+                for index in 0..<width { error[index] = Double(x[token * width + index]) - xHat[index] }
+                for entry in codes.entries(of: token) {
+                  let chat = decoder + (2 * Int(codes.latents[entry]) + 1) * d
+                  products[4 * entry] = dotInDouble(chat, error, count: d)
+                  products[4 * entry + 1] = dotInDouble(chat, error + d, count: d)
+                  products[4 * entry + 2] = dotInDouble(chat, xHat, count: d)
+                  products[4 * entry + 3] = dotInDouble(chat, xHat + d, count: d)
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}

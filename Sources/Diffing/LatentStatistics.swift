@@ -1,0 +1,160 @@
+// How often, how strongly and on what a latent fires: running statistics over texts.
+// A latent counts as active at a token where its scaled activation f·n is above 1e-3. Only tokens that were kept
+// count: BOS
+// and outliers are left out of everything. Owns: sums by corpus, a histogram of 50 logarithmic bins, the template
+// share.
+// Refuses (precondition): codes and texts that do not fit.
+
+/// A text as it was encoded.
+public struct EncodedText: Sendable, Equatable {
+  public var text: CorpusText
+  /// The positions that have a row of codes, ascending; BOS and outlying tokens have none.
+  public var kept: [Int]
+
+  /// A text with rows for the positions `kept`.
+  public init(_ text: CorpusText, kept: [Int]) {
+    precondition(kept.allSatisfy { text.ids.indices.contains($0) }, "a position beyond the text")
+    self.text = text
+    self.kept = kept
+  }
+}
+
+/// Running statistics of every latent of one crosscoder.
+public struct LatentStatistics: Sendable {
+  /// The scaled activation above which a latent counts as active.
+  public static let activeBound: Float = 1e-3
+  /// Bins of a histogram.
+  public static let bins = 50
+
+  /// The lower edge of each bin: 1e-3 · 10^(7·b/50); the last bin is open.
+  public static let binEdges: [Double] = {
+    var edges = [Double](repeating: 0, count: bins)
+    // 10^(7/50), by hand: the standard library has no pow.
+    let factor = 1.380384264602885
+    var edge = Double(activeBound)
+    for bin in 0..<bins {
+      edges[bin] = edge
+      edge *= factor
+    }
+    return edges
+  }()
+
+  /// One latent's figures on one corpus.
+  public struct Figures: Sendable, Equatable {
+    /// Tokens at which the latent is active.
+    public var active = 0
+    /// Active tokens that belong to the chat template.
+    public var activeTemplate = 0
+    /// The largest scaled activation; 0 if never active.
+    public var maximum: Float = 0
+    /// The largest scaled activation at a token outside the template.
+    public var maximumOutsideTemplate: Float = 0
+    /// Sum of the scaled activations.
+    public var sum = 0.0
+    /// Active tokens by bin of `binEdges`.
+    public var histogram = [Int](repeating: 0, count: LatentStatistics.bins)
+
+    /// The mean scaled activation where active; 0 if never.
+    public var mean: Double { active == 0 ? 0 : sum / Double(active) }
+  }
+
+  /// The number of latents F.
+  public let nLatents: Int
+  private let codeNorms: [Double]
+  /// Tokens counted, by corpus.
+  private var tokenCounts = [0, 0]
+  private var figures: [[Figures]]
+
+  /// Empty statistics.
+  public init(crosscoder: Crosscoder) {
+    nLatents = crosscoder.nLatents
+    codeNorms = crosscoder.codeNorms
+    figures = Corpus.allCases.map { _ in [Figures](repeating: Figures(), count: crosscoder.nLatents) }
+  }
+
+  /// Adds the codes of texts: a row for each kept token, text after text.
+  public mutating func add(codes: SparseCodes, texts: [EncodedText]) {
+    precondition(codes.tokens == texts.reduce(0) { $0 + $1.kept.count }, "rows and kept tokens differ")
+    var row = 0
+    for text in texts {
+      let corpus = text.text.corpus.index
+      tokenCounts[corpus] += text.kept.count
+      for position in text.kept {
+        for entry in codes.entries(of: row) {
+          let latent = Int(codes.latents[entry])
+          let scaled = Float(Double(codes.values[entry]) * codeNorms[latent])
+          guard scaled > Self.activeBound else { continue }
+          figures[corpus][latent].add(scaled, template: text.text.templateMask[position])
+        }
+        row += 1
+      }
+    }
+  }
+
+  /// Adds the statistics of other tokens.
+  public mutating func merge(_ other: LatentStatistics) {
+    precondition(other.nLatents == nLatents, "statistics of another crosscoder")
+    for corpus in 0..<2 {
+      tokenCounts[corpus] += other.tokenCounts[corpus]
+      for latent in 0..<nLatents { figures[corpus][latent].merge(other.figures[corpus][latent]) }
+    }
+  }
+
+  /// Tokens counted on a corpus.
+  public func tokens(_ corpus: Corpus) -> Int { tokenCounts[corpus.index] }
+
+  /// One latent's figures on one corpus.
+  public func figures(_ latent: Int, _ corpus: Corpus) -> Figures { figures[corpus.index][latent] }
+
+  /// Active tokens ÷ tokens on a corpus; 0 on an empty one.
+  public func frequency(_ latent: Int, _ corpus: Corpus) -> Double {
+    tokens(corpus) == 0 ? 0 : Double(figures(latent, corpus).active) / Double(tokens(corpus))
+  }
+
+  /// Active tokens ÷ tokens on both corpora together.
+  public func frequency(_ latent: Int) -> Double {
+    let all = tokenCounts[0] + tokenCounts[1]
+    return all == 0 ? 0 : Double(figures[0][latent].active + figures[1][latent].active) / Double(all)
+  }
+
+  /// The largest scaled activation on both corpora.
+  public func maximum(_ latent: Int) -> Float { max(figures[0][latent].maximum, figures[1][latent].maximum) }
+
+  /// Active tokens of the chat template ÷ active tokens; nil if never active.
+  public func templateShare(_ latent: Int) -> Double? {
+    let active = figures[0][latent].active + figures[1][latent].active
+    return active == 0
+      ? nil : Double(figures[0][latent].activeTemplate + figures[1][latent].activeTemplate) / Double(active)
+  }
+
+  /// Whether the latent was never active.
+  public func isDead(_ latent: Int) -> Bool { figures[0][latent].active + figures[1][latent].active == 0 }
+}
+
+extension LatentStatistics.Figures {
+  fileprivate mutating func add(_ scaled: Float, template: Bool) {
+    active += 1
+    sum += Double(scaled)
+    maximum = max(maximum, scaled)
+    if template { activeTemplate += 1 } else { maximumOutsideTemplate = max(maximumOutsideTemplate, scaled) }
+    var (low, high) = (0, LatentStatistics.bins)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if LatentStatistics.binEdges[middle] <= Double(scaled) { low = middle } else { high = middle }
+    }
+    histogram[low] += 1
+  }
+
+  fileprivate mutating func merge(_ other: Self) {
+    active += other.active
+    activeTemplate += other.activeTemplate
+    sum += other.sum
+    maximum = max(maximum, other.maximum)
+    maximumOutsideTemplate = max(maximumOutsideTemplate, other.maximumOutsideTemplate)
+    for bin in histogram.indices { histogram[bin] += other.histogram[bin] }
+  }
+}
+
+extension Corpus {
+  fileprivate var index: Int { self == .plain ? 0 : 1 }
+}

@@ -1,0 +1,167 @@
+// The logit lens: which tokens a direction in the residual stream promotes and suppresses.
+//   logits = W_U (w ⊙ d/‖d‖), w the final norm's weight; centred over the vocabulary, since softmax ignores a constant
+// Owns: the product in blocks, the ten strongest on each side, similar latents. Refuses (precondition): widths that
+// do not fit.
+// Shape letters: n directions, d width, V vocabulary, F latents.
+
+import Kernels
+
+/// A token with its centred logit.
+public struct LensToken: Sendable, Equatable, Codable {
+  public let token: Int32
+  /// Logit of the unit direction, minus the mean over the vocabulary.
+  public let logit: Float
+}
+
+/// What the lens shows of one direction.
+public struct LensReading: Sendable, Equatable, Codable {
+  /// Strongest first.
+  public var promoted: [LensToken]
+  /// Most negative first.
+  public var suppressed: [LensToken]
+}
+
+/// The readings of one latent.
+public struct LatentLens: Sendable, Equatable, Codable {
+  public var base: LensReading
+  public var chat: LensReading
+  /// Of d^chat − d^base.
+  public var difference: LensReading
+}
+
+/// Computes readings through one model's final norm and unembedding.
+public struct LogitLens {
+  /// Logits `[n, V]` of directions `[n, d]`, by the caller: the final norm's weight applied, no bias, no normalisation.
+  public typealias Logits = (Matrix) -> Matrix
+  private let logits: Logits
+
+  /// A lens whose logits the caller computes, such as with quantised weights.
+  public init(logits: @escaping Logits) { self.logits = logits }
+
+  /// A lens from the final norm's weight `[d]` and the unembedding `[V, d]`.
+  public init(finalNormWeight: [Float], unembedding: Matrix) {
+    precondition(finalNormWeight.count == unembedding.columns, "final norm of another width")
+    self.init { directions in
+      var scaled = directions
+      for row in 0..<scaled.rows {
+        for column in 0..<scaled.columns { scaled[row, column] *= finalNormWeight[column] }
+      }
+      return scaled.times(unembedding, .asStored, .transposed)
+    }
+  }
+
+  /// The readings of directions `[n, d]`, each made a unit vector first.
+  public func readings(_ directions: Matrix, top: Int = 10) -> [LensReading] {
+    var unit = directions
+    for row in 0..<unit.rows {
+      let norm = unit.row(row).reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+      guard norm > 0 else { continue }
+      for column in 0..<unit.columns { unit[row, column] = Float(Double(unit[row, column]) / norm) }
+    }
+    let result = logits(unit)
+    precondition(result.rows == directions.rows, "logits of \(result.rows) directions, not \(directions.rows)")
+    var readings = [LensReading](repeating: LensReading(promoted: [], suppressed: []), count: result.rows)
+    readings.withUnsafeMutableBufferPointer { readings in
+      result.values.withUnsafeBufferPointer { values in
+        inPieces(of: 4, count: result.rows) { rows in
+          for row in rows {
+            readings[row] = Self.reading(
+              UnsafeBufferPointer(rebasing: values[row * result.columns..<(row + 1) * result.columns]), top: top)
+          }
+        }
+      }
+    }
+    return readings
+  }
+
+  /// The readings of some latents' directions and of their difference, in blocks of 32 latents.
+  /// - Parameter progress: told how many latents are done.
+  public func read(
+    _ crosscoder: Crosscoder, latents: Range<Int>, top: Int = 10, progress: (Int) -> Void = { _ in }
+  ) -> [LatentLens] {
+    var result: [LatentLens] = []
+    for start in stride(from: latents.lowerBound, to: latents.upperBound, by: 32) {
+      let block = start..<min(start + 32, latents.upperBound)
+      var rows: [Float] = []
+      for latent in block {
+        let (base, chat) = (crosscoder.decoderDirection(latent, .base), crosscoder.decoderDirection(latent, .chat))
+        rows += base
+        rows += chat
+        rows += zip(base, chat).map { $1 - $0 }
+      }
+      let readings = readings(Matrix(rows: 3 * block.count, columns: crosscoder.dModel, values: rows), top: top)
+      for place in 0..<block.count {
+        result.append(
+          LatentLens(base: readings[3 * place], chat: readings[3 * place + 1], difference: readings[3 * place + 2]))
+      }
+      progress(result.count)
+    }
+    return result
+  }
+
+  private static func reading(_ logits: UnsafeBufferPointer<Float>, top: Int) -> LensReading {
+    let mean = Float(logits.reduce(0.0) { $0 + Double($1) } / Double(max(1, logits.count)))
+    func strongest(_ sign: Float) -> [LensToken] {
+      strongestIndices(logits, sign: sign, count: top).map {
+        LensToken(token: Int32($0), logit: logits[$0] - mean)
+      }
+    }
+    return LensReading(promoted: strongest(1), suppressed: strongest(-1))
+  }
+}
+
+/// Indices of the `count` largest values of sign·value, largest first, ties to the lower index. One pass.
+func strongestIndices(
+  _ values: UnsafeBufferPointer<Float>, sign: Float, count: Int, excluding excluded: Int? = nil
+) -> [Int] {
+  var best: [(index: Int, value: Float)] = []
+  guard count > 0 else { return [] }
+  var bound = -Float.infinity
+  for index in values.indices {
+    let value = sign * values[index]
+    guard value > bound || best.count < count, index != excluded else { continue }
+    var place = best.count
+    while place > 0, best[place - 1].value < value { place -= 1 }
+    best.insert((index, value), at: place)
+    if best.count > count { best.removeLast() }
+    if best.count == count { bound = best[count - 1].value }
+  }
+  return best.map(\.index)
+}
+
+/// A latent whose decoder direction resembles another's.
+public struct SimilarLatent: Sendable, Equatable, Codable {
+  public let latent: Int
+  public let cosine: Float
+}
+
+extension Crosscoder {
+  /// For each latent the `top` others of highest cosine of decoder directions in one model. Cost: F²·d multiplications.
+  public func similarLatents(_ model: PairModel, top: Int = 8) -> [[SimilarLatent]] {
+    let unit = unitDirections(Array(0..<nLatents), model)
+    var result = [[SimilarLatent]](repeating: [], count: nLatents)
+    let norms = model == .base ? baseNorms : chatNorms
+    result.withUnsafeMutableBufferPointer { result in
+      unit.values.withUnsafeBufferPointer { rows in
+        guard let rows = rows.baseAddress else { return }
+        let (F, d) = (nLatents, dModel)
+        inPieces(of: 128, count: F) { block in
+          var cosines = [Float](repeating: 0, count: block.count * F)
+          gemmOnThisThread(
+            m: block.count, n: F, k: d, rows + block.lowerBound * d, .asStored, lda: d, rows, .transposed, ldb: d,
+            into: &cosines, ldc: F)
+          cosines.withUnsafeBufferPointer { cosines in
+            for latent in block where norms[latent] > 0 {
+              let start = (latent - block.lowerBound) * F
+              let row = UnsafeBufferPointer(rebasing: cosines[start..<start + F])
+              result[latent] = strongestIndices(row, sign: 1, count: top, excluding: latent).map {
+                SimilarLatent(latent: $0, cosine: row[$0])
+              }
+            }
+          }
+        }
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,97 @@
+// What both models of a pair compute for the same tokens, side by side.
+// Owns: the layout that every part of Diffing reads: a row a token, base's d values first, then chat's.
+// Shape letters: T tokens, d the models' width. Refuses (precondition): values that do not fill whole rows.
+
+import Inference
+import Kernels
+
+/// One of the two models of a pair. Chat is base after fine-tuning.
+public enum PairModel: String, CaseIterable, Codable, Sendable {
+  case base, chat
+
+  /// The model's place in published tensors: 0 for base, 1 for chat.
+  public var index: Int { self == .base ? 0 : 1 }
+}
+
+/// Residual streams of both models at the same tokens, `[T, 2, d]` in fp32.
+public struct PairedActivations: Sendable, Equatable {
+  /// The width d of one model's residual stream.
+  public let dModel: Int
+  /// Row after row: base's d values, then chat's.
+  public var values: [Float]
+
+  /// Activations over existing values; `values.count` must be a multiple of 2·d.
+  public init(dModel: Int, values: [Float]) {
+    precondition(dModel > 0 && values.count.isMultiple(of: 2 * dModel), "\(values.count) values, width \(dModel)")
+    self.dModel = dModel
+    self.values = values
+  }
+
+  /// The number of tokens T.
+  public var tokens: Int { values.count / (2 * dModel) }
+
+  /// The tokens `range` as activations of their own.
+  public func tokens(_ range: Range<Int>) -> PairedActivations {
+    PairedActivations(
+      dModel: dModel, values: Array(values[range.lowerBound * 2 * dModel..<range.upperBound * 2 * dModel]))
+  }
+
+  /// One model's activations at one token, `[d]`.
+  public func vector(token: Int, model: PairModel) -> ArraySlice<Float> {
+    let start = (2 * token + model.index) * dModel
+    return values[start..<start + dModel]
+  }
+
+  /// Reads the tensor `[N, 2, d]` of that name (fp32, fp16, bf16 or fp64) from a safetensors file.
+  /// - Throws: `DiffingError.file`, `.shapeMismatch`, `.notFinite`.
+  public init(path: String, tensor name: String = "x") throws(DiffingError) {
+    let file = try reading { () throws(InferenceError) in try SafetensorsFile(path: path) }
+    let shape = try reading { () throws(InferenceError) in try file.shape(of: name) }
+    guard shape.count == 3, shape[1] == 2, shape[2] > 0 else {
+      throw .shapeMismatch(path: path, tensor: name, expected: [shape.first ?? 0, 2, shape.last ?? 0], found: shape)
+    }
+    let values = try reading { () throws(InferenceError) in try file.floats(named: name) }
+    self.init(dModel: shape[2], values: values)
+    try requireFinite("activation")
+  }
+
+  /// Throws `DiffingError.notFinite`, naming the first token with a value that is NaN or infinite.
+  func requireFinite(_ what: String) throws(DiffingError) {
+    let bad = values.withUnsafeBufferPointer { buffer in
+      buffer.baseAddress.map { countNonFinite($0, count: buffer.count) } ?? 0
+    }
+    guard bad > 0, let index = values.firstIndex(where: { !$0.isFinite }) else { return }
+    throw .notFinite(what: what, place: "token \(index / (2 * dModel)), \(bad) values in all")
+  }
+}
+
+extension PairedActivations {
+  /// The tokens whose norm, in either model, is at most `ratio` times that model's median norm.
+  ///
+  /// A handful of tokens (attention sinks, BOS) carry norms many times the usual one and would rule a norm loss.
+  /// - Returns: their indices, ascending.
+  public func usualTokens(ratio: Float) -> [Int] {
+    guard tokens > 0 else { return [] }
+    var usual = [Bool](repeating: true, count: tokens)
+    for model in PairModel.allCases {
+      var norms = [Double](repeating: 0, count: tokens)
+      values.withUnsafeBufferPointer { buffer in
+        guard let start = buffer.baseAddress else { return }
+        for token in 0..<tokens {
+          norms[token] = squareSum(start + (2 * token + model.index) * dModel, count: dModel).squareRoot()
+        }
+      }
+      let median = norms.sorted()[tokens / 2]
+      for token in 0..<tokens where norms[token] > Double(ratio) * median { usual[token] = false }
+    }
+    return usual.indices.filter { usual[$0] }
+  }
+
+  /// The activations of the tokens `indices`, in that order.
+  public func selecting(_ indices: [Int]) -> PairedActivations {
+    var selected: [Float] = []
+    selected.reserveCapacity(indices.count * 2 * dModel)
+    for index in indices { selected += values[index * 2 * dModel..<(index + 1) * 2 * dModel] }
+    return PairedActivations(dModel: dModel, values: selected)
+  }
+}

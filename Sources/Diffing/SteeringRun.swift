@@ -1,0 +1,107 @@
+// A steering experiment: one prompt answered by the chat model unsteered and under each of several plans, all streams
+// in lockstep, so that a token of each costs one pass over the weights.
+// Owns: the streams' numbering and the hooks. One owner at a time; each step is synchronous.
+
+import Inference
+import Kernels
+
+/// What decides how tokens are chosen. One seed serves all streams, so that differences come from steering alone.
+public struct GenerationSettings: Sendable, Codable, Equatable {
+  public var maxTokens: Int
+  /// 0 is greedy.
+  public var temperature: Double
+  public var seed: UInt64
+
+  public init(maxTokens: Int = 128, temperature: Double = 0, seed: UInt64 = 0) {
+    self.maxTokens = maxTokens
+    self.temperature = temperature
+    self.seed = seed
+  }
+}
+
+/// The baseline and the steered streams of one prompt.
+public final class SteeringRun {
+  /// The baseline's stream number; plan i has stream i + 1.
+  public static let baseline = 0
+
+  private let decoding: Decoding
+  private let prepared: [PreparedSteering]
+
+  /// Prepares a run; nothing is computed before the first `step`.
+  /// - Parameters:
+  ///   - crosscoder: without an input normaliser (see `foldingNormaliser`), of the engine's width.
+  ///   - layer: the block after which the crosscoder reads and the residual stream is changed.
+  ///   - maxActivations: the largest scaled activation seen of a latent, if any.
+  /// - Throws: `DiffingError` where a plan asks for something that cannot be done.
+  public init(
+    engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan],
+    settings: GenerationSettings, maxActivations: (Int) -> Double?
+  ) throws(DiffingError) {
+    guard crosscoder.dModel == engine.model.configuration.dModel,
+      (0..<engine.model.configuration.nLayers).contains(layer)
+    else {
+      throw .settingInvalid(
+        name: "model", expected: "one of width \(crosscoder.dModel) with a block \(layer)",
+        found: "\(engine.model.configuration.nLayers) blocks of width \(engine.model.configuration.dModel)")
+    }
+    precondition(crosscoder.normaliser == nil, "fold the normaliser first")
+    var prepared: [PreparedSteering] = []
+    for plan in plans {
+      prepared.append(try PreparedSteering(plan: plan, crosscoder: crosscoder, maxActivations: maxActivations))
+    }
+    let sampler: Sampler
+    do {
+      sampler = try Sampler(temperature: settings.temperature, seed: settings.seed)
+    } catch {
+      throw .file(error)
+    }
+    let sampled = DecodingStream(adapter: engine.adapter, source: .sampled(sampler))
+    var streams = [DecodingStream](repeating: sampled, count: plans.count + 1)
+    var baseStreams = [Int?](repeating: nil, count: plans.count)
+    for (index, plan) in plans.enumerated() where plan.needsBase {
+      baseStreams[index] = streams.count
+      streams.append(DecodingStream(adapter: nil, source: .following(stream: index + 1, lastLayer: layer)))
+    }
+    var hooks = Hooks()
+    for (index, steering) in prepared.enumerated() {
+      let baseStream = baseStreams[index]
+      hooks.add(layer: layer, site: .residPost) { view in
+        guard let rows = view.segment(ofStream: index + 1) else { return }
+        let base = baseStream.flatMap { view.segment(ofStream: $0) }
+        for (offset, row) in rows.rows.enumerated() {
+          let position = rows.firstPosition + offset
+          guard steering.plan.positions.include(position, prompt: prompt) else { continue }
+          steering.apply(
+            to: view.row(row), base: base.map { view.row($0.rows.lowerBound + offset) }, isFirst: position == 0)
+        }
+      }
+    }
+    self.prepared = prepared
+    decoding = Decoding(engine: engine, streams: streams, prompt: prompt.ids, limit: settings.maxTokens, hooks: hooks)
+  }
+
+  /// Whether every stream has ended.
+  public var isFinished: Bool { decoding.isFinished }
+
+  /// One token of every stream that goes on.
+  /// - Throws: `InferenceError`, such as a residual stream that steering made infinite.
+  public func step() throws(InferenceError) -> [DecodedToken] { try decoding.step() }
+
+  /// Tokens of a stream so far, an end-of-turn token included.
+  public func produced(_ stream: Int) -> [Int32] { decoding.produced(stream) }
+
+  /// How large plan i's change of the residual stream has been.
+  public func size(ofPlan index: Int) -> SteeringSize { prepared[index].size }
+}
+
+extension TokenPositions {
+  /// Whether the token at a position of a timeline that began with `prompt` is steered.
+  func include(_ position: Int, prompt: RenderedChat) -> Bool {
+    switch self {
+    case .all: true
+    case .prompt: position < prompt.ids.count
+    case .generated: position >= prompt.ids.count - 1
+    case .template: position < prompt.templateMask.count && prompt.templateMask[position]
+    }
+  }
+}

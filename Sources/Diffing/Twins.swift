@@ -1,0 +1,105 @@
+// Twins: a chat-only and a base-only latent that stand for one concept, the footprint of latent decoupling.
+// Two latents are linked where cos(d_j^chat, d_k^base) > 0.9 with j chat-only, k base-only, both alive; twins are
+// connected components of exactly two.
+// Divergence: of the tokens where either twin is high (> 0.4 of the larger of the two maxima), those where the other
+// is low (≤ 0.1).
+// Owns: both. Refuses nothing. Source: arXiv 2504.02922, section 4.
+
+import Kernels
+
+/// A chat-only and a base-only latent of nearly one direction.
+public struct Twins: Sendable, Equatable {
+  public let chatOnly: Int
+  public let baseOnly: Int
+  /// Cosine of d^chat of the first and d^base of the second.
+  public let cosine: Double
+}
+
+extension Crosscoder {
+  /// All twins, by their chat-only latent.
+  /// - Parameter dead: whether each latent `[F]` is dead; those are left out.
+  public func twins(dead: [Bool], minimumCosine: Double = 0.9) -> [Twins] {
+    precondition(dead.count == nLatents, "\(dead.count) flags for \(nLatents) latents")
+    let classes = classes
+    let chatOnly = (0..<nLatents).filter { classes[$0] == .chatOnly && !dead[$0] }
+    let baseOnly = (0..<nLatents).filter { classes[$0] == .baseOnly && !dead[$0] }
+    guard !chatOnly.isEmpty, !baseOnly.isEmpty else { return [] }
+    let cosines = unitDirections(chatOnly, .chat).times(unitDirections(baseOnly, .base), .asStored, .transposed)
+    var links: [(chat: Int, base: Int)] = []
+    for chat in chatOnly.indices {
+      for base in baseOnly.indices where Double(cosines[chat, base]) > minimumCosine { links.append((chat, base)) }
+    }
+    // The graph has two sides: a component of exactly two is a link whose ends have no other.
+    let chatLinks = Dictionary(grouping: links, by: \.chat)
+    let baseLinks = Dictionary(grouping: links, by: \.base)
+    return links.filter { chatLinks[$0.chat]?.count == 1 && baseLinks[$0.base]?.count == 1 }.map {
+      Twins(chatOnly: chatOnly[$0.chat], baseOnly: baseOnly[$0.base], cosine: Double(cosines[$0.chat, $0.base]))
+    }
+  }
+
+  /// Decoder directions of some latents as unit rows `[n, d]`; a direction without length stays 0.
+  func unitDirections(_ latents: [Int], _ model: PairModel) -> Matrix {
+    var rows = Matrix(rows: latents.count, columns: dModel)
+    let norms = model == .base ? baseNorms : chatNorms
+    for (row, latent) in latents.enumerated() where norms[latent] > 0 {
+      for (column, value) in decoderDirection(latent, model).enumerated() {
+        rows[row, column] = Float(Double(value) / norms[latent])
+      }
+    }
+    return rows
+  }
+}
+
+/// Counts, over tokens, how often twins go apart.
+public struct TwinDivergence: Sendable {
+  /// The twins, in the order of the counts.
+  public let twins: [Twins]
+  private let bounds: [(high: Float, low: Float)]
+  private let codeNorms: [Double]
+  private let latentsOfInterest: [Int32: [Int]]
+  private var high: [Int]
+  private var apart: [Int]
+
+  /// - Parameter maxima: the largest scaled activation of each latent `[F]`.
+  public init(twins: [Twins], crosscoder: Crosscoder, maxima: [Float]) {
+    self.twins = twins
+    bounds = twins.map {
+      let larger = max(maxima[$0.chatOnly], maxima[$0.baseOnly])
+      return (0.4 * larger, 0.1 * larger)
+    }
+    codeNorms = crosscoder.codeNorms
+    var interest: [Int32: [Int]] = [:]
+    for (index, pair) in twins.enumerated() {
+      interest[Int32(pair.chatOnly), default: []].append(index)
+      interest[Int32(pair.baseOnly), default: []].append(index)
+    }
+    latentsOfInterest = interest
+    high = [Int](repeating: 0, count: twins.count)
+    apart = high
+  }
+
+  /// Adds tokens.
+  public mutating func add(codes: SparseCodes) {
+    for token in 0..<codes.tokens {
+      var seen: [Int: (chat: Float, base: Float)] = [:]
+      for entry in codes.entries(of: token) {
+        guard let pairs = latentsOfInterest[codes.latents[entry]] else { continue }
+        let latent = Int(codes.latents[entry])
+        let scaled = Float(Double(codes.values[entry]) * codeNorms[latent])
+        for pair in pairs {
+          if twins[pair].chatOnly == latent { seen[pair, default: (0, 0)].chat = scaled }
+          if twins[pair].baseOnly == latent { seen[pair, default: (0, 0)].base = scaled }
+        }
+      }
+      for (pair, activation) in seen {
+        let (larger, smaller) = (max(activation.chat, activation.base), min(activation.chat, activation.base))
+        guard larger > bounds[pair].high else { continue }
+        high[pair] += 1
+        if smaller <= bounds[pair].low { apart[pair] += 1 }
+      }
+    }
+  }
+
+  /// Share of tokens apart among those with either high, for each pair of twins; nil where neither was ever high.
+  public var divergences: [Double?] { zip(apart, high).map { $1 == 0 ? nil : Double($0) / Double($1) } }
+}

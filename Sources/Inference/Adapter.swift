@@ -1,0 +1,141 @@
+// LoRA adapters in PEFT's format, applied on top of a quantised base: y = W x + (α/r) B A x.
+// Owns: reading adapter_config.json and adapter_model.safetensors and checking them against the model.
+// Refuses: DoRA, biases, modules saved whole, per-module ranks, tensors that it would have to ignore.
+
+import Foundation
+import Kernels
+
+/// The weight matrices of a decoder block that an adapter may change; raw values are PEFT's module names.
+public enum Projection: String, Sendable, CaseIterable {
+  case q = "q_proj"
+  case k = "k_proj"
+  case v = "v_proj"
+  case o = "o_proj"
+  case gate = "gate_proj"
+  case up = "up_proj"
+  case down = "down_proj"
+
+  /// The module that holds the projection in Hugging Face's naming.
+  var parent: String {
+    switch self {
+    case .q, .k, .v, .o: "self_attn"
+    case .gate, .up, .down: "mlp"
+    }
+  }
+}
+
+/// A low-rank change of a model's weights, sharing the base's copy of them.
+public final class Adapter: Sendable {
+  /// One projection's change: `a` `[r, in]`, `b` `[out, r]` with α/r folded in.
+  struct LowRank: Sendable {
+    let a: PackedMatrix
+    let b: PackedMatrix
+  }
+
+  /// The directory it was read from.
+  public let path: String
+  /// SHA-256 of adapter_model.safetensors.
+  public let sha256: String
+  /// Blocks it changes.
+  public let layers: [Int]
+  private let changes: [[Projection: LowRank]]
+
+  func change(_ layer: Int, _ projection: Projection) -> LowRank? { changes[layer][projection] }
+
+  /// Reads a PEFT directory for a model.
+  /// - Parameters:
+  ///   - path: the directory that holds adapter_config.json and adapter_model.safetensors.
+  ///   - shape: rows and columns of each projection of the model.
+  /// - Throws: `InferenceError` naming file, tensor and reason: damaged, unsupported, or made for another model.
+  public init(path: String, layers count: Int, shape: (Projection) -> (rows: Int, columns: Int)) throws(InferenceError)
+  {
+    let configurationPath = path + "/adapter_config.json"
+    let configuration = try Configuration(path: configurationPath)
+    let file = try SafetensorsFile(path: path + "/adapter_model.safetensors")
+    var changes = [[Projection: LowRank]](repeating: [:], count: count)
+    var used = Set<String>()
+    for layer in 0..<count {
+      for projection in Projection.allCases {
+        let stem = "base_model.model.model.layers.\(layer).\(projection.parent).\(projection.rawValue)"
+        let (nameA, nameB) = (stem + ".lora_A.weight", stem + ".lora_B.weight")
+        guard file.hasTensor(named: nameA) || file.hasTensor(named: nameB) else { continue }
+        let (rows, columns) = shape(projection)
+        let a = try Adapter.matrix(file, nameA, [configuration.rank, columns])
+        var b = try Adapter.matrix(file, nameB, [rows, configuration.rank])
+        for i in b.values.indices { b.values[i] *= configuration.scale }
+        changes[layer][projection] = LowRank(a: PackedMatrix(a), b: PackedMatrix(b))
+        used.formUnion([nameA, nameB])
+      }
+    }
+    if let stray = file.tensors.first(where: { !used.contains($0.name) }) {
+      throw .unsupported(
+        path: file.path, what: "the tensor", found: InferenceError.excerpt(stray.name),
+        supported: "LoRA matrices of the \(count) decoder blocks of this model only")
+    }
+    guard !used.isEmpty else {
+      throw .unsupported(path: file.path, what: "an adapter with", found: "no tensors", supported: "LoRA matrices")
+    }
+    self.path = path
+    self.changes = changes
+    layers = changes.indices.filter { !changes[$0].isEmpty }
+    sha256 = try MappedFile(path: file.path).sha256()
+  }
+
+  private static func matrix(_ file: SafetensorsFile, _ name: String, _ shape: [Int]) throws(InferenceError) -> Matrix {
+    let found = try file.shape(of: name)
+    guard found == shape else {
+      throw .shapeMismatch(path: file.path, tensor: name, expected: shape, found: found)
+    }
+    let values = try file.floats(named: name)
+    guard countNonFinite(values, count: values.count) == 0 else {
+      throw .notFinite(what: "tensor \(name)", place: file.path)
+    }
+    return Matrix(rows: shape[0], columns: shape[1], values: values)
+  }
+}
+
+extension Adapter {
+  /// What adapter_config.json says, as far as it changes the computation.
+  private struct Configuration {
+    let rank: Int
+    let scale: Float
+
+    private struct Raw: Decodable {
+      let peft_type: String
+      let r: Int
+      let lora_alpha: Double
+      let use_rslora: Bool?
+      let use_dora: Bool?
+      let bias: String?
+      let modules_to_save: [String]?
+      let rank_pattern: [String: Int]?
+      let alpha_pattern: [String: Double]?
+    }
+
+    init(path: String) throws(InferenceError) {
+      let file = try MappedFile(path: path)
+      let raw: Raw
+      do {
+        raw = try JSONDecoder().decode(Raw.self, from: file.contents())
+      } catch {
+        throw .fileMalformed(
+          path: path, place: "JSON", expected: "a PEFT adapter configuration", found: "\(type(of: error))")
+      }
+      func refuse(_ what: String, _ found: String, _ supported: String) -> InferenceError {
+        .unsupported(path: path, what: what, found: InferenceError.excerpt(found), supported: supported)
+      }
+      guard raw.peft_type == "LORA" else { throw refuse("peft_type", raw.peft_type, "LORA") }
+      guard raw.use_dora != true else { throw refuse("use_dora", "true", "plain LoRA") }
+      guard (raw.bias ?? "none") == "none" else { throw refuse("bias", raw.bias ?? "", "bias none") }
+      guard (raw.modules_to_save ?? []).isEmpty else { throw refuse("modules_to_save", "set", "none") }
+      guard (raw.rank_pattern ?? [:]).isEmpty, (raw.alpha_pattern ?? [:]).isEmpty else {
+        throw refuse("rank_pattern or alpha_pattern", "set", "one rank and alpha for all modules")
+      }
+      guard (1...1024).contains(raw.r), raw.lora_alpha.isFinite else {
+        throw .fileMalformed(path: path, place: "r", expected: "a rank of 1 to 1024", found: "\(raw.r)")
+      }
+      rank = raw.r
+      scale = Float(raw.lora_alpha / (raw.use_rslora == true ? Double(raw.r).squareRoot() : Double(raw.r)))
+    }
+  }
+}

@@ -1,0 +1,39 @@
+// What one pass of a model computes: segments of several timelines together, so that the weights are read once.
+
+import Kernels
+
+/// New tokens of one timeline.
+public struct Segment {
+  /// Which positions' logits are wanted.
+  public enum Logits: Sendable { case none, last, all }
+
+  /// The timeline's number, for hooks; the caller's choice.
+  public var stream: Int
+  /// The timeline that the tokens extend. Two segments of one batch never share one.
+  public var cache: KVCache
+  public var tokens: [Int32]
+  /// The adapter that makes this timeline the chat model's; nil for base.
+  public var adapter: Adapter?
+  /// The last block to run for this segment; nil for all of them. Without the last block there are no logits.
+  public var lastLayer: Int?
+  public var logits: Logits
+
+  public init(
+    stream: Int, cache: KVCache, tokens: [Int32], adapter: Adapter? = nil, lastLayer: Int? = nil,
+    logits: Logits = .last
+  ) {
+    self.stream = stream
+    self.cache = cache
+    self.tokens = tokens
+    self.adapter = adapter
+    self.lastLayer = lastLayer
+    self.logits = logits
+  }
+}
+
+/// Memory for the activations of one pass: fp32 rows, reused from block to block. Uninitialised until written.
+final class Activations {
+  let values: UnsafeMutablePointer<Float>
+  init(_ count: Int) { values = .allocate(capacity: max(count, 1)) }
+  deinit { values.deallocate() }
+}

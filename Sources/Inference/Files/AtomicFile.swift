@@ -1,0 +1,95 @@
+// A file that appears whole or not at all: written beside its destination, synchronised, then renamed over it.
+// Owns: the temporary file; removes it unless `commit` succeeded. Refuses nothing but what the system refuses.
+
+import Glibc
+
+/// A new file under a temporary name in the destination's folder.
+///
+/// Not for sharing between threads; the temporary file is removed when the object goes without `commit`.
+public final class AtomicFile {
+  /// How bytes reach a descriptor, as write(2); tests replace it to fail on purpose.
+  typealias Writer = (Int32, UnsafeRawPointer, Int) -> Int
+
+  /// The destination.
+  public let path: String
+  private let temporary: String
+  private let writer: Writer
+  private var descriptor: Int32
+
+  /// Creates the temporary file.
+  /// - Throws: `InferenceError.fileUnwritable`, such as without permission.
+  public convenience init(path: String) throws(InferenceError) {
+    try self.init(path: path, writer: { Glibc.write($0, $1, $2) })
+  }
+
+  init(path: String, writer: @escaping Writer) throws(InferenceError) {
+    let (folder, name) = Self.split(path)
+    self.path = path
+    self.writer = writer
+    temporary = "\(folder).\(name).\(getpid())-\(UInt32.random(in: 0 ... .max)).tmp"
+    descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw .fileUnwritable(path: path, reason: systemReason()) }
+  }
+
+  deinit { abandon() }
+
+  /// Appends bytes.
+  /// - Throws: `InferenceError.fileUnwritable`, such as for a full disk; the temporary file is then gone.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(InferenceError) {
+    precondition(descriptor >= 0, "written to after its end: \(path)")
+    var rest = bytes[...]
+    while let start = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {
+      let written = writer(descriptor, start, rest.count)
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else { throw failed() }
+      rest = rest.dropFirst(written)
+    }
+  }
+
+  /// Appends bytes.
+  /// - Throws: as `write(_:)` of a buffer.
+  public func write(_ bytes: [UInt8]) throws(InferenceError) {
+    try bytes.withUnsafeBufferPointer { (buffer) throws(InferenceError) in try write(UnsafeRawBufferPointer(buffer)) }
+  }
+
+  /// Synchronises the file with the disk and gives it its name, in place of a file that bears it.
+  /// - Throws: `InferenceError.fileUnwritable`; the temporary file is then gone and an old file untouched.
+  public func commit() throws(InferenceError) {
+    precondition(descriptor >= 0, "committed twice: \(path)")
+    guard fsync(descriptor) == 0 else { throw failed() }
+    let closed = close(descriptor)
+    descriptor = -1
+    guard closed == 0, rename(temporary, path) == 0 else {
+      let reason = systemReason()
+      unlink(temporary)
+      throw .fileUnwritable(path: path, reason: reason)
+    }
+    // The new name itself must survive a power cut; a folder that cannot be synchronised is no error.
+    let folder = Self.split(path).folder
+    let directory = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if directory >= 0 {
+      fsync(directory)
+      close(directory)
+    }
+  }
+
+  private func failed() -> InferenceError {
+    let reason = systemReason()
+    abandon()
+    return .fileUnwritable(path: path, reason: reason)
+  }
+
+  private func abandon() {
+    guard descriptor >= 0 else { return }
+    close(descriptor)
+    descriptor = -1
+    unlink(temporary)
+  }
+
+  /// The folder with its slash (empty if none) and the file's name.
+  private static func split(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return ("", path) }
+    let next = path.utf8.index(after: slash)
+    return (String(path[..<next]), String(path[next...]))
+  }
+}

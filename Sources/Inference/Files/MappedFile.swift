@@ -1,0 +1,52 @@
+// A file mapped read-only into memory, shared by whoever holds the object.
+// Owns: the mapping, from init to deinit. Refuses: directories, pipes and devices, empty and unreadable files.
+// A file that another program shortens while it is mapped cannot be guarded against (the kernel sends SIGBUS):
+// our own writers therefore never change a file in place, but rename a new one over it.
+
+import Glibc
+
+/// A regular file of at least one byte, mapped read-only.
+public final class MappedFile: Sendable {
+  /// The path as given.
+  public let path: String
+
+  /// The file's bytes; valid as long as this object lives.
+  // Safe to share between threads: the mapping is PROT_READ, set once in init, and unmapped only in deinit, when
+  // nobody holds the object any more.
+  public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+  /// The number of bytes, at least 1.
+  public var count: Int { bytes.count }
+
+  /// Maps the file at `path`. Costs no reading: pages come in when they are touched.
+  /// - Throws: `InferenceError.fileUnreadable` with the system's reason.
+  public init(path: String) throws(InferenceError) {
+    self.path = path
+    // O_NONBLOCK: opening a pipe must not wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw .fileUnreadable(path: path, reason: systemReason()) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw .fileUnreadable(path: path, reason: systemReason()) }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: break
+    case S_IFDIR: throw .fileUnreadable(path: path, reason: "it is a directory")
+    default: throw .fileUnreadable(path: path, reason: "it is not a regular file")
+    }
+    let size = Int(status.st_size)
+    guard size > 0 else { throw .fileUnreadable(path: path, reason: "it is empty") }
+    guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
+      throw .fileUnreadable(path: path, reason: systemReason())
+    }
+    bytes = UnsafeRawBufferPointer(start: start, count: size)
+  }
+
+  deinit {
+    munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+  }
+}
+
+/// The system's words for the current `errno`.
+func systemReason(_ code: Int32 = errno) -> String {
+  String(cString: strerror(code))
+}

@@ -1,0 +1,53 @@
+// Keys and values of one timeline, so that a token is computed once.
+// Owns: the memory, which grows by doubling. Refuses: nothing; the model checks its context length.
+
+/// The key–value cache of one stream of tokens: for each block, rows of `width` fp32 keys and values.
+/// Identity matters and access is unsynchronised: whoever runs the model owns it.
+public final class KVCache {
+  /// Tokens held.
+  public private(set) var count = 0
+  /// Values a row: key–value heads × head dimension.
+  public let width: Int
+  private var keyRows: [UnsafeMutablePointer<Float>]
+  private var valueRows: [UnsafeMutablePointer<Float>]
+  private var capacity: Int
+
+  init(layers: Int, width: Int, capacity: Int = 128) {
+    self.width = width
+    self.capacity = capacity
+    keyRows = (0..<layers).map { _ in .allocate(capacity: capacity * width) }
+    valueRows = (0..<layers).map { _ in .allocate(capacity: capacity * width) }
+  }
+
+  deinit {
+    for pointer in keyRows + valueRows { pointer.deallocate() }
+  }
+
+  /// Forgets all tokens from `count` on; 0 starts anew and keeps the memory.
+  public func truncate(to count: Int) {
+    precondition(count >= 0 && count <= self.count, "cannot truncate \(self.count) tokens to \(count)")
+    self.count = count
+  }
+
+  func keys(_ layer: Int) -> UnsafeMutablePointer<Float> { keyRows[layer] }
+  func values(_ layer: Int) -> UnsafeMutablePointer<Float> { valueRows[layer] }
+
+  /// Makes room for `more` tokens beyond those held.
+  func reserve(_ more: Int) {
+    let needed = count + more
+    guard needed > capacity else { return }
+    let larger = max(needed, capacity * 2)
+    func grown(_ old: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
+      let new = UnsafeMutablePointer<Float>.allocate(capacity: larger * width)
+      new.update(from: old, count: count * width)
+      old.deallocate()
+      return new
+    }
+    keyRows = keyRows.map(grown)
+    valueRows = valueRows.map(grown)
+    capacity = larger
+  }
+
+  /// The tokens just written to every block now count.
+  func advance(_ tokens: Int) { count += tokens }
+}

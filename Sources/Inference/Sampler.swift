@@ -1,0 +1,114 @@
+// Choosing the next token from logits: greedy, or drawn at a temperature with a seed.
+// Owns: the generator's state; one draw a token, so that streams with the same seed see the same draws.
+// Refuses: logits that are not finite, settings outside their range.
+
+import Glibc
+
+/// Picks tokens one after another; equal settings and equal logits give equal tokens.
+public struct Sampler: Sendable {
+  /// 0 is greedy; 1 samples from the model's own distribution.
+  public let temperature: Double
+  /// Draws come from the smallest set of most probable tokens whose probabilities reach this sum; 1 is all.
+  public let topP: Double
+  private var generator: SplitMix64
+  private var weights: [Double] = []
+
+  /// The choice of the most probable token.
+  public static var greedy: Sampler { Sampler(temperature: 0, topP: 1, generator: SplitMix64(seed: 0)) }
+
+  /// - Throws: `InferenceError.settingInvalid` unless `temperature` is finite and ≥ 0 and `topP` in (0, 1].
+  public init(temperature: Double, topP: Double = 1, seed: UInt64) throws(InferenceError) {
+    guard temperature.isFinite, temperature >= 0 else {
+      throw .settingInvalid(name: "temperature", expected: "0 or a positive number", found: "\(temperature)")
+    }
+    guard topP > 0, topP <= 1 else {
+      throw .settingInvalid(name: "top-p", expected: "above 0 and at most 1", found: "\(topP)")
+    }
+    self.init(temperature: temperature, topP: topP, generator: SplitMix64(seed: seed))
+  }
+
+  private init(temperature: Double, topP: Double, generator: SplitMix64) {
+    self.temperature = temperature
+    self.topP = topP
+    self.generator = generator
+  }
+
+  /// The next token.
+  /// - Parameter logits: `[V]`, at least one; of equal ones the lowest id wins.
+  /// - Throws: `InferenceError.notFinite` naming the first id whose logit is NaN or infinite.
+  public mutating func next(_ logits: UnsafeBufferPointer<Float>) throws(InferenceError) -> Int32 {
+    precondition(!logits.isEmpty, "no logits")
+    var best = 0
+    for id in logits.indices {
+      guard logits[id].isFinite else { throw .notFinite(what: "the model's output", place: "token \(id)") }
+      if logits[id] > logits[best] { best = id }
+    }
+    guard temperature > 0 else { return Int32(best) }
+    return draw(logits, maximum: logits[best])
+  }
+
+  /// The next token.
+  /// - Throws: as `next(_:)` of a buffer.
+  public mutating func next(_ logits: [Float]) throws(InferenceError) -> Int32 {
+    try logits.withUnsafeBufferPointer { (buffer) throws(InferenceError) in try next(buffer) }
+  }
+
+  /// Draws id i with a probability ∝ exp((lᵢ − max) / temperature), by walking the cumulated weights.
+  private mutating func draw(_ logits: UnsafeBufferPointer<Float>, maximum: Float) -> Int32 {
+    weights.removeAll(keepingCapacity: true)
+    for logit in logits { weights.append(exp((Double(logit) - Double(maximum)) / temperature)) }
+    let uniform = generator.uniform()
+    if topP < 1 { return drawFromNucleus(uniform) }
+    var rest = uniform * weights.reduce(0, +)
+    for (id, weight) in weights.enumerated() {
+      rest -= weight
+      if rest < 0 { return Int32(id) }
+    }
+    // Rounding can leave a trace of the sum: the last token that can be drawn at all.
+    return Int32(weights.lastIndex { $0 > 0 } ?? 0)
+  }
+
+  private func drawFromNucleus(_ uniform: Double) -> Int32 {
+    let sum = weights.reduce(0, +)
+    // What is less probable than (1 − p) / V cannot be needed to reach p: it need not be sorted.
+    let least = (1 - topP) / Double(weights.count) * sum
+    let candidates = weights.indices.filter { weights[$0] >= least }
+      .sorted { (weights[$1], $0) < (weights[$0], $1) }
+    var kept = 0
+    var mass = 0.0
+    while kept < candidates.count && mass < topP * sum {
+      mass += weights[candidates[kept]]
+      kept += 1
+    }
+    var rest = uniform * mass
+    for id in candidates[..<kept] {
+      rest -= weights[id]
+      if rest < 0 { return Int32(id) }
+    }
+    return Int32(candidates[kept - 1])
+  }
+}
+
+/// A small generator whose numbers are the same everywhere: Steele, Lea and Flood, "Fast splittable pseudorandom
+/// number generators" (2014), with the constants of java.util.SplittableRandom.
+public struct SplitMix64: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  /// Any seed is good.
+  public init(seed: UInt64) {
+    state = seed
+  }
+
+  public mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  /// A number in [0, 1), a multiple of 2⁻⁵³.
+  public mutating func uniform() -> Double {
+    Double(next() >> 11) * 0x1p-53
+  }
+}

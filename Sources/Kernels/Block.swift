@@ -1,0 +1,145 @@
+// The element-wise pieces of a decoder block, over raw rows: names and shapes for the kernels in CKernels.
+
+import CKernels
+import Foundation
+
+/// RMSNorm of `count` rows of width `d`: out = x / √(mean x² + ε) · weight. `out` may be `x`.
+public func rmsNorm(
+  _ x: UnsafePointer<Float>, count: Int, d: Int, weight: UnsafePointer<Float>, epsilon: Float,
+  into out: UnsafeMutablePointer<Float>
+) {
+  for row in 0..<count { ck_rms_norm(x + row * d, weight, epsilon, Int32(d), out + row * d) }
+}
+
+/// gate ← silu(gate) · up, `count` values, spread over the pool when there are many.
+public func siluMultiply(_ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int) {
+  guard count > 1 << 15 else { return ck_silu_multiply(gate, up, Int32(count)) }
+  Compute.parallel { thread, threads in
+    let share = Compute.share(of: count, thread: thread, threads: threads, step: 16)
+    ck_silu_multiply(gate + share.lowerBound, up + share.lowerBound, Int32(share.count))
+  }
+}
+
+/// x ← softmax(x), `count` values.
+public func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
+  guard count > 0 else { return }
+  ck_softmax(x, Int32(count))
+}
+
+/// Σ a·b over `count` values.
+public func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
+  ck_dot(a, b, Int32(count))
+}
+
+/// y ← y + scale·x over `count` values.
+public func addScaled(_ scale: Float, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int) {
+  ck_axpy(scale, x, y, Int32(count))
+}
+
+/// How many of `count` values are infinite or not a number.
+public func countNonFinite(_ x: UnsafePointer<Float>, count: Int) -> Int {
+  Int(ck_count_non_finite(x, Int64(count)))
+}
+
+/// Rotary position embedding in the half-split pairing: dimension i turns with i + half.
+public struct RotaryTable: Sendable {
+  private let inverseFrequencies: [Double]
+  private var cosines: [Float] = []
+  private var sines: [Float] = []
+  private var positions = 0
+
+  /// - Parameter inverseFrequencies: radians a position for each of the `half` pairs of a head.
+  public init(inverseFrequencies: [Double]) { self.inverseFrequencies = inverseFrequencies }
+
+  /// The usual table: θ^(−2i/headDimension).
+  public init(theta: Double, headDimension: Int) {
+    self.init(
+      inverseFrequencies: (0..<headDimension / 2).map { pow(theta, -2 * Double($0) / Double(headDimension)) })
+  }
+
+  /// Makes the table reach `count` positions.
+  public mutating func reach(_ count: Int) {
+    guard count > positions else { return }
+    for position in positions..<count {
+      for frequency in inverseFrequencies {
+        let angle = Double(position) * frequency
+        cosines.append(Float(cos(angle)))
+        sines.append(Float(sin(angle)))
+      }
+    }
+    positions = count
+  }
+
+  /// Rotates `heads` adjacent heads of one token in place. The table must reach `position`.
+  public func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, position: Int) {
+    let half = inverseFrequencies.count
+    precondition(position < positions, "rotary table reaches \(positions), asked for \(position)")
+    cosines.withUnsafeBufferPointer { cosines in
+      sines.withUnsafeBufferPointer { sines in
+        guard let c = cosines.baseAddress, let s = sines.baseAddress else { return }
+        for head in 0..<heads {
+          ck_rope_half(x + head * 2 * half, c + position * half, s + position * half, Int32(half))
+        }
+      }
+    }
+  }
+}
+
+/// Causal attention of one head: a run of consecutive queries over the keys and values up to each one's position.
+public struct CausalAttention {
+  let queries: UnsafePointer<Float>
+  let queryStride: Int
+  let keys: UnsafePointer<Float>
+  let values: UnsafePointer<Float>
+  let keyStride: Int
+  let firstPosition: Int
+  let d: Int
+
+  /// - Parameters:
+  ///   - queries: rows of `d` values with stride `queryStride`; outputs have the same stride.
+  ///   - keys, values: from position 0 on, rows of `d` values with stride `keyStride`.
+  ///   - firstPosition: the first query's position; it sees positions 0 … firstPosition.
+  public init(
+    queries: UnsafePointer<Float>, queryStride: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
+    keyStride: Int, firstPosition: Int, d: Int
+  ) {
+    self.queries = queries
+    self.queryStride = queryStride
+    self.keys = keys
+    self.values = values
+    self.keyStride = keyStride
+    self.firstPosition = firstPosition
+    self.d = d
+  }
+
+  /// out = softmax(q·Kᵀ/√d) V for `count` queries.
+  /// - Parameter scores: scratch of `count × (firstPosition + count)` values.
+  public func run(count: Int, scores: UnsafeMutablePointer<Float>, into out: UnsafeMutablePointer<Float>) {
+    let scale = 1 / Float(d).squareRoot()
+    if count < 8 {
+      for i in 0..<count {
+        ck_attend(
+          queries + i * queryStride, keys, values, Int32(keyStride), Int32(firstPosition + i + 1), Int32(d), scale,
+          scores, out + i * queryStride)
+      }
+      return
+    }
+    let length = firstPosition + count
+    gemmOnThisThread(
+      m: count, n: length, k: d, alpha: scale, queries, lda: queryStride, keys, .transposed, ldb: keyStride,
+      into: scores, ldc: length)
+    for i in 0..<count {
+      let row = scores + i * length
+      let visible = firstPosition + i + 1
+      ck_softmax(row, Int32(visible))
+      (row + visible).update(repeating: 0, count: length - visible)
+    }
+    gemmOnThisThread(
+      m: count, n: d, k: length, scores, lda: length, values, ldb: keyStride, into: out, ldc: queryStride)
+  }
+}
+
+/// fp32 from `count` bf16 values; the source need not be aligned.
+public func widenBFloat16(_ source: UnsafeRawPointer, into out: UnsafeMutablePointer<Float>, count: Int) {
+  ck_f32_from_bf16(source.assumingMemoryBound(to: UInt16.self), out, Int64(count))
+}

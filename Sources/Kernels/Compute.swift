@@ -1,0 +1,44 @@
+// The one pool of threads on which all heavy work runs, and what the processor offers.
+// OpenBLAS is held to one thread: its calls are spread over this pool instead, so two pools never fight for the cores.
+
+import CKernels
+import COpenBLAS
+
+/// The process-wide worker pool and the processor features that the kernels use.
+public enum Compute {
+  /// Threads that `parallel` uses, the caller's included. `CROSSCOPE_THREADS` in the environment overrides the count.
+  public static let threads: Int = {
+    openblas_set_num_threads(1)
+    return Int(ck_pool_threads())
+  }()
+
+  /// Which kernels run: `avx512`, `avx2` or `portable`.
+  public static var kernelLevel: String { ["portable", "avx2", "avx512"][Int(ck_level())] }
+
+  /// The core type for which OpenBLAS chose its kernels (OPENBLAS_CORETYPE overrides).
+  public static var openBLASCoreType: String { String(cString: openblas_get_corename()) }
+
+  /// Calls `body(thread, threads)` once for each of `threads` parts and returns when all have finished. Parts run at the
+  /// same time as far as cores are free. `body` must not touch what another part writes. A call from inside `body` runs
+  /// on the calling thread alone.
+  public static func parallel(_ body: (_ thread: Int, _ threads: Int) -> Void) {
+    guard threads > 1 else { return body(0, 1) }
+    withoutActuallyEscaping(body) { escaping in
+      var box = escaping
+      withUnsafeMutablePointer(to: &box) { pointer in
+        ck_pool_run(
+          { context, thread, threads in
+            context.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(Int(thread), Int(threads))
+          }, UnsafeMutableRawPointer(pointer))
+      }
+    }
+  }
+
+  /// The part of `0..<count` that belongs to a thread, in pieces whose bounds are multiples of `step`.
+  public static func share(of count: Int, thread: Int, threads: Int, step: Int = 1) -> Range<Int> {
+    let steps = (count + step - 1) / step
+    let low = steps * thread / threads * step
+    let high = steps * (thread + 1) / threads * step
+    return min(low, count)..<min(high, count)
+  }
+}

@@ -1,0 +1,33 @@
+// SHA-256, which ties a store to the files it was made from.
+
+import CKernels
+
+/// A SHA-256 digest computed over pieces.
+public struct SHA256 {
+  private var state = ck_sha256()
+
+  public init() { ck_sha256_start(&state) }
+
+  /// Feeds more bytes.
+  public mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    guard let base = bytes.baseAddress else { return }
+    ck_sha256_add(&state, base, bytes.count)
+  }
+
+  /// The digest as 64 lower-case hexadecimal digits. Ends the computation.
+  public mutating func finish() -> String {
+    var digest = [UInt8](repeating: 0, count: 32)
+    digest.withUnsafeMutableBufferPointer { buffer in
+      if let base = buffer.baseAddress { ck_sha256_finish(&state, base) }
+    }
+    let digits = Array("0123456789abcdef")
+    return String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+  }
+
+  /// The digest of one buffer.
+  public static func hex(of bytes: UnsafeRawBufferPointer) -> String {
+    var hash = SHA256()
+    hash.add(bytes)
+    return hash.finish()
+  }
+}

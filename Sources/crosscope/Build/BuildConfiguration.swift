@@ -1,0 +1,113 @@
+// What `crosscope build` reads: a JSON file that says which pair, which texts, which training, and where results go.
+// Paths are relative to the configuration's own folder. Refuses: unknown keys, values out of range, missing files.
+
+import Diffing
+import Foundation
+import Inference
+
+/// A build, as its JSON file describes it.
+struct BuildConfiguration: Codable, Equatable {
+  /// A file of texts, one JSON object a line: {"text"} or {"messages": [{"role", "content"}]}.
+  struct Source: Codable, Equatable {
+    var file: String
+    /// `plain` or `chat`: the half of the corpus that statistics count it to.
+    var corpus: String
+  }
+
+  struct Training: Codable, Equatable {
+    var latents: Int
+    var k: Int
+    var batch: Int
+    var steps: Int
+    var learning_rate: Double
+    var warmup_steps: Int
+    /// Fraction of the steps at the end over which the learning rate falls to 0.
+    var decay_fraction: Double
+    /// A latent silent for so many tokens is dead.
+    var dead_after_tokens: Int
+  }
+
+  /// GGUF file: a path, or a name that is looked for in the model cache.
+  var model: String
+  /// The chat model's adapter, a PEFT folder.
+  var adapter: String
+  var base_name: String
+  var chat_name: String
+  /// The block, counted from 0, after which the crosscoder reads the residual stream.
+  var layer: Int
+  var corpus: [Source]
+  var tokens_per_text: Int
+  var seed: UInt64
+  var training: Training
+  /// Contexts kept a latent, over the five bands of its activation.
+  var contexts: Int
+  /// Folder for activations and training state; may be deleted when the store is finished.
+  var work: String
+  /// Folder that the trained crosscoder is written to.
+  var crosscoder: String
+  /// The store to make.
+  var store: String
+
+  /// Reads and checks a configuration.
+  /// - Throws: `CommandError.inputInvalid` naming the key that is missing, unknown or out of range.
+  init(path: String) throws {
+    let data = try MappedFile(path: path).contents()
+    func invalid(_ expected: String, _ found: String) -> CommandError {
+      .inputInvalid(source: path, expected: expected, found: found)
+    }
+    do {
+      self = try JSONDecoder().decode(BuildConfiguration.self, from: data)
+    } catch let error as DecodingError {
+      throw invalid("a build configuration", describeDecoding(error))
+    }
+    let known = try JSONSerialization.jsonObject(with: JSONEncoder().encode(self)) as? [String: Any] ?? [:]
+    let given = try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
+    if let unknown = given.keys.sorted().first(where: { known[$0] == nil }) {
+      throw invalid("known keys only", "the key \(unknown.debugDescription)")
+    }
+    guard !corpus.isEmpty, corpus.allSatisfy({ $0.corpus == "plain" || $0.corpus == "chat" }) else {
+      throw invalid("corpus files marked plain or chat", "\(corpus.map(\.corpus))")
+    }
+    let ranges: [(String, Int, ClosedRange<Int>)] = [
+      ("layer", layer, 0...10_000), ("tokens_per_text", tokens_per_text, 2...1 << 20), ("contexts", contexts, 1...1000),
+      ("training.latents", training.latents, 1...1 << 24), ("training.k", training.k, 1...training.latents),
+      ("training.batch", training.batch, 1...1 << 20), ("training.steps", training.steps, 1...1 << 30),
+      ("training.warmup_steps", training.warmup_steps, 0...training.steps),
+      ("training.dead_after_tokens", training.dead_after_tokens, 1...Int.max),
+    ]
+    for (key, value, range) in ranges where !range.contains(value) {
+      throw invalid("\(key) in \(range.lowerBound)…\(range.upperBound)", "\(value)")
+    }
+    guard training.learning_rate > 0, training.learning_rate.isFinite, (0...1).contains(training.decay_fraction) else {
+      throw invalid("a positive learning_rate and a decay_fraction in 0…1", "other values")
+    }
+  }
+
+  /// The trainer's own configuration.
+  func trainer(dModel: Int) -> BatchTopKTrainer.Configuration {
+    var result = BatchTopKTrainer.Configuration(
+      dModel: dModel, nLatents: training.latents, k: training.k, steps: training.steps)
+    result.learningRate = training.learning_rate
+    result.warmupSteps = training.warmup_steps
+    result.decayStart =
+      training.decay_fraction > 0 ? Int(Double(training.steps) * (1 - training.decay_fraction)) : nil
+    result.deadAfterTokens = training.dead_after_tokens
+    // The paper waits 1000 of its 50,000 steps; a short run must not end without a threshold.
+    result.thresholdStart = min(1000, training.steps / 2)
+    result.thresholdDecay = training.steps < 10_000 ? 0.99 : 0.999
+    result.seed = seed
+    return result
+  }
+}
+
+/// A decoding error in one clause, with the path of the key.
+func describeDecoding(_ error: DecodingError) -> String {
+  func path(_ context: DecodingError.Context) -> String { context.codingPath.map(\.stringValue).joined(separator: ".") }
+  return switch error {
+  case .keyNotFound(let key, let context):
+    "no key \((path(context).isEmpty ? "" : path(context) + ".") + key.stringValue)"
+  case .typeMismatch(_, let context), .valueNotFound(_, let context): "another type at \(path(context))"
+  case .dataCorrupted(let context): path(context).isEmpty ? "text that is not JSON" : "a bad value at \(path(context))"
+  @unknown default: "something else"
+  }
+}

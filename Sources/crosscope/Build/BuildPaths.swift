@@ -1,0 +1,57 @@
+// Where a build's files are: everything relative to the configuration's folder, the model also in the cache.
+
+import Foundation
+import Inference
+
+/// The resolved paths of a build.
+struct BuildPaths {
+  let configuration: String
+  let model: String
+  let adapter: String
+  let corpus: [String]
+  let work: String
+  let crosscoder: String
+  let store: String
+
+  var activations: String { work + "/activations" }
+  var trainerState: String { work + "/trainer-state.safetensors" }
+  var trainingLog: String { work + "/training.jsonl" }
+  var scores: String { work + "/scores.json" }
+
+  init(_ build: BuildConfiguration, path: String) throws {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    func resolve(_ relative: String) -> String {
+      URL(fileURLWithPath: relative, relativeTo: folder).standardizedFileURL.path
+    }
+    configuration = path
+    model = try ModelFiles.locate(build.model, besides: folder.path)
+    adapter = resolve(build.adapter)
+    corpus = build.corpus.map { resolve($0.file) }
+    work = resolve(build.work)
+    crosscoder = resolve(build.crosscoder)
+    store = resolve(build.store)
+  }
+}
+
+/// Finds model files that were recorded by path or by name.
+enum ModelFiles {
+  /// The folder that downloaded models are kept in.
+  static var cacheFolder: String {
+    let environment = ProcessInfo.processInfo.environment
+    if let folder = environment["CROSSCOPE_CACHE"], !folder.isEmpty { return folder }
+    let cache = environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory() + "/.cache"
+    return cache + "/crosscope"
+  }
+
+  /// The path of a model file: as recorded, beside the file that records it, or by its name in the cache.
+  /// - Throws: `CommandError.inputInvalid` naming every place that was looked at.
+  static func locate(_ recorded: String, besides folder: String) throws -> String {
+    let beside = URL(fileURLWithPath: recorded, relativeTo: URL(fileURLWithPath: folder)).standardizedFileURL.path
+    let cached = cacheFolder + "/" + URL(fileURLWithPath: recorded).lastPathComponent
+    for candidate in [beside, cached] where FileManager.default.fileExists(atPath: candidate) { return candidate }
+    throw CommandError.inputInvalid(
+      source: "the model \(recorded)",
+      expected: "a file at \(beside) or \(cached) (scripts/fetch-model gets the demo's)",
+      found: "none")
+  }
+}

@@ -1,0 +1,63 @@
+// `crosscope bench`: tokens a second of prefill and decoding on this machine, with what the processor offered.
+
+import ArgumentParser
+import Inference
+import Kernels
+
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure prefill and decoding of a model on this machine (CSV on stdout).")
+
+  @Option(help: "GGUF file of the model.") var model: String
+  @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
+  @Option(help: "Tokens of the prefill.") var prefill: Int = 512
+  @Option(help: "Tokens decoded by each stream.") var decode: Int = 64
+  @Option(help: "Repetitions; the median counts.") var repeats: Int = 5
+
+  func validate() throws {
+    guard prefill > 0, decode > 0, repeats > 0 else { throw ValidationError("counts are positive") }
+  }
+
+  func run() throws {
+    let file = try GGUFFile(path: model)
+    let llama = try Llama(gguf: file)
+    let configuration = llama.configuration
+    let adapter = try adapter.map { path in
+      try Adapter(path: path, layers: configuration.nLayers) { configuration.shape(of: $0) }
+    }
+    print("measure,streams,tokens,seconds,tokens_per_second,kernels,openblas_core,threads")
+    func report(_ measure: String, streams: Int, tokens: Int, _ body: () throws -> Void) throws {
+      var seconds: [Double] = []
+      for _ in 0..<repeats {
+        seconds.append(try elapsedSeconds(body))
+      }
+      let median = seconds.sorted()[repeats / 2]
+      print(
+        "\(measure),\(streams),\(tokens),\(median),\(Double(tokens) / median),\(Compute.kernelLevel),"
+          + "\(Compute.openBLASCoreType),\(Compute.threads)")
+    }
+    let text = (0..<prefill).map { Int32(($0 * 7919 + 13) % configuration.vocabSize) }
+    try report("prefill", streams: 1, tokens: prefill) {
+      _ = try llama.forward([Segment(stream: 0, cache: llama.makeCache(), tokens: text, adapter: adapter)])
+    }
+    for streams in [1, 2, 8] {
+      let caches = (0..<streams).map { _ in llama.makeCache() }
+      try report("decode", streams: streams, tokens: streams * decode) {
+        for cache in caches { cache.truncate(to: 0) }
+        for i in 0..<decode {
+          _ = try llama.forward(
+            caches.enumerated().map { Segment(stream: $0, cache: $1, tokens: [text[i % prefill]], adapter: adapter) })
+        }
+      }
+    }
+  }
+}
+
+/// Wall-clock seconds that `body` takes.
+func elapsedSeconds(_ body: () throws -> Void) rethrows -> Double {
+  let clock = ContinuousClock()
+  let start = clock.now
+  try body()
+  let duration = clock.now - start
+  return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+}

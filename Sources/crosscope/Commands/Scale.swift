@@ -1,0 +1,93 @@
+// `crosscope scale`: Latent Scaling of every latent over given activations. The parity probe of the scores.
+// Reads x [N, 2, d]; prints one line a latent, or one JSON document with the store's column names and null where a
+// latent never fired.
+
+import ArgumentParser
+import Diffing
+import Foundation
+
+struct Scale: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Latent Scaling: how strongly each latent is present in base and in chat.")
+
+  @Option(help: "Folder of the crosscoder: config.json and model.safetensors.")
+  var crosscoder: String
+
+  @Option(help: "Safetensors file with the tensor x [N, 2, d]: base, then chat.")
+  var activations: String
+
+  @Flag(help: "Print one JSON document.")
+  var json = false
+
+  /// One latent's row, named as in the store.
+  struct Row: Encodable {
+    let id: Int
+    let delta_norm, cos_base_chat: Double?
+    let dec_norm_base, dec_norm_chat: Double
+    let `class`: String
+    let count_active: Int
+    let beta_error_base, beta_error_chat: Double?
+    let beta_reconstruction_base, beta_reconstruction_chat: Double?
+    let beta_activation_base, beta_activation_chat: Double?
+    let nu_error, nu_reconstruction: Double?
+
+    func encode(to encoder: any Encoder) throws {
+      var fields = encoder.container(keyedBy: Key.self)
+      try fields.encode(id, forKey: Key("id"))
+      try fields.encode(`class`, forKey: Key("class"))
+      try fields.encode(count_active, forKey: Key("count_active"))
+      // Missing values are written as null, not left out.
+      for (name, value) in numbers { try fields.encode(value, forKey: Key(name)) }
+    }
+
+    var numbers: [(String, Double?)] {
+      [
+        ("delta_norm", delta_norm), ("cos_base_chat", cos_base_chat), ("dec_norm_base", dec_norm_base),
+        ("dec_norm_chat", dec_norm_chat), ("beta_error_base", beta_error_base), ("beta_error_chat", beta_error_chat),
+        ("beta_reconstruction_base", beta_reconstruction_base), ("beta_reconstruction_chat", beta_reconstruction_chat),
+        ("beta_activation_base", beta_activation_base), ("beta_activation_chat", beta_activation_chat),
+        ("nu_error", nu_error), ("nu_reconstruction", nu_reconstruction),
+      ]
+    }
+
+    struct Key: CodingKey {
+      let stringValue: String
+      var intValue: Int? { nil }
+      init(_ name: String) { stringValue = name }
+      init?(stringValue: String) { self.stringValue = stringValue }
+      init?(intValue: Int) { return nil }
+    }
+  }
+
+  func run() throws {
+    let crosscoder = try Crosscoder.load(folder: crosscoder)
+    let x = try PairedActivations(path: activations)
+    var scaling = LatentScaling(crosscoder: crosscoder)
+    // In runs of tokens: memory stays small, and the sums are the same.
+    for start in stride(from: 0, to: x.tokens, by: 4096) {
+      let part = x.tokens(start..<min(start + 4096, x.tokens))
+      try scaling.add(codes: crosscoder.encode(part), activations: part)
+    }
+    let rows = rows(crosscoder, scaling.betas())
+    if json { return try printJSON(["latents": rows]) }
+    var lines = [(["id", "class", "active"] + (rows.first?.numbers.map(\.0) ?? [])).joined(separator: "\t")]
+    for row in rows {
+      let numbers = row.numbers.map { $0.1.map { String(format: "%.6g", $0) } ?? "-" }
+      lines.append((["\(row.id)", row.class, "\(row.count_active)"] + numbers).joined(separator: "\t"))
+    }
+    writeOut(lines.joined(separator: "\n") + "\n")
+  }
+
+  private func rows(_ crosscoder: Crosscoder, _ betas: [LatentScaling.Betas]) -> [Row] {
+    let (deltas, cosines, classes) = (crosscoder.deltaNorms, crosscoder.cosines, crosscoder.classes)
+    return betas.enumerated().map { latent, betas in
+      Row(
+        id: latent, delta_norm: deltas[latent], cos_base_chat: cosines[latent],
+        dec_norm_base: crosscoder.baseNorms[latent], dec_norm_chat: crosscoder.chatNorms[latent],
+        class: classes[latent].rawValue, count_active: betas.activeTokens, beta_error_base: betas.errorBase,
+        beta_error_chat: betas.errorChat, beta_reconstruction_base: betas.reconstructionBase,
+        beta_reconstruction_chat: betas.reconstructionChat, beta_activation_base: betas.activationBase,
+        beta_activation_chat: betas.activationChat, nu_error: betas.nuError, nu_reconstruction: betas.nuReconstruction)
+    }
+  }
+}

@@ -1,0 +1,77 @@
+// `crosscope tokenize`: text from standard input to token ids, the probe for tokenizer and chat template.
+
+import ArgumentParser
+import Foundation
+import Inference
+
+struct Tokenize: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Print the token ids of standard input as JSON.",
+    discussion: """
+      The input is taken as it is: nothing is added in front or behind, not even a final newline taken away, and \
+      <|im_end|> and its like are plain text.
+
+      With --chat the input is a chat: a JSON array of {"role", "content"} (or an object with it under "messages"), \
+      which the model's template renders with the assistant's turn opened at the end. Input that begins with \
+      neither [ nor { is a chat that has been rendered already: its markers are read as such.
+      """)
+
+  @Option(help: ArgumentHelp("GGUF file of the model.", valueName: "gguf")) var model: String
+  @Flag(help: "Read a chat instead of plain text.") var chat = false
+
+  func run() throws {
+    let gguf = try GGUFFile(path: model)
+    let tokenizer = try Tokenizer(gguf: gguf)
+    let text = try Self.standardInput()
+    let ids: [Int32]
+    if !chat {
+      ids = tokenizer.encode(text, parseSpecial: false)
+    } else if let messages = try Self.messages(text) {
+      ids = try ChatTemplate(gguf: gguf).encode(messages, addGenerationPrompt: true, tokenizer: tokenizer).ids
+    } else {
+      ids = tokenizer.encode(text, parseSpecial: true)
+    }
+    print("{\"ids\":[\(ids.map(String.init).joined(separator: ","))]}")
+  }
+
+  /// All of standard input.
+  static func standardInput() throws -> String {
+    let data = try FileHandle.standardInput.readToEnd() ?? Data()
+    guard let text = String(validating: data, as: UTF8.self) else {
+      throw CommandError.inputInvalid(source: "standard input", expected: "UTF-8 text", found: "other bytes")
+    }
+    return text
+  }
+
+  /// The messages that `text` holds as JSON; `nil` if it is no JSON.
+  static func messages(_ text: String) throws -> [ChatMessage]? {
+    struct Chat: Decodable { var messages: [ChatMessage] }
+    let first = text.unicodeScalars.first { !$0.properties.isWhitespace }
+    guard first == "[" || first == "{" else { return nil }
+    do {
+      let data = Data(text.utf8)
+      return try first == "["
+        ? JSONDecoder().decode([ChatMessage].self, from: data) : JSONDecoder().decode(Chat.self, from: data).messages
+    } catch {
+      let roles = ChatMessage.Role.allCases.map(\.rawValue).joined(separator: ", ")
+      throw CommandError.inputInvalid(
+        source: "standard input", expected: "a JSON array of {\"role\", \"content\"} with the roles \(roles)",
+        found: Self.reason(error))
+    }
+  }
+
+  /// What is wrong with JSON, in a few words.
+  private static func reason(_ error: any Error) -> String {
+    switch error as? DecodingError {
+    case .keyNotFound(let key, let context): "no \"\(key.stringValue)\" at \(place(context))"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context): "another type at \(place(context))"
+    case .dataCorrupted(let context) where !context.codingPath.isEmpty: "another value at \(place(context))"
+    default: "text that is no JSON"
+    }
+  }
+
+  private static func place(_ context: DecodingError.Context) -> String {
+    let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }
+    return path.isEmpty ? "the beginning" : path.joined(separator: ".")
+  }
+}

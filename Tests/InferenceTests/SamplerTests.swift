@@ -1,0 +1,90 @@
+import Foundation
+import Testing
+
+@testable import Inference
+
+@Suite struct SamplerTests {
+  func counts(_ sampler: Sampler, _ logits: [Float], draws: Int = 20_000) throws -> [Int] {
+    var sampler = sampler
+    var counts = [Int](repeating: 0, count: logits.count)
+    for _ in 0..<draws { counts[Int(try sampler.next(logits))] += 1 }
+    return counts
+  }
+
+  @Test func greedyTakesTheLargestAndOfEqualsTheFirst() throws {
+    var sampler = Sampler.greedy
+    #expect(try sampler.next([1, 3, 2]) == 1)
+    #expect(try sampler.next([-5, -5, -6]) == 0)
+    var cold = try Sampler(temperature: 0, seed: 9)
+    #expect(try cold.next([0, 0, 0.1, 0.1]) == 2)
+  }
+
+  @Test func drawsInProportion() throws {
+    let logits: [Float] = [0, log(2), log(5), -.greatestFiniteMagnitude]
+    let seen = try counts(Sampler(temperature: 1, seed: 1), logits)
+    for (count, share) in zip(seen, [0.125, 0.25, 0.625, 0]) { #expect(abs(Double(count) / 20_000 - share) < 0.015) }
+    let hot = try counts(Sampler(temperature: 2, seed: 1), [0, log(4)])
+    #expect(abs(Double(hot[1]) / 20_000 - 2.0 / 3) < 0.015)
+    #expect(try counts(Sampler(temperature: 1e-300, seed: 1), [1, 1.001, 1], draws: 50) == [0, 50, 0])
+  }
+
+  @Test func topPKeepsTheSmallestSetThatReachesIt() throws {
+    let logits: [Float] = [log(0.1), log(0.5), log(0.15), log(0.25)]
+    #expect(try counts(Sampler(temperature: 1, topP: 0.4, seed: 1), logits) == [0, 20_000, 0, 0])
+    let two = try counts(Sampler(temperature: 1, topP: 0.7, seed: 1), logits)
+    #expect(two[0] == 0 && two[2] == 0)
+    #expect(abs(Double(two[1]) / 20_000 - 2.0 / 3) < 0.015)
+    #expect(try counts(Sampler(temperature: 1, topP: 0.99, seed: 1), logits).allSatisfy { $0 > 0 })
+  }
+
+  @Test func equalSeedsGiveEqualTokensAndOthersDoNot() throws {
+    let logits = (0..<100).map { Float($0 % 7) }
+    func tokens(_ seed: UInt64) throws -> [Int32] {
+      var sampler = try Sampler(temperature: 1, seed: seed)
+      return try (0..<50).map { _ in try sampler.next(logits) }
+    }
+    #expect(try tokens(3) == tokens(3))
+    #expect(try tokens(3) != tokens(4))
+  }
+
+  @Test func usesOneDrawATokenWhateverTheLogits() throws {
+    let flat = [Float](repeating: 0, count: 1000)
+    var first = try Sampler(temperature: 1, seed: 5)
+    var second = try Sampler(temperature: 1, seed: 5)
+    _ = try first.next([0, 100])
+    _ = try second.next(flat)
+    #expect(try first.next(flat) == second.next(flat))
+  }
+
+  @Test func refusesLogitsThatAreNotFinite() throws {
+    for bad in [Float.nan, .infinity, -.infinity] {
+      for temperature in [0.0, 1] {
+        var sampler = try Sampler(temperature: temperature, seed: 0)
+        #expect(throws: InferenceError.notFinite(what: "the model's output", place: "token 2")) {
+          try sampler.next([0, 1, bad, 2])
+        }
+      }
+    }
+  }
+
+  @Test func refusesSettingsOutOfRange() {
+    for temperature in [-1, .nan, .infinity] {
+      #expect(throws: InferenceError.self) { try Sampler(temperature: temperature, seed: 0) }
+    }
+    for topP in [0, -1, 1.5, .nan] {
+      #expect(throws: InferenceError.self) { try Sampler(temperature: 1, topP: topP, seed: 0) }
+    }
+  }
+
+  /// The first numbers of java.util.SplittableRandom(1234567), as published with many ports.
+  @Test func generatesThePublishedNumbers() {
+    var generator = SplitMix64(seed: 1_234_567)
+    let numbers = (0..<5).map { _ in generator.next() }
+    #expect(
+      numbers == [
+        6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423, 4_593_380_528_125_082_431,
+        16_408_922_859_458_223_821,
+      ])
+    #expect((0..<1000).allSatisfy { _ in (0..<1).contains(generator.uniform()) })
+  }
+}

@@ -1,0 +1,128 @@
+// Element-wise kernels, gemm, the pool and the hash against straightforward computations.
+
+import CKernels
+import Foundation
+import Testing
+
+@testable import Kernels
+
+@Suite struct BlockTests {
+  @Test func gemmAgreesWithNaiveLoopInAllOrientations() {
+    var generator = SplitMix(state: 1)
+    for (m, n, k) in [(1, 1, 1), (2, 3, 5), (17, 33, 8), (70, 64, 40), (33, 129, 65)] {
+      let a = Matrix(rows: m, columns: k, values: generator.floats(m * k))
+      let b = Matrix(rows: k, columns: n, values: generator.floats(k * n))
+      var aT = Matrix(rows: k, columns: m)
+      var bT = Matrix(rows: n, columns: k)
+      for i in 0..<m { for j in 0..<k { aT[j, i] = a[i, j] } }
+      for i in 0..<k { for j in 0..<n { bT[j, i] = b[i, j] } }
+      let results = [
+        a.times(b), aT.times(b, .transposed), a.times(bT, .asStored, .transposed),
+        aT.times(bT, .transposed, .transposed),
+      ]
+      for i in 0..<m {
+        for j in 0..<n {
+          let wanted = (0..<k).reduce(0.0) { $0 + Double(a[i, $1]) * Double(b[$1, j]) }
+          for result in results { #expect(abs(Double(result[i, j]) - wanted) < 1e-4) }
+        }
+      }
+    }
+  }
+
+  @Test func softmaxSumsToOneAndAgreesWithDouble() {
+    var generator = SplitMix(state: 2)
+    for count in [1, 2, 3, 7, 16, 33, 257] {
+      let x = generator.floats(count).map { $0 * 40 }
+      var y = x
+      softmax(&y, count: count)
+      let largest = Double(x.max() ?? 0)
+      let total = x.reduce(0.0) { $0 + exp(Double($1) - largest) }
+      for (got, value) in zip(y, x) {
+        let wanted = exp(Double(value) - largest) / total
+        #expect(abs(Double(got) - wanted) <= 1e-6 * wanted + 1e-9)
+      }
+    }
+  }
+
+  @Test func siluAgreesWithDoubleAlsoFarOut() {
+    let x: [Float] = [-200, -90, -20, -3, -1e-3, 0, 1e-3, 1, 5, 30, 90, 200]
+    var gate = x
+    siluMultiply(&gate, [Float](repeating: 2, count: x.count), count: x.count)
+    for (got, value) in zip(gate, x) {
+      let wanted = 2 * Double(value) / (1 + exp(-Double(value)))
+      #expect(abs(Double(got) - wanted) <= 2e-6 * abs(wanted) + 1e-30)
+    }
+  }
+
+  @Test func rmsNormAgreesWithDouble() {
+    var generator = SplitMix(state: 3)
+    let (x, weight) = (generator.floats(3 * 37), generator.floats(37))
+    var out = [Float](repeating: 0, count: x.count)
+    rmsNorm(x, count: 3, d: 37, weight: weight, epsilon: 1e-5, into: &out)
+    for row in 0..<3 {
+      let mean = (0..<37).reduce(0.0) { $0 + pow(Double(x[row * 37 + $1]), 2) } / 37
+      for i in 0..<37 {
+        let wanted = Double(x[row * 37 + i]) / sqrt(mean + 1e-5) * Double(weight[i])
+        #expect(abs(Double(out[row * 37 + i]) - wanted) < 1e-5)
+      }
+    }
+  }
+
+  @Test func rotationKeepsLengthsAndRelativeAngles() {
+    var table = RotaryTable(theta: 10_000, headDimension: 8)
+    table.reach(64)
+    var generator = SplitMix(state: 4)
+    let (q, k) = (generator.floats(8), generator.floats(8))
+    func product(_ i: Int, _ j: Int) -> Float {
+      var (a, b) = (q, k)
+      table.rotate(&a, heads: 1, position: i)
+      table.rotate(&b, heads: 1, position: j)
+      return dot(a, b, count: 8)
+    }
+    #expect(abs(product(0, 0) - dot(q, k, count: 8)) < 1e-6)
+    #expect(abs(product(5, 2) - product(40, 37)) < 1e-4)
+  }
+
+  @Test func nonFiniteValuesAreCounted() {
+    #expect(countNonFinite([1, .nan, -.infinity, 0, .greatestFiniteMagnitude], count: 5) == 2)
+  }
+
+  @Test func bf16RoundsToNearestEven() {
+    let values: [Float] = [1, 1.00390625, 1.001953125, -3.14159, 0, 65504, 1e-30, .infinity]
+    var packed = [UInt16](repeating: 0, count: values.count)
+    ck_bf16_from_f32(values, &packed, Int64(values.count))
+    // 1 + 2⁻⁸ lies halfway between 1 and 1 + 2⁻⁷: even wins.
+    #expect(packed[0] == 0x3f80 && packed[1] == 0x3f80 && packed[2] == 0x3f80)
+    var back = [Float](repeating: 0, count: values.count)
+    ck_f32_from_bf16(packed, &back, Int64(values.count))
+    for (got, wanted) in zip(back, values) { #expect(got == wanted || abs(got - wanted) <= abs(wanted) / 256 + 1e-35) }
+    var nan: [UInt16] = [0]
+    ck_bf16_from_f32([Float(bitPattern: 0x7f80_0001)], &nan, 1)
+    #expect(nan[0] & 0x7fff > 0x7f80)
+  }
+
+  @Test func everyThreadRunsOnceAndSharesCoverAll() {
+    for count in [0, 1, 2, 5, 17, 100] {
+      var owners = [Int](repeating: 0, count: count)
+      owners.withUnsafeMutableBufferPointer { owners in
+        nonisolated(unsafe) let owners = owners  // each thread writes its own share only
+        Compute.parallel { thread, threads in
+          for i in Compute.share(of: count, thread: thread, threads: threads, step: 4) { owners[i] += 1 }
+        }
+      }
+      #expect(owners.allSatisfy { $0 == 1 })
+    }
+  }
+
+  @Test func hashAgreesWithPublishedVectors() {
+    func hex(_ text: String) -> String { Array(text.utf8).withUnsafeBytes { SHA256.hex(of: $0) } }
+    #expect(hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    #expect(hex("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    #expect(
+      hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")
+        == "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1")
+    var pieces = SHA256()
+    for byte in Array("abc".utf8) { withUnsafeBytes(of: byte) { pieces.add($0) } }
+    #expect(pieces.finish() == hex("abc"))
+  }
+}
