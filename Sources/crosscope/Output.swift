@@ -21,7 +21,9 @@ private func write(_ text: String, to descriptor: Int32) {
     let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
     if count < 0 {
       if errno == EINTR || errno == EAGAIN { continue }
-      exit(descriptor == STDOUT_FILENO && errno != EPIPE ? 1 : 0)
+      guard descriptor == STDOUT_FILENO, errno != EPIPE else { exit(0) }
+      writeError("crosscope: standard output: \(String(cString: strerror(errno))); free some space or write elsewhere")
+      exit(1)
     }
     bytes = bytes.dropFirst(count)
   }

@@ -1,0 +1,30 @@
+// `crosscope tag`: adding and removing tags and setting the note of one or many latents, as one step of undo.
+
+import ArgumentParser
+import Storage
+
+struct Tag: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Add or remove tags, or set the note, of one or many latents.",
+    discussion: "All of it is one edit, which u takes back in the explorer.")
+
+  @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
+  @Argument(help: ArgumentHelp("The latents' numbers.", valueName: "latent")) var latents: [Int32]
+  @Option(help: ArgumentHelp("A tag to add; may be given several times.", valueName: "tag")) var add: [String] = []
+  @Option(help: ArgumentHelp("A tag to remove; may be given several times.", valueName: "tag"))
+  var remove: [String] = []
+  @Option(help: ArgumentHelp("The new note; an empty text removes it.", valueName: "text")) var note: String?
+
+  func validate() throws {
+    if latents.isEmpty { throw ValidationError("name at least one latent") }
+    if add.isEmpty, remove.isEmpty, note == nil {
+      throw ValidationError("nothing to change; give --add, --remove or --note")
+    }
+  }
+
+  func run() throws {
+    let store = try Store(path: store, access: .readWrite)
+    writeError(try store.annotate(latents, adding: add, removing: remove, note: note).summary)
+    store.close()
+  }
+}

@@ -1,0 +1,132 @@
+// Rows of a store as JSON: names as the store's columns, null for what is missing.
+// Owns: the documents of `latents`, `show` and `tags`. Refuses: to rename or round anything.
+
+import Foundation
+import Storage
+
+/// A latent's row with its tags.
+struct LatentJSON: Encodable {
+  var latent: LatentRecord
+  var tags: [String]
+
+  /// Columns other than the numeric ones, which LatentColumn names.
+  private enum OtherKey: String { case dead, `class`, tags }
+
+  private struct Key: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(_ name: String) { stringValue = name }
+    init?(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: Key.self)
+    for column in LatentColumn.allCases {
+      switch column {
+      case .id: try fields.encode(latent.id, forKey: Key(column.rawValue))
+      case .chatSpecificity: try fields.encode(latent.chatSpecificity, forKey: Key(column.rawValue))
+      default: try fields.encode(latent[column], forKey: Key(column.rawValue))
+      }
+    }
+    try fields.encode(latent.dead, forKey: Key(OtherKey.dead.rawValue))
+    try fields.encode(latent.latentClass.rawValue, forKey: Key(OtherKey.class.rawValue))
+    try fields.encode(tags, forKey: Key(OtherKey.tags.rawValue))
+  }
+}
+
+/// A latent's page.
+struct PageJSON: Encodable {
+  struct TokenJSON: Encodable {
+    var token_id: Int32
+    var token: String
+    var value: Float
+  }
+
+  struct LensJSON: Encodable {
+    var promoted: [TokenJSON]
+    var suppressed: [TokenJSON]
+  }
+
+  struct ExampleJSON: Encodable {
+    var quantile: Int
+    var rank: Int
+    var sequence: Int32
+    var corpus: String
+    var max_activation: Float
+    var peak: Int
+    var token_ids: [Int32]
+    var tokens: [String]
+    var template_mask: [Bool]
+    var positions: [Int32]
+    var values: [Float]
+  }
+
+  struct HistogramJSON: Encodable {
+    var corpus: String
+    var low: Double
+    var high: Double
+    var counts: [Int32]
+  }
+
+  struct NeighbourJSON: Encodable {
+    var kind: String
+    var other: Int32
+    var cosine: Double
+  }
+
+  struct ExplanationJSON: Encodable {
+    var source: String
+    var text: String
+  }
+
+  var latent: LatentJSON
+  var note: String?
+  var explanations: [ExplanationJSON]
+  var logits: [String: LensJSON]
+  var examples: [ExampleJSON]
+  var histograms: [HistogramJSON]
+  var neighbours: [NeighbourJSON]
+
+  init(_ page: LatentPage) {
+    func text(_ id: Int32) -> String { page.tokens[id]?.text ?? "" }
+    func scores(_ scores: [TokenScore]) -> [TokenJSON] {
+      scores.map { TokenJSON(token_id: $0.token, token: text($0.token), value: $0.value) }
+    }
+    latent = LatentJSON(latent: page.latent, tags: page.tags)
+    note = page.note
+    explanations = page.explanations.map { ExplanationJSON(source: $0.source, text: $0.text) }
+    logits = [:]
+    for lens in page.logits {
+      logits[lens.direction.rawValue] = LensJSON(
+        promoted: scores(lens.promoted), suppressed: scores(lens.suppressed))
+    }
+    examples = page.contexts.map { context in
+      ExampleJSON(
+        quantile: context.example.quantile, rank: context.example.rank, sequence: context.sequence.id,
+        corpus: context.sequence.corpus, max_activation: context.maxActivation, peak: context.peak,
+        token_ids: context.sequence.tokenIDs, tokens: context.sequence.tokenIDs.map(text),
+        template_mask: context.sequence.templateMask, positions: context.example.positions,
+        values: context.example.values)
+    }
+    histograms = page.histograms.map {
+      HistogramJSON(corpus: $0.corpus, low: $0.low, high: $0.high, counts: $0.counts)
+    }
+    neighbours = page.neighbours.map { NeighbourJSON(kind: $0.kind.rawValue, other: $0.other, cosine: $0.cosine) }
+  }
+
+  private enum CodingKeys: CodingKey {
+    case latent, note, explanations, logits, examples, histograms, neighbours
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(latent, forKey: .latent)
+    try fields.encode(note, forKey: .note)
+    try fields.encode(explanations, forKey: .explanations)
+    try fields.encode(logits, forKey: .logits)
+    try fields.encode(examples, forKey: .examples)
+    try fields.encode(histograms, forKey: .histograms)
+    try fields.encode(neighbours, forKey: .neighbours)
+  }
+}

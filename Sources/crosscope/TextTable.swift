@@ -1,0 +1,51 @@
+// A table for people: columns aligned, as wide as their widest cell.
+// Owns: alignment by display width, and making untrusted text visible. Refuses: to cut anything off.
+
+import Foundation
+import TUI
+
+/// Rows under a header; the last column is not padded.
+struct TextTable {
+  /// A column's title and whether its cells are numbers, which align to the right.
+  struct Column {
+    var title: String
+    var isNumber = false
+  }
+
+  let columns: [Column]
+  private var rows: [[String]] = []
+
+  init(_ columns: [Column]) { self.columns = columns }
+
+  /// Adds a row of one cell a column.
+  mutating func add(_ cells: [String]) {
+    precondition(cells.count == columns.count, "\(cells.count) cells in \(columns.count) columns")
+    rows.append(cells.map { termSafe($0) })
+  }
+
+  /// All lines, each ending in a newline.
+  var text: String {
+    let lines = [columns.map(\.title)] + rows
+    let widths = columns.indices.map { column in lines.map { displayWidth($0[column]) }.max() ?? 0 }
+    var text = ""
+    for line in lines {
+      var row = ""
+      for (column, cell) in line.enumerated() {
+        let blank = String(repeating: " ", count: widths[column] - displayWidth(cell))
+        row += columns[column].isNumber ? blank + cell : cell + blank
+        if column < line.count - 1 { row += "  " }
+      }
+      while row.last == " " { row.removeLast() }
+      text += row + "\n"
+    }
+    return text
+  }
+}
+
+/// A metric for people: four significant digits, `-` if missing.
+func shortNumber(_ value: Double?) -> String {
+  guard let value else { return "-" }
+  if value == value.rounded(), abs(value) < 1e6 { return String(Int(value)) }
+  let digits = abs(value) >= 1000 ? 0 : abs(value) >= 100 ? 1 : abs(value) >= 10 ? 2 : abs(value) >= 0.001 ? 4 : 7
+  return value.formatted(.number.precision(.fractionLength(digits)).grouping(.never).locale(Locale(identifier: "C")))
+}
