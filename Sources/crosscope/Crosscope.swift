@@ -8,6 +8,7 @@ struct Crosscope: AsyncParsableCommand {
     abstract: "Find out what chat fine-tuning put into a language model, and prove it by steering.",
     version: "0.1.0",
     subcommands: [
+      Explore.self,
       Steer.self,
       Generate.self,
       Forward.self,
@@ -25,5 +26,6 @@ struct Crosscope: AsyncParsableCommand {
       Score.self,
       Index.self,
       Bench.self,
-    ])
+    ],
+    defaultSubcommand: Explore.self)
 }

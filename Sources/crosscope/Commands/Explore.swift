@@ -1,0 +1,98 @@
+// `crosscope explore`, and what `crosscope` alone does: open a store in the terminal.
+
+import ArgumentParser
+import Foundation
+import Storage
+import TUI
+
+struct Explore: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Browse latents, steer with them, tag them, in the terminal.",
+    discussion: "Without STORE the demo store data/demo/demo.crosscope is opened.")
+
+  @Argument(help: "A .crosscope file.", completion: .file(extensions: ["crosscope"]))
+  var store: String?
+
+  @Option(help: ArgumentHelp("The model to steer, instead of the store's own.", valueName: "gguf|dir"))
+  var model: String?
+
+  @Option(help: ArgumentHelp("The adapter that makes the chat model, instead of the store's own.", valueName: "dir"))
+  var adapter: String?
+
+  @Flag(help: "Draw with ASCII characters only.")
+  var ascii = false
+
+  @Flag(help: "Do not change the store: no tags, notes or experiments are saved.")
+  var readOnly = false
+
+  func run() async throws {
+    let opened = try Store(path: try store ?? Self.demoStore(), access: readOnly ? .readOnly : .readWrite)
+    let pair = try opened.modelPair()
+    let summary = StoreSummary(
+      name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
+      nLatents: try opened.latentCount(), isWritable: opened.isWritable)
+    let runner = EffectRunner(store: opened, steering: steeringService(opened))
+    let ending = try await Self.explore(summary, runner, asciiOnly: ascii)
+    opened.close()
+    if ending != 0 { throw ExitCode(128 + ending) }
+  }
+
+  /// The engine for this store.
+  private func steeringService(_ store: Store) -> SteeringService {
+    .unavailable("steering needs the chat model: give it with --model and --adapter")
+  }
+
+  @MainActor
+  private static func explore(_ summary: StoreSummary, _ runner: EffectRunner, asciiOnly: Bool) async throws -> Int32 {
+    let terminal = try Terminal(termName: ProcessInfo.processInfo.environment["TERM"] ?? "")
+    defer { terminal.close() }
+    let smallest = ExplorerState.smallest
+    guard terminal.size.columns >= smallest.columns, terminal.size.rows >= smallest.rows else {
+      throw ExploreError.terminalTooSmall(terminal.size)
+    }
+    return await ExplorerLoop(store: summary, runner: runner, terminal: terminal, asciiOnly: asciiOnly).run()
+  }
+
+  /// The demo store, below the current folder or beside the program.
+  static func demoStore() throws(ExploreError) -> String {
+    let path = "data/demo/demo.crosscope"
+    var folders = [URL(filePath: FileManager.default.currentDirectoryPath)]
+    if let program = Bundle.main.executableURL?.resolvingSymlinksInPath() {
+      var folder = program.deletingLastPathComponent()
+      for _ in 0..<5 {
+        folders.append(folder)
+        folder = folder.deletingLastPathComponent()
+      }
+    }
+    for folder in folders {
+      let file = folder.appending(path: path).path
+      if FileManager.default.fileExists(atPath: file) { return file }
+    }
+    throw .noDemoStore
+  }
+}
+
+/// Why the explorer does not start, beyond what the store and the terminal say themselves.
+enum ExploreError: Error, Equatable, CustomStringConvertible {
+  case noDemoStore
+  case terminalTooSmall(Size)
+
+  var description: String {
+    switch self {
+    case .noDemoStore:
+      "no data/demo/demo.crosscope here or beside the program: name a store, as in `crosscope explore FILE.crosscope`"
+    case .terminalTooSmall(let size):
+      "the terminal is \(size.columns)×\(size.rows), the explorer needs 40×10: enlarge it and start again"
+    }
+  }
+}
+
+extension SteeringService {
+  /// For a store whose models are not there; everything but steering works.
+  static func unavailable(_ reason: String) -> SteeringService {
+    struct Unavailable: Error, CustomStringConvertible { let description: String }
+    return SteeringService(
+      load: { _ in throw Unavailable(description: reason) },
+      run: { _ in AsyncThrowingStream { $0.finish(throwing: Unavailable(description: reason)) } })
+  }
+}

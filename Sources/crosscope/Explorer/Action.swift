@@ -1,0 +1,75 @@
+// Everything a key can do, by name, and the form of a binding.
+// Bindings are data: help, key bar and the reason why something does not work now are all made from them.
+
+import TUI
+
+/// A named action. The name is what help shows and what a test may call it by.
+enum Action: String, CaseIterable, Sendable {
+  case quit, back, help, undo, redo, suspend
+  case up, down, pageUp, pageDown, first, last
+  case open, steer, steerScreen, tag, note
+  case filter, clearFilter, sortNext, sortPrevious, reverse, mark, unmarkAll
+  case nextLatent, previousLatent, contextLength, colourScale
+  case run, cancel, nextFocus, editPrompt, toggle, stronger, weaker, mode, addLatent, deleteLatent
+  case temperature, seed, answerLength
+}
+
+/// Keys that do something on a screen.
+struct Binding: Sendable {
+  let keys: [Key]
+  let action: Action
+  /// A word or two for the key bar; nil keeps it out of the bar.
+  let short: String?
+  /// What it does, for help.
+  let help: String
+  /// Why it cannot be done now; nil when it can.
+  let unavailable: @Sendable (ExplorerState) -> String?
+
+  init(
+    _ keys: [Key], _ action: Action, _ short: String? = nil, _ help: String,
+    unavailable: @escaping @Sendable (ExplorerState) -> String? = { _ in nil }
+  ) {
+    self.keys = keys
+    self.action = action
+    self.short = short
+    self.help = help
+    self.unavailable = unavailable
+  }
+
+  /// The keys as people write them, `j ↓`.
+  var label: String { keys.map(\.label).joined(separator: " ") }
+}
+
+/// Bindings of all screens.
+enum GeneralBindings {
+  static let moving = [
+    Binding(["j", "down"], .down, nil, "down"),
+    Binding(["k", "up"], .up, nil, "up"),
+    Binding(["pgdn", "ctrl-f"], .pageDown, nil, "a page down"),
+    Binding(["pgup", "ctrl-b"], .pageUp, nil, "a page up"),
+    Binding(["g", "home"], .first, nil, "to the first"),
+    Binding(["G", "end"], .last, nil, "to the last"),
+  ]
+
+  static let always = [
+    Binding(["u"], .undo, nil, "undo the last change of tags or notes", unavailable: Unavailable.readOnly),
+    Binding(["ctrl-r"], .redo, nil, "redo what was undone", unavailable: Unavailable.readOnly),
+    Binding(["?", "f1"], .help, "help", "this list"),
+    Binding(["ctrl-z"], .suspend, nil, "suspend; `fg` in the shell returns"),
+    Binding(["esc"], .back, nil, "back"),
+    Binding(["q"], .quit, "back", "back; on the first screen, quit"),
+  ]
+}
+
+/// Reasons that several bindings share.
+enum Unavailable {
+  @Sendable static func readOnly(_ state: ExplorerState) -> String? {
+    state.store.isWritable ? nil : "this store is open read-only: nothing can be saved in it"
+  }
+
+  @Sendable static func noLatent(_ state: ExplorerState) -> String? {
+    state.currentLatent == nil ? "no latent is selected" : nil
+  }
+
+  @Sendable static func noLatentOrReadOnly(_ state: ExplorerState) -> String? { readOnly(state) ?? noLatent(state) }
+}

@@ -1,0 +1,77 @@
+// From view state to a canvas: breadcrumbs, the screen's body, what lies over it, status line, key bar.
+
+import TUI
+
+extension ExplorerState {
+  /// The screen, and the cell of the text cursor if something is typed.
+  func draw() -> (canvas: Canvas, cursor: Point?) {
+    var canvas = Canvas(size: size, asciiOnly: asciiOnly)
+    guard !isTooSmall else {
+      canvas.notice(
+        [
+          "terminal too small", "\(size.columns)×\(size.rows), needs \(Self.smallest.columns)×\(Self.smallest.rows)",
+          "q quits",
+        ],
+        style: .plain, in: canvas.bounds)
+      return (canvas, nil)
+    }
+    let rows = size.rows
+    canvas.breadcrumbs(crumbs, right: pairTitle, in: canvas.bounds.line(0))
+    let cursor = screen.definition.draw(self, &canvas, body)
+    let overlayCursor = drawOverlay(&canvas)
+    drawStatus(&canvas, canvas.bounds.line(rows - 2))
+    canvas.keyBar(hints, last: overlay == nil && !isTyping ? lastHints : [], in: canvas.bounds.line(rows - 1))
+    return (canvas, overlay == nil ? cursor : overlayCursor)
+  }
+
+  private var crumbs: [String] { [store.name] + screens.map { $0.definition.title(self) } }
+
+  private var pairTitle: String { "\(store.chat) − \(store.base), layer \(store.layer)" }
+
+  private var isTyping: Bool {
+    (screen == .latents && latents.isTypingFilter) || (screen == .steer && steer.focus == .prompt)
+  }
+
+  private var hints: [KeyHint] {
+    if overlay != nil { return overlayHints }
+    if screen == .latents, latents.isTypingFilter {
+      return [KeyHint("Enter", "keep"), KeyHint("Esc", "clear"), KeyHint("Ctrl-U", "empty line")]
+    }
+    if screen == .steer, steer.focus == .prompt {
+      return [
+        KeyHint("Enter", "run"), KeyHint("Tab", "latents"), KeyHint("↑ ↓", "history"), KeyHint("Esc", "leave prompt"),
+      ]
+    }
+    return screen.definition.bindings.compactMap { binding in
+      guard let short = binding.short, let key = binding.keys.first, binding.unavailable(self) == nil else {
+        return nil
+      }
+      return KeyHint(key.label, short)
+    }
+  }
+
+  /// What the key bar never leaves out.
+  private var lastHints: [KeyHint] {
+    [KeyHint("q", screens.count > 1 ? "back" : "quit"), KeyHint("?", "help")]
+  }
+
+  /// A message or what the list's filter complains about at the left; `ready` or what is under way at the right.
+  private func drawStatus(_ canvas: inout Canvas, _ rect: Rect) {
+    var text = message?.text ?? ""
+    var style: Style = .plain
+    switch message?.kind {
+    case .error: style = Style(.danger, .bold)
+    case .good: style = Style(.good)
+    default: break
+    }
+    if message == nil, screen == .latents, let error = latents.filterError {
+      text = error
+      style = Style(.danger)
+    }
+    let isReady = work.isEmpty
+    var state = isReady ? "ready" : "working… \(work.last ?? "")"
+    if case .loading(let detail) = steer.model, !isReady, !detail.isEmpty { state = "working… \(detail)" }
+    if !store.isWritable { state = "read-only · " + state }
+    canvas.statusLine(text, style: style, right: state, rightStyle: isReady ? .muted : Style(.caution), in: rect)
+  }
+}

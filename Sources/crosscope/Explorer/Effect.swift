@@ -1,0 +1,73 @@
+// What update asks for and what comes back. Effects are values: a test can look at them, the loop runs them.
+
+import Storage
+import TUI
+
+/// Work outside the view state. Nothing of it runs on the main actor.
+enum Effect: Sendable, Equatable {
+  /// All latents that a filter lets through, in order; an older generation's answer is ignored.
+  case loadList(ListQuery, generation: Int)
+  /// Table rows by id.
+  case loadRows([Int32])
+  /// Everything about one latent.
+  case loadPage(Int32)
+  case loadTagNames
+  case setTag(String, latents: [Int32], present: Bool)
+  case setNote(Int32, String)
+  case undo
+  case redo
+  case loadModel
+  case run(SteeringRequest, number: Int)
+  case cancelRun
+  case save(ExperimentRecord)
+
+  /// What the status line says meanwhile.
+  var label: String {
+    switch self {
+    case .loadList: "searching"
+    case .loadRows, .loadPage, .loadTagNames: "reading"
+    case .setTag, .setNote, .undo, .redo, .save: "saving"
+    case .loadModel: "loading the model"
+    case .run: "generating"
+    case .cancelRun: "cancelling"
+    }
+  }
+}
+
+/// Which latents, in which order.
+struct ListQuery: Sendable, Equatable {
+  /// In the store's filter language; empty lets all through.
+  var filter = ""
+  var sort: LatentSort = .chatSpecificity
+  /// Against the sort's usual direction.
+  var reversed = false
+}
+
+/// A row of the latent table.
+struct LatentRow: Sendable, Equatable {
+  var latent: LatentRecord
+  var tags: [String]
+}
+
+/// What happened: at the terminal, or in answer to an effect.
+enum ExplorerEvent: Sendable {
+  case terminal(TerminalEvent)
+  case list([Int32], generation: Int)
+  case listFailed(String, generation: Int)
+  case rows([LatentRow])
+  case page(LatentPage)
+  case tagNames([String])
+  /// Tags or notes of these latents changed; what happened in words, shown to the user.
+  case changed([Int32], String)
+  case modelProgress(String)
+  case modelReady(String)
+  case modelFailed(String)
+  /// A token or the end of the run of this number.
+  case steering(SteeringEvent, number: Int)
+  case runFailed(String, number: Int)
+  case saved(Int64)
+  /// Anything else that went wrong, in one line.
+  case failed(String)
+  /// An effect has ended, whatever came of it.
+  case done(Effect)
+}

@@ -1,0 +1,96 @@
+// All view state of the explorer, as one value: update changes it, draw shows it, tests compare it.
+// Owns: which screen is open, what lies over it, what is under way. Refuses: the store and the engine, which effects reach.
+
+import Storage
+import TUI
+
+/// What the explorer says about its store.
+struct StoreSummary: Sendable, Equatable {
+  /// The file's name without its folder.
+  var name: String
+  var base: String
+  var chat: String
+  var layer: Int
+  var nLatents: Int
+  var isWritable: Bool
+}
+
+/// A screen; the first one open is always the table of latents.
+enum Screen: Sendable, Equatable {
+  case latents, latent, steer
+}
+
+/// What lies over a screen and takes its keys.
+enum Overlay: Sendable, Equatable {
+  case help(top: Int)
+  case tags(TagPicker)
+  case note(NoteEditor)
+  case addLatent(LineEditor)
+}
+
+/// A line for the user.
+struct Message: Sendable, Equatable {
+  enum Kind: Sendable { case info, good, error }
+  var text: String
+  var kind: Kind
+}
+
+/// The explorer's view state.
+struct ExplorerState: Sendable {
+  let store: StoreSummary
+  let asciiOnly: Bool
+  var size: Size
+  var screens: [Screen] = [.latents]
+  var overlay: Overlay?
+  var latents = LatentsState()
+  var latent = LatentState()
+  var steer = SteerState()
+  /// Latent pages read lately, for the page itself and for the preview under the table.
+  var pages: [Int32: LatentPage] = [:]
+  /// Tags that the store knows.
+  var tagNames: [String] = []
+  var message: Message?
+  /// What the running effects do, oldest first; empty means ready.
+  var work: [String] = []
+  /// Set when the program is to end: 0, or the signal that ends it.
+  var ending: Int32?
+
+  init(store: StoreSummary, size: Size, asciiOnly: Bool = false) {
+    self.store = store
+    self.size = size
+    self.asciiOnly = asciiOnly
+  }
+
+  /// The screen on top.
+  var screen: Screen { screens.last ?? .latents }
+
+  /// The smallest terminal that can be drawn on.
+  static let smallest = Size(columns: 40, rows: 10)
+  var isTooSmall: Bool { size.columns < Self.smallest.columns || size.rows < Self.smallest.rows }
+
+  /// The latent under the cursor or on the page.
+  var currentLatent: Int32? {
+    switch screen {
+    case .latents: latents.selectedID
+    case .latent: latent.id
+    case .steer: steer.selectedRow?.latent
+    }
+  }
+
+  /// The latents that tags and steering are about: the marked ones on the table, else the current one.
+  var targets: [Int32] {
+    if screen == .latents, !latents.marked.isEmpty { return latents.marked.sorted() }
+    return currentLatent.map { [$0] } ?? []
+  }
+
+  /// Between breadcrumbs at the top and status line and key bar at the bottom.
+  var body: Rect { Rect(row: 1, column: 0, rows: size.rows - 3, columns: size.columns) }
+
+  mutating func tell(_ text: String, _ kind: Message.Kind = .info) { message = Message(text: text, kind: kind) }
+
+  /// Keeps a page; when many are kept, those that are not on view go.
+  mutating func keep(_ page: LatentPage) {
+    if pages.count >= 64 { pages = pages.filter { $0.key == currentLatent } }
+    pages[page.latent.id] = page
+  }
+}

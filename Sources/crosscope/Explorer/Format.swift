@@ -1,0 +1,73 @@
+// Numbers and tokens as the screens write them. A value that was not computed is –, never 0.
+
+import Foundation
+import Storage
+import TUI
+
+/// Fixed decimals; – for a missing or non-finite value.
+func fixed(_ value: Double?, _ digits: Int) -> String {
+  guard let value, value.isFinite else { return "–" }
+  return String(format: "%.\(digits)f", value)
+}
+
+/// With sign, two decimals: strengths.
+func signed(_ value: Double) -> String { String(format: "%+.2f", value) }
+
+/// A share as percentage, with as many decimals as small shares need.
+func percent(_ share: Double?) -> String {
+  guard let share, share.isFinite else { return "–" }
+  let value = share * 100
+  if value == 0 { return "0%" }
+  return String(format: value < 0.1 ? "%.3f%%" : value < 10 ? "%.2f%%" : "%.1f%%", value)
+}
+
+/// A count with thin groups of three: 73 728.
+func grouped(_ count: Int) -> String {
+  var digits = Array(String(count.magnitude))
+  var at = digits.count - 3
+  while at > 0 {
+    digits.insert(" ", at: at)
+    at -= 3
+  }
+  return (count < 0 ? "-" : "") + String(digits)
+}
+
+/// The texts of a token sequence: a character split over several tokens is shown by the last of them.
+func tokenTexts(_ ids: [Int32], _ tokens: [Int32: TokenRecord]) -> [String] {
+  var open: [UInt8] = []
+  return ids.enumerated().map { index, id in
+    guard let token = tokens[id] else {
+      open = []
+      return "⟨\(id)⟩"
+    }
+    open += token.bytes
+    let rest = index + 1 < ids.count ? incompleteTail(open) : 0
+    let text = String(decoding: open.dropLast(rest), as: UTF8.self)
+    open = Array(open.suffix(rest))
+    return text
+  }
+}
+
+/// Bytes at the end that begin a UTF-8 character and lack its rest.
+private func incompleteTail(_ bytes: [UInt8]) -> Int {
+  for back in 1...3 where back <= bytes.count {
+    let byte = bytes[bytes.count - back]
+    if byte & 0xC0 == 0x80 { continue }
+    let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1
+    return length > back ? back : 0
+  }
+  return 0
+}
+
+/// A token in a list: blanks made visible.
+func visibleToken(_ id: Int32, _ tokens: [Int32: TokenRecord]) -> String {
+  let text = tokens[id]?.text ?? "⟨\(id)⟩"
+  return text.isEmpty ? "∅" : text.replacingOccurrences(of: " ", with: "␣")
+}
+
+/// A row of small bars, one a value, scaled to the largest.
+func sparkline(_ values: [Double]) -> String {
+  guard let largest = values.max(), largest > 0 else { return String(repeating: " ", count: values.count) }
+  let steps = Array(" ▁▂▃▄▅▆▇█")
+  return String(values.map { $0 <= 0 ? " " : steps[max(1, Int(($0 / largest * 8).rounded()))] })
+}

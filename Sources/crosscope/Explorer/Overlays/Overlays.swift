@@ -1,0 +1,97 @@
+// What lies over a screen: keys go to it until it is closed. Help is here, tags and notes have files of their own.
+
+import TUI
+
+extension ExplorerState {
+  /// Takes a key or a paste for the open overlay. Everything is taken; Esc closes.
+  mutating func typeIntoOverlay(_ input: Input) -> [Effect]? {
+    if input == .key("ctrl-c") { return nil }
+    switch overlay {
+    case .help(let top): return typeIntoHelp(input, top)
+    case .tags(let picker): return typeIntoTags(input, picker)
+    case .note(let editor): return typeIntoNote(input, editor)
+    case .addLatent(let editor): return typeIntoAddLatent(input, editor)
+    case nil: return nil
+    }
+  }
+
+  /// The keys of an overlay, for the key bar.
+  var overlayHints: [KeyHint] {
+    switch overlay {
+    case .help: [KeyHint("j k", "scroll"), KeyHint("Esc", "close")]
+    case .tags: [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "on/off"), KeyHint("Esc", "close")]
+    case .note: [KeyHint("Enter", "save"), KeyHint("Alt-Enter", "new line"), KeyHint("Esc", "discard")]
+    case .addLatent: [KeyHint("Enter", "add"), KeyHint("Esc", "close")]
+    case nil: []
+    }
+  }
+
+  /// Draws the open overlay over the body.
+  func drawOverlay(_ canvas: inout Canvas) -> Point? {
+    switch overlay {
+    case .help(let top):
+      canvas.help(helpSections, title: "Keys", top: top, in: body)
+      return nil
+    case .tags(let picker): return draw(picker, &canvas)
+    case .note(let editor): return draw(editor, &canvas)
+    case .addLatent(let editor):
+      let inside = canvas.window("Add a latent", size: Size(columns: 34, rows: 1), in: body)
+      return canvas.input(editor, label: "id ", placeholder: "0 to \(store.nLatents - 1)", in: inside)
+    case nil: return nil
+    }
+  }
+
+  /// Help is made from the bindings; what is not possible now says why.
+  var helpSections: [HelpSection] {
+    func hints(_ bindings: [Binding]) -> [KeyHint] {
+      bindings.map { binding in
+        KeyHint(binding.label, binding.help + (binding.unavailable(self).map { " (\($0))" } ?? ""))
+      }
+    }
+    let own = screen.definition.bindings.filter { binding in
+      !GeneralBindings.moving.contains { $0.action == binding.action }
+    }
+    return [
+      HelpSection(screen.definition.title(self), hints(own)), HelpSection("Moving", hints(GeneralBindings.moving)),
+      HelpSection("Everywhere", hints(GeneralBindings.always)),
+    ]
+  }
+
+  private mutating func typeIntoHelp(_ input: Input, _ top: Int) -> [Effect] {
+    let count = helpSections.reduce(0) { $0 + $1.hints.count + 2 } - 1
+    let height = body.rows - 2
+    func scrolled(_ step: Int) -> Overlay { .help(top: min(max(0, top + step), max(0, count - height))) }
+    switch input {
+    case .key("down"), .key("j"): overlay = scrolled(1)
+    case .key("up"), .key("k"): overlay = scrolled(-1)
+    case .key("pgdn"), .key("space"): overlay = scrolled(height)
+    case .key("pgup"): overlay = scrolled(-height)
+    case .key("esc"), .key("q"), .key("?"), .key("f1"), .key("enter"): overlay = nil
+    default: break
+    }
+    return []
+  }
+
+  private mutating func typeIntoAddLatent(_ input: Input, _ before: LineEditor) -> [Effect] {
+    var editor = before
+    switch input {
+    case .key("esc"):
+      overlay = nil
+      return []
+    case .key("enter"):
+      guard let id = Int32(editor.text), id >= 0, Int(id) < store.nLatents else {
+        tell("a latent's id is a number from 0 to \(store.nLatents - 1)", .error)
+        return []
+      }
+      overlay = nil
+      steer.add(id)
+      steer.focus = .interventions
+      return latents.rows[id] == nil ? [.loadRows([id])] : []
+    case .key(let key): if key.text?.isNumber ?? true { _ = editor.handle(key) }
+    case .paste(let text): editor.insert(text.filter(\.isNumber))
+    case .mouse: break
+    }
+    overlay = .addLatent(editor)
+    return []
+  }
+}

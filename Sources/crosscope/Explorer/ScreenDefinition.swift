@@ -1,0 +1,31 @@
+// The form of a screen, and the list of them: a new screen is one file in Screens/ and one line here.
+
+import TUI
+
+/// A screen as data: its bindings and what it does.
+struct ScreenDefinition: Sendable {
+  /// For breadcrumbs and help.
+  let title: @Sendable (ExplorerState) -> String
+  let bindings: [Binding]
+  /// Performs an action of its bindings, or one of moving.
+  let perform: @Sendable (Action, inout ExplorerState) -> [Effect]
+  /// Takes a key as text while something is typed; nil if the key is not text here.
+  let type: @Sendable (Input, inout ExplorerState) -> [Effect]?
+  /// Takes the mouse.
+  let mouse: @Sendable (Mouse, inout ExplorerState) -> [Effect]
+  /// What is to be done when it comes to the top, or the size changes.
+  let appear: @Sendable (inout ExplorerState) -> [Effect]
+  /// Draws the body; returns the cell of the text cursor, if there is one.
+  let draw: @Sendable (ExplorerState, inout Canvas, Rect) -> Point?
+}
+
+extension Screen {
+  /// All screens.
+  var definition: ScreenDefinition {
+    switch self {
+    case .latents: .latents
+    case .latent: .latent
+    case .steer: .steer
+    }
+  }
+}

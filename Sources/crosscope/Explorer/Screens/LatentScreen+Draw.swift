@@ -1,0 +1,71 @@
+// How a latent's page is drawn, and what its numbers mean in words.
+
+import Storage
+import TUI
+
+extension ScreenDefinition {
+  @Sendable static func drawLatent(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {
+    guard let id = state.latent.id, let page = state.pages[id] else {
+      canvas.notice(["reading…"], in: body)
+      return nil
+    }
+    let layout = LatentPageLayout(page, state)
+    draw(layout.aside, &canvas, layout.asideRect)
+    draw(Array(layout.scrolled.dropFirst(state.latent.top)), &canvas, layout.scrolledRect)
+    let below = layout.scrolled.count - state.latent.top - layout.scrolledRect.rows
+    if below > 0 {
+      let rect = layout.scrolledRect
+      canvas.put("▼", row: rect.endRow - 1, column: rect.endColumn, style: .muted)
+    }
+    return nil
+  }
+
+  private static func draw(_ lines: [PageLine], _ canvas: inout Canvas, _ rect: Rect) {
+    for (index, line) in lines.prefix(rect.rows).enumerated() {
+      if let heading = line.heading {
+        canvas.heading(heading.title, note: heading.note, in: rect.line(index))
+      } else {
+        canvas.put(line.spans, row: rect.row + index, column: rect.column, clip: rect)
+      }
+    }
+  }
+}
+
+/// What a metric's value says, in a few words.
+enum Meaning {
+  static func deltaNorm(_ value: Double?) -> String {
+    guard let value else { return "not computed" }
+    switch value {
+    case ..<0.1: return "base only"
+    case ..<0.4: return "stronger in base"
+    case ...0.6: return "shared by both models"
+    case ..<0.9: return "stronger in chat"
+    default: return "chat only"
+    }
+  }
+
+  static func nuError(_ value: Double?) -> String {
+    guard let value else { return "not computed" }
+    switch value {
+    case ..<0.2: return "absent from base (< 0.2)"
+    case ..<0.5: return "weak in base"
+    default: return "base has it too"
+    }
+  }
+
+  static func nuReconstruction(_ value: Double?) -> String {
+    guard let value else { return "not computed" }
+    return value < 0.5 ? "little in base (< 0.5)" : "other latents carry it"
+  }
+
+  static func band(_ quantile: Int) -> String {
+    switch quantile {
+    case 0: "up to 25 % of the maximum"
+    case 1: "25–50 % of the maximum"
+    case 2: "50–75 % of the maximum"
+    case 3: "75–95 % of the maximum"
+    case 4: "above 95 % of the maximum"
+    default: "beyond the recorded maximum"
+    }
+  }
+}

@@ -1,0 +1,176 @@
+// How the steer screen looks: prompt, latents, two panes of text.
+
+import Storage
+import TUI
+
+/// Where the parts of the screen lie. Panes stand side by side, on narrow terminals one above the other.
+struct SteerLayout {
+  let promptHeading: Rect
+  let prompt: Rect
+  let rowsHeading: Rect
+  let rows: Rect
+  let answers: Rect
+  let baseline: Rect
+  let steered: Rect
+
+  init(_ state: ExplorerState) {
+    let body = state.body.inset(columns: 1)
+    let promptRows = body.rows >= 26 ? 3 : 2
+    var rest: Rect
+    (promptHeading, rest) = body.split(top: 1)
+    (prompt, rest) = rest.split(top: promptRows)
+    (rowsHeading, rest) = rest.split(top: 1)
+    (rows, rest) = rest.split(top: Self.rowsVisible(state.steer.rows.count))
+    answers = rest
+    if rest.columns >= 60 {
+      (baseline, steered) = rest.split(left: (rest.columns - 3) / 2, gap: 3)
+    } else {
+      (baseline, steered) = rest.split(top: rest.rows / 2)
+    }
+  }
+
+  /// Rows of the list of latents.
+  static func rowsVisible(_ count: Int) -> Int { min(5, max(1, count)) }
+
+  /// Lines of the longer answer that do not fit: how far it can be scrolled back.
+  static func linesAbove(_ state: ExplorerState) -> Int {
+    guard let run = state.steer.run else { return 0 }
+    let layout = SteerLayout(state)
+    let room = layout.steered.rows - 1
+    return [run.baseline, run.steered].map { tokens in
+      max(0, flowLines(tokens.map { FlowToken($0) }, width: layout.steered.columns).count - room)
+    }.max() ?? 0
+  }
+}
+
+extension ScreenDefinition {
+  @Sendable static func drawSteer(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {
+    let layout = SteerLayout(state)
+    let steer = state.steer
+    func title(_ text: String, _ focus: SteerState.Focus) -> String { (steer.focus == focus ? "› " : "") + text }
+    func style(_ focus: SteerState.Focus) -> Style { steer.focus == focus ? Style(.accent, .bold) : .title }
+    canvas.heading(
+      title("Prompt", .prompt), note: settings(steer), style: style(.prompt), in: layout.promptHeading)
+    let cursor = canvas.paragraph(
+      steer.prompt, placeholder: "type a prompt for the chat model, then Enter", in: layout.prompt)
+    canvas.heading(
+      title("Latents", .interventions), note: "strength × largest activation", style: style(.interventions),
+      in: layout.rowsHeading)
+    drawRows(state, &canvas, layout.rows)
+    drawAnswers(state, &canvas, layout)
+    return steer.focus == .prompt && state.overlay == nil ? cursor : nil
+  }
+
+  private static func settings(_ steer: SteerState) -> String {
+    let sampling = steer.temperature == 0 ? "greedy" : "temperature \(fixed(steer.temperature, 1)), seed \(steer.seed)"
+    return "\(sampling), up to \(steer.maxTokens) tokens"
+  }
+
+  private static func drawRows(_ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
+    let steer = state.steer
+    guard !steer.rows.isEmpty else {
+      canvas.put(
+        truncated("none yet: s on a latent steers with it, a adds one by its id", to: rect.columns), row: rect.row,
+        column: rect.column, style: .muted, clip: rect)
+      return
+    }
+    for index in steer.list.visible(count: steer.rows.count, height: rect.rows) {
+      let row = steer.rows[index]
+      let line = rect.line(index - steer.list.top)
+      let quiet: Style = row.isOn ? .plain : .muted
+      let (warning, warningStyle) = warning(row)
+      var column = canvas.put(
+        row.isOn ? "[x] " : "[ ] ", row: line.row, column: line.column, style: row.isOn ? Style(.good, .bold) : .muted,
+        clip: line)
+      column = canvas.put(String(row.latent).leftPadded(to: 6), row: line.row, column: column, style: quiet, clip: line)
+      column = canvas.put(
+        "  " + row.mode.rawValue.rightPadded(to: 11), row: line.row, column: column, style: quiet, clip: line)
+      column = canvas.put(
+        signed(row.strength).leftPadded(to: 6) + " ", row: line.row, column: column,
+        style: row.isOn ? warningStyle : .muted, clip: line)
+      column = canvas.put(warning.rightPadded(to: 3), row: line.row, column: column, style: warningStyle, clip: line)
+      let bar = Rect(row: line.row, column: column, rows: 1, columns: min(12, line.endColumn - column))
+      canvas.bar(abs(row.strength) / 3, in: bar, style: row.isOn ? Style(row.strength < 0 ? .base : .chat) : .muted)
+      let known = state.latents.rows[row.latent]
+      let about =
+        known.map { $0.tags.isEmpty ? "max \(fixed($0.latent.maxActivation, 1))" : $0.tags.joined(separator: ", ") }
+        ?? ""
+      canvas.put(
+        truncated(about, to: line.endColumn - bar.endColumn - 2), row: line.row, column: bar.endColumn + 2,
+        style: known?.tags.isEmpty == false ? Style(.tag) : .muted, clip: line)
+      if index == steer.list.selected, steer.focus == .interventions { canvas.setGround(line, .selected) }
+    }
+  }
+
+  /// Strengths in add mode beyond what was ever seen distort the text; the bands are those others measured.
+  private static func warning(_ row: SteerState.Row) -> (String, Style) {
+    guard row.mode == .add else { return ("", .plain) }
+    switch abs(row.strength) {
+    case 2.5...: return ("!!", Style(.danger, .bold))
+    case 2.0..<2.5: return ("!", Style(.caution, .bold))
+    default: return ("", .plain)
+    }
+  }
+
+  private static func drawAnswers(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
+    let isFocused = state.steer.focus == .answers
+    let lead = isFocused ? "› " : ""
+    canvas.heading(
+      lead + "Baseline", note: modelNote(state), style: isFocused ? Style(.accent, .bold) : Style(.base, .bold),
+      in: layout.baseline)
+    canvas.heading(
+      "Steered", note: runNote(state.steer), style: isFocused ? Style(.accent, .bold) : Style(.chat, .bold),
+      in: layout.steered)
+    guard let run = state.steer.run else {
+      canvas.notice(["Enter answers the prompt", "without the latents"], in: layout.baseline.split(top: 1).rest)
+      canvas.notice(["and with those", "that are on"], in: layout.steered.split(top: 1).rest)
+      return
+    }
+    let differing = run.differing
+    draw(run.baseline, differing.baseline, state, &canvas, layout.baseline.split(top: 1).rest)
+    draw(run.steered, differing.steered, state, &canvas, layout.steered.split(top: 1).rest)
+    if case .failed(let reason) = run.phase {
+      canvas.put(
+        truncated(reason, to: layout.steered.columns), row: layout.steered.endRow - 1, column: layout.steered.column,
+        style: Style(.danger), clip: layout.steered)
+    }
+  }
+
+  private static func modelNote(_ state: ExplorerState) -> String {
+    switch state.steer.model {
+    case .absent: "model not loaded"
+    case .loading: "loading the model…"
+    case .ready: state.store.chat
+    case .failed: "no model"
+    }
+  }
+
+  private static func runNote(_ steer: SteerState) -> String {
+    guard let run = steer.run else { return steer.isWaitingForModel ? "waiting for the model" : "" }
+    switch run.phase {
+    case .running: return "generating, \(run.steered.count)…"
+    case .cancelled: return "cancelled"
+    case .failed: return "failed"
+    case .finished(let info):
+      let push = info.relativePush.map { ", push \(percent($0))" } ?? ""
+      return info.tokensPerSecond.map { "\(fixed($0, 0)) tokens/s\(push)" } ?? "done\(push)"
+    }
+  }
+
+  /// Text of one side, differing tokens underlined in a colour of their own (in brackets with --ascii), the end in view.
+  private static func draw(
+    _ tokens: [String], _ differing: Set<Int>, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect
+  ) {
+    let flow = tokens.enumerated().map { index, text in
+      guard differing.contains(index) else { return FlowToken(text) }
+      let opens = state.asciiOnly && !differing.contains(index - 1) ? "[" : ""
+      let closes = state.asciiOnly && !differing.contains(index + 1) ? "]" : ""
+      return FlowToken(opens + text + closes, style: Style(.changed, .underline))
+    }
+    let lines = flowLines(flow, width: rect.columns)
+    let top = max(0, lines.count - rect.rows - state.steer.scrolledBack)
+    for (index, line) in lines.dropFirst(top).prefix(rect.rows).enumerated() {
+      canvas.put(line, row: rect.row + index, column: rect.column, clip: rect)
+    }
+  }
+}

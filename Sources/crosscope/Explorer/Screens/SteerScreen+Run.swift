@@ -1,0 +1,124 @@
+// A steering run as the explorer sees it: start, tokens, end, saving.
+
+import Foundation
+import Storage
+import TUI
+
+/// The last run and what has come of it.
+struct SteerRun: Sendable, Equatable {
+  enum Phase: Sendable, Equatable {
+    case running
+    case finished(SteeringInfo)
+    case cancelled
+    case failed(String)
+  }
+
+  var request: SteeringRequest
+  /// Tokens as text, in the order they came.
+  var baseline: [String] = []
+  var steered: [String] = []
+  var phase = Phase.running
+  /// Number of the saved experiment.
+  var savedAs: Int64?
+
+  /// Tokens of each side that the other does not have at that place, by the shortest edit script; while it runs, only
+  /// as far as both sides have come.
+  var differing: (baseline: Set<Int>, steered: Set<Int>) {
+    let common = phase == .running ? min(baseline.count, steered.count) : Int.max
+    let changes = steered.prefix(common).map(\.self).difference(from: baseline.prefix(common).map(\.self))
+    var result: (baseline: Set<Int>, steered: Set<Int>) = ([], [])
+    for change in changes {
+      switch change {
+      case .remove(let offset, _, _): result.baseline.insert(offset)
+      case .insert(let offset, _, _): result.steered.insert(offset)
+      }
+    }
+    return result
+  }
+}
+
+extension SteerState {
+  /// Starts a run, or asks for the model first.
+  static func start(_ state: inout ExplorerState) -> [Effect] {
+    switch state.steer.model {
+    case .ready: break
+    case .loading:
+      state.steer.isWaitingForModel = true
+      state.tell("starts as soon as the model is loaded")
+      return []
+    case .absent, .failed:
+      state.steer.isWaitingForModel = true
+      state.steer.model = .loading("")
+      return [.loadModel]
+    }
+    let request = state.steer.request
+    state.steer.prompt.commit()
+    state.steer.runNumber += 1
+    state.steer.run = SteerRun(request: request)
+    state.steer.scrolledBack = 0
+    if state.steer.focus == .prompt { state.steer.focus = .interventions }
+    return [.run(request, number: state.steer.runNumber)]
+  }
+
+  static func cancel(_ state: inout ExplorerState) -> [Effect] {
+    state.steer.run?.phase = .cancelled
+    state.tell("cancelled")
+    return [.cancelRun]
+  }
+
+  static func modelReady(_ name: String, _ state: inout ExplorerState) -> [Effect] {
+    state.steer.model = .ready(name)
+    guard state.steer.isWaitingForModel else { return [] }
+    state.steer.isWaitingForModel = false
+    return start(&state)
+  }
+
+  /// Takes a token or the end of the run of this number.
+  static func take(_ event: SteeringEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
+    guard number == state.steer.runNumber, state.steer.run?.phase == .running else { return [] }
+    switch event {
+    case .baseline(let text): state.steer.run?.baseline.append(text)
+    case .steered(let text): state.steer.run?.steered.append(text)
+    case .finished(let info):
+      state.steer.run?.phase = .finished(info)
+      guard let run = state.steer.run else { return [] }
+      if state.store.isWritable { return [.save(run.record(info))] }
+      state.tell("not saved: the store is read-only")
+    }
+    return []
+  }
+}
+
+extension SteerRun {
+  /// The experiment as the store keeps it; the time is set where it is saved.
+  func record(_ info: SteeringInfo) -> ExperimentRecord {
+    struct Parameters: Encodable {
+      var maxTokens: Int
+      var temperature: Double
+      var seed: UInt64
+    }
+    struct Answer: Encodable { var text: String }
+    struct Outputs: Encodable {
+      var baseline: Answer
+      var steered: [Answer]
+      var tokensPerSecond: Double?
+      var relativePush: Double?
+    }
+    let outputs = Outputs(
+      baseline: Answer(text: baseline.joined()), steered: [Answer(text: steered.joined())],
+      tokensPerSecond: info.tokensPerSecond, relativePush: info.relativePush)
+    return ExperimentRecord(
+      created: "", prompt: request.prompt, kind: "steer", interventions: json(request.interventions),
+      parameters: json(
+        Parameters(maxTokens: request.maxTokens, temperature: request.temperature, seed: request.seed)),
+      outputs: json(outputs), versions: json(info.versions))
+  }
+
+  /// As the store's columns are written: snake case, keys in order. A number that JSON cannot hold leaves `{}`.
+  private func json(_ value: some Encodable) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  }
+}

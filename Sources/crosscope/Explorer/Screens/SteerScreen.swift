@@ -1,0 +1,211 @@
+// The steer screen: a prompt, interventions, and the answers without and with them, side by side.
+// Owns: what is to be run and what came of the last run. Refuses: models; SteeringService has them.
+// Runs are in SteerScreen+Run.swift, drawing in SteerScreen+Draw.swift.
+
+import Storage
+import TUI
+
+/// View state of the steer screen.
+struct SteerState: Sendable, Equatable {
+  /// What the keys go to.
+  enum Focus: Sendable, CaseIterable { case prompt, interventions, answers }
+
+  /// One latent of the list.
+  struct Row: Sendable, Equatable {
+    var latent: Int32
+    var mode = SteeringMode.add
+    var strength = 1.0
+    var isOn = true
+  }
+
+  /// Where the models are.
+  enum Model: Sendable, Equatable {
+    case absent
+    case loading(String)
+    case ready(String)
+    case failed(String)
+  }
+
+  var prompt = LineEditor(limit: 8000)
+  var rows: [Row] = []
+  var list = ListState()
+  var focus = Focus.prompt
+  var temperature = 0.0
+  var maxTokens = 96
+  var seed: UInt64 = 1
+  var model = Model.absent
+  /// Enter was pressed before the model was there.
+  var isWaitingForModel = false
+  var run: SteerRun?
+  /// Numbers the runs, so that a cancelled one's late tokens are dropped.
+  var runNumber = 0
+  /// Lines that the answers are scrolled up from their end.
+  var scrolledBack = 0
+
+  static let temperatures = [0.0, 0.5, 0.7, 1.0]
+  static let lengths = [32, 96, 256]
+  static let notch = 0.25
+  static let strongest = 10.0
+
+  var selectedRow: Row? { rows.indices.contains(list.selected) ? rows[list.selected] : nil }
+
+  /// What a run would do now.
+  var request: SteeringRequest {
+    SteeringRequest(
+      prompt: prompt.text,
+      interventions: rows.filter(\.isOn).map {
+        SteeringIntervention(latent: $0.latent, mode: $0.mode, strength: $0.strength)
+      },
+      maxTokens: maxTokens, temperature: temperature, seed: seed)
+  }
+
+  /// Adds a latent at strength 1, or selects it if it is there.
+  mutating func add(_ latent: Int32) {
+    let index = rows.firstIndex { $0.latent == latent } ?? rows.count
+    if index == rows.count { rows.append(Row(latent: latent)) }
+    select(index)
+  }
+
+  mutating func select(_ index: Int) {
+    list.select(index, count: rows.count, height: SteerLayout.rowsVisible(rows.count))
+  }
+}
+
+extension ScreenDefinition {
+  static let steer = ScreenDefinition(
+    title: { _ in "Steer" },
+    bindings: [
+      Binding(["enter"], .run, "run", "run: answer without and with the latents", unavailable: cannotRun),
+      Binding(["tab"], .nextFocus, "next part", "from prompt to latents to answers"),
+      Binding(["i"], .editPrompt, "prompt", "edit the prompt"),
+      Binding(["space"], .toggle, "on/off", "turn the latent on or off", unavailable: noRow),
+      Binding(["+", "="], .stronger, "stronger", "strength up by 0.25", unavailable: noRow),
+      Binding(["-", "_"], .weaker, "weaker", "strength down by 0.25", unavailable: noRow),
+      Binding(["m"], .mode, "mode", "add the direction, or scale the chat − base difference", unavailable: noRow),
+      Binding(["a"], .addLatent, "add", "add a latent by its id"),
+      Binding(["d", "del"], .deleteLatent, "delete", "take the latent off the list", unavailable: noRow),
+      Binding(["o"], .open, nil, "open the latent's page", unavailable: noRow),
+      Binding(["T"], .temperature, nil, "temperature 0, 0.5, 0.7 or 1"),
+      Binding(["L"], .answerLength, nil, "answers of 32, 96 or 256 tokens"),
+      Binding(["R"], .seed, nil, "another seed"),
+      Binding(["t"], .tag, nil, "tag the latent", unavailable: Unavailable.noLatentOrReadOnly),
+      Binding(["n"], .note, nil, "write a note on the latent", unavailable: Unavailable.noLatentOrReadOnly),
+    ] + GeneralBindings.moving,
+    perform: performOnSteer,
+    type: typePrompt,
+    mouse: { mouse, state in
+      switch mouse.kind {
+      case .wheelUp: state.steer.scrolledBack += 3
+      case .wheelDown: state.steer.scrolledBack = max(0, state.steer.scrolledBack - 3)
+      case .press:
+        let layout = SteerLayout(state)
+        if layout.prompt.contains(mouse.point) { state.steer.focus = .prompt }
+        if layout.rows.contains(mouse.point) {
+          state.steer.focus = .interventions
+          state.steer.select(state.steer.list.top + mouse.point.row - layout.rows.row)
+        }
+        if layout.answers.contains(mouse.point) { state.steer.focus = .answers }
+      case .release: break
+      }
+      return []
+    },
+    appear: { state in
+      let missing = state.steer.rows.map(\.latent).filter { state.latents.rows[$0] == nil }
+      let rows: [Effect] = missing.isEmpty ? [] : [.loadRows(missing)]
+      guard state.steer.model == .absent else { return rows }
+      state.steer.model = .loading("")
+      return rows + [.loadModel]
+    },
+    draw: drawSteer)
+
+  @Sendable private static func noRow(_ state: ExplorerState) -> String? {
+    state.steer.selectedRow == nil ? "no latent is on the list: a adds one" : nil
+  }
+
+  @Sendable private static func cannotRun(_ state: ExplorerState) -> String? {
+    if state.steer.prompt.isEmpty { return "the prompt is empty: i edits it" }
+    return state.steer.run?.phase == .running ? "still running; Esc cancels" : nil
+  }
+
+  @Sendable private static func performOnSteer(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
+    switch action {
+    case .run: return SteerState.start(&state)
+    case .nextFocus: nextFocus(&state)
+    case .editPrompt: state.steer.focus = .prompt
+    case .addLatent: state.overlay = .addLatent(LineEditor(limit: 9))
+    case .open:
+      guard let id = state.steer.selectedRow?.latent else { return [] }
+      return LatentState.open(id, &state)
+    case .temperature: state.steer.temperature = next(state.steer.temperature, SteerState.temperatures)
+    case .answerLength: state.steer.maxTokens = next(state.steer.maxTokens, SteerState.lengths)
+    case .seed: state.steer.seed += 1
+    case .down, .up, .pageDown, .pageUp, .first, .last: move(action, &state)
+    default: change(action, &state)
+    }
+    return []
+  }
+
+  private static func next<T: Equatable>(_ value: T, _ all: [T]) -> T {
+    let index = all.firstIndex(of: value) ?? all.count - 1
+    return all[(index + 1) % all.count]
+  }
+
+  private static func nextFocus(_ state: inout ExplorerState) {
+    let all = SteerState.Focus.allCases
+    let index = all.firstIndex(of: state.steer.focus) ?? 0
+    state.steer.focus = all[(index + 1) % all.count]
+  }
+
+  private static func move(_ action: Action, _ state: inout ExplorerState) {
+    guard state.steer.focus == .answers else {
+      let selected = state.steer.list.selected
+      let target = [Action.down: selected + 1, .up: selected - 1, .first: 0, .last: Int.max][action]
+      if let target { state.steer.select(target) }
+      return
+    }
+    let page = max(1, SteerLayout(state).answers.rows - 2)
+    let step = [Action.down: -1, .up: 1, .pageDown: -page, .pageUp: page, .first: Int.max / 2, .last: -Int.max / 2][
+      action]
+    let limit = SteerLayout.linesAbove(state)
+    state.steer.scrolledBack = min(limit, max(0, state.steer.scrolledBack + (step ?? 0)))
+  }
+
+  /// Changes the selected row.
+  private static func change(_ action: Action, _ state: inout ExplorerState) {
+    let index = state.steer.list.selected
+    guard state.steer.rows.indices.contains(index) else { return }
+    let strength = state.steer.rows[index].strength
+    switch action {
+    case .toggle: state.steer.rows[index].isOn.toggle()
+    case .stronger: state.steer.rows[index].strength = min(SteerState.strongest, strength + SteerState.notch)
+    case .weaker: state.steer.rows[index].strength = max(-SteerState.strongest, strength - SteerState.notch)
+    case .mode:
+      let isAdd = state.steer.rows[index].mode == .add
+      state.steer.rows[index].mode = isAdd ? .difference : .add
+      state.steer.rows[index].strength = isAdd ? -1 : 1
+    case .deleteLatent:
+      state.steer.rows.remove(at: index)
+      state.steer.select(index)
+    default: break
+    }
+  }
+
+  /// Keys of the prompt while it has the focus.
+  @Sendable private static func typePrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
+    guard state.steer.focus == .prompt else { return nil }
+    switch input {
+    case .paste(let text):
+      state.steer.prompt.insert(text)
+      return []
+    case .key("esc"):
+      if state.steer.run?.phase == .running { return nil }
+      state.steer.focus = .interventions
+      return []
+    case .key("alt-enter"):
+      state.steer.prompt.insert("\n")
+      return []
+    case .key(let key): return state.steer.prompt.handle(key) ? [] : nil
+    case .mouse: return nil
+    }
+  }
+}

@@ -1,0 +1,54 @@
+// What the explorer asks of the engine, as closures: the program plugs the real one in, tests a scripted one.
+// Owns: the vocabulary of a steering run. Refuses: models, tensors and tokens; text goes in and comes out.
+
+/// How an intervention edits the chat model's residual stream (modes add and difference of the method).
+enum SteeringMode: String, Sendable, Codable, CaseIterable {
+  /// h += strength · largest activation · unit chat direction.
+  case add
+  /// h += strength · f(x) · (chat direction − base direction); −1 removes what chat added.
+  case difference
+}
+
+/// One latent's part in a run.
+struct SteeringIntervention: Sendable, Equatable, Codable {
+  var latent: Int32
+  var mode: SteeringMode
+  /// In units of the latent's largest activation (add) or of its activation here (difference).
+  var strength: Double
+}
+
+/// A run: the prompt is answered without and with the interventions, under the same seed.
+struct SteeringRequest: Sendable, Equatable {
+  var prompt: String
+  var interventions: [SteeringIntervention]
+  /// Tokens of an answer at most.
+  var maxTokens: Int
+  /// 0 takes the likeliest token each time.
+  var temperature: Double
+  var seed: UInt64
+}
+
+/// What a run told about itself when it ended.
+struct SteeringInfo: Sendable, Equatable {
+  /// Tokens of one answer a second.
+  var tokensPerSecond: Double?
+  /// Mean ‖Δh‖ ÷ ‖h‖ over the steered positions.
+  var relativePush: Double?
+  /// Program and models, for the saved experiment.
+  var versions: [String: String] = [:]
+}
+
+/// What happens during a run. Tokens arrive as text, whole characters only.
+enum SteeringEvent: Sendable, Equatable {
+  case baseline(String)
+  case steered(String)
+  case finished(SteeringInfo)
+}
+
+/// The engine as the explorer knows it.
+struct SteeringService: Sendable {
+  /// Loads the models once; called at first need, reports what it does, returns the chat model's name.
+  var load: @Sendable (_ progress: @escaping @Sendable (String) -> Void) async throws -> String
+  /// Runs a request; ending the stream's consumer cancels the run within one token.
+  var run: @Sendable (SteeringRequest) -> AsyncThrowingStream<SteeringEvent, any Error>
+}

@@ -1,0 +1,150 @@
+// From one view state to the next: the only place where events change anything. Pure: what it wants done, it returns.
+
+import Storage
+import TUI
+
+extension ExplorerState {
+  /// What is to be loaded before anything has happened.
+  mutating func start() -> [Effect] { screen.definition.appear(&self) + [.loadTagNames] }
+
+  /// Takes an event and returns the work that follows from it.
+  mutating func update(_ event: ExplorerEvent) -> [Effect] {
+    switch event {
+    case .terminal(let event): return take(event)
+    case .list(let ids, let generation): return LatentsState.listArrived(ids, generation, &self)
+    case .listFailed(let reason, let generation):
+      if generation == latents.generation { latents.filterError = reason }
+    case .rows(let rows):
+      for row in rows { latents.rows[row.latent.id] = row }
+    case .page(let page):
+      keep(page)
+      LatentState.keepInView(&self)
+    case .tagNames(let names): tagNames = names
+    case .changed(let ids, let what): return changed(ids, what)
+    case .modelProgress(let text): steer.model = .loading(text)
+    case .modelReady(let name): return SteerState.modelReady(name, &self)
+    case .modelFailed(let reason):
+      steer.model = .failed(reason)
+      steer.isWaitingForModel = false
+      tell(reason, .error)
+    case .steering(let event, let number): return SteerState.take(event, number: number, &self)
+    case .runFailed(let reason, let number):
+      guard number == steer.runNumber, steer.run?.phase == .running else { break }
+      steer.run?.phase = .failed(reason)
+      tell(reason, .error)
+    case .saved(let id):
+      steer.run?.savedAs = id
+      tell("saved as experiment \(id)", .good)
+    case .failed(let reason): tell(reason, .error)
+    case .done(let effect):
+      if let index = work.firstIndex(of: effect.label) { work.remove(at: index) }
+    }
+    return []
+  }
+
+  /// Reads again what a change of tags or notes has touched; a list filtered by them is searched again.
+  private mutating func changed(_ ids: [Int32], _ what: String) -> [Effect] {
+    tell(what, .good)
+    for id in ids { pages[id] = nil }
+    var effects: [Effect] = [.loadTagNames]
+    let known = ids.filter { latents.rows[$0] != nil }
+    if !known.isEmpty { effects.append(.loadRows(known)) }
+    if let id = currentLatent { effects.append(.loadPage(id)) }
+    if !latents.query.filter.isEmpty { effects.append(latents.search()) }
+    return effects
+  }
+
+  private mutating func take(_ event: TerminalEvent) -> [Effect] {
+    switch event {
+    case .input(.key(let key)): return take(key)
+    case .input(.paste(let text)): return isTooSmall ? [] : type(.paste(text)) ?? []
+    case .input(.mouse(let mouse)):
+      guard !isTooSmall, overlay == nil else { return [] }
+      return screen.definition.mouse(mouse, &self)
+    case .resized(let size):
+      self.size = size
+      return screen.definition.appear(&self)
+    case .resumed: return []
+    case .interrupted: return interrupt()
+    case .terminate(let signal):
+      ending = signal
+      return []
+    }
+  }
+
+  private mutating func take(_ key: Key) -> [Effect] {
+    message = nil
+    if key == "ctrl-c" { return interrupt() }
+    if isTooSmall {
+      if key == "q" { ending = 0 }
+      return []
+    }
+    if let effects = type(.key(key)) { return effects }
+    guard overlay == nil else { return [] }
+    for binding in screen.definition.bindings + GeneralBindings.always where binding.keys.contains(key) {
+      if let reason = binding.unavailable(self) {
+        tell(reason)
+        return []
+      }
+      return perform(binding.action)
+    }
+    return []
+  }
+
+  /// Text and keys of what is being typed; nil if they are not for it.
+  private mutating func type(_ input: Input) -> [Effect]? {
+    if overlay != nil { return typeIntoOverlay(input) }
+    return screen.definition.type(input, &self)
+  }
+
+  /// Performs an action by name.
+  mutating func perform(_ action: Action) -> [Effect] {
+    switch action {
+    case .quit, .back: return goBack(mayQuit: action == .quit)
+    case .help: overlay = .help(top: 0)
+    case .undo: return [.undo]
+    case .redo: return [.redo]
+    case .tag: return openTagPicker()
+    case .note: return openNote()
+    case .steer: return steerTargets()
+    case .steerScreen: return show(.steer)
+    default: return screen.definition.perform(action, &self)
+    }
+    return []
+  }
+
+  /// Puts a screen on top; one that is open already comes to the top again.
+  mutating func show(_ screen: Screen) -> [Effect] {
+    screens.removeAll { $0 == screen && $0 != .latents }
+    screens.append(screen)
+    return screen.definition.appear(&self)
+  }
+
+  private mutating func goBack(mayQuit: Bool) -> [Effect] {
+    if screen == .steer, steer.run?.phase == .running { return SteerState.cancel(&self) }
+    if screens.count > 1 {
+      screens.removeLast()
+      return screen.definition.appear(&self)
+    }
+    if mayQuit {
+      ending = 0
+    } else {
+      return screen.definition.perform(.back, &self)
+    }
+    return []
+  }
+
+  /// Ctrl-C: stops what is running, else quits.
+  private mutating func interrupt() -> [Effect] {
+    if steer.run?.phase == .running { return SteerState.cancel(&self) }
+    ending = 0
+    return []
+  }
+
+  private mutating func steerTargets() -> [Effect] {
+    let ids = targets
+    for id in ids { steer.add(id) }
+    latents.marked = []
+    return show(.steer)
+  }
+}

@@ -1,0 +1,99 @@
+// Drives the explorer without a terminal: keys in, view state and canvas out, effects run to their end in between.
+
+import Foundation
+import Storage
+import Synchronization
+import TUI
+
+@testable import crosscope
+
+/// The explorer on a sample store, with a scripted engine.
+struct ExplorerDriver {
+  private(set) var state: ExplorerState
+  let runner: EffectRunner
+  /// Effects in the order in which update asked for them.
+  private(set) var asked: [Effect] = []
+
+  init(
+    _ store: Store, steering: SteeringService = .scripted(), size: Size = Size(columns: 80, rows: 24),
+    ascii: Bool = false
+  ) async throws {
+    let pair = try store.modelPair()
+    let summary = StoreSummary(
+      name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer, nLatents: pair.nLatents,
+      isWritable: store.isWritable)
+    runner = EffectRunner(store: store, steering: steering)
+    state = ExplorerState(store: summary, size: size, asciiOnly: ascii)
+    await settle(state.start())
+  }
+
+  /// Presses keys by name, each followed by everything that comes of it.
+  mutating func press(_ names: String...) async {
+    for name in names {
+      guard let key = Key(name: name) else { preconditionFailure("no key is named \(name)") }
+      await send(.terminal(.input(.key(key))))
+    }
+  }
+
+  /// Types text, one key a character.
+  mutating func type(_ text: String) async {
+    for character in text { await send(.terminal(.input(.key(Key(.character(character)))))) }
+  }
+
+  mutating func send(_ event: ExplorerEvent) async { await settle(state.update(event)) }
+
+  /// Takes an event without running what it asks for.
+  mutating func sendOnly(_ event: ExplorerEvent) -> [Effect] { state.update(event) }
+
+  private mutating func settle(_ effects: [Effect]) async {
+    var queue = effects
+    while !queue.isEmpty {
+      let effect = queue.removeFirst()
+      asked.append(effect)
+      state.work.append(effect.label)
+      let log = EventLog()
+      await runner.run(effect) { log.add($0) }
+      for event in log.events { queue += state.update(event) }
+    }
+  }
+
+  /// The screen as characters.
+  var text: String { state.draw().canvas.text }
+}
+
+/// Events in the order in which they were emitted.
+private final class EventLog: Sendable {
+  private let stored = Mutex<[ExplorerEvent]>([])
+  func add(_ event: ExplorerEvent) { stored.withLock { $0.append(event) } }
+  var events: [ExplorerEvent] { stored.withLock { $0 } }
+}
+
+extension SteeringService {
+  static let baselineAnswer = ["Building", " a", " bomb", " is", " complex", ".", " Here", " is", " how", "."]
+  static let steeredAnswer = ["I", " am", " sorry", ",", " but", " I", " cannot", " help", " with", " that", "."]
+
+  /// Answers with fixed tokens.
+  static func scripted(loads: Bool = true, breaks: Bool = false) -> SteeringService {
+    struct Broken: Error, CustomStringConvertible { let description: String }
+    return SteeringService(
+      load: { progress in
+        guard loads else { throw Broken(description: "model.gguf: no such file; give it with --model") }
+        progress("loading 50 %")
+        return "SmolLM2-135M-chat"
+      },
+      run: { _ in
+        AsyncThrowingStream { stream in
+          for index in 0..<max(baselineAnswer.count, steeredAnswer.count) {
+            if baselineAnswer.indices.contains(index) { stream.yield(.baseline(baselineAnswer[index])) }
+            if steeredAnswer.indices.contains(index) { stream.yield(.steered(steeredAnswer[index])) }
+          }
+          if breaks {
+            return stream.finish(throwing: Broken(description: "layer 14: not a number; lower the strength"))
+          }
+          stream.yield(
+            .finished(SteeringInfo(tokensPerSecond: 41.2, relativePush: 0.31, versions: ["crosscope": "0.1.0"])))
+          stream.finish()
+        }
+      })
+  }
+}

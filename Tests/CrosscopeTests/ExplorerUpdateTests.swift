@@ -1,0 +1,263 @@
+// Keys in, state out: what each of the four uses does, without a terminal.
+
+import Foundation
+import Storage
+import TUI
+import Testing
+
+@testable import crosscope
+
+@Suite struct LatentsTableTests {
+  let sample: SampleStore
+  var driver: ExplorerDriver
+
+  init() async throws {
+    sample = try SampleStore()
+    driver = try await ExplorerDriver(try sample.open())
+  }
+
+  @Test func theMostChatSpecificLatentComesFirst() throws {
+    #expect(try sample.open().latentIDs() == driver.state.latents.ids)
+    #expect(driver.state.latents.selectedID == 5 && driver.state.latents.count == SampleStore.latents)
+    #expect(driver.text.contains("by chat-specificity"))
+  }
+
+  @Test mutating func sortsGoThroughTheColumnsAndReverse() async throws {
+    let store = try sample.open()
+    for sort in LatentsState.sorts.dropFirst() {
+      await driver.press("G", ">")
+      #expect(driver.state.latents.ids == (try store.latentIDs(sortedBy: sort)))
+      #expect(driver.state.latents.list.selected == 0)
+      await driver.press("r")
+      #expect(driver.state.latents.ids == (try store.latentIDs(sortedBy: sort, ascending: !sort.ascendsByDefault)))
+    }
+    await driver.press(">")
+    #expect(driver.state.latents.query == ListQuery())
+    await driver.press("<")
+    #expect(driver.state.latents.query.sort == LatentsState.sorts.last)
+  }
+
+  @Test mutating func theFilterAppliesWhileItIsTyped() async throws {
+    await driver.press("/")
+    await driver.type("nu_error < 0.1")
+    let expected = try sample.open().latentIDs(matching: Filter("nu_error < 0.1"))
+    #expect(driver.state.latents.ids == expected && !expected.isEmpty && expected.count < SampleStore.latents)
+    await driver.press("enter", "j")
+    #expect(!driver.state.latents.isTypingFilter && driver.state.latents.list.selected == 1)
+    await driver.press("x")
+    #expect(driver.state.latents.count == SampleStore.latents)
+  }
+
+  @Test mutating func aWrongFilterKeepsTheListAndSaysWhy() async {
+    await driver.press("/")
+    await driver.type("nu_eror < 0.1")
+    #expect(driver.state.latents.filterError != nil && driver.state.latents.count == SampleStore.latents)
+    await driver.press("enter")
+    #expect(driver.state.latents.isTypingFilter)
+    await driver.press("esc")
+    #expect(driver.state.latents.filterError == nil && !driver.state.latents.isTypingFilter)
+  }
+
+  @Test mutating func filtersFindTagsAndText() async throws {
+    try sample.open().annotate([5, 42], adding: ["refusal"])
+    await driver.press("/")
+    await driver.type("tag:refusal")
+    #expect(driver.state.latents.ids == [5, 42])
+    await driver.press("ctrl-u")
+    await driver.type("\"earth\"")
+    #expect((1..<SampleStore.latents).contains(driver.state.latents.count))
+  }
+
+  @Test mutating func keysAreTextWhileTheFilterIsTyped() async {
+    await driver.press("/")
+    await driver.type("qst?ux")
+    #expect(driver.state.latents.filter.text == "qst?ux" && driver.state.ending == nil && driver.state.overlay == nil)
+  }
+
+  @Test mutating func anOlderSearchDoesNotReplaceANewerOne() async {
+    let old = driver.state.latents.generation
+    _ = driver.sendOnly(.terminal(.input(.key(">"))))
+    let ids = driver.state.latents.ids
+    await driver.send(.list([1, 2], generation: old))
+    await driver.send(.listFailed("late", generation: old))
+    #expect(driver.state.latents.ids == ids && driver.state.latents.filterError == nil)
+  }
+
+  @Test mutating func movingKeepsTheCursorInView() async {
+    for key in ["G", "pgup", "g", "pgdn", "down", "up", "end", "home"] {
+      await driver.press(key)
+      let list = driver.state.latents.list
+      #expect((list.top..<list.top + LatentsLayout(driver.state).rowsVisible).contains(list.selected))
+      #expect(driver.state.latents.selectedID.map { driver.state.latents.rows[$0] != nil } == true)
+    }
+    await driver.send(.terminal(.input(.mouse(Mouse(.wheelDown, at: Point(row: 5, column: 5))))))
+    #expect(driver.state.latents.list.selected == 3)
+    await driver.send(.terminal(.input(.mouse(Mouse(.press, at: Point(row: 4, column: 9))))))
+    #expect(driver.state.latents.list.selected == 1)
+    await driver.send(.terminal(.input(.mouse(Mouse(.press, at: Point(row: 4, column: 9))))))
+    #expect(driver.state.screen == .latent)
+  }
+
+  @Test mutating func quittingAsksNothingAndEscapeNeverQuits() async {
+    await driver.press("esc", "esc")
+    #expect(driver.state.ending == nil)
+    await driver.press("enter", "q")
+    #expect(driver.state.screens == [.latents] && driver.state.ending == nil)
+    await driver.press("q")
+    #expect(driver.state.ending == 0)
+  }
+}
+
+@Suite struct LatentPageTests {
+  let sample: SampleStore
+  var driver: ExplorerDriver
+
+  init() async throws {
+    sample = try SampleStore()
+    driver = try await ExplorerDriver(try sample.open())
+    await driver.press("enter")
+  }
+
+  @Test func thePageShowsWhatTheStoreHolds() {
+    for part in ["Latent 5", "chat-only", "ν^ε", "Logit lens", "chat +", "base −", "above 95 %"] {
+      #expect(driver.text.contains(part), "\(part)")
+    }
+  }
+
+  @Test mutating func contextsUnfoldAndTheSelectionStaysInView() async {
+    await driver.press("enter")
+    #expect(driver.state.latent.unfolded == [0])
+    await driver.press("w", "G")
+    #expect(driver.state.latent.selected == 8)
+    let page = driver.state.pages[5]
+    #expect(page != nil)
+    guard let page else { return }
+    for key in ["up", "up", "pgup", "pgdn", "g", "G"] {
+      await driver.press(key)
+      let layout = LatentPageLayout(page, driver.state)
+      let visible = layout.scrolled.dropFirst(driver.state.latent.top).prefix(layout.scrolledRect.rows)
+      #expect(visible.contains { $0.item == driver.state.latent.selected }, "\(key)")
+    }
+  }
+
+  @Test mutating func neighboursAndTheListAreWaysOn() async {
+    await driver.press("G", "enter")
+    #expect(driver.state.latent.id == 9 && driver.state.screens == [.latents, .latent])
+    await driver.press("esc", "j", "enter", "right")
+    #expect(driver.state.latent.id == 19 && driver.state.latents.list.selected == 2)
+    await driver.press("left", "h", "h")
+    #expect(driver.state.latent.id == 5 && driver.state.message?.text.contains("first") == true)
+  }
+
+  @Test mutating func coloursFollowTheChosenScale() async {
+    await driver.press("c")
+    #expect(driver.state.latent.scale == .context)
+  }
+}
+
+@Suite struct AnnotationKeysTests {
+  let sample: SampleStore
+  var driver: ExplorerDriver
+
+  init() async throws {
+    sample = try SampleStore()
+    driver = try await ExplorerDriver(try sample.open())
+  }
+
+  @Test mutating func severalLatentsAreTaggedAtOnceAndSavedAtOnce() async throws {
+    await driver.press("space", "space", "t", "down", "enter")
+    let other = try sample.open(.readOnly)
+    #expect(try other.tags(of: [5, 42, 19]) == [5: ["false-information"], 42: ["false-information"]])
+    #expect(driver.text.contains("[x] false-information"))
+    await driver.press("down", "enter", "esc")
+    #expect(try other.tags(of: [5, 42]).isEmpty)
+  }
+
+  @Test mutating func ownWordsBecomeTags() async throws {
+    await driver.press("enter", "t")
+    await driver.type("bombs & co")
+    await driver.press("enter", "esc")
+    #expect(try sample.open().tags(of: [5]) == [5: ["bombs & co"]])
+    #expect(driver.text.contains("bombs & co"))
+    await driver.press("t")
+    await driver.type("BOMBS")
+    await driver.press("enter")
+    #expect(try sample.open().tags(of: [5]).isEmpty)
+    await driver.type("a\"b")
+    await driver.press("enter")
+    #expect(driver.state.message?.kind == .error)
+  }
+
+  @Test mutating func notesAreSavedAndAnEmptyOneIsDeleted() async throws {
+    await driver.press("n")
+    await driver.type("refuses, q?")
+    await driver.press("alt-enter", "x", "enter")
+    #expect(try sample.open().note(of: 5) == "refuses, q?\nx")
+    await driver.press("n", "ctrl-u", "enter")
+    #expect(try sample.open().note(of: 5) == nil)
+    await driver.press("n", "y", "esc")
+    #expect(try sample.open().note(of: 5) == nil)
+  }
+
+  @Test mutating func changesAreUndoneAndRedone() async throws {
+    await driver.press("t", "enter", "esc", "u")
+    #expect(try sample.open().tags(of: [5]).isEmpty && driver.state.latents.rows[5]?.tags == [])
+    await driver.press("ctrl-r")
+    #expect(try sample.open().tags(of: [5]) == [5: ["refusal"]] && driver.state.latents.rows[5]?.tags == ["refusal"])
+    await driver.press("ctrl-r")
+    #expect(driver.state.message?.text == "nothing to redo")
+  }
+
+  @Test mutating func aListFilteredByATagFollowsItsChanges() async throws {
+    await driver.press("t", "enter", "esc", "/")
+    await driver.type("tag:refusal")
+    await driver.press("enter")
+    #expect(driver.state.latents.ids == [5])
+    await driver.press("t", "enter", "esc")
+    #expect(driver.state.latents.ids == [] && driver.text.contains("no latent matches"))
+  }
+
+  @Test func aReadOnlyStoreRefusesWithAReason() async throws {
+    var driver = try await ExplorerDriver(try sample.open(.readOnly))
+    for key in ["t", "n", "u", "ctrl-r"] {
+      await driver.press(key)
+      #expect(driver.state.overlay == nil && driver.state.message?.text.contains("read-only") == true, "\(key)")
+    }
+    #expect(driver.text.contains("read-only · ready"))
+    await driver.press("s", "x", "enter")
+    #expect(driver.state.steer.run?.savedAs == nil && driver.state.message?.text.contains("not saved") == true)
+  }
+}
+
+@Suite struct BindingTests {
+  @Test(arguments: [Screen.latents, .latent, .steer])
+  func noKeyMeansTwoThings(screen: Screen) {
+    let keys = (screen.definition.bindings + GeneralBindings.always).flatMap(\.keys)
+    #expect(
+      Set(keys).count == keys.count,
+      "\(Dictionary(grouping: keys, by: \.self).filter { $1.count > 1 }.keys.map(\.name))")
+  }
+
+  @Test(arguments: [Screen.latents, .latent, .steer])
+  func helpListsEveryBinding(screen: Screen) async throws {
+    let sample = try SampleStore()
+    var driver = try await ExplorerDriver(try sample.open(), size: Size(columns: 100, rows: 60))
+    if screen == .latent { await driver.press("enter") }
+    if screen == .steer { await driver.press("s", "esc") }
+    await driver.press("?")
+    let text = driver.text
+    for binding in screen.definition.bindings + GeneralBindings.always {
+      #expect(text.contains(binding.label) && text.contains(String(binding.help.prefix(30))), "\(binding.action)")
+    }
+    await driver.press("esc")
+    #expect(driver.state.overlay == nil)
+  }
+
+  @Test func workIsCountedUntilItIsDone() async throws {
+    let sample = try SampleStore()
+    var driver = try await ExplorerDriver(try sample.open())
+    #expect(driver.state.work.isEmpty && driver.text.contains("ready"))
+    let effects = driver.sendOnly(.terminal(.input(.key(">"))))
+    #expect(effects.count == 1)
+  }
+}

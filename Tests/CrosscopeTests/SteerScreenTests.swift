@@ -1,0 +1,155 @@
+// The steer screen with a scripted engine.
+
+import Foundation
+import Storage
+import TUI
+import Testing
+
+@testable import crosscope
+
+@Suite struct SteerScreenTests {
+  let sample: SampleStore
+  var driver: ExplorerDriver
+
+  init() async throws {
+    sample = try SampleStore()
+    driver = try await ExplorerDriver(try sample.open())
+  }
+
+  @Test mutating func latentsComeFromTableAndPage() async {
+    await driver.press("space", "space", "s")
+    #expect(driver.state.screen == .steer && driver.state.steer.rows.map(\.latent) == [5, 42])
+    #expect(driver.state.latents.marked.isEmpty)
+    await driver.press("esc", "esc", "j", "enter", "s")
+    #expect(driver.state.steer.rows.map(\.latent) == [5, 42, 56])
+    await driver.press("esc", "esc", "s")
+    #expect(driver.state.steer.rows.count == 3)
+  }
+
+  @Test mutating func strengthsModesAndTogglesChangeTheRequest() async {
+    await driver.press("s", "esc", "+", "+", "-", "=")
+    #expect(driver.state.steer.request.interventions == [SteeringIntervention(latent: 5, mode: .add, strength: 1.5)])
+    await driver.press("m")
+    #expect(
+      driver.state.steer.request.interventions == [SteeringIntervention(latent: 5, mode: .difference, strength: -1)])
+    await driver.press("space")
+    #expect(driver.state.steer.request.interventions.isEmpty && driver.state.steer.rows.count == 1)
+    await driver.press("m", "space")
+    for _ in 0..<60 { await driver.press("+") }
+    #expect(driver.state.steer.rows[0].strength == SteerState.strongest)
+    #expect(driver.text.contains("!!"))
+    await driver.press("d", "d", "+")
+    #expect(driver.state.steer.rows.isEmpty && driver.state.message?.text.contains("a adds one") == true)
+  }
+
+  @Test mutating func idsAreAddedIfTheStoreHasThem() async {
+    await driver.press("S", "esc", "a")
+    await driver.type("7x")
+    await driver.press("enter")
+    #expect(driver.state.steer.rows.map(\.latent) == [7] && driver.state.latents.rows[7] != nil)
+    await driver.press("a")
+    await driver.type("600")
+    await driver.press("enter")
+    #expect(driver.state.steer.rows.count == 1 && driver.state.message?.text.contains("0 to 59") == true)
+    await driver.press("esc")
+    #expect(driver.state.overlay == nil)
+  }
+
+  @Test mutating func aRunStreamsBothAnswersAndIsSaved() async throws {
+    await driver.press("s")
+    await driver.type("How? q")
+    await driver.press("enter")
+    let run = try #require(driver.state.steer.run)
+    #expect(run.baseline == SteeringService.baselineAnswer && run.steered == SteeringService.steeredAnswer)
+    #expect(driver.text.contains("Building a bomb") && driver.text.contains("sorry"))
+    let saved = try #require(try sample.open().experiments().first)
+    #expect(run.savedAs == saved.id && saved.prompt == "How? q" && saved.kind == "steer")
+    #expect(saved.interventions == #"[{"latent":5,"mode":"add","strength":1}]"#)
+    #expect(saved.parameters == #"{"max_tokens":96,"seed":1,"temperature":0}"#)
+    #expect(saved.outputs.contains(#""steered":[{"text":"I am sorry, but I cannot help with that."}]"#))
+    #expect(saved.versions.contains("0.1.0") && !saved.created.isEmpty)
+  }
+
+  @Test func tokensThatDifferAreMarkedOnBothSides() {
+    var run = SteerRun(request: SteeringRequest(prompt: "", interventions: [], maxTokens: 1, temperature: 0, seed: 1))
+    run.baseline = ["I", " can", " help", "."]
+    run.steered = ["I", " cannot", " help", " you", "."]
+    #expect(run.differing.baseline == [1, 3] && run.differing.steered == [1, 3], "only the first four are compared")
+    run.phase = .finished(SteeringInfo())
+    #expect(run.differing.baseline == [1] && run.differing.steered == [1, 3])
+    run.steered = run.baseline
+    #expect(run.differing.baseline.isEmpty && run.differing.steered.isEmpty)
+  }
+
+  @Test mutating func escapeCancelsAndLateTokensAreDropped() async throws {
+    await driver.press("s", "x", "esc")
+    let effects = driver.sendOnly(.terminal(.input(.key("enter"))))
+    #expect(effects == [.run(driver.state.steer.request, number: 1)])
+    _ = driver.sendOnly(.steering(.steered("a"), number: 1))
+    #expect(driver.text.contains("generating, 1…"))
+    #expect(driver.sendOnly(.terminal(.input(.key("enter")))) == [])
+    #expect(driver.sendOnly(.terminal(.input(.key("j")))) == [])
+    #expect(driver.sendOnly(.terminal(.input(.key("esc")))) == [.cancelRun])
+    _ = driver.sendOnly(.steering(.steered("b"), number: 1))
+    #expect(driver.state.steer.run?.steered == ["a"] && driver.state.steer.run?.phase == .cancelled)
+    #expect(driver.state.screen == .steer)
+    let again = driver.sendOnly(.terminal(.input(.key("enter"))))
+    #expect(again == [.run(driver.state.steer.request, number: 2)])
+    _ = driver.sendOnly(.steering(.steered("late"), number: 1))
+    #expect(driver.state.steer.run?.steered == [])
+    #expect(driver.sendOnly(.terminal(.input(.key("ctrl-c")))) == [.cancelRun] && driver.state.ending == nil)
+    #expect(try sample.open().experiments().isEmpty)
+  }
+
+  @Test func aRunWaitsForTheModel() async throws {
+    var driver = try await ExplorerDriver(try sample.open())
+    #expect(driver.sendOnly(.terminal(.input(.key("S")))) == [.loadModel])
+    _ = driver.sendOnly(.modelProgress("loading 50 %"))
+    #expect(driver.sendOnly(.terminal(.input(.key("x")))) == [])
+    #expect(driver.sendOnly(.terminal(.input(.key("enter")))) == [])
+    #expect(driver.state.steer.isWaitingForModel && driver.text.contains("waiting for the model"))
+    #expect(driver.sendOnly(.modelReady("chat")) == [.run(driver.state.steer.request, number: 1)])
+  }
+
+  @Test func aMissingModelIsSaidAndTriedAgain() async throws {
+    var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(loads: false))
+    await driver.press("S", "x")
+    #expect(driver.text.contains("no model"))
+    await driver.press("enter")
+    #expect(driver.state.message?.text.contains("no such file") == true)
+    #expect(driver.asked.filter { $0 == .loadModel }.count == 2)
+  }
+
+  @Test func anErrorOfTheEngineIsShownWhereTheAnswerWouldBe() async throws {
+    var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(breaks: true))
+    await driver.press("s", "x", "enter", "j")
+    #expect(driver.text.contains("layer 14: not a number"))
+    #expect(try sample.open().experiments().isEmpty)
+  }
+
+  @Test mutating func thePromptTakesEveryPrintableKeyAndPastes() async {
+    await driver.press("s")
+    await driver.type("q? s+-dt/")
+    await driver.send(.terminal(.input(.paste("line one\r\nline two\u{1B}[31m"))))
+    #expect(driver.state.steer.prompt.text == "q? s+-dt/line one\nline two\u{1B}[31m")
+    #expect(driver.text.contains("line one↵line two␛[31m"))
+    await driver.press("tab")
+    #expect(driver.state.steer.focus == .interventions)
+    await driver.press("tab", "tab")
+    #expect(driver.state.steer.focus == .prompt)
+  }
+
+  @Test mutating func longAnswersScrollBack() async {
+    await driver.press("s", "x", "enter")
+    for index in 0..<400 { _ = driver.sendOnly(.steering(.steered(" word\(index)"), number: 0)) }
+    await driver.press("enter")
+    let number = driver.state.steer.runNumber
+    _ = driver.sendOnly(.terminal(.input(.key("enter"))))
+    for index in 0..<400 { _ = driver.sendOnly(.steering(.steered(" word\(index)"), number: number + 1)) }
+    #expect(driver.text.contains("word399"))
+    await driver.press("tab", "g")
+    #expect(driver.text.contains(" word0 ") && !driver.text.contains("word399"))
+    await driver.press("G")
+    #expect(driver.text.contains("word399"))
+  }
+}

@@ -1,0 +1,252 @@
+// The real program in a real terminal, driven through tmux: keys in, screen out, waiting for what must appear.
+
+import Foundation
+import Glibc
+import Storage
+import Testing
+
+@testable import crosscope
+
+/// A tmux server of its own with one window; gone with this object.
+final class TmuxTerminal {
+  private static let tmux = ["/usr/bin/tmux", "/bin/tmux", "/usr/local/bin/tmux"].first {
+    FileManager.default.isExecutableFile(atPath: $0)
+  }
+  static var isAvailable: Bool { tmux != nil && program != nil }
+
+  /// The program that was built together with these tests.
+  static let program: String? = {
+    let folder = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+    let path = folder.appending(path: "crosscope").path
+    return FileManager.default.isExecutableFile(atPath: path) ? path : nil
+  }()
+
+  private let socket = "crosscope-test-\(UUID().uuidString.prefix(8))"
+  /// How often the screen is looked at before giving up; each look takes a few milliseconds.
+  private static let looks = 1500
+
+  /// Opens a shell of the given size, with a short prompt.
+  init(columns: Int = 80, rows: Int = 24, environment: [String: String] = [:]) throws {
+    let variables = environment.map { "\($0)='\($1)'" }.sorted().joined(separator: " ")
+    try run(
+      [
+        "-f", "/dev/null", "new-session", "-d", "-x", "\(columns)", "-y", "\(rows)",
+        "env PS1='$ ' LC_ALL=C.UTF-8 \(variables) /bin/bash --norc -i",
+      ])
+    try run(["set", "-g", "escape-time", "0"])
+    try wait(for: "$")
+  }
+
+  deinit { _ = try? run(["kill-server"]) }
+
+  /// Types a command line into the shell.
+  func command(_ line: String) throws {
+    try run(["send-keys", "-l", line])
+    try press("Enter")
+  }
+
+  /// Starts the explorer on a store and waits for its first list.
+  func explore(_ store: String, _ options: String = "", until text: String = "by chat-specificity") throws {
+    guard let program = Self.program else { return }
+    try command("clear; \(program) explore \(store) \(options); echo \"status $?\"; stty -a | grep -o '.icanon'")
+    try wait(for: text)
+    try wait(for: "ready")
+  }
+
+  /// Presses keys, in tmux's names.
+  func press(_ keys: String...) throws { for key in keys { try run(["send-keys", key]) } }
+
+  func type(_ text: String) throws { try run(["send-keys", "-l", text]) }
+
+  func resize(columns: Int, rows: Int) throws {
+    try run(["resize-window", "-x", "\(columns)", "-y", "\(rows)"])
+  }
+
+  /// The characters on the screen.
+  func screen() throws -> String { try run(["capture-pane", "-p"]) }
+
+  /// With the escape sequences of their styles.
+  func styledScreen() throws -> String { try run(["capture-pane", "-p", "-e"]) }
+
+  /// Looks at the screen until it holds a text; an issue with the last screen, if it never does.
+  @discardableResult
+  func wait(for text: String, _ location: SourceLocation = #_sourceLocation) throws -> String {
+    var last = ""
+    for _ in 0..<Self.looks {
+      last = try screen()
+      if last.contains(text) { return last }
+    }
+    Issue.record("\"\(text)\" never appeared; the screen was\n\(last)", sourceLocation: location)
+    throw CancellationError()
+  }
+
+  /// Sends a signal to the explorer, the only child of the window's shell.
+  func signal(_ number: Int32) throws {
+    let shell = try run(["display-message", "-p", "#{pane_pid}"]).trimmed
+    let children = try String(contentsOfFile: "/proc/\(shell)/task/\(shell)/children", encoding: .utf8)
+    let child = try #require(pid_t(children.trimmed), "one child expected, found \(children)")
+    #expect(kill(child, number) == 0)
+  }
+
+  @discardableResult
+  private func run(_ arguments: [String]) throws -> String {
+    try spawn([Self.tmux ?? "tmux", "-L", socket] + arguments)
+  }
+}
+
+/// Runs a program to its end and returns what it wrote. Not through Foundation's Process, which waits for everything
+/// that the program leaves behind, and tmux leaves a server behind; output goes to a file for the same reason.
+private func spawn(_ arguments: [String]) throws -> String {
+  let output = FileManager.default.temporaryDirectory.path + "/crosscope-tmux-\(UUID().uuidString)"
+  defer { try? FileManager.default.removeItem(atPath: output) }
+  var actions = posix_spawn_file_actions_t()
+  posix_spawn_file_actions_init(&actions)
+  defer { posix_spawn_file_actions_destroy(&actions) }
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+  posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT, 0o600)
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+  var words = arguments.map { strdup($0) } + [nil]
+  defer { for word in words { free(word) } }
+  var process = pid_t()
+  guard posix_spawn(&process, arguments[0], &actions, nil, &words, environ) == 0 else { throw CancellationError() }
+  var status: Int32 = 0
+  while waitpid(process, &status, 0) < 0, errno == EINTR {}
+  return try String(contentsOfFile: output, encoding: .utf8)
+}
+
+@Suite(.serialized, .enabled(if: TmuxTerminal.isAvailable, "tmux is not installed, or the program not built"))
+struct TmuxTests {
+  let sample: SampleStore
+
+  init() throws { sample = try SampleStore() }
+
+  @Test func browsingFilteringTaggingAndNoting() throws {
+    let terminal = try TmuxTerminal()
+    try terminal.explore(sample.path)
+    try terminal.press(">", ">")
+    try terminal.wait(for: "by Δ norm ▼")
+    try terminal.type("/nu_error<0.1 and not dead")
+    try terminal.wait(for: "of 60")
+    try terminal.press("Enter", "x", "Enter")
+    try terminal.wait(for: "Contexts above 95 %")
+    try terminal.type("t")
+    try terminal.wait(for: "[ ] refusal")
+    try terminal.press("Enter")
+    try terminal.wait(for: "[x] refusal")
+    try terminal.press("Escape")
+    try terminal.type("n")
+    try terminal.wait(for: "Note on latent 5")
+    try terminal.type("refuses")
+    try terminal.press("Enter")
+    try terminal.wait(for: "note       refuses")
+    let store = try sample.open(.readOnly)
+    #expect(try store.tags(of: [5]) == [5: ["refusal"]])
+    #expect(try store.note(of: 5) == "refuses")
+    try terminal.type("uu")
+    try terminal.wait(for: "no tags")
+    try terminal.press("C-r")
+    try terminal.wait(for: "redone")
+    #expect(try store.tags(of: [5]) == [5: ["refusal"]])
+    try terminal.type("qq")
+    try terminal.wait(for: "status 0")
+    try terminal.wait(for: " icanon")
+  }
+
+  @Test func steeringWithoutAModelSaysWhatIsMissing() throws {
+    let terminal = try TmuxTerminal()
+    try terminal.explore(sample.path)
+    try terminal.type("s")
+    try terminal.wait(for: "type a prompt")
+    try terminal.type("How?")
+    try terminal.press("Enter")
+    try terminal.wait(for: "--model")
+    try terminal.press("C-c")
+    try terminal.wait(for: "status 0")
+  }
+
+  @Test func resizingRedrawsAndATinyTerminalSaysSo() throws {
+    let terminal = try TmuxTerminal()
+    try terminal.explore(sample.path)
+    try terminal.resize(columns: 120, rows: 40)
+    try terminal.wait(for: "templ")
+    try terminal.resize(columns: 30, rows: 8)
+    try terminal.wait(for: "30×8, needs 40×10")
+    try terminal.resize(columns: 80, rows: 24)
+    try terminal.wait(for: "by chat-specificity")
+    try terminal.type("q")
+    try terminal.wait(for: "status 0")
+  }
+
+  @Test func suspendingGivesTheTerminalBackAndReturns() throws {
+    let terminal = try TmuxTerminal()
+    try terminal.explore(sample.path)
+    try terminal.press("j", "C-z")
+    try terminal.wait(for: "Stopped")
+    try terminal.command("stty -a | grep -o '.icanon'")
+    try terminal.wait(for: " icanon")
+    try terminal.command("fg")
+    try terminal.wait(for: "Latent 42")
+    try terminal.type("j")
+    try terminal.wait(for: "Latent 19")
+    try terminal.type("q")
+  }
+
+  @Test(arguments: [(SIGTERM, 143), (SIGHUP, 129), (SIGINT, 0), (SIGSEGV, 139), (SIGABRT, 134), (SIGTRAP, 133)])
+  func signalsLeaveASaneTerminal(number: Int32, status: Int) throws {
+    let terminal = try TmuxTerminal()
+    try terminal.explore(sample.path)
+    try terminal.signal(number)
+    try terminal.wait(for: "status \(status)")
+    let after = try terminal.wait(for: " icanon")
+    #expect(!after.contains("by chat-specificity"), "the alternate screen is left")
+    try terminal.command("echo still he're'")
+    try terminal.wait(for: "\nstill here")
+  }
+
+  @Test(arguments: ["xterm-256color", "screen", "linux", "vt100", "tmux-256color"])
+  func commonTerminalsAreDrawnOn(term: String) throws {
+    let terminal = try TmuxTerminal(environment: ["TERM": term])
+    try terminal.explore(sample.path, "--ascii")
+    try terminal.press("Down")
+    try terminal.wait(for: "Latent 42")
+    try terminal.press("Enter")
+    try terminal.wait(for: "Contexts above 95 %")
+    #expect(try terminal.screen().utf8.allSatisfy { $0 < 0x80 })
+    try terminal.type("qq")
+    try terminal.wait(for: "status 0")
+  }
+
+  @Test func withoutColoursNothingIsColoured() throws {
+    let terminal = try TmuxTerminal(environment: ["NO_COLOR": "1", "TERM": "xterm-256color"])
+    try terminal.explore(sample.path)
+    #expect(try !terminal.styledScreen().contains(/\u{1B}\[[0-9;]*(3[0-8]|4[0-8]|9[0-7])[;m]/))
+    try terminal.type("q")
+    try terminal.wait(for: "status 0")
+    let coloured = try TmuxTerminal(environment: ["NO_COLOR": "", "TERM": "xterm-256color"])
+    try coloured.explore(sample.path)
+    #expect(try coloured.styledScreen().contains("\u{1B}[38;5;"))
+  }
+
+  @Test(arguments: [
+    ("TERM=dumb ", "cannot move its cursor"), ("TERM=nonsense ", "names no terminal"), ("TERM= ", "names no terminal"),
+  ])
+  func unusableTerminalsGetOneLine(prefix: String, reason: String) throws {
+    let terminal = try TmuxTerminal(columns: 200)
+    let program = try #require(TmuxTerminal.program)
+    try terminal.command("\(prefix)\(program) explore \(sample.path); echo \"status $?\"")
+    let screen = try terminal.wait(for: "status 1")
+    #expect(screen.contains(reason))
+    try terminal.command("clear; \(program) explore \(sample.path) < /dev/null; echo \"status $?\"")
+    #expect(try terminal.wait(for: "status 1").contains("not a terminal"))
+  }
+
+  @Test func aStoreThatIsNotThereOrATinyTerminalGetsOneLine() throws {
+    let terminal = try TmuxTerminal(columns: 200)
+    let program = try #require(TmuxTerminal.program)
+    try terminal.command("\(program) explore /nowhere.crosscope; echo \"status $?\"")
+    #expect(try terminal.wait(for: "status 1").contains("/nowhere.crosscope: no such file"))
+    try terminal.resize(columns: 39, rows: 24)
+    try terminal.command("clear; \(program) explore \(sample.path); echo \"status $?\"")
+    #expect(try terminal.wait(for: "status 1").contains("the terminal is 39×24"))
+  }
+}
