@@ -31,15 +31,10 @@ struct Explore: AsyncParsableCommand {
     let summary = StoreSummary(
       name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
       nLatents: try opened.latentCount(), isWritable: opened.isWritable)
-    let runner = EffectRunner(store: opened, steering: steeringService(opened))
+    let runner = EffectRunner(store: opened, steering: .live(ModelOwner(store: opened, model: model, adapter: adapter)))
     let ending = try await Self.explore(summary, runner, asciiOnly: ascii)
     opened.close()
     if ending != 0 { throw ExitCode(128 + ending) }
-  }
-
-  /// The engine for this store.
-  private func steeringService(_ store: Store) -> SteeringService {
-    .unavailable("steering needs the chat model: give it with --model and --adapter")
   }
 
   @MainActor
@@ -84,15 +79,5 @@ enum ExploreError: Error, Equatable, CustomStringConvertible {
     case .terminalTooSmall(let size):
       "the terminal is \(size.columns)×\(size.rows), the explorer needs 40×10: enlarge it and start again"
     }
-  }
-}
-
-extension SteeringService {
-  /// For a store whose models are not there; everything but steering works.
-  static func unavailable(_ reason: String) -> SteeringService {
-    struct Unavailable: Error, CustomStringConvertible { let description: String }
-    return SteeringService(
-      load: { _ in throw Unavailable(description: reason) },
-      run: { _ in AsyncThrowingStream { $0.finish(throwing: Unavailable(description: reason)) } })
   }
 }

@@ -1,13 +1,7 @@
 // What the explorer asks of the engine, as closures: the program plugs the real one in, tests a scripted one.
 // Owns: the vocabulary of a steering run. Refuses: models, tensors and tokens; text goes in and comes out.
 
-/// How an intervention edits the chat model's residual stream (modes add and difference of the method).
-enum SteeringMode: String, Sendable, Codable, CaseIterable {
-  /// h += strength · largest activation · unit chat direction.
-  case add
-  /// h += strength · f(x) · (chat direction − base direction); −1 removes what chat added.
-  case difference
-}
+import Diffing
 
 /// One latent's part in a run.
 struct SteeringIntervention: Sendable, Equatable, Codable {

@@ -2,6 +2,7 @@
 // Owns: what is to be run and what came of the last run. Refuses: models; SteeringService has them.
 // Runs are in SteerScreen+Run.swift, drawing in SteerScreen+Draw.swift.
 
+import Diffing
 import Storage
 import TUI
 
