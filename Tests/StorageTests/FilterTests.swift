@@ -107,7 +107,7 @@ import Testing
         _ = try store.latentCount(matching: Filter(text))
         accepted += 1
       } catch {
-        guard case .filter(let position, let message)? = error as? StorageError else {
+        guard case .filter(let position, let message) = error else {
           Issue.record("\(text.debugDescription): \(error)")
           continue
         }
