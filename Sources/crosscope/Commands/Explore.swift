@@ -45,7 +45,10 @@ struct Explore: AsyncParsableCommand {
     guard terminal.size.columns >= smallest.columns, terminal.size.rows >= smallest.rows else {
       throw ExploreError.terminalTooSmall(terminal.size)
     }
-    return await ExplorerLoop(store: summary, runner: runner, terminal: terminal, asciiOnly: asciiOnly).run()
+    let loop = ExplorerLoop(store: summary, runner: runner, terminal: terminal, asciiOnly: asciiOnly)
+    let ending = await loop.run()
+    withExtendedLifetime(loop) {}
+    return ending
   }
 
   /// The demo store, below the current folder or beside the program.
