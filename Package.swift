@@ -22,12 +22,18 @@ let package = Package(
       name: "CTerminal",
       cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
       linkerSettings: [.linkedLibrary("ncursesw"), .linkedLibrary("tinfo")]),
-    .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+    .target(
+      name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+    .target(
+      name: "CSQLite",
+      cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
+      linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(name: "Kernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: strict),
     .target(name: "Inference", dependencies: ["Kernels"], swiftSettings: strict),
     .target(name: "Diffing", dependencies: ["Inference"], swiftSettings: strict),
-    .target(name: "Storage", dependencies: [.product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
+    .target(
+      name: "Storage", dependencies: ["CSQLite", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
     .target(name: "TUI", dependencies: ["CTerminal"], swiftSettings: strict),
     .executableTarget(
       name: "crosscope",
@@ -36,14 +42,19 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    .target(
+      name: "TestSupport", dependencies: ["Inference"], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: strict),
     .testTarget(
-      name: "InferenceTests", dependencies: ["Inference"], resources: [.copy("Fixtures")], swiftSettings: strict),
+      name: "InferenceTests", dependencies: ["Inference", "TestSupport"], resources: [.copy("Fixtures")],
+      swiftSettings: strict),
     .testTarget(
-      name: "DiffingTests", dependencies: ["Diffing"], resources: [.copy("Fixtures")], swiftSettings: strict),
+      name: "DiffingTests", dependencies: ["Diffing", "TestSupport"], resources: [.copy("Fixtures")],
+      swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
     .testTarget(name: "TUITests", dependencies: ["TUI"], resources: [.copy("Goldens")], swiftSettings: strict),
     .testTarget(
-      name: "CrosscopeTests", dependencies: ["crosscope"], resources: [.copy("Goldens")], swiftSettings: strict),
+      name: "CrosscopeTests", dependencies: ["crosscope", "TestSupport"], resources: [.copy("Goldens")],
+      swiftSettings: strict),
   ]
 )

@@ -111,7 +111,7 @@ public struct ActivationShards: Sendable {
     let path = folder + "/activations.json"
     let file = try MappedFile(path: path)
     do {
-      return try JSONDecoder().decode(ActivationIndex.self, from: Data(file.bytes))
+      return try JSONDecoder().decode(ActivationIndex.self, from: file.contents())
     } catch {
       throw .fileMalformed(
         path: path, place: "JSON", expected: "an index of activation shards", found: "something else")

@@ -103,7 +103,7 @@ func readJSON<Value: Decodable>(_ type: Value.Type, _ path: String) throws(Diffi
     throw .configurationInvalid(path: path, key: "the file", expected: "at most 1 MB", found: "\(file.count) bytes")
   }
   do {
-    return try JSONDecoder().decode(type, from: Data(file.bytes))
+    return try JSONDecoder().decode(type, from: file.contents())
   } catch DecodingError.typeMismatch(let type, let context) {
     let key = context.codingPath.map(\.stringValue).joined(separator: ".")
     throw .configurationInvalid(

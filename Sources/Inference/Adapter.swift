@@ -116,7 +116,7 @@ extension Adapter {
       let file = try MappedFile(path: path)
       let raw: Raw
       do {
-        raw = try JSONDecoder().decode(Raw.self, from: Data(file.bytes))
+        raw = try JSONDecoder().decode(Raw.self, from: file.contents())
       } catch {
         throw .fileMalformed(
           path: path, place: "JSON", expected: "a PEFT adapter configuration", found: "\(type(of: error))")

@@ -90,7 +90,7 @@ public final class PackedMatrix: Sendable {
   }
 
   /// y (+)= x·Wᵀ: x `[count, columns]`, y `[count, rows]`, both row-major and dense unless a stride says otherwise.
-  /// Up to eight rows go through the mat-vec kernels, where a row's result is the same alone and in company; more go
+  /// Few rows go through the mat-vec kernels, eight at a time, where a row's result is the same alone and in company; more go
   /// through OpenBLAS on weights widened a slice at a time.
   public func multiply(
     _ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>, accumulate: Bool = false,
@@ -99,14 +99,18 @@ public final class PackedMatrix: Sendable {
     guard count > 0 else { return }
     let (ldx, ldy) = (xStride ?? columns, yStride ?? rows)
     if count <= PackedMatrix.fewRows {
-      multiplyFew(x, count: count, ldx: ldx, into: y, ldy: ldy, accumulate: accumulate)
+      for first in stride(from: 0, to: count, by: 8) {
+        multiplyFew(
+          x + first * ldx, count: min(8, count - first), ldx: ldx, into: y + first * ldy, ldy: ldy,
+          accumulate: accumulate)
+      }
     } else {
       multiplyMany(x, count: count, ldx: ldx, into: y, ldy: ldy, accumulate: accumulate)
     }
   }
 
   /// Rows up to which decoding's kernels serve; above it arithmetic, not reading weights, is the bound.
-  public static let fewRows = 8
+  public static let fewRows = 24
   private static let sliceRows = 192
 
   private func multiplyFew(

@@ -8,9 +8,17 @@ struct Crosscope: AsyncParsableCommand {
     abstract: "Find out what chat fine-tuning put into a language model, and prove it by steering.",
     version: "0.1.0",
     subcommands: [
+      Steer.self,
       Generate.self,
       Forward.self,
       Tokenize.self,
+      Encode.self,
+      Scale.self,
+      Build.self,
+      Harvest.self,
+      Train.self,
+      Score.self,
+      Index.self,
       Bench.self,
     ])
 }

@@ -2,20 +2,21 @@
 // residual stream after blocks 0, 14, 29, then logits, steered logits, greedy tokens.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
 @testable import Kernels
 
-@Suite(.enabled(if: DemoModel.isPresent, Comment(rawValue: DemoModel.skipped)))
+@Suite(.enabled(if: RealModel.path != nil, RealModel.missing))
 struct LlamaParityTests {
   let model: Llama
   let reference: SafetensorsFile
   let ids: [Int32]
 
   init() throws {
-    model = try Llama(gguf: GGUFFile(path: try #require(DemoModel.path)))
-    reference = try SafetensorsFile(path: fixture("smollm2/forward.safetensors"))
+    model = try Llama(gguf: GGUFFile(path: try #require(RealModel.path)))
+    reference = try SafetensorsFile(path: fixturePath("smollm2/forward.safetensors"))
     ids = try reference.ints(named: "input_ids").map(Int32.init)
   }
 

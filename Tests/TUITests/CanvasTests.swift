@@ -90,7 +90,7 @@ import Testing
     for row in 0..<10 { canvas.put(generator.text(60), row: row, column: 0) }
     canvas.put("─│┌█▌…→“”", row: 0, column: 0)
     #expect(canvas.text.utf8.allSatisfy { $0 == 0x0A || (0x20..<0x7F).contains($0) })
-    #expect(canvas.text.hasPrefix("-|+#=.>\"\""))
+    #expect(canvas.text.hasPrefix("-|+#=~>\"\""))
   }
 
   @Test func emptyCanvasesAndRectsAreHarmless() {
@@ -105,7 +105,7 @@ import Testing
         small.help([HelpSection("a", [KeyHint("q", "quit")])], title: "Help", top: 0, in: small.bounds)
         small.breadcrumbs(["one", "two"], right: "three", in: small.bounds.line(0))
         small.statusLine("message", right: "ready", in: small.bounds.line(1))
-        small.keyBar([KeyHint("q", "quit")], last: KeyHint("?", "help"), in: small.bounds.line(2))
+        small.keyBar([KeyHint("q", "quit")], last: [KeyHint("?", "help")], in: small.bounds.line(2))
         small.bar(0.5, in: small.bounds)
         small.input(LineEditor("hello"), label: "> ", in: small.bounds)
         small.paragraph(LineEditor("hello"), in: small.bounds)

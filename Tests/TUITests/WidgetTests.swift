@@ -108,9 +108,9 @@ import Testing
   @Test func theKeyBarKeepsHelpWhenOthersDoNotFit() {
     var canvas = Canvas(size: Size(columns: 24, rows: 1))
     canvas.keyBar(
-      [KeyHint("Enter", "open"), KeyHint("s", "steer"), KeyHint("t", "tag")], last: KeyHint("?", "help"),
+      [KeyHint("Enter", "open"), KeyHint("s", "steer"), KeyHint("t", "tag")], last: [KeyHint("?", "help")],
       in: canvas.bounds)
-    #expect(canvas.text == " Enter open  ? help\n" || canvas.text == " Enter open  s steer  ? help\n".prefix(24) + "")
+    #expect(canvas.text == " Enter open  ? help\n")
   }
 
   @Test func splitsCoverTheWhole() {

@@ -23,21 +23,22 @@ public struct HelpSection: Hashable, Sendable {
 }
 
 extension Canvas {
-  /// Where one is, the last part in bold, and what is worth knowing at the right.
+  /// Where one is, the last part in bold, and what is worth knowing at the right, as far as there is room for it.
   public mutating func breadcrumbs(_ parts: [String], right: String = "", in rect: Rect) {
     fill(rect, style: Style(.plain, on: .panel))
+    let room = Rect(row: rect.row, column: rect.column, rows: rect.rows, columns: rect.columns - 1)
     var column = rect.column + 1
-    let room = Rect(row: rect.row, column: rect.column, rows: 1, columns: rect.columns - 1)
-    let note = truncated(right, to: max(0, rect.columns / 2))
-    let left = Rect(row: rect.row, column: rect.column, rows: 1, columns: rect.columns - displayWidth(note) - 3)
     for (index, part) in parts.enumerated() {
-      let isLast = index == parts.count - 1
-      if index > 0 { column = put(" › ", row: rect.row, column: column, style: Style(.muted, on: .panel), clip: left) }
-      let style = isLast ? Style(.title, on: .panel, .bold) : Style(.plain, on: .panel)
+      let style = index == parts.count - 1 ? Style(.title, on: .panel, .bold) : Style(.plain, on: .panel)
+      if index > 0 { column = put(" › ", row: rect.row, column: column, style: Style(.muted, on: .panel), clip: room) }
       column = put(
-        truncated(part, to: left.endColumn - column), row: rect.row, column: column, style: style, clip: left)
+        truncated(part, to: room.endColumn - column), row: rect.row, column: column, style: style, clip: room)
     }
-    put(note, row: rect.row, endingBefore: rect.endColumn - 1, style: Style(.muted, on: .panel), clip: room)
+    let spare = room.endColumn - column - 3
+    guard spare >= min(displayWidth(right), 12) else { return }
+    put(
+      truncated(right, to: spare), row: rect.row, endingBefore: room.endColumn, style: Style(.muted, on: .panel),
+      clip: room)
   }
 
   /// A title on a thin rule, with a note at its right end.
@@ -55,17 +56,16 @@ extension Canvas {
     }
   }
 
-  /// The keys of the moment; those that do not fit are left out, and a key for help comes last if given.
-  public mutating func keyBar(_ hints: [KeyHint], last: KeyHint? = nil, in rect: Rect) {
+  /// The keys of the moment; those that do not fit are left out, but never those of `last`.
+  public mutating func keyBar(_ hints: [KeyHint], last: [KeyHint] = [], in rect: Rect) {
     func width(_ hint: KeyHint) -> Int { displayWidth(hint.keys) + 1 + displayWidth(hint.action) + 2 }
-    var room = rect.columns - 1 - (last.map(width) ?? 0)
+    var room = rect.columns - 1 - last.reduce(0) { $0 + width($1) }
     var column = rect.column + 1
-    var shown = hints.prefix { hint in
+    let shown = hints.prefix { hint in
       room -= width(hint)
-      return room >= -2
+      return room >= (last.isEmpty ? -2 : 0)
     }
-    if let last { shown.append(last) }
-    for hint in shown {
+    for hint in shown + last {
       column = put(hint.keys, row: rect.row, column: column, style: Style(.key, .bold), clip: rect)
       column = put(" " + hint.action, row: rect.row, column: column, style: .muted, clip: rect) + 2
     }

@@ -26,6 +26,11 @@ public struct FlowToken: Hashable, Sendable {
 public struct FlowSpan: Hashable, Sendable {
   public var text: String
   public var style: Style
+
+  public init(text: String, style: Style) {
+    self.text = text
+    self.style = style
+  }
 }
 
 /// A line of spans.

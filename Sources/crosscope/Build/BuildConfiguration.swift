@@ -51,7 +51,7 @@ struct BuildConfiguration: Codable, Equatable {
   /// Reads and checks a configuration.
   /// - Throws: `CommandError.inputInvalid` naming the key that is missing, unknown or out of range.
   init(path: String) throws {
-    let data = Data(try MappedFile(path: path).bytes)
+    let data = try MappedFile(path: path).contents()
     func invalid(_ expected: String, _ found: String) -> CommandError {
       .inputInvalid(source: path, expected: expected, found: found)
     }

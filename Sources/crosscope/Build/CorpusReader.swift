@@ -17,7 +17,7 @@ enum CorpusReader {
     let file = try MappedFile(path: path)
     let decoder = JSONDecoder()
     var texts: [CorpusText] = []
-    for (number, line) in file.bytes.split(separator: UInt8(ascii: "\n")).enumerated() {
+    for (number, line) in file.contents().split(separator: UInt8(ascii: "\n")).enumerated() {
       let rendered: RenderedChat
       do {
         let parsed = try decoder.decode(Line.self, from: Data(line))

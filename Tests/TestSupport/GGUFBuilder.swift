@@ -1,7 +1,7 @@
 // Builds small GGUF files byte by byte, right ones and wrong ones.
 
-struct GGUFBuilder {
-  enum Value {
+public struct GGUFBuilder {
+  public enum Value {
     case uint32(UInt32)
     case float32(Float)
     case bool(Bool)
@@ -13,24 +13,30 @@ struct GGUFBuilder {
     case raw(UInt32, [UInt8])
   }
 
-  struct Tensor {
-    var name: String
-    var dimensions: [UInt64]
-    var type: UInt32
-    var offset: UInt64
+  public struct Tensor {
+    public var name: String
+    public var dimensions: [UInt64]
+    public var type: UInt32
+    public var offset: UInt64
+
+    public init(name: String, dimensions: [UInt64], type: UInt32, offset: UInt64) {
+      (self.name, self.dimensions, self.type, self.offset) = (name, dimensions, type, offset)
+    }
   }
 
-  var magic: UInt32 = 0x4655_4747
-  var version: UInt32 = 3
-  var tensorCount: UInt64?
-  var keyCount: UInt64?
-  var metadata: [(String, Value)] = []
-  var tensors: [Tensor] = []
-  var data: [UInt8] = []
-  var alignment = 32
+  public var magic: UInt32 = 0x4655_4747
+  public var version: UInt32 = 3
+  public var tensorCount: UInt64?
+  public var keyCount: UInt64?
+  public var metadata: [(String, Value)] = []
+  public var tensors: [Tensor] = []
+  public var data: [UInt8] = []
+  public var alignment = 32
+
+  public init() {}
 
   /// Two tensors, every kind of metadata.
-  static var small: GGUFBuilder {
+  public static var small: GGUFBuilder {
     var builder = GGUFBuilder()
     builder.metadata = [
       ("general.architecture", .string("llama")), ("a.count", .uint32(7)), ("a.rate", .float32(0.5)),
@@ -46,11 +52,11 @@ struct GGUFBuilder {
     return builder
   }
 
-  static func bytes<T>(_ value: T) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
-  static func bytes(_ text: String) -> [UInt8] { bytes(UInt64(text.utf8.count)) + Array(text.utf8) }
+  public static func bytes<T>(_ value: T) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
+  public static func bytes(_ text: String) -> [UInt8] { bytes(UInt64(text.utf8.count)) + Array(text.utf8) }
 
   /// The bytes before the data section, padded.
-  var header: [UInt8] {
+  public var header: [UInt8] {
     var out = Self.bytes(magic) + Self.bytes(version)
     out += Self.bytes(tensorCount ?? UInt64(tensors.count)) + Self.bytes(keyCount ?? UInt64(metadata.count))
     for (key, value) in metadata { out += Self.bytes(key) + Self.encode(value) }
@@ -63,7 +69,7 @@ struct GGUFBuilder {
     return out
   }
 
-  var file: [UInt8] { header + data }
+  public var file: [UInt8] { header + data }
 
   private static func encode(_ value: Value) -> [UInt8] {
     switch value {

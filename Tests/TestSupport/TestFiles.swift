@@ -3,33 +3,28 @@ import Foundation
 import Testing
 
 /// A folder that goes when the object goes.
-final class TemporaryFolder {
-  let path: String
+public final class TemporaryFolder {
+  public let path: String
 
-  init() {
+  public init() {
     path = FileManager.default.temporaryDirectory.appendingPathComponent("crosscope-\(UUID().uuidString)").path
     try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
-  func file(_ name: String, _ bytes: [UInt8]) throws -> String {
+  public func file(_ name: String, _ bytes: [UInt8]) throws -> String {
     let path = self.path + "/" + name
     try Data(bytes).write(to: URL(fileURLWithPath: path))
     return path
   }
 
-  var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] }
-}
-
-func fixture(_ name: String) throws -> Data {
-  let url = try #require(Bundle.module.url(forResource: "Fixtures/" + name, withExtension: nil), "no fixture \(name)")
-  return try Data(contentsOf: url)
+  public var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] }
 }
 
 /// The model that parity tests need: CROSSCOPE_MODEL, else the cache that `make test` fills.
-enum RealModel {
-  static let path: String? = {
+public enum RealModel {
+  public static let path: String? = {
     let environment = ProcessInfo.processInfo.environment
     let name = "SmolLM2-135M-Instruct.Q4_1.gguf"
     let candidates = [
@@ -41,14 +36,14 @@ enum RealModel {
     return candidates.compactMap { $0 }.first { FileManager.default.fileExists(atPath: $0) }
   }()
 
-  static let missing: Comment = "the model is absent: run scripts/fetch-model, or set CROSSCOPE_MODEL"
+  public static let missing: Comment = "the model is absent: run scripts/fetch-model, or set CROSSCOPE_MODEL"
 }
 
 /// A small seeded generator, so that a failing case can be repeated.
-struct SeededGenerator: RandomNumberGenerator {
+public struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
-  init(_ seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
-  mutating func next() -> UInt64 {
+  public init(_ seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
+  public mutating func next() -> UInt64 {
     state ^= state << 13
     state ^= state >> 7
     state ^= state << 17

@@ -1,0 +1,35 @@
+# The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
+.PHONY: help demo test bench format lint data clean
+
+CROSSCOPE = .build/release/crosscope
+SWIFT_FILES = Package.swift Sources Tests
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: ## build, fetch the model, open the explorer on the demo store
+	@scripts/setup
+	@model=$$(scripts/fetch-model) && swift build -c release --product crosscope \
+	  && exec $(CROSSCOPE) explore data/demo/demo.crosscope --model "$$model"
+
+test: ## check the style and run all tests, with the real model
+	@scripts/setup --tests
+	@model=$$(scripts/fetch-model) && $(MAKE) --no-print-directory lint && scripts/test "$$model"
+
+bench: ## measure this machine (CSV)
+	@scripts/setup
+	@model=$$(scripts/fetch-model) && swift build -c release --product crosscope >&2 \
+	  && $(CROSSCOPE) bench --model "$$model"
+
+format: ## bring the sources into the project's style
+	swift format --in-place --recursive $(SWIFT_FILES)
+
+lint: ## fail where the sources are not in the project's style
+	swift format lint --strict --recursive $(SWIFT_FILES)
+
+data: ## build the demo's crosscoder and store again (long)
+	@scripts/setup
+	@scripts/fetch-model >/dev/null && swift build -c release --product crosscope && $(CROSSCOPE) build data/demo.json
+
+clean: ## remove what was built; the model's cache stays
+	swift package clean

@@ -1,0 +1,184 @@
+// What a latent's page shows besides its metrics: contexts, tokens, logit lens, histograms, neighbours.
+// Owns: the typed rows of those tables. Refuses: any knowledge of tokenizers; a token is its bytes.
+
+/// One entry of the vocabulary, so that contexts can be shown without a model.
+public struct TokenRecord: Sendable, Equatable, Identifiable {
+  public var id: Int32
+  /// What the token stands for; may be part of a UTF-8 character.
+  public var bytes: [UInt8]
+  /// A control token such as a turn marker; `bytes` is then its name.
+  public var isSpecial: Bool
+
+  public init(id: Int32, bytes: [UInt8], isSpecial: Bool = false) {
+    self.id = id
+    self.bytes = bytes
+    self.isSpecial = isSpecial
+  }
+
+  /// The bytes as text, with U+FFFD for what is not UTF-8. Untrusted: may hold control characters.
+  public var text: String { String(decoding: bytes, as: UTF8.self) }
+}
+
+/// A window of a corpus, shared by all latents that have an example in it.
+public struct SequenceRecord: Sendable, Equatable, Identifiable {
+  public var id: Int32
+  public var tokenIDs: [Int32]
+  /// Where the text comes from, for instance "plain" or "chat".
+  public var corpus: String
+  /// For each token whether it belongs to the chat template.
+  public var templateMask: [Bool]
+
+  /// - Parameter templateMask: as long as `tokenIDs`; nil means that no token belongs to the template.
+  public init(id: Int32, tokenIDs: [Int32], corpus: String, templateMask: [Bool]? = nil) {
+    self.id = id
+    self.tokenIDs = tokenIDs
+    self.corpus = corpus
+    self.templateMask = templateMask ?? [Bool](repeating: false, count: tokenIDs.count)
+  }
+}
+
+/// A context in which a latent is active, as it is written.
+public struct ExampleRecord: Sendable, Equatable {
+  public var latent: Int32
+  /// Band of the context's largest activation as share of the latent's maximum: 0 up to 25 %, 1 to 50, 2 to 75,
+  /// 3 to 95, 4 above (5: beyond the recorded maximum, in imported stores).
+  public var quantile: Int
+  /// Order within the band, from 0.
+  public var rank: Int
+  /// `SequenceRecord.id`.
+  public var sequence: Int32
+  /// Positions in the sequence where the latent is active, strictly rising, at least one.
+  public var positions: [Int32]
+  /// The scaled activation at each of `positions`, above 0. The largest is stored exactly, the others to within
+  /// 1/65534 of it.
+  public var values: [Float]
+
+  public init(latent: Int32, quantile: Int, rank: Int, sequence: Int32, positions: [Int32], values: [Float]) {
+    self.latent = latent
+    self.quantile = quantile
+    self.rank = rank
+    self.sequence = sequence
+    self.positions = positions
+    self.values = values
+  }
+}
+
+/// A context as it is read: an example with its sequence.
+public struct Context: Sendable, Equatable {
+  public var example: ExampleRecord
+  public var sequence: SequenceRecord
+  /// The largest of the example's values, in scaled units.
+  public var maxActivation: Float
+  /// The position of that value: the first, if it occurs more than once.
+  public var peak: Int
+
+  /// The activation at each token of the sequence, 0 where the latent is silent.
+  public var activations: [Float] {
+    var activations = [Float](repeating: 0, count: sequence.tokenIDs.count)
+    for (position, value) in zip(example.positions, example.values) { activations[Int(position)] = value }
+    return activations
+  }
+}
+
+/// How often a latent is active how strongly on one corpus, in bins of equal width; silent tokens are not counted.
+public struct HistogramRecord: Sendable, Equatable {
+  public var latent: Int32
+  public var corpus: String
+  /// The lower edge of the first bin and the upper edge of the last, in scaled units.
+  public var low: Double
+  public var high: Double
+  public var counts: [Int32]
+
+  public init(latent: Int32, corpus: String, low: Double, high: Double, counts: [Int32]) {
+    self.latent = latent
+    self.corpus = corpus
+    self.low = low
+    self.high = high
+    self.counts = counts
+  }
+}
+
+/// A direction whose effect on the logits was taken.
+public enum LogitDirection: String, Sendable, CaseIterable {
+  /// d_j^base, d_j^chat, and d_j^chat − d_j^base.
+  case base, chat, difference
+}
+
+/// A token and its change of logit.
+public struct TokenScore: Sendable, Equatable {
+  public var token: Int32
+  public var value: Float
+
+  public init(token: Int32, value: Float) {
+    self.token = token
+    self.value = value
+  }
+}
+
+/// Logit lens: the tokens that a decoder direction promotes and suppresses most, strongest first.
+public struct LogitLensRecord: Sendable, Equatable {
+  public var latent: Int32
+  public var direction: LogitDirection
+  public var promoted: [TokenScore]
+  public var suppressed: [TokenScore]
+
+  public init(latent: Int32, direction: LogitDirection, promoted: [TokenScore], suppressed: [TokenScore]) {
+    self.latent = latent
+    self.direction = direction
+    self.promoted = promoted
+    self.suppressed = suppressed
+  }
+}
+
+/// In which respect two latents are close.
+public enum NeighbourKind: String, Sendable, CaseIterable {
+  /// Cosine of their chat directions, of their base directions, and of d_j^chat with d_k^base for a twin
+  /// (one chat-only, one base-only latent of the same concept).
+  case chat, base, twin
+}
+
+/// A latent close to another.
+public struct NeighbourRecord: Sendable, Equatable {
+  public var latent: Int32
+  public var kind: NeighbourKind
+  public var other: Int32
+  public var cosine: Double
+
+  public init(latent: Int32, kind: NeighbourKind, other: Int32, cosine: Double) {
+    self.latent = latent
+    self.kind = kind
+    self.other = other
+    self.cosine = cosine
+  }
+}
+
+/// A text about a latent that a program or another person wrote; a user's own words are its note.
+public struct ExplanationRecord: Sendable, Equatable {
+  public var latent: Int32
+  /// Who says so; one explanation a source.
+  public var source: String
+  public var text: String
+
+  public init(latent: Int32, source: String, text: String) {
+    self.latent = latent
+    self.source = source
+    self.text = text
+  }
+}
+
+/// All that a latent's page shows, read in one transaction.
+public struct LatentPage: Sendable, Equatable {
+  public var latent: LatentRecord
+  /// In alphabetical order.
+  public var tags: [String]
+  public var note: String?
+  public var explanations: [ExplanationRecord]
+  /// Strongest band first, then by rank.
+  public var contexts: [Context]
+  public var logits: [LogitLensRecord]
+  public var histograms: [HistogramRecord]
+  /// By kind, most similar first.
+  public var neighbours: [NeighbourRecord]
+  /// Every token that the contexts and the logit lens name and that the store knows.
+  public var tokens: [Int32: TokenRecord]
+}

@@ -1,0 +1,73 @@
+// A filter as an SQL condition on the table latent.
+// Owns: the translation. Refuses: to put any text of the user into SQL; all of it is bound. Column names come from
+// LatentColumn alone.
+
+import GRDB
+
+/// A condition with the values bound to its question marks, in order.
+struct SQLCondition {
+  var sql: String
+  var arguments: [DatabaseValue] = []
+
+  static let always = SQLCondition(sql: "1")
+  static let never = SQLCondition(sql: "0")
+}
+
+extension FilterNode {
+  /// Always 0 or 1, never NULL: a comparison with a missing value is false.
+  /// - Parameter sequences: the sequences that hold a text, as an SQL list.
+  func condition(sequences: (TextPattern) throws -> SQLCondition) throws -> SQLCondition {
+    switch self {
+    case .and(let nodes): return Self.join(try nodes.map { try $0.condition(sequences: sequences) }, with: " AND ")
+    case .or(let nodes): return Self.join(try nodes.map { try $0.condition(sequences: sequences) }, with: " OR ")
+    case .not(let node):
+      let condition = try node.condition(sequences: sequences)
+      return SQLCondition(sql: "NOT (\(condition.sql))", arguments: condition.arguments)
+    case .compare(let column, let comparison, let number):
+      return SQLCondition(
+        sql: "(latent.\(column.rawValue) IS NOT NULL AND latent.\(column.rawValue) \(comparison.rawValue) ?)",
+        arguments: [number.databaseValue])
+    case .tag(let name):
+      return SQLCondition(
+        sql: "latent.id IN (SELECT tag.latent FROM tag WHERE tag.name = ? COLLATE NOCASE)",
+        arguments: [name.databaseValue])
+    case .latentClass(let latentClass):
+      return SQLCondition(sql: "latent.class = ?", arguments: [latentClass.rawValue.databaseValue])
+    case .dead: return SQLCondition(sql: "latent.dead = 1")
+    case .text(let text): return try Self.search(for: text, sequences: sequences)
+    }
+  }
+
+  private static func join(_ conditions: [SQLCondition], with word: String) -> SQLCondition {
+    SQLCondition(
+      sql: "(" + conditions.map(\.sql).joined(separator: word) + ")", arguments: conditions.flatMap(\.arguments))
+  }
+
+  private static func search(
+    for text: String, sequences: (TextPattern) throws -> SQLCondition
+  ) throws -> SQLCondition {
+    // An empty text would otherwise be found in every tag.
+    guard text.contains(where: { !$0.isWhitespace }) else { return .never }
+    let tags = SQLCondition(
+      sql: "latent.id IN (SELECT tag.latent FROM tag WHERE instr(lower(tag.name), lower(?)) > 0)",
+      arguments: [text.databaseValue])
+    let pattern = TextPattern(text)
+    guard !pattern.words.isEmpty else { return tags }
+    let sequences = try sequences(pattern)
+    let phrase = pattern.phrase.databaseValue
+    return join(
+      [
+        SQLCondition(
+          sql: "latent.id IN (SELECT example.latent FROM example WHERE example.sequence IN (\(sequences.sql)))",
+          arguments: sequences.arguments),
+        SQLCondition(
+          sql: "latent.id IN (SELECT rowid FROM note_search WHERE note_search MATCH ?)", arguments: [phrase]),
+        SQLCondition(
+          sql: """
+            latent.id IN (SELECT explanation.latent FROM explanation WHERE explanation.id IN \
+            (SELECT rowid FROM explanation_search WHERE explanation_search MATCH ?))
+            """, arguments: [phrase]),
+        tags,
+      ], with: " OR ")
+  }
+}

@@ -1,0 +1,112 @@
+// Finding a quoted text in the contexts of a store.
+// Owns: the two steps of it: FTS5 says which sequences hold all the words, reading those says which hold them in a row.
+// (An index that also knows the places of words would be three times as large, a quarter of the whole store.)
+// Refuses: to guess; what counts as a word is what FTS5's unicode61 tokenizer says: letters and digits, without case
+// and accents (https://www.sqlite.org/fts5.html#unicode61_tokenizer).
+
+import Foundation
+import GRDB
+
+/// A text to look for: words in a row, of which the last may go on unless the text ends in a blank.
+struct TextPattern: Equatable {
+  let words: [String]
+  let isOpen: Bool
+
+  init(_ text: String) {
+    words = Self.fold(Array(text.utf8)).split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+    isOpen = text.last?.isWhitespace == false
+  }
+
+  /// A query that matches the words in a row, for a table that knows their places
+  /// (https://www.sqlite.org/fts5.html#full_text_query_syntax).
+  var phrase: String { "\"" + words.joined(separator: " ") + "\"" + (isOpen ? " *" : "") }
+
+  /// A query that matches all the words anywhere.
+  var allWords: String {
+    words.enumerated().map { "\"\($1)\"" + (isOpen && $0 == words.count - 1 ? " *" : "") }.joined(separator: " AND ")
+  }
+
+  /// Whether `text`, folded, holds the words in a row.
+  func isFound(inFolded text: [UInt8]) -> Bool {
+    let needle = Array((" " + words.joined(separator: " ") + (isOpen ? "" : " ")).utf8)
+    guard text.count >= needle.count else { return false }
+    return text.withUnsafeBufferPointer { text in
+      needle.withUnsafeBufferPointer { needle in
+        (0...text.count - needle.count).contains { start in
+          var length = 0
+          while length < needle.count, text[start + length] == needle[length] { length += 1 }
+          return length == needle.count
+        }
+      }
+    }
+  }
+
+  /// The words of a text, folded, with one blank before, between and after them.
+  static func fold(_ bytes: [UInt8]) -> [UInt8] {
+    var folded: [UInt8] = [UInt8(ascii: " ")]
+    folded.reserveCapacity(bytes.count + 2)
+    func separate() { if folded.last != UInt8(ascii: " ") { folded.append(UInt8(ascii: " ")) } }
+    if bytes.allSatisfy({ $0 < 0x80 }) {
+      for byte in bytes {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): folded.append(byte)
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"): folded.append(byte | 0x20)
+        default: separate()
+        }
+      }
+    } else {
+      let text = String(decoding: bytes, as: UTF8.self)
+        .folding(options: [.diacriticInsensitive, .caseInsensitive], locale: nil)
+      for scalar in text.unicodeScalars {
+        switch scalar.properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .decimalNumber,
+          .letterNumber, .otherNumber, .privateUse:
+          folded.append(contentsOf: String(scalar).utf8)
+        case .nonspacingMark, .spacingMark, .enclosingMark: break
+        default: separate()
+        }
+      }
+    }
+    separate()
+    return folded
+  }
+}
+
+extension Store {
+  /// The condition of a filter, its texts already looked for in the contexts.
+  func condition(of filter: Filter, in db: Database) throws -> SQLCondition {
+    guard let root = filter.root else { return .always }
+    return try root.condition { try sequences(with: $0, in: db) }
+  }
+
+  /// The sequences that hold the pattern, as an SQL list with its arguments.
+  private func sequences(with pattern: TextPattern, in db: Database) throws -> SQLCondition {
+    let matching = "SELECT rowid FROM sequence_search WHERE sequence_search MATCH ?"
+    let arguments = [pattern.allWords.databaseValue]
+    guard pattern.words.count > 1 else { return SQLCondition(sql: matching, arguments: arguments) }
+    let vocabulary = try vocabulary(in: db)
+    let statement = try db.cachedStatement(sql: "SELECT id, token_ids FROM sequence WHERE id IN (\(matching))")
+    let rows = try Row.fetchCursor(statement, arguments: StatementArguments(arguments))
+    var found: [Int32] = []
+    while let row = try rows.next() {
+      let reader = RowReader(row: row, table: "sequence")
+      let text = TextPattern.fold(try reader.ids(1).flatMap { vocabulary[$0] ?? [] })
+      if pattern.isFound(inFolded: text) { found.append(try reader.id(0)) }
+    }
+    let list = "[" + found.map(String.init).joined(separator: ",") + "]"
+    return SQLCondition(sql: "SELECT value FROM json_each(?)", arguments: [list.databaseValue])
+  }
+
+  /// The bytes of all tokens that are text, read once.
+  private func vocabulary(in db: Database) throws -> [Int32: [UInt8]] {
+    if let vocabulary = textOfTokens.withLock({ $0 }) { return vocabulary }
+    var vocabulary: [Int32: [UInt8]] = [:]
+    let rows = try Row.fetchCursor(db, sql: "SELECT id, bytes FROM token WHERE special = 0")
+    while let row = try rows.next() {
+      let reader = RowReader(row: row, table: "token")
+      vocabulary[try reader.id(0)] = Array(try reader.blob(1))
+    }
+    textOfTokens.withLock { $0 = vocabulary }
+    return vocabulary
+  }
+}

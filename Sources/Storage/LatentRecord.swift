@@ -1,0 +1,176 @@
+// One row of the latent table, and its columns as values.
+// Owns: the names that the filter language, sorting, JSON and CSV share (the store's column names).
+// Refuses: to compute any metric; those come from the module that measures them.
+
+/// Which decoder directions of a latent are present, by the relative norm difference Δ (arXiv 2504.02922).
+public enum LatentClass: String, Sendable, Codable, CaseIterable {
+  case chatOnly = "chat-only"
+  case baseOnly = "base-only"
+  case shared
+  case other
+}
+
+/// A numeric column of the latent table; `rawValue` is the column's name.
+public enum LatentColumn: String, Sendable, CaseIterable {
+  case id
+  case decNormBase = "dec_norm_base"
+  case decNormChat = "dec_norm_chat"
+  case deltaNorm = "delta_norm"
+  case cosBaseChat = "cos_base_chat"
+  case betaErrorBase = "beta_error_base"
+  case betaErrorChat = "beta_error_chat"
+  case betaReconstructionBase = "beta_reconstruction_base"
+  case betaReconstructionChat = "beta_reconstruction_chat"
+  case betaActivationBase = "beta_activation_base"
+  case betaActivationChat = "beta_activation_chat"
+  case nuError = "nu_error"
+  case nuReconstruction = "nu_reconstruction"
+  case maxActivation = "max_activation"
+  case meanActivation = "mean_activation"
+  case frequency
+  case frequencyPlain = "frequency_plain"
+  case frequencyChat = "frequency_chat"
+  case templateShare = "template_share"
+  case chatSpecificity = "chat_specificity"
+}
+
+/// One latent with its metrics. A metric that was not computed is nil, never 0.
+public struct LatentRecord: Sendable, Equatable, Identifiable {
+  /// Its index in the crosscoder, from 0.
+  public var id: Int32
+  /// ‖d_j^base‖ and ‖d_j^chat‖, and the cosine of the two directions.
+  public var decNormBase: Double?
+  public var decNormChat: Double?
+  /// Relative norm difference Δ: 0 base only, 0.5 shared, 1 chat only.
+  public var deltaNorm: Double?
+  public var cosBaseChat: Double?
+  /// Latent Scaling: β of the error, reconstruction and activation targets in each model.
+  public var betaErrorBase: Double?
+  public var betaErrorChat: Double?
+  public var betaReconstructionBase: Double?
+  public var betaReconstructionChat: Double?
+  public var betaActivationBase: Double?
+  public var betaActivationChat: Double?
+  /// ν^ε and ν^r: β of base ÷ β of chat, near 0 for what base does not know.
+  public var nuError: Double?
+  public var nuReconstruction: Double?
+  /// Largest activation seen and mean over active tokens, in scaled units f_j n_j.
+  public var maxActivation: Double?
+  public var meanActivation: Double?
+  /// Share of tokens on which the latent is active: of all, of plain text, of chat text.
+  public var frequency: Double?
+  public var frequencyPlain: Double?
+  public var frequencyChat: Double?
+  /// Share of its active tokens that are chat-template tokens.
+  public var templateShare: Double?
+  /// Never active on the corpus.
+  public var dead: Bool
+  public var latentClass: LatentClass
+  /// Rank by chat-specificity: 1 is the most chat-specific latent.
+  public var chatSpecificity: Int?
+
+  /// A latent without metrics; set those that were computed.
+  public init(id: Int32, dead: Bool = false, latentClass: LatentClass = .other) {
+    self.id = id
+    self.dead = dead
+    self.latentClass = latentClass
+  }
+
+  /// The value of a numeric column, nil if missing.
+  public subscript(column: LatentColumn) -> Double? {
+    switch column {
+    case .id: Double(id)
+    case .decNormBase: decNormBase
+    case .decNormChat: decNormChat
+    case .deltaNorm: deltaNorm
+    case .cosBaseChat: cosBaseChat
+    case .betaErrorBase: betaErrorBase
+    case .betaErrorChat: betaErrorChat
+    case .betaReconstructionBase: betaReconstructionBase
+    case .betaReconstructionChat: betaReconstructionChat
+    case .betaActivationBase: betaActivationBase
+    case .betaActivationChat: betaActivationChat
+    case .nuError: nuError
+    case .nuReconstruction: nuReconstruction
+    case .maxActivation: maxActivation
+    case .meanActivation: meanActivation
+    case .frequency: frequency
+    case .frequencyPlain: frequencyPlain
+    case .frequencyChat: frequencyChat
+    case .templateShare: templateShare
+    case .chatSpecificity: chatSpecificity.map(Double.init)
+    }
+  }
+}
+
+/// An order of the latent table that an index serves; `rawValue` is the column's name.
+public enum LatentSort: String, Sendable, CaseIterable {
+  case chatSpecificity = "chat_specificity"
+  case nuError = "nu_error"
+  case nuReconstruction = "nu_reconstruction"
+  case deltaNorm = "delta_norm"
+  case frequency
+  case maxActivation = "max_activation"
+  case cosBaseChat = "cos_base_chat"
+  case templateShare = "template_share"
+  case id
+
+  /// The column that is compared; missing values come last in either direction, ties are ordered by id.
+  public var column: LatentColumn {
+    switch self {
+    case .chatSpecificity: .chatSpecificity
+    case .nuError: .nuError
+    case .nuReconstruction: .nuReconstruction
+    case .deltaNorm: .deltaNorm
+    case .frequency: .frequency
+    case .maxActivation: .maxActivation
+    case .cosBaseChat: .cosBaseChat
+    case .templateShare: .templateShare
+    case .id: .id
+    }
+  }
+
+  /// Whether the interesting end is the low one: most chat-specific, smallest ν, smallest cosine, first id.
+  public var ascendsByDefault: Bool {
+    switch self {
+    case .chatSpecificity, .nuError, .nuReconstruction, .cosBaseChat, .id: true
+    case .deltaNorm, .frequency, .maxActivation, .templateShare: false
+    }
+  }
+}
+
+extension LatentRecord {
+  /// The columns of `LatentRecord`, in the order `init(_:)` reads and `StoreWriter` writes them.
+  static let columnNames = [
+    "id", "dec_norm_base", "dec_norm_chat", "delta_norm", "cos_base_chat", "beta_error_base", "beta_error_chat",
+    "beta_reconstruction_base", "beta_reconstruction_chat", "beta_activation_base", "beta_activation_chat",
+    "nu_error", "nu_reconstruction", "max_activation", "mean_activation", "frequency", "frequency_plain",
+    "frequency_chat", "template_share", "dead", "class", "chat_specificity",
+  ]
+
+  static let columnList = columnNames.joined(separator: ", ")
+
+  init(_ row: RowReader) throws {
+    guard let latentClass = LatentClass(rawValue: try row.text(20)) else { throw row.bad(20, "unknown class") }
+    self.init(id: try row.id(0), dead: try row.bool(19), latentClass: latentClass)
+    decNormBase = try row.optionalDouble(1)
+    decNormChat = try row.optionalDouble(2)
+    deltaNorm = try row.optionalDouble(3)
+    cosBaseChat = try row.optionalDouble(4)
+    betaErrorBase = try row.optionalDouble(5)
+    betaErrorChat = try row.optionalDouble(6)
+    betaReconstructionBase = try row.optionalDouble(7)
+    betaReconstructionChat = try row.optionalDouble(8)
+    betaActivationBase = try row.optionalDouble(9)
+    betaActivationChat = try row.optionalDouble(10)
+    nuError = try row.optionalDouble(11)
+    nuReconstruction = try row.optionalDouble(12)
+    maxActivation = try row.optionalDouble(13)
+    meanActivation = try row.optionalDouble(14)
+    frequency = try row.optionalDouble(15)
+    frequencyPlain = try row.optionalDouble(16)
+    frequencyChat = try row.optionalDouble(17)
+    templateShare = try row.optionalDouble(18)
+    chatSpecificity = try row.optionalInt(21)
+  }
+}

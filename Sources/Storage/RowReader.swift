@@ -1,0 +1,73 @@
+// Checked reading of one row of a file that somebody else may have written.
+// Owns: turning stored values into Swift ones by column index. Refuses: another type, a missing value where one must
+// be, a number out of range. GRDB's own subscripts trap on those, so they are not used on stored data.
+
+import Foundation
+import GRDB
+
+struct RowReader {
+  let row: Row
+  /// Named in errors.
+  let table: String
+
+  func bad(_ index: Int, _ detail: String) -> BadValue {
+    BadValue(table: table, detail: "column \(Array(row.columnNames)[index]): \(detail)")
+  }
+
+  private func storage(_ index: Int) -> DatabaseValue.Storage {
+    let value: DatabaseValue = row[index]
+    return value.storage
+  }
+
+  func isNull(_ index: Int) -> Bool {
+    if case .null = storage(index) { true } else { false }
+  }
+
+  func int(_ index: Int, in range: ClosedRange<Int> = 0...Int(Int32.max)) throws -> Int {
+    guard case .int64(let value) = storage(index) else { throw bad(index, "not an integer") }
+    guard let value = Int(exactly: value), range.contains(value) else { throw bad(index, "\(value) is out of range") }
+    return value
+  }
+
+  func id(_ index: Int) throws -> Int32 { Int32(try int(index)) }
+
+  func bool(_ index: Int) throws -> Bool { try int(index, in: 0...1) == 1 }
+
+  func optionalInt(_ index: Int) throws -> Int? { isNull(index) ? nil : try int(index) }
+
+  func double(_ index: Int) throws -> Double {
+    switch storage(index) {
+    case .double(let value) where value.isFinite: return value
+    case .int64(let value): return Double(value)
+    default: throw bad(index, "not a finite number")
+    }
+  }
+
+  func optionalDouble(_ index: Int) throws -> Double? { isNull(index) ? nil : try double(index) }
+
+  func text(_ index: Int) throws -> String {
+    guard case .string(let value) = storage(index) else { throw bad(index, "not a text") }
+    return value
+  }
+
+  func optionalText(_ index: Int) throws -> String? { isNull(index) ? nil : try text(index) }
+
+  func blob(_ index: Int) throws -> Data {
+    guard case .blob(let value) = storage(index) else { throw bad(index, "not a blob") }
+    return value
+  }
+
+  func ids(_ index: Int) throws -> [Int32] {
+    guard let numbers = Blob.readIDs(try blob(index)) else { throw bad(index, "not a list of ids") }
+    return numbers
+  }
+
+  /// Values with their own scale, or shares of the scale given.
+  func values(_ index: Int, count: Int, scale: Float? = nil) throws -> [Float] {
+    let data = try blob(index)
+    let numbers = scale.map { Blob.readShares(data, of: $0) } ?? Blob.readScaled(data)
+    guard let numbers else { throw bad(index, "not a list of finite values") }
+    guard numbers.count == count else { throw bad(index, "\(numbers.count) values where \(count) belong") }
+    return numbers
+  }
+}

@@ -1,0 +1,150 @@
+// What a user adds to latents: tags and notes, and undoing that; and the explanations that others wrote.
+// Owns: names of tags, the journal, keeping the text search up to date. Refuses: tags without a visible name, notes
+// longer than a page can show. An edit is one transaction and one entry of the journal, also over many latents.
+
+import Foundation
+import GRDB
+
+/// What an edit changed.
+public struct AnnotationEdit: Sendable, Equatable {
+  /// For a status line, such as `tag refusal on 3 latents`.
+  public var summary: String
+  /// The latents whose tags or note are now different, in order.
+  public var latents: [Int32]
+}
+
+extension Store {
+  /// Tags to offer where none are in use yet.
+  public static let suggestedTags = ["refusal", "false-information", "personal-question", "template"]
+
+  /// The longest note, in bytes of UTF-8.
+  public static let longestNote = 1 << 20
+
+  // MARK: Reading
+
+  /// All tags in use with the number of their latents, by name.
+  public func tagCounts() throws(StorageError) -> [(name: String, count: Int)] {
+    try read { db in
+      let rows = try Row.fetchCursor(db, sql: "SELECT name, count(*) FROM tag GROUP BY name ORDER BY name")
+      var counts: [(name: String, count: Int)] = []
+      while let row = try rows.next() {
+        let reader = RowReader(row: row, table: "tag")
+        counts.append((try reader.text(0), try reader.int(1)))
+      }
+      return counts
+    }
+  }
+
+  /// The tags of these latents, by name; a latent without tags is left out.
+  public func tags(of latents: some Sequence<Int32>) throws(StorageError) -> [Int32: [String]] {
+    try read { db in
+      var tags: [Int32: [String]] = [:]
+      for latent in latents {
+        let own = try Self.tags(of: latent, in: db)
+        if !own.isEmpty { tags[latent] = own }
+      }
+      return tags
+    }
+  }
+
+  /// A latent's note, nil if it has none.
+  public func note(of latent: Int32) throws(StorageError) -> String? {
+    try read { db in try Self.note(of: latent, in: db) }
+  }
+
+  // MARK: Editing
+
+  /// Adds and removes tags and sets the note of one or many latents, as one step of undo.
+  /// - Parameter adding: wins over `removing` where a tag is in both.
+  /// - Parameter note: nil leaves the notes, an empty text removes them.
+  /// - Returns: what changed; nothing is recorded if nothing did.
+  /// - Throws: `invalidTag`, `noSuchLatent`, `readOnly` …; then nothing has changed.
+  @discardableResult
+  public func annotate(
+    _ latents: [Int32], adding: [String] = [], removing: [String] = [], note: String? = nil
+  ) throws(StorageError) -> AnnotationEdit {
+    let added = try Self.tagNames(adding)
+    let removed = try Self.tagNames(removing).filter { !added.contains($0) }
+    let latents = Set(latents).sorted()
+    let note = note?.trimmingCharacters(in: .whitespacesAndNewlines)
+    if let note, note.utf8.count > Self.longestNote {
+      throw .invalidRecord(table: "note", detail: "longer than \(Self.longestNote) bytes")
+    }
+    return try write { db in
+      for latent in latents { _ = try Self.latent(latent, in: db) }
+      var changes: [AnnotationChange] = []
+      for name in removed {
+        let having = try latents.filter { try Self.hasTag(name, latent: $0, in: db) }
+        if !having.isEmpty { changes.append(.untagged(name: name, latents: having)) }
+      }
+      for name in added {
+        let lacking = try latents.filter { try !Self.hasTag(name, latent: $0, in: db) }
+        if !lacking.isEmpty { changes.append(.tagged(name: name, latents: lacking)) }
+      }
+      if let note {
+        for latent in latents {
+          let before = try Self.note(of: latent, in: db) ?? ""
+          if before != note { changes.append(.noted(latent: latent, before: before, after: note)) }
+        }
+      }
+      for change in changes { try change.apply(in: db) }
+      return try Journal.record(changes, in: db)
+    }
+  }
+
+  /// Takes back the newest edit that has not been taken back; nil if there is none.
+  public func undo() throws(StorageError) -> AnnotationEdit? { try write { db in try Journal.undo(in: db) } }
+
+  /// Makes the edit again that was taken back last; nil if there is none.
+  public func redo() throws(StorageError) -> AnnotationEdit? { try write { db in try Journal.redo(in: db) } }
+
+  // MARK: Inside a transaction
+
+  /// The names as they are stored: without blank around them, composed, each once.
+  static func tagNames(_ names: [String]) throws(StorageError) -> [String] {
+    var result: [String] = []
+    for given in names {
+      let name = given.trimmingCharacters(in: .whitespacesAndNewlines).precomposedStringWithCanonicalMapping
+      func refuse(_ reason: String) -> StorageError { .invalidTag(name: String(name.prefix(80)), reason: reason) }
+      if name.isEmpty { throw refuse("a tag needs a name") }
+      if name.count > 64 { throw refuse("longer than 64 characters") }
+      let hidden: Set<Unicode.GeneralCategory> = [.control, .format, .lineSeparator, .paragraphSeparator, .surrogate]
+      if name.unicodeScalars.contains(where: { hidden.contains($0.properties.generalCategory) || $0 == "\"" }) {
+        throw refuse("control characters and quotes are not allowed")
+      }
+      if !result.contains(name) { result.append(name) }
+    }
+    return result
+  }
+
+  private static func hasTag(_ name: String, latent: Int32, in db: Database) throws -> Bool {
+    let statement = try db.cachedStatement(sql: "SELECT 1 FROM tag WHERE name = ? AND latent = ?")
+    return try Row.fetchOne(statement, arguments: [name, latent]) != nil
+  }
+
+  static func tags(of latent: Int32, in db: Database) throws -> [String] {
+    let statement = try db.cachedStatement(sql: "SELECT name FROM tag WHERE latent = ? ORDER BY name")
+    let rows = try Row.fetchCursor(statement, arguments: [latent])
+    var names: [String] = []
+    while let row = try rows.next() { names.append(try RowReader(row: row, table: "tag").text(0)) }
+    return names
+  }
+
+  static func note(of latent: Int32, in db: Database) throws -> String? {
+    let statement = try db.cachedStatement(sql: "SELECT text FROM note WHERE latent = ?")
+    return try Row.fetchOne(statement, arguments: [latent]).map { try RowReader(row: $0, table: "note").text(0) }
+  }
+
+  static func explanations(of latent: Int32, in db: Database) throws -> [ExplanationRecord] {
+    let statement = try db.cachedStatement(
+      sql: "SELECT source, text FROM explanation WHERE latent = ? ORDER BY source")
+    let rows = try Row.fetchCursor(statement, arguments: [latent])
+    var explanations: [ExplanationRecord] = []
+    while let row = try rows.next() {
+      let reader = RowReader(row: row, table: "explanation")
+      explanations.append(
+        ExplanationRecord(latent: latent, source: try reader.text(0), text: try reader.text(1)))
+    }
+    return explanations
+  }
+}

@@ -1,0 +1,188 @@
+// What belongs to one latent: contexts, logit lens, histograms, neighbours; and the vocabulary to show it with.
+// Owns: those queries, each by a primary key's prefix. Refuses: scans, and positions or ids that lie outside.
+
+import Foundation
+import GRDB
+
+extension Store {
+  /// The pair of models that the store is about.
+  public func modelPair() throws(StorageError) -> ModelPair {
+    try read { db in
+      guard let row = try Row.fetchOne(db, sql: "SELECT \(ModelPair.columnList) FROM model_pair") else {
+        throw BadValue(table: "model_pair", detail: "no row")
+      }
+      return try ModelPair(RowReader(row: row, table: "model_pair"))
+    }
+  }
+
+  /// The store's free texts by key, such as the corpus and its licence.
+  public func meta() throws(StorageError) -> [String: String] {
+    try read { db in
+      var meta: [String: String] = [:]
+      let rows = try Row.fetchCursor(db, sql: "SELECT key, value FROM meta")
+      while let row = try rows.next() {
+        let reader = RowReader(row: row, table: "meta")
+        meta[try reader.text(0)] = try reader.text(1)
+      }
+      return meta
+    }
+  }
+
+  /// Everything about a latent, in one transaction.
+  /// - Parameter contextLimit: the most contexts to read, strongest band first.
+  /// - Throws: `StorageError.noSuchLatent` for an id that the store does not have.
+  public func page(of latent: Int32, contextLimit: Int = 100) throws(StorageError) -> LatentPage {
+    try read { db in
+      let record = try Self.latent(latent, in: db)
+      let contexts = try Self.contexts(of: latent, quantile: nil, limit: contextLimit, in: db)
+      let logits = try Self.logits(of: latent, in: db)
+      var ids = Set(contexts.flatMap(\.sequence.tokenIDs))
+      for lens in logits { ids.formUnion((lens.promoted + lens.suppressed).map(\.token)) }
+      return LatentPage(
+        latent: record, tags: try Self.tags(of: latent, in: db), note: try Self.note(of: latent, in: db),
+        explanations: try Self.explanations(of: latent, in: db), contexts: contexts, logits: logits,
+        histograms: try Self.histograms(of: latent, in: db), neighbours: try Self.neighbours(of: latent, in: db),
+        tokens: try Self.tokens(ids, in: db))
+    }
+  }
+
+  /// A latent's contexts, strongest band first, then by rank.
+  /// - Parameter quantile: only this band; nil for all.
+  public func contexts(of latent: Int32, quantile: Int? = nil, limit: Int = 100) throws(StorageError) -> [Context] {
+    try read { db in try Self.contexts(of: latent, quantile: quantile, limit: limit, in: db) }
+  }
+
+  /// One sequence.
+  /// - Throws: `StorageError.damaged` if there is none with this id.
+  public func sequence(_ id: Int32) throws(StorageError) -> SequenceRecord {
+    try read { db in
+      let sql = "SELECT token_ids, corpus, template_mask FROM sequence WHERE id = ?"
+      guard let row = try Row.fetchOne(db, sql: sql, arguments: [id]) else {
+        throw BadValue(table: "sequence", detail: "no row \(id)")
+      }
+      return try SequenceRecord(id: id, RowReader(row: row, table: "sequence"), from: 0)
+    }
+  }
+
+  /// The vocabulary's entries for these ids; ids that the store does not know are left out.
+  public func tokens(_ ids: some Sequence<Int32>) throws(StorageError) -> [Int32: TokenRecord] {
+    try read { db in try Self.tokens(Set(ids), in: db) }
+  }
+
+  // MARK: Reading inside a transaction
+
+  private static func contexts(of latent: Int32, quantile: Int?, limit: Int, in db: Database) throws -> [Context] {
+    let statement = try db.cachedStatement(
+      sql: """
+        SELECT e.quantile, e.rank, e.sequence, e.max_activation, e.positions, e."values",
+          s.token_ids, s.corpus, s.template_mask
+        FROM example e LEFT JOIN sequence s ON s.id = e.sequence
+        WHERE e.latent = ?1 AND e.quantile BETWEEN ?2 AND ?3 ORDER BY e.quantile DESC, e.rank LIMIT ?4
+        """)
+    let rows = try Row.fetchCursor(statement, arguments: [latent, quantile ?? 0, quantile ?? 5, limit])
+    var contexts: [Context] = []
+    while let row = try rows.next() {
+      contexts.append(try Context(latent: latent, RowReader(row: row, table: "example"), from: 0))
+    }
+    return contexts
+  }
+
+  private static func logits(of latent: Int32, in db: Database) throws -> [LogitLensRecord] {
+    let statement = try db.cachedStatement(
+      sql: """
+        SELECT direction, promoted_ids, promoted_values, suppressed_ids, suppressed_values
+        FROM logit WHERE latent = ?
+        """)
+    let rows = try Row.fetchCursor(statement, arguments: [latent])
+    var logits: [LogitLensRecord] = []
+    while let row = try rows.next() {
+      let reader = RowReader(row: row, table: "logit")
+      guard let direction = LogitDirection(rawValue: try reader.text(0)) else {
+        throw reader.bad(0, "unknown direction")
+      }
+      func scores(_ index: Int) throws -> [TokenScore] {
+        let ids = try reader.ids(index)
+        return zip(ids, try reader.values(index + 1, count: ids.count)).map { TokenScore(token: $0, value: $1) }
+      }
+      logits.append(
+        LogitLensRecord(latent: latent, direction: direction, promoted: try scores(1), suppressed: try scores(3)))
+    }
+    return logits
+  }
+
+  private static func histograms(of latent: Int32, in db: Database) throws -> [HistogramRecord] {
+    let statement = try db.cachedStatement(sql: "SELECT corpus, low, high, counts FROM histogram WHERE latent = ?")
+    let rows = try Row.fetchCursor(statement, arguments: [latent])
+    var histograms: [HistogramRecord] = []
+    while let row = try rows.next() {
+      let reader = RowReader(row: row, table: "histogram")
+      histograms.append(
+        HistogramRecord(
+          latent: latent, corpus: try reader.text(0), low: try reader.double(1), high: try reader.double(2),
+          counts: try reader.ids(3)))
+    }
+    return histograms
+  }
+
+  private static func neighbours(of latent: Int32, in db: Database) throws -> [NeighbourRecord] {
+    let statement = try db.cachedStatement(
+      sql: "SELECT kind, other, cosine FROM neighbour WHERE latent = ? ORDER BY kind, cosine DESC, other")
+    let rows = try Row.fetchCursor(statement, arguments: [latent])
+    var neighbours: [NeighbourRecord] = []
+    while let row = try rows.next() {
+      let reader = RowReader(row: row, table: "neighbour")
+      guard let kind = NeighbourKind(rawValue: try reader.text(0)) else { throw reader.bad(0, "unknown kind") }
+      neighbours.append(
+        NeighbourRecord(latent: latent, kind: kind, other: try reader.id(1), cosine: try reader.double(2)))
+    }
+    return neighbours
+  }
+
+  private static func tokens(_ ids: Set<Int32>, in db: Database) throws -> [Int32: TokenRecord] {
+    let statement = try db.cachedStatement(sql: "SELECT bytes, special FROM token WHERE id = ?")
+    var tokens: [Int32: TokenRecord] = [:]
+    for id in ids {
+      guard let row = try Row.fetchOne(statement, arguments: [id]) else { continue }
+      let reader = RowReader(row: row, table: "token")
+      tokens[id] = TokenRecord(id: id, bytes: Array(try reader.blob(0)), isSpecial: try reader.bool(1))
+    }
+    return tokens
+  }
+}
+
+// MARK: Rows
+
+extension SequenceRecord {
+  /// From three columns starting at `index`: token_ids, corpus, template_mask.
+  init(id: Int32, _ row: RowReader, from index: Int) throws {
+    let tokenIDs = try row.ids(index)
+    guard let mask = Blob.readMask(try row.blob(index + 2), count: tokenIDs.count) else {
+      throw row.bad(index + 2, "not a mask of \(tokenIDs.count) tokens")
+    }
+    self.init(id: id, tokenIDs: tokenIDs, corpus: try row.text(index + 1), templateMask: mask)
+  }
+}
+
+extension Context {
+  /// From nine columns starting at `start`: quantile, rank, sequence, max_activation, positions, values, and the
+  /// sequence's three.
+  init(latent: Int32, _ row: RowReader, from start: Int) throws {
+    let id = try row.id(start + 2)
+    guard !row.isNull(start + 6) else { throw row.bad(start + 2, "no sequence \(id)") }
+    let sequence = try SequenceRecord(id: id, row, from: start + 6)
+    guard let positions = Blob.readPositions(try row.blob(start + 4), below: sequence.tokenIDs.count) else {
+      throw row.bad(start + 4, "not rising positions below \(sequence.tokenIDs.count)")
+    }
+    let scale = Float(try row.double(start + 3))
+    guard scale.isFinite, scale > 0 else { throw row.bad(start + 3, "not an activation") }
+    let values = try row.values(start + 5, count: positions.count, scale: scale)
+    guard let peak = values.firstIndex(of: scale), values.allSatisfy({ $0 >= 0 }) else {
+      throw row.bad(start + 3, "not the largest of the values")
+    }
+    self.init(
+      example: ExampleRecord(
+        latent: latent, quantile: try row.int(start, in: 0...5), rank: try row.int(start + 1), sequence: id,
+        positions: positions, values: values),
+      sequence: sequence, maxActivation: scale, peak: Int(positions[peak]))
+  }
+}

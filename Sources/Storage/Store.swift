@@ -1,0 +1,190 @@
+// An open store: one SQLite file, its readers and its writer.
+// Owns: opening, the settings of every connection, reading and writing in transactions, closing, noticing changes.
+// Refuses: files that are not a whole store of this or an earlier version. Looking changes nothing: the file goes
+// into write-ahead mode with the first write, and back when the last writer closes, so a store is always one file.
+
+import CSQLite
+import Foundation
+import GRDB
+import Synchronization
+
+/// A store of latents, contexts, tags and experiments, safe to use from any thread.
+///
+/// Its functions block for the time of a query; call them away from the main actor where that may be long.
+public final class Store: Sendable {
+  /// What the store is opened for.
+  public enum Access: Sendable { case readOnly, readWrite }
+
+  /// The absolute path.
+  public let path: String
+  /// Whether tags, notes and experiments can be saved: opened for writing, and the file and its folder allow it.
+  public let isWritable: Bool
+
+  private let readers: DatabasePool
+  private let connections: Mutex<Connections>
+  /// The vocabulary's bytes, for the text search; nil until a search needs it.
+  let textOfTokens = Mutex<[Int32: [UInt8]]?>(nil)
+
+  /// Connections made on first need.
+  private struct Connections {
+    var writer: DatabaseQueue?
+    var watcher: DatabaseQueue?
+  }
+
+  /// Opens a store in a time that does not depend on its size.
+  ///
+  /// A store in a place that cannot be written opens all the same; see `isWritable`.
+  /// - Throws: the reason why `path` is not a store that this version can read.
+  public init(path givenPath: String, access: Access) throws(StorageError) {
+    let file = try StoreFile(at: givenPath)
+    let path = file.path
+    self.path = path
+    isWritable = access == .readWrite && file.isWritable
+    connections = Mutex(Connections())
+    do {
+      // Without a log to read, a file in write-ahead mode in a folder that cannot be written opens only as immutable.
+      let needsNoLocks = file.usesWAL && !file.hasLog && !file.isWritable
+      readers = try DatabasePool(
+        path: needsNoLocks ? Self.immutableAddress(of: path) : path, configuration: Self.configuration(readOnly: true))
+    } catch {
+      throw .translating(error, path: path)
+    }
+    try checkSchema()
+  }
+
+  deinit { close() }
+
+  /// Closes all connections; what is left is one file without a log, unless another program has it open.
+  ///
+  /// Any later use of the store throws. Called by itself when the store is released.
+  public func close() {
+    let (writer, watcher) = connections.withLock { connections in
+      defer { connections = Connections() }
+      return (connections.writer, connections.watcher)
+    }
+    // An error here leaves a log beside the file, which the next opening reads: nothing is lost, nothing to report.
+    try? watcher?.close()
+    try? readers.close()
+    try? writer?.writeWithoutTransaction { db in
+      try db.checkpoint(.truncate)
+      try db.execute(sql: "PRAGMA journal_mode = DELETE")
+    }
+    try? writer?.close()
+  }
+
+  private func checkSchema() throws(StorageError) {
+    let migrator = Schema.migrator
+    let (known, applied, tables) = try read { db in
+      (
+        migrator.migrations, try migrator.appliedIdentifiers(db),
+        try String.fetchSet(db, sql: "SELECT name FROM sqlite_master WHERE type = 'table'")
+      )
+    }
+    let unknown = applied.subtracting(known)
+    guard unknown.isEmpty else { throw .newerSchema(path: path, migrations: unknown.sorted()) }
+    if applied.count < known.count, !applied.isEmpty {
+      guard isWritable else { throw .olderSchema(path: path) }
+      let queue = try openWriter()
+      do { try migrator.migrate(queue) } catch { throw .translating(error, path: path) }
+    }
+    if let missing = Schema.tables.subtracting(tables).min() {
+      throw .damaged(path: path, detail: "table \(missing) is missing")
+    }
+  }
+
+  // MARK: Transactions
+
+  /// Runs `body` on a reader, in one transaction.
+  func read<T>(_ body: (Database) throws -> T) throws(StorageError) -> T {
+    do { return try readers.read(body) } catch { throw .translating(error, path: path) }
+  }
+
+  /// Runs `body` on the writer, in one transaction: all of it happens, or nothing.
+  func write<T>(_ body: (Database) throws -> T) throws(StorageError) -> T {
+    guard isWritable else { throw .readOnly(path: path) }
+    let queue = try openWriter()
+    do { return try queue.write(body) } catch { throw .translating(error, path: path) }
+  }
+
+  private func openWriter() throws(StorageError) -> DatabaseQueue {
+    let path = path
+    return try connections.withLock { connections throws(StorageError) -> DatabaseQueue in
+      if let writer = connections.writer { return writer }
+      var configuration = Self.configuration(readOnly: false)
+      configuration.journalMode = .wal
+      do {
+        let writer = try DatabaseQueue(path: path, configuration: configuration)
+        connections.writer = writer
+        return writer
+      } catch {
+        throw .translating(error, path: path)
+      }
+    }
+  }
+
+  // MARK: Changes
+
+  /// A number that changes whenever any program, this one included, has changed the store. Costs microseconds.
+  public func version() throws(StorageError) -> Int {
+    let path = path
+    do {
+      let watcher = try connections.withLock { connections in
+        if let watcher = connections.watcher { return watcher }
+        let watcher = try DatabaseQueue(path: path, configuration: Self.configuration(readOnly: true))
+        connections.watcher = watcher
+        return watcher
+      }
+      // https://www.sqlite.org/pragma.html#pragma_data_version: other connections' commits, this one makes none.
+      return try watcher.read { try Int.fetchOne($0, sql: "PRAGMA data_version") ?? 0 }
+    } catch {
+      throw .translating(error, path: path)
+    }
+  }
+
+  /// Yields the new version each time it has changed, looking once an interval, until the stream or store is let go.
+  ///
+  /// Changes made between this call and the first look are reported too.
+  public func changes(every interval: Duration = .seconds(1)) -> AsyncStream<Int> {
+    let start = try? version()
+    return AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
+      let task = Task { [weak self] in
+        var last = start
+        while !Task.isCancelled, self != nil {
+          // A store that cannot be read for a moment (locked, replaced) is looked at again after the interval.
+          if let version = try? self?.version(), version != last {
+            last = version
+            continuation.yield(version)
+          }
+          try? await Task.sleep(for: interval)
+        }
+        continuation.finish()
+      }
+      continuation.onTermination = { _ in task.cancel() }
+    }
+  }
+}
+
+// MARK: Settings of a connection
+
+extension Store {
+  /// Settings of every connection to a store: safe for a file that somebody else wrote.
+  static func configuration(readOnly: Bool) -> Configuration {
+    var configuration = Configuration()
+    configuration.readonly = readOnly
+    configuration.label = "crosscope.store"
+    configuration.busyMode = .timeout(5)
+    configuration.prepareDatabase { db in
+      guard let connection = db.sqliteConnection else { return }
+      let code = crosscope_sqlite_defend(connection)
+      guard code == 0 else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+      try db.execute(sql: "PRAGMA cell_size_check = ON")
+    }
+    return configuration
+  }
+
+  /// The file as a URI that tells SQLite to take no locks and look for no log.
+  private static func immutableAddress(of path: String) -> String {
+    let safe = CharacterSet(charactersIn: "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-")
+    return "file:" + (path.addingPercentEncoding(withAllowedCharacters: safe) ?? path) + "?immutable=1"
+  }
+}

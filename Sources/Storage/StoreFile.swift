@@ -1,0 +1,66 @@
+// The file itself, looked at before SQLite is.
+// Owns: paths and the 100-byte header (https://www.sqlite.org/fileformat.html#the_database_header). Refuses what is
+// not a whole store of ours, so that errors say what is wrong and SQLite never sees a directory or another's file.
+
+import Foundation
+import Glibc
+
+struct StoreFile {
+  /// Absolute, symbolic links followed where the file exists.
+  let path: String
+  /// The header says that changes go to a write-ahead log.
+  let usesWAL: Bool
+  /// Identity of the file's bytes on disk.
+  let inode: UInt64
+
+  /// Looks at the file. Cost does not depend on its size.
+  init(at givenPath: String) throws(StorageError) {
+    let path = Self.absolute(givenPath)
+    self.path = path
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw .system(errno, path: path) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .notAFile(path: path) }
+    guard status.st_size > 0 else { throw .empty(path: path) }
+    inode = UInt64(status.st_ino)
+
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .system(errno, path: path) }
+    defer { close(descriptor) }
+    var header = [UInt8](repeating: 0, count: 100)
+    let count = pread(descriptor, &header, header.count, 0)
+    guard count >= 0 else { throw .system(errno, path: path) }
+    let magic = Array("SQLite format 3\0".utf8)
+    guard count >= magic.count, Array(header[..<magic.count]) == magic else { throw .notSQLite(path: path) }
+    guard count == header.count else { throw .truncated(path: path, expected: header.count, found: count) }
+
+    func number(_ offset: Int) -> UInt32 { header[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) } }
+    let applicationID = number(68)
+    guard applicationID == Schema.applicationID else {
+      throw .otherApplication(path: path, applicationID: applicationID)
+    }
+    usesWAL = header[18] == 2 || header[19] == 2
+    let pageSize = header[16] == 0 && header[17] == 1 ? 65536 : Int(header[16]) << 8 | Int(header[17])
+    // The page count is only kept right by writers that also set "version valid for" (offset 92).
+    if number(24) == number(92), !FileManager.default.fileExists(atPath: path + "-wal") {
+      let expected = pageSize * Int(number(28))
+      guard status.st_size >= expected else {
+        throw .truncated(path: path, expected: expected, found: Int(status.st_size))
+      }
+    }
+  }
+
+  var hasLog: Bool { FileManager.default.fileExists(atPath: path + "-wal") }
+
+  /// Whether both the file and its folder can be written, which SQLite needs for its journal.
+  var isWritable: Bool { access(path, W_OK) == 0 && access(Self.folder(of: path), W_OK) == 0 }
+
+  static func absolute(_ path: String) -> String {
+    if let resolved = realpath(path, nil) {
+      defer { free(resolved) }
+      return String(cString: resolved)
+    }
+    return path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+  }
+
+  static func folder(of path: String) -> String { (path as NSString).deletingLastPathComponent }
+}

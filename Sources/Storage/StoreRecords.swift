@@ -1,0 +1,97 @@
+// Rows that describe a store as a whole: the pair of models it is about, and the experiments made with it.
+// Owns: their typed form. Refuses: to interpret the JSON documents in them, which belong to those who write them.
+
+/// The two models and the crosscoder that a store is about. Paths are relative to the store's folder.
+public struct ModelPair: Sendable, Equatable, Codable {
+  /// A file that the store belongs with.
+  public struct File: Sendable, Equatable, Codable {
+    public var path: String
+    /// 64 hexadecimal digits, nil if not taken.
+    public var sha256: String?
+
+    public init(path: String, sha256: String?) {
+      self.path = path
+      self.sha256 = sha256
+    }
+  }
+
+  /// Names of the two models.
+  public var base: String
+  public var chat: String
+  /// The residual stream after this block, from 0, is what the crosscoder reads.
+  public var layer: Int
+  public var dModel: Int
+  public var nLatents: Int
+  public var vocabSize: Int
+  public var model: File?
+  public var adapter: File?
+  public var crosscoder: File?
+  public var tokenizer: File?
+  /// A JSON object: seed, configuration, metrics of the training.
+  public var card: String
+
+  public init(
+    base: String, chat: String, layer: Int, dModel: Int, nLatents: Int, vocabSize: Int,
+    model: File? = nil, adapter: File? = nil, crosscoder: File? = nil, tokenizer: File? = nil, card: String = "{}"
+  ) {
+    self.base = base
+    self.chat = chat
+    self.layer = layer
+    self.dModel = dModel
+    self.nLatents = nLatents
+    self.vocabSize = vocabSize
+    self.model = model
+    self.adapter = adapter
+    self.crosscoder = crosscoder
+    self.tokenizer = tokenizer
+    self.card = card
+  }
+}
+
+extension ModelPair {
+  static let columnList = """
+    base, chat, layer, d_model, n_latents, vocab_size, model_path, model_sha256, adapter_path, adapter_sha256, \
+    crosscoder_path, crosscoder_sha256, tokenizer_path, tokenizer_sha256, card
+    """
+
+  init(_ row: RowReader) throws {
+    func file(_ index: Int) throws -> File? {
+      guard let path = try row.optionalText(index) else { return nil }
+      return File(path: path, sha256: try row.optionalText(index + 1))
+    }
+    self.init(
+      base: try row.text(0), chat: try row.text(1), layer: try row.int(2), dModel: try row.int(3),
+      nLatents: try row.int(4), vocabSize: try row.int(5), model: try file(6), adapter: try file(8),
+      crosscoder: try file(10), tokenizer: try file(12), card: try row.text(14))
+  }
+}
+
+/// A steering run as it was made, so that it can be made again exactly.
+public struct ExperimentRecord: Sendable, Equatable, Codable, Identifiable {
+  /// Given by the store; 0 before the experiment is saved.
+  public var id: Int64
+  /// When, as the caller writes it (ISO 8601).
+  public var created: String
+  public var prompt: String
+  /// For instance "steer" or "sweep".
+  public var kind: String
+  /// JSON documents: what was edited, sampling parameters, answers, versions of program and models.
+  public var interventions: String
+  public var parameters: String
+  public var outputs: String
+  public var versions: String
+
+  public init(
+    id: Int64 = 0, created: String, prompt: String, kind: String, interventions: String, parameters: String,
+    outputs: String, versions: String
+  ) {
+    self.id = id
+    self.created = created
+    self.prompt = prompt
+    self.kind = kind
+    self.interventions = interventions
+    self.parameters = parameters
+    self.outputs = outputs
+    self.versions = versions
+  }
+}

@@ -1,0 +1,77 @@
+// What a user has put into a store, apart from what a build computes.
+// Owns: taking tags, notes and experiments out of one store so that a rebuilt one can be given them.
+// Refuses: to move tags between crosscoders; a latent's number means nothing in another one.
+
+import Foundation
+import GRDB
+
+/// A user's tags, notes and experiments.
+public struct UserAnnotations: Sendable, Equatable, Codable {
+  public struct Note: Sendable, Equatable, Codable {
+    public var latent: Int32
+    public var text: String
+
+    public init(latent: Int32, text: String) {
+      self.latent = latent
+      self.text = text
+    }
+  }
+
+  /// SHA-256 of the crosscoder whose latents these are about.
+  public var crosscoderSHA256: String?
+  /// Latents by tag, rising.
+  public var tags: [String: [Int32]]
+  /// By latent, rising.
+  public var notes: [Note]
+  /// Oldest first.
+  public var experiments: [ExperimentRecord]
+
+  public init(
+    crosscoderSHA256: String?, tags: [String: [Int32]] = [:], notes: [Note] = [],
+    experiments: [ExperimentRecord] = []
+  ) {
+    self.crosscoderSHA256 = crosscoderSHA256
+    self.tags = tags
+    self.notes = notes
+    self.experiments = experiments
+  }
+
+  public var isEmpty: Bool { tags.isEmpty && notes.isEmpty && experiments.isEmpty }
+}
+
+extension Store {
+  /// All tags, notes and experiments, in one transaction. The journal is not part of them.
+  public func userAnnotations() throws(StorageError) -> UserAnnotations {
+    let crosscoder = try modelPair().crosscoder?.sha256
+    return try read { db in
+      var annotations = UserAnnotations(crosscoderSHA256: crosscoder)
+      let tags = try Row.fetchCursor(db, sql: "SELECT name, latent FROM tag ORDER BY name, latent")
+      while let row = try tags.next() {
+        let reader = RowReader(row: row, table: "tag")
+        annotations.tags[try reader.text(0), default: []].append(try reader.id(1))
+      }
+      let notes = try Row.fetchCursor(db, sql: "SELECT latent, text FROM note ORDER BY latent")
+      while let row = try notes.next() {
+        let reader = RowReader(row: row, table: "note")
+        annotations.notes.append(.init(latent: try reader.id(0), text: try reader.text(1)))
+      }
+      annotations.experiments = try ExperimentRecord.newest(before: nil, limit: Int(Int32.max), in: db).reversed()
+      return annotations
+    }
+  }
+}
+
+extension UserAnnotations {
+  /// Writes all of it into a store that has none of it yet.
+  func insert(in db: Database) throws {
+    for (name, latents) in tags.sorted(by: { $0.key < $1.key }) {
+      for name in try Store.tagNames([name]) {
+        try AnnotationChange.tagged(name: name, latents: latents).apply(in: db)
+      }
+    }
+    for note in notes {
+      try AnnotationChange.noted(latent: note.latent, before: "", after: note.text).apply(in: db)
+    }
+    for experiment in experiments { _ = try ExperimentRecord.insert(experiment, in: db) }
+  }
+}

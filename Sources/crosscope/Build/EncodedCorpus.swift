@@ -1,0 +1,48 @@
+// The corpus once more, as codes: what scoring and the choice of contexts read, shard by shard.
+
+import Diffing
+
+/// Encodes harvested shards with a finished crosscoder.
+struct EncodedCorpus {
+  let shards: ActivationShards
+  let texts: [CorpusText]
+  let crosscoder: Crosscoder
+  private static let batch = 4096
+
+  init(activations folder: String, crosscoder: Crosscoder) throws {
+    shards = try ActivationShards(folder: folder)
+    texts = try shards.readTexts()
+    guard shards.dModel == crosscoder.dModel else {
+      throw DiffingError.shapeMismatch(path: folder, tensor: "x", expected: [crosscoder.dModel], found: [shards.dModel])
+    }
+    self.crosscoder = crosscoder
+  }
+
+  /// One shard's codes, a row for each kept token, with the texts that they belong to.
+  /// - Parameter visit: sees each batch of tokens on the way.
+  func encoded(
+    shard number: Int, visit: (SparseCodes, PairedActivations) throws -> Void = { _, _ in }
+  ) throws -> (codes: SparseCodes, texts: [EncodedText]) {
+    let (activations, textOfRow, positions) = shards.shard(number)
+    var (latents, values, offsets): ([Int32], [Float], [Int]) = ([], [], [0])
+    for start in stride(from: 0, to: activations.tokens, by: Self.batch) {
+      let part = activations.tokens(start..<min(start + Self.batch, activations.tokens))
+      let codes = try crosscoder.encode(part)
+      try visit(codes, part)
+      offsets += codes.offsets.dropFirst().map { $0 + latents.count }
+      latents += codes.latents
+      values += codes.values
+    }
+    var encoded: [EncodedText] = []
+    var row = 0
+    while row < textOfRow.count {
+      let text = textOfRow[row]
+      let end = textOfRow[row...].firstIndex { $0 != text } ?? textOfRow.count
+      encoded.append(EncodedText(texts[Int(text)], kept: positions[row..<end].map(Int.init)))
+      row = end
+    }
+    return (
+      SparseCodes(nLatents: crosscoder.nLatents, offsets: offsets, latents: latents, values: values), encoded
+    )
+  }
+}

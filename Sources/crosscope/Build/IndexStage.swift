@@ -1,0 +1,204 @@
+// Stage 4: everything that the explorer shows → one store. Contexts are chosen in one more pass over the codes; tags,
+// notes and experiments of a store that is replaced are carried over when it had the same crosscoder.
+
+import Diffing
+import Foundation
+import Inference
+import Storage
+
+/// Writes the store.
+struct IndexStage {
+  let build: BuildConfiguration
+  let paths: BuildPaths
+
+  func run(engine: Engine) throws {
+    let scores = try ScoreFile.read(paths.scores)
+    let crosscoder = try Crosscoder.load(folder: paths.crosscoder).foldingNormaliser()
+    let corpus = try EncodedCorpus(activations: paths.activations, crosscoder: crosscoder)
+    guard scores.latents.count == crosscoder.nLatents, scores.identity == corpus.shards.index.identity,
+      scores.crosscoder_sha256 == (try MappedFile(path: paths.crosscoder + "/model.safetensors").sha256())
+    else {
+      throw CommandError.inputInvalid(
+        source: paths.scores, expected: "scores of this crosscoder and corpus (crosscope score)",
+        found: "those of others")
+    }
+    let pair = try modelPair(engine: engine, scores: scores)
+    let carried = try carriedAnnotations(crosscoderHash: scores.crosscoder_sha256)
+    let (examples, statistics) = try contexts(corpus)
+    writeError("index: logit lens and neighbours")
+    let lens = LogitLens { engine.model.unembed($0, normalised: false) }
+      .read(crosscoder, latents: 0..<crosscoder.nLatents)
+    let neighbours = PairModel.allCases.map { crosscoder.similarLatents($0) }
+    let twins = crosscoder.twins(dead: scores.latents.map(\.dead))
+
+    let writer = try StoreWriter(replacing: paths.store, pair: pair, meta: meta(scores))
+    try writer.add(tokens: vocabulary(engine.tokenizer))
+    try writer.add(latents: scores.latents.map(LatentRecord.init))
+    try writer.add(
+      sequences: examples.sequences.enumerated().map { index, sequence in
+        SequenceRecord(
+          id: Int32(index), tokenIDs: sequence.text.ids, corpus: sequence.text.corpus.name,
+          templateMask: sequence.text.templateMask)
+      })
+    try writer.add(
+      examples: examples.examples.map {
+        ExampleRecord(
+          latent: Int32($0.latent), quantile: $0.quantile, rank: $0.rank, sequence: Int32($0.sequence),
+          positions: $0.positions, values: $0.values)
+      })
+    try writer.add(histograms: histograms(statistics))
+    try writer.add(logits: lens.enumerated().flatMap { Self.logits(latent: $0, $1) })
+    try writer.add(neighbours: Self.neighbours(neighbours, twins: twins))
+    if let carried { try writer.add(annotations: carried) }
+    try writer.finish()
+    writeError("index: \(paths.store) is ready")
+  }
+
+  private func contexts(_ corpus: EncodedCorpus) throws -> (ExampleSet, LatentStatistics) {
+    var statistics = LatentStatistics(crosscoder: corpus.crosscoder)
+    let shards = corpus.shards.index.shards.indices
+    var progress = Progress("index", total: 2 * shards.count, unit: "shards")
+    for shard in shards {
+      let encoded = try corpus.encoded(shard: shard)
+      statistics.add(codes: encoded.codes, texts: encoded.texts)
+      progress.update(shard + 1)
+    }
+    var configuration = ExampleCollector.Configuration()
+    configuration.perLatent = build.contexts
+    var collector = ExampleCollector(
+      crosscoder: corpus.crosscoder, statistics: statistics, configuration: configuration)
+    for shard in shards {
+      let encoded = try corpus.encoded(shard: shard)
+      collector.add(codes: encoded.codes, texts: encoded.texts)
+      progress.update(shards.count + shard + 1)
+    }
+    return (collector.examples(), statistics)
+  }
+
+  /// What a user put into the store that is about to be replaced, if it is about the same latents.
+  private func carriedAnnotations(crosscoderHash: String) throws -> UserAnnotations? {
+    guard FileManager.default.fileExists(atPath: paths.store) else { return nil }
+    let annotations = try Store(path: paths.store, access: .readOnly).userAnnotations()
+    guard !annotations.isEmpty else { return nil }
+    guard annotations.crosscoderSHA256 == crosscoderHash else {
+      // Latent numbers mean nothing in another crosscoder, but a user's work is not thrown away either.
+      let backup = paths.store + ".annotations.json"
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+      try encoder.encode(annotations).write(to: URL(fileURLWithPath: backup), options: .atomic)
+      writeError("index: the crosscoder changed; tags and notes of the old store are kept in \(backup)")
+      return nil
+    }
+    return annotations
+  }
+
+  private func modelPair(engine: Engine, scores: ScoreFile) throws -> ModelPair {
+    let folder = URL(fileURLWithPath: paths.store).deletingLastPathComponent().path
+    struct Card: Encodable {
+      let seed: UInt64
+      let training: BuildConfiguration.Training
+      let tokens: Int
+      let fve_base, fve_chat, l0: Double
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let card = try encoder.encode(
+      Card(
+        seed: build.seed, training: build.training, tokens: scores.tokens, fve_base: scores.fve_base,
+        fve_chat: scores.fve_chat, l0: scores.l0))
+    let modelHash = try engine.modelSHA256()
+    let modelName = URL(fileURLWithPath: paths.model).lastPathComponent
+    return ModelPair(
+      base: build.base_name, chat: build.chat_name, layer: build.layer, dModel: engine.model.configuration.dModel,
+      nLatents: scores.latents.count, vocabSize: engine.model.configuration.vocabSize,
+      model: .init(path: modelName, sha256: modelHash),
+      adapter: engine.adapter.map { .init(path: relative(paths.adapter, to: folder), sha256: $0.sha256) },
+      crosscoder: .init(
+        path: relative(paths.crosscoder + "/model.safetensors", to: folder), sha256: scores.crosscoder_sha256),
+      tokenizer: .init(path: modelName, sha256: modelHash), card: String(decoding: card, as: UTF8.self))
+  }
+
+  private func relative(_ path: String, to folder: String) -> String {
+    path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : path
+  }
+
+  private func meta(_ scores: ScoreFile) -> [String: String] {
+    [
+      "corpus": build.corpus.map { "\($0.corpus): \(URL(fileURLWithPath: $0.file).lastPathComponent)" }.joined(
+        separator: ", "),
+      "corpus_tokens": "\(scores.tokens)", "program": "crosscope \(Crosscope.configuration.version)",
+    ]
+  }
+
+  private func vocabulary(_ tokenizer: Tokenizer) -> [TokenRecord] {
+    (0..<Int32(tokenizer.vocabularySize)).map {
+      TokenRecord(id: $0, bytes: tokenizer.bytes(of: $0), isSpecial: tokenizer.isSpecial($0))
+    }
+  }
+
+  /// Histograms without their empty ends.
+  private func histograms(_ statistics: LatentStatistics) -> [HistogramRecord] {
+    let edges = LatentStatistics.binEdges
+    return (0..<statistics.nLatents).flatMap { latent in
+      Corpus.allCases.compactMap { corpus -> HistogramRecord? in
+        let counts = statistics.figures(latent, corpus).histogram
+        guard let first = counts.firstIndex(where: { $0 > 0 }), let last = counts.lastIndex(where: { $0 > 0 }) else {
+          return nil
+        }
+        let ratio = edges[1] / edges[0]
+        return HistogramRecord(
+          latent: Int32(latent), corpus: corpus.name, low: edges[first], high: edges[last] * ratio,
+          counts: counts[first...last].map { Int32(clamping: $0) })
+      }
+    }
+  }
+
+  private static func logits(latent: Int, _ lens: LatentLens) -> [LogitLensRecord] {
+    func scores(_ tokens: [LensToken]) -> [TokenScore] { tokens.map { TokenScore(token: $0.token, value: $0.logit) } }
+    let readings: [(LogitDirection, LensReading)] = [
+      (.base, lens.base), (.chat, lens.chat), (.difference, lens.difference),
+    ]
+    return readings.map {
+      LogitLensRecord(
+        latent: Int32(latent), direction: $0, promoted: scores($1.promoted), suppressed: scores($1.suppressed))
+    }
+  }
+
+  private static func neighbours(_ similar: [[[SimilarLatent]]], twins: [Twins]) -> [NeighbourRecord] {
+    var result: [NeighbourRecord] = []
+    for (kind, latents) in zip([NeighbourKind.base, .chat], similar) {
+      for (latent, others) in latents.enumerated() {
+        result += others.map {
+          NeighbourRecord(latent: Int32(latent), kind: kind, other: Int32($0.latent), cosine: Double($0.cosine))
+        }
+      }
+    }
+    for pair in twins {
+      for (latent, other) in [(pair.chatOnly, pair.baseOnly), (pair.baseOnly, pair.chatOnly)] {
+        result.append(NeighbourRecord(latent: Int32(latent), kind: .twin, other: Int32(other), cosine: pair.cosine))
+      }
+    }
+    return result
+  }
+}
+
+extension LatentRecord {
+  /// The store's row of a scored latent.
+  init(_ scores: LatentScores) {
+    self.init(
+      id: Int32(scores.id), dead: scores.dead,
+      latentClass: Storage.LatentClass(rawValue: scores.latent_class.rawValue) ?? .other)
+    (decNormBase, decNormChat) = (scores.dec_norm_base, scores.dec_norm_chat)
+    (deltaNorm, cosBaseChat) = (scores.delta_norm, scores.cos_base_chat)
+    (betaErrorBase, betaErrorChat) = (scores.beta_error_base, scores.beta_error_chat)
+    (betaReconstructionBase, betaReconstructionChat) = (
+      scores.beta_reconstruction_base, scores.beta_reconstruction_chat
+    )
+    (betaActivationBase, betaActivationChat) = (scores.beta_activation_base, scores.beta_activation_chat)
+    (nuError, nuReconstruction) = (scores.nu_error, scores.nu_reconstruction)
+    (maxActivation, meanActivation) = (scores.max_activation, scores.mean_activation)
+    (frequency, frequencyPlain, frequencyChat) = (scores.frequency, scores.frequency_plain, scores.frequency_chat)
+    templateShare = scores.template_share
+    chatSpecificity = scores.chat_specificity
+  }
+}

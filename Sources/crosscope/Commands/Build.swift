@@ -1,0 +1,79 @@
+// `crosscope build` and its four stages as commands of their own: text → activations → crosscoder → scores → store.
+// A stage whose result is there already, made from the same inputs, does nothing: a killed build goes on where it was.
+
+import ArgumentParser
+import Foundation
+import Inference
+
+struct Build: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make a store from texts and two models: harvest, train, score, index. Resumes after a kill.")
+  @OptionGroup var options: BuildOptions
+
+  func run() throws {
+    let (build, paths) = try options.load()
+    let engine = try options.engine(paths)
+    try HarvestStage(build: build, paths: paths).run(engine: engine)
+    try TrainStage(build: build, paths: paths).run()
+    try ScoreStage(paths: paths).run()
+    try IndexStage(build: build, paths: paths).run(engine: engine)
+  }
+}
+
+struct Harvest: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Read both models' residual streams over the corpus (stage 1 of build).")
+  @OptionGroup var options: BuildOptions
+
+  func run() throws {
+    let (build, paths) = try options.load()
+    try HarvestStage(build: build, paths: paths).run(engine: options.engine(paths))
+  }
+}
+
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train the crosscoder on harvested activations (stage 2 of build).")
+  @OptionGroup var options: BuildOptions
+
+  func run() throws {
+    let (build, paths) = try options.load()
+    try TrainStage(build: build, paths: paths).run()
+  }
+}
+
+struct Score: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compute every latent's chat-specificity and statistics (stage 3 of build).")
+  @OptionGroup var options: BuildOptions
+
+  func run() throws { try ScoreStage(paths: options.load().1).run() }
+}
+
+struct Index: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Choose contexts and write the store (stage 4 of build).")
+  @OptionGroup var options: BuildOptions
+
+  func run() throws {
+    let (build, paths) = try options.load()
+    try IndexStage(build: build, paths: paths).run(engine: options.engine(paths))
+  }
+}
+
+/// What all stages take.
+struct BuildOptions: ParsableArguments {
+  @Argument(help: "The build's configuration (JSON; see data/demo.json).") var config: String
+
+  func load() throws -> (BuildConfiguration, BuildPaths) {
+    let build = try BuildConfiguration(path: config)
+    let paths = try BuildPaths(build, path: config)
+    do {
+      try FileManager.default.createDirectory(atPath: paths.work, withIntermediateDirectories: true)
+    } catch {
+      throw InferenceError.fileUnwritable(path: paths.work, reason: error.localizedDescription)
+    }
+    return (build, paths)
+  }
+
+  func engine(_ paths: BuildPaths) throws -> Engine { try Engine(model: paths.model, adapter: paths.adapter) }
+}

@@ -1,0 +1,78 @@
+// The one owner of loaded models and running experiments in an interactive program.
+// Owns: a serial queue of its own, so that neither the terminal nor Swift's small thread pool ever waits for a model.
+// Each step is one token of every stream: cancelling a run costs at most that.
+
+import Diffing
+import Dispatch
+import Inference
+import Storage
+
+/// Runs an actor's jobs one after another on a queue of their own.
+private final class ComputeExecutor: SerialExecutor {
+  private let queue = DispatchQueue(label: "crosscope.compute", qos: .userInitiated)
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    let executor = asUnownedSerialExecutor()
+    queue.async { job.runSynchronously(on: executor) }
+  }
+}
+
+/// Owns the models of one store and the steering run in progress.
+actor ModelOwner {
+  private let executor = ComputeExecutor()
+  nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+  private let store: Store
+  private let model: String?
+  private let adapter: String?
+  private var context: SteeringContext?
+  private var run: SteeringRun?
+  private var texts: [GeneratedText] = []
+
+  /// - Parameters:
+  ///   - model, adapter: where to find the files, if not where the store says.
+  init(store: Store, model: String?, adapter: String?) {
+    (self.store, self.model, self.adapter) = (store, model, adapter)
+  }
+
+  /// Loads the models if they are not loaded yet.
+  /// - Returns: the chat model's name.
+  func load(progress: @Sendable (String) -> Void) throws -> String { try loaded(progress).pair.chat }
+
+  private func loaded(_ progress: (String) -> Void = { _ in }) throws -> SteeringContext {
+    if let context { return context }
+    let loaded = try SteeringContext.load(store: store, model: model, adapter: adapter, progress: progress)
+    context = loaded
+    return loaded
+  }
+
+  /// Begins a run in place of any other; nothing is computed yet.
+  func begin(prompt: String, plan: SteeringPlan, settings: GenerationSettings) throws {
+    let context = try loaded()
+    let latents = try store.latents(ids: plan.interventions.map { Int32($0.latent) })
+    let largest = Dictionary(latents.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
+    run = try SteeringRun(
+      engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
+      prompt: context.engine.encodePrompt(prompt), plans: [plan], settings: settings,
+      maxActivations: { largest[$0] ?? nil })
+    texts = [GeneratedText](repeating: GeneratedText(tokenizer: context.engine.tokenizer), count: 2)
+  }
+
+  /// One token of both streams.
+  /// - Returns: text pieces by stream (0 baseline, 1 steered), or nil when both have ended.
+  func step() throws -> [(stream: Int, text: String)]? {
+    guard let run, !run.isFinished else { return nil }
+    return try run.step().map { token in
+      var piece = texts[token.stream].append(token.id)
+      if token.isLast { piece += texts[token.stream].finish() }
+      return (token.stream, piece)
+    }
+  }
+
+  /// Mean ‖Δh‖ ÷ ‖h‖ of the run so far.
+  func relativeSize() -> Double? { run?.size(ofPlan: 0).relative }
+
+  /// Forgets the run.
+  func end() { run = nil }
+}

@@ -1,0 +1,66 @@
+// The models and the crosscoder that belong to a store, loaded and checked against what the store records.
+// Refuses: a model, adapter or crosscoder other than the store's, by width, vocabulary and SHA-256.
+
+import Diffing
+import Foundation
+import Inference
+import Storage
+
+/// Everything that a steering run on a store needs.
+struct SteeringContext: Sendable {
+  let pair: ModelPair
+  let engine: Engine
+  /// Without an input normaliser, its directions in the residual stream's own units.
+  let crosscoder: Crosscoder
+
+  /// Loads what the store names; `model` and `adapter` say where to look instead, not what to use instead.
+  /// - Throws: the modules' own errors, or `CommandError.mismatch` naming both sides and the remedy.
+  static func load(
+    store: Store, model: String? = nil, adapter: String? = nil, progress: (String) -> Void = { _ in }
+  ) throws -> SteeringContext {
+    let pair = try store.modelPair()
+    let folder = URL(fileURLWithPath: store.path).deletingLastPathComponent().path
+    func resolve(_ path: String) -> String {
+      URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder)).standardizedFileURL.path
+    }
+    guard let crosscoderFile = pair.crosscoder else {
+      throw CommandError.inputInvalid(source: store.path, expected: "a store that names its crosscoder", found: "none")
+    }
+    progress("loading the crosscoder")
+    let crosscoderPath = resolve(crosscoderFile.path)
+    try check(crosscoderPath, is: crosscoderFile.sha256, store: store, what: "crosscoder")
+    let crosscoder = try Crosscoder.load(folder: URL(fileURLWithPath: crosscoderPath).deletingLastPathComponent().path)
+      .foldingNormaliser()
+    progress("loading the models")
+    let modelPath = try model ?? ModelFiles.locate(pair.model?.path ?? "", besides: folder)
+    let adapterPath = adapter ?? pair.adapter.map { resolve($0.path) }
+    let engine = try Engine(model: modelPath, adapter: adapterPath)
+    let configuration = engine.model.configuration
+    for (what, wanted, found) in [
+      ("width of the model", pair.dModel, configuration.dModel),
+      ("vocabulary", pair.vocabSize, configuration.vocabSize),
+      ("width of the crosscoder", pair.dModel, crosscoder.dModel),
+      ("number of latents", pair.nLatents, crosscoder.nLatents),
+    ] where wanted != found {
+      throw CommandError.mismatch(store: store.path, what: what, expected: "\(wanted)", found: "\(found)")
+    }
+    progress("checking the models")
+    try check(modelPath, is: pair.model?.sha256, store: store, what: "model")
+    if let recorded = pair.adapter?.sha256, recorded != engine.adapter?.sha256 {
+      throw CommandError.mismatch(
+        store: store.path, what: "adapter", expected: "SHA-256 \(recorded.prefix(12))…",
+        found: engine.adapter.map { "\($0.sha256.prefix(12))…" } ?? "none")
+    }
+    return SteeringContext(pair: pair, engine: engine, crosscoder: crosscoder)
+  }
+
+  private static func check(_ path: String, is recorded: String?, store: Store, what: String) throws {
+    guard let recorded else { return }
+    let found = try MappedFile(path: path).sha256()
+    guard found == recorded else {
+      throw CommandError.mismatch(
+        store: store.path, what: "\(what) \(path)", expected: "SHA-256 \(recorded.prefix(12))…",
+        found: "\(found.prefix(12))…")
+    }
+  }
+}

@@ -1,0 +1,55 @@
+// A whole build on the tiny random model: configuration, corpus and paths in a temporary folder.
+
+import Foundation
+import TestSupport
+
+@testable import crosscope
+
+/// A build configuration with everything it needs beside it.
+final class TinyBuild {
+  let folder = TemporaryFolder()
+  var configurationPath: String { folder.path + "/build.json" }
+  var storePath: String { folder.path + "/tiny.crosscope" }
+
+  init() throws {
+    _ = try TinyModel.writeGGUF(in: folder)
+    _ = try TinyModel.writeAdapter(in: folder)
+    var generator = SeededGenerator(7)
+    let words = ["sun", "rain", "bomb", "love", "stone", "river", "cat", "code", "night", "paper", "seven", "why"]
+    func sentence() -> String {
+      (0..<12).map { _ in words.randomElement(using: &generator) ?? "" }.joined(separator: " ")
+    }
+    func line(_ object: Any) throws -> String {
+      String(decoding: try JSONSerialization.data(withJSONObject: object, options: .sortedKeys), as: UTF8.self) + "\n"
+    }
+    let plain = try (0..<40).map { _ in try line(["source": "test", "text": sentence()]) }.joined()
+    let chat = try (0..<40).map { _ in
+      try line([
+        "kind": "benign",
+        "messages": [["role": "user", "content": sentence()], ["role": "assistant", "content": sentence()]],
+      ])
+    }.joined()
+    try plain.write(toFile: folder.path + "/plain.jsonl", atomically: true, encoding: .utf8)
+    try chat.write(toFile: folder.path + "/chat.jsonl", atomically: true, encoding: .utf8)
+    try write()
+  }
+
+  /// Writes the configuration, with changes to its text where asked for.
+  func write(_ change: (String) -> String = { $0 }) throws {
+    let text = """
+      {"model": "tiny.gguf", "adapter": "adapter", "base_name": "tiny", "chat_name": "tiny-chat", "layer": 2,
+       "corpus": [{"file": "plain.jsonl", "corpus": "plain"}, {"file": "chat.jsonl", "corpus": "chat"}],
+       "tokens_per_text": 96, "seed": 3, "contexts": 8,
+       "training": {"latents": 64, "k": 4, "batch": 64, "steps": 80, "learning_rate": 0.002, "warmup_steps": 10,
+                    "decay_fraction": 0.2, "dead_after_tokens": 2000},
+       "work": "work", "crosscoder": "crosscoder", "store": "tiny.crosscope"}
+      """
+    try change(text).write(toFile: configurationPath, atomically: true, encoding: .utf8)
+  }
+
+  /// Runs `crosscope build`.
+  func run() throws {
+    let command = try Build.parse([configurationPath])
+    try command.run()
+  }
+}
