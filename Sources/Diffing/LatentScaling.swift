@@ -26,6 +26,10 @@ public struct LatentScaling: Sendable {
     public var reconstructionChat: Double?
     public var activationBase: Double?
     public var activationChat: Double?
+
+    /// Of a latent that never fired.
+    public init() {}
+
     /// ν^ε = β^{ε,base} / β^{ε,chat}; near 0 where base lacks the concept, near 1 for a direction that L1 crushed.
     public var nuError: Double? { Self.ratio(errorBase, errorChat) }
     /// ν^r = β^{r,base} / β^{r,chat}; high for latent decoupling.

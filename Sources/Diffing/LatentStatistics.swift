@@ -31,7 +31,7 @@ public struct LatentStatistics: Sendable {
     var edges = [Double](repeating: 0, count: bins)
     // 10^(7/50), by hand: the standard library has no pow.
     let factor = 1.380384264602885
-    var edge = Double(activeBound)
+    var edge = 1e-3
     for bin in 0..<bins {
       edges[bin] = edge
       edge *= factor

@@ -1,0 +1,145 @@
+// Latent Scaling against the formula in a naive loop, its sums across batches and shards, and the order made of it.
+
+import Diffing
+import Testing
+
+@Suite struct LatentScalingTests {
+  private func betas(_ crosscoder: Crosscoder, _ x: PairedActivations) throws -> [LatentScaling.Betas] {
+    var scaling = LatentScaling(crosscoder: crosscoder)
+    try scaling.add(codes: crosscoder.encode(x), activations: x)
+    return scaling.betas()
+  }
+
+  /// argmin_β Σ ‖β f d^chat − y‖² over tokens, for one latent and target.
+  private func naive(
+    _ crosscoder: Crosscoder, _ x: PairedActivations, latent: Int, model: PairModel, error: Bool
+  ) throws -> Double? {
+    let codes = try crosscoder.encode(x).dense()
+    let (F, d) = (crosscoder.nLatents, crosscoder.dModel)
+    let chat = crosscoder.decoderDirection(latent, .chat).map(Double.init)
+    let square = chat.reduce(0) { $0 + $1 * $1 }
+    var (numerator, denominator) = (0.0, 0.0)
+    for token in 0..<x.tokens {
+      let f = Double(codes[token * F + latent])
+      let h = x.vector(token: token, model: model).map(Double.init)
+      var y = (0..<d).map { Double(crosscoder.decoderBias[model.index * d + $0]) }
+      for other in 0..<F where !error || other != latent {
+        for (index, value) in crosscoder.decoderDirection(other, model).enumerated() {
+          y[index] += Double(codes[token * F + other]) * Double(value)
+        }
+      }
+      if error { y = zip(h, y).map { $0 - $1 } }
+      numerator += f * zip(chat, y).reduce(0) { $0 + $1.0 * $1.1 }
+      denominator += f * f * square
+    }
+    return denominator > 0 ? numerator / denominator : nil
+  }
+
+  @Test(arguments: [nil, 6] as [Float?]) func betasFollowTheFormula(threshold: Float?) throws {
+    let crosscoder = randomCrosscoder(d: 4, F: 10, seed: 1, threshold: threshold)
+    let x = randomActivations(tokens: 40, d: 4, seed: 2)
+    let found = try betas(crosscoder, x)
+    for latent in 0..<10 {
+      for model in PairModel.allCases {
+        let error = model == .base ? found[latent].errorBase : found[latent].errorChat
+        let reconstruction = model == .base ? found[latent].reconstructionBase : found[latent].reconstructionChat
+        let expected = try [true, false].map { try naive(crosscoder, x, latent: latent, model: model, error: $0) }
+        #expect(relativeDifference([error], [expected[0]]) < 1e-6)
+        #expect(relativeDifference([reconstruction], [expected[1]]) < 1e-6)
+      }
+    }
+  }
+
+  @Test func batchesGiveTheBitsOfTheWhole() throws {
+    let crosscoder = randomCrosscoder(d: 4, F: 10, seed: 1, threshold: 3)
+    let x = randomActivations(tokens: 300, d: 4, seed: 2)
+    var parts = LatentScaling(crosscoder: crosscoder)
+    for range in [0..<1, 1..<130, 130..<130, 130..<300] {
+      try parts.add(codes: crosscoder.encode(x.tokens(range)), activations: x.tokens(range))
+    }
+    #expect(try parts.betas() == betas(crosscoder, x))
+  }
+
+  @Test func shardsMerge() throws {
+    let crosscoder = randomCrosscoder(d: 4, F: 10, seed: 1, threshold: 3)
+    let x = randomActivations(tokens: 300, d: 4, seed: 2)
+    var shards = [LatentScaling(crosscoder: crosscoder), LatentScaling(crosscoder: crosscoder)]
+    for (index, range) in [0..<100, 100..<300].enumerated() {
+      try shards[index].add(codes: crosscoder.encode(x.tokens(range)), activations: x.tokens(range))
+    }
+    shards[0].merge(shards[1])
+    let (found, expected) = (shards[0].betas(), try betas(crosscoder, x))
+    #expect(found.map(\.activeTokens) == expected.map(\.activeTokens))
+    #expect(relativeDifference(found.map(\.nuError), expected.map(\.nuError)) < 1e-9)
+  }
+
+  @Test func aLatentThatNeverFiredHasNoBetas() throws {
+    let crosscoder = randomCrosscoder(d: 4, F: 10, seed: 1, threshold: 1e9)
+    let found = try betas(crosscoder, randomActivations(tokens: 20, d: 4, seed: 2))
+    for latent in found {
+      #expect(latent.activeTokens == 0)
+      #expect(latent.errorBase == nil && latent.activationChat == nil && latent.nuReconstruction == nil)
+    }
+  }
+
+  @Test func activationsThatDoNotFitAreRefused() throws {
+    let crosscoder = randomCrosscoder(d: 4, F: 10, seed: 1)
+    let x = randomActivations(tokens: 5, d: 4, seed: 2)
+    let codes = try crosscoder.encode(x)
+    var scaling = LatentScaling(crosscoder: crosscoder)
+    #expect(throws: DiffingError.self) { try scaling.add(codes: codes, activations: x.tokens(0..<4)) }
+    #expect(throws: DiffingError.self) {
+      try scaling.add(codes: codes, activations: randomActivations(tokens: 5, d: 3, seed: 2))
+    }
+  }
+}
+
+@Suite struct ChatSpecificityTests {
+  private func latent(
+    _ delta: Double?, nuError: Double = 1, nuReconstruction: Double = 1, active: Int = 1000, dead: Bool = false,
+    chat: Double = 1
+  ) -> ChatSpecificity {
+    var betas = LatentScaling.Betas()
+    betas.activeTokens = active
+    betas.errorChat = chat
+    betas.errorBase = nuError * chat
+    betas.reconstructionChat = 1
+    betas.reconstructionBase = nuReconstruction
+    return ChatSpecificity(deltaNorm: delta, betas: betas, dead: dead)
+  }
+
+  @Test func lowRatiosComeFirstAndDeadLatentsLast() {
+    let latents = [
+      latent(0.5, dead: true),  // dead
+      latent(0.5, nuError: 0.9, nuReconstruction: 0.9),  // shared
+      latent(0.7, nuError: 0.1, nuReconstruction: 0.1),  // new in chat
+      latent(0.6, nuError: 0.1, nuReconstruction: 0.1),  // the same, smaller Δ
+      latent(0.5, nuError: 0.05, nuReconstruction: 0.05, active: 3),  // too few tokens to tell
+      latent(0.5, nuError: 0.05, nuReconstruction: 0.05, chat: -1),  // a ratio of negative betas
+      latent(0.5, nuError: -5, nuReconstruction: 0.1),  // outside the paper's bounds
+    ]
+    let rank = chatSpecificityRank(latents)
+    #expect(rank == [6, 2, 0, 1, 3, 4, 5])
+  }
+
+  @Test func chatOnlyLatentsComeBeforeOthersByTheirRatios() {
+    let latents = [
+      latent(0.6, nuError: 0, nuReconstruction: 0), latent(0.95, nuError: 0.9, nuReconstruction: 0.9),
+      latent(0.92, nuError: 0.1, nuReconstruction: 0.2), latent(0.99, dead: true),
+    ]
+    #expect(chatSpecificityRank(latents) == [2, 1, 0, 3])
+  }
+
+  @Test func theOrderIsTotal() {
+    let latents = (0..<50).map { latent($0 % 3 == 0 ? nil : 0.5, active: $0 % 2 * 1000, dead: $0 % 7 == 0) }
+    #expect(chatSpecificityRank(latents).sorted() == Array(0..<50))
+    #expect(chatSpecificityRank([]).isEmpty)
+  }
+
+  @Test func genuineMeansBothBounds() {
+    #expect(latent(0.6, nuError: 0.19, nuReconstruction: 0.49).isChatSpecific)
+    #expect(!latent(0.6, nuError: 0.21, nuReconstruction: 0.1).isChatSpecific)
+    #expect(!latent(0.6, nuError: 0.1, nuReconstruction: 0.5).isChatSpecific)
+    #expect(!latent(0.6, nuError: 0.1, nuReconstruction: 0.1, dead: true).isChatSpecific)
+  }
+}
