@@ -40,7 +40,7 @@ final class TinyBuild {
       {"model": "tiny.gguf", "adapter": "adapter", "base_name": "tiny", "chat_name": "tiny-chat", "layer": 2,
        "corpus": [{"file": "plain.jsonl", "corpus": "plain"}, {"file": "chat.jsonl", "corpus": "chat"}],
        "tokens_per_text": 96, "seed": 3, "contexts": 8,
-       "training": {"latents": 64, "k": 4, "batch": 64, "steps": 80, "learning_rate": 0.002, "warmup_steps": 10,
+       "training": {"latents": 64, "k": 4, "batch": 64, "steps": 80, "learning_rate": 0.002, "norm_init_scale": 0.5, "warmup_steps": 10,
                     "decay_fraction": 0.2, "dead_after_tokens": 2000},
        "work": "work", "crosscoder": "crosscoder", "store": "tiny.crosscope"}
       """

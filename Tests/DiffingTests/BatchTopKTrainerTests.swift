@@ -3,6 +3,7 @@
 import Foundation
 import Inference
 import Kernels
+import TestSupport
 import Testing
 
 @testable import Diffing
@@ -304,7 +305,7 @@ import Testing
   }
 
   @Test func aResumedRunGivesTheBitsOfAnUninterruptedOne() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     let path = folder.path + "/state.safetensors"
     var planted = Planted(seed: 4)
     let batches = (0..<12).map { _ in planted.batch(100) }

@@ -4,6 +4,7 @@ import Diffing
 import Foundation
 import Inference
 import Kernels
+import TestSupport
 import Testing
 
 @Suite struct CheckpointTests {
@@ -34,7 +35,7 @@ import Testing
   }
 
   @Test func weightsAreReadInTheirPlaces() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     try write(to: folder.path)
     let crosscoder = try Crosscoder.load(folder: folder.path)
     // encoder.weight[model][dimension][latent] = 1 + 6·model + 3·dimension + latent
@@ -47,7 +48,7 @@ import Testing
 
   @Test(arguments: [CodeNormalization.crosscoder, .sae, .mixed(sae: 0.5, crosscoder: 2), .none])
   func whatIsSavedIsRead(normalization: CodeNormalization) throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     let normaliser = InputNormaliser(mean: [1, 2, 3, 4, 5, 6], std: [1, 1, 2, 2, 3, 3], targetRMS: 2)
     var saved = randomCrosscoder(
       d: 3, F: 5, seed: 3, threshold: 0.25, normalization: normalization, normaliser: normaliser)
@@ -68,7 +69,7 @@ import Testing
   }
 
   @Test func bfloat16RoundsTheWeightsAndNothingElse() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     let saved = randomCrosscoder(d: 3, F: 5, seed: 4, threshold: 0.123456)
     try saved.save(folder: folder.path, as: .bf16)
     let read = try Crosscoder.load(folder: folder.path)
@@ -82,13 +83,13 @@ import Testing
 
   @Test(arguments: ["encoder.weight", "encoder.bias", "decoder.weight", "decoder.bias"])
   func aMissingTensorIsNamed(name: String) throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     try write(to: folder.path, without: [name])
     #expect(error(folder.path) == .file(.tensorMissing(path: folder.path + "/model.safetensors", tensor: name)))
   }
 
   @Test func aTensorOfAnotherShapeIsNamed() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     try write(to: folder.path, without: ["decoder.weight"]) {
       $0.add("decoder.weight", shape: [2, 4, 2], floats: [Float](repeating: 1, count: 16))
     }
@@ -99,7 +100,7 @@ import Testing
   }
 
   @Test func aWeightThatIsNotFiniteIsNamed() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     try write(to: folder.path, without: ["encoder.bias"]) {
       $0.add("encoder.bias", shape: [3], floats: [0, .nan, 0])
     }
@@ -109,16 +110,16 @@ import Testing
   }
 
   @Test func decoupledCodesAreRefusedByName() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     try write(to: folder.path) { $0.add("code_normalization_id", shape: [], int64s: [5]) }
     #expect(try #require(error(folder.path)).description.contains("DECOUPLED"))
-    let other = try TemporaryFolder()
+    let other = TemporaryFolder()
     try write(to: other.path, config: #"{"code_normalization": "DECOUPLED"}"#)
     #expect(try #require(error(other.path)).description.contains("DECOUPLED"))
   }
 
   @Test func aBatchTopKCrosscoderNeedsItsThreshold() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     try write(to: folder.path, trainer: #"{"trainer": {"dict_class": "BatchTopKCrossCoder"}}"#)
     #expect(error(folder.path) == .file(.tensorMissing(path: folder.path + "/model.safetensors", tensor: "threshold")))
   }
@@ -128,7 +129,7 @@ import Testing
     (#"{"num_layers": 3}"#, "num_layers"),
     (#"{"k": 0}"#, "k"), (#"{"k": "many"}"#, "k"), ("[1", "the file"), ("", "empty"),
   ]) func aConfigurationThatContradictsIsRefused(config: String, key: String) throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     try write(to: folder.path, config: config)
     let description = try #require(error(folder.path)).description
     #expect(description.contains("config.json"))
@@ -136,13 +137,13 @@ import Testing
   }
 
   @Test func aFolderWithoutFilesIsRefused() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     #expect(try #require(error(folder.path)).description.contains("config.json"))
     #expect(error(folder.path + "/nowhere") != nil)
   }
 
   @Test func everyTruncationOfTheWeightsIsRefused() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     try randomCrosscoder(d: 2, F: 2, seed: 1, threshold: 0).save(folder: folder.path)
     let path = folder.path + "/model.safetensors"
     let whole = try Data(contentsOf: URL(fileURLWithPath: path))
@@ -153,7 +154,7 @@ import Testing
   }
 
   @Test func aNewerCardIsRefused() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder()
     try write(to: folder.path, trainer: #"{"crosscope": {"formatVersion": 99, "metrics": {}}}"#)
     #expect(try #require(error(folder.path)).description.contains("99"))
   }

@@ -11,18 +11,6 @@ func fixture(_ name: String) throws -> String {
   try #require(Bundle.module.resourceURL?.appendingPathComponent("Fixtures/\(name)").path)
 }
 
-/// A new folder that is removed when the value goes.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    path = FileManager.default.temporaryDirectory.appendingPathComponent("diffing-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-}
-
 extension SplitMix64 {
   /// Roughly normal: the sum of twelve uniform numbers.
   mutating func normal() -> Float { Float((0..<12).reduce(0.0) { sum, _ in sum + uniform() } - 6) }
