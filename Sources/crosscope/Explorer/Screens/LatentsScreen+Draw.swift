@@ -109,7 +109,8 @@ extension ScreenDefinition {
 
   /// What the latent promotes and where it peaks: enough to decide whether to open it.
   private static func drawPreview(_ id: Int32, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
-    canvas.heading("Latent \(id)", note: state.latents.rows[id]?.latent.latentClass.rawValue ?? "", in: rect.inset(columns: 1))
+    canvas.heading(
+      "Latent \(id)", note: state.latents.rows[id]?.latent.latentClass.rawValue ?? "", in: rect.inset(columns: 1))
     guard let page = state.pages[id] else { return }
     let inside = Rect(row: rect.row + 1, column: 1, rows: rect.rows - 1, columns: rect.columns - 2)
     var lines: [FlowLine] = []
