@@ -99,14 +99,20 @@ void ct_signals_remove(void) {
 }
 
 // The group is stopped as the tty would stop it, so that a `make` around us stops too; then this process stops
-// itself with a signal to this thread, so that nothing runs on before the stop takes effect.
+// itself with a signal to this thread, so that nothing runs on before the stop takes effect. The thread may be one of
+// Dispatch's workers, which block most signals.
 void ct_signals_stop(void) {
   struct sigaction former, ignore = {.sa_handler = SIG_IGN}, stop = {.sa_handler = SIG_DFL};
+  sigset_t only, mask;
+  sigemptyset(&only);
+  sigaddset(&only, SIGTSTP);
   armed = 0;
   sigaction(SIGTSTP, &ignore, &former);
   kill(0, SIGTSTP);
   sigaction(SIGTSTP, &stop, NULL);
+  pthread_sigmask(SIG_UNBLOCK, &only, &mask);
   raise(SIGTSTP);
+  pthread_sigmask(SIG_SETMASK, &mask, NULL);
   sigaction(SIGTSTP, &former, NULL);
   armed = 1;
 }

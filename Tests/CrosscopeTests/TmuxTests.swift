@@ -80,6 +80,12 @@ final class TmuxTerminal {
     throw CancellationError()
   }
 
+  /// Leaves an overlay. What follows at once would be taken for Alt with that key, so its end is waited for.
+  func escape(_ shown: String) throws {
+    try press("Escape")
+    for _ in 0..<Self.looks where try screen().contains(shown) {}
+  }
+
   /// Sends a signal to the explorer, the only child of the window's shell.
   func signal(_ number: Int32) throws {
     let shell = try run(["display-message", "-p", "#{pane_pid}"]).trimmed
@@ -133,7 +139,7 @@ struct TmuxTests {
     try terminal.wait(for: "[ ] refusal")
     try terminal.press("Enter")
     try terminal.wait(for: "[x] refusal")
-    try terminal.press("Escape")
+    try terminal.escape("Tags of")
     try terminal.type("n")
     try terminal.wait(for: "Note on latent 5")
     try terminal.type("refuses")
@@ -152,14 +158,15 @@ struct TmuxTests {
     try terminal.wait(for: " icanon")
   }
 
-  @Test func steeringWithoutAModelSaysWhatIsMissing() throws {
+  @Test func steeringWithoutModelsSaysWhatIsMissing() throws {
     let terminal = try TmuxTerminal()
     try terminal.explore(sample.path)
     try terminal.type("s")
     try terminal.wait(for: "type a prompt")
     try terminal.type("How?")
     try terminal.press("Enter")
-    try terminal.wait(for: "--model")
+    try terminal.wait(for: "no model")
+    try terminal.wait(for: "expected a store that names its crosscoder")
     try terminal.press("C-c")
     try terminal.wait(for: "status 0")
   }
@@ -236,8 +243,8 @@ struct TmuxTests {
     try terminal.command("\(prefix)\(program) explore \(sample.path); echo \"status $?\"")
     let screen = try terminal.wait(for: "status 1")
     #expect(screen.contains(reason))
-    try terminal.command("clear; \(program) explore \(sample.path) < /dev/null; echo \"status $?\"")
-    #expect(try terminal.wait(for: "status 1").contains("not a terminal"))
+    try terminal.command("clear; \(program) explore \(sample.path) < /dev/null; echo \"second $?\"")
+    #expect(try terminal.wait(for: "second 1").contains("not a terminal"))
   }
 
   @Test func aStoreThatIsNotThereOrATinyTerminalGetsOneLine() throws {

@@ -72,6 +72,22 @@ extension ExplorerState {
     var state = isReady ? "ready" : "working… \(work.last ?? "")"
     if case .loading(let detail) = steer.model, !isReady, !detail.isEmpty { state = "working… \(detail)" }
     if !store.isWritable { state = "read-only · " + state }
+    let room = rect.columns - displayWidth(state) - 5
+    let lines = flowLines([FlowToken(text)], width: rect.columns - 2)
+    if displayWidth(text) > room, lines.count > 0 {
+      drawLong(lines, style, &canvas, above: rect)
+      text = ""
+    }
     canvas.statusLine(text, style: style, right: state, rightStyle: isReady ? .muted : Style(.caution), in: rect)
+  }
+
+  /// A message too long for the status line covers the rows above it: what to do stands at its end.
+  private func drawLong(_ lines: [FlowLine], _ style: Style, _ canvas: inout Canvas, above rect: Rect) {
+    let shown = lines.prefix(min(4, body.rows))
+    for (index, line) in shown.enumerated() {
+      let row = Rect(row: rect.row - shown.count + index, column: 0, rows: 1, columns: rect.columns)
+      canvas.fill(row, style: Style(.plain, on: .panel))
+      canvas.put(line.map(\.text).joined(), row: row.row, column: 1, style: style.on(.panel), clip: row)
+    }
   }
 }

@@ -29,6 +29,8 @@ actor ModelOwner {
   private var context: SteeringContext?
   private var run: SteeringRun?
   private var texts: [GeneratedText] = []
+  /// Counts the runs: what still asks for a former one gets nothing, and does not disturb the present one.
+  private var runNumber = 0
 
   /// - Parameters:
   ///   - model, adapter: where to find the files, if not where the store says.
@@ -48,7 +50,8 @@ actor ModelOwner {
   }
 
   /// Begins a run in place of any other; nothing is computed yet.
-  func begin(prompt: String, plan: SteeringPlan, settings: GenerationSettings) throws {
+  /// - Returns: the run's number, by which to ask for it.
+  func begin(prompt: String, plan: SteeringPlan, settings: GenerationSettings) throws -> Int {
     let context = try loaded()
     let latents = try store.latents(ids: plan.interventions.map { Int32($0.latent) })
     let largest = Dictionary(latents.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
@@ -57,12 +60,14 @@ actor ModelOwner {
       prompt: context.engine.encodePrompt(prompt), plans: [plan], settings: settings,
       maxActivations: { largest[$0] ?? nil })
     texts = [GeneratedText](repeating: GeneratedText(tokenizer: context.engine.tokenizer), count: 2)
+    runNumber += 1
+    return runNumber
   }
 
   /// One token of both streams.
   /// - Returns: text pieces by stream (0 baseline, 1 steered), or nil when both have ended.
-  func step() throws -> [(stream: Int, text: String)]? {
-    guard let run, !run.isFinished else { return nil }
+  func step(_ number: Int) throws -> [(stream: Int, text: String)]? {
+    guard number == runNumber, let run, !run.isFinished else { return nil }
     return try run.step().map { token in
       var piece = texts[token.stream].append(token.id)
       if token.isLast { piece += texts[token.stream].finish() }
@@ -82,6 +87,8 @@ actor ModelOwner {
     ]
   }
 
-  /// Forgets the run.
-  func end() { run = nil }
+  /// Forgets the run, unless another one has begun.
+  func end(_ number: Int) {
+    if number == runNumber { run = nil }
+  }
 }

@@ -16,7 +16,6 @@ extension SteeringService {
             } catch {
               continuation.finish(throwing: error)
             }
-            await owner.end()
           }
           continuation.onTermination = { _ in task.cancel() }
         }
@@ -33,12 +32,15 @@ extension SteeringService {
       })
     let settings = GenerationSettings(
       maxTokens: request.maxTokens, temperature: request.temperature, seed: request.seed)
-    try await owner.begin(prompt: request.prompt, plan: plan, settings: settings)
+    let number = try await owner.begin(prompt: request.prompt, plan: plan, settings: settings)
     let clock = ContinuousClock()
     let start = clock.now
     var steps = 0
-    while let pieces = try await owner.step() {
-      try Task.checkCancellation()
+    while let pieces = try await owner.step(number) {
+      if Task.isCancelled {
+        await owner.end(number)
+        throw CancellationError()
+      }
       steps += 1
       for piece in pieces where !piece.text.isEmpty {
         continuation.yield(piece.stream == SteeringRun.baseline ? .baseline(piece.text) : .steered(piece.text))
@@ -51,5 +53,6 @@ extension SteeringService {
         SteeringInfo(
           tokensPerSecond: seconds > 0 ? Double(steps) / seconds : nil, relativePush: await owner.relativeSize(),
           versions: await owner.versions())))
+    await owner.end(number)
   }
 }
