@@ -80,7 +80,8 @@ public struct Context: Sendable, Equatable {
   }
 }
 
-/// How often a latent is active how strongly on one corpus, in bins of equal width; silent tokens are not counted.
+/// How often a latent is active how strongly on one corpus, in bins of equal ratio (each bin's upper edge is its lower
+/// edge times the same factor); silent tokens are not counted.
 public struct HistogramRecord: Sendable, Equatable {
   public var latent: Int32
   public var corpus: String

@@ -91,7 +91,7 @@ extension SteeringService {
             return stream.finish(throwing: Broken(description: "layer 14: not a number; lower the strength"))
           }
           stream.yield(
-            .finished(SteeringInfo(tokensPerSecond: 41.2, relativePush: 0.31, versions: ["crosscope": "0.1.0"])))
+            .finished(SteeringInfo(tokensPerSecond: 41.2, relativeChange: 0.31, versions: ["crosscope": "0.1.0"])))
           stream.finish()
         }
       })

@@ -27,7 +27,7 @@ struct SteeringInfo: Sendable, Equatable {
   /// Tokens of one answer a second.
   var tokensPerSecond: Double?
   /// Mean ‖Δh‖ ÷ ‖h‖ over the steered positions.
-  var relativePush: Double?
+  var relativeChange: Double?
   /// Program and models, for the saved experiment.
   var versions: [String: String] = [:]
 }

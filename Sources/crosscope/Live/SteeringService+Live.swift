@@ -51,7 +51,7 @@ extension SteeringService {
     continuation.yield(
       .finished(
         SteeringInfo(
-          tokensPerSecond: seconds > 0 ? Double(steps) / seconds : nil, relativePush: await owner.relativeSize(),
+          tokensPerSecond: seconds > 0 ? Double(steps) / seconds : nil, relativeChange: await owner.relativeSize(),
           versions: await owner.versions())))
     await owner.end(number)
   }

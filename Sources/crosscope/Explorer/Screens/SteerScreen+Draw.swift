@@ -119,7 +119,7 @@ extension ScreenDefinition {
       lead + "Baseline", note: modelNote(state), style: isFocused ? Style(.accent, .bold) : Style(.base, .bold),
       in: layout.baseline)
     canvas.heading(
-      "Steered", note: runNote(state.steer), style: isFocused ? Style(.accent, .bold) : Style(.chat, .bold),
+      "Steered", note: runNote(state.steer, asciiOnly: state.asciiOnly), style: isFocused ? Style(.accent, .bold) : Style(.chat, .bold),
       in: layout.steered)
     guard let run = state.steer.run else {
       canvas.notice(["Enter answers the prompt", "without the latents"], in: layout.baseline.split(top: 1).rest)
@@ -145,15 +145,16 @@ extension ScreenDefinition {
     }
   }
 
-  private static func runNote(_ steer: SteerState) -> String {
+  private static func runNote(_ steer: SteerState, asciiOnly: Bool) -> String {
     guard let run = steer.run else { return steer.isWaitingForModel ? "waiting for the model" : "" }
     switch run.phase {
     case .running: return "generating, \(run.steered.count)…"
     case .cancelled: return "cancelled"
     case .failed: return "failed"
     case .finished(let info):
-      let push = info.relativePush.map { ", push \(percent($0))" } ?? ""
-      return info.tokensPerSecond.map { "\(fixed($0, 0)) tokens/s\(push)" } ?? "done\(push)"
+      let label = asciiOnly ? "|dh|/|h|" : "‖Δh‖/‖h‖"
+      let change = info.relativeChange.map { ", \(label) \(fixed($0, 2))" } ?? ""
+      return info.tokensPerSecond.map { "\(fixed($0, 0)) tokens/s\(change)" } ?? "done\(change)"
     }
   }
 

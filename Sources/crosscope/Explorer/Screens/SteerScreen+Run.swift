@@ -102,11 +102,11 @@ extension SteerRun {
       var baseline: Answer
       var steered: [Answer]
       var tokensPerSecond: Double?
-      var relativePush: Double?
+      var relativeChange: Double?
     }
     let outputs = Outputs(
       baseline: Answer(text: baseline.joined()), steered: [Answer(text: steered.joined())],
-      tokensPerSecond: info.tokensPerSecond, relativePush: info.relativePush)
+      tokensPerSecond: info.tokensPerSecond, relativeChange: info.relativeChange)
     return ExperimentRecord(
       created: "", prompt: request.prompt, kind: "steer", interventions: json(request.interventions),
       parameters: json(
