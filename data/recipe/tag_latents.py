@@ -8,9 +8,9 @@ store; which chat a context comes from is found by its text in corpus/chat.jsonl
 """
 
 import argparse
+import bisect
 import collections
 import json
-import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -25,17 +25,18 @@ KINDS = {
 }
 
 
-def contexts(db):
-    """Latent → texts of its contexts, special tokens included."""
-    words = {i: b for i, b in db.execute("SELECT id, bytes FROM token")}
-    texts = {}
-    for number, ids in db.execute("SELECT id, token_ids FROM sequence"):
-        tokens = memoryview(ids).cast("i")
-        texts[number] = b"".join(words[t] for t in tokens).decode("utf-8", "replace")
-    result = collections.defaultdict(list)
-    for latent, number in db.execute("SELECT latent, sequence FROM example"):
-        result[latent].append(number)
-    return result, texts
+def program(options, *arguments):
+    return json.loads(subprocess.run([options.crosscope, *arguments, "--json"], check=True, capture_output=True).stdout)
+
+
+def contexts(options, latents):
+    """Latent → the sequences of its contexts; sequence → its text, special tokens included."""
+    sequences, texts = {}, {}
+    for latent in latents:
+        examples = program(options, "show", options.store, str(latent))["examples"]
+        sequences[latent] = [e["sequence"] for e in examples]
+        texts.update({e["sequence"]: "".join(e["tokens"]) for e in examples})
+    return sequences, texts
 
 
 def kinds_of(texts, chats):
@@ -49,8 +50,6 @@ def kinds_of(texts, chats):
         joined.append(text)
         length += len(text)
     haystack = "".join(joined)
-    import bisect
-
     result = {}
     for number, text in texts.items():
         # The beginning of a window may lie in the template, which all chats share: look for its end first.
@@ -64,32 +63,29 @@ def main():
     parser.add_argument("--crosscope", default=str(DATA.parent / ".build/release/crosscope"))
     parser.add_argument("--store", default=str(DATA / "demo/demo.crosscope"))
     options = parser.parse_args()
-    db = sqlite3.connect(f"file:{options.store}?mode=ro", uri=True)
     chats = [json.loads(line) for line in open(DATA / "corpus/chat.jsonl", encoding="utf-8")]
-    latents, texts = contexts(db)
+    latents = program(options, "latents", options.store, "--filter", "not dead", "--limit", "1000000")["latents"]
+    sequences, texts = contexts(options, [latent["id"] for latent in latents])
     kind = kinds_of(texts, chats)
     tagged = collections.defaultdict(list)
     rows = []
-    for latent, rank, delta, error, reconstruction, template in db.execute(
-        "SELECT id, chat_specificity, delta_norm, nu_error, nu_reconstruction, template_share FROM latent"
-        " WHERE dead = 0 ORDER BY chat_specificity"
-    ):
-        counts = collections.Counter(kind[s] for s in latents[latent])
+    for latent in latents:
+        counts = collections.Counter(kind[s] for s in sequences[latent["id"]])
         total = sum(counts.values())
         names = [tag for tag, kinds in KINDS.items() if total and sum(counts[k] for k in kinds) / total >= SHARE]
-        if (template or 0) >= TEMPLATE_SHARE:
+        if (latent["template_share"] or 0) >= TEMPLATE_SHARE:
             names.append("template")
         for name in names:
-            tagged[name].append(latent)
-        rows.append((rank, latent, delta, error, reconstruction, template, names, counts.most_common(3)))
-    db.close()
+            tagged[name].append(latent["id"])
+        rows.append((latent, names, counts.most_common(3)))
     for name, ids in tagged.items():
         subprocess.run([options.crosscope, "tag", options.store, *map(str, ids), "--add", name], check=True)
         print(f"{name}: {len(ids)} latents")
-    for rank, latent, delta, error, reconstruction, template, names, kinds in rows[:40]:
+    for latent, names, kinds in rows[:40]:
         print(
-            f"{rank:4d}  latent {latent:4d}  Δ {delta:.2f}  ν^ε {error or 0:.2f}  ν^r {reconstruction or 0:.2f}"
-            f"  template {template or 0:.2f}  {','.join(names) or '-'}  {kinds}"
+            f"{latent['chat_specificity']:4d}  latent {latent['id']:4d}  Δ {latent['delta_norm']:.2f}"
+            f"  ν^ε {latent['nu_error'] or 0:.2f}  ν^r {latent['nu_reconstruction'] or 0:.2f}"
+            f"  template {latent['template_share'] or 0:.2f}  {','.join(names) or '-'}  {kinds}"
         )
 
 
