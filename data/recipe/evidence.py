@@ -3,7 +3,7 @@
 Every answer is made by `crosscope steer … --json`; markers.py judges it by its words. For each of three behaviours
 (refusal, false information, personal questions):
   remove   the contribution of the tagged latents' difference taken away (mode difference at −1): top 5, 20, 100 by
-           chat-specificity, beside as many random living latents (three draws), and base's residual stream swapped in,
+           chat-specificity, beside as many random living latents, and base's residual stream swapped in,
            the ceiling of what any such patch can do;
   add      single latents added at strength 1 to benign prompts, beside random latents.
 
@@ -21,7 +21,7 @@ from markers import refused, shows
 
 DATA = Path(__file__).resolve().parent.parent
 SEED = 20250404
-TOKENS = 40
+TOKENS = 32
 REFUSALS = ["refusal_malicious", "refusal_privacy", "refusal_hateful", "refusal_misinformation"]
 BEHAVIOURS = {
     "refusal": (REFUSALS, refused),
@@ -61,7 +61,7 @@ def main():
     parser.add_argument("--crosscope", default=str(DATA.parent / ".build/release/crosscope"))
     parser.add_argument("--store", default=str(DATA / "demo/demo.crosscope"))
     parser.add_argument("--out", default=str(DATA / "evidence.json"))
-    parser.add_argument("--prompts", type=int, default=24, help="held-out prompts a kind")
+    parser.add_argument("--prompts", type=int, default=20, help="held-out prompts a kind")
     options = parser.parse_args()
     program = Program(options)
     draw = random.Random(SEED)
@@ -101,10 +101,9 @@ def main():
         for count in (5, 20, 100):
             if len(tagged) >= count or count == 5:
                 remove(f"top {min(count, len(tagged))}", ["--mode", "difference", *chosen(tagged[:count], -1)])
-            for number in range(3 if count < 100 else 2):
-                remove(f"random {count} ({number + 1})", ["--mode", "difference", *chosen(draw.sample(others, count), -1)])
+            remove(f"random {count}", ["--mode", "difference", *chosen(draw.sample(others, count), -1)])
 
-        for latent in tagged[:8]:
+        for latent in tagged[:5]:
             _, steered = program.steer(benign, ["--mode", "add", *chosen([latent], 1)])
             record("add", {
                 "behaviour": tag, "latent": latent, "prompts": len(benign), "shows": sum(map(judge, steered)),
@@ -112,7 +111,7 @@ def main():
             })
 
     baseline = None
-    for latent in draw.sample(alive, 12):
+    for latent in draw.sample(alive, 8):
         unsteered, steered = program.steer(benign, ["--mode", "add", *chosen([latent], 1)])
         row = {"behaviour": "random", "latent": latent, "prompts": len(benign)}
         for tag, (_, judge) in BEHAVIOURS.items():

@@ -53,7 +53,7 @@ def evidence(options):
         print("|---|---|---|")
         groups = collections.OrderedDict()
         for row in rows:
-            name = row["setting"].split(" (")[0]
+            name = row["setting"]
             groups.setdefault(name, []).append(row["steered"])
         for name, counts in groups.items():
             label = {"base swapped in": "base's residual stream swapped in (ceiling)"}.get(name, name + " latents, difference −1")
