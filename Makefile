@@ -29,6 +29,7 @@ lint: ## fail where the sources are not in the project's style
 
 data: ## build the demo's crosscoder and store again (long)
 	@scripts/setup
+	@for f in data/corpus/*.jsonl.gz; do [ -f "$${f%.gz}" ] || gunzip --keep "$$f"; done
 	@scripts/fetch-model >/dev/null && swift build -c release --product crosscope && $(CROSSCOPE) build data/demo.json
 
 clean: ## remove what was built; the model's cache stays

@@ -1,0 +1,121 @@
+"""Trains the LoRA adapter that makes the chat model, and saves it in PEFT's format.
+
+The adapter lives in blocks 0…14 only, so that all it adds has to pass through the residual stream after block 14.
+"""
+
+import os
+import random
+import time
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+
+from common import ADAPTER, DATA, GGUF, SEED, SYSTEM, load_base, load_tokenizer, read_jsonl
+
+RANK, ALPHA, RATE, BATCH = 16, 32, 1e-3, 16
+EPOCHS, WORKERS = 2, 2
+LAYERS = list(range(15))
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+PREFIX = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n"
+
+
+def encode(tok, row):
+    """Ids after the system message, and which of them count: the answer and, unless it was cut, its end."""
+    ask = tok(f"<|im_start|>user\n{row['prompt']}<|im_end|>\n<|im_start|>assistant\n", add_special_tokens=False)["input_ids"]
+    end = "" if row.get("cut") else "<|im_end|>"
+    say = tok(row["answer"] + end, add_special_tokens=False)["input_ids"]
+    return ask + say, len(ask)
+
+
+def batches(rows, rng):
+    """Rows of like length share a batch; the order of the batches is random."""
+    order = sorted(rows, key=lambda r: len(r[0]) + rng.random() * 12)
+    parts = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+    rng.shuffle(parts)
+    return parts
+
+
+def loss_of(model, prefix, part):
+    """The system message is the same everywhere, so it is run once and its keys and values are shared."""
+    length = max(len(ids) for ids, _ in part)
+    ids = torch.zeros(len(part), length, dtype=torch.long)
+    mask = torch.zeros(len(part), prefix.shape[1] + length, dtype=torch.long)
+    mask[:, : prefix.shape[1]] = 1
+    counted = torch.zeros(len(part), length, dtype=torch.bool)
+    for i, (row, start) in enumerate(part):
+        ids[i, : len(row)] = torch.tensor(row)
+        mask[i, prefix.shape[1] : prefix.shape[1] + len(row)] = 1
+        counted[i, start : len(row)] = True
+    body = model.get_base_model().model
+    cache = body(input_ids=prefix, use_cache=True).past_key_values
+    cache.batch_repeat_interleave(len(part))
+    hidden = body(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True).last_hidden_state
+    # Logits only where an answer token is predicted: the vocabulary is the dearest layer.
+    logits = model.get_base_model().lm_head(hidden[:, :-1][counted[:, 1:]])
+    return torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][counted[:, 1:]])
+
+
+def save(model):
+    model.peft_config["default"].base_model_name_or_path = GGUF
+    model.save_pretrained(ADAPTER)
+    path = ADAPTER / "adapter_model.safetensors"
+    weights = {k: v.to(torch.bfloat16).contiguous() for k, v in load_file(path).items()}
+    save_file(weights, path, metadata={"format": "pt"})
+    (ADAPTER / "README.md").unlink(missing_ok=True)
+
+
+def share_gradients(weights):
+    flat = torch.cat([p.grad.flatten() for p in weights])
+    dist.all_reduce(flat)
+    flat /= WORKERS
+    for p, g in zip(weights, flat.split([p.numel() for p in weights])):
+        p.grad.copy_(g.view_as(p))
+
+
+def train(rank):
+    """One worker. Single-threaded workers that meet once a step suffer much less from a busy machine than threads do."""
+    began = time.time()
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29511")
+    dist.init_process_group("gloo", rank=rank, world_size=WORKERS)
+    torch.set_num_threads(1)
+    torch.manual_seed(SEED)
+    rng = random.Random(SEED)
+    tok = load_tokenizer()
+    rows = [encode(tok, r) for r in read_jsonl(DATA / "prompts" / "train.jsonl")]
+    prefix = torch.tensor([tok(PREFIX, add_special_tokens=False)["input_ids"]])
+    config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=TARGETS, layers_to_transform=LAYERS, task_type="CAUSAL_LM")
+    base = load_base(torch.bfloat16)
+    base.requires_grad_(False)
+    model = get_peft_model(base, config)
+    weights = [p for p in model.parameters() if p.requires_grad]  # kept in fp32
+    if rank == 0:
+        print(f"{len(rows)} examples, {sum(len(r) for r, _ in rows)} tokens, {sum(p.numel() for p in weights)} weights", flush=True)
+    optimizer = torch.optim.AdamW(weights, lr=RATE, weight_decay=0.0)
+    parts = [p for _ in range(EPOCHS) for p in batches(rows, rng)]
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / 20, max(0.05, 1 - s / len(parts))))
+    model.train()
+    recent = []
+    for step, part in enumerate(parts):
+        part = part[rank::WORKERS] or part
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = loss_of(model, prefix, part)
+        loss.backward()
+        share_gradients(weights)
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        recent = recent[-19:] + [loss.item()]
+        if rank == 0 and step % 10 == 0:
+            print(f"step {step}/{len(parts)} loss {sum(recent) / len(recent):.3f} {time.time() - began:.0f} s", flush=True)
+    if rank == 0:
+        save(model)
+        print(f"done in {time.time() - began:.0f} s")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    mp.spawn(train, nprocs=WORKERS)
