@@ -119,7 +119,8 @@ extension ScreenDefinition {
       lead + "Baseline", note: modelNote(state), style: isFocused ? Style(.accent, .bold) : Style(.base, .bold),
       in: layout.baseline)
     canvas.heading(
-      "Steered", note: runNote(state.steer, asciiOnly: state.asciiOnly), style: isFocused ? Style(.accent, .bold) : Style(.chat, .bold),
+      "Steered", note: runNote(state.steer, asciiOnly: state.asciiOnly),
+      style: isFocused ? Style(.accent, .bold) : Style(.chat, .bold),
       in: layout.steered)
     guard let run = state.steer.run else {
       canvas.notice(["Enter answers the prompt", "without the latents"], in: layout.baseline.split(top: 1).rest)
