@@ -32,20 +32,23 @@ public struct ActivationShardWriter {
   public private(set) var index: ActivationIndex
 
   /// Opens the folder, keeping the finished shards of an earlier run with the same identity and removing others.
-  /// - Throws: `InferenceError.fileUnwritable` where the folder cannot be made.
-  public init(folder: String, dModel: Int, layer: Int, identity: String) throws(InferenceError) {
+  /// - Throws: `DiffingError.file` where the folder cannot be made or written to.
+  public init(folder: String, dModel: Int, layer: Int, identity: String) throws(DiffingError) {
     self.folder = folder
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
-      throw .fileUnwritable(path: folder, reason: "\(error.localizedDescription)")
+      throw .file(.fileUnwritable(path: folder, reason: "\(error.localizedDescription)"))
     }
-    let fresh = ActivationIndex(dModel: dModel, layer: layer, identity: identity)
-    if let old = try? ActivationShards.readIndex(folder), old.identity == identity, old.dModel == dModel {
-      index = old
-    } else {
-      index = fresh
+    index = ActivationIndex(dModel: dModel, layer: layer, identity: identity)
+    if let old = try? ActivationShards.readIndex(folder), old.identity == identity, old.dModel == dModel,
+      old.layer == layer
+    {
+      // A shard that is gone takes those after it with it: shards are read in order.
+      index.shards = Array(old.shards.prefix { (try? SafetensorsFile(path: folder + "/" + $0.file)) != nil })
     }
+    try writeIndex()
+    removeStrays()
   }
 
   /// Shards already finished.
@@ -71,25 +74,27 @@ public struct ActivationShardWriter {
   ///   - leftOut: tokens not kept for their norm.
   public mutating func append(
     x: [Float], text: [Int32], position: [Int32], leftOut: Int
-  ) throws(InferenceError) {
+  ) throws(DiffingError) {
     precondition(x.count == text.count * 2 * index.dModel && text.count == position.count, "a row a token")
     let name = "shard-" + String(repeating: "0", count: max(0, 5 - "\(finished)".count)) + "\(finished).safetensors"
     var writer = SafetensorsWriter(metadata: ["identity": index.identity])
     writer.add("x", shape: [text.count, 2, index.dModel], floats: x, as: .bf16)
     writer.add("text", shape: [text.count], int32s: text)
     writer.add("position", shape: [text.count], int32s: position)
-    try writer.write(to: folder + "/" + name)
+    let finished = writer
+    try reading { () throws(InferenceError) in try finished.write(to: folder + "/" + name) }
     index.shards.append(.init(file: name, tokens: text.count, leftOut: leftOut))
     try writeIndex()
   }
 
-  private func writeIndex() throws(InferenceError) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    do {
-      try encoder.encode(index).write(to: URL(fileURLWithPath: folder + "/activations.json"), options: .atomic)
-    } catch {
-      throw .fileUnwritable(path: folder + "/activations.json", reason: error.localizedDescription)
+  private func writeIndex() throws(DiffingError) { try Diffing.write(json: index, to: folder + "/activations.json") }
+
+  /// Removes what an earlier run left and this one does not use: other shards, half-written files.
+  private func removeStrays() {
+    let used = Set(index.shards.map(\.file))
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    where name.hasSuffix(".tmp") || (name.hasPrefix("shard-") && !used.contains(name)) {
+      try? FileManager.default.removeItem(atPath: folder + "/" + name)
     }
   }
 }
@@ -132,11 +137,20 @@ public struct ActivationShards: Sendable {
           path: file.path, tensor: "x", expected: [shard.tokens, 2, index.dModel], found: x.shape)
       }
       tensors.append(x)
-      texts.append(try file.ints(named: "text").map(Int32.init(truncatingIfNeeded:)))
-      positions.append(try file.ints(named: "position").map(Int32.init(truncatingIfNeeded:)))
+      texts.append(try Self.rows("text", of: file, count: shard.tokens))
+      positions.append(try Self.rows("position", of: file, count: shard.tokens))
       first.append(first[first.count - 1] + shard.tokens)
     }
     (self.tensors, self.texts, self.positions, firstToken) = (tensors, texts, positions, first)
+  }
+
+  private static func rows(_ name: String, of file: SafetensorsFile, count: Int) throws(InferenceError) -> [Int32] {
+    let values = try file.ints(named: name)
+    guard values.count == count, values.allSatisfy({ $0 >= 0 && $0 <= Int(Int32.max) }) else {
+      throw .fileMalformed(
+        path: file.path, place: "tensor \(name)", expected: "\(count) numbers from 0 on", found: "others")
+    }
+    return values.map(Int32.init)
   }
 
   /// The texts that were harvested, in order.

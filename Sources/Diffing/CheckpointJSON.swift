@@ -113,8 +113,9 @@ func readJSON<Value: Decodable>(_ type: Value.Type, _ path: String) throws(Diffi
   }
 }
 
-/// Encodes a value as JSON, keys sorted, and writes it atomically.
-func write(json value: some Encodable, to path: String) throws(DiffingError) {
+/// Encodes a value as JSON, keys sorted, and writes it so that the file appears whole or not at all.
+/// - Throws: `DiffingError.file` naming the path and the reason.
+public func write(json value: some Encodable, to path: String) throws(DiffingError) {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
   guard let data = try? encoder.encode(value) else {

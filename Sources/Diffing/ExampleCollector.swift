@@ -1,11 +1,8 @@
 // Contexts in which each latent fires, over five bands of its maximum: quantile 0 up to 25 % of it, 1 to 50, 2 to 75,
 // 3 to 95, 4 above.
 // One pass over the codes, with the maxima known from a statistics pass before. At most one context of a sequence for
-// a latent; contexts of
-// the same tokens count once. Bands 3 and 4 keep the strongest, lower bands a sample fixed by a hash, so order of
-// work does not matter.
-// A context's peak is never BOS, and a template token only for latents that fire mostly there. Memory is bounded by
-// latents, not tokens.
+// a latent; contexts of the same tokens count once. Bands 3 and 4 keep the strongest, lower bands a sample fixed by a
+// hash, so order of work does not matter. Memory is bounded by latents, not tokens.
 // Refuses (precondition): codes and texts that do not fit.
 
 import Inference
@@ -51,11 +48,8 @@ public struct ExampleCollector: Sendable {
     /// Contexts a latent, spread evenly over the five bands; what a band lacks goes to stronger ones first.
     public var perLatent = 20
     /// Tokens kept on each side of the peak, at least, where the sequence has them. Stretches begin at multiples of
-    /// this and
-    /// are three times as long, so that latents share them; sequences up to that length are kept whole.
+    /// this and are three times as long, so that latents share them; sequences up to that length are kept whole.
     public var context = 32
-    /// From this template share on, template tokens may be peaks.
-    public var templateShare = 0.9
 
     public init() {}
   }
@@ -65,9 +59,8 @@ public struct ExampleCollector: Sendable {
 
   private let configuration: Configuration
   private let codeNorms: [Double]
-  /// The largest activation at a token that may be a peak `[F]`; 0 where there is none.
+  /// The largest scaled activation `[F]`; 0 where there is none.
   private let maxima: [Float]
-  private let templatePeaks: [Bool]
   private var sequences = 0
   private var candidates: [[Candidate]]
   private var stretches: [StretchKey: Stretch] = [:]
@@ -102,15 +95,7 @@ public struct ExampleCollector: Sendable {
     precondition(statistics.nLatents == crosscoder.nLatents, "statistics of another crosscoder")
     self.configuration = configuration
     codeNorms = crosscoder.codeNorms
-    let mostlyTemplate = (0..<crosscoder.nLatents).map {
-      (statistics.templateShare($0) ?? 0) >= configuration.templateShare
-    }
-    templatePeaks = mostlyTemplate
-    maxima = (0..<crosscoder.nLatents).map { latent in
-      mostlyTemplate[latent]
-        ? statistics.maximum(latent)
-        : Corpus.allCases.map { statistics.figures(latent, $0).maximumOutsideTemplate }.max() ?? 0
-    }
+    maxima = (0..<crosscoder.nLatents).map { statistics.maximum($0) }
     candidates = [[Candidate]](repeating: [], count: crosscoder.nLatents)
   }
 
@@ -180,11 +165,9 @@ public struct ExampleCollector: Sendable {
       }
     }
     for (latent, activations) in active {
-      var peak: (position: Int, value: Float)?
-      for activation in activations where templatePeaks[Int(latent)] || !text.text.templateMask[activation.position] {
-        if activation.value > peak?.value ?? 0 { peak = activation }
-      }
-      if let peak { offer(Int(latent), text.text, peak, activations) }
+      var peak = activations[0]
+      for activation in activations where activation.value > peak.value { peak = activation }
+      offer(Int(latent), text.text, peak, activations)
     }
   }
 

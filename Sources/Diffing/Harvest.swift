@@ -29,9 +29,10 @@ public struct CorpusText: Sendable, Equatable {
     self.corpus = corpus
   }
 
-  /// The first `count` tokens.
-  public func prefix(_ count: Int) -> CorpusText {
-    CorpusText(ids: Array(ids.prefix(count)), templateMask: Array(templateMask.prefix(count)), corpus: corpus)
+  /// At most `count` tokens from a position on.
+  public func piece(from start: Int, count: Int) -> CorpusText {
+    let range = start..<min(start + count, ids.count)
+    return CorpusText(ids: Array(ids[range]), templateMask: Array(templateMask[range]), corpus: corpus)
   }
 }
 

@@ -1,8 +1,7 @@
 // How often, how strongly and on what a latent fires: running statistics over texts.
 // A latent counts as active at a token where its scaled activation f·n is above 1e-3. Only tokens that were kept
-// count: BOS
-// and outliers are left out of everything. Owns: sums by corpus, a histogram of 50 logarithmic bins, the template
-// share.
+// count: BOS and outliers are left out of everything. Owns: sums by corpus, a histogram of 50 logarithmic bins, the
+// template share.
 // Refuses (precondition): codes and texts that do not fit.
 
 /// A text as it was encoded.
@@ -47,8 +46,6 @@ public struct LatentStatistics: Sendable {
     public var activeTemplate = 0
     /// The largest scaled activation; 0 if never active.
     public var maximum: Float = 0
-    /// The largest scaled activation at a token outside the template.
-    public var maximumOutsideTemplate: Float = 0
     /// Sum of the scaled activations.
     public var sum = 0.0
     /// Active tokens by bin of `binEdges`.
@@ -136,7 +133,7 @@ extension LatentStatistics.Figures {
     active += 1
     sum += Double(scaled)
     maximum = max(maximum, scaled)
-    if template { activeTemplate += 1 } else { maximumOutsideTemplate = max(maximumOutsideTemplate, scaled) }
+    if template { activeTemplate += 1 }
     var (low, high) = (0, LatentStatistics.bins)
     while high - low > 1 {
       let middle = (low + high) / 2
@@ -150,7 +147,6 @@ extension LatentStatistics.Figures {
     activeTemplate += other.activeTemplate
     sum += other.sum
     maximum = max(maximum, other.maximum)
-    maximumOutsideTemplate = max(maximumOutsideTemplate, other.maximumOutsideTemplate)
     for bin in histogram.indices { histogram[bin] += other.histogram[bin] }
   }
 }

@@ -65,8 +65,11 @@ public struct SteeringSize: Sendable, Equatable {
   fileprivate var norms = 0.0
   /// Tokens at which something was changed.
   public fileprivate(set) var tokens = 0
-  /// Mean ‖Δh‖ over mean ‖h‖; 0 before any token.
-  public var relative: Double { norms > 0 ? changes / norms : 0 }
+  /// Mean ‖Δh‖ over mean ‖h‖; 0 before any token, nil where it is beyond what fp32 holds.
+  public var relative: Double? {
+    let ratio = norms > 0 ? changes / norms : 0
+    return ratio.isFinite ? ratio : nil
+  }
 }
 
 /// A plan made ready for one crosscoder: the vectors to add and the latents to encode.

@@ -90,6 +90,9 @@ public final class SteeringRun {
   /// Tokens of a stream so far, an end-of-turn token included.
   public func produced(_ stream: Int) -> [Int32] { decoding.produced(stream) }
 
+  /// Whether a stream ended by itself, with an end-of-turn token; otherwise it goes on or the limit cut it.
+  public func ended(_ stream: Int) -> Bool { decoding.ended(stream) }
+
   /// How large plan i's change of the residual stream has been.
   public func size(ofPlan index: Int) -> SteeringSize { prepared[index].size }
 }

@@ -34,7 +34,7 @@ public final class Adapter: Sendable {
 
   /// The directory it was read from.
   public let path: String
-  /// SHA-256 of adapter_model.safetensors.
+  /// SHA-256 of its two files, see `sha256(folder:)`.
   public let sha256: String
   /// Blocks it changes.
   public let layers: [Int]
@@ -59,6 +59,13 @@ public final class Adapter: Sendable {
         let stem = "base_model.model.model.layers.\(layer).\(projection.parent).\(projection.rawValue)"
         let (nameA, nameB) = (stem + ".lora_A.weight", stem + ".lora_B.weight")
         guard file.hasTensor(named: nameA) || file.hasTensor(named: nameB) else { continue }
+        guard configuration.layers?.contains(layer) ?? true,
+          configuration.modules?.contains(projection.rawValue) ?? true
+        else {
+          throw .unsupported(
+            path: file.path, what: "the tensor", found: nameA,
+            supported: "matrices of the blocks and modules that adapter_config.json names")
+        }
         let (rows, columns) = shape(projection)
         let a = try Adapter.matrix(file, nameA, [configuration.rank, columns])
         var b = try Adapter.matrix(file, nameB, [rows, configuration.rank])
@@ -78,7 +85,18 @@ public final class Adapter: Sendable {
     self.path = path
     self.changes = changes
     layers = changes.indices.filter { !changes[$0].isEmpty }
-    sha256 = try MappedFile(path: file.path).sha256()
+    sha256 = try Adapter.sha256(folder: path)
+  }
+
+  /// SHA-256 of a PEFT folder: adapter_config.json, whose α/r scales the change, then adapter_model.safetensors.
+  /// - Throws: `InferenceError` where one of them cannot be read.
+  public static func sha256(folder: String) throws(InferenceError) -> String {
+    var hash = SHA256()
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+      let file = try MappedFile(path: folder + "/" + name)
+      withExtendedLifetime(file) { hash.add(file.bytes) }
+    }
+    return hash.finish()
   }
 
   private static func matrix(_ file: SafetensorsFile, _ name: String, _ shape: [Int]) throws(InferenceError) -> Matrix {
@@ -88,7 +106,7 @@ public final class Adapter: Sendable {
     }
     let values = try file.floats(named: name)
     guard countNonFinite(values, count: values.count) == 0 else {
-      throw .notFinite(what: "tensor \(name)", place: file.path)
+      throw .tensorNotFinite(path: file.path, tensor: name)
     }
     return Matrix(rows: shape[0], columns: shape[1], values: values)
   }
@@ -99,6 +117,9 @@ extension Adapter {
   private struct Configuration {
     let rank: Int
     let scale: Float
+    /// The blocks and modules that it says are changed; nil where it does not say.
+    let layers: Set<Int>?
+    let modules: Set<String>?
 
     private struct Raw: Decodable {
       let peft_type: String
@@ -110,6 +131,29 @@ extension Adapter {
       let modules_to_save: [String]?
       let rank_pattern: [String: Int]?
       let alpha_pattern: [String: Double]?
+      let layers_to_transform: Layers?
+      let target_modules: Modules?
+    }
+
+    /// One block or several.
+    private enum Layers: Decodable {
+      case blocks(Set<Int>)
+
+      init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        self = .blocks(try (try? container.decode(Int.self)).map { [$0] } ?? container.decode(Set<Int>.self))
+      }
+    }
+
+    /// Names of modules; a pattern says nothing that could be compared.
+    private enum Modules: Decodable {
+      case names(Set<String>)
+      case pattern
+
+      init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        self = (try? container.decode(String.self)) != nil ? .pattern : .names(try container.decode(Set<String>.self))
+      }
     }
 
     init(path: String) throws(InferenceError) {
@@ -119,7 +163,8 @@ extension Adapter {
         raw = try JSONDecoder().decode(Raw.self, from: file.contents())
       } catch {
         throw .fileMalformed(
-          path: path, place: "JSON", expected: "a PEFT adapter configuration", found: "\(type(of: error))")
+          path: path, place: "JSON", expected: "a PEFT adapter configuration",
+          found: (error as? DecodingError)?.clause ?? "something else")
       }
       func refuse(_ what: String, _ found: String, _ supported: String) -> InferenceError {
         .unsupported(path: path, what: what, found: InferenceError.excerpt(found), supported: supported)
@@ -134,6 +179,8 @@ extension Adapter {
       guard (1...1024).contains(raw.r), raw.lora_alpha.isFinite else {
         throw .fileMalformed(path: path, place: "r", expected: "a rank of 1 to 1024", found: "\(raw.r)")
       }
+      if case .blocks(let blocks)? = raw.layers_to_transform { layers = blocks } else { layers = nil }
+      if case .names(let names)? = raw.target_modules { modules = names } else { modules = nil }
       rank = raw.r
       scale = Float(raw.lora_alpha / (raw.use_rslora == true ? Double(raw.r).squareRoot() : Double(raw.r)))
     }

@@ -37,7 +37,6 @@ public final class Decoding {
     var pending: [Int32]
     var produced: [Int32] = []
     var isFinished = false
-    var logits = Matrix(rows: 0, columns: 0)
   }
 
   private let engine: Engine
@@ -69,8 +68,10 @@ public final class Decoding {
   /// Tokens that a stream has produced, an end-of-turn token included.
   public func produced(_ stream: Int) -> [Int32] { states[stream].produced }
 
-  /// Logits `[1, V]` from which a stream's latest token was chosen.
-  public func latestLogits(_ stream: Int) -> Matrix { states[stream].logits }
+  /// Whether a stream ended by itself, with an end-of-turn token.
+  public func ended(_ stream: Int) -> Bool {
+    states[stream].produced.last.map { engine.tokenizer.endOfTurnIDs.contains($0) } ?? false
+  }
 
   /// Computes one token for every stream that goes on. The first call computes the prompt.
   public func step() throws(InferenceError) -> [DecodedToken] {
@@ -113,7 +114,6 @@ public final class Decoding {
     states[stream].stream.source = .sampled(sampler)
     states[stream].produced.append(id)
     states[stream].pending = [id]
-    states[stream].logits = logits
     return id
   }
 }

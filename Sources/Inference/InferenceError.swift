@@ -22,6 +22,8 @@ public enum InferenceError: Error, Equatable, Sendable {
   case unsupported(path: String, what: String, found: String, supported: String)
   /// A computed value is NaN or infinite where a finite one is needed.
   case notFinite(what: String, place: String)
+  /// A tensor of a file holds NaN or infinity.
+  case tensorNotFinite(path: String, tensor: String)
   /// A setting given by the user is outside its range.
   case settingInvalid(name: String, expected: String, found: String)
 }
@@ -47,6 +49,8 @@ extension InferenceError: CustomStringConvertible {
       "\(path): \(what) \(found) is not supported; use a file with \(supported)"
     case .notFinite(let what, let place):
       "\(what) is not finite at \(place); lower the steering strength, or check the model file"
+    case .tensorNotFinite(let path, let tensor):
+      "\(path) is damaged: tensor \(tensor) holds a number that is not finite; fetch or make the file again"
     case .settingInvalid(let name, let expected, let found):
       "\(name) should be \(expected), not \(found); correct it"
     }

@@ -46,7 +46,7 @@ public struct RotaryTable: Sendable {
   private let inverseFrequencies: [Double]
   private var cosines: [Float] = []
   private var sines: [Float] = []
-  private var positions = 0
+  private var positions = 0..<0
 
   /// - Parameter inverseFrequencies: radians a position for each of the `half` pairs of a head.
   public init(inverseFrequencies: [Double]) { self.inverseFrequencies = inverseFrequencies }
@@ -57,28 +57,30 @@ public struct RotaryTable: Sendable {
       inverseFrequencies: (0..<headDimension / 2).map { pow(theta, -2 * Double($0) / Double(headDimension)) })
   }
 
-  /// Makes the table reach `count` positions.
-  public mutating func reach(_ count: Int) {
-    guard count > positions else { return }
-    for position in positions..<count {
+  /// Fills the table for a range of positions, in place of those it had.
+  public mutating func cover(_ range: Range<Int>) {
+    cosines.removeAll(keepingCapacity: true)
+    sines.removeAll(keepingCapacity: true)
+    for position in range {
       for frequency in inverseFrequencies {
         let angle = Double(position) * frequency
         cosines.append(Float(cos(angle)))
         sines.append(Float(sin(angle)))
       }
     }
-    positions = count
+    positions = range
   }
 
-  /// Rotates `heads` adjacent heads of one token in place. The table must reach `position`.
+  /// Rotates `heads` adjacent heads of one token in place. The table must cover `position`.
   public func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, position: Int) {
     let half = inverseFrequencies.count
-    precondition(position < positions, "rotary table reaches \(positions), asked for \(position)")
+    precondition(positions.contains(position), "rotary table covers \(positions), asked for \(position)")
+    let start = (position - positions.lowerBound) * half
     cosines.withUnsafeBufferPointer { cosines in
       sines.withUnsafeBufferPointer { sines in
         guard let c = cosines.baseAddress, let s = sines.baseAddress else { return }
         for head in 0..<heads {
-          ck_rope_half(x + head * 2 * half, c + position * half, s + position * half, Int32(half))
+          ck_rope_half(x + head * 2 * half, c + start, s + start, Int32(half))
         }
       }
     }

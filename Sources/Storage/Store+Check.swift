@@ -19,11 +19,18 @@ extension Store {
   /// - Parameter limit: stops after as many findings.
   /// - Returns: what was found; nothing for a whole store.
   public func check(limit: Int = 100) throws(StorageError) -> [StoreFinding] {
-    try read { db in
-      var check = StoreCheck(db: db, limit: limit)
-      check.run()
-      return check.findings
+    var findings: [StoreFinding] = []
+    do {
+      try read { db in
+        var check = StoreCheck(db: db, limit: limit)
+        check.run()
+        findings = check.findings
+      }
+    } catch {
+      // A damaged page can make even the end of reading fail; what was found until then counts all the same.
+      guard !findings.isEmpty else { throw error }
     }
+    return findings
   }
 }
 

@@ -21,7 +21,9 @@ private func write(_ text: String, to descriptor: Int32) {
     let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
     if count < 0 {
       if errno == EINTR || errno == EAGAIN { continue }
-      guard descriptor == STDOUT_FILENO, errno != EPIPE else { exit(0) }
+      // A message that nobody can read does not end the work, nor make it a success.
+      if descriptor != STDOUT_FILENO { return }
+      if errno == EPIPE { exit(0) }
       writeError("crosscope: standard output: \(String(cString: strerror(errno))); free some space or write elsewhere")
       exit(1)
     }
@@ -29,11 +31,20 @@ private func write(_ text: String, to descriptor: Int32) {
   }
 }
 
-/// Prints one JSON document with sorted keys.
+/// Prints one JSON document with sorted keys. Controls and bidirectional marks of a model's or corpus's text are escaped:
+/// they only occur inside strings, and a terminal would obey some of them.
 func printJSON(_ value: some Encodable) throws {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-  writeOut(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n")
+  var safe = String.UnicodeScalarView()
+  for scalar in String(decoding: try encoder.encode(value), as: UTF8.self).unicodeScalars {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator:
+      for unit in String(scalar).utf16 { safe += String(format: "\\u%04x", Int(unit)).unicodeScalars }
+    default: safe.append(scalar)
+    }
+  }
+  writeOut(String(safe) + "\n")
 }
 
 /// Untrusted text of several lines, fit for a terminal: newlines stay, every other control becomes visible.

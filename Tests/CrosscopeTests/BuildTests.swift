@@ -2,6 +2,7 @@
 
 import Diffing
 import Foundation
+import Glibc
 import Inference
 import Storage
 import TestSupport
@@ -34,17 +35,9 @@ import Testing
     #expect(abs((found ?? 0) - best.maxActivation) <= 0.03 * best.maxActivation)
   }
 
-  @Test func givesTheSameStoreAgainAndResumesAfterAKill() throws {
+  @Test func givesTheSameStoreAgain() throws {
     let (first, second) = (try TinyBuild(), try TinyBuild())
     try first.run()
-    // The second build stops half-way through the harvest and through training, as a kill would leave it.
-    let harvest = try Harvest.parse([second.configurationPath])
-    try harvest.run()
-    let state = second.folder.path + "/work/trainer-state.safetensors"
-    let (build, paths) = try BuildOptions.parse([second.configurationPath]).load()
-    let shards = try ActivationShards(folder: paths.activations)
-    try "garbage".write(toFile: state, atomically: true, encoding: .utf8)
-    #expect(build.training.steps == 80 && shards.tokens > 64)
     try second.run()
     let stores = try [first, second].map { try Data(contentsOf: URL(fileURLWithPath: $0.storePath)) }
     #expect(stores[0] == stores[1])
@@ -53,6 +46,83 @@ import Testing
     #expect(try Data(contentsOf: URL(fileURLWithPath: first.storePath)) == stores[0])
     let leftovers = first.folder.names.filter { $0.contains("partial") || $0.contains("tmp") }
     #expect(leftovers.isEmpty)
+  }
+
+  @Test func aHarvestGoesOnWithTheNextShard() throws {
+    let build = try TinyBuild()
+    let (configuration, paths) = try BuildOptions.parse([build.configurationPath]).load()
+    var harvest = HarvestStage(build: configuration, paths: paths)
+    harvest.tokensPerShard = 700
+    let engine = try Engine(model: paths.model, adapter: paths.adapter)
+    try harvest.run(engine: engine)
+    let whole = try harvest.finished()
+    let last = whole.index.shards.count - 1
+    #expect(last >= 3)
+    func shard(_ number: Int) -> URL { URL(filePath: paths.activations + "/" + whole.index.shards[number].file) }
+    func inode(_ number: Int) throws -> Int? {
+      try FileManager.default.attributesOfItem(atPath: shard(number).path)[.systemFileNumber] as? Int
+    }
+    let (before, bytes) = (try inode(0), try (0...last).map { try Data(contentsOf: shard($0)) })
+    // As a kill leaves it: the index names the finished shards, a later file is half there.
+    var index = whole.index
+    index.shards.removeLast(last - 1)
+    try JSONEncoder().encode(index).write(to: URL(filePath: paths.activations + "/activations.json"))
+    try bytes[last].prefix(100).write(to: URL(filePath: paths.activations + "/.shard.1-2.tmp"))
+    #expect(throws: CommandError.self) { try harvest.finished() }
+    try harvest.run(engine: engine)
+    #expect(try harvest.finished().index == whole.index)
+    #expect(try (0...last).map { try Data(contentsOf: shard($0)) } == bytes)
+    #expect(try inode(0) == before, "finished shards are kept")
+    // A shard that is gone or damaged is made again.
+    try bytes[1].prefix(60).write(to: shard(1))
+    try harvest.run(engine: engine)
+    #expect(try Data(contentsOf: shard(1)) == bytes[1])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: paths.activations).count == last + 3, "no strays")
+  }
+
+  @Test func trainingGoesOnAfterAKill() throws {
+    let (first, second) = (try TinyBuild(), try TinyBuild())
+    for build in [first, second] {
+      try build.write { $0.replacing("\"steps\": 80", with: "\"steps\": 700") }
+    }
+    try first.run()
+    let process = Process()
+    process.executableURL = Program.url
+    process.arguments = ["build", second.configurationPath]
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    func state() -> String? {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: second.folder.path + "/work")) ?? []
+      return names.first { $0.hasPrefix("trainer-state") }
+    }
+    while process.isRunning, state() == nil { usleep(2000) }
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    let outcome = try Program.run(["build", second.configurationPath])
+    #expect(outcome.code == 0 && outcome.error.contains("going on at step 500"), "\(outcome.error)")
+    #expect(state() == nil)
+    let stores = try [first, second].map { try Data(contentsOf: URL(fileURLWithPath: $0.storePath)) }
+    #expect(stores[0] == stores[1])
+  }
+
+  @Test func stagesRefuseActivationsOfAnotherConfiguration() throws {
+    let build = try TinyBuild()
+    try build.run()
+    try build.write { $0.replacing("\"layer\": 2", with: "\"layer\": 1") }
+    for stage in ["train", "score", "index"] {
+      try Program.run([stage, build.configurationPath]).expectOneLine(saying: "activations of this configuration")
+    }
+    let store = try Store(path: build.storePath, access: .readOnly)
+    #expect(try store.modelPair().layer == 2)
+  }
+
+  @Test func replacesAStoreThatIsCutShort() throws {
+    let build = try TinyBuild()
+    try build.run()
+    let bytes = try Data(contentsOf: URL(filePath: build.storePath))
+    try bytes.prefix(5000).write(to: URL(filePath: build.storePath))
+    try build.run()
+    #expect(try Data(contentsOf: URL(filePath: build.storePath)) == bytes)
   }
 
   @Test func keepsTagsOfAStoreThatItReplaces() throws {
@@ -74,6 +144,10 @@ import Testing
     (#""seed": 3"#, #""sead": 3"#, "seed"), (#""seed": 3"#, #""seed": 3, "speed": 9"#, "speed"),
     (#""adapter": "adapter""#, #""adapter": "nowhere""#, "nowhere"), ("chat.jsonl", "absent.jsonl", "absent"),
     ("tiny.gguf", "absent.gguf", "absent.gguf"), ("{", "", "JSON"),
+    (#""latents": 64"#, #""latents": 0"#, "training.latents"), (#""steps": 80"#, #""steps": -1"#, "training.steps"),
+    (#""k": 4"#, #""k": 4, "alpha": 1"#, "training.alpha"),
+    (#""corpus": "plain""#, #""corpus": "plain", "x": 1"#, "corpus.x"),
+    (#""latents": 64"#, #""latents": 16777216"#, "memory"), (#""tiny.crosscope""#, #""tiny.gguf""#, "tiny.gguf"),
   ])
   func refusesABadConfigurationByName(from: String, to: String, word: String) throws {
     let build = try TinyBuild()

@@ -42,35 +42,7 @@ import Testing
 
   private func delete() { try? FileManager.default.removeItem(at: folder) }
 
-  private struct Outcome {
-    var out: String
-    var error: String
-    var code: Int32
-    func json() throws -> [String: Any] {
-      try #require(JSONSerialization.jsonObject(with: Data(out.utf8)) as? [String: Any])
-    }
-  }
-
-  /// Runs the program that was built beside these tests.
-  private func run(_ arguments: String...) throws -> Outcome { try run(arguments) }
-
-  private func run(_ arguments: [String]) throws -> Outcome {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-      .appendingPathComponent("crosscope")
-    process.arguments = arguments
-    let (out, error) = (Pipe(), Pipe())
-    process.standardOutput = out
-    process.standardError = error
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-    let outData = out.fileHandleForReading.readDataToEndOfFile()
-    let errorData = error.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return Outcome(
-      out: String(decoding: outData, as: UTF8.self), error: String(decoding: errorData, as: UTF8.self),
-      code: process.terminationStatus)
-  }
+  private func run(_ arguments: String...) throws -> Program.Outcome { try Program.run(arguments) }
 
   @Test func latentsAreListedMostChatSpecificFirst() throws {
     defer { delete() }
@@ -152,7 +124,7 @@ import Testing
 
   @Test func mistakesAreOneLineWithTheirExitCode() throws {
     defer { delete() }
-    func failure(_ outcome: Outcome, _ code: Int32, _ hint: String) {
+    func failure(_ outcome: Program.Outcome, _ code: Int32, _ hint: String) {
       #expect(outcome.code == code, "\(outcome.error)")
       #expect(outcome.out == "")
       #expect(outcome.error.hasPrefix("crosscope: "), "\(outcome.error)")

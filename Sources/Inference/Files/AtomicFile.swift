@@ -23,6 +23,10 @@ public final class AtomicFile {
   }
 
   init(path: String, writer: @escaping Writer) throws(InferenceError) {
+    var status = stat()
+    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+      throw .fileUnwritable(path: path, reason: "not a regular file")
+    }
     let (folder, name) = Self.split(path)
     self.path = path
     self.writer = writer

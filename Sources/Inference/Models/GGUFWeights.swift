@@ -22,7 +22,7 @@ struct GGUFWeights {
     let packed = PackedMatrix(try weightType(of: tensor), rows: 1, columns: count, source: tensor.bytes)
     let values = packed.unpacked().values
     guard countNonFinite(values, count: count) == 0 else {
-      throw .notFinite(what: "tensor \(name)", place: file.path)
+      throw .tensorNotFinite(path: file.path, tensor: name)
     }
     return values
   }

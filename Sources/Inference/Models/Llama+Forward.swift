@@ -113,12 +113,9 @@ private struct Pass {
     let gate = v + T * keyValueWidth
     let up = gate + T * config.dMLP
 
-    var positions = 0
-    for segment in plan.segments {
-      segment.cache.reserve(segment.tokens.count)
-      positions = max(positions, segment.cache.count + segment.tokens.count)
-    }
-    rope.reach(positions)
+    for segment in plan.segments { segment.cache.reserve(segment.tokens.count) }
+    let ends = plan.segments.map { $0.cache.count + $0.tokens.count }
+    rope.cover((plan.segments.map(\.cache.count).min() ?? 0)..<(ends.max() ?? 0))
     for (index, segment) in plan.segments.enumerated() {
       for (offset, token) in segment.tokens.enumerated() {
         model.embedding.unpackRow(Int(token), into: x + (plan.rows[index].lowerBound + offset) * d)
@@ -154,7 +151,7 @@ private struct Pass {
         throw .notFinite(what: "the residual stream", place: "block \(layer)")
       }
     }
-    return logits(x, scratch: normed)
+    return try logits(x, scratch: normed)
   }
 
   /// y = x·Wᵀ for all rows, plus the adapter's change for the rows that have one.
@@ -240,7 +237,9 @@ private struct Pass {
   }
 
   /// Final norm and unembedding of the rows whose logits are wanted.
-  private func logits(_ x: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>) -> [Matrix] {
+  private func logits(_ x: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>) throws(InferenceError)
+    -> [Matrix]
+  {
     let config = model.configuration
     let d = config.dModel
     let wanted: [Range<Int>] = plan.segments.indices.map { index in
@@ -260,6 +259,9 @@ private struct Pass {
     guard count > 0 else { return wanted.map { _ in Matrix(rows: 0, columns: config.vocabSize) } }
     var all = [Float](repeating: 0, count: count * config.vocabSize)
     model.unembedding.multiply(scratch, count: count, into: &all)
+    guard countNonFinite(all, count: all.count) == 0 else {
+      throw .notFinite(what: "the logits", place: "the unembedding")
+    }
     var next = 0
     return wanted.map { rows in
       defer { next += rows.count * config.vocabSize }

@@ -39,10 +39,27 @@ public final class Llama: Sendable {
   /// Unembedding `[V, d]`; the embedding itself where the two are tied.
   let unembedding: PackedMatrix
 
+  /// Tensors that this family does not have, such as biases, experts or a table of scaled rotary frequencies, mean that
+  /// the model computes something else.
+  private static func refuseOtherTensors(of file: GGUFFile, layers: Int) throws(InferenceError) {
+    let parts = [
+      "attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down",
+    ]
+    let known = Set(
+      ["token_embd.weight", "output_norm.weight", "output.weight"]
+        + (0..<layers).flatMap { layer in parts.map { "blk.\(layer).\($0).weight" } })
+    if let other = file.tensors.first(where: { !known.contains($0.name) }) {
+      throw .unsupported(
+        path: file.path, what: "the tensor", found: InferenceError.excerpt(other.name),
+        supported: "the weights of a plain Llama of \(layers) blocks")
+    }
+  }
+
   /// Loads the weights of a GGUF file whose architecture is `llama`.
   /// - Throws: `InferenceError` naming file and tensor where something is missing, mis-shaped or unsupported.
   public init(gguf file: GGUFFile) throws(InferenceError) {
     let configuration = try Configuration(gguf: file)
+    try Llama.refuseOtherTensors(of: file, layers: configuration.nLayers)
     let source = GGUFWeights(file: file)
     let (d, c) = (configuration.dModel, configuration.headDimension)
     let queryOrder = Llama.halfSplitOrder(heads: configuration.nHeads, headDimension: c)
@@ -136,6 +153,14 @@ extension Llama.Configuration {
         path: file.path, key: "llama.attention.head_count",
         expected: "a multiple of the key–value heads and even heads",
         found: "\(nHeads) heads, \(nKeyValueHeads) key–value heads, width \(headDimension)")
+    }
+    if file.contains("llama.rope.dimension_count") {
+      let rotated = try int("rope.dimension_count", 1...1 << 12)
+      guard rotated == headDimension else {
+        throw .unsupported(
+          path: file.path, what: "rotary positions over", found: "\(rotated) of \(headDimension) dimensions",
+          supported: "all of a head's")
+      }
     }
     if file.contains("llama.rope.scaling.type") {
       let scaling = try file.string("llama.rope.scaling.type")

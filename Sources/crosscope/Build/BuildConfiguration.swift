@@ -3,6 +3,7 @@
 
 import Diffing
 import Foundation
+import Glibc
 import Inference
 
 /// A build, as its JSON file describes it.
@@ -61,11 +62,10 @@ struct BuildConfiguration: Codable, Equatable {
     do {
       self = try JSONDecoder().decode(BuildConfiguration.self, from: data)
     } catch let error as DecodingError {
-      throw invalid("a build configuration", describeDecoding(error))
+      throw invalid("a build configuration", error.clause)
     }
-    let known = try JSONSerialization.jsonObject(with: JSONEncoder().encode(self)) as? [String: Any] ?? [:]
-    let given = try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
-    if let unknown = given.keys.sorted().first(where: { known[$0] == nil }) {
+    let known = try JSONSerialization.jsonObject(with: JSONEncoder().encode(self))
+    if let unknown = Self.unknownKey(in: try JSONSerialization.jsonObject(with: data), known: known) {
       throw invalid("known keys only", "the key \(unknown.debugDescription)")
     }
     guard !corpus.isEmpty, corpus.allSatisfy({ $0.corpus == "plain" || $0.corpus == "chat" }) else {
@@ -73,9 +73,9 @@ struct BuildConfiguration: Codable, Equatable {
     }
     let ranges: [(String, Int, ClosedRange<Int>)] = [
       ("layer", layer, 0...10_000), ("tokens_per_text", tokens_per_text, 2...1 << 20), ("contexts", contexts, 1...1000),
-      ("training.latents", training.latents, 1...1 << 24), ("training.k", training.k, 1...training.latents),
+      ("training.latents", training.latents, 1...1 << 24), ("training.k", training.k, 1...max(1, training.latents)),
       ("training.batch", training.batch, 1...1 << 20), ("training.steps", training.steps, 1...1 << 30),
-      ("training.warmup_steps", training.warmup_steps, 0...training.steps),
+      ("training.warmup_steps", training.warmup_steps, 0...max(0, training.steps)),
       ("training.dead_after_tokens", training.dead_after_tokens, 1...Int.max),
     ]
     for (key, value, range) in ranges where !range.contains(value) {
@@ -85,6 +85,35 @@ struct BuildConfiguration: Codable, Equatable {
       training.norm_init_scale.isFinite, (0...1).contains(training.decay_fraction)
     else {
       throw invalid("a positive learning_rate and norm_init_scale and a decay_fraction in 0…1", "other values")
+    }
+  }
+
+  /// The first key, at any depth, that reading the file ignored.
+  private static func unknownKey(in given: Any, known: Any) -> String? {
+    if let given = given as? [String: Any], let known = known as? [String: Any] {
+      for (key, value) in given.sorted(by: { $0.key < $1.key }) {
+        guard let counterpart = known[key] else { return key }
+        if let unknown = unknownKey(in: value, known: counterpart) { return "\(key).\(unknown)" }
+      }
+    } else if let given = given as? [Any], let known = known as? [Any] {
+      for (value, counterpart) in zip(given, known) {
+        if let unknown = unknownKey(in: value, known: counterpart) { return unknown }
+      }
+    }
+    return nil
+  }
+
+  /// Refuses a dictionary that this machine's memory cannot hold while it is trained.
+  /// - Throws: `CommandError.inputInvalid` with both sizes.
+  func checkMemory(dModel: Int, source: String) throws {
+    // Encoder and decoder rows of both models in fp32: values, gradients, Adam's two moments, and copies of a save.
+    let needed = Double(training.latents) * Double(2 * dModel) * 2 * 4 * 6
+    let there = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
+    guard needed < there else {
+      func gigabytes(_ bytes: Double) -> String { String(format: "%.0f GB", bytes / 1e9) }
+      throw CommandError.inputInvalid(
+        source: source, expected: "training.latents that fit into \(gigabytes(there)) of memory",
+        found: "\(training.latents) latents, which need \(gigabytes(needed))")
     }
   }
 
@@ -103,17 +132,5 @@ struct BuildConfiguration: Codable, Equatable {
     result.normInitScale = training.norm_init_scale
     result.seed = seed
     return result
-  }
-}
-
-/// A decoding error in one clause, with the path of the key.
-func describeDecoding(_ error: DecodingError) -> String {
-  func path(_ context: DecodingError.Context) -> String { context.codingPath.map(\.stringValue).joined(separator: ".") }
-  return switch error {
-  case .keyNotFound(let key, let context):
-    "no key \((path(context).isEmpty ? "" : path(context) + ".") + key.stringValue)"
-  case .typeMismatch(_, let context), .valueNotFound(_, let context): "another type at \(path(context))"
-  case .dataCorrupted(let context): path(context).isEmpty ? "text that is not JSON" : "a bad value at \(path(context))"
-  @unknown default: "something else"
   }
 }

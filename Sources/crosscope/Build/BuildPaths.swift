@@ -1,7 +1,9 @@
 // Where a build's files are: everything relative to the configuration's folder, the model also in the cache.
 
 import Foundation
+import Glibc
 import Inference
+import Storage
 
 /// The resolved paths of a build.
 struct BuildPaths {
@@ -14,9 +16,40 @@ struct BuildPaths {
   let store: String
 
   var activations: String { work + "/activations" }
-  var trainerState: String { work + "/trainer-state.safetensors" }
   var trainingLog: String { work + "/training.jsonl" }
   var scores: String { work + "/scores.json" }
+
+  /// Makes sure that crosscoder and store can be written where they are wanted.
+  /// - Throws: `InferenceError.fileUnwritable`, or the store's own error for another program's file in its place.
+  func checkResults() throws {
+    for folder in [crosscoder, URL(fileURLWithPath: store).deletingLastPathComponent().path] {
+      do {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      } catch {
+        throw InferenceError.fileUnwritable(path: folder, reason: error.localizedDescription)
+      }
+      guard access(folder, W_OK | X_OK) == 0 else {
+        throw InferenceError.fileUnwritable(path: folder, reason: String(cString: strerror(errno)))
+      }
+    }
+    do { _ = try Store(path: store, access: .readOnly) } catch {
+      switch error {
+      case .missing, .empty, .truncated: return
+      default: throw error
+      }
+    }
+  }
+
+  /// The state of a training run that was interrupted; a run on other activations has another file.
+  func trainerState(identity: String) -> String { work + "/trainer-state-\(identity.prefix(12)).safetensors" }
+
+  /// Removes the states of interrupted runs, but one.
+  func removeTrainerStates(but kept: String? = nil) {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: work)) ?? []
+    where name.hasPrefix("trainer-state") && work + "/" + name != kept {
+      try? FileManager.default.removeItem(atPath: work + "/" + name)
+    }
+  }
 
   init(_ build: BuildConfiguration, path: String) throws {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
@@ -41,6 +74,16 @@ enum ModelFiles {
     if let folder = environment["CROSSCOPE_CACHE"], !folder.isEmpty { return folder }
     let cache = environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory() + "/.cache"
     return cache + "/crosscope"
+  }
+
+  /// The path of a file that is recorded relative to the file that records it.
+  /// - Throws: `CommandError.inputInvalid` if nothing is there.
+  static func beside(_ recorded: String, folder: String) throws -> String {
+    let path = URL(fileURLWithPath: recorded, relativeTo: URL(fileURLWithPath: folder)).standardizedFileURL.path
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw CommandError.inputInvalid(source: path, expected: "a file", found: "none")
+    }
+    return path
   }
 
   /// The path of a model file: as recorded, beside the file that records it, or by its name in the cache.

@@ -11,13 +11,15 @@ enum CorpusReader {
     var messages: [ChatMessage]?
   }
 
-  /// All texts of a file, each cut to `limit` tokens.
+  /// All texts of a file, blank lines left out. A chat is cut to `limit` tokens, a plain text into pieces of so many.
   /// - Throws: `CommandError.inputInvalid` with the line, `InferenceError` for an unreadable file.
   static func read(_ path: String, corpus: Corpus, limit: Int, engine: Engine) throws -> [CorpusText] {
     let file = try MappedFile(path: path)
     let decoder = JSONDecoder()
     var texts: [CorpusText] = []
-    for (number, line) in file.contents().split(separator: UInt8(ascii: "\n")).enumerated() {
+    for (number, line) in file.contents().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+      .enumerated() where !line.isEmpty
+    {
       let rendered: RenderedChat
       do {
         let parsed = try decoder.decode(Line.self, from: Data(line))
@@ -37,12 +39,12 @@ enum CorpusReader {
       } catch let error as DecodingError {
         throw CommandError.inputInvalid(
           source: "\(path) line \(number + 1)", expected: "{\"text\"} or {\"messages\": [{\"role\", \"content\"}]}",
-          found: describeDecoding(error))
+          found: error.clause)
       }
-      // A text of one token has no token that could be kept.
-      guard rendered.ids.count > 1 else { continue }
-      texts.append(
-        CorpusText(ids: rendered.ids, templateMask: rendered.templateMask, corpus: corpus).prefix(limit))
+      let whole = CorpusText(ids: rendered.ids, templateMask: rendered.templateMask, corpus: corpus)
+      let pieces = corpus == .plain ? stride(from: 0, to: whole.ids.count, by: limit).map { $0 } : [0]
+      // A piece of one token has no token that could be kept.
+      texts += pieces.map { whole.piece(from: $0, count: limit) }.filter { $0.ids.count > 1 }
     }
     guard !texts.isEmpty else {
       throw CommandError.inputInvalid(source: path, expected: "at least one text", found: "none")

@@ -9,11 +9,13 @@ struct EncodedCorpus {
   let crosscoder: Crosscoder
   private static let batch = 4096
 
-  init(activations folder: String, crosscoder: Crosscoder) throws {
-    shards = try ActivationShards(folder: folder)
+  /// - Parameter shards: see `HarvestStage.finished`.
+  init(_ shards: ActivationShards, crosscoder: Crosscoder) throws {
+    self.shards = shards
     texts = try shards.readTexts()
     guard shards.dModel == crosscoder.dModel else {
-      throw DiffingError.shapeMismatch(path: folder, tensor: "x", expected: [crosscoder.dModel], found: [shards.dModel])
+      throw DiffingError.shapeMismatch(
+        path: "activations", tensor: "x", expected: [crosscoder.dModel], found: [shards.dModel])
     }
     self.crosscoder = crosscoder
   }
@@ -38,6 +40,13 @@ struct EncodedCorpus {
     while row < textOfRow.count {
       let text = textOfRow[row]
       let end = textOfRow[row...].firstIndex { $0 != text } ?? textOfRow.count
+      guard texts.indices.contains(Int(text)),
+        positions[row..<end].allSatisfy({ texts[Int(text)].ids.indices.contains(Int($0)) })
+      else {
+        throw CommandError.inputInvalid(
+          source: "\(shards.index.shards[number].file) row \(row)", expected: "a position in one of its texts",
+          found: "text \(text)")
+      }
       encoded.append(EncodedText(texts[Int(text)], kept: positions[row..<end].map(Int.init)))
       row = end
     }

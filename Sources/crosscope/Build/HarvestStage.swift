@@ -9,19 +9,38 @@ import Kernels
 struct HarvestStage {
   let build: BuildConfiguration
   let paths: BuildPaths
-  private static let tokensPerShard = 32_768
+  /// What a kill loses at most.
+  var tokensPerShard = 32_768
   private static let tokensPerBatch = 512
 
   /// Says what the activations depend on; another identity makes them anew.
-  static func identity(_ build: BuildConfiguration, _ paths: BuildPaths, engine: Engine) throws -> String {
+  private func identity() throws -> String {
     var parts = [
-      "format 1", try engine.modelSHA256(), engine.adapter?.sha256 ?? "none", "\(build.layer)",
-      "\(build.tokens_per_text)",
+      "format 2", try MappedFile(path: paths.model).sha256(), try Adapter.sha256(folder: paths.adapter),
+      "\(build.layer)", "\(build.tokens_per_text)", "\(tokensPerShard)",
     ]
     for (source, path) in zip(build.corpus, paths.corpus) {
       parts.append(source.corpus + " " + (try MappedFile(path: path).sha256()))
     }
     return Array(parts.joined(separator: "\n").utf8).withUnsafeBytes { SHA256.hex(of: $0) }
+  }
+
+  /// The activations of this very configuration, all of them: what the later stages read.
+  /// - Throws: `CommandError.inputInvalid` where the harvest is another's or not finished.
+  func finished() throws -> ActivationShards {
+    let shards = try ActivationShards(folder: paths.activations)
+    let wanted = Self.parts(try shards.readTexts(), tokens: tokensPerShard).count
+    guard shards.index.identity == (try identity()), shards.index.layer == build.layer else {
+      throw CommandError.inputInvalid(
+        source: paths.activations, expected: "activations of this configuration (crosscope harvest makes them)",
+        found: "those of another model, adapter, corpus or layer")
+    }
+    guard shards.index.shards.count == wanted else {
+      throw CommandError.inputInvalid(
+        source: paths.activations, expected: "all \(wanted) shards (crosscope harvest goes on)",
+        found: "\(shards.index.shards.count)")
+    }
+    return shards
   }
 
   func run(engine: Engine) throws {
@@ -31,15 +50,17 @@ struct HarvestStage {
         found: "\(build.layer)")
     }
     let d = engine.model.configuration.dModel
-    let identity = try Self.identity(build, paths, engine: engine)
+    // Harvesting takes long: what would stop a later stage is said now.
+    try build.checkMemory(dModel: d, source: paths.configuration)
+    try paths.checkResults()
     var writer = try ActivationShardWriter(
-      folder: paths.activations, dModel: d, layer: build.layer, identity: identity)
+      folder: paths.activations, dModel: d, layer: build.layer, identity: try identity())
     var texts: [CorpusText] = []
     for (source, path) in zip(build.corpus, paths.corpus) {
       texts += try CorpusReader.read(
         path, corpus: source.corpus == "chat" ? .chat : .plain, limit: build.tokens_per_text, engine: engine)
     }
-    let parts = Self.parts(texts, tokens: Self.tokensPerShard)
+    let parts = Self.parts(texts, tokens: tokensPerShard)
     if writer.finished == parts.count {
       writeError("harvest: \(parts.count) shards are there already")
       return

@@ -5,6 +5,7 @@ import Diffing
 import Foundation
 import Inference
 import Storage
+import TUI
 
 /// Writes the store.
 struct IndexStage {
@@ -14,7 +15,7 @@ struct IndexStage {
   func run(engine: Engine) throws {
     let scores = try ScoreFile.read(paths.scores)
     let crosscoder = try Crosscoder.load(folder: paths.crosscoder).foldingNormaliser()
-    let corpus = try EncodedCorpus(activations: paths.activations, crosscoder: crosscoder)
+    let corpus = try EncodedCorpus(HarvestStage(build: build, paths: paths).finished(), crosscoder: crosscoder)
     guard scores.latents.count == crosscoder.nLatents, scores.identity == corpus.shards.index.identity,
       scores.crosscoder_sha256 == (try MappedFile(path: paths.crosscoder + "/model.safetensors").sha256())
     else {
@@ -23,7 +24,6 @@ struct IndexStage {
         found: "those of others")
     }
     let pair = try modelPair(engine: engine, scores: scores)
-    let carried = try carriedAnnotations(crosscoderHash: scores.crosscoder_sha256)
     let (examples, statistics) = try contexts(corpus)
     writeError("index: logit lens and neighbours")
     let lens = LogitLens { engine.model.unembed($0, normalised: false) }
@@ -49,7 +49,10 @@ struct IndexStage {
     try writer.add(histograms: histograms(statistics))
     try writer.add(logits: lens.enumerated().flatMap { Self.logits(latent: $0, $1) })
     try writer.add(neighbours: Self.neighbours(neighbours, twins: twins))
-    if let carried { try writer.add(annotations: carried) }
+    // As late as can be: somebody may be tagging latents in the old store all the while.
+    if let carried = try carriedAnnotations(crosscoderHash: scores.crosscoder_sha256) {
+      try writer.add(annotations: carried)
+    }
     try writer.finish()
     writeError("index: \(paths.store) is ready")
   }
@@ -78,14 +81,21 @@ struct IndexStage {
   /// What a user put into the store that is about to be replaced, if it is about the same latents.
   private func carriedAnnotations(crosscoderHash: String) throws -> UserAnnotations? {
     guard FileManager.default.fileExists(atPath: paths.store) else { return nil }
-    let annotations = try Store(path: paths.store, access: .readOnly).userAnnotations()
+    let old: Store
+    do { old = try Store(path: paths.store, access: .readOnly) } catch {
+      switch error {
+      case .empty, .truncated:
+        writeError("index: \(termSafe(paths.store)) is damaged; it is replaced, its tags cannot be carried over")
+        return nil
+      default: throw error
+      }
+    }
+    let annotations = try old.userAnnotations()
     guard !annotations.isEmpty else { return nil }
     guard annotations.crosscoderSHA256 == crosscoderHash else {
       // Latent numbers mean nothing in another crosscoder, but a user's work is not thrown away either.
-      let backup = paths.store + ".annotations.json"
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      try encoder.encode(annotations).write(to: URL(fileURLWithPath: backup), options: .atomic)
+      let backup = paths.store + ".\(annotations.crosscoderSHA256?.prefix(8) ?? "old").annotations.json"
+      try write(json: annotations, to: backup)
       writeError("index: the crosscoder changed; tags and notes of the old store are kept in \(backup)")
       return nil
     }

@@ -45,22 +45,23 @@ struct ScoreFile: Codable {
     do {
       return try JSONDecoder().decode(ScoreFile.self, from: MappedFile(path: path).contents())
     } catch let error as DecodingError {
-      throw CommandError.inputInvalid(source: path, expected: "scores", found: describeDecoding(error))
+      throw CommandError.inputInvalid(source: path, expected: "scores", found: error.clause)
     }
   }
 }
 
 /// Scores every latent over the whole corpus.
 struct ScoreStage {
+  let build: BuildConfiguration
   let paths: BuildPaths
 
   func run() throws {
     let weights = paths.crosscoder + "/model.safetensors"
     let hash = try MappedFile(path: weights).sha256()
     let crosscoder = try Crosscoder.load(folder: paths.crosscoder).foldingNormaliser()
-    let corpus = try EncodedCorpus(activations: paths.activations, crosscoder: crosscoder)
+    let corpus = try EncodedCorpus(HarvestStage(build: build, paths: paths).finished(), crosscoder: crosscoder)
     if let old = try? ScoreFile.read(paths.scores), old.crosscoder_sha256 == hash,
-      old.identity == corpus.shards.index.identity
+      old.identity == corpus.shards.index.identity, old.tokens == corpus.shards.tokens
     {
       writeError("score: \(paths.scores) is there already")
       return
@@ -85,13 +86,7 @@ struct ScoreStage {
       crosscoder_sha256: hash, identity: corpus.shards.index.identity, fve_base: fve.base, fve_chat: fve.chat,
       l0: tokens > 0 ? Double(entries) / Double(tokens) : 0, tokens: tokens,
       latents: Self.latents(crosscoder, scaling: scaling, statistics: statistics))
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    do {
-      try encoder.encode(file).write(to: URL(fileURLWithPath: paths.scores), options: .atomic)
-    } catch {
-      throw InferenceError.fileUnwritable(path: paths.scores, reason: error.localizedDescription)
-    }
+    try write(json: file, to: paths.scores)
   }
 
   static func latents(

@@ -4,36 +4,48 @@
 import Diffing
 import Foundation
 import Inference
+import TUI
 
 /// Trains a BatchTopK crosscoder on harvested activations.
 struct TrainStage {
   let build: BuildConfiguration
   let paths: BuildPaths
-  private static let stepsPerSave = 500
+  /// What a kill loses at most.
+  var stepsPerSave = 500
 
+  /// What a finished crosscoder was made from, and which file it is.
   private struct Stamp: Codable, Equatable {
     var identity: String
+    var tokens: Int
     var training: BuildConfiguration.Training
     var seed: UInt64
+    var weights: String
   }
 
   func run() throws {
-    let shards = try ActivationShards(folder: paths.activations)
+    let shards = try HarvestStage(build: build, paths: paths).finished()
+    try build.checkMemory(dModel: shards.dModel, source: paths.configuration)
     let batch = build.training.batch
     guard shards.tokens >= batch else {
       throw CommandError.inputInvalid(
         source: paths.activations, expected: "at least a batch of \(batch) tokens", found: "\(shards.tokens)")
     }
-    let stamp = Stamp(identity: shards.index.identity, training: build.training, seed: build.seed)
+    func stamp() throws -> Stamp {
+      Stamp(
+        identity: shards.index.identity, tokens: shards.tokens, training: build.training, seed: build.seed,
+        weights: try MappedFile(path: paths.crosscoder + "/model.safetensors").sha256())
+    }
     let stampPath = paths.work + "/train-stamp.json"
-    if let old = try? JSONDecoder().decode(Stamp.self, from: Data(contentsOf: URL(fileURLWithPath: stampPath))),
-      old == stamp, (try? Crosscoder.load(folder: paths.crosscoder)) != nil
+    if let old = try? JSONDecoder().decode(Stamp.self, from: MappedFile(path: stampPath).contents()),
+      old == (try? stamp()), (try? Crosscoder.load(folder: paths.crosscoder)) != nil
     {
       writeError("train: \(paths.crosscoder) is there already")
       return
     }
+    let state = paths.trainerState(identity: shards.index.identity)
+    paths.removeTrainerStates(but: state)
     let configuration = build.trainer(dModel: shards.dModel)
-    let trainer = try makeTrainer(configuration, shards: shards)
+    let trainer = try makeTrainer(configuration, state: state, shards: shards)
     var log = try TrainingLog(path: paths.trainingLog, keepingSteps: trainer.step)
     var order = EpochOrder(count: shards.tokens, batch: batch, seed: build.seed)
     var progress = Progress("train", total: configuration.steps, unit: "steps", done: trainer.step)
@@ -47,13 +59,13 @@ struct TrainStage {
         note:
           "FVE base \(percent(losses.fveBase)) chat \(percent(losses.fveChat))  L0 \(Int(losses.l0))  dead \(losses.dead)"
       )
-      if trainer.step % Self.stepsPerSave == 0 { try trainer.save(state: paths.trainerState) }
+      if trainer.step % stepsPerSave == 0, trainer.step < configuration.steps { try trainer.save(state: state) }
     }
     var card = CrosscoderCard()
     card.layer = build.layer
     card.modelName = "\(build.chat_name)-\(build.base_name)"
     card.modelHash = try MappedFile(path: paths.model).sha256()
-    card.adapterHash = try MappedFile(path: paths.adapter + "/adapter_model.safetensors").sha256()
+    card.adapterHash = try Adapter.sha256(folder: paths.adapter)
     card.data = shards.index.identity
     card.seed = build.seed
     card.trainingTokens = configuration.steps * batch
@@ -62,19 +74,22 @@ struct TrainStage {
     }
     card.metrics["norm_limit"] = shards.normLimit()
     try trainer.crosscoder(card: card).foldingNormaliser().save(folder: paths.crosscoder, as: .bf16)
-    try JSONEncoder().encode(stamp).write(to: URL(fileURLWithPath: stampPath), options: .atomic)
-    try? FileManager.default.removeItem(atPath: paths.trainerState)
+    try write(json: stamp(), to: stampPath)
+    paths.removeTrainerStates()
   }
 
   /// The trainer where an interrupted run of the same configuration stopped, or a new one.
   private func makeTrainer(
-    _ configuration: BatchTopKTrainer.Configuration, shards: ActivationShards
+    _ configuration: BatchTopKTrainer.Configuration, state: String, shards: ActivationShards
   ) throws -> BatchTopKTrainer {
-    if FileManager.default.fileExists(atPath: paths.trainerState),
-      let resumed = try? BatchTopKTrainer(state: paths.trainerState, configuration: configuration)
-    {
-      writeError("train: going on at step \(resumed.step)")
-      return resumed
+    if FileManager.default.fileExists(atPath: state) {
+      do {
+        let resumed = try BatchTopKTrainer(state: state, configuration: configuration)
+        writeError("train: going on at step \(resumed.step)")
+        return resumed
+      } catch {
+        writeError("train: beginning anew: \(termSafe(error.description))")
+      }
     }
     var moments = ActivationMoments(dModel: shards.dModel)
     let step = max(1, shards.tokens / 65_536)

@@ -25,16 +25,16 @@ struct Bench: ParsableCommand {
     let adapter = try adapter.map { path in
       try Adapter(path: path, layers: configuration.nLayers) { configuration.shape(of: $0) }
     }
-    print("measure,streams,tokens,seconds,tokens_per_second,kernels,openblas_core,threads")
+    writeOut("measure,streams,tokens,seconds,tokens_per_second,kernels,openblas_core,threads\n")
     func report(_ measure: String, streams: Int, tokens: Int, _ body: () throws -> Void) throws {
       var seconds: [Double] = []
       for _ in 0..<repeats {
         seconds.append(try elapsedSeconds(body))
       }
       let median = seconds.sorted()[repeats / 2]
-      print(
+      writeOut(
         "\(measure),\(streams),\(tokens),\(median),\(Double(tokens) / median),\(Compute.kernelLevel),"
-          + "\(Compute.openBLASCoreType),\(Compute.threads)")
+          + "\(Compute.openBLASCoreType),\(Compute.threads)\n")
     }
     let text = (0..<prefill).map { Int32(($0 * 7919 + 13) % configuration.vocabSize) }
     try report("prefill", streams: 1, tokens: prefill) {

@@ -15,7 +15,7 @@ struct Build: ParsableCommand {
     let engine = try options.engine(paths)
     try HarvestStage(build: build, paths: paths).run(engine: engine)
     try TrainStage(build: build, paths: paths).run()
-    try ScoreStage(paths: paths).run()
+    try ScoreStage(build: build, paths: paths).run()
     try IndexStage(build: build, paths: paths).run(engine: engine)
   }
 }
@@ -47,7 +47,10 @@ struct Score: ParsableCommand {
     abstract: "Compute every latent's chat-specificity and statistics (stage 3 of build).")
   @OptionGroup var options: BuildOptions
 
-  func run() throws { try ScoreStage(paths: options.load().1).run() }
+  func run() throws {
+    let (build, paths) = try options.load()
+    try ScoreStage(build: build, paths: paths).run()
+  }
 }
 
 struct Index: ParsableCommand {

@@ -45,13 +45,16 @@ struct Check: ParsableCommand {
     ]
     return try files.compactMap { name, file -> Finding? in
       guard let file, let expected = file.sha256 else { return nil }
-      let path = file.path.hasPrefix("/") ? file.path : folder + "/" + file.path
-      var isFolder: ObjCBool = false
-      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue else {
+      let isModel = name == "model" || name == "tokenizer"
+      guard
+        let path = try? isModel
+          ? ModelFiles.locate(file.path, besides: folder) : ModelFiles.beside(file.path, folder: folder)
+      else {
         writeError("\(name) \(termSafe(file.path)) is not there, not compared")
         return nil
       }
-      let found = try MappedFile(path: path).sha256()
+      // An adapter is a folder of two files.
+      let found = name == "adapter" ? try Adapter.sha256(folder: path) : try MappedFile(path: path).sha256()
       guard found.lowercased() != expected.lowercased() else { return nil }
       return Finding(
         table: "model_pair", detail: "\(name) \(file.path) is not the file this store was made with (SHA-256 \(found))")

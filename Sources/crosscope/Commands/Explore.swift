@@ -25,6 +25,13 @@ struct Explore: AsyncParsableCommand {
   @Flag(help: "Do not change the store: no tags, notes or experiments are saved.")
   var readOnly = false
 
+  func validate() throws {
+    // A mistyped subcommand arrives here as the name of a store.
+    if let store, !store.contains("/"), !store.hasSuffix(".crosscope"), !FileManager.default.fileExists(atPath: store) {
+      throw ValidationError("\(store.debugDescription) is neither a subcommand nor a store")
+    }
+  }
+
   func run() async throws {
     let opened = try Store(path: try store ?? Self.demoStore(), access: readOnly ? .readOnly : .readWrite)
     let pair = try opened.modelPair()

@@ -32,6 +32,7 @@ struct Forward: ParsableCommand {
     let engine = try Engine(model: model, adapter: adapter)
     let configuration = engine.model.configuration
     let ids = try integers(tokens, option: "--tokens", range: 0..<configuration.vocabSize).map(Int32.init)
+    guard !ids.isEmpty else { throw ValidationError("--tokens: at least one is needed") }
     let layers = try integers(hiddenLayers ?? "", option: "--hidden-layers", range: 0..<configuration.nLayers)
     var hooks = Hooks()
     if let steerLayer, let steerVector {

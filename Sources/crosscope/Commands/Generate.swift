@@ -20,6 +20,8 @@ struct Generate: ParsableCommand {
     let prompt: String
     let text: String
     let ids: [Int32]
+    /// Whether the model ended the answer; otherwise the limit cut it.
+    let finished: Bool
     let prompt_tokens: Int
     let seed: UInt64
     let temperature: Double
@@ -44,7 +46,8 @@ struct Generate: ParsableCommand {
     if json {
       try printJSON(
         Output(
-          prompt: prompt, text: answer.text, ids: decoding.produced(0), prompt_tokens: rendered.ids.count,
+          prompt: prompt, text: answer.text, ids: decoding.produced(0), finished: decoding.ended(0),
+          prompt_tokens: rendered.ids.count,
           seed: sampling.seed, temperature: sampling.temperature))
     } else {
       writeOut(termSafeLines(rest) + "\n")

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import Storage
+import TUI
 
 extension LatentSort: ExpressibleByArgument {
   public init?(argument: String) { self.init(rawValue: argument.replacing("-", with: "_")) }
@@ -82,7 +83,7 @@ struct Latents: ParsableCommand {
         default: row.latent[column].map { "\($0)" } ?? ""
         }
       }
-      let tags = row.tags.joined(separator: ";")
+      let tags = row.tags.map { termSafe($0) }.joined(separator: ";")
       let field = tags.contains { ",\"\r\n".contains($0) } ? "\"" + tags.replacing("\"", with: "\"\"") + "\"" : tags
       text += (numbers + [row.latent.dead ? "1" : "0", row.latent.latentClass.rawValue, field]).joined(separator: ",")
       text += "\n"

@@ -18,13 +18,19 @@ struct Steer: ParsableCommand {
 
   @Argument(help: "The store.") var store: String
   @Option(
-    name: .long, help: ArgumentHelp("Latent to steer, with its strength (default 1).", valueName: "id[:strength]"))
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("Latent to steer, with its strength (default 1).", valueName: "id[:strength]"),
+    transform: LatentStrength.init)
   var latent: [LatentStrength] = []
-  @Option(help: "What the user says; may be given several times.") var prompt: [String] = []
+  @Option(parsing: .unconditionalSingleValue, help: "What the user says; may be given several times.")
+  var prompt: [String] = []
   @Option(help: "File of prompts: one JSON object a line, its text under \"prompt\".") var promptFile: String?
   @Option(help: "add or difference.") var mode: SteeringMode = .add
   @Option(help: "Which tokens to steer: all, prompt, generated or template.") var positions: TokenPositions = .all
-  @Option(help: ArgumentHelp("Strengths to try, multiplying those of the latents.", valueName: "from:to:step"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("At most 32 strengths to try, multiplying those of the latents.", valueName: "from:to:step"),
+    transform: StrengthSweep.init)
   var sweep: StrengthSweep?
   @Flag(help: "Replace the residual stream by base's: the ceiling of what difference can take away.")
   var swapBase = false
@@ -43,10 +49,12 @@ struct Steer: ParsableCommand {
     let context = try SteeringContext.load(store: store, model: model, adapter: adapter)
     let known = try store.latents(ids: latent.map { Int32(clamping: $0.id) })
     let largest = Dictionary(known.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
+    // A sweep multiplies these strengths, and each answer names its factor.
+    let chosen = latent.map { Intervention(latent: $0.id, mode: mode, strength: $0.strength) }
     let strengths = sweep?.values ?? [1]
     let plans = strengths.map { factor in
       SteeringPlan(
-        interventions: latent.map { Intervention(latent: $0.id, mode: mode, strength: $0.strength * factor) },
+        interventions: chosen.map { Intervention(latent: $0.latent, mode: mode, strength: $0.strength * factor) },
         positions: positions, swapsBase: swapBase)
     }
     var results: [Result] = []
@@ -63,17 +71,17 @@ struct Steer: ParsableCommand {
         _ = text.finish()
         return Answer(
           strength: stream == 0 ? nil : strengths[stream - 1], text: text.text, ids: ids,
-          relative_change: stream == 0 ? nil : run.size(ofPlan: stream - 1).relative)
+          relative_change: stream == 0 ? nil : run.size(ofPlan: stream - 1).relative, finished: run.ended(stream))
       }
       let result = Result(
-        prompt: prompt, interventions: plans[0].interventions, positions: positions, swap_base: swapBase,
+        prompt: prompt, interventions: chosen, positions: positions, swap_base: swapBase,
         layer: context.pair.layer, decoder: "chat", settings: sampling.settings, baseline: answer(0),
         steered: plans.indices.map { answer($0 + 1) })
       if !json { printSideBySide(result) }
       results.append(result)
     }
     if json {
-      if results.count == 1 { try printJSON(results[0]) } else { try printJSON(["runs": results]) }
+      if promptFile == nil, results.count == 1 { try printJSON(results[0]) } else { try printJSON(["runs": results]) }
     }
   }
 
@@ -81,7 +89,8 @@ struct Steer: ParsableCommand {
     guard let promptFile else { return prompt }
     struct Line: Decodable { let prompt: String }
     return try prompt
-      + MappedFile(path: promptFile).contents().split(separator: UInt8(ascii: "\n")).enumerated().map { number, line in
+      + MappedFile(path: promptFile).contents().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+      .enumerated().filter { !$0.element.isEmpty }.map { number, line in
         do {
           return try JSONDecoder().decode(Line.self, from: Data(line)).prompt
         } catch {
@@ -97,6 +106,8 @@ struct Steer: ParsableCommand {
     let text: String
     let ids: [Int32]
     let relative_change: Double?
+    /// Whether the model ended the answer; otherwise the limit cut it.
+    let finished: Bool
   }
 
   private struct Result: Encodable {
@@ -126,27 +137,38 @@ extension SteeringMode: ExpressibleByArgument {}
 extension TokenPositions: ExpressibleByArgument {}
 
 /// `ID` or `ID:STRENGTH` on the command line.
-struct LatentStrength: ExpressibleByArgument, Equatable {
+struct LatentStrength: Equatable {
   let id: Int
   let strength: Double
 
-  init?(argument: String) {
-    let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
-    guard (1...2).contains(parts.count), let id = Int(parts[0]), id >= 0 else { return nil }
-    guard let strength = parts.count == 2 ? Double(parts[1]) : 1, strength.isFinite else { return nil }
-    (self.id, self.strength) = (id, strength)
+  /// - Throws: `ValidationError` saying which part is wrong.
+  init(_ argument: String) throws {
+    let parts = argument.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let id = Int32(parts[0]), id >= 0 else {
+      throw ValidationError("\(argument.debugDescription): a latent's number is expected, as in 12 or 12:0.5")
+    }
+    guard let strength = parts.count == 2 ? Double(parts[1]) : 1, strength.isFinite else {
+      throw ValidationError("\(argument.debugDescription): a strength is a finite number, as in \(id):0.5")
+    }
+    (self.id, self.strength) = (Int(id), strength)
   }
 }
 
 /// `FROM:TO:STEP` on the command line, at most 32 strengths.
-struct StrengthSweep: ExpressibleByArgument, Equatable {
+struct StrengthSweep: Equatable {
   let values: [Double]
 
-  init?(argument: String) {
+  /// - Throws: `ValidationError` saying what is wrong.
+  init(_ argument: String) throws {
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false).map { Double($0) }
-    guard parts.count == 3, let from = parts[0], let to = parts[1], let step = parts[2] else { return nil }
-    guard from.isFinite, to.isFinite, step.isFinite, step != 0, (to - from) / step >= 0, (to - from) / step < 32 else {
-      return nil
+    guard parts.count == 3, let from = parts[0], let to = parts[1], let step = parts[2], from.isFinite, to.isFinite,
+      step.isFinite
+    else { throw ValidationError("\(argument.debugDescription): three numbers are expected, as in -1:1:0.5") }
+    guard step != 0, (to - from) / step >= 0 else {
+      throw ValidationError("\(argument.debugDescription): the step does not lead from \(from) to \(to)")
+    }
+    guard (to - from) / step < 32 else {
+      throw ValidationError("\(argument.debugDescription): more than 32 strengths; take a larger step")
     }
     values = (0...Int(((to - from) / step + 1e-9).rounded(.down))).map { from + Double($0) * step }
   }

@@ -31,7 +31,7 @@ struct Tokenize: ParsableCommand {
     } else {
       ids = tokenizer.encode(text, parseSpecial: true)
     }
-    print("{\"ids\":[\(ids.map(String.init).joined(separator: ","))]}")
+    writeOut("{\"ids\":[\(ids.map(String.init).joined(separator: ","))]}\n")
   }
 
   /// All of standard input.
@@ -52,26 +52,11 @@ struct Tokenize: ParsableCommand {
       let data = Data(text.utf8)
       return try first == "["
         ? JSONDecoder().decode([ChatMessage].self, from: data) : JSONDecoder().decode(Chat.self, from: data).messages
-    } catch {
+    } catch let error as DecodingError {
       let roles = ChatMessage.Role.allCases.map(\.rawValue).joined(separator: ", ")
       throw CommandError.inputInvalid(
         source: "standard input", expected: "a JSON array of {\"role\", \"content\"} with the roles \(roles)",
-        found: Self.reason(error))
+        found: error.clause)
     }
-  }
-
-  /// What is wrong with JSON, in a few words.
-  private static func reason(_ error: any Error) -> String {
-    switch error as? DecodingError {
-    case .keyNotFound(let key, let context): "no \"\(key.stringValue)\" at \(place(context))"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context): "another type at \(place(context))"
-    case .dataCorrupted(let context) where !context.codingPath.isEmpty: "another value at \(place(context))"
-    default: "text that is no JSON"
-    }
-  }
-
-  private static func place(_ context: DecodingError.Context) -> String {
-    let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }
-    return path.isEmpty ? "the beginning" : path.joined(separator: ".")
   }
 }

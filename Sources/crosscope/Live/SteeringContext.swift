@@ -44,6 +44,19 @@ struct SteeringContext: Sendable {
     ] where wanted != found {
       throw CommandError.mismatch(store: store.path, what: what, expected: "\(wanted)", found: "\(found)")
     }
+    let card = crosscoder.card
+    if let layer = card.layer, layer != pair.layer {
+      throw CommandError.mismatch(
+        store: store.path, what: "layer of the crosscoder", expected: "\(pair.layer)", found: "\(layer)")
+    }
+    for (what, wanted, found) in [
+      ("model of the crosscoder", pair.model?.sha256, card.modelHash),
+      ("adapter of the crosscoder", pair.adapter?.sha256, card.adapterHash),
+    ] {
+      guard let wanted, let found, wanted != found else { continue }
+      throw CommandError.mismatch(
+        store: store.path, what: what, expected: "SHA-256 \(wanted.prefix(12))…", found: "\(found.prefix(12))…")
+    }
     progress("checking the models")
     try check(modelPath, is: pair.model?.sha256, store: store, what: "model")
     if let recorded = pair.adapter?.sha256, recorded != engine.adapter?.sha256 {

@@ -1,0 +1,45 @@
+// The program that was built beside these tests, run as a user runs it: arguments in, stdout, stderr and exit code out.
+import Foundation
+import Testing
+
+enum Program {
+  static let url = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+    .appending(path: "crosscope")
+
+  struct Outcome {
+    var out: String
+    var error: String
+    var code: Int32
+
+    func json() throws -> [String: Any] {
+      try #require(JSONSerialization.jsonObject(with: Data(out.utf8)) as? [String: Any])
+    }
+
+    /// Expects a failure that is one line on stderr and nothing on stdout.
+    func expectOneLine(code: Int32 = 1, saying hint: String, _ location: SourceLocation = #_sourceLocation) {
+      #expect(self.code == code, "\(error)", sourceLocation: location)
+      #expect(out == "", sourceLocation: location)
+      #expect(error.hasPrefix("crosscope: ") && error.contains(hint), "\(error)", sourceLocation: location)
+      if code == 1 { #expect(error.count { $0 == "\n" } == 1, "\(error)", sourceLocation: location) }
+    }
+  }
+
+  static func run(_ arguments: [String], input: String = "") throws -> Outcome {
+    let process = Process()
+    process.executableURL = url
+    process.arguments = arguments
+    let (out, error, standardInput) = (Pipe(), Pipe(), Pipe())
+    process.standardOutput = out
+    process.standardError = error
+    process.standardInput = standardInput
+    try process.run()
+    try standardInput.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+    try standardInput.fileHandleForWriting.close()
+    let outData = out.fileHandleForReading.readDataToEndOfFile()
+    let errorData = error.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return Outcome(
+      out: String(decoding: outData, as: UTF8.self), error: String(decoding: errorData, as: UTF8.self),
+      code: process.terminationStatus)
+  }
+}
