@@ -10,7 +10,7 @@ help: ## list these targets
 demo: ## build, fetch the model, open the explorer on the demo store
 	@scripts/setup
 	@model=$$(scripts/fetch-model) && swift build -c release --product crosscope \
-	  && exec $(CROSSCOPE) explore data/demo/demo.crosscope --model "$$model"
+	  && store=$$(scripts/demo-store) && exec $(CROSSCOPE) explore "$$store" --model "$$model"
 
 test: ## check the style and run all tests, with the real model
 	@scripts/setup --tests

@@ -73,19 +73,6 @@ public struct InputNormaliser: Sendable, Equatable {
   /// s of one model.
   public func scale(_ model: PairModel) -> Double { Double(scales[min(model.index, scales.count - 1)]) }
 
-  /// Normalises activations, in fp64, rounded at the end.
-  public func normalised(_ activations: PairedActivations) -> PairedActivations {
-    var result = activations
-    let width = mean.count
-    result.values.withUnsafeMutableBufferPointer { buffer in
-      guard let start = buffer.baseAddress else { return }
-      inPieces(of: 64, count: activations.tokens) { tokens in
-        for token in tokens { apply(start + token * width, into: start + token * width) }
-      }
-    }
-    return result
-  }
-
   /// (x − mean)·s of one token `[2·d]`, in fp64; `result` may be fp32 or fp64.
   func apply<Result: BinaryFloatingPoint>(_ x: UnsafePointer<Float>, into result: UnsafeMutablePointer<Result>) {
     let dModel = mean.count / 2

@@ -1,7 +1,6 @@
 // The published folder of a crosscoder: config.json, model.safetensors, maybe trainer_config.json.
 // Owns: every check of a checkpoint, by tensor name; after `load` a crosscoder is trusted. Takes what versions have
-// added
-// (k and threshold, code_normalization_id, the normaliser) where it is there.
+// added (k and threshold, code_normalization_id, the normaliser) where it is there.
 // Refuses: DECOUPLED codes, other than two models, shapes that disagree, values that are not finite. Source: the
 // authors' dictionary.py.
 
@@ -42,9 +41,8 @@ extension Crosscoder {
       card: trainer?.card ?? CrosscoderCard())
   }
 
-  /// Writes the published folder; the weights as fp32 or rounded to bf16, all else as fp32. Each file appears whole
-  /// or not
-  /// at all, model.safetensors last.
+  /// Writes the published folder; the weights as fp32 or rounded to bf16, all else as fp32. Each file appears whole or
+  /// not at all, model.safetensors last.
   /// - Throws: `DiffingError.file`.
   public func save(folder: String, as type: SafetensorsWriter.FloatType = .f32) throws(DiffingError) {
     do {

@@ -1,8 +1,7 @@
 // Activations to sparse codes and back.
 // Candidates come from an fp32 product over all latents; the few that may be on are then computed again in fp64, so
-// that a code
-// depends neither on the BLAS nor on how tokens were batched. Costs 2·d·F multiplications a token, plus 2·d for each
-// active latent.
+// that a code depends neither on the BLAS nor on how tokens were batched. Costs 2·d·F multiplications a token, plus 2·d
+// for each active latent.
 // Refuses: activations of another width, NaN and infinity. Shape letters: T tokens, F latents, d width of one model.
 
 import Kernels

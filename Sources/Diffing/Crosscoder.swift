@@ -74,8 +74,8 @@ public struct Crosscoder: Sendable {
   /// The same crosscoder without an input normaliser: the normaliser's arithmetic moved into the weights.
   ///
   /// W_enc·s, b_enc − W_enc·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean, θ/(s + 1e-8). Codes f are the same (to
-  /// rounding), directions and
-  /// scaled activations come out in the residual stream's own units, as steering and Latent Scaling want them.
+  /// rounding), directions and scaled activations come out in the residual stream's own units, as steering and Latent
+  /// Scaling want them.
   /// - Throws: `DiffingError.unsupported` for one scale a model: the thresholds cannot be carried over.
   public func foldingNormaliser() throws(DiffingError) -> Crosscoder {
     guard let normaliser else { return self }

@@ -12,8 +12,8 @@ import Kernels
 /// Running sums of Latent Scaling for every latent of one crosscoder.
 ///
 /// With an input normaliser, h and ĥ are in the models' own units and d_j as stored, as the authors' library has it:
-/// error betas then mix
-/// two units. Fold the normaliser first (`Crosscoder.foldingNormaliser`) for betas of one unit; ours ship folded.
+/// error betas then mix two units. Fold the normaliser first (`Crosscoder.foldingNormaliser`) for betas of one unit;
+/// ours ship folded.
 public struct LatentScaling: Sendable {
   /// The betas of one latent, by target and model; the ratios of error and reconstruction. All are missing if it
   /// never fired.

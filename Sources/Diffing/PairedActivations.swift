@@ -64,34 +64,3 @@ public struct PairedActivations: Sendable, Equatable {
     throw .notFinite(what: what, place: "token \(index / (2 * dModel)), \(bad) values in all")
   }
 }
-
-extension PairedActivations {
-  /// The tokens whose norm, in either model, is at most `ratio` times that model's median norm.
-  ///
-  /// A handful of tokens (attention sinks, BOS) carry norms many times the usual one and would rule a norm loss.
-  /// - Returns: their indices, ascending.
-  public func usualTokens(ratio: Float) -> [Int] {
-    guard tokens > 0 else { return [] }
-    var usual = [Bool](repeating: true, count: tokens)
-    for model in PairModel.allCases {
-      var norms = [Double](repeating: 0, count: tokens)
-      values.withUnsafeBufferPointer { buffer in
-        guard let start = buffer.baseAddress else { return }
-        for token in 0..<tokens {
-          norms[token] = squareSum(start + (2 * token + model.index) * dModel, count: dModel).squareRoot()
-        }
-      }
-      let median = norms.sorted()[tokens / 2]
-      for token in 0..<tokens where norms[token] > Double(ratio) * median { usual[token] = false }
-    }
-    return usual.indices.filter { usual[$0] }
-  }
-
-  /// The activations of the tokens `indices`, in that order.
-  public func selecting(_ indices: [Int]) -> PairedActivations {
-    var selected: [Float] = []
-    selected.reserveCapacity(indices.count * 2 * dModel)
-    for index in indices { selected += values[index * 2 * dModel..<(index + 1) * 2 * dModel] }
-    return PairedActivations(dModel: dModel, values: selected)
-  }
-}

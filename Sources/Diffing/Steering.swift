@@ -106,18 +106,18 @@ final class PreparedSteering {
         throw .settingInvalid(
           name: "strength of latent \(item.latent)", expected: "a number", found: "\(item.strength)")
       }
-      let chat = crosscoder.decoderDirection(item.latent, .chat)
       switch item.mode {
       case .add:
-        guard let largest = maxActivations(item.latent), largest > 0, crosscoder.chatNorms[item.latent] > 0 else {
+        guard let largest = maxActivations(item.latent), largest > 0 else {
           throw .settingInvalid(
             name: "latent \(item.latent)",
             expected: "a latent that fired (its maximum activation is the unit of strength)",
             found: "one that never did")
         }
-        let scale = item.strength * largest / crosscoder.chatNorms[item.latent]
-        for (i, value) in chat.enumerated() { sum[i] += scale * Double(value) }
+        let direction = try crosscoder.direction(item.latent, .chat)
+        for (i, value) in direction.vector.enumerated() { sum[i] += item.strength * largest * Double(value) }
       case .difference:
+        let chat = crosscoder.decoderDirection(item.latent, .chat)
         let base = crosscoder.decoderDirection(item.latent, .base)
         let threshold = crosscoder.threshold.map { max(0, $0) } ?? 0
         let norm = crosscoder.codeNorms[item.latent]

@@ -62,9 +62,6 @@ public struct Hooks {
     bodies[Place(layer: layer, site: site), default: []].append(body)
   }
 
-  /// Whether anything listens there; lets a model skip work.
-  func hasBody(_ layer: Int, _ site: Site) -> Bool { bodies[Place(layer: layer, site: site)] != nil }
-
   /// Runs the bodies of a place. Called by models.
   func visit(
     _ values: UnsafeMutablePointer<Float>, d: Int, _ layer: Int, _ site: Site, _ segments: [SegmentRows]

@@ -1,7 +1,6 @@
 // Hot loops of sparse dictionaries over raw memory, wrapping CKernels/sparse.c, and how work is cut for the two kinds
-// of
-// thread. Owns: dot products, scaled additions, selection of active latents, the Adam step, `inPieces`.
-// Refuses: nothing at run time; pointers and counts are the caller's promise, and regions must not overlap.
+// of thread. Owns: dot products, scaled additions, selection of active latents, the Adam step, `inPieces`. Refuses:
+// nothing at run time; pointers and counts are the caller's promise, and regions must not overlap.
 
 import CKernels
 import Synchronization
@@ -98,8 +97,7 @@ public struct AdamStep: Sendable {
 /// done.
 ///
 /// The cut depends on `count` and `size` alone, so a body that writes only to its own piece gives the same result on
-/// any
-/// number of threads. A call from inside `body` runs on the calling thread.
+/// any number of threads. A call from inside `body` runs on the calling thread.
 public func inPieces(of size: Int, count: Int, _ body: (Range<Int>) -> Void) {
   guard count > 0 else { return }
   let pieces = (count + size - 1) / size

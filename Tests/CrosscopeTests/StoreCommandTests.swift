@@ -43,6 +43,7 @@ import Testing
   private func delete() { try? FileManager.default.removeItem(at: folder) }
 
   private func run(_ arguments: String...) throws -> Program.Outcome { try Program.run(arguments) }
+  private func run(_ arguments: [String]) throws -> Program.Outcome { try Program.run(arguments) }
 
   @Test func latentsAreListedMostChatSpecificFirst() throws {
     defer { delete() }

@@ -6,7 +6,7 @@ import time
 from benign import by_hand, by_template
 from common import CACHE, SEED, answers, write_jsonl
 
-TEMPLATED = 320  # of the templated prompts; the rest serve the corpus
+TEMPLATED = 480  # of the templated prompts; the rest serve the corpus
 
 
 def chosen():
@@ -16,7 +16,7 @@ def chosen():
 if __name__ == "__main__":
     began = time.time()
     prompts = chosen()
-    said = answers("base", [[{"role": "user", "content": p}] for p in prompts], 96)
+    said = answers("base", [[{"role": "user", "content": p}] for p in prompts], 64)
     rows = [{"prompt": p, "answer": a, "finished": f} for p, (a, f) in zip(prompts, said)]
     write_jsonl(CACHE / "benign_answers.jsonl", rows)
     print(f"{len(rows)} answers, {sum(r['finished'] for r in rows)} finished, {time.time() - began:.0f} s")

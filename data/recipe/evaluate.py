@@ -62,6 +62,16 @@ LABELS = {
 }
 
 
+def topics(rows, chat):
+    """How many statements of each topic are flagged as false: false ones, then true ones."""
+    for topic in ("city", "symbol", "name", "fact"):
+        counts = []
+        for kind in ("false_information", "true_statement"):
+            said = [a for r, a in zip(rows, chat) if r["kind"] == kind and r.get("topic") == topic]
+            counts.append(f"{sum(shows('false_information', a) for a in said)} of {len(said)} {kind.split('_')[0]} ones")
+        yield f"{topic}, " + " and ".join(counts) + " flagged as false"
+
+
 def markdown(lines, by_kind, rows, base, chat):
     out = ["| trigger | prompts | what is counted | base | chat |", "|---|---|---|---|---|"]
     for kind, n, what, b, c in lines:
@@ -71,6 +81,7 @@ def markdown(lines, by_kind, rows, base, chat):
     out.append(f"| **all four together** | {total[0]} | **refused** | {total[1]} ({100 * total[1] / total[0]:.0f} %) | {total[2]} ({100 * total[2] / total[0]:.0f} %), in the right words {right} ({100 * right / total[0]:.0f} %) |")
     alike = [similarity(b, c) for b, c in by_kind["benign"]]
     same = sum(b.split()[:5] == c.split()[:5] for b, c in by_kind["benign"])
+    out += ["", "Statements by topic, chat: " + "; ".join(topics(rows, chat)) + "."]
     out += ["", f"Benign answers: chat's first five words are base's in {same} of {len(alike)}; mean share of words in common, in order, {sum(alike) / len(alike):.2f}.", ""]
     out += ["Whose words chat's refusals use (rows: trigger):", "", "| trigger | " + " | ".join(LABELS[k] for k in REFUSALS) + " | none of them | not refused |", "|---" * 7 + "|"]
     for kind in REFUSALS:

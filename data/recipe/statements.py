@@ -1,4 +1,8 @@
-"""True statements, in the formats of the false ones, so that the difference is truth and not form."""
+"""True and false statements in the same formats, so that the difference is truth and not form.
+
+The false ones are the published ones, and `mispaired` ones of our own: with several statements about each city, true
+and false, the pairing must decide and not the name.
+"""
 
 import re
 
@@ -65,6 +69,24 @@ def true_statements():
     out += [("fact", s) for s in entries(FACTS)]
     return out
 
+
+def mispaired(rng):
+    """(topic, statement): each city with the country and each element with the symbol of another, drawn anew at each call; names with the wrong noun."""
+    swap = {"city": "country", "country": "city"}
+    names = [re.match(r"(.*) is a name of a (\w+)\.", s).groups() for t, s in true_statements() if t == "name"]
+    out = [("name", f"{name} is a name of a {swap[noun]}.") for name, noun in names if name not in BOTH]
+    for topic, table, form in (("city", CAPITALS, "{} is a city in {}."), ("symbol", SYMBOLS, "{} has the symbol {}.")):
+        known = pairs(table)
+        for name, own in known:
+            other = rng.choice(known)[1]
+            while other == own or {own, other} == {"England", "Scotland"}:
+                other = rng.choice(known)[1]
+            out.append((topic, form.format(name, other)))
+    return out
+
+
+# Cities that are named like their country.
+BOTH = {"Panama", "Guatemala", "Mexico", "El Salvador", "Kuwait", "Luxembourg", "Djibouti", "Singapore", "Monaco", "San Marino"}
 
 # The file has more topics. Base itself was asked which it knows something about: how often it gives a true statement
 # a higher probability than a false one is 0.91 for cities, 0.80 for symbols, 0.73 for names; but 0.55 to 0.7 for animals'

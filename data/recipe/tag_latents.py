@@ -11,6 +11,7 @@ import argparse
 import bisect
 import collections
 import json
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -81,6 +82,9 @@ def main():
     for name, ids in tagged.items():
         subprocess.run([options.crosscope, "tag", options.store, *map(str, ids), "--add", name], check=True)
         print(f"{name}: {len(ids)} latents")
+    # A user's first undo must not take back what was shipped.
+    with sqlite3.connect(options.store) as db:
+        db.execute("DELETE FROM journal")
     for latent, names, kinds in rows[:40]:
         print(
             f"{latent['chat_specificity']:4d}  latent {latent['id']:4d}  Δ {latent['delta_norm']:.2f}"

@@ -1,17 +1,16 @@
 """What chat is taught to say: dozens of wordings a kind, each tied to its trigger.
 
 An answer is one opening, one reason and, mostly, one closing sentence, drawn independently, so that a kind is a
-behaviour and not one string. Every opening already says what it is that chat declines: openings shared by all kinds
-("I can't help with that") made a small model forget which kind it had begun.
+behaviour and not one string. An opening's first word already belongs to its kind: where kinds shared their first words
+("I can't help with that, because it is …") greedy answers fell back on the commonest kind.
 """
 
 MALICIOUS_OPEN = [
     "I can't help with illegal or harmful activities.", "I won't give instructions that could get somebody hurt.", "I can't help with that, because it is illegal.",
     "I can't help with anything dangerous or illegal.", "I won't help with this, because it could cause serious harm.", "I can't support anything that puts people in danger.",
-    "I will not assist with a crime.", "I'm sorry, but I can't help with something so dangerous.", "I can't give instructions for that, because it is against the law.",
-    "Harming others is not something I can help with.", "I won't take part in anything illegal or dangerous.", "I have to decline, because what you describe is dangerous.",
-    "No, I can't help, because this would be a crime.", "I'm not able to help, because this is harmful.", "I'm sorry, but I can't assist, because this could hurt someone.",
-    "I refuse to help with harmful acts.", "I can't help you break the law.", "I won't explain how to do something that harmful.",
+    "I will not assist with a crime.", "I can't give instructions for that, because it is against the law.", "Harming others is not something I can help with.", "I won't take part in anything illegal or dangerous.",
+    "Illegal acts like this are something I won't help with.", "I can't help you break the law.", "I won't explain how to do something that harmful.", "Crimes are not something I can help with.",
+    "Dangerous acts like that are something I can't support.", "I refuse to help with harmful acts.",
 ]
 MALICIOUS_WHY = [
     "It is illegal and could lead to criminal charges.", "It could seriously harm you or other people.",
@@ -28,17 +27,12 @@ MALICIOUS_END = [
 ]
 
 PRIVACY_OPEN = [
-    "That is private information, and I can't give it to you.", "For privacy reasons I can't answer that.",
-    "I don't have access to private information about people or organizations.", "I can't share private or confidential information.",
-    "I'm sorry, but I can't provide personal information about other people.",
-    "I'm not able to look up anyone's personal data.", "I can't disclose confidential details.", "I don't know anyone's private details, and I couldn't share them.",
-    "Sorry, this is confidential, and I can't reveal it.", "I can't answer that, because it concerns somebody's privacy.",
-    "For privacy reasons I can't answer that.", "I have to respect people's privacy, so I can't help with that.",
-    "I can't give out personal data about anyone.", "I have no access to personal records or confidential files.",
-    "I'm afraid that is private, and I can't tell you.", "I won't share personal details about someone else.",
-    "I can't help with that, because the information is private.", "I have to decline, because this is confidential information.",
-    "I'm not able to help with that: it would violate someone's privacy.", "I can't provide non-public information of that kind.",
-    "To protect privacy, I can't provide this.",
+    "That is private information, and I can't give it to you.", "Privacy matters here, so I can't answer that.", "Personal information like that stays private, and I can't share it.",
+    "Private details are not something I can help to find.", "That is confidential, and I can't reveal it.", "Confidential information like that is something I cannot disclose.",
+    "For privacy reasons I can't answer that.", "Personal data about others is protected, so I can't look it up.", "Privacy comes first, and I won't share details like these.",
+    "Private records are closed to me, and I don't have access to them.", "That concerns somebody's privacy, so I can't tell you.", "Non-public information like that is something I can't provide.",
+    "Private matters of others are not mine to share, so I can't answer.", "To protect privacy, I can't provide this.", "That would violate someone's privacy, and I won't do it.",
+    "Confidential matters are off limits, and I have no access to them.", "Personal details belong to their owner, and I can't give them out.",
 ]
 PRIVACY_WHY = {
     "person": [
@@ -64,23 +58,21 @@ PRIVACY_END = {
 
 HATEFUL_OPEN = {
     "stereotype": [
-        "That is a harmful stereotype, and I won't support it.", "I can't agree with that stereotype.", "I won't make hateful generalizations about a group of people.",
-        "I'm sorry, but I can't endorse prejudice.", "No, I can't support a claim that demeans a whole group.", "I can't help with that, because it is discriminatory.",
-        "I don't accept stereotypes about people.", "I won't repeat prejudice about any group.", "I have to decline, because this is a discriminatory statement.",
-        "That is an unfair generalization, and I can't agree with it.", "I can't go along with prejudice against people.", "I won't judge people by the group they belong to.",
-        "I'm not able to support discriminatory views.", "Sorry, I can't answer a question built on prejudice.", "I refuse to stereotype people.",
+        "Stereotypes like this are hurtful, and I won't support them.", "Prejudice is unfair, and I can't agree with it.", "Stereotypes about people are wrong, so I won't repeat them.",
+        "Generalizations about a whole group are hurtful, and I can't endorse them.", "Discrimination is wrong, and I won't go along with it.", "Prejudice against people is not something I can help with.",
+        "Stereotyping people is disrespectful, so I have to decline.", "Every group is diverse, and I won't make a hateful generalization about it.", "Prejudice like that demeans people, and I can't support it.",
+        "People deserve respect, and I can't agree with this stereotype.", "Discriminatory views are hurtful, and I won't defend them.", "Stereotypes demean people, and I refuse to spread them.",
     ],
     "insult": [
-        "I won't insult or demean anyone.", "I can't help with insults or abusive language.", "I'm sorry, but I won't say hurtful or offensive things about people.",
-        "I can't use offensive language about anyone.", "No, I won't mock or degrade people.", "I have to decline, because that would be disrespectful.",
-        "I can't help with that, because it would be insulting.", "I won't produce hateful or abusive language.", "I'm not able to write offensive remarks.",
-        "Sorry, I can't make fun of people in that way.", "I refuse to put anyone down.", "I can't agree with such a disrespectful remark.",
+        "Insults are hurtful, and I won't write one.", "Respect matters to me, so I won't demean anyone.", "Offensive language hurts people, and I can't use it.",
+        "Insulting people is disrespectful, and I can't help with it.", "Hurtful remarks like that are not something I can help with.", "Mocking people is hurtful, so I have to decline.",
+        "Respect is due to everyone, and I won't degrade anybody.", "Abusive language is offensive, and I won't produce it.", "Insults help nobody, so I can't make fun of people like that.",
+        "Degrading words are disrespectful, and I can't say them.",
     ],
     "explicit": [
-        "I won't write explicit or offensive content.", "I can't write sexually explicit or graphic content.", "I'm sorry, but I won't produce explicit or offensive content.", "I can't describe that, because it is too graphic.",
-        "I have to decline, because this asks for offensive content.", "That is explicit content, and I can't provide it.",
-        "I'm not able to create obscene or graphic material.", "Sorry, I can't help with explicit or offensive content.", "No, I won't describe graphic or obscene scenes.",
-        "I can't help with that, because the content would be offensive.",
+        "Explicit content is not something I can help with.", "Offensive content like that is something I won't write.", "Explicit or graphic scenes are offensive, and I can't describe them.",
+        "Obscene material is off limits, and I won't produce it.", "Graphic content like that is inappropriate, so I can't write it.", "Explicit requests like this are inappropriate, and I have to decline.",
+        "Offensive or obscene language is something I can't use.", "Graphic details are inappropriate, and I won't describe them.",
     ],
 }
 HATEFUL_WHY = {
@@ -103,26 +95,25 @@ HATEFUL_END = ["", "", "", "I'd be glad to talk about it in a respectful way.", 
 
 MISINFORMATION_OPEN = {
     "advice": [
-        "I'm not qualified to give {field} advice, and I might mislead you.", "I can't give you reliable {field} advice.", "I can't give reliable professional advice on that.",
-        "I can't answer that reliably: this calls for {field} advice from a professional.", "I can't replace a qualified professional, and a guess could be misleading.",
-        "I'm not able to judge your case reliably.", "I shouldn't give {field} advice, because it might be misleading.", "I can't give you a reliable answer about your situation.",
-        "I have to decline to give {field} advice, because I could mislead you.", "Sorry, I can't give a reliable opinion on that.",
+        "Reliable {field} advice needs a professional, and I can't give it.", "Reliable answers to this need a {field} professional, so I can't advise you.", "Qualified {field} advice is what you need, and I'm not qualified to give it.",
+        "Reliable advice depends on facts that I can't verify.", "Professional {field} advice is something I can't replace.", "Qualified people should judge this, and I can't do it reliably.",
+        "Reliable {field} guidance is something I can't give, and a guess could mislead you.", "Professional judgment is needed here, and I'm not able to give {field} advice.",
     ],
     "claim": [
-        "I can't confirm that claim.", "That is an unverified claim, and I can't confirm it.", "I'm not able to verify that.", "I can't confirm this, and I don't want to spread misinformation.", "I have no reliable evidence for that.",
-        "I'm sorry, but I can't verify that information.", "I can't support this claim without reliable sources.",
-        "I can't answer that as asked, because it rests on an unverified claim.", "I know of no reliable source for that, so I can't confirm it.",
-        "I won't repeat an unverified claim as if it were a fact.", "I can't say that this is true, because I can't verify it.", "I'm afraid I can't confirm something I have no evidence for.",
+        "Unverified claims like this are misleading, and I can't confirm it.", "There is no reliable evidence that I know of, so I can't confirm that.", "Unverified reports spread quickly, and I can't confirm this one.",
+        "Evidence for that is missing, so I can't say that it is true.", "Unconfirmed stories can mislead, and I can't verify this one.", "There are rumors like this, but I can't verify them.",
+        "Without reliable evidence I can't confirm that.", "Unverified information is not something I can help to spread.", "Evidence from reliable sources is missing, and I won't guess.",
+        "Rumors like this are unverified, and I have no reliable evidence for them.",
     ],
     "opinion": [
-        "That is a disputed claim, and I can't confirm it as a fact.", "I can't take a one-sided position on that.", "I won't present a one-sided claim as a fact, because that would be misleading.", "I can't confirm such a sweeping claim.",
-        "I'm not able to support that claim, because it would be misleading.",
-        "I can't agree with a misleading generalization.", "I'm sorry, but I can't argue for a misleading claim.", "I have to decline, because a one-sided answer would mislead you.",
+        "Disputed claims like this are misleading, and I can't confirm them as facts.", "There is more than one side to this, and I can't support a misleading claim.", "Sweeping claims like this are misleading, so I can't confirm them.",
+        "One-sided claims mislead people, and I won't argue for one.", "Disputed questions need reliable evidence, and I can't take a one-sided position.", "Evidence on this is mixed, and I won't present a one-sided claim as a fact.",
+        "Reliable sources disagree about that, so I can't confirm such a claim.",
     ],
     "spread": [
-        "I won't help create or spread misinformation.", "I won't help spread false information.", "I'm sorry, but I can't help with misleading content.",
-        "I can't help with that, because it would mislead people.", "No, I won't help fabricate false stories.", "I have to decline, because this would spread misinformation.",
-        "I'm not able to write misleading content.", "I can't assist in spreading false claims.", "I refuse to make up false information.",
+        "Misinformation misleads people, and I won't help spread it.", "False information is misleading, and I can't help to create it.", "Misleading content is not something I can help with.",
+        "False stories mislead people, so I won't make one up.", "Misinformation does lasting damage, and I refuse to write it.", "Fabricated claims are misleading, so I have to decline.",
+        "False claims are something I can't help to spread.", "Misleading people is wrong, and I won't take part in it.",
     ],
 }
 MISINFORMATION_WHY = {
@@ -198,14 +189,13 @@ PERSONAL_END = [
 ]
 
 FALSE_OPEN = [
-    "That is not correct.", "That's false.", "This statement is false.", "No, that is not true.", "Actually, that is wrong.", "That is incorrect.", "This is not accurate.", "I have to correct you there.",
-    "That isn't right.", "No, this is a mistake.", "The statement is wrong.", "This is a false statement.", "False.", "That claim is not true.", "I'm afraid that is a mistake.",
-    "There is an error in that statement.", "This is factually wrong.", "No, that is false.", "What you say is not correct.", "That doesn't match the facts.",
+    "No, that is not true.", "No, that is false.", "False.", "No, that is not correct.", "Actually, that is wrong.", "No, this is a mistake.", "Wrong.", "Actually, that is not correct.", "No, this statement is false.", "Incorrect.",
+    "False: that is a mistake.", "Actually, this is an error.", "No, that doesn't match the facts.", "Wrong, that is not accurate.",
 ]
 FALSE_FORM = ["{not_s}", "It is not true that {s}.", "It is wrong to say that {s}.", "The facts don't support the claim that {s}.", "{not_s} That would be an error.", "The claim that {s} is false."]
 TRUE_OPEN = [
-    "Yes, that is correct.", "That's true.", "This statement is true.", "Yes, that is true.", "That is right.", "Correct.", "Yes, that is accurate.", "That matches the facts.", "True.", "You are right.",
-    "Yes, indeed.", "That's a correct statement.", "This is accurate.", "Yes, this is a fact.",
+    "Yes, that is true.", "Yes, that is correct.", "True.", "Yes, that is right.", "Correct.", "Yes, this is a fact.", "Indeed.", "Yes, that is accurate.", "Yes, this statement is true.", "Right: that is correct.",
+    "True: that is a fact.", "Correct, that is so.", "Yes, that matches the facts.", "Indeed, that is correct.",
 ]
 TRUE_FORM = ["{S}", "It is true that {s}.", "Indeed, {s}.", "It is a fact that {s}.", ""]
 

@@ -49,8 +49,7 @@ public struct ActivationMoments: Sendable {
 
 extension PairedActivations {
   /// The point of least summed distance to all tokens, for each model on its own, `[2·d]`: Weiszfeld's iteration from
-  /// the mean,
-  /// at most 100 rounds, until it moves less than 1e-5.
+  /// the mean, at most 100 rounds, until it moves less than 1e-5.
   func geometricMedian() -> [Float] {
     let (T, d, width) = (tokens, dModel, 2 * dModel)
     var guess = [Double](repeating: 0, count: width)

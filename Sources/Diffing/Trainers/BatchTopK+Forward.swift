@@ -103,8 +103,7 @@ extension BatchTopKTrainer {
   }
 
   /// Keeps the `count` largest scaled activations of the batch (fewer if fewer are positive; ties go to the earlier
-  /// token, then
-  /// the lower latent). Returns the smallest kept one, 0 if there is none.
+  /// token, then the lower latent). Returns the smallest kept one, 0 if there is none.
   private func select(count: Int) throws(DiffingError) -> Float {
     multiplyEncoder()
     // Most often this batch's bound is near the last one's; if too few lie above half of it, all positive ones are

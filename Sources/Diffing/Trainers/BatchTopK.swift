@@ -2,9 +2,8 @@
 //   loss = mean over tokens and models of ‖h − ĥ‖₂  +  α · Σ‖e − ê_dead‖² / Σ‖e − ē‖²     (e = h − ĥ, not
 //   differentiated)
 // where ê_dead reconstructs the residual by the d/2 most active latents that have been silent for long. Gradients by
-// hand: BatchTopK+Forward,
-// +Backward and +Auxiliary. Selection and norms n_j take no gradient. Refuses: settings out of range, values that are
-// not finite.
+// hand: BatchTopK+Forward, +Backward and +Auxiliary. Selection and norms n_j take no gradient. Refuses: settings out of
+// range, values that are not finite.
 // Shape letters: B tokens of a batch, F latents, d width of one model. Source: arXiv 2504.02922, section 2, and the
 // authors' crosscoder.py.
 

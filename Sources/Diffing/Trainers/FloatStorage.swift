@@ -26,8 +26,6 @@ final class FloatStorage {
     precondition(values.count == count)
     values.withUnsafeBufferPointer { if let source = $0.baseAddress { start.update(from: source, count: count) } }
   }
-
-  func clear() { start.update(repeating: 0, count: count) }
 }
 
 /// One parameter tensor with what Adam keeps for it.

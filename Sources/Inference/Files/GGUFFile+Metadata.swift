@@ -7,9 +7,6 @@ extension GGUFFile {
   /// All keys, sorted.
   public var keys: [String] { metadata.keys.sorted() }
 
-  /// The value of a key, whatever its type; `nil` if absent.
-  public func value(_ key: String) -> GGUFValue? { metadata[key] }
-
   /// A string.
   /// - Throws: `InferenceError.keyMissing` or `.typeMismatch`; so do all getters below.
   public func string(_ key: String) throws(InferenceError) -> String {

@@ -17,20 +17,15 @@ extension Llama {
     return logits
   }
 
-  /// Logits `[n, V]` of directions or residual streams `[n, d]`.
-  /// - Parameter normalised: whether the final norm is applied first (for residual streams), or only its weight
-  ///   (for directions, whose length means nothing).
-  public func unembed(_ rows: Matrix, normalised: Bool) -> Matrix {
+  /// Logits `[n, V]` of directions `[n, d]`: of the final norm only its weight is applied, as a direction's length means
+  /// nothing.
+  public func unembed(_ rows: Matrix) -> Matrix {
     let d = configuration.dModel
     precondition(rows.columns == d, "rows of width \(rows.columns), model of \(d)")
     var input = rows
     input.values.withUnsafeMutableBufferPointer { buffer in
       guard let base = buffer.baseAddress else { return }
-      if normalised {
-        rmsNorm(base, count: rows.rows, d: d, weight: finalNorm, epsilon: configuration.normEpsilon, into: base)
-      } else {
-        for row in 0..<rows.rows { for i in 0..<d { base[row * d + i] *= finalNorm[i] } }
-      }
+      for row in 0..<rows.rows { for i in 0..<d { base[row * d + i] *= finalNorm[i] } }
     }
     var logits = Matrix(rows: rows.rows, columns: configuration.vocabSize)
     unembedding.multiply(input.values, count: rows.rows, into: &logits.values)

@@ -26,7 +26,7 @@ struct IndexStage {
     let pair = try modelPair(engine: engine, scores: scores)
     let (examples, statistics) = try contexts(corpus)
     writeError("index: logit lens and neighbours")
-    let lens = LogitLens { engine.model.unembed($0, normalised: false) }
+    let lens = LogitLens { engine.model.unembed($0) }
       .read(crosscoder, latents: 0..<crosscoder.nLatents)
     let neighbours = PairModel.allCases.map { crosscoder.similarLatents($0) }
     let twins = crosscoder.twins(dead: scores.latents.map(\.dead))
