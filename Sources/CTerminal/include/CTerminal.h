@@ -44,9 +44,6 @@ void ct_cursor(int row, int column);
 // Sends what was put since the last flush.
 void ct_flush(void);
 
-// Forgets what the screen shows, so that the next flush repaints all of it.
-void ct_repaint(void);
-
 // Takes over the size that the tty reports now.
 void ct_resize(void);
 
