@@ -198,7 +198,22 @@ struct TmuxTests {
     try terminal.type("q")
   }
 
-  @Test(arguments: [(SIGTERM, 143), (SIGHUP, 129), (SIGINT, 0), (SIGSEGV, 139), (SIGABRT, 134), (SIGTRAP, 133)])
+  @Test func aStoppedExplorerEndsWhenItIsKilled() throws {
+    for continuing in ["", "bg; until jobs -s | grep -q .; do :; done; "] {
+      let terminal = try TmuxTerminal()
+      try terminal.explore(sample.path)
+      try terminal.press("C-z")
+      try terminal.wait(for: "Stopped")
+      try terminal.command("clear; p=$(jobs -p); \(continuing)kill %1; while kill -0 $p; do :; done; echo go'ne'")
+      try terminal.wait(for: "\ngone")
+      try terminal.wait(for: "Terminated")
+    }
+  }
+
+  @Test(arguments: [
+    (SIGTERM, 143), (SIGHUP, 129), (SIGINT, 0), (SIGSEGV, 139), (SIGABRT, 134), (SIGTRAP, 133), (SIGQUIT, 131),
+    (SIGUSR1, 138), (SIGALRM, 142),
+  ])
   func signalsLeaveASaneTerminal(number: Int32, status: Int) throws {
     let terminal = try TmuxTerminal()
     try terminal.explore(sample.path)
