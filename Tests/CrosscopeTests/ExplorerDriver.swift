@@ -45,12 +45,12 @@ struct ExplorerDriver {
   /// Takes an event without running what it asks for.
   mutating func sendOnly(_ event: ExplorerEvent) -> [Effect] { state.update(event) }
 
-  private mutating func settle(_ effects: [Effect]) async {
+  /// Runs effects, and what follows from them, to their end.
+  mutating func settle(_ effects: [Effect]) async {
     var queue = effects
     while !queue.isEmpty {
       let effect = queue.removeFirst()
       asked.append(effect)
-      state.work.append(effect.label)
       let log = EventLog()
       await runner.run(effect) { log.add($0) }
       for event in log.events { queue += state.update(event) }

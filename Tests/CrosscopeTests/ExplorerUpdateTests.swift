@@ -257,7 +257,25 @@ import Testing
     let sample = try SampleStore()
     var driver = try await ExplorerDriver(try sample.open())
     #expect(driver.state.work.isEmpty && driver.text.contains("ready"))
-    let effects = driver.sendOnly(.terminal(.input(.key(">"))))
-    #expect(effects.count == 1)
+    let first = driver.sendOnly(.terminal(.input(.key(">"))))
+    let second = driver.sendOnly(.terminal(.input(.key("r"))))
+    #expect(first.count == 1 && second.count == 1)
+    #expect(driver.state.work == ["searching", "searching"] && driver.text.contains("working… searching"))
+    await driver.settle(first)
+    #expect(driver.state.work == ["searching"] && !driver.text.contains("ready"))
+    await driver.settle(second)
+    #expect(driver.state.work.isEmpty && driver.text.contains("ready"))
+  }
+
+  @Test func cancellingIsNotWorkOfItsOwn() async throws {
+    let sample = try SampleStore()
+    var driver = try await ExplorerDriver(try sample.open())
+    await driver.press("s", "x", "esc")
+    let run = driver.sendOnly(.terminal(.input(.key("enter"))))
+    #expect(driver.state.work == ["generating"])
+    #expect(driver.sendOnly(.terminal(.input(.key("esc")))) == [.cancelRun])
+    #expect(driver.state.work == ["generating"])
+    await driver.settle(run)
+    #expect(driver.state.work.isEmpty)
   }
 }

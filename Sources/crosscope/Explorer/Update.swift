@@ -5,10 +5,18 @@ import TUI
 
 extension ExplorerState {
   /// What is to be loaded before anything has happened.
-  mutating func start() -> [Effect] { screen.definition.appear(&self) + [.loadTagNames] }
+  mutating func start() -> [Effect] { begun(screen.definition.appear(&self) + [.loadTagNames]) }
 
-  /// Takes an event and returns the work that follows from it.
-  mutating func update(_ event: ExplorerEvent) -> [Effect] {
+  /// Takes an event and returns the work that follows from it, already counted as under way.
+  mutating func update(_ event: ExplorerEvent) -> [Effect] { begun(react(to: event)) }
+
+  /// Counts work as begun before anybody starts it, so that `ready` is never shown too early.
+  private mutating func begun(_ effects: [Effect]) -> [Effect] {
+    work += effects.filter(\.takesTime).map(\.label)
+    return effects
+  }
+
+  private mutating func react(to event: ExplorerEvent) -> [Effect] {
     switch event {
     case .terminal(let event): return take(event)
     case .list(let ids, let generation): return LatentsState.listArrived(ids, generation, &self)
