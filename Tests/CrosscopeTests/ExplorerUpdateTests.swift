@@ -199,6 +199,26 @@ import Testing
     #expect(try sample.open().note(of: 5) == nil)
   }
 
+  @Test mutating func aNoteIsOpenedOnlyWhenItIsRead() async throws {
+    try sample.open().annotate([7], note: "there already")
+    await driver.press("S", "esc", "a")
+    await driver.type("7")
+    await driver.press("enter")
+    #expect(driver.state.pages[7] == nil)
+    let effects = driver.sendOnly(.terminal(.input(.key("n"))))
+    #expect(effects == [.loadPage(7)] && driver.state.overlay == nil)
+    await driver.settle(effects)
+    await driver.press("n", "!", "enter")
+    #expect(try sample.open().note(of: 7) == "there already!")
+  }
+
+  @Test mutating func aNoteTooLongForTheStoreStaysOpen() async throws {
+    await driver.press("n")
+    await driver.send(.terminal(.input(.paste(String(repeating: "漢", count: Store.longestNote / 2)))))
+    await driver.press("enter")
+    #expect(driver.state.overlay != nil && driver.state.message?.kind == .error)
+  }
+
   @Test mutating func changesAreUndoneAndRedone() async throws {
     await driver.press("t", "enter", "esc", "u")
     #expect(try sample.open().tags(of: [5]).isEmpty && driver.state.latents.rows[5]?.tags == [])
