@@ -219,6 +219,30 @@ import Testing
     #expect(driver.state.overlay != nil && driver.state.message?.kind == .error)
   }
 
+  @Test mutating func interruptingClosesWhatLiesOverTheScreen() async {
+    for key in ["n", "t", "?"] {
+      await driver.press(key, "ctrl-c")
+      #expect(driver.state.overlay == nil && driver.state.ending == nil, "\(key)")
+      await driver.press(key)
+      await driver.send(.terminal(.interrupted))
+      #expect(driver.state.overlay == nil && driver.state.ending == nil, "\(key)")
+    }
+    await driver.press("ctrl-c")
+    #expect(driver.state.ending == 0)
+  }
+
+  @Test mutating func helpIsReachedAlsoWhereKeysAreText() async {
+    await driver.press("/", "f1")
+    #expect(driver.text.contains("┌─ Keys"))
+    await driver.press("esc", "esc", "n")
+    await driver.type("half")
+    await driver.press("f1")
+    #expect(driver.text.contains("Alt-Enter") && driver.text.contains("new line"))
+    await driver.press("f1")
+    await driver.type(" done")
+    #expect(driver.text.contains("half done") && driver.text.contains("F1 help"))
+  }
+
   @Test mutating func changesAreUndoneAndRedone() async throws {
     await driver.press("t", "enter", "esc", "u")
     #expect(try sample.open().tags(of: [5]).isEmpty && driver.state.latents.rows[5]?.tags == [])

@@ -109,7 +109,7 @@ extension ExplorerState {
   mutating func perform(_ action: Action) -> [Effect] {
     switch action {
     case .quit, .back: return goBack(mayQuit: action == .quit)
-    case .help: overlay = .help(top: 0)
+    case .help: overlay = .help(top: 0, over: overlay)
     case .undo: return [.undo]
     case .redo: return [.redo]
     case .tag: return openTagPicker()
@@ -142,9 +142,13 @@ extension ExplorerState {
     return []
   }
 
-  /// Ctrl-C: stops what is running, else quits.
+  /// Ctrl-C: closes what lies over the screen, where a note may be half written, else stops what is running, else quits.
   private mutating func interrupt() -> [Effect] {
-    if steer.run?.phase == .running { return SteerState.cancel(&self) }
+    if let overlay {
+      close(overlay)
+      return []
+    }
+    if steer.isBusy { return SteerState.cancel(&self) }
     ending = 0
     return []
   }

@@ -38,6 +38,9 @@ struct SteerRun: Sendable, Equatable {
 }
 
 extension SteerState {
+  /// Something to be cancelled: a run, or waiting for the model to start one.
+  var isBusy: Bool { isWaitingForModel || run?.phase == .running }
+
   /// Starts a run, or asks for the model first.
   static func start(_ state: inout ExplorerState) -> [Effect] {
     switch state.steer.model {
