@@ -169,8 +169,17 @@ import Testing
     let other = try sample.open(.readOnly)
     #expect(try other.tags(of: [5, 42, 19]) == [5: ["false-information"], 42: ["false-information"]])
     #expect(driver.text.contains("[x] false-information"))
-    await driver.press("down", "enter", "esc")
+    await driver.press("enter", "esc")
     #expect(try other.tags(of: [5, 42]).isEmpty)
+  }
+
+  @Test mutating func theCursorStaysOnTheTagThatWasSwitched() async throws {
+    await driver.press("t", "down", "down", "enter", "enter", "enter")
+    #expect(try sample.open().tags(of: [5]) == [5: ["personal-question"]])
+    await driver.type("zoo")
+    await driver.press("enter", "enter", "enter", "up", "down", "enter")
+    #expect(try sample.open().tags(of: [5]) == [5: ["personal-question"]])
+    #expect(driver.text.contains("[ ] zoo"), "what was just switched off stays on offer")
   }
 
   @Test mutating func ownWordsBecomeTags() async throws {
