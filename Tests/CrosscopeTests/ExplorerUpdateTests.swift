@@ -270,6 +270,20 @@ import Testing
     #expect(driver.state.latents.ids == [] && driver.text.contains("no latent matches"))
   }
 
+  @Test mutating func theCursorStaysWhereALatentLeftTheList() async throws {
+    try sample.open().annotate([5, 42, 19, 56], adding: ["refusal"])
+    driver = try await ExplorerDriver(try sample.open())
+    await driver.press("/")
+    await driver.type("tag:refusal")
+    await driver.press("enter", "j", "j")
+    let ids = try #require(driver.state.latents.ids)
+    #expect(ids.count == 4)
+    await driver.press("t", "enter", "esc")
+    #expect(driver.state.latents.selectedID == ids[3] && driver.state.latents.list.selected == 2)
+    await driver.press("t", "enter", "esc")
+    #expect(driver.state.latents.selectedID == ids[1] && driver.state.latents.list.selected == 1)
+  }
+
   @Test func aReadOnlyStoreRefusesWithAReason() async throws {
     var driver = try await ExplorerDriver(try sample.open(.readOnly))
     for key in ["t", "n", "u", "ctrl-r"] {
