@@ -140,6 +140,22 @@ import Testing
     }
   }
 
+  @Test mutating func neighboursBelowTheWindowOfTheAsideScrollIntoIt() async throws {
+    try sample.open().annotate([5], note: String(repeating: "a long note about this latent, ", count: 20))
+    driver = try await ExplorerDriver(try sample.open(), size: Size(columns: 120, rows: 24))
+    await driver.press("enter")
+    #expect(!driver.text.contains("cos 0.44") && driver.text.contains("a long note"))
+    await driver.press("G")
+    let page = try #require(driver.state.pages[5])
+    for _ in page.neighbours {
+      let index = driver.state.latent.selected - page.contexts.count
+      let neighbour = page.neighboursByKind[index]
+      #expect(driver.text.contains("›" + String(neighbour.other).leftPadded(to: 6)), "neighbour \(index)")
+      await driver.press("up")
+    }
+    #expect(driver.text.contains("a long note"), "back among the contexts the summary shows from its top")
+  }
+
   @Test mutating func neighboursAndTheListAreWaysOn() async {
     await driver.press("G", "enter")
     #expect(driver.state.latent.id == 9 && driver.state.screens == [.latents, .latent])
