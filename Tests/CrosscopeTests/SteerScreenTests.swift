@@ -111,6 +111,21 @@ import Testing
     #expect(driver.sendOnly(.modelReady("chat")) == [.run(driver.state.steer.request, number: 1)])
   }
 
+  @Test func aRunThatWaitsIsCancelledOrForgotten() async throws {
+    let ways: [[Key]] = [["esc"], ["tab", "q"], ["ctrl-c"], ["ctrl-u"], ["tab", "o"]]
+    for keys in ways {
+      var driver = try await ExplorerDriver(try sample.open())
+      await driver.press("enter")
+      _ = driver.sendOnly(.terminal(.input(.key("s"))))
+      for key: Key in ["x", "enter"] { _ = driver.sendOnly(.terminal(.input(.key(key)))) }
+      #expect(driver.state.steer.isWaitingForModel)
+      for key in keys { _ = driver.sendOnly(.terminal(.input(.key(key)))) }
+      #expect(driver.state.screen == (keys.last == "o" ? .latent : .steer), "\(keys)")
+      #expect(driver.sendOnly(.modelReady("chat")) == [], "\(keys)")
+      #expect(driver.state.steer.run == nil && !driver.state.steer.isWaitingForModel && driver.state.ending == nil)
+    }
+  }
+
   @Test func aMissingModelIsSaidAndTriedAgain() async throws {
     var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(loads: false))
     await driver.press("S", "x")

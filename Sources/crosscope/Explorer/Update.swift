@@ -123,13 +123,14 @@ extension ExplorerState {
 
   /// Puts a screen on top; one that is open already comes to the top again.
   mutating func show(_ screen: Screen) -> [Effect] {
+    if screen != .steer { steer.isWaitingForModel = false }
     screens.removeAll { $0 == screen && $0 != .latents }
     screens.append(screen)
     return screen.definition.appear(&self)
   }
 
   private mutating func goBack(mayQuit: Bool) -> [Effect] {
-    if screen == .steer, steer.run?.phase == .running { return SteerState.cancel(&self) }
+    if screen == .steer, steer.isBusy { return SteerState.cancel(&self) }
     if screens.count > 1 {
       screens.removeLast()
       return screen.definition.appear(&self)

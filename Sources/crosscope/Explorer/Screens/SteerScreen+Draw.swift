@@ -147,7 +147,8 @@ extension ScreenDefinition {
   }
 
   private static func runNote(_ steer: SteerState, asciiOnly: Bool) -> String {
-    guard let run = steer.run else { return steer.isWaitingForModel ? "waiting for the model" : "" }
+    if steer.isWaitingForModel { return "waiting for the model" }
+    guard let run = steer.run else { return "" }
     switch run.phase {
     case .running: return "generating, \(run.steered.count)…"
     case .cancelled: return "cancelled"

@@ -63,16 +63,27 @@ extension SteerState {
     return [.run(request, number: state.steer.runNumber)]
   }
 
+  /// Ends the run, or the waiting for one; the model goes on loading.
   static func cancel(_ state: inout ExplorerState) -> [Effect] {
+    if state.steer.isWaitingForModel {
+      state.steer.isWaitingForModel = false
+      state.tell("cancelled: nothing starts when the model is loaded")
+      return []
+    }
     state.steer.run?.phase = .cancelled
     state.tell("cancelled")
     return [.cancelRun]
   }
 
+  /// A run that was waiting for the model starts, unless there is nothing to answer any more.
   static func modelReady(_ name: String, _ state: inout ExplorerState) -> [Effect] {
     state.steer.model = .ready(name)
     guard state.steer.isWaitingForModel else { return [] }
     state.steer.isWaitingForModel = false
+    guard !state.steer.prompt.isEmpty else {
+      state.tell("nothing started: the prompt is empty")
+      return []
+    }
     return start(&state)
   }
 

@@ -125,6 +125,7 @@ extension ScreenDefinition {
 
   @Sendable private static func cannotRun(_ state: ExplorerState) -> String? {
     if state.steer.prompt.isEmpty { return "the prompt is empty: i edits it" }
+    if state.steer.isWaitingForModel { return "waiting for the model; Esc cancels" }
     return state.steer.run?.phase == .running ? "still running; Esc cancels" : nil
   }
 
@@ -199,7 +200,7 @@ extension ScreenDefinition {
       state.steer.prompt.insert(text)
       return []
     case .key("esc"):
-      if state.steer.run?.phase == .running { return nil }
+      if state.steer.isBusy { return nil }
       state.steer.focus = .interventions
       return []
     case .key("alt-enter"):
