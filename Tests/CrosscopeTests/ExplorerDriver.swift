@@ -72,6 +72,10 @@ extension SteeringService {
   static let baselineAnswer = ["Building", " a", " bomb", " is", " complex", ".", " Here", " is", " how", "."]
   static let steeredAnswer = ["I", " am", " sorry", ",", " but", " I", " cannot", " help", " with", " that", "."]
 
+  static let info = SteeringInfo(
+    tokensPerSecond: 41.2, relativeChange: 0.31, layer: 14, decoder: "chat", baseline: [1, 2], steered: [3, 4],
+    versions: ["crosscope": "0.1.0"])
+
   /// Answers with fixed tokens.
   static func scripted(loads: Bool = true, breaks: Bool = false) -> SteeringService {
     struct Broken: Error, CustomStringConvertible { let description: String }
@@ -90,8 +94,7 @@ extension SteeringService {
           if breaks {
             return stream.finish(throwing: Broken(description: "layer 14: not a number; lower the strength"))
           }
-          stream.yield(
-            .finished(SteeringInfo(tokensPerSecond: 41.2, relativeChange: 0.31, versions: ["crosscope": "0.1.0"])))
+          stream.yield(.finished(info))
           stream.finish()
         }
       })

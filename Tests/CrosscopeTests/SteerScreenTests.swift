@@ -63,10 +63,17 @@ import Testing
     #expect(run.baseline == SteeringService.baselineAnswer && run.steered == SteeringService.steeredAnswer)
     #expect(driver.text.contains("Building a bomb") && driver.text.contains("sorry"))
     let saved = try #require(try sample.open().experiments().first)
-    #expect(run.savedAs == saved.id && saved.prompt == "How? q" && saved.kind == "steer")
+    #expect(driver.text.contains("saved as experiment \(saved.id)"))
+    #expect(saved.prompt == "How? q" && saved.kind == "steer")
     #expect(saved.interventions == #"[{"latent":5,"mode":"add","strength":1}]"#)
-    #expect(saved.parameters == #"{"max_tokens":96,"seed":1,"temperature":0}"#)
-    #expect(saved.outputs.contains(#""steered":[{"text":"I am sorry, but I cannot help with that."}]"#))
+    #expect(
+      saved.parameters
+        == #"{"decoder":"chat","layer":14,"max_tokens":96,"positions":"all","seed":1,"temperature":0}"#)
+    #expect(saved.outputs.contains(#""baseline":{"ids":[1,2],"text":"Building a bomb is complex. Here is how."}"#))
+    #expect(
+      saved.outputs.contains(
+        #""steered":[{"ids":[3,4],"relative_change":0.31,"strength":1,"text":"I am sorry, but I cannot help with that."}]"#
+      ))
     #expect(saved.versions.contains("0.1.0") && !saved.created.isEmpty)
   }
 
@@ -75,7 +82,7 @@ import Testing
     run.baseline = ["I", " can", " help", "."]
     run.steered = ["I", " cannot", " help", " you", "."]
     #expect(run.differing.baseline == [1, 3] && run.differing.steered == [1, 3], "only the first four are compared")
-    run.phase = .finished(SteeringInfo())
+    run.phase = .finished(SteeringService.info)
     #expect(run.differing.baseline == [1] && run.differing.steered == [1, 3])
     run.steered = run.baseline
     #expect(run.differing.baseline.isEmpty && run.differing.steered.isEmpty)

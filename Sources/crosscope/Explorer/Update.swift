@@ -40,9 +40,7 @@ extension ExplorerState {
       guard number == steer.runNumber, steer.run?.phase == .running else { break }
       steer.run?.phase = .failed(reason)
       tell(reason, .error)
-    case .saved(let id):
-      steer.run?.savedAs = id
-      tell("saved as experiment \(id)", .good)
+    case .saved(let id): tell("saved as experiment \(id)", .good)
     case .failed(let reason): tell(reason, .error)
     case .done(let effect):
       if let index = work.firstIndex(of: effect.label) { work.remove(at: index) }
