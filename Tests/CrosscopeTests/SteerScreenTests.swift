@@ -173,5 +173,42 @@ import Testing
     #expect(driver.text.contains(" word0 ") && !driver.text.contains("word399"))
     await driver.press("G")
     #expect(driver.text.contains("word399"))
+    for _ in 0..<200 { _ = driver.sendOnly(.terminal(.input(.mouse(Mouse(.wheelUp, at: Point(row: 9, column: 9)))))) }
+    #expect(driver.text.contains(" word0 "))
+    _ = driver.sendOnly(.terminal(.input(.mouse(Mouse(.wheelDown, at: Point(row: 9, column: 9))))))
+    #expect(!driver.text.contains(" word0 "), "what was turned beyond the top is not to be turned back")
+  }
+
+  @Test mutating func theSmallestTerminalShowsALineOfEachAnswer() async {
+    await driver.press("space", "space", "space", "s")
+    await driver.type("How?")
+    await driver.press("enter", "tab", "tab", "tab")
+    for size in [Size(columns: 40, rows: 10), Size(columns: 80, rows: 10), Size(columns: 59, rows: 13)] {
+      await driver.send(.terminal(.resized(size)))
+      let text = driver.text
+      for part in ["Prompt", "How?", "Baseline", "how.", "Steered", "that.", "    42  add"] {
+        #expect(text.contains(part), "\(part) at \(size.columns)×\(size.rows):\n\(text)")
+      }
+    }
+  }
+
+  @Test mutating func theUnitOfAStrengthAndItsDecoderAreNamed() async {
+    await driver.press("s", "esc")
+    for (columns, note) in [
+      (120, "add: × max activation along d_chat; difference: × activation · (d_chat − d_base)"),
+      (80, "add: × max along d_chat; difference: × f · (d_chat − d_base)"), (40, "add × max · chat decoder"),
+    ] {
+      await driver.send(.terminal(.resized(Size(columns: columns, rows: 24))))
+      #expect(driver.text.contains(note), "\(columns)")
+    }
+    await driver.press("m")
+    #expect(driver.text.contains("diff. × f · (chat − base)"))
+  }
+
+  @Test mutating func thePromptSaysHowToReachHelp() async {
+    await driver.press("s", "?")
+    #expect(driver.state.steer.prompt.text == "?" && driver.text.contains("F1 help"))
+    await driver.press("f1")
+    #expect(driver.state.overlay == .help(top: 0, over: nil) && driver.text.contains("Keys"))
   }
 }
