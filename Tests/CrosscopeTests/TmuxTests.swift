@@ -23,7 +23,7 @@ final class TmuxTerminal {
 
   private let socket = "crosscope-test-\(UUID().uuidString.prefix(8))"
   /// How often the screen is looked at before giving up; each look takes a few milliseconds.
-  private static let looks = 1500
+  static let looks = 1500
 
   /// Opens a shell of the given size, with a short prompt.
   init(columns: Int = 80, rows: Int = 24, environment: [String: String] = [:]) throws {
@@ -70,9 +70,9 @@ final class TmuxTerminal {
 
   /// Looks at the screen until it holds a text; an issue with the last screen, if it never does.
   @discardableResult
-  func wait(for text: String, _ location: SourceLocation = #_sourceLocation) throws -> String {
+  func wait(for text: String, looks: Int = looks, _ location: SourceLocation = #_sourceLocation) throws -> String {
     var last = ""
-    for _ in 0..<Self.looks {
+    for _ in 0..<looks {
       last = try screen()
       if last.contains(text) { return last }
     }
@@ -83,7 +83,7 @@ final class TmuxTerminal {
   /// Leaves an overlay. What follows at once would be taken for Alt with that key, so its end is waited for.
   func escape(_ shown: String) throws {
     try press("Escape")
-    for _ in 0..<Self.looks where try screen().contains(shown) {}
+    for _ in 0..<Self.looks { if try !screen().contains(shown) { return } }
   }
 
   /// Sends a signal to the explorer, the only child of the window's shell.
