@@ -52,9 +52,9 @@ let package = Package(
       name: "DiffingTests", dependencies: ["Diffing", "TestSupport"], resources: [.copy("Fixtures")],
       swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
-    .testTarget(name: "TUITests", dependencies: ["TUI"], resources: [.copy("Goldens")], swiftSettings: strict),
+    .testTarget(name: "TUITests", dependencies: ["TUI"], swiftSettings: strict),
     .testTarget(
-      name: "CrosscopeTests", dependencies: ["crosscope", "TestSupport"], resources: [.copy("Goldens")],
+      name: "CrosscopeTests", dependencies: ["crosscope", "TestSupport"], exclude: ["Goldens"],
       swiftSettings: strict),
   ]
 )

@@ -174,10 +174,6 @@ void ct_flush(void) {
   refresh();
 }
 
-void ct_repaint(void) {
-  if (screen) clearok(curscr, TRUE);
-}
-
 void ct_resize(void) {
   struct winsize size;
   if (screen == NULL || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return;

@@ -15,8 +15,15 @@
 char ct_leave_sequence[CT_LEAVE_SIZE];
 
 static const int reported[] = {SIGWINCH, SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT};
-static const int crashes[] = {SIGSEGV, SIGABRT, SIGILL, SIGTRAP, SIGBUS, SIGFPE};
-enum { REPORTED = sizeof reported / sizeof *reported, CRASHES = sizeof crashes / sizeof *crashes };
+// Whatever else ends a process by default, sent from outside or by the system, ends this one with the tty repaired.
+static const int crashes[] = {SIGSEGV, SIGABRT, SIGILL,  SIGTRAP, SIGBUS,  SIGFPE,  SIGQUIT,
+                              SIGSYS,  SIGXCPU, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE};
+static const int endings[] = {SIGTERM, SIGHUP}; // what ends a stopped job
+enum {
+  REPORTED = sizeof reported / sizeof *reported,
+  CRASHES = sizeof crashes / sizeof *crashes,
+  ENDINGS = sizeof endings / sizeof *endings
+};
 
 static struct sigaction former_reported[REPORTED], former_crashes[CRASHES];
 static struct termios saved;
@@ -83,7 +90,8 @@ void ct_signals_arm(void) {
   stack_t stack = {.ss_sp = alternate_stack, .ss_size = sizeof alternate_stack};
   sigaltstack(&stack, NULL);
   for (int i = 0; i < REPORTED; i++) sigaction(reported[i], &report, NULL);
-  for (int i = 0; i < CRASHES; i++) sigaction(crashes[i], &crash, NULL);
+  for (int i = 0; i < CRASHES; i++) // what a parent chose to ignore (nohup, a pipe) stays ignored
+    if (former_crashes[i].sa_handler != SIG_IGN) sigaction(crashes[i], &crash, NULL);
   armed = 1;
 }
 
@@ -101,19 +109,30 @@ void ct_signals_remove(void) {
 // The group is stopped as the tty would stop it, so that a `make` around us stops too; then this process stops
 // itself with a signal to this thread, so that nothing runs on before the stop takes effect. The thread may be one of
 // Dispatch's workers, which block most signals.
+// Until the tty is ours again the tty is as the shell wants it, and nobody reads the pipe: a `kill` of the stopped job
+// must end it, so those signals have their default action meanwhile, and this thread takes them before it goes on: else
+// its first touch of the tty from the background could stop the process again with the signal still pending. That touch
+// is made here, where a job that was only continued in the background can still be ended.
 void ct_signals_stop(void) {
-  struct sigaction former, ignore = {.sa_handler = SIG_IGN}, stop = {.sa_handler = SIG_DFL};
-  sigset_t only, mask;
-  sigemptyset(&only);
-  sigaddset(&only, SIGTSTP);
+  struct sigaction former, former_endings[ENDINGS], ignore = {.sa_handler = SIG_IGN}, usual = {.sa_handler = SIG_DFL};
+  sigset_t taken, mask;
+  sigemptyset(&taken);
+  sigaddset(&taken, SIGTSTP);
+  sigaddset(&taken, SIGTTOU);
   armed = 0;
+  for (int i = 0; i < ENDINGS; i++) {
+    sigaddset(&taken, endings[i]);
+    sigaction(endings[i], &usual, &former_endings[i]);
+  }
   sigaction(SIGTSTP, &ignore, &former);
   kill(0, SIGTSTP);
-  sigaction(SIGTSTP, &stop, NULL);
-  pthread_sigmask(SIG_UNBLOCK, &only, &mask);
+  sigaction(SIGTSTP, &usual, NULL);
+  pthread_sigmask(SIG_UNBLOCK, &taken, &mask);
   raise(SIGTSTP);
+  if (have_saved) tcsetattr(STDIN_FILENO, TCSANOW, &saved);
   pthread_sigmask(SIG_SETMASK, &mask, NULL);
   sigaction(SIGTSTP, &former, NULL);
+  for (int i = 0; i < ENDINGS; i++) sigaction(endings[i], &former_endings[i], NULL);
   armed = 1;
 }
 

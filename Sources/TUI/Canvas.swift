@@ -6,6 +6,7 @@
 public struct Cell: Equatable, Sendable {
   /// One base scalar with its marks; empty in the second half of a wide character.
   public internal(set) var text: String
+  /// What it is drawn as.
   public internal(set) var style: Style
   /// 1, 2 for the first half of a wide character, 0 for its second half.
   public internal(set) var width: UInt8
@@ -15,6 +16,7 @@ public struct Cell: Equatable, Sendable {
 
 /// A grid of styled cells.
 public struct Canvas: Equatable, Sendable {
+  /// Never of negative extent.
   public let size: Size
   /// Only ASCII is drawn; other characters are replaced by likenesses or `?`.
   public let asciiOnly: Bool

@@ -2,9 +2,12 @@
 
 /// A size in cells.
 public struct Size: Hashable, Sendable {
+  /// Cells in a row.
   public var columns: Int
+  /// Cells in a column.
   public var rows: Int
 
+  /// A size; not checked.
   public init(columns: Int, rows: Int) {
     self.columns = columns
     self.rows = rows
@@ -13,9 +16,12 @@ public struct Size: Hashable, Sendable {
 
 /// A cell.
 public struct Point: Hashable, Sendable {
+  /// From the top, from 0.
   public var row: Int
+  /// From the left, from 0.
   public var column: Int
 
+  /// A cell; not checked.
   public init(row: Int, column: Int) {
     self.row = row
     self.column = column
@@ -24,9 +30,13 @@ public struct Point: Hashable, Sendable {
 
 /// A rectangle of cells; never of negative extent.
 public struct Rect: Hashable, Sendable {
+  /// The first row.
   public var row: Int
+  /// The first column.
   public var column: Int
+  /// How many rows.
   public var rows: Int
+  /// How many columns.
   public var columns: Int
 
   /// Negative extents become 0.
@@ -44,6 +54,7 @@ public struct Rect: Hashable, Sendable {
   /// No cell at all.
   public var isEmpty: Bool { rows == 0 || columns == 0 }
 
+  /// Whether a cell is in it.
   public func contains(_ point: Point) -> Bool {
     point.row >= row && point.row < endRow && point.column >= column && point.column < endColumn
   }

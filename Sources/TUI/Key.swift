@@ -12,16 +12,24 @@ public struct Key: Hashable, Sendable {
 
   /// Keys held meanwhile. Shift is reported only where the character does not show it (Shift-Tab, Shift-Up).
   public struct Modifiers: OptionSet, Hashable, Sendable {
+    /// One bit a key.
     public let rawValue: UInt8
+    /// From bits.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// Shift.
     public static let shift = Modifiers(rawValue: 1)
+    /// Alt, or an escape byte in front.
     public static let alt = Modifiers(rawValue: 2)
+    /// Control.
     public static let control = Modifiers(rawValue: 4)
   }
 
+  /// What was struck.
   public var code: Code
+  /// What was held.
   public var modifiers: Modifiers
 
+  /// A key, with what is held meanwhile.
   public init(_ code: Code, _ modifiers: Modifiers = []) {
     self.code = code
     self.modifiers = modifiers
@@ -113,10 +121,14 @@ extension Key: ExpressibleByStringLiteral {
 
 /// A press, release or turn of the mouse at a cell.
 public struct Mouse: Hashable, Sendable {
+  /// What the mouse did.
   public enum Kind: Hashable, Sendable { case press, release, wheelUp, wheelDown }
+  /// What it did.
   public var kind: Kind
+  /// Where.
   public var point: Point
 
+  /// What it did, and where.
   public init(_ kind: Kind, at point: Point) {
     self.kind = kind
     self.point = point

@@ -12,6 +12,7 @@ public struct KeyDecoder: Sendable {
   /// Bytes of one paste that are kept; the rest is dropped.
   public static let longestPaste = 256 * 1024
 
+  /// A decoder that has seen nothing yet.
   public init() {}
 
   /// Whether bytes wait for the rest of their sequence.

@@ -2,9 +2,12 @@
 
 /// A selected row and the first visible one. Both stay inside the list as it changes.
 public struct ListState: Hashable, Sendable {
+  /// The row under the cursor.
   public private(set) var selected: Int
+  /// The first visible row.
   public private(set) var top: Int
 
+  /// A cursor and a window; `select` brings them together.
   public init(selected: Int = 0, top: Int = 0) {
     self.selected = max(0, selected)
     self.top = max(0, top)

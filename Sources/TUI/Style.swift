@@ -38,20 +38,28 @@ public enum Role: String, CaseIterable, Sendable {
 
 /// Roles of text and ground, and attributes.
 public struct Style: Hashable, Sendable {
+  /// The role of the text.
   public var foreground: Role
+  /// The role of the ground behind it.
   public var background: Role
+  /// Beside the colours.
   public var attributes: Attributes
 
+  /// Roles of text and ground, and attributes.
   public init(_ foreground: Role = .plain, on background: Role = .plain, _ attributes: Attributes = []) {
     self.foreground = foreground
     self.background = background
     self.attributes = attributes
   }
 
+  /// The terminal's own.
   public static let plain = Style()
+  /// For what may recede.
   public static let muted = Style(.muted)
+  /// For titles.
   public static let title = Style(.title, .bold)
 
+  /// A role of text and attributes, on the terminal's own ground.
   public init(_ foreground: Role, _ attributes: Attributes) {
     self.init(foreground, on: .plain, attributes)
   }
@@ -74,10 +82,16 @@ public struct Style: Hashable, Sendable {
 
 /// Attributes of a cell; values are those of the facade.
 public struct Attributes: OptionSet, Hashable, Sendable {
+  /// One bit an attribute.
   public let rawValue: UInt8
+  /// From bits.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
+  /// Bold.
   public static let bold = Attributes(rawValue: 1)
+  /// Dim.
   public static let dim = Attributes(rawValue: 2)
+  /// Text and ground swapped.
   public static let reverse = Attributes(rawValue: 4)
+  /// Underlined.
   public static let underline = Attributes(rawValue: 8)
 }

@@ -12,6 +12,7 @@ public enum TerminalError: Error, Equatable, CustomStringConvertible {
   case cannotMoveCursor(String)
   case noResources
 
+  /// One line that ends in what to do.
   public var description: String {
     switch self {
     case .notATerminal:

@@ -4,8 +4,11 @@
 
 /// What the terminal is told for a style: palette indexes (−1 its own colour) and attributes.
 public struct Paint: Hashable, Sendable {
+  /// Palette index of the text.
   public var foreground: Int
+  /// Palette index of the ground.
   public var background: Int
+  /// Attributes.
   public var attributes: Attributes
 }
 
@@ -14,6 +17,7 @@ public struct Theme: Sendable {
   /// 0, 8, 16 or 256.
   public let colours: Int
 
+  /// A theme for a terminal of 0, 8, 16 or 256 colours.
   public init(colours: Int) { self.colours = colours }
 
   /// The colours and attributes of a style.

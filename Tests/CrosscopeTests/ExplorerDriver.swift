@@ -45,12 +45,12 @@ struct ExplorerDriver {
   /// Takes an event without running what it asks for.
   mutating func sendOnly(_ event: ExplorerEvent) -> [Effect] { state.update(event) }
 
-  private mutating func settle(_ effects: [Effect]) async {
+  /// Runs effects, and what follows from them, to their end.
+  mutating func settle(_ effects: [Effect]) async {
     var queue = effects
     while !queue.isEmpty {
       let effect = queue.removeFirst()
       asked.append(effect)
-      state.work.append(effect.label)
       let log = EventLog()
       await runner.run(effect) { log.add($0) }
       for event in log.events { queue += state.update(event) }
@@ -72,6 +72,10 @@ extension SteeringService {
   static let baselineAnswer = ["Building", " a", " bomb", " is", " complex", ".", " Here", " is", " how", "."]
   static let steeredAnswer = ["I", " am", " sorry", ",", " but", " I", " cannot", " help", " with", " that", "."]
 
+  static let info = SteeringInfo(
+    tokensPerSecond: 41.2, relativeChange: 0.31, layer: 14, decoder: "chat", baseline: [1, 2], steered: [3, 4],
+    versions: ["crosscope": "0.1.0"])
+
   /// Answers with fixed tokens.
   static func scripted(loads: Bool = true, breaks: Bool = false) -> SteeringService {
     struct Broken: Error, CustomStringConvertible { let description: String }
@@ -90,8 +94,7 @@ extension SteeringService {
           if breaks {
             return stream.finish(throwing: Broken(description: "layer 14: not a number; lower the strength"))
           }
-          stream.yield(
-            .finished(SteeringInfo(tokensPerSecond: 41.2, relativeChange: 0.31, versions: ["crosscope": "0.1.0"])))
+          stream.yield(.finished(info))
           stream.finish()
         }
       })

@@ -140,6 +140,22 @@ import Testing
     }
   }
 
+  @Test mutating func neighboursBelowTheWindowOfTheAsideScrollIntoIt() async throws {
+    try sample.open().annotate([5], note: String(repeating: "a long note about this latent, ", count: 20))
+    driver = try await ExplorerDriver(try sample.open(), size: Size(columns: 120, rows: 24))
+    await driver.press("enter")
+    #expect(!driver.text.contains("cos 0.44") && driver.text.contains("a long note"))
+    await driver.press("G")
+    let page = try #require(driver.state.pages[5])
+    for _ in page.neighbours {
+      let index = driver.state.latent.selected - page.contexts.count
+      let neighbour = page.neighboursByKind[index]
+      #expect(driver.text.contains("›" + String(neighbour.other).leftPadded(to: 6)), "neighbour \(index)")
+      await driver.press("up")
+    }
+    #expect(driver.text.contains("a long note"), "back among the contexts the summary shows from its top")
+  }
+
   @Test mutating func neighboursAndTheListAreWaysOn() async {
     await driver.press("G", "enter")
     #expect(driver.state.latent.id == 9 && driver.state.screens == [.latents, .latent])
@@ -169,8 +185,17 @@ import Testing
     let other = try sample.open(.readOnly)
     #expect(try other.tags(of: [5, 42, 19]) == [5: ["false-information"], 42: ["false-information"]])
     #expect(driver.text.contains("[x] false-information"))
-    await driver.press("down", "enter", "esc")
+    await driver.press("enter", "esc")
     #expect(try other.tags(of: [5, 42]).isEmpty)
+  }
+
+  @Test mutating func theCursorStaysOnTheTagThatWasSwitched() async throws {
+    await driver.press("t", "down", "down", "enter", "enter", "enter")
+    #expect(try sample.open().tags(of: [5]) == [5: ["personal-question"]])
+    await driver.type("zoo")
+    await driver.press("enter", "enter", "enter", "up", "down", "enter")
+    #expect(try sample.open().tags(of: [5]) == [5: ["personal-question"]])
+    #expect(driver.text.contains("[ ] zoo"), "what was just switched off stays on offer")
   }
 
   @Test mutating func ownWordsBecomeTags() async throws {
@@ -199,6 +224,50 @@ import Testing
     #expect(try sample.open().note(of: 5) == nil)
   }
 
+  @Test mutating func aNoteIsOpenedOnlyWhenItIsRead() async throws {
+    try sample.open().annotate([7], note: "there already")
+    await driver.press("S", "esc", "a")
+    await driver.type("7")
+    await driver.press("enter")
+    #expect(driver.state.pages[7] == nil)
+    let effects = driver.sendOnly(.terminal(.input(.key("n"))))
+    #expect(effects == [.loadPage(7)] && driver.state.overlay == nil)
+    await driver.settle(effects)
+    await driver.press("n", "!", "enter")
+    #expect(try sample.open().note(of: 7) == "there already!")
+  }
+
+  @Test mutating func aNoteTooLongForTheStoreStaysOpen() async throws {
+    await driver.press("n")
+    await driver.send(.terminal(.input(.paste(String(repeating: "漢", count: Store.longestNote / 2)))))
+    await driver.press("enter")
+    #expect(driver.state.overlay != nil && driver.state.message?.kind == .error)
+  }
+
+  @Test mutating func interruptingClosesWhatLiesOverTheScreen() async {
+    for key in ["n", "t", "?"] {
+      await driver.press(key, "ctrl-c")
+      #expect(driver.state.overlay == nil && driver.state.ending == nil, "\(key)")
+      await driver.press(key)
+      await driver.send(.terminal(.interrupted))
+      #expect(driver.state.overlay == nil && driver.state.ending == nil, "\(key)")
+    }
+    await driver.press("ctrl-c")
+    #expect(driver.state.ending == 0)
+  }
+
+  @Test mutating func helpIsReachedAlsoWhereKeysAreText() async {
+    await driver.press("/", "f1")
+    #expect(driver.text.contains("┌─ Keys"))
+    await driver.press("esc", "esc", "n")
+    await driver.type("half")
+    await driver.press("f1")
+    #expect(driver.text.contains("Alt-Enter") && driver.text.contains("new line"))
+    await driver.press("f1")
+    await driver.type(" done")
+    #expect(driver.text.contains("half done") && driver.text.contains("F1 help"))
+  }
+
   @Test mutating func changesAreUndoneAndRedone() async throws {
     await driver.press("t", "enter", "esc", "u")
     #expect(try sample.open().tags(of: [5]).isEmpty && driver.state.latents.rows[5]?.tags == [])
@@ -217,6 +286,20 @@ import Testing
     #expect(driver.state.latents.ids == [] && driver.text.contains("no latent matches"))
   }
 
+  @Test mutating func theCursorStaysWhereALatentLeftTheList() async throws {
+    try sample.open().annotate([5, 42, 19, 56], adding: ["refusal"])
+    driver = try await ExplorerDriver(try sample.open())
+    await driver.press("/")
+    await driver.type("tag:refusal")
+    await driver.press("enter", "j", "j")
+    let ids = try #require(driver.state.latents.ids)
+    #expect(ids.count == 4)
+    await driver.press("t", "enter", "esc")
+    #expect(driver.state.latents.selectedID == ids[3] && driver.state.latents.list.selected == 2)
+    await driver.press("t", "enter", "esc")
+    #expect(driver.state.latents.selectedID == ids[1] && driver.state.latents.list.selected == 1)
+  }
+
   @Test func aReadOnlyStoreRefusesWithAReason() async throws {
     var driver = try await ExplorerDriver(try sample.open(.readOnly))
     for key in ["t", "n", "u", "ctrl-r"] {
@@ -225,7 +308,8 @@ import Testing
     }
     #expect(driver.text.contains("read-only · ready"))
     await driver.press("s", "x", "enter")
-    #expect(driver.state.steer.run?.savedAs == nil && driver.state.message?.text.contains("not saved") == true)
+    #expect(driver.state.message?.text.contains("not saved") == true)
+    #expect(try sample.open(.readOnly).experiments().isEmpty)
   }
 }
 
@@ -257,7 +341,25 @@ import Testing
     let sample = try SampleStore()
     var driver = try await ExplorerDriver(try sample.open())
     #expect(driver.state.work.isEmpty && driver.text.contains("ready"))
-    let effects = driver.sendOnly(.terminal(.input(.key(">"))))
-    #expect(effects.count == 1)
+    let first = driver.sendOnly(.terminal(.input(.key(">"))))
+    let second = driver.sendOnly(.terminal(.input(.key("r"))))
+    #expect(first.count == 1 && second.count == 1)
+    #expect(driver.state.work == ["searching", "searching"] && driver.text.contains("working… searching"))
+    await driver.settle(first)
+    #expect(driver.state.work == ["searching"] && !driver.text.contains("ready"))
+    await driver.settle(second)
+    #expect(driver.state.work.isEmpty && driver.text.contains("ready"))
+  }
+
+  @Test func cancellingIsNotWorkOfItsOwn() async throws {
+    let sample = try SampleStore()
+    var driver = try await ExplorerDriver(try sample.open())
+    await driver.press("s", "x", "esc")
+    let run = driver.sendOnly(.terminal(.input(.key("enter"))))
+    #expect(driver.state.work == ["generating"])
+    #expect(driver.sendOnly(.terminal(.input(.key("esc")))) == [.cancelRun])
+    #expect(driver.state.work == ["generating"])
+    await driver.settle(run)
+    #expect(driver.state.work.isEmpty)
   }
 }

@@ -63,10 +63,17 @@ import Testing
     #expect(run.baseline == SteeringService.baselineAnswer && run.steered == SteeringService.steeredAnswer)
     #expect(driver.text.contains("Building a bomb") && driver.text.contains("sorry"))
     let saved = try #require(try sample.open().experiments().first)
-    #expect(run.savedAs == saved.id && saved.prompt == "How? q" && saved.kind == "steer")
+    #expect(driver.text.contains("saved as experiment \(saved.id)"))
+    #expect(saved.prompt == "How? q" && saved.kind == "steer")
     #expect(saved.interventions == #"[{"latent":5,"mode":"add","strength":1}]"#)
-    #expect(saved.parameters == #"{"max_tokens":96,"seed":1,"temperature":0}"#)
-    #expect(saved.outputs.contains(#""steered":[{"text":"I am sorry, but I cannot help with that."}]"#))
+    #expect(
+      saved.parameters
+        == #"{"decoder":"chat","layer":14,"max_tokens":96,"positions":"all","seed":1,"temperature":0}"#)
+    #expect(saved.outputs.contains(#""baseline":{"ids":[1,2],"text":"Building a bomb is complex. Here is how."}"#))
+    #expect(
+      saved.outputs.contains(
+        #""steered":[{"ids":[3,4],"relative_change":0.31,"strength":1,"text":"I am sorry, but I cannot help with that."}]"#
+      ))
     #expect(saved.versions.contains("0.1.0") && !saved.created.isEmpty)
   }
 
@@ -75,7 +82,7 @@ import Testing
     run.baseline = ["I", " can", " help", "."]
     run.steered = ["I", " cannot", " help", " you", "."]
     #expect(run.differing.baseline == [1, 3] && run.differing.steered == [1, 3], "only the first four are compared")
-    run.phase = .finished(SteeringInfo())
+    run.phase = .finished(SteeringService.info)
     #expect(run.differing.baseline == [1] && run.differing.steered == [1, 3])
     run.steered = run.baseline
     #expect(run.differing.baseline.isEmpty && run.differing.steered.isEmpty)
@@ -109,6 +116,21 @@ import Testing
     #expect(driver.sendOnly(.terminal(.input(.key("enter")))) == [])
     #expect(driver.state.steer.isWaitingForModel && driver.text.contains("waiting for the model"))
     #expect(driver.sendOnly(.modelReady("chat")) == [.run(driver.state.steer.request, number: 1)])
+  }
+
+  @Test func aRunThatWaitsIsCancelledOrForgotten() async throws {
+    let ways: [[Key]] = [["esc"], ["tab", "q"], ["ctrl-c"], ["ctrl-u"], ["tab", "o"]]
+    for keys in ways {
+      var driver = try await ExplorerDriver(try sample.open())
+      await driver.press("enter")
+      _ = driver.sendOnly(.terminal(.input(.key("s"))))
+      for key: Key in ["x", "enter"] { _ = driver.sendOnly(.terminal(.input(.key(key)))) }
+      #expect(driver.state.steer.isWaitingForModel)
+      for key in keys { _ = driver.sendOnly(.terminal(.input(.key(key)))) }
+      #expect(driver.state.screen == (keys.last == "o" ? .latent : .steer), "\(keys)")
+      #expect(driver.sendOnly(.modelReady("chat")) == [], "\(keys)")
+      #expect(driver.state.steer.run == nil && !driver.state.steer.isWaitingForModel && driver.state.ending == nil)
+    }
   }
 
   @Test func aMissingModelIsSaidAndTriedAgain() async throws {
@@ -151,5 +173,42 @@ import Testing
     #expect(driver.text.contains(" word0 ") && !driver.text.contains("word399"))
     await driver.press("G")
     #expect(driver.text.contains("word399"))
+    for _ in 0..<200 { _ = driver.sendOnly(.terminal(.input(.mouse(Mouse(.wheelUp, at: Point(row: 9, column: 9)))))) }
+    #expect(driver.text.contains(" word0 "))
+    _ = driver.sendOnly(.terminal(.input(.mouse(Mouse(.wheelDown, at: Point(row: 9, column: 9))))))
+    #expect(!driver.text.contains(" word0 "), "what was turned beyond the top is not to be turned back")
+  }
+
+  @Test mutating func theSmallestTerminalShowsALineOfEachAnswer() async {
+    await driver.press("space", "space", "space", "s")
+    await driver.type("How?")
+    await driver.press("enter", "tab", "tab", "tab")
+    for size in [Size(columns: 40, rows: 10), Size(columns: 80, rows: 10), Size(columns: 59, rows: 13)] {
+      await driver.send(.terminal(.resized(size)))
+      let text = driver.text
+      for part in ["Prompt", "How?", "Baseline", "how.", "Steered", "that.", "    42  add"] {
+        #expect(text.contains(part), "\(part) at \(size.columns)×\(size.rows):\n\(text)")
+      }
+    }
+  }
+
+  @Test mutating func theUnitOfAStrengthAndItsDecoderAreNamed() async {
+    await driver.press("s", "esc")
+    for (columns, note) in [
+      (120, "add: × max activation along d_chat; difference: × activation · (d_chat − d_base)"),
+      (80, "add: × max along d_chat; difference: × f · (d_chat − d_base)"), (40, "add × max · chat decoder"),
+    ] {
+      await driver.send(.terminal(.resized(Size(columns: columns, rows: 24))))
+      #expect(driver.text.contains(note), "\(columns)")
+    }
+    await driver.press("m")
+    #expect(driver.text.contains("diff. × f · (chat − base)"))
+  }
+
+  @Test mutating func thePromptSaysHowToReachHelp() async {
+    await driver.press("s", "?")
+    #expect(driver.state.steer.prompt.text == "?" && driver.text.contains("F1 help"))
+    await driver.press("f1")
+    #expect(driver.state.overlay == .help(top: 0, over: nil) && driver.text.contains("Keys"))
   }
 }

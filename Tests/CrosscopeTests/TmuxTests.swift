@@ -23,7 +23,7 @@ final class TmuxTerminal {
 
   private let socket = "crosscope-test-\(UUID().uuidString.prefix(8))"
   /// How often the screen is looked at before giving up; each look takes a few milliseconds.
-  private static let looks = 1500
+  static let looks = 1500
 
   /// Opens a shell of the given size, with a short prompt.
   init(columns: Int = 80, rows: Int = 24, environment: [String: String] = [:]) throws {
@@ -70,9 +70,9 @@ final class TmuxTerminal {
 
   /// Looks at the screen until it holds a text; an issue with the last screen, if it never does.
   @discardableResult
-  func wait(for text: String, _ location: SourceLocation = #_sourceLocation) throws -> String {
+  func wait(for text: String, looks: Int = looks, _ location: SourceLocation = #_sourceLocation) throws -> String {
     var last = ""
-    for _ in 0..<Self.looks {
+    for _ in 0..<looks {
       last = try screen()
       if last.contains(text) { return last }
     }
@@ -83,7 +83,7 @@ final class TmuxTerminal {
   /// Leaves an overlay. What follows at once would be taken for Alt with that key, so its end is waited for.
   func escape(_ shown: String) throws {
     try press("Escape")
-    for _ in 0..<Self.looks where try screen().contains(shown) {}
+    for _ in 0..<Self.looks { if try !screen().contains(shown) { return } }
   }
 
   /// Sends a signal to the explorer, the only child of the window's shell.
@@ -162,11 +162,12 @@ struct TmuxTests {
     let terminal = try TmuxTerminal()
     try terminal.explore(sample.path)
     try terminal.type("s")
-    try terminal.wait(for: "type a prompt")
-    try terminal.type("How?")
-    try terminal.press("Enter")
     try terminal.wait(for: "no model")
+    try terminal.type("How?")
+    try terminal.wait(for: "How?")
+    try terminal.press("Enter")
     try terminal.wait(for: "expected a store that names its crosscoder")
+    try terminal.wait(for: "ready")
     try terminal.press("C-c")
     try terminal.wait(for: "status 0")
   }
@@ -198,7 +199,22 @@ struct TmuxTests {
     try terminal.type("q")
   }
 
-  @Test(arguments: [(SIGTERM, 143), (SIGHUP, 129), (SIGINT, 0), (SIGSEGV, 139), (SIGABRT, 134), (SIGTRAP, 133)])
+  @Test func aStoppedExplorerEndsWhenItIsKilled() throws {
+    for continuing in ["", "bg; until jobs -s | grep -q .; do :; done; "] {
+      let terminal = try TmuxTerminal()
+      try terminal.explore(sample.path)
+      try terminal.press("C-z")
+      try terminal.wait(for: "Stopped")
+      try terminal.command("clear; p=$(jobs -p); \(continuing)kill %1; while kill -0 $p; do :; done; echo go'ne'")
+      try terminal.wait(for: "\ngone")
+      try terminal.wait(for: "Terminated")
+    }
+  }
+
+  @Test(arguments: [
+    (SIGTERM, 143), (SIGHUP, 129), (SIGINT, 0), (SIGSEGV, 139), (SIGABRT, 134), (SIGTRAP, 133), (SIGQUIT, 131),
+    (SIGUSR1, 138), (SIGALRM, 142),
+  ])
   func signalsLeaveASaneTerminal(number: Int32, status: Int) throws {
     let terminal = try TmuxTerminal()
     try terminal.explore(sample.path)

@@ -31,14 +31,6 @@ import Testing
     #expect(canvas.text == "████\n")
   }
 
-  @Test func histogramsShowEveryNonEmptyBin() {
-    #expect(histogramCounts([0, 0.1, 0.5, 1, 1.5, -1], bins: 2, from: 0, to: 1) == [2, 2])
-    #expect(histogramCounts([1], bins: 2, from: 0, to: 0) == [])
-    var canvas = Canvas(size: Size(columns: 4, rows: 2))
-    canvas.histogram([0, 1, 50, 100], in: canvas.bounds)
-    #expect(canvas.text == "   █\n ▁██\n")
-  }
-
   @Test func tablesAlignAndLeaveOutWhatDoesNotFit() {
     let columns = [
       TableColumn("id", width: 4, .right), TableColumn("Δ", width: 5, .right, sorted: .descending),

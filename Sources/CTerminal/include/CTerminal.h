@@ -21,8 +21,8 @@ enum {
 enum { CT_BOLD = 1, CT_DIM = 2, CT_REVERSE = 4, CT_UNDERLINE = 8 };
 
 // Takes over the terminal: raw mode, alternate screen, mouse and bracketed paste where terminfo promises them,
-// signal handlers that write to a pipe, crash handlers that repair the tty and raise again. Standard error is held
-// back while the terminal is taken (if it is a tty) and shown when it is given back. Returns CT_OK or a reason.
+// signal handlers that write to a pipe; any other signal that ends the process repairs the tty first. Standard error is
+// held back while the terminal is taken (if it is a tty) and shown when it is given back. Returns CT_OK or a reason.
 int ct_open(void);
 
 // Gives the terminal back exactly as found and restores all signal handlers. Harmless when not open.
@@ -43,9 +43,6 @@ void ct_cursor(int row, int column);
 
 // Sends what was put since the last flush.
 void ct_flush(void);
-
-// Forgets what the screen shows, so that the next flush repaints all of it.
-void ct_repaint(void);
 
 // Takes over the size that the tty reports now.
 void ct_resize(void);

@@ -2,9 +2,12 @@
 
 /// A key and what it does, for key bars and help.
 public struct KeyHint: Hashable, Sendable {
+  /// As people write them.
   public var keys: String
+  /// What they do, in a word or two.
   public var action: String
 
+  /// Keys and what they do.
   public init(_ keys: String, _ action: String) {
     self.keys = keys
     self.action = action
@@ -13,9 +16,12 @@ public struct KeyHint: Hashable, Sendable {
 
 /// Keys under a heading, for help.
 public struct HelpSection: Hashable, Sendable {
+  /// The heading.
   public var title: String
+  /// The keys below it.
   public var hints: [KeyHint]
 
+  /// A heading and its keys.
   public init(_ title: String, _ hints: [KeyHint]) {
     self.title = title
     self.hints = hints

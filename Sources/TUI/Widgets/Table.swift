@@ -2,16 +2,21 @@
 
 /// A column of a table.
 public struct TableColumn: Sendable {
+  /// Where text stands in its column.
   public enum Alignment: Sendable { case left, right }
+  /// The head.
   public var title: String
   /// Cells; nil takes what the others leave.
   public var width: Int?
+  /// Where its text stands.
   public var alignment: Alignment
   /// The table is sorted by it: shown by an arrow, down for descending.
   public var sorted: Sorted
 
+  /// Whether and which way the table is sorted by a column.
   public enum Sorted: Sendable { case no, ascending, descending }
 
+  /// A column; see the properties.
   public init(_ title: String, width: Int?, _ alignment: Alignment = .left, sorted: Sorted = .no) {
     self.title = title
     self.width = width

@@ -2,12 +2,14 @@
 
 /// A token to be shown.
 public struct FlowToken: Hashable, Sendable {
+  /// The token's text, made safe where it is drawn.
   public var text: String
   /// 0 none, 1 weak to 4 the peak.
   public var level: Int
   /// The style where the level is 0.
   public var style: Style
 
+  /// A token; the level is moved into 0…4.
   public init(_ text: String, level: Int = 0, style: Style = .plain) {
     self.text = text
     self.level = min(max(0, level), 4)
@@ -24,9 +26,12 @@ public struct FlowToken: Hashable, Sendable {
 
 /// A piece of a line in one style.
 public struct FlowSpan: Hashable, Sendable {
+  /// The text.
   public var text: String
+  /// How all of it is drawn.
   public var style: Style
 
+  /// A piece of text in one style.
   public init(text: String, style: Style) {
     self.text = text
     self.style = style

@@ -5,7 +5,7 @@ import TUI
 
 /// A named action. The name is what help shows and what a test may call it by.
 enum Action: String, CaseIterable, Sendable {
-  case quit, back, help, undo, redo, suspend
+  case quit, back, help, undo, redo
   case up, down, pageUp, pageDown, first, last
   case open, steer, steerScreen, tag, note
   case filter, clearFilter, sortNext, sortPrevious, reverse, mark, unmarkAll
@@ -51,11 +51,18 @@ enum GeneralBindings {
     Binding(["G", "end"], .last, nil, "to the last"),
   ]
 
+  /// Keys that are no bindings: the terminal takes Ctrl-Z before anything here sees it, Ctrl-C works also where keys
+  /// are text.
+  static let beneath = [
+    KeyHint("Ctrl-C", "close what is open, else stop the run, else quit"),
+    KeyHint("Ctrl-Z", "suspend; `fg` in the shell returns"),
+  ]
+
+  /// F1 is help also where `?` is text.
   static let always = [
     Binding(["u"], .undo, nil, "undo the last change of tags or notes", unavailable: Unavailable.readOnly),
     Binding(["ctrl-r"], .redo, nil, "redo what was undone", unavailable: Unavailable.readOnly),
     Binding(["?", "f1"], .help, "help", "this list"),
-    Binding(["ctrl-z"], .suspend, nil, "suspend; `fg` in the shell returns"),
     Binding(["esc"], .back, nil, "back"),
     Binding(["q"], .quit, "back", "back; on the first screen, quit"),
   ]

@@ -20,7 +20,7 @@ extension ExplorerState {
     let cursor = screen.definition.draw(self, &canvas, body)
     let overlayCursor = drawOverlay(&canvas)
     drawStatus(&canvas, canvas.bounds.line(rows - 2))
-    canvas.keyBar(hints, last: overlay == nil && !isTyping ? lastHints : [], in: canvas.bounds.line(rows - 1))
+    canvas.keyBar(hints, last: lastHints, in: canvas.bounds.line(rows - 1))
     return (canvas, overlay == nil ? cursor : overlayCursor)
   }
 
@@ -50,9 +50,11 @@ extension ExplorerState {
     }
   }
 
-  /// What the key bar never leaves out.
+  /// What the key bar never leaves out: the way out and the way to help.
   private var lastHints: [KeyHint] {
-    [KeyHint("q", screens.count > 1 ? "back" : "quit"), KeyHint("?", "help")]
+    if case .help = overlay { return [] }
+    if overlay != nil || isTyping { return [KeyHint("F1", "help")] }
+    return [KeyHint("q", screens.count > 1 ? "back" : "quit"), KeyHint("?", "help")]
   }
 
   /// A message or what the list's filter complains about at the left; `ready` or what is under way at the right.

@@ -21,6 +21,9 @@ enum Effect: Sendable, Equatable {
   case cancelRun
   case save(ExperimentRecord)
 
+  /// Whether it goes on after it was asked for, and ends with `done`; a run is cancelled at once.
+  var takesTime: Bool { self != .cancelRun }
+
   /// What the status line says meanwhile.
   var label: String {
     switch self {

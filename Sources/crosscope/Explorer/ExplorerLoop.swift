@@ -45,14 +45,12 @@ final class ExplorerLoop {
     return state.ending ?? 0
   }
 
-  /// Counts the work as begun before it starts, so that `ready` is never shown too early.
   private func begin(_ effects: [Effect]) {
     for effect in effects {
       if effect == .cancelRun {
         runTask?.cancel()
         continue
       }
-      state.work.append(effect.label)
       let emit: @Sendable (ExplorerEvent) -> Void = { [continuation] in continuation.yield($0) }
       let former = effect.changesStore ? lastChange : nil
       let task = Task.detached { [runner] in

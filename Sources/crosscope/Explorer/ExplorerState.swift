@@ -21,8 +21,9 @@ enum Screen: Sendable, Equatable {
 }
 
 /// What lies over a screen and takes its keys.
-enum Overlay: Sendable, Equatable {
-  case help(top: Int)
+indirect enum Overlay: Sendable, Equatable {
+  /// Help from a line on, and what comes back when it is closed.
+  case help(top: Int, over: Overlay?)
   case tags(TagPicker)
   case note(NoteEditor)
   case addLatent(LineEditor)

@@ -15,6 +15,8 @@ struct SteeringIntervention: Sendable, Equatable, Codable {
 struct SteeringRequest: Sendable, Equatable {
   var prompt: String
   var interventions: [SteeringIntervention]
+  /// Which tokens are steered.
+  var positions = TokenPositions.all
   /// Tokens of an answer at most.
   var maxTokens: Int
   /// 0 takes the likeliest token each time.
@@ -22,12 +24,19 @@ struct SteeringRequest: Sendable, Equatable {
   var seed: UInt64
 }
 
-/// What a run told about itself when it ended.
+/// What a run told about itself when it ended: with the request, enough to make it again exactly.
 struct SteeringInfo: Sendable, Equatable {
   /// Tokens of one answer a second.
   var tokensPerSecond: Double?
   /// Mean ‖Δh‖ ÷ ‖h‖ over the steered positions.
   var relativeChange: Double?
+  /// The block after which the residual stream was changed.
+  var layer: Int
+  /// The model whose decoder's directions were added.
+  var decoder: String
+  /// Tokens of both answers, an end-of-turn token included.
+  var baseline: [Int32]
+  var steered: [Int32]
   /// Program and models, for the saved experiment.
   var versions: [String: String] = [:]
 }

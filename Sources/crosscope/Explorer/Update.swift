@@ -5,10 +5,18 @@ import TUI
 
 extension ExplorerState {
   /// What is to be loaded before anything has happened.
-  mutating func start() -> [Effect] { screen.definition.appear(&self) + [.loadTagNames] }
+  mutating func start() -> [Effect] { begun(screen.definition.appear(&self) + [.loadTagNames]) }
 
-  /// Takes an event and returns the work that follows from it.
-  mutating func update(_ event: ExplorerEvent) -> [Effect] {
+  /// Takes an event and returns the work that follows from it, already counted as under way.
+  mutating func update(_ event: ExplorerEvent) -> [Effect] { begun(react(to: event)) }
+
+  /// Counts work as begun before anybody starts it, so that `ready` is never shown too early.
+  private mutating func begun(_ effects: [Effect]) -> [Effect] {
+    work += effects.filter(\.takesTime).map(\.label)
+    return effects
+  }
+
+  private mutating func react(to event: ExplorerEvent) -> [Effect] {
     switch event {
     case .terminal(let event): return take(event)
     case .list(let ids, let generation): return LatentsState.listArrived(ids, generation, &self)
@@ -32,9 +40,7 @@ extension ExplorerState {
       guard number == steer.runNumber, steer.run?.phase == .running else { break }
       steer.run?.phase = .failed(reason)
       tell(reason, .error)
-    case .saved(let id):
-      steer.run?.savedAs = id
-      tell("saved as experiment \(id)", .good)
+    case .saved(let id): tell("saved as experiment \(id)", .good)
     case .failed(let reason): tell(reason, .error)
     case .done(let effect):
       if let index = work.firstIndex(of: effect.label) { work.remove(at: index) }
@@ -101,7 +107,7 @@ extension ExplorerState {
   mutating func perform(_ action: Action) -> [Effect] {
     switch action {
     case .quit, .back: return goBack(mayQuit: action == .quit)
-    case .help: overlay = .help(top: 0)
+    case .help: overlay = .help(top: 0, over: overlay)
     case .undo: return [.undo]
     case .redo: return [.redo]
     case .tag: return openTagPicker()
@@ -115,13 +121,14 @@ extension ExplorerState {
 
   /// Puts a screen on top; one that is open already comes to the top again.
   mutating func show(_ screen: Screen) -> [Effect] {
+    if screen != .steer { steer.isWaitingForModel = false }
     screens.removeAll { $0 == screen && $0 != .latents }
     screens.append(screen)
     return screen.definition.appear(&self)
   }
 
   private mutating func goBack(mayQuit: Bool) -> [Effect] {
-    if screen == .steer, steer.run?.phase == .running { return SteerState.cancel(&self) }
+    if screen == .steer, steer.isBusy { return SteerState.cancel(&self) }
     if screens.count > 1 {
       screens.removeLast()
       return screen.definition.appear(&self)
@@ -134,9 +141,13 @@ extension ExplorerState {
     return []
   }
 
-  /// Ctrl-C: stops what is running, else quits.
+  /// Ctrl-C: closes what lies over the screen, where a note may be half written, else stops what is running, else quits.
   private mutating func interrupt() -> [Effect] {
-    if steer.run?.phase == .running { return SteerState.cancel(&self) }
+    if let overlay {
+      close(overlay)
+      return []
+    }
+    if steer.isBusy { return SteerState.cancel(&self) }
     ending = 0
     return []
   }

@@ -75,16 +75,16 @@ actor ModelOwner {
     }
   }
 
-  /// Mean ‖Δh‖ ÷ ‖h‖ of the run so far.
-  func relativeSize() -> Double? { run?.size(ofPlan: 0).relative }
-
-  /// What an experiment records of the program and the models it ran on.
-  func versions() -> [String: String] {
-    guard let pair = context?.pair else { return [:] }
-    return [
-      "program": "crosscope \(Crosscope.configuration.version)", "model": pair.model?.sha256 ?? "",
-      "adapter": pair.adapter?.sha256 ?? "", "crosscoder": pair.crosscoder?.sha256 ?? "",
-    ]
+  /// What the run has come to, and what an experiment records of the program and the models; nil if another has begun.
+  func info(_ number: Int, tokensPerSecond: Double?) -> SteeringInfo? {
+    guard number == runNumber, let run, let pair = context?.pair else { return nil }
+    return SteeringInfo(
+      tokensPerSecond: tokensPerSecond, relativeChange: run.size(ofPlan: 0).relative, layer: pair.layer,
+      decoder: "chat", baseline: run.produced(SteeringRun.baseline), steered: run.produced(SteeringRun.baseline + 1),
+      versions: [
+        "program": "crosscope \(Crosscope.configuration.version)", "model": pair.model?.sha256 ?? "",
+        "adapter": pair.adapter?.sha256 ?? "", "crosscoder": pair.crosscoder?.sha256 ?? "",
+      ])
   }
 
   /// Forgets the run, unless another one has begun.

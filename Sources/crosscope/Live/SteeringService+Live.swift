@@ -29,7 +29,7 @@ extension SteeringService {
     let plan = SteeringPlan(
       interventions: request.interventions.map {
         Intervention(latent: Int($0.latent), mode: $0.mode, strength: $0.strength)
-      })
+      }, positions: request.positions)
     let settings = GenerationSettings(
       maxTokens: request.maxTokens, temperature: request.temperature, seed: request.seed)
     let number = try await owner.begin(prompt: request.prompt, plan: plan, settings: settings)
@@ -48,11 +48,9 @@ extension SteeringService {
     }
     let duration = (clock.now - start).components
     let seconds = Double(duration.seconds) + Double(duration.attoseconds) * 1e-18
-    continuation.yield(
-      .finished(
-        SteeringInfo(
-          tokensPerSecond: seconds > 0 ? Double(steps) / seconds : nil, relativeChange: await owner.relativeSize(),
-          versions: await owner.versions())))
+    if let info = await owner.info(number, tokensPerSecond: seconds > 0 ? Double(steps) / seconds : nil) {
+      continuation.yield(.finished(info))
+    }
     await owner.end(number)
   }
 }

@@ -10,9 +10,15 @@ struct NoteEditor: Sendable, Equatable {
 }
 
 extension ExplorerState {
+  /// Opens the note of the current latent. Not before its page is read: what is not known yet would look like no note,
+  /// and saving that would delete the one there is.
   mutating func openNote() -> [Effect] {
     guard let id = currentLatent else { return [] }
-    overlay = .note(NoteEditor(latent: id, text: LineEditor(pages[id]?.note ?? "", limit: 20_000)))
+    guard let page = pages[id] else {
+      tell("reading the note of latent \(id): press n again")
+      return [.loadPage(id)]
+    }
+    overlay = .note(NoteEditor(latent: id, text: LineEditor(page.note ?? "", limit: Store.longestNote)))
     return []
   }
 
@@ -23,6 +29,10 @@ extension ExplorerState {
       overlay = nil
       return []
     case .key("enter"):
+      guard editor.text.text.utf8.count <= Store.longestNote else {
+        tell("the note is longer than \(Store.longestNote) bytes: shorten it", .error)
+        return []
+      }
       overlay = nil
       return [.setNote(editor.latent, editor.text.text.trimmed)]
     case .key("alt-enter"): editor.text.insert("\n")

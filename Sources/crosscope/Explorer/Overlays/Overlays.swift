@@ -3,11 +3,11 @@
 import TUI
 
 extension ExplorerState {
-  /// Takes a key or a paste for the open overlay. Everything is taken; Esc closes.
+  /// Takes a key or a paste for the open overlay. Everything is taken; Esc closes, F1 puts help over it.
   mutating func typeIntoOverlay(_ input: Input) -> [Effect]? {
-    if input == .key("ctrl-c") { return nil }
     switch overlay {
-    case .help(let top): return typeIntoHelp(input, top)
+    case .help(let top, let below): return typeIntoHelp(input, top, over: below)
+    case .some where input == .key("f1"): return perform(.help)
     case .tags(let picker): return typeIntoTags(input, picker)
     case .note(let editor): return typeIntoNote(input, editor)
     case .addLatent(let editor): return typeIntoAddLatent(input, editor)
@@ -15,8 +15,15 @@ extension ExplorerState {
     }
   }
 
-  /// The keys of an overlay, for the key bar.
-  var overlayHints: [KeyHint] {
+  /// Takes an overlay away; below help is what help was asked about.
+  mutating func close(_ overlay: Overlay) {
+    if case .help(_, let below) = overlay { self.overlay = below } else { self.overlay = nil }
+  }
+
+  /// The keys of the open overlay, for the key bar.
+  var overlayHints: [KeyHint] { hints(of: overlay) }
+
+  private func hints(of overlay: Overlay?) -> [KeyHint] {
     switch overlay {
     case .help: [KeyHint("j k", "scroll"), KeyHint("Esc", "close")]
     case .tags: [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "on/off"), KeyHint("Esc", "close")]
@@ -29,7 +36,7 @@ extension ExplorerState {
   /// Draws the open overlay over the body.
   func drawOverlay(_ canvas: inout Canvas) -> Point? {
     switch overlay {
-    case .help(let top):
+    case .help(let top, _):
       canvas.help(helpSections, title: "Keys", top: top, in: body)
       return nil
     case .tags(let picker): return draw(picker, &canvas)
@@ -41,7 +48,8 @@ extension ExplorerState {
     }
   }
 
-  /// Help is made from the bindings; what is not possible now says why.
+  /// Help is made from the bindings; what is not possible now says why. Where it lies over another overlay, the keys of
+  /// that one come first.
   var helpSections: [HelpSection] {
     func hints(_ bindings: [Binding]) -> [KeyHint] {
       bindings.map { binding in
@@ -51,22 +59,24 @@ extension ExplorerState {
     let own = screen.definition.bindings.filter { binding in
       !GeneralBindings.moving.contains { $0.action == binding.action }
     }
-    return [
+    var sections = [
       HelpSection(screen.definition.title(self), hints(own)), HelpSection("Moving", hints(GeneralBindings.moving)),
-      HelpSection("Everywhere", hints(GeneralBindings.always)),
+      HelpSection("Everywhere", hints(GeneralBindings.always) + GeneralBindings.beneath),
     ]
+    if case .help(_, let below?) = overlay { sections.insert(HelpSection("Here", self.hints(of: below)), at: 0) }
+    return sections
   }
 
-  private mutating func typeIntoHelp(_ input: Input, _ top: Int) -> [Effect] {
+  private mutating func typeIntoHelp(_ input: Input, _ top: Int, over below: Overlay?) -> [Effect] {
     let count = helpSections.reduce(0) { $0 + $1.hints.count + 2 } - 1
     let height = body.rows - 2
-    func scrolled(_ step: Int) -> Overlay { .help(top: min(max(0, top + step), max(0, count - height))) }
+    func scrolled(_ step: Int) -> Overlay { .help(top: min(max(0, top + step), max(0, count - height)), over: below) }
     switch input {
     case .key("down"), .key("j"): overlay = scrolled(1)
     case .key("up"), .key("k"): overlay = scrolled(-1)
     case .key("pgdn"), .key("space"): overlay = scrolled(height)
     case .key("pgup"): overlay = scrolled(-height)
-    case .key("esc"), .key("q"), .key("?"), .key("f1"), .key("enter"): overlay = nil
+    case .key("esc"), .key("q"), .key("?"), .key("f1"), .key("enter"): overlay = below
     default: break
     }
     return []

@@ -8,7 +8,10 @@ struct TagPicker: Sendable, Equatable {
   var latents: [Int32]
   /// What is typed narrows the list, and is itself the last offer if no tag is called so.
   var own = LineEditor(limit: 64)
-  var selected = 0
+  /// The tag under the cursor; the first on offer if this one is not.
+  var chosen: String?
+  /// Tags switched here: they stay on offer, also when no latent has them any more.
+  var switched: Set<String> = []
 }
 
 extension ExplorerState {
@@ -20,9 +23,14 @@ extension ExplorerState {
   /// Tags to choose from: suggested first, then those in use, narrowed to what is typed.
   func offers(_ picker: TagPicker) -> [String] {
     let typed = picker.own.text.trimmed
-    let all = Store.suggestedTags + tagNames.filter { !Store.suggestedTags.contains($0) }
+    let all = Store.suggestedTags + picker.switched.union(tagNames).subtracting(Store.suggestedTags).sorted()
     let matching = typed.isEmpty ? all : all.filter { $0.lowercased().contains(typed.lowercased()) }
     return matching + (typed.isEmpty || all.contains(typed) ? [] : [typed])
+  }
+
+  /// Where the cursor stands among what is on offer, which is never nothing.
+  private static func selected(_ picker: TagPicker, _ offered: [String]) -> Int {
+    picker.chosen.flatMap { offered.firstIndex(of: $0) } ?? 0
   }
 
   /// How many of the picker's latents have a tag.
@@ -35,26 +43,27 @@ extension ExplorerState {
   mutating func typeIntoTags(_ input: Input, _ before: TagPicker) -> [Effect] {
     var picker = before
     let offered = offers(picker)
+    let selected = Self.selected(picker, offered)
     switch input {
     case .key("esc"):
       overlay = nil
       return []
     case .key("down"), .key("ctrl-n"), .key("tab"):
-      picker.selected = min(picker.selected + 1, max(0, offered.count - 1))
-    case .key("up"), .key("ctrl-p"), .key("shift-tab"): picker.selected = max(0, picker.selected - 1)
+      picker.chosen = offered[min(selected + 1, offered.count - 1)]
+    case .key("up"), .key("ctrl-p"), .key("shift-tab"): picker.chosen = offered[max(0, selected - 1)]
     case .key("enter"):
-      guard offered.indices.contains(picker.selected) else { return [] }
-      let tag = offered[picker.selected]
+      let tag = offered[selected]
       let isOnAll = count(tag, picker) == picker.latents.count
       picker.own.text = ""
-      picker.selected = 0
+      picker.chosen = tag
+      if tagNames.contains(tag) { picker.switched.insert(tag) }
       overlay = .tags(picker)
       return [.setTag(tag, latents: picker.latents, present: !isOnAll)]
     case .key(let key):
-      if picker.own.handle(key) { picker.selected = 0 }
+      if picker.own.handle(key) { picker.chosen = nil }
     case .paste(let text):
       picker.own.insert(String(text.map { $0.isNewline ? " " : $0 }))
-      picker.selected = 0
+      picker.chosen = nil
     case .mouse: break
     }
     overlay = .tags(picker)
@@ -70,7 +79,8 @@ extension ExplorerState {
     let (field, list) = inside.split(top: 2)
     let cursor = canvas.input(picker.own, label: "tag ", placeholder: "own words, or choose below", in: field)
     var state = ListState()
-    state.select(picker.selected, count: offered.count, height: list.rows)
+    let selected = Self.selected(picker, offered)
+    state.select(selected, count: offered.count, height: list.rows)
     for index in state.visible(count: offered.count, height: list.rows) {
       let having = count(offered[index], picker)
       let box = having == 0 ? "[ ]" : having == picker.latents.count ? "[x]" : "[·]"
@@ -79,7 +89,7 @@ extension ExplorerState {
         box + " ", row: line.row, column: line.column, style: having > 0 ? Style(.good, .bold) : .muted, clip: line)
       canvas.put(
         truncated(offered[index], to: line.endColumn - end), row: line.row, column: end, style: Style(.tag), clip: line)
-      if index == picker.selected { canvas.setGround(line, .selected) }
+      if index == selected { canvas.setGround(line, .selected) }
     }
     return cursor
   }

@@ -10,18 +10,17 @@ extension ScreenDefinition {
       return nil
     }
     let layout = LatentPageLayout(page, state)
-    draw(layout.aside, &canvas, layout.asideRect)
-    draw(Array(layout.scrolled.dropFirst(state.latent.top)), &canvas, layout.scrolledRect)
-    let below = layout.scrolled.count - state.latent.top - layout.scrolledRect.rows
-    if below > 0 {
-      let rect = layout.scrolledRect
-      canvas.put("▼", row: rect.endRow - 1, column: rect.endColumn, style: .muted)
-    }
+    draw(layout.aside, from: layout.asideTop, &canvas, layout.asideRect)
+    draw(layout.scrolled, from: state.latent.top, &canvas, layout.scrolledRect)
     return nil
   }
 
-  private static func draw(_ lines: [PageLine], _ canvas: inout Canvas, _ rect: Rect) {
-    for (index, line) in lines.prefix(rect.rows).enumerated() {
+  /// The lines from `top` on, with a mark where there are more below.
+  private static func draw(_ lines: [PageLine], from top: Int, _ canvas: inout Canvas, _ rect: Rect) {
+    if lines.count - top > rect.rows, !rect.isEmpty {
+      canvas.put("▼", row: rect.endRow - 1, column: rect.endColumn, style: .muted)
+    }
+    for (index, line) in lines.dropFirst(top).prefix(rect.rows).enumerated() {
       if let heading = line.heading {
         canvas.heading(heading.title, note: heading.note, in: rect.line(index))
       } else {

@@ -28,6 +28,8 @@ struct PageLine: Sendable {
 struct LatentPageLayout {
   let aside: [PageLine]
   let asideRect: Rect
+  /// First visible line of the aside: it is scrolled only as far as the selected neighbour needs.
+  let asideTop: Int
   let scrolled: [PageLine]
   let scrolledRect: Rect
 
@@ -48,6 +50,8 @@ struct LatentPageLayout {
         lines.summary(width: body.columns) + lines.contexts(width: body.columns)
         + lines.neighbours(width: body.columns)
     }
+    let end = aside.lastIndex { $0.item == state.latent.selected } ?? 0
+    asideTop = max(0, end + 1 - max(1, asideRect.rows))
   }
 }
 

@@ -40,15 +40,14 @@ struct LatentsState: Sendable, Equatable {
     return .loadList(query, generation: generation)
   }
 
-  /// Takes the ids of a list, keeps the selection on the same latent where it is still there.
+  /// Takes the ids of a list. The selection stays on its latent, or where that one stood if it has left the list; at the
+  /// top it stays at the top.
   static func listArrived(_ ids: [Int32], _ generation: Int, _ state: inout ExplorerState) -> [Effect] {
     guard generation == state.latents.generation else { return [] }
-    let selected = state.latents.selectedID
-    let keeps = state.latents.ids != nil && state.latents.list.selected > 0
+    let (index, id) = (state.latents.list.selected, state.latents.selectedID)
     state.latents.ids = ids
     state.latents.filterError = nil
-    let index = keeps ? selected.flatMap { ids.firstIndex(of: $0) } ?? 0 : 0
-    return select(index, &state)
+    return select(index == 0 ? 0 : id.flatMap { ids.firstIndex(of: $0) } ?? index, &state)
   }
 
   /// Moves the selection to a row and reads what is not there yet.

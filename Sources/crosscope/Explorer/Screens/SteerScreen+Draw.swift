@@ -1,45 +1,74 @@
 // How the steer screen looks: prompt, latents, two panes of text.
 
+import Diffing
 import Storage
 import TUI
 
-/// Where the parts of the screen lie. Panes stand side by side, on narrow terminals one above the other.
+/// Where the parts of the screen lie. Panes stand side by side, on narrow terminals one above the other. On low ones the
+/// answers keep a line each: the list and the prompt shrink to a row, and last the list's heading goes.
 struct SteerLayout {
   let promptHeading: Rect
   let prompt: Rect
   let rowsHeading: Rect
   let rows: Rect
+  /// The list, scrolled so that its cursor shows in `rows`.
+  let list: ListState
   let answers: Rect
   let baseline: Rect
   let steered: Rect
 
   init(_ state: ExplorerState) {
     let body = state.body.inset(columns: 1)
-    let promptRows = body.rows >= 26 ? 3 : 2
+    let isWide = body.columns >= 60
+    // A heading and a row of prompt, a row of the list, and the answers come first.
+    var spare = body.rows - 3 - (isWide ? 3 : 4)
+    func take(_ count: Int) -> Int {
+      let taken = min(max(0, spare), count)
+      spare -= taken
+      return taken
+    }
+    let headingRows = take(1)
+    let promptRows = 1 + take(body.rows >= 26 ? 2 : 1)
+    let listRows = 1 + take(min(Self.mostRows, max(1, state.steer.rows.count)) - 1)
     var rest: Rect
     (promptHeading, rest) = body.split(top: 1)
     (prompt, rest) = rest.split(top: promptRows)
-    (rowsHeading, rest) = rest.split(top: 1)
-    (rows, rest) = rest.split(top: Self.rowsVisible(state.steer.rows.count))
+    (rowsHeading, rest) = rest.split(top: headingRows)
+    (rows, rest) = rest.split(top: listRows)
+    var list = state.steer.list
+    list.select(list.selected, count: state.steer.rows.count, height: listRows)
+    self.list = list
     answers = rest
-    if rest.columns >= 60 {
+    if isWide {
       (baseline, steered) = rest.split(left: (rest.columns - 3) / 2, gap: 3)
     } else {
       (baseline, steered) = rest.split(top: rest.rows / 2)
     }
   }
 
-  /// Rows of the list of latents.
-  static func rowsVisible(_ count: Int) -> Int { min(5, max(1, count)) }
+  /// Rows that the list of latents takes at most.
+  static let mostRows = 5
 
   /// Lines of the longer answer that do not fit: how far it can be scrolled back.
   static func linesAbove(_ state: ExplorerState) -> Int {
     guard let run = state.steer.run else { return 0 }
     let layout = SteerLayout(state)
-    let room = layout.steered.rows - 1
-    return [run.baseline, run.steered].map { tokens in
-      max(0, flowLines(tokens.map { FlowToken($0) }, width: layout.steered.columns).count - room)
+    let differing = run.differing
+    let panes = [(run.baseline, differing.baseline, layout.baseline), (run.steered, differing.steered, layout.steered)]
+    return panes.map { tokens, differing, pane in
+      max(0, lines(tokens, differing, width: pane.columns, state).count - (pane.rows - 1))
     }.max() ?? 0
+  }
+
+  /// Text of one side, differing tokens underlined in a colour of their own (in brackets with --ascii).
+  static func lines(_ tokens: [String], _ differing: Set<Int>, width: Int, _ state: ExplorerState) -> [FlowLine] {
+    let flow = tokens.enumerated().map { index, text in
+      guard differing.contains(index) else { return FlowToken(text) }
+      let opens = state.asciiOnly && !differing.contains(index - 1) ? "[" : ""
+      let closes = state.asciiOnly && !differing.contains(index + 1) ? "]" : ""
+      return FlowToken(opens + text + closes, style: Style(.changed, .underline))
+    }
+    return flowLines(flow, width: width)
   }
 }
 
@@ -53,10 +82,12 @@ extension ScreenDefinition {
       title("Prompt", .prompt), note: settings(steer), style: style(.prompt), in: layout.promptHeading)
     let cursor = canvas.paragraph(
       steer.prompt, placeholder: "type a prompt for the chat model, then Enter", in: layout.prompt)
+    let rowsTitle = title("Latents", .interventions)
+    let room = layout.rowsHeading.columns - displayWidth(rowsTitle) - 4
     canvas.heading(
-      title("Latents", .interventions), note: "strength × largest activation", style: style(.interventions),
+      rowsTitle, note: strengthNote(steer.selectedRow?.mode ?? .add, room), style: style(.interventions),
       in: layout.rowsHeading)
-    drawRows(state, &canvas, layout.rows)
+    drawRows(state, &canvas, layout)
     drawAnswers(state, &canvas, layout)
     return steer.focus == .prompt && state.overlay == nil ? cursor : nil
   }
@@ -66,17 +97,31 @@ extension ScreenDefinition {
     return "\(sampling), up to \(steer.maxTokens) tokens"
   }
 
-  private static func drawRows(_ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
+  /// What a strength multiplies, and the decoder whose direction it is; on narrow screens for one mode only.
+  private static func strengthNote(_ mode: SteeringMode, _ room: Int) -> String {
+    let narrow =
+      switch mode {
+      case .add: "add × max · chat decoder"
+      case .difference: "diff. × f · (chat − base)"
+      }
+    return [
+      "add: × max activation along d_chat; difference: × activation · (d_chat − d_base)",
+      "add: × max along d_chat; difference: × f · (d_chat − d_base)", narrow,
+    ].first { displayWidth($0) <= room } ?? ""
+  }
+
+  private static func drawRows(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
     let steer = state.steer
+    let rect = layout.rows
     guard !steer.rows.isEmpty else {
       canvas.put(
         truncated("none yet: s on a latent steers with it, a adds one by its id", to: rect.columns), row: rect.row,
         column: rect.column, style: .muted, clip: rect)
       return
     }
-    for index in steer.list.visible(count: steer.rows.count, height: rect.rows) {
+    for index in layout.list.visible(count: steer.rows.count, height: rect.rows) {
       let row = steer.rows[index]
-      let line = rect.line(index - steer.list.top)
+      let line = rect.line(index - layout.list.top)
       let quiet: Style = row.isOn ? .plain : .muted
       let (warning, warningStyle) = warning(row)
       var column = canvas.put(
@@ -98,7 +143,7 @@ extension ScreenDefinition {
       canvas.put(
         truncated(about, to: line.endColumn - bar.endColumn - 2), row: line.row, column: bar.endColumn + 2,
         style: known?.tags.isEmpty == false ? Style(.tag) : .muted, clip: line)
-      if index == steer.list.selected, steer.focus == .interventions { canvas.setGround(line, .selected) }
+      if index == layout.list.selected, steer.focus == .interventions { canvas.setGround(line, .selected) }
     }
   }
 
@@ -147,7 +192,8 @@ extension ScreenDefinition {
   }
 
   private static func runNote(_ steer: SteerState, asciiOnly: Bool) -> String {
-    guard let run = steer.run else { return steer.isWaitingForModel ? "waiting for the model" : "" }
+    if steer.isWaitingForModel { return "waiting for the model" }
+    guard let run = steer.run else { return "" }
     switch run.phase {
     case .running: return "generating, \(run.steered.count)…"
     case .cancelled: return "cancelled"
@@ -159,17 +205,11 @@ extension ScreenDefinition {
     }
   }
 
-  /// Text of one side, differing tokens underlined in a colour of their own (in brackets with --ascii), the end in view.
+  /// Text of one side, scrolled back from its end.
   private static func draw(
     _ tokens: [String], _ differing: Set<Int>, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect
   ) {
-    let flow = tokens.enumerated().map { index, text in
-      guard differing.contains(index) else { return FlowToken(text) }
-      let opens = state.asciiOnly && !differing.contains(index - 1) ? "[" : ""
-      let closes = state.asciiOnly && !differing.contains(index + 1) ? "]" : ""
-      return FlowToken(opens + text + closes, style: Style(.changed, .underline))
-    }
-    let lines = flowLines(flow, width: rect.columns)
+    let lines = SteerLayout.lines(tokens, differing, width: rect.columns, state)
     let top = max(0, lines.count - rect.rows - state.steer.scrolledBack)
     for (index, line) in lines.dropFirst(top).prefix(rect.rows).enumerated() {
       canvas.put(line, row: rect.row + index, column: rect.column, clip: rect)

@@ -1,5 +1,6 @@
 // A steering run as the explorer sees it: start, tokens, end, saving.
 
+import Diffing
 import Foundation
 import Storage
 import TUI
@@ -18,8 +19,6 @@ struct SteerRun: Sendable, Equatable {
   var baseline: [String] = []
   var steered: [String] = []
   var phase = Phase.running
-  /// Number of the saved experiment.
-  var savedAs: Int64?
 
   /// Tokens of each side that the other does not have at that place, by the shortest edit script; while it runs, only
   /// as far as both sides have come.
@@ -38,6 +37,9 @@ struct SteerRun: Sendable, Equatable {
 }
 
 extension SteerState {
+  /// Something to be cancelled: a run, or waiting for the model to start one.
+  var isBusy: Bool { isWaitingForModel || run?.phase == .running }
+
   /// Starts a run, or asks for the model first.
   static func start(_ state: inout ExplorerState) -> [Effect] {
     switch state.steer.model {
@@ -60,16 +62,27 @@ extension SteerState {
     return [.run(request, number: state.steer.runNumber)]
   }
 
+  /// Ends the run, or the waiting for one; the model goes on loading.
   static func cancel(_ state: inout ExplorerState) -> [Effect] {
+    if state.steer.isWaitingForModel {
+      state.steer.isWaitingForModel = false
+      state.tell("cancelled: nothing starts when the model is loaded")
+      return []
+    }
     state.steer.run?.phase = .cancelled
     state.tell("cancelled")
     return [.cancelRun]
   }
 
+  /// A run that was waiting for the model starts, unless there is nothing to answer any more.
   static func modelReady(_ name: String, _ state: inout ExplorerState) -> [Effect] {
     state.steer.model = .ready(name)
     guard state.steer.isWaitingForModel else { return [] }
     state.steer.isWaitingForModel = false
+    guard !state.steer.prompt.isEmpty else {
+      state.tell("nothing started: the prompt is empty")
+      return []
+    }
     return start(&state)
   }
 
@@ -90,28 +103,39 @@ extension SteerState {
 }
 
 extension SteerRun {
-  /// The experiment as the store keeps it; the time is set where it is saved.
+  /// The experiment as the store keeps it, in the names of `crosscope steer --json`; the time is set where it is saved.
   func record(_ info: SteeringInfo) -> ExperimentRecord {
     struct Parameters: Encodable {
+      var positions: TokenPositions
+      var layer: Int
+      var decoder: String
       var maxTokens: Int
       var temperature: Double
       var seed: UInt64
     }
-    struct Answer: Encodable { var text: String }
+    struct Answer: Encodable {
+      /// Multiplies the strengths of the interventions.
+      var strength: Double?
+      var text: String
+      var ids: [Int32]
+      var relativeChange: Double?
+    }
     struct Outputs: Encodable {
       var baseline: Answer
       var steered: [Answer]
       var tokensPerSecond: Double?
-      var relativeChange: Double?
     }
+    let parameters = Parameters(
+      positions: request.positions, layer: info.layer, decoder: info.decoder, maxTokens: request.maxTokens,
+      temperature: request.temperature, seed: request.seed)
     let outputs = Outputs(
-      baseline: Answer(text: baseline.joined()), steered: [Answer(text: steered.joined())],
-      tokensPerSecond: info.tokensPerSecond, relativeChange: info.relativeChange)
+      baseline: Answer(text: baseline.joined(), ids: info.baseline),
+      steered: [
+        Answer(strength: 1, text: steered.joined(), ids: info.steered, relativeChange: info.relativeChange)
+      ], tokensPerSecond: info.tokensPerSecond)
     return ExperimentRecord(
       created: "", prompt: request.prompt, kind: "steer", interventions: json(request.interventions),
-      parameters: json(
-        Parameters(maxTokens: request.maxTokens, temperature: request.temperature, seed: request.seed)),
-      outputs: json(outputs), versions: json(info.versions))
+      parameters: json(parameters), outputs: json(outputs), versions: json(info.versions))
   }
 
   /// As the store's columns are written: snake case, keys in order. A number that JSON cannot hold leaves `{}`.

@@ -68,7 +68,7 @@ struct SteerState: Sendable, Equatable {
   }
 
   mutating func select(_ index: Int) {
-    list.select(index, count: rows.count, height: SteerLayout.rowsVisible(rows.count))
+    list.select(index, count: rows.count, height: SteerLayout.mostRows)
   }
 }
 
@@ -96,14 +96,14 @@ extension ScreenDefinition {
     type: typePrompt,
     mouse: { mouse, state in
       switch mouse.kind {
-      case .wheelUp: state.steer.scrolledBack += 3
-      case .wheelDown: state.steer.scrolledBack = max(0, state.steer.scrolledBack - 3)
+      case .wheelUp: scrollAnswers(3, &state)
+      case .wheelDown: scrollAnswers(-3, &state)
       case .press:
         let layout = SteerLayout(state)
         if layout.prompt.contains(mouse.point) { state.steer.focus = .prompt }
         if layout.rows.contains(mouse.point) {
           state.steer.focus = .interventions
-          state.steer.select(state.steer.list.top + mouse.point.row - layout.rows.row)
+          state.steer.select(layout.list.top + mouse.point.row - layout.rows.row)
         }
         if layout.answers.contains(mouse.point) { state.steer.focus = .answers }
       case .release: break
@@ -111,6 +111,7 @@ extension ScreenDefinition {
       return []
     },
     appear: { state in
+      scrollAnswers(0, &state)
       let missing = state.steer.rows.map(\.latent).filter { state.latents.rows[$0] == nil }
       let rows: [Effect] = missing.isEmpty ? [] : [.loadRows(missing)]
       guard state.steer.model == .absent else { return rows }
@@ -125,6 +126,7 @@ extension ScreenDefinition {
 
   @Sendable private static func cannotRun(_ state: ExplorerState) -> String? {
     if state.steer.prompt.isEmpty { return "the prompt is empty: i edits it" }
+    if state.steer.isWaitingForModel { return "waiting for the model; Esc cancels" }
     return state.steer.run?.phase == .running ? "still running; Esc cancels" : nil
   }
 
@@ -167,8 +169,12 @@ extension ScreenDefinition {
     let page = max(1, SteerLayout(state).answers.rows - 2)
     let step = [Action.down: -1, .up: 1, .pageDown: -page, .pageUp: page, .first: Int.max / 2, .last: -Int.max / 2][
       action]
-    let limit = SteerLayout.linesAbove(state)
-    state.steer.scrolledBack = min(limit, max(0, state.steer.scrolledBack + (step ?? 0)))
+    scrollAnswers(step ?? 0, &state)
+  }
+
+  /// Moves the answers' window up by so many lines, within them.
+  private static func scrollAnswers(_ step: Int, _ state: inout ExplorerState) {
+    state.steer.scrolledBack = min(SteerLayout.linesAbove(state), max(0, state.steer.scrolledBack + step))
   }
 
   /// Changes the selected row.
@@ -199,7 +205,7 @@ extension ScreenDefinition {
       state.steer.prompt.insert(text)
       return []
     case .key("esc"):
-      if state.steer.run?.phase == .running { return nil }
+      if state.steer.isBusy { return nil }
       state.steer.focus = .interventions
       return []
     case .key("alt-enter"):

@@ -1,0 +1,108 @@
+// Steering as a user does it: the real program in a real terminal, on the real models and a copy of the demo store.
+// Nothing here depends on what the models answer, only on that they do.
+
+import Foundation
+import Glibc
+import Storage
+import TestSupport
+import Testing
+
+@testable import crosscope
+
+@Suite(
+  .serialized, .enabled(if: TmuxTerminal.isAvailable, "tmux is not installed, or the program not built"),
+  .enabled(if: RealModel.path != nil, RealModel.missing))
+struct TmuxSteeringTests {
+  /// Loading and checking the models takes a while on a busy machine.
+  private static let patience = 40 * TmuxTerminal.looks
+  private let folder = TemporaryFolder()
+  private var store: String { folder.path + "/demo/demo.crosscope" }
+
+  init() throws {
+    let demo = URL(filePath: DemoStoreTests.path).deletingLastPathComponent().path
+    try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: demo, toPath: folder.path + "/demo")
+  }
+
+  @Test func answersStreamAreSavedCancelledAndCutOff() throws {
+    let terminal = try TmuxTerminal()
+    try terminal.explore(store, "--model \(try #require(RealModel.path))")
+    try terminal.press("Enter")
+    try terminal.wait(for: "Logit lens")
+    try terminal.type("s")
+    try terminal.wait(for: "type a prompt")
+    try terminal.type("Tell me a long story about a river.")
+    try terminal.escape("leave prompt")
+    try terminal.type("LL")
+    try terminal.wait(for: "up to 32 tokens")
+    try terminal.press("Enter")
+    let finished = try terminal.wait(for: "saved as experiment", looks: Self.patience)
+    let panes = try #require(Panes(finished))
+    #expect(!panes.baseline.isEmpty && !panes.steered.isEmpty, "\(finished)")
+    try checkSaved()
+
+    try terminal.type("LL")
+    try terminal.wait(for: "up to 256 tokens")
+    try terminal.press("Enter")
+    try terminal.wait(for: "generating, 1", looks: Self.patience)
+    try terminal.press("Escape")
+    try terminal.wait(for: "cancelled", looks: Self.patience)
+    try terminal.wait(for: "ready", looks: Self.patience)
+
+    try terminal.press("Enter")
+    try terminal.wait(for: "generating, 1", looks: Self.patience)
+    try terminal.signal(SIGTERM)
+    try terminal.wait(for: "status 143", looks: Self.patience)
+    try terminal.wait(for: " icanon")
+    #expect(try !terminal.screen().contains("Baseline"), "the alternate screen is left")
+    #expect(try Store(path: store, access: .readOnly).experiments().count == 1, "only the finished run is saved")
+  }
+
+  /// What the store has of the run is enough to make it again.
+  private func checkSaved() throws {
+    struct Parameters: Decodable {
+      var positions: String
+      var layer: Int
+      var decoder: String
+      var max_tokens: Int
+      var temperature: Double
+      var seed: UInt64
+    }
+    struct Answer: Decodable {
+      var strength: Double?
+      var text: String
+      var ids: [Int32]
+    }
+    struct Outputs: Decodable {
+      var baseline: Answer
+      var steered: [Answer]
+    }
+    let saved = try #require(try Store(path: store, access: .readOnly).experiments().first)
+    let parameters = try JSONDecoder().decode(Parameters.self, from: Data(saved.parameters.utf8))
+    #expect(parameters.positions == "all" && parameters.layer == 14 && parameters.decoder == "chat")
+    #expect(parameters.max_tokens == 32 && parameters.temperature == 0)
+    let outputs = try JSONDecoder().decode(Outputs.self, from: Data(saved.outputs.utf8))
+    #expect(outputs.steered.count == 1 && outputs.steered.first?.strength == 1)
+    for answer in [outputs.baseline] + outputs.steered {
+      #expect((1...32).contains(answer.ids.count) && !answer.text.isEmpty)
+    }
+  }
+
+  /// What stands in the two panes of a wide steer screen.
+  private struct Panes {
+    var baseline = ""
+    var steered = ""
+
+    init?(_ screen: String) {
+      let lines = screen.split(separator: "\n", omittingEmptySubsequences: false).map(Array.init)
+      guard let heading = lines.firstIndex(where: { String($0).contains("Baseline") }),
+        let column = lines[heading].indices.first(where: { lines[heading][$0...].starts(with: "Steered") }),
+        let end = lines.firstIndex(where: { String($0).contains("saved as experiment") })
+      else { return nil }
+      for line in lines[(heading + 1)..<end] {
+        baseline += String(line.prefix(column)).trimmed
+        steered += String(line.dropFirst(column)).trimmed
+      }
+    }
+  }
+}
