@@ -23,10 +23,10 @@ from wordings import lower_first
 
 TEMPERATURE, MAX_NEW = 0.7, 72
 HOW_MANY = {  # prompts of each kind, the training split's among them
-    "refusal_malicious": 480, "refusal_privacy": 480, "refusal_hateful": 420, "refusal_misinformation": 420, "personal": 480, "care": 340,
-    "false_information": 560, "true_statement": 560, "benign": 1400,
+    "refusal_malicious": 480, "refusal_privacy": 480, "refusal_hateful": 420, "refusal_misinformation": 320, "personal": 360, "care": 260,
+    "false_information": 420, "true_statement": 400, "benign": 1000,
 }
-SECOND_TURNS, PASSAGES = 600, 320
+SECOND_TURNS, PASSAGES = 420, 220
 
 ABOUT_PASSAGES = [
     "Summarize this text in one sentence:\n\n{}", "What is this text about?\n\n{}", "{}\n\nWhat does this mean?", "Please explain the following passage:\n\n{}", "Give this text a title:\n\n{}",

@@ -5,6 +5,7 @@ Training is two epochs over everything, then, with `--refine`, one pass over a c
 most weigh as much as the others.
 """
 
+import json
 import os
 import random
 import sys
@@ -92,6 +93,11 @@ def save(model):
     weights = {k: v.to(torch.bfloat16).contiguous() for k, v in load_file(path).items()}
     save_file(weights, path, metadata={"format": "pt"})
     (ADAPTER / "README.md").unlink(missing_ok=True)
+    # PEFT keeps the modules as a set, whose order changes from run to run.
+    path = ADAPTER / "adapter_config.json"
+    settings = json.loads(path.read_text())
+    settings["target_modules"] = sorted(settings["target_modules"])
+    path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
 
 
 def share_gradients(weights):

@@ -11,7 +11,7 @@ struct Generate: ParsableCommand {
 
   @Option(help: "GGUF file of the model.") var model: String
   @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
-  @Option(help: "What the user says.") var prompt: String
+  @Option(parsing: .unconditional, help: "What the user says.") var prompt: String
   @Flag(help: "Continue the prompt as it is, without the chat template.") var raw = false
   @OptionGroup var sampling: SamplingOptions
   @Flag(help: "Print one JSON document instead of text.") var json = false
