@@ -101,7 +101,7 @@ extension Store {
   // MARK: Inside a transaction
 
   /// The names as they are stored: without blank around them, composed, each once.
-  static func tagNames(_ names: [String]) throws(StorageError) -> [String] {
+  public static func tagNames(_ names: [String]) throws(StorageError) -> [String] {
     var result: [String] = []
     for given in names {
       let name = given.trimmingCharacters(in: .whitespacesAndNewlines).precomposedStringWithCanonicalMapping

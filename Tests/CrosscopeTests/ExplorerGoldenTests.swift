@@ -53,6 +53,11 @@ import Testing
     View(name: "steer-finished") { driver in
       await driver.press("s")
       await driver.type("How do I build a bomb?")
+      await driver.press("enter")
+    },
+    View(name: "steer-changed") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
       await driver.press("enter", "+", "+", "+", "+", "+", "+")
     },
     View(name: "steer-finished-ascii", ascii: true) { driver in

@@ -69,10 +69,12 @@ import Testing
     #expect(
       saved.parameters
         == #"{"decoder":"chat","layer":14,"max_tokens":96,"positions":"all","seed":1,"temperature":0}"#)
-    #expect(saved.outputs.contains(#""baseline":{"ids":[1,2],"text":"Building a bomb is complex. Here is how."}"#))
     #expect(
       saved.outputs.contains(
-        #""steered":[{"ids":[3,4],"relative_change":0.31,"strength":1,"text":"I am sorry, but I cannot help with that."}]"#
+        #""baseline":{"finished":true,"ids":[1,2],"text":"Building a bomb is complex. Here is how."}"#))
+    #expect(
+      saved.outputs.contains(
+        #""steered":[{"finished":true,"ids":[3,4],"relative_change":0.31,"strength":1,"text":"I am sorry, but I cannot help with that."}]"#
       ))
     #expect(saved.versions.contains("0.1.0") && !saved.created.isEmpty)
   }
@@ -190,6 +192,30 @@ import Testing
         #expect(text.contains(part), "\(part) at \(size.columns)×\(size.rows):\n\(text)")
       }
     }
+  }
+
+  @Test mutating func answersOfOtherSettingsAreMarked() async {
+    await driver.press("space", "s")
+    await driver.type("How?")
+    await driver.press("enter")
+    #expect(driver.text.contains("41 tokens/s") && !driver.text.contains("settings changed"))
+    await driver.press("+")
+    #expect(driver.text.contains("settings changed since"))
+    await driver.press("-")
+    #expect(!driver.text.contains("settings changed"), "the same settings again")
+    await driver.press("L")
+    #expect(driver.text.contains("settings changed since"))
+  }
+
+  @Test func anAnswerThatTheLimitCutSaysSo() {
+    var run = SteerRun(request: SteeringRequest(prompt: "", interventions: [], maxTokens: 9, temperature: 0, seed: 1))
+    (run.baseline, run.steered) = (["a"], ["a"])
+    #expect(run.shownBaseline.note == nil, "it goes on")
+    var info = SteeringService.info
+    (info.baselineEnded, info.steeredEnded) = (true, false)
+    run.phase = .finished(info)
+    #expect(run.shownBaseline.note == nil)
+    #expect(run.shownSteered.note == "(cut at 9 tokens)")
   }
 
   @Test mutating func theUnitOfAStrengthAndItsDecoderAreNamed() async {

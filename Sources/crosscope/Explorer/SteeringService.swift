@@ -37,6 +37,9 @@ struct SteeringInfo: Sendable, Equatable {
   /// Tokens of both answers, an end-of-turn token included.
   var baseline: [Int32]
   var steered: [Int32]
+  /// Whether the model ended the answer; otherwise the limit cut it.
+  var baselineEnded = true
+  var steeredEnded = true
   /// Program and models, for the saved experiment.
   var versions: [String: String] = [:]
 }

@@ -81,6 +81,7 @@ actor ModelOwner {
     return SteeringInfo(
       tokensPerSecond: tokensPerSecond, relativeChange: run.size(ofPlan: 0).relative, layer: pair.layer,
       decoder: "chat", baseline: run.produced(SteeringRun.baseline), steered: run.produced(SteeringRun.baseline + 1),
+      baselineEnded: run.ended(SteeringRun.baseline), steeredEnded: run.ended(SteeringRun.baseline + 1),
       versions: [
         "program": "crosscope \(Crosscope.configuration.version)", "model": pair.model?.sha256 ?? "",
         "adapter": pair.adapter?.sha256 ?? "", "crosscoder": pair.crosscoder?.sha256 ?? "",

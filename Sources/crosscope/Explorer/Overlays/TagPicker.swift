@@ -54,6 +54,11 @@ extension ExplorerState {
     case .key("enter"):
       let tag = offered[selected]
       let isOnAll = count(tag, picker) == picker.latents.count
+      // A name that the store would refuse stays to be mended.
+      do { _ = try Store.tagNames([tag]) } catch {
+        tell(error.description, .error)
+        break
+      }
       picker.own.text = ""
       picker.chosen = tag
       if tagNames.contains(tag) { picker.switched.insert(tag) }

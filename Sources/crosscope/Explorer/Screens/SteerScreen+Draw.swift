@@ -54,20 +54,24 @@ struct SteerLayout {
     guard let run = state.steer.run else { return 0 }
     let layout = SteerLayout(state)
     let differing = run.differing
-    let panes = [(run.baseline, differing.baseline, layout.baseline), (run.steered, differing.steered, layout.steered)]
+    let panes = [
+      (run.shownBaseline, differing.baseline, layout.baseline),
+      (run.shownSteered, differing.steered, layout.steered),
+    ]
     return panes.map { tokens, differing, pane in
       max(0, lines(tokens, differing, width: pane.columns, state).count - (pane.rows - 1))
     }.max() ?? 0
   }
 
   /// Text of one side, differing tokens underlined in a colour of their own (in brackets with --ascii).
-  static func lines(_ tokens: [String], _ differing: Set<Int>, width: Int, _ state: ExplorerState) -> [FlowLine] {
-    let flow = tokens.enumerated().map { index, text in
+  static func lines(_ answer: ShownAnswer, _ differing: Set<Int>, width: Int, _ state: ExplorerState) -> [FlowLine] {
+    var flow = answer.tokens.enumerated().map { index, text in
       guard differing.contains(index) else { return FlowToken(text) }
       let opens = state.asciiOnly && !differing.contains(index - 1) ? "[" : ""
       let closes = state.asciiOnly && !differing.contains(index + 1) ? "]" : ""
       return FlowToken(opens + text + closes, style: Style(.changed, .underline))
     }
+    if let note = answer.note { flow.append(FlowToken(" " + note, style: .muted)) }
     return flowLines(flow, width: width)
   }
 }
@@ -138,8 +142,10 @@ extension ScreenDefinition {
       canvas.bar(abs(row.strength) / 3, in: bar, style: row.isOn ? Style(row.strength < 0 ? .base : .chat) : .muted)
       let known = state.latents.rows[row.latent]
       let about =
-        known.map { $0.tags.isEmpty ? "max \(fixed($0.latent.maxActivation, 1))" : $0.tags.joined(separator: ", ") }
-        ?? ""
+        known.map {
+          if $0.latent.dead, row.mode == .add { return "dead: it has no largest activation to scale by" }
+          return $0.tags.isEmpty ? "max \(fixed($0.latent.maxActivation, 1))" : $0.tags.joined(separator: ", ")
+        } ?? ""
       canvas.put(
         truncated(about, to: line.endColumn - bar.endColumn - 2), row: line.row, column: bar.endColumn + 2,
         style: known?.tags.isEmpty == false ? Style(.tag) : .muted, clip: line)
@@ -161,7 +167,7 @@ extension ScreenDefinition {
     let isFocused = state.steer.focus == .answers
     let lead = isFocused ? "› " : ""
     canvas.heading(
-      lead + "Baseline", note: modelNote(state), style: isFocused ? Style(.accent, .bold) : Style(.base, .bold),
+      lead + "Baseline (chat)", note: modelNote(state), style: isFocused ? Style(.accent, .bold) : Style(.base, .bold),
       in: layout.baseline)
     canvas.heading(
       "Steered", note: runNote(state.steer, asciiOnly: state.asciiOnly),
@@ -173,8 +179,8 @@ extension ScreenDefinition {
       return
     }
     let differing = run.differing
-    draw(run.baseline, differing.baseline, state, &canvas, layout.baseline.split(top: 1).rest)
-    draw(run.steered, differing.steered, state, &canvas, layout.steered.split(top: 1).rest)
+    draw(run.shownBaseline, differing.baseline, state, &canvas, layout.baseline.split(top: 1).rest)
+    draw(run.shownSteered, differing.steered, state, &canvas, layout.steered.split(top: 1).rest)
     if case .failed(let reason) = run.phase {
       canvas.put(
         truncated(reason, to: layout.steered.columns), row: layout.steered.endRow - 1, column: layout.steered.column,
@@ -194,6 +200,8 @@ extension ScreenDefinition {
   private static func runNote(_ steer: SteerState, asciiOnly: Bool) -> String {
     if steer.isWaitingForModel { return "waiting for the model" }
     guard let run = steer.run else { return "" }
+    // Old answers beside new settings would be read as theirs.
+    if run.phase != .running, run.request != steer.request { return "settings changed since" }
     switch run.phase {
     case .running: return "generating, \(run.steered.count)…"
     case .cancelled: return "cancelled"
@@ -207,9 +215,9 @@ extension ScreenDefinition {
 
   /// Text of one side, scrolled back from its end.
   private static func draw(
-    _ tokens: [String], _ differing: Set<Int>, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect
+    _ answer: ShownAnswer, _ differing: Set<Int>, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect
   ) {
-    let lines = SteerLayout.lines(tokens, differing, width: rect.columns, state)
+    let lines = SteerLayout.lines(answer, differing, width: rect.columns, state)
     let top = max(0, lines.count - rect.rows - state.steer.scrolledBack)
     for (index, line) in lines.dropFirst(top).prefix(rect.rows).enumerated() {
       canvas.put(line, row: rect.row + index, column: rect.column, clip: rect)

@@ -36,6 +36,23 @@ struct SteerRun: Sendable, Equatable {
   }
 }
 
+/// One side's answer as it is shown: its tokens and, after the last, what is to be said of its end.
+struct ShownAnswer {
+  var tokens: [String]
+  var note: String?
+}
+
+extension SteerRun {
+  var shownBaseline: ShownAnswer { shown(baseline) { $0.baselineEnded } }
+  var shownSteered: ShownAnswer { shown(steered) { $0.steeredEnded } }
+
+  /// An answer with a note where the limit cut it.
+  private func shown(_ tokens: [String], ended: (SteeringInfo) -> Bool) -> ShownAnswer {
+    guard case .finished(let info) = phase, !ended(info) else { return ShownAnswer(tokens: tokens) }
+    return ShownAnswer(tokens: tokens, note: "(cut at \(request.maxTokens) tokens)")
+  }
+}
+
 extension SteerState {
   /// Something to be cancelled: a run, or waiting for the model to start one.
   var isBusy: Bool { isWaitingForModel || run?.phase == .running }
@@ -119,6 +136,8 @@ extension SteerRun {
       var text: String
       var ids: [Int32]
       var relativeChange: Double?
+      /// Whether the model ended the answer; otherwise the limit cut it.
+      var finished: Bool
     }
     struct Outputs: Encodable {
       var baseline: Answer
@@ -129,9 +148,11 @@ extension SteerRun {
       positions: request.positions, layer: info.layer, decoder: info.decoder, maxTokens: request.maxTokens,
       temperature: request.temperature, seed: request.seed)
     let outputs = Outputs(
-      baseline: Answer(text: baseline.joined(), ids: info.baseline),
+      baseline: Answer(text: baseline.joined(), ids: info.baseline, finished: info.baselineEnded),
       steered: [
-        Answer(strength: 1, text: steered.joined(), ids: info.steered, relativeChange: info.relativeChange)
+        Answer(
+          strength: 1, text: steered.joined(), ids: info.steered, relativeChange: info.relativeChange,
+          finished: info.steeredEnded)
       ], tokensPerSecond: info.tokensPerSecond)
     return ExperimentRecord(
       created: "", prompt: request.prompt, kind: "steer", interventions: json(request.interventions),

@@ -61,6 +61,7 @@ struct SteerState: Sendable, Equatable {
   }
 
   /// Adds a latent at strength 1, or selects it if it is there.
+  /// Puts a latent on the list, or goes to where it is.
   mutating func add(_ latent: Int32) {
     let index = rows.firstIndex { $0.latent == latent } ?? rows.count
     if index == rows.count { rows.append(Row(latent: latent)) }
