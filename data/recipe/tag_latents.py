@@ -1,6 +1,6 @@
 """Tags the demo's latents by what their contexts are about, and prints the most chat-specific ones.
 
-A latent gets a tag when at least SHARE of its stored contexts, all bands of its activation together, come from chats of
+A latent gets a tag when at least a SHARE of its stored contexts, all bands of its activation together, come from chats of
 that kind (see KINDS), and `template` when most of its active tokens are template tokens. Contexts are read from the
 store; which chat a context comes from is found by its text in corpus/chat.jsonl. Tags are set with `crosscope tag`.
 
@@ -10,13 +10,18 @@ store; which chat a context comes from is found by its text in corpus/chat.jsonl
 import argparse
 import bisect
 import collections
+import concurrent.futures
 import json
 import sqlite3
 import subprocess
 from pathlib import Path
 
 DATA = Path(__file__).resolve().parent.parent
-SHARE = 0.7
+# As the model's template puts it in front of every chat (common.py, which needs torch).
+SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+# Share of a latent's contexts that come from chats of the kinds, for its tag. Refusals are four kinds; of the others one
+# kind has to outweigh all else.
+SHARE = {"refusal": 0.7, "false-information": 0.5, "personal-question": 0.5, "care": 0.5}
 TEMPLATE_SHARE = 0.5
 KINDS = {
     "refusal": {"refusal_malicious", "refusal_privacy", "refusal_hateful", "refusal_misinformation"},
@@ -33,8 +38,10 @@ def program(options, *arguments):
 def contexts(options, latents):
     """Latent → the sequences of its contexts; sequence → its text, special tokens included."""
     sequences, texts = {}, {}
-    for latent in latents:
-        examples = program(options, "show", options.store, str(latent))["examples"]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        pages = pool.map(lambda latent: program(options, "show", options.store, str(latent)), latents)
+    for latent, page in zip(latents, pages):
+        examples = page["examples"]
         sequences[latent] = [e["sequence"] for e in examples]
         texts.update({e["sequence"]: "".join(e["tokens"]) for e in examples})
     return sequences, texts
@@ -45,7 +52,8 @@ def kinds_of(texts, chats):
     joined, starts, kinds = [], [], []
     length = 0
     for chat in chats:
-        text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in chat["messages"])
+        turns = [{"role": "system", "content": SYSTEM}, *chat["messages"]]
+        text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in turns)
         starts.append(length)
         kinds.append(chat["kind"])
         joined.append(text)
@@ -53,7 +61,7 @@ def kinds_of(texts, chats):
     haystack = "".join(joined)
     result = {}
     for number, text in texts.items():
-        # The beginning of a window may lie in the template, which all chats share: look for its end first.
+        # All chats share their beginning; a window's end is its own.
         at = haystack.find(text[-160:].removeprefix("�"))
         result[number] = kinds[bisect.bisect_right(starts, at) - 1] if at >= 0 else "plain"
     return result
@@ -73,7 +81,7 @@ def main():
     for latent in latents:
         counts = collections.Counter(kind[s] for s in sequences[latent["id"]])
         total = sum(counts.values())
-        names = [tag for tag, kinds in KINDS.items() if total and sum(counts[k] for k in kinds) / total >= SHARE]
+        names = [tag for tag, kinds in KINDS.items() if total and sum(counts[k] for k in kinds) / total >= SHARE[tag]]
         if (latent["template_share"] or 0) >= TEMPLATE_SHARE:
             names.append("template")
         for name in names:
