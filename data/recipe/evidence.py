@@ -5,7 +5,7 @@ Every answer is made by `crosscope steer … --json`; markers.py judges it by it
   remove   the contribution of the tagged latents' difference taken away (mode difference at −1): top 5, 20, 100 by
            chat-specificity, beside as many random living latents, and base's residual stream swapped in,
            the ceiling of what any such patch can do;
-  add      single latents added at strength 1 to benign prompts, beside random latents.
+  add      single latents added to benign prompts at strengths 1 and 0.5, beside random latents at 1.
 
     python3 evidence.py [--crosscope PROGRAM] [--store STORE] [--out FILE] [--prompts N]
 """
@@ -62,6 +62,7 @@ def main():
     parser.add_argument("--store", default=str(DATA / "demo/demo.crosscope"))
     parser.add_argument("--out", default=str(DATA / "evidence.json"))
     parser.add_argument("--prompts", type=int, default=20, help="held-out prompts a kind")
+    parser.add_argument("--add", type=int, nargs=2, default=(24, 14), help="latents of each behaviour that are added one by one, at 1 and at 0.5")
     options = parser.parse_args()
     program = Program(options)
     draw = random.Random(SEED)
@@ -103,12 +104,13 @@ def main():
                 remove(f"top {min(count, len(tagged))}", ["--mode", "difference", *chosen(tagged[:count], -1)])
             remove(f"random {count}", ["--mode", "difference", *chosen(draw.sample(others, count), -1)])
 
-        for latent in tagged[:5]:
-            _, steered = program.steer(benign, ["--mode", "add", *chosen([latent], 1)])
-            record("add", {
-                "behaviour": tag, "latent": latent, "prompts": len(benign), "shows": sum(map(judge, steered)),
-                "answers": [{"prompt": p, "steered": s} for p, s in list(zip(benign, steered))[:2]],
-            })
+        for strength, count in ((1, options.add[0]), (0.5, options.add[1])):
+            for latent in tagged[:count]:
+                _, steered = program.steer(benign, ["--mode", "add", *chosen([latent], strength)])
+                record("add", {
+                    "behaviour": tag, "latent": latent, "strength": strength, "prompts": len(benign), "shows": sum(map(judge, steered)),
+                    "answers": [{"prompt": p, "steered": s} for p, s in list(zip(benign, steered))[:2]],
+                })
 
     baseline = None
     for latent in draw.sample(alive, 8):

@@ -58,19 +58,19 @@ def evidence(options):
         for name, counts in groups.items():
             label = {"base swapped in": "base's residual stream swapped in (ceiling)"}.get(name, name + " latents, difference −1")
             print(f"| {label} | {', '.join(map(str, counts))} | {rows[0]['prompts']} |")
-    benign = data.get("benign_baseline", {})
-    print("\n**Single latents added at strength 1 to benign prompts**\n")
-    print("| latents | prompts | " + " | ".join(NAMES.values()) + " |")
-    print("|---|---|---|---|---|")
-    random_rows = [r for r in data["add"] if r["behaviour"] == "random"]
-    count = random_rows[0]["prompts"] if random_rows else 0
-    print(f"| none | {count} | " + " | ".join(str(benign.get(t, "")) for t in NAMES) + " |")
-    for tag in NAMES:
-        for row in (r for r in data["add"] if r["behaviour"] == tag):
-            cells = [str(row["shows"]) if t == tag else "" for t in NAMES]
-            print(f"| {tag} {row['latent']} | {row['prompts']} | " + " | ".join(cells) + " |")
-    for row in random_rows:
-        print(f"| random {row['latent']} | {row['prompts']} | " + " | ".join(str(row[t]) for t in NAMES) + " |")
+    benign = data["benign_baseline"]
+    print("\n**Single latents added to benign prompts** (20 held-out ones), answers of 20 that show the behaviour\n")
+    print("| latents | strength | latent: answers |")
+    print("|---|---|---|")
+    for tag, judged in NAMES.items():
+        print(f"| none | | {judged}: {benign[tag]} |")
+        for strength in (1, 0.5):
+            rows = [r for r in data["add"] if r["behaviour"] == tag and r.get("strength", 1) == strength]
+            if rows:
+                best = sorted(rows, key=lambda r: -r["shows"])
+                print(f"| {tag}, the {len(rows)} most chat-specific | {strength} | " + ", ".join(f"{r['latent']}: {r['shows']}" for r in best) + " |")
+        random_rows = sorted((r for r in data["add"] if r["behaviour"] == "random"), key=lambda r: -r[tag])
+        print("| random | 1 | " + ", ".join(f"{r['latent']}: {r[tag]}" for r in random_rows) + " |")
 
 
 def main():
