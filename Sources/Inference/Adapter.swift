@@ -28,8 +28,8 @@ public enum Projection: String, Sendable, CaseIterable {
 public final class Adapter: Sendable {
   /// One projection's change: `a` `[r, in]`, `b` `[out, r]` with α/r folded in.
   struct LowRank: Sendable {
-    let a: PackedMatrix
-    let b: PackedMatrix
+    let a: WeightMatrix
+    let b: WeightMatrix
   }
 
   /// The directory it was read from.
@@ -70,7 +70,7 @@ public final class Adapter: Sendable {
         let a = try Adapter.matrix(file, nameA, [configuration.rank, columns])
         var b = try Adapter.matrix(file, nameB, [rows, configuration.rank])
         for i in b.values.indices { b.values[i] *= configuration.scale }
-        changes[layer][projection] = LowRank(a: PackedMatrix(a), b: PackedMatrix(b))
+        changes[layer][projection] = LowRank(a: WeightMatrix(a), b: WeightMatrix(b))
         used.formUnion([nameA, nameB])
       }
     }

@@ -28,16 +28,16 @@ public final class Llama: Sendable {
   struct Block: Sendable {
     let attentionNorm: [Float]
     let mlpNorm: [Float]
-    let weights: [Projection: PackedMatrix]
+    let weights: [Projection: WeightMatrix]
   }
 
   public let configuration: Configuration
   let blocks: [Block]
-  let embedding: PackedMatrix
+  let embedding: WeightMatrix
   /// Final norm's weight `[d]`.
   let finalNorm: [Float]
   /// Unembedding `[V, d]`; the embedding itself where the two are tied.
-  let unembedding: PackedMatrix
+  let unembedding: WeightMatrix
 
   /// Tensors that this family does not have, such as biases, experts or a table of scaled rotary frequencies, mean that
   /// the model computes something else.
@@ -67,7 +67,7 @@ public final class Llama: Sendable {
     var blocks: [Block] = []
     for layer in 0..<configuration.nLayers {
       let stem = "blk.\(layer)."
-      func matrix(_ name: String, _ p: Projection, _ order: [Int32]? = nil) throws(InferenceError) -> PackedMatrix {
+      func matrix(_ name: String, _ p: Projection, _ order: [Int32]? = nil) throws(InferenceError) -> WeightMatrix {
         let shape = configuration.shape(of: p)
         return try source.matrix(stem + name, rows: shape.rows, columns: shape.columns, rowOrder: order)
       }
