@@ -4,27 +4,34 @@
 import Kernels
 
 /// Reads the weights of a model from a GGUF file.
-struct GGUFWeights {
+struct GGUFWeights: ModelWeights {
   let file: GGUFFile
 
-  /// A weight matrix `[rows, columns]` in the file's own precision.
   func matrix(
-    _ name: String, rows: Int, columns: Int, rowOrder: [Int32]? = nil
+    _ name: WeightName, rows: Int, columns: Int, rowOrder: [Int32]?
   ) throws(InferenceError) -> PackedMatrix {
-    let tensor = try checked(name, [columns, rows])
+    let tensor = try checked(name.gguf, [columns, rows])
     return PackedMatrix(
       try weightType(of: tensor), rows: rows, columns: columns, source: tensor.bytes, rowOrder: rowOrder)
   }
 
-  /// A vector of `count` values as fp32.
-  func vector(_ name: String, count: Int) throws(InferenceError) -> [Float] {
-    let tensor = try checked(name, [count])
+  func vector(_ name: WeightName, count: Int) throws(InferenceError) -> [Float] {
+    let tensor = try checked(name.gguf, [count])
     let packed = PackedMatrix(try weightType(of: tensor), rows: 1, columns: count, source: tensor.bytes)
     let values = packed.unpacked().values
     guard countNonFinite(values, count: count) == 0 else {
-      throw .tensorNotFinite(path: file.path, tensor: name)
+      throw .tensorNotFinite(path: file.path, tensor: name.gguf)
     }
     return values
+  }
+
+  func refuseTensors(otherThan names: [WeightName], of description: String) throws(InferenceError) {
+    let known = Set(names.map(\.gguf))
+    if let other = file.tensors.first(where: { !known.contains($0.name) }) {
+      throw .unsupported(
+        path: file.path, what: "the tensor", found: InferenceError.excerpt(other.name),
+        supported: "the weights of \(description)")
+    }
   }
 
   private func checked(_ name: String, _ dimensions: [Int]) throws(InferenceError) -> GGUFTensor {

@@ -19,9 +19,8 @@ struct Bench: ParsableCommand {
   }
 
   func run() throws {
-    let file = try GGUFFile(path: model)
-    let llama = try Llama(gguf: file)
-    let configuration = llama.configuration
+    let transformer = try Transformer(gguf: GGUFFile(path: model))
+    let configuration = transformer.configuration
     let adapter = try adapter.map { path in
       try Adapter(path: path, layers: configuration.nLayers) { configuration.shape(of: $0) }
     }
@@ -38,14 +37,14 @@ struct Bench: ParsableCommand {
     }
     let text = (0..<prefill).map { Int32(($0 * 7919 + 13) % configuration.vocabSize) }
     try report("prefill", streams: 1, tokens: prefill) {
-      _ = try llama.forward([Segment(stream: 0, cache: llama.makeCache(), tokens: text, adapter: adapter)])
+      _ = try transformer.forward([Segment(stream: 0, cache: transformer.makeCache(), tokens: text, adapter: adapter)])
     }
     for streams in [1, 2, 8] {
-      let caches = (0..<streams).map { _ in llama.makeCache() }
+      let caches = (0..<streams).map { _ in transformer.makeCache() }
       try report("decode", streams: streams, tokens: streams * decode) {
         for cache in caches { cache.truncate(to: 0) }
         for i in 0..<decode {
-          _ = try llama.forward(
+          _ = try transformer.forward(
             caches.enumerated().map { Segment(stream: $0, cache: $1, tokens: [text[i % prefill]], adapter: adapter) })
         }
       }
