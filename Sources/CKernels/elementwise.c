@@ -29,6 +29,22 @@ static inline float exp_branchless(float x) {
   return p * scale;
 }
 
+// tanh x. Near 0 its power series, elsewhere 1 - 2 / (e^2|x| + 1), which would lose digits there; a NaN stays one.
+static inline float tanh_branchless(float x) {
+  float a = x < 0 ? -x : x;
+  float s = x * x;
+  float p = 21844.0f / 6081075.0f;
+  p = p * s - 1382.0f / 155925.0f;
+  p = p * s + 62.0f / 2835.0f;
+  p = p * s - 17.0f / 315.0f;
+  p = p * s + 2.0f / 15.0f;
+  p = p * s - 1.0f / 3.0f;
+  float near = x + x * s * p;
+  float far = 1.0f - 2.0f / (exp_branchless(2.0f * a) + 1.0f);
+  far = x < 0 ? -far : far;
+  return a < 0.4f ? near : far;
+}
+
 CLONES float ck_dot(const float *a, const float *b, int n) {
 #pragma clang fp reassociate(on) contract(fast)
   float sum = 0;
@@ -38,6 +54,10 @@ CLONES float ck_dot(const float *a, const float *b, int n) {
 
 CLONES void ck_axpy(float a, const float *x, float *y, int n) {
   for (int i = 0; i < n; i++) y[i] += a * x[i];
+}
+
+CLONES void ck_scale(float a, float *x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) x[i] *= a;
 }
 
 CLONES void ck_rms_norm(const float *x, const float *weight, float epsilon, int n, float *out) {
@@ -50,6 +70,20 @@ CLONES void ck_rms_norm(const float *x, const float *weight, float epsilon, int 
 
 CLONES void ck_silu_multiply(float *gate, const float *up, int n) {
   for (int i = 0; i < n; i++) gate[i] = gate[i] / (1.0f + exp_branchless(-gate[i])) * up[i];
+}
+
+// 0.5 (1 + tanh u) = 1 / (1 + e^-2u): no cancellation for negative gates.
+CLONES void ck_gelu_multiply(float *gate, const float *up, int n) {
+  const float twice_root = 1.5957691216f;  // 2 sqrt(2 / pi)
+  for (int i = 0; i < n; i++) {
+    float x = gate[i];
+    float u = twice_root * (x + 0.044715f * x * x * x);
+    gate[i] = x / (1.0f + exp_branchless(-u)) * up[i];
+  }
+}
+
+CLONES void ck_soft_cap(float *x, float cap, int n) {
+  for (int i = 0; i < n; i++) x[i] = cap * tanh_branchless(x[i] / cap);
 }
 
 CLONES void ck_rope_half(float *x, const float *cosine, const float *sine, int half) {
@@ -75,8 +109,9 @@ CLONES void ck_softmax(float *x, int n) {
 }
 
 void ck_attend(const float *q, const float *keys, const float *values, int ld, int length, int d, float scale,
-               float *scores, float *out) {
+               float cap, float *scores, float *out) {
   for (int t = 0; t < length; t++) scores[t] = scale * ck_dot(q, keys + (size_t)t * ld, d);
+  if (cap > 0) ck_soft_cap(scores, cap, length);
   ck_softmax(scores, length);
   memset(out, 0, sizeof(float) * (size_t)d);
   for (int t = 0; t < length; t++) ck_axpy(scores[t], values + (size_t)t * ld, out, d);

@@ -5,7 +5,7 @@ import Kernels
 
 /// The loaded, immutable models. Base and chat share one copy of the weights.
 public final class Engine: Sendable {
-  public let model: Llama
+  public let model: Transformer
   public let tokenizer: Tokenizer
   /// Nil where the file carries none; then only raw text can be run.
   public let chatTemplate: ChatTemplate?
@@ -23,7 +23,7 @@ public final class Engine: Sendable {
   public init(model path: String, adapter adapterPath: String? = nil) throws(InferenceError) {
     file = try GGUFFile(path: path)
     modelPath = path
-    let model = try Llama(gguf: file)
+    let model = try Transformer(gguf: file)
     tokenizer = try Tokenizer(gguf: file)
     guard tokenizer.vocabularySize == model.configuration.vocabSize else {
       throw .shapeMismatch(

@@ -11,12 +11,35 @@ public func rmsNorm(
   for row in 0..<count { ck_rms_norm(x + row * d, weight, epsilon, Int32(d), out + row * d) }
 }
 
-/// gate ← silu(gate) · up, `count` values, spread over the pool when there are many.
-public func siluMultiply(_ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int) {
-  guard count > 1 << 15 else { return ck_silu_multiply(gate, up, Int32(count)) }
-  Compute.parallel { thread, threads in
-    let share = Compute.share(of: count, thread: thread, threads: threads, step: 16)
-    ck_silu_multiply(gate + share.lowerBound, up + share.lowerBound, Int32(share.count))
+/// The function between a gated MLP's halves.
+public enum Activation: Sendable, Equatable {
+  /// x · sigmoid(x).
+  case silu
+  /// GELU by its tanh approximation: ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))).
+  case geluTanh
+}
+
+/// gate ← activation(gate) · up, `count` values, spread over the pool when there are many.
+public func activateMultiply(
+  _ activation: Activation, _ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int
+) {
+  func run(_ share: Range<Int>) {
+    switch activation {
+    case .silu: ck_silu_multiply(gate + share.lowerBound, up + share.lowerBound, Int32(share.count))
+    case .geluTanh: ck_gelu_multiply(gate + share.lowerBound, up + share.lowerBound, Int32(share.count))
+    }
+  }
+  guard count > 1 << 15 else { return run(0..<count) }
+  Compute.parallel { run(Compute.share(of: count, thread: $0, threads: $1, step: 16)) }
+}
+
+/// x ← cap · tanh(x / cap), `count` values, spread over the pool when there are many; `cap` is positive.
+public func softCap(_ x: UnsafeMutablePointer<Float>, cap: Float, count: Int) {
+  precondition(cap > 0, "a cap is positive")
+  guard count > 1 << 15 else { return ck_soft_cap(x, cap, Int32(count)) }
+  Compute.parallel {
+    let share = Compute.share(of: count, thread: $0, threads: $1, step: 16)
+    ck_soft_cap(x + share.lowerBound, cap, Int32(share.count))
   }
 }
 
@@ -34,6 +57,11 @@ public func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int
 /// y ← y + scale·x over `count` values.
 public func addScaled(_ scale: Float, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int) {
   ck_axpy(scale, x, y, Int32(count))
+}
+
+/// x ← factor·x over `count` values.
+public func scale(_ x: UnsafeMutablePointer<Float>, by factor: Float, count: Int) {
+  ck_scale(factor, x, Int64(count))
 }
 
 /// How many of `count` values are infinite or not a number.
@@ -84,60 +112,6 @@ public struct RotaryTable: Sendable {
         }
       }
     }
-  }
-}
-
-/// Causal attention of one head: a run of consecutive queries over the keys and values up to each one's position.
-public struct CausalAttention {
-  let queries: UnsafePointer<Float>
-  let queryStride: Int
-  let keys: UnsafePointer<Float>
-  let values: UnsafePointer<Float>
-  let keyStride: Int
-  let firstPosition: Int
-  let d: Int
-
-  /// - Parameters:
-  ///   - queries: rows of `d` values with stride `queryStride`; outputs have the same stride.
-  ///   - keys, values: from position 0 on, rows of `d` values with stride `keyStride`.
-  ///   - firstPosition: the first query's position; it sees positions 0 … firstPosition.
-  public init(
-    queries: UnsafePointer<Float>, queryStride: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
-    keyStride: Int, firstPosition: Int, d: Int
-  ) {
-    self.queries = queries
-    self.queryStride = queryStride
-    self.keys = keys
-    self.values = values
-    self.keyStride = keyStride
-    self.firstPosition = firstPosition
-    self.d = d
-  }
-
-  /// out = softmax(q·Kᵀ/√d) V for `count` queries.
-  /// - Parameter scores: scratch of `count × (firstPosition + count)` values.
-  public func run(count: Int, scores: UnsafeMutablePointer<Float>, into out: UnsafeMutablePointer<Float>) {
-    let scale = 1 / Float(d).squareRoot()
-    if count < 8 {
-      for i in 0..<count {
-        ck_attend(
-          queries + i * queryStride, keys, values, Int32(keyStride), Int32(firstPosition + i + 1), Int32(d), scale,
-          scores, out + i * queryStride)
-      }
-      return
-    }
-    let length = firstPosition + count
-    gemmOnThisThread(
-      m: count, n: length, k: d, alpha: scale, queries, lda: queryStride, keys, .transposed, ldb: keyStride,
-      into: scores, ldc: length)
-    for i in 0..<count {
-      let row = scores + i * length
-      let visible = firstPosition + i + 1
-      ck_softmax(row, Int32(visible))
-      (row + visible).update(repeating: 0, count: length - visible)
-    }
-    gemmOnThisThread(
-      m: count, n: d, k: length, scores, lda: length, values, ldb: keyStride, into: out, ldc: queryStride)
   }
 }
 

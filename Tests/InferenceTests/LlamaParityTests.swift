@@ -1,4 +1,4 @@
-// Parity of the Llama forward pass with Hugging Face transformers in fp32 on the real model, as a ladder:
+// Parity of the forward pass with Hugging Face transformers in fp32 on the real model, as a ladder:
 // residual stream after blocks 0, 14, 29, then logits, steered logits, greedy tokens.
 
 import Foundation
@@ -10,12 +10,12 @@ import Testing
 
 @Suite(.enabled(if: RealModel.path != nil, RealModel.missing))
 struct LlamaParityTests {
-  let model: Llama
+  let model: Transformer
   let reference: SafetensorsFile
   let ids: [Int32]
 
   init() throws {
-    model = try Llama(gguf: GGUFFile(path: try #require(RealModel.path)))
+    model = try Transformer(gguf: GGUFFile(path: try #require(RealModel.path)))
     reference = try SafetensorsFile(path: fixturePath("smollm2/forward.safetensors"))
     ids = try reference.ints(named: "input_ids").map(Int32.init)
   }

@@ -47,10 +47,66 @@ import Testing
   @Test func siluAgreesWithDoubleAlsoFarOut() {
     let x: [Float] = [-200, -90, -20, -3, -1e-3, 0, 1e-3, 1, 5, 30, 90, 200]
     var gate = x
-    siluMultiply(&gate, [Float](repeating: 2, count: x.count), count: x.count)
+    activateMultiply(.silu, &gate, [Float](repeating: 2, count: x.count), count: x.count)
     for (got, value) in zip(gate, x) {
       let wanted = 2 * Double(value) / (1 + exp(-Double(value)))
       #expect(abs(Double(got) - wanted) <= 2e-6 * abs(wanted) + 1e-30)
+    }
+  }
+
+  @Test func geluAgreesWithDoubleAlsoFarOut() {
+    let x: [Float] = [-200, -20, -6, -3, -0.7, -1e-3, 0, 1e-3, 0.4, 1, 5, 30, 200]
+    var gate = x
+    activateMultiply(.geluTanh, &gate, [Float](repeating: 2, count: x.count), count: x.count)
+    for (got, value) in zip(gate, x) {
+      let v = Double(value)
+      // 1 + tanh u as 2 / (1 + e^(−2u)), which keeps its digits for negative u.
+      let wanted = 2 * v / (1 + exp(-2 * sqrt(2 / Double.pi) * (v + 0.044715 * v * v * v)))
+      #expect(abs(Double(got) - wanted) <= 1e-5 * abs(wanted) + 1e-30)
+    }
+  }
+
+  @Test func softCapAgreesWithDoubleAndKeepsNaN() {
+    let x: [Float] = [-1e30, -400, -60, -19.9, -1, -1e-4, 0, 1e-4, 3, 20.1, 50, 1e9, .infinity]
+    var y = x
+    softCap(&y, cap: 50, count: x.count)
+    for (got, value) in zip(y, x) {
+      let wanted = 50 * tanh(Double(value) / 50)
+      #expect(abs(Double(got) - wanted) <= 5e-7 * abs(wanted))
+    }
+    var nan: [Float] = [.nan, 1]
+    softCap(&nan, cap: 30, count: 2)
+    #expect(nan[0].isNaN && nan[1].isFinite)
+  }
+
+  @Test(arguments: [nil, 1, 3, 8, 100] as [Int?], [nil, 2] as [Float?])
+  func attentionAgreesWithNaiveLoopAndNeverReadsBeforeItsWindow(window: Int?, cap: Float?) {
+    var generator = SplitMix(state: 5)
+    let d = 6
+    for (first, count) in [(0, 1), (0, 5), (7, 3), (0, 8), (5, 8), (3, 40), (90, 17)] {
+      let length = first + count
+      let q = generator.floats(count * d).map { $0 * 3 }
+      var (k, v) = (generator.floats(length * d), generator.floats(length * d))
+      let rule = CausalAttention.Rule(scale: 0.7, cap: cap, window: window)
+      // Whatever lies before the first query's window would spoil every sum that it enters.
+      for i in 0..<max(0, first + 1 - (window ?? length)) * d { (k[i], v[i]) = (.nan, .nan) }
+      var out = [Float](repeating: 0, count: count * d)
+      var scores = [Float](repeating: 0, count: count * length)
+      CausalAttention(
+        queries: q, queryStride: d, keys: k, values: v, keyStride: d, firstPosition: first, d: d, rule: rule
+      ).run(count: count, scores: &scores, into: &out)
+      for i in 0..<count {
+        let seen = max(0, first + i + 1 - (window ?? length))...first + i
+        let weights = seen.map { position -> Double in
+          let score = 0.7 * (0..<d).reduce(0.0) { $0 + Double(q[i * d + $1]) * Double(k[position * d + $1]) }
+          return exp(cap.map { Double($0) * tanh(score / Double($0)) } ?? score)
+        }
+        let total = weights.reduce(0, +)
+        for j in 0..<d {
+          let wanted = zip(seen, weights).reduce(0.0) { $0 + $1.1 / total * Double(v[$1.0 * d + j]) }
+          #expect(abs(Double(out[i * d + j]) - wanted) < 1e-5)
+        }
+      }
     }
   }
 

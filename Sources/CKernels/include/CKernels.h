@@ -85,6 +85,10 @@ void ck_dense_times_bf16(const void *weights, int columns, int r0, int r1, const
 void ck_rms_norm(const float *x, const float *weight, float epsilon, int n, float *out);
 // gate = silu(gate) * up, n values.
 void ck_silu_multiply(float *gate, const float *up, int n);
+// gate = gelu(gate) * up, n values; gelu by its tanh approximation.
+void ck_gelu_multiply(float *gate, const float *up, int n);
+// x = cap tanh(x / cap), n values; cap > 0.
+void ck_soft_cap(float *x, float cap, int n);
 // Rotates one head in place, halves paired: (x[i], x[i + half]) by the angle whose cosine and sine are given, [half].
 void ck_rope_half(float *x, const float *cosine, const float *sine, int half);
 // x = softmax(x) over n values.
@@ -92,12 +96,14 @@ void ck_softmax(float *x, int n);
 float ck_dot(const float *a, const float *b, int n);
 // y += a x.
 void ck_axpy(float a, const float *x, float *y, int n);
+// x *= a.
+void ck_scale(float a, float *x, int64_t n);
 // Number of values that are not finite.
 int64_t ck_count_non_finite(const float *x, int64_t n);
 
 // One query head against a cache: out[d] = softmax(scale q·K^T) V over `length` rows of K and V with row stride ld.
-// scores is scratch of `length`.
-void ck_attend(const float *q, const float *keys, const float *values, int ld, int length, int d, float scale,
+// Where cap > 0 the scores are capped as by ck_soft_cap. scores is scratch of `length`.
+void ck_attend(const float *q, const float *keys, const float *values, int ld, int length, int d, float scale, float cap,
                float *scores, float *out);
 
 // bf16 from fp32, rounding to nearest even; and back.

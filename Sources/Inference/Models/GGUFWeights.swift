@@ -4,28 +4,35 @@
 import Kernels
 
 /// Reads the weights of a model from a GGUF file.
-struct GGUFWeights {
+struct GGUFWeights: ModelWeights {
   let file: GGUFFile
 
-  /// A weight matrix `[rows, columns]` in the file's own precision.
   func matrix(
-    _ name: String, rows: Int, columns: Int, rowOrder: [Int32]? = nil
+    _ name: WeightName, rows: Int, columns: Int, rowOrder: [Int32]?
   ) throws(InferenceError) -> WeightMatrix {
-    let tensor = try checked(name, [columns, rows])
+    let tensor = try checked(name.gguf, [columns, rows])
     return WeightMatrix(
       try weightType(of: tensor), rows: rows, columns: columns, source: tensor.bytes, rowOrder: rowOrder,
       owner: tensor.file)
   }
 
-  /// A vector of `count` values as fp32.
-  func vector(_ name: String, count: Int) throws(InferenceError) -> [Float] {
-    let tensor = try checked(name, [count])
+  func vector(_ name: WeightName, count: Int) throws(InferenceError) -> [Float] {
+    let tensor = try checked(name.gguf, [count])
     let packed = WeightMatrix(try weightType(of: tensor), rows: 1, columns: count, source: tensor.bytes)
     let values = packed.unpacked().values
     guard countNonFinite(values, count: count) == 0 else {
-      throw .tensorNotFinite(path: file.path, tensor: name)
+      throw .tensorNotFinite(path: file.path, tensor: name.gguf)
     }
     return values
+  }
+
+  func refuseTensors(otherThan names: [WeightName], of description: String) throws(InferenceError) {
+    let known = Set(names.map(\.gguf))
+    if let other = file.tensors.first(where: { !known.contains($0.name) }) {
+      throw .unsupported(
+        path: file.path, what: "the tensor", found: InferenceError.excerpt(other.name),
+        supported: "the weights of \(description)")
+    }
   }
 
   private func checked(_ name: String, _ dimensions: [Int]) throws(InferenceError) -> GGUFTensor {
@@ -37,22 +44,17 @@ struct GGUFWeights {
   }
 
   private func weightType(of tensor: GGUFTensor) throws(InferenceError) -> WeightType {
-    switch tensor.type {
-    case .f32: .f32
-    case .f16: .f16
-    case .bf16: .bf16
-    case .q4_0: .q4_0
-    case .q4_1: .q4_1
-    case .q5_0: .q5_0
-    case .q5_1: .q5_1
-    case .q8_0: .q8_0
-    case .q4_K: .q4_K
-    case .q5_K: .q5_K
-    case .q6_K: .q6_K
-    default:
+    guard let type = Self.types[tensor.type] else {
       throw .unsupported(
         path: file.path, what: "tensor \(InferenceError.excerpt(tensor.name)) of type", found: tensor.type.name,
-        supported: "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K weights")
+        supported: "weights of type " + Self.types.keys.map(\.name).sorted().joined(separator: ", "))
     }
+    return type
   }
+
+  /// The types that kernels multiply with.
+  private static let types: [GGMLType: WeightType] = [
+    .f32: .f32, .f16: .f16, .bf16: .bf16, .q4_0: .q4_0, .q4_1: .q4_1, .q5_0: .q5_0, .q5_1: .q5_1, .q8_0: .q8_0,
+    .q4_K: .q4_K, .q5_K: .q5_K, .q6_K: .q6_K,
+  ]
 }

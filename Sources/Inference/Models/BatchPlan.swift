@@ -1,0 +1,49 @@
+// A batch as the forward pass wants it: which rows belong to which segment, and who reaches a block.
+// Refuses: tokens outside of the vocabulary, timelines beyond the context length.
+
+/// The rows of a batch, ordered so that those that end first come last.
+struct BatchPlan {
+  let segments: [Segment]
+  /// Segment indices in row order.
+  let order: [Int]
+  /// Rows of each segment, by segment index.
+  var rows: [Range<Int>]
+  let total: Int
+
+  init(_ segments: [Segment], _ configuration: Transformer.Configuration) throws(InferenceError) {
+    let last = configuration.nLayers - 1
+    for segment in segments {
+      if let bad = segment.tokens.first(where: { $0 < 0 || $0 >= configuration.vocabSize }) {
+        throw .settingInvalid(name: "token id", expected: "0…\(configuration.vocabSize - 1)", found: "\(bad)")
+      }
+      let length = segment.cache.count + segment.tokens.count
+      guard length <= configuration.contextLength else {
+        throw .settingInvalid(
+          name: "text length", expected: "at most \(configuration.contextLength) tokens", found: "\(length)")
+      }
+      precondition(segment.lastLayer == nil || segment.logits == .none, "no logits without the last block")
+      precondition((0...last).contains(segment.lastLayer ?? last), "no such block")
+    }
+    self.segments = segments
+    order = segments.indices.sorted {
+      let (a, b) = (segments[$0].lastLayer ?? last, segments[$1].lastLayer ?? last)
+      return a == b ? $0 < $1 : a > b
+    }
+    rows = [Range<Int>](repeating: 0..<0, count: segments.count)
+    var next = 0
+    for index in order {
+      rows[index] = next..<next + segments[index].tokens.count
+      next += segments[index].tokens.count
+    }
+    total = next
+  }
+
+  /// What reaches a block: row count and the segments' rows.
+  func reaching(_ layer: Int) -> (count: Int, segments: [SegmentRows]) {
+    let here = order.filter { (segments[$0].lastLayer ?? layer) >= layer && !rows[$0].isEmpty }
+    let views = here.map {
+      SegmentRows(segment: $0, stream: segments[$0].stream, rows: rows[$0], firstPosition: segments[$0].cache.count)
+    }
+    return (views.last?.rows.upperBound ?? 0, views)
+  }
+}

@@ -1,0 +1,173 @@
+// How a configuration says which positions a layer sees and how it turns them: rotary bases, their scaling, windows.
+// config.json has had two spellings: `rope_theta` with `rope_scaling`, and `rope_parameters`, since transformers 5 also
+// one object a kind of layer. Both are read to the same.
+// Refuses: scalings without a formula here, rotation of a part of a head, windows that are asked for and not given.
+
+extension ModelKeys {
+  private static let widths = 1...1 << 24
+  private static let thetas = 1e-3...1e15
+  private static let factors = 1e-6...1e6
+
+  /// The rotary embedding of all layers.
+  func rope(_ headDimension: Int) throws(InferenceError) -> Rotary {
+    if case .gguf(let file, let architecture) = source {
+      return try ggufRope(file, architecture, headDimension)
+    }
+    return try rope(try ropeParameters("full_attention"), theta: "rope_theta", absent: 10_000)
+  }
+
+  /// The rotary embeddings of layers that see everything and of those with a window, where the two differ.
+  func globalAndLocalRope(_ headDimension: Int) throws(InferenceError) -> (global: Rotary, local: Rotary) {
+    if case .gguf(let file, let architecture) = source {
+      let local = try number(gguf: "rope.freq_base_swa", in: Self.thetas) ?? 10_000
+      return (try ggufRope(file, architecture, headDimension), Rotary(theta: local))
+    }
+    if let parameters = try nested("rope_parameters"), parameters.json("full_attention") == nil,
+      parameters.json("sliding_attention") == nil
+    {
+      throw outside("rope_parameters", expected: "full_attention and sliding_attention", found: "one for all layers")
+    }
+    return (
+      try rope(try ropeParameters("full_attention"), theta: "rope_theta", absent: 1_000_000),
+      try rope(
+        try nested("rope_parameters")?.nested("sliding_attention"), theta: "rope_local_base_freq", absent: 10_000)
+    )
+  }
+
+  /// The object of rotary parameters of a kind of layers, under the new key or the old one.
+  private func ropeParameters(_ layers: String) throws(InferenceError) -> ModelKeys? {
+    guard let parameters = try nested("rope_parameters") else { return try nested("rope_scaling") }
+    return try parameters.nested(layers) ?? parameters
+  }
+
+  /// What one object of rotary parameters says.
+  private func rope(_ parameters: ModelKeys?, theta key: String, absent: Double) throws(InferenceError) -> Rotary {
+    let inside = try parameters?.number(json: "rope_theta", in: Self.thetas)
+    let beside = try number(json: key, in: Self.thetas)
+    for keys in [self, parameters] {
+      guard let part = try keys?.number(json: "partial_rotary_factor", in: 0...1), part != 1 else { continue }
+      throw .unsupported(
+        path: path, what: "partial_rotary_factor", found: "\(part)", supported: "rotary positions over whole heads")
+    }
+    var rope = Rotary(theta: inside ?? beside ?? absent)
+    guard let parameters else { return rope }
+    func needed(_ key: String, _ range: ClosedRange<Double>) throws(InferenceError) -> Double {
+      try parameters.neededNumber(gguf: key, json: key, in: range)
+    }
+    let older = try parameters.text("type") ?? "default"
+    switch try parameters.text("rope_type") ?? older {
+    case "default": break
+    case "linear": rope.scaling = .linear(factor: try needed("factor", Self.factors))
+    case "llama3":
+      let low = try needed("low_freq_factor", Self.factors)
+      let high = try needed("high_freq_factor", Self.factors)
+      guard high > low else {
+        throw outside("high_freq_factor", expected: "above low_freq_factor, \(low)", found: "\(high)")
+      }
+      let trained = try neededInt(gguf: "context_length", json: "max_position_embeddings", in: Self.widths)
+      let context = try parameters.int(json: "original_max_position_embeddings", in: Self.widths) ?? trained
+      rope.scaling = .llama3(
+        factor: try needed("factor", Self.factors), lowFrequency: low, highFrequency: high,
+        originalContext: Double(context))
+    case let other:
+      throw .unsupported(
+        path: path, what: "rope_type", found: InferenceError.excerpt(other), supported: "default, linear or llama3")
+    }
+    return rope
+  }
+
+  private func ggufRope(
+    _ file: GGUFFile, _ architecture: String, _ headDimension: Int
+  ) throws(InferenceError) -> Rotary {
+    if let rotated = try int(gguf: "rope.dimension_count", in: 1...1 << 12), rotated != headDimension {
+      throw .unsupported(
+        path: path, what: "rotary positions over", found: "\(rotated) of \(headDimension) dimensions",
+        supported: "all of a head's")
+    }
+    var rope = Rotary(theta: try number(gguf: "rope.freq_base", in: Self.thetas) ?? 10_000)
+    if file.hasTensor(named: WeightName.ropeDivisors.gguf) {
+      let divisors = try GGUFWeights(file: file).vector(.ropeDivisors, count: headDimension / 2)
+      guard divisors.allSatisfy({ $0 > 0 }) else {
+        throw outside(WeightName.ropeDivisors.gguf, expected: "positive numbers", found: "another")
+      }
+      rope.scaling = .divisors(divisors)
+    }
+    let scaling = "\(architecture).rope.scaling.type"
+    guard file.contains(scaling) else { return rope }
+    switch try file.string(scaling) {
+    case "none": break
+    case "linear" where rope.scaling == .none:
+      let factor = try neededNumber(gguf: "rope.scaling.factor", json: "factor", in: Self.factors)
+      rope.scaling = .linear(factor: factor)
+    case let other:
+      throw .unsupported(
+        path: path, what: "rope scaling", found: InferenceError.excerpt(other), supported: "none or linear scaling")
+    }
+    return rope
+  }
+}
+
+extension ModelKeys {
+  /// Gemma's windows: every `pattern`-th layer sees everything.
+  func windows(_ nLayers: Int, pattern usual: Int) throws(InferenceError) -> [Int?] {
+    let local: [Bool]
+    if let listed = try listedWindows(nLayers) {
+      local = listed
+    } else {
+      let saved =
+        try int(gguf: "attention.sliding_window_pattern", json: "_sliding_window_pattern", in: 1...1 << 12) ?? usual
+      let pattern = try int(json: "sliding_window_pattern", in: 1...1 << 12) ?? saved
+      local = (0..<nLayers).map { ($0 + 1) % pattern != 0 }
+    }
+    guard local.contains(true) else { return local.map { _ in nil } }
+    let window = try neededInt(gguf: "attention.sliding_window", json: "sliding_window", in: Self.widths)
+    return local.map { $0 ? window : nil }
+  }
+
+  /// Qwen's windows: none, unless config.json switches them on, for the layers that it lists or those from
+  /// `max_window_layers` on.
+  func windowsOfUpperLayers(_ nLayers: Int) throws(InferenceError) -> [Int?] {
+    let none = [Int?](repeating: nil, count: nLayers)
+    if isGGUF { return none }
+    let listed = try listedWindows(nLayers)
+    guard try isOn("use_sliding_window") else {
+      if listed?.contains(true) == true {
+        throw outside("layer_types", expected: "full_attention without use_sliding_window", found: "sliding_attention")
+      }
+      return none
+    }
+    let first = try int(json: "max_window_layers", in: 0...1 << 24) ?? 28
+    let local = listed ?? (0..<nLayers).map { $0 >= first }
+    guard local.contains(true) else { return none }
+    let window = try neededInt(gguf: "attention.sliding_window", json: "sliding_window", in: Self.widths)
+    return local.map { $0 ? window : nil }
+  }
+
+  /// Whether each layer has a window, where the file lists them.
+  private func listedWindows(_ nLayers: Int) throws(InferenceError) -> [Bool]? {
+    if case .gguf(let file, let architecture) = source {
+      let key = "\(architecture).attention.sliding_window_pattern"
+      // An integer under this key is a period, an array of booleans the list itself.
+      guard let list = try? file.bools(key) else { return nil }
+      guard list.count == nLayers else {
+        throw outside(key, expected: "\(nLayers) entries, one a layer", found: "\(list.count)")
+      }
+      return list
+    }
+    guard let value = json("layer_types") else { return nil }
+    guard case .array(let types) = value, types.count == nLayers else {
+      throw outside("layer_types", expected: "a list of \(nLayers), one a layer", found: value.kind)
+    }
+    var local: [Bool] = []
+    for type in types {
+      switch type {
+      case .string("sliding_attention"): local.append(true)
+      case .string("full_attention"): local.append(false)
+      default:
+        throw .unsupported(
+          path: path, what: "layer_types with", found: type.kind, supported: "full_attention or sliding_attention")
+      }
+    }
+    return local
+  }
+}

@@ -1,0 +1,133 @@
+// A model's configuration under the keys of either format: GGUF metadata or config.json.
+// Owns: looking a number up and saying which key of which file is missing, mistyped or out of range.
+// A JSON null is an absent key, as the reference implementations have it.
+
+/// The keys that describe a model.
+struct ModelKeys {
+  enum Source {
+    /// Keys begin with the architecture.
+    case gguf(GGUFFile, architecture: String)
+    /// An object of config.json, and what to take where a key is absent.
+    case json([String: JSONValue], defaults: [String: Double])
+  }
+
+  let path: String
+  let source: Source
+
+  var isGGUF: Bool { if case .gguf = source { true } else { false } }
+
+  /// A number that may be absent. A format whose name is not given has none.
+  func number(
+    gguf: String? = nil, json: String? = nil, in range: ClosedRange<Double>
+  ) throws(InferenceError) -> Double? {
+    let (key, found): (String, Double?)
+    switch source {
+    case .gguf(let file, let architecture):
+      guard let gguf else { return nil }
+      key = "\(architecture).\(gguf)"
+      found = file.contains(key) ? try file.float(key) : nil
+    case .json(let members, let defaults):
+      guard let json else { return nil }
+      key = json
+      found = try number(members[json], key: key) ?? defaults[json]
+    }
+    guard let value = found else { return nil }
+    try check(value, key: key, in: range)
+    return value
+  }
+
+  /// A number that must be there.
+  func neededNumber(gguf: String, json: String, in range: ClosedRange<Double>) throws(InferenceError) -> Double {
+    guard let value = try number(gguf: gguf, json: json, in: range) else { throw missing(gguf: gguf, json: json) }
+    return value
+  }
+
+  /// An integer that may be absent.
+  func int(gguf: String? = nil, json: String? = nil, in range: ClosedRange<Int>) throws(InferenceError) -> Int? {
+    let bounds = Double(range.lowerBound)...Double(range.upperBound)
+    guard let value = try number(gguf: gguf, json: json, in: bounds) else { return nil }
+    guard let whole = Int(exactly: value) else {
+      throw outside(name(gguf: gguf ?? "", json: json ?? ""), expected: "an integer", found: "\(value)")
+    }
+    return whole
+  }
+
+  /// An integer that must be there.
+  func neededInt(gguf: String, json: String, in range: ClosedRange<Int>) throws(InferenceError) -> Int {
+    guard let value = try int(gguf: gguf, json: json, in: range) else { throw missing(gguf: gguf, json: json) }
+    return value
+  }
+
+  /// A value of config.json; nil where it is absent or null, and for GGUF.
+  func json(_ key: String) -> JSONValue? {
+    guard case .json(let members, _) = source, let value = members[key], value != .null else { return nil }
+    return value
+  }
+
+  /// A switch of config.json, off where it is absent.
+  func isOn(_ key: String) throws(InferenceError) -> Bool {
+    switch json(key) {
+    case nil: return false
+    case .bool(let value)?: return value
+    case let other?: throw outside(key, expected: "true or false", found: other.kind)
+    }
+  }
+
+  /// A text of config.json.
+  func text(_ key: String) throws(InferenceError) -> String? {
+    switch json(key) {
+    case nil: return nil
+    case .string(let value)?: return value
+    case let other?: throw outside(key, expected: "a string", found: other.kind)
+    }
+  }
+
+  /// An object of config.json, whose numbers are read like the document's own.
+  func nested(_ key: String) throws(InferenceError) -> ModelKeys? {
+    switch json(key) {
+    case nil: return nil
+    case .object(let members)?: return ModelKeys(path: path, source: .json(members, defaults: [:]))
+    case let other?: throw outside(key, expected: "an object", found: other.kind)
+    }
+  }
+
+  func refuse(true key: String, supported: String) throws(InferenceError) {
+    if try isOn(key) { throw .unsupported(path: path, what: key, found: "true", supported: supported) }
+  }
+
+  func refuse(number key: String, supported: String) throws(InferenceError) {
+    guard let value = json(key) else { return }
+    throw .unsupported(path: path, what: key, found: value.kind, supported: supported)
+  }
+
+  /// A key's full name in the format at hand.
+  func name(gguf: String, json: String) -> String {
+    switch source {
+    case .gguf(_, let architecture): "\(architecture).\(gguf)"
+    case .json: json
+    }
+  }
+
+  func missing(gguf: String, json: String) -> InferenceError {
+    .keyMissing(path: path, key: name(gguf: gguf, json: json))
+  }
+
+  func outside(_ key: String, expected: String, found: String) -> InferenceError {
+    .typeMismatch(path: path, key: key, expected: expected, found: found)
+  }
+
+  private func number(_ value: JSONValue?, key: String) throws(InferenceError) -> Double? {
+    switch value {
+    case nil, .null?: return nil
+    case .number(let number)?: return number
+    case let other?: throw outside(key, expected: "a number", found: other.kind)
+    }
+  }
+
+  private func check(_ value: Double, key: String, in range: ClosedRange<Double>) throws(InferenceError) {
+    guard range.contains(value) else {
+      func short(_ bound: Double) -> String { Int(exactly: bound).map { "\($0)" } ?? "\(bound)" }
+      throw outside(key, expected: "\(short(range.lowerBound))…\(short(range.upperBound))", found: short(value))
+    }
+  }
+}

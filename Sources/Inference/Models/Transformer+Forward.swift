@@ -1,0 +1,184 @@
+// The forward pass of all families, top to bottom, over a batch of segments. Rows of segments that end early come last
+// and drop out after their last block; rows with an adapter get its low-rank change added to the shared weights' product.
+
+import Kernels
+
+extension Transformer {
+  /// Runs a batch and extends each segment's cache by its tokens.
+  /// - Returns: for each segment its logits `[n, V]`, n = 0, 1 or its tokens as asked for.
+  /// - Throws: `InferenceError.settingInvalid` for an unknown token or a timeline beyond the context length,
+  ///   `notFinite` with the block where a value first overflows, and whatever a hook throws. The caches then hold
+  ///   what they held before.
+  public func forward(_ segments: [Segment], hooks: Hooks = Hooks()) throws(InferenceError) -> [Matrix] {
+    let plan = try BatchPlan(segments, configuration)
+    var pass = ForwardPass(model: self, plan: plan, hooks: hooks)
+    let logits = try pass.run()
+    for segment in segments { segment.cache.advance(segment.tokens.count) }
+    return logits
+  }
+
+  /// Logits `[n, V]` of directions `[n, d]`: of the final norm only its weight is applied, as a direction's length means
+  /// nothing; for the same reason logits are not capped.
+  public func unembed(_ rows: Matrix) -> Matrix {
+    let d = configuration.dModel
+    precondition(rows.columns == d, "rows of width \(rows.columns), model of \(d)")
+    var input = rows
+    input.values.withUnsafeMutableBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { return }
+      for row in 0..<rows.rows { for i in 0..<d { base[row * d + i] *= finalNorm[i] } }
+    }
+    var logits = Matrix(rows: rows.rows, columns: configuration.vocabSize)
+    unembedding.multiply(input.values, count: rows.rows, into: &logits.values, precision: .exact)
+    return logits
+  }
+}
+
+/// One pass of a model over a batch.
+struct ForwardPass {
+  let model: Transformer
+  let plan: BatchPlan
+  let hooks: Hooks
+  /// Rotary tables of layers that see everything, and of those with a window.
+  var globalRope: RotaryTable
+  var localRope: RotaryTable?
+
+  init(model: Transformer, plan: BatchPlan, hooks: Hooks) {
+    self.model = model
+    self.plan = plan
+    self.hooks = hooks
+    let c = model.configuration.headDimension
+    func table(_ rope: Rotary) -> RotaryTable {
+      RotaryTable(inverseFrequencies: rope.inverseFrequencies(headDimension: c))
+    }
+    globalRope = table(model.configuration.rope)
+    localRope = model.configuration.localRope.map(table)
+  }
+
+  mutating func run() throws(InferenceError) -> [Matrix] {
+    let config = model.configuration
+    let (T, d, c) = (plan.total, config.dModel, config.headDimension)
+    let (queryWidth, keyValueWidth) = (config.nHeads * c, config.nKeyValueHeads * c)
+    let scratch = Activations(T * (3 * d + 2 * queryWidth + 2 * keyValueWidth + 2 * config.dMLP))
+    let x = scratch.values
+    let normed = x + T * d
+    let out = normed + T * d
+    let q = out + T * d
+    let attended = q + T * queryWidth
+    let k = attended + T * queryWidth
+    let v = k + T * keyValueWidth
+    let gate = v + T * keyValueWidth
+    let up = gate + T * config.dMLP
+
+    for segment in plan.segments { segment.cache.reserve(segment.tokens.count) }
+    let ends = plan.segments.map { $0.cache.count + $0.tokens.count }
+    let positions = (plan.segments.map(\.cache.count).min() ?? 0)..<(ends.max() ?? 0)
+    globalRope.cover(positions)
+    localRope?.cover(positions)
+    for (index, segment) in plan.segments.enumerated() {
+      for (offset, token) in segment.tokens.enumerated() {
+        model.embedding.unpackRow(Int(token), into: x + (plan.rows[index].lowerBound + offset) * d)
+      }
+    }
+    if config.embeddingScale != 1 { scale(x, by: config.embeddingScale, count: T * d) }
+
+    for layer in 0..<config.nLayers {
+      let (count, rows) = plan.reaching(layer)
+      guard count > 0 else { break }
+      let block = model.blocks[layer]
+      try hooks.visit(x, d: d, layer, .residPre, rows)
+
+      rmsNorm(x, count: count, d: d, weight: block.attentionNorm, epsilon: config.normEpsilon, into: normed)
+      project(layer, [(.q, q), (.k, k), (.v, v)], normed, rows, count)
+      if let queryNorm = block.queryNorm, let keyNorm = block.keyNorm {
+        rmsNorm(q, count: count * config.nHeads, d: c, weight: queryNorm, epsilon: config.normEpsilon, into: q)
+        rmsNorm(k, count: count * config.nKeyValueHeads, d: c, weight: keyNorm, epsilon: config.normEpsilon, into: k)
+      }
+      store(layer, rows, q: q, k: k, v: v)
+      attend(layer, rows, q: q, into: attended)
+      project(layer, [(.o, out)], attended, rows, count)
+      if let norm = block.postAttentionNorm {
+        rmsNorm(out, count: count, d: d, weight: norm, epsilon: config.normEpsilon, into: out)
+      }
+      try hooks.visit(out, d: d, layer, .attnOut, rows)
+      addScaled(1, out, to: x, count: count * d)
+      try hooks.visit(x, d: d, layer, .residMid, rows)
+
+      rmsNorm(x, count: count, d: d, weight: block.mlpNorm, epsilon: config.normEpsilon, into: normed)
+      project(layer, [(.gate, gate), (.up, up)], normed, rows, count)
+      activateMultiply(config.activation, gate, up, count: count * config.dMLP)
+      project(layer, [(.down, out)], gate, rows, count)
+      if let norm = block.postMLPNorm {
+        rmsNorm(out, count: count, d: d, weight: norm, epsilon: config.normEpsilon, into: out)
+      }
+      try hooks.visit(out, d: d, layer, .mlpOut, rows)
+      addScaled(1, out, to: x, count: count * d)
+      try hooks.visit(x, d: d, layer, .residPost, rows)
+      guard countNonFinite(x, count: count * d) == 0 else {
+        throw .notFinite(what: "the residual stream", place: "block \(layer)")
+      }
+    }
+    return try logits(x, scratch: normed)
+  }
+
+  /// y = x·Wᵀ + b for all rows and each of some projections, plus the adapter's change for the rows that have one.
+  private func project(
+    _ layer: Int, _ projections: [(Projection, UnsafeMutablePointer<Float>)], _ x: UnsafePointer<Float>,
+    _ rows: [SegmentRows], _ count: Int
+  ) {
+    let block = model.blocks[layer]
+    let products = projections.map { projection, y in
+      guard let weights = block.weights[projection] else { preconditionFailure("no \(projection)") }
+      return Product(weights, into: y)
+    }
+    Product.run(products, x, count: count, precision: model.precision)
+    for (projection, y) in projections {
+      guard let bias = block.biases[projection] else { continue }
+      for row in 0..<count { addScaled(1, bias, to: y + row * bias.count, count: bias.count) }
+    }
+    var index = 0
+    while index < rows.count {
+      // Adjacent segments with the same adapter are one product.
+      let adapter = plan.segments[rows[index].segment].adapter
+      var end = index + 1
+      while end < rows.count, plan.segments[rows[end].segment].adapter === adapter { end += 1 }
+      let span = rows[index].rows.lowerBound..<rows[end - 1].rows.upperBound
+      adapter?.add(layer, projections, x, rows: span)
+      index = end
+    }
+  }
+
+  /// Final norm and unembedding of the rows whose logits are wanted.
+  private func logits(_ x: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>) throws(InferenceError)
+    -> [Matrix]
+  {
+    let config = model.configuration
+    let d = config.dModel
+    let wanted: [Range<Int>] = plan.segments.indices.map { index in
+      let rows = plan.rows[index]
+      return switch plan.segments[index].logits {
+      case .none: rows.upperBound..<rows.upperBound
+      case .last: max(rows.lowerBound, rows.upperBound - 1)..<rows.upperBound
+      case .all: rows
+      }
+    }
+    var count = 0
+    for row in wanted.joined() {
+      rmsNorm(
+        x + row * d, count: 1, d: d, weight: model.finalNorm, epsilon: config.normEpsilon, into: scratch + count * d)
+      count += 1
+    }
+    guard count > 0 else { return wanted.map { _ in Matrix(rows: 0, columns: config.vocabSize) } }
+    var all = [Float](repeating: 0, count: count * config.vocabSize)
+    model.unembedding.multiply(scratch, count: count, into: &all, precision: model.precision)
+    guard countNonFinite(all, count: all.count) == 0 else {
+      throw .notFinite(what: "the logits", place: "the unembedding")
+    }
+    if let cap = config.logitCap { softCap(&all, cap: cap, count: all.count) }
+    var next = 0
+    return wanted.map { rows in
+      defer { next += rows.count * config.vocabSize }
+      return Matrix(
+        rows: rows.count, columns: config.vocabSize, values: Array(all[next..<next + rows.count * config.vocabSize]))
+    }
+  }
+}

@@ -1,0 +1,115 @@
+// A decoder-only transformer of any family in this folder: RMSNorm, rotary positions, grouped-query attention, gated MLP.
+// Owns: the weights; `Transformer+Forward` computes with them. Knows nothing of interpretability but the hook sites it
+// visits. What families do otherwise stands in `Configuration`, not in branches by family.
+//
+// Shape letters: T rows (tokens of all segments), d residual width, H query heads, K key–value heads, c head width.
+
+import Kernels
+
+/// A model, immutable once loaded; timelines live in `KVCache`.
+public final class Transformer: Sendable {
+  struct Block: Sendable {
+    let attentionNorm: [Float]
+    let mlpNorm: [Float]
+    /// Norms of what attention and MLP give, where the family has them.
+    let postAttentionNorm: [Float]?
+    let postMLPNorm: [Float]?
+    /// Norms `[c]` of each head's query and key, where the family has them.
+    let queryNorm: [Float]?
+    let keyNorm: [Float]?
+    let weights: [Projection: WeightMatrix]
+    let biases: [Projection: [Float]]
+  }
+
+  /// The family's name.
+  public let family: String
+  /// How products with the weights are computed.
+  public let precision: Precision
+  public let configuration: Configuration
+  let blocks: [Block]
+  let embedding: WeightMatrix
+  /// Final norm's weight `[d]`.
+  let finalNorm: [Float]
+  /// Unembedding `[V, d]`; the embedding itself where the two are tied.
+  let unembedding: WeightMatrix
+
+  /// Loads the weights of a GGUF file.
+  /// - Throws: `InferenceError` naming file and tensor where something is missing, mis-shaped or unsupported.
+  public convenience init(gguf file: GGUFFile, precision: Precision = .exact) throws(InferenceError) {
+    let family = try ModelFamily.of(file)
+    let keys = ModelKeys(path: file.path, source: .gguf(file, architecture: family.architecture))
+    try self.init(
+      family, Configuration(keys, family: family), GGUFWeights(file: file),
+      interleavedHalves: family.interleavesHalvesInGGUF, normOffset: 0, precision: precision)
+  }
+
+  /// Reads all weights.
+  /// - Parameters:
+  ///   - interleavedHalves: whether each head's rows of q and k alternate between its halves.
+  ///   - normOffset: what is added to the norms' weights.
+  init(
+    _ family: ModelFamily, _ configuration: Configuration, _ source: any ModelWeights, interleavedHalves: Bool,
+    normOffset: Float, precision: Precision
+  ) throws(InferenceError) {
+    try source.refuseTensors(
+      otherThan: configuration.weightNames, of: "a plain \(family.name) of \(configuration.nLayers) blocks")
+    let (d, c) = (configuration.dModel, configuration.headDimension)
+    func norm(_ name: WeightName, _ count: Int) throws(InferenceError) -> [Float] {
+      let weight = try source.vector(name, count: count)
+      return normOffset == 0 ? weight : weight.map { $0 + normOffset }
+    }
+    func norm(_ layer: Int, _ part: BlockWeight, _ count: Int, if exists: Bool) throws(InferenceError) -> [Float]? {
+      exists ? try norm(.block(layer, part), count) : nil
+    }
+    func order(_ projection: Projection) -> [Int32]? {
+      guard interleavedHalves, projection == .q || projection == .k else { return nil }
+      return Transformer.halfSplitOrder(rows: configuration.shape(of: projection).rows, headDimension: c)
+    }
+    var blocks: [Block] = []
+    for layer in 0..<configuration.nLayers {
+      var weights: [Projection: WeightMatrix] = [:]
+      var biases: [Projection: [Float]] = [:]
+      for projection in Projection.allCases {
+        let (rows, columns) = configuration.shape(of: projection)
+        let order = order(projection)
+        weights[projection] = try source.matrix(
+          .block(layer, .matrix(projection)), rows: rows, columns: columns, rowOrder: order)
+        guard configuration.biases.contains(projection) else { continue }
+        let bias = try source.vector(.block(layer, .bias(projection)), count: rows)
+        biases[projection] = order.map { $0.map { bias[Int($0)] } } ?? bias
+      }
+      let (headNorms, postNorms) = (configuration.hasHeadNorms, configuration.hasPostNorms)
+      blocks.append(
+        Block(
+          attentionNorm: try norm(.block(layer, .attentionNorm), d), mlpNorm: try norm(.block(layer, .mlpNorm), d),
+          postAttentionNorm: try norm(layer, .postAttentionNorm, d, if: postNorms),
+          postMLPNorm: try norm(layer, .postMLPNorm, d, if: postNorms),
+          queryNorm: try norm(layer, .queryNorm, c, if: headNorms),
+          keyNorm: try norm(layer, .keyNorm, c, if: headNorms), weights: weights, biases: biases))
+    }
+    self.family = family.name
+    self.precision = precision
+    self.configuration = configuration
+    self.blocks = blocks
+    embedding = try source.matrix(.embedding, rows: configuration.vocabSize, columns: d, rowOrder: nil)
+    finalNorm = try norm(.finalNorm, d)
+    unembedding =
+      configuration.tiesEmbeddings
+      ? embedding : try source.matrix(.unembedding, rows: configuration.vocabSize, columns: d, rowOrder: nil)
+  }
+
+  /// GGUF interleaves each head's halves in q and k of some families (row 2 i + s is dimension s·c/2 + i); undone at
+  /// load, so that rotation, adapters and everything else use Hugging Face's order.
+  private static func halfSplitOrder(rows: Int, headDimension c: Int) -> [Int32] {
+    (0..<rows).map { row in
+      let (head, dimension) = (row / c, row % c)
+      let (half, i) = (dimension / (c / 2), dimension % (c / 2))
+      return Int32(head * c + 2 * i + half)
+    }
+  }
+
+  /// A new, empty timeline.
+  public func makeCache() -> KVCache {
+    KVCache(layers: configuration.nLayers, width: configuration.nKeyValueHeads * configuration.headDimension)
+  }
+}
