@@ -27,7 +27,7 @@ public final class Engine: Sendable {
     // Embeddings may be padded beyond the tokenizer's ids, never the other way round.
     guard tokenizer.vocabularySize <= model.configuration.vocabSize else {
       throw .shapeMismatch(
-        path: path, tensor: "of the embedding",
+        path: path, tensor: "of token embeddings",
         expected: [tokenizer.vocabularySize, model.configuration.dModel],
         found: [model.configuration.vocabSize, model.configuration.dModel])
     }

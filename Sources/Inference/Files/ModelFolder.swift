@@ -52,13 +52,16 @@ struct ModelFolder: Sendable {
     guard !map.weight_map.isEmpty else {
       throw .fileMalformed(path: path, place: "weight_map", expected: "at least one tensor", found: "none")
     }
-    var shards: [SafetensorsFile] = []
-    for name in Set(map.weight_map.values).sorted() {
+    let names = Set(map.weight_map.values).sorted()
+    for name in names {
       guard name.hasSuffix(".safetensors"), !name.hasPrefix("."), !name.contains("/"), !name.contains("\0") else {
         throw .fileMalformed(
           path: path, place: "weight_map", expected: "names of safetensors files in the same folder",
           found: InferenceError.excerpt(name))
       }
+    }
+    var shards: [SafetensorsFile] = []
+    for name in names {
       let shard = try SafetensorsFile(path: folder + "/" + name)
       for tensor in shard.tensors where map.weight_map[tensor.name] != name {
         throw .fileMalformed(
