@@ -58,6 +58,12 @@ public final class Adapter: Sendable {
     }
   }
 
+  /// Reads a PEFT directory for a loaded model.
+  /// - Throws: as `init(path:layers:shape:)`.
+  public convenience init(path: String, for model: Transformer) throws(InferenceError) {
+    try self.init(path: path, layers: model.configuration.nLayers) { model.configuration.shape(of: $0) }
+  }
+
   /// Reads a PEFT directory for a model.
   /// - Parameters:
   ///   - path: the directory that holds adapter_config.json and adapter_model.safetensors.

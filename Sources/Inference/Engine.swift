@@ -1,4 +1,4 @@
-// A loaded model pair: weights, tokenizer and chat template of one file, and the adapter that makes base into chat.
+// A loaded model pair: weights, tokenizer and chat template of one file or folder, and the adapter that makes base into chat.
 // Owns: loading and the identity of what was loaded. Immutable; timelines live in `KVCache` and `Decoding`.
 
 import Kernels
@@ -11,39 +11,40 @@ public final class Engine: Sendable {
   public let chatTemplate: ChatTemplate?
   /// What fine-tuning changed; nil when only one model was loaded.
   public let adapter: Adapter?
-  /// The GGUF file.
+  /// The GGUF file or Hugging Face folder.
   public let modelPath: String
-  private let file: GGUFFile
 
   /// Loads a model and, on top of it, an adapter.
   /// - Parameters:
-  ///   - model: a GGUF file.
+  ///   - model: a GGUF file or a Hugging Face folder.
   ///   - adapter: a directory in PEFT's format.
+  ///   - precision: how products with the weights are computed, for all streams alike.
   /// - Throws: `InferenceError` naming the file and what is wrong with it.
-  public init(model path: String, adapter adapterPath: String? = nil) throws(InferenceError) {
-    file = try GGUFFile(path: path)
+  public init(
+    model path: String, adapter adapterPath: String? = nil, precision: Precision = .exact
+  ) throws(InferenceError) {
+    let source = try ModelSource(path: path)
     modelPath = path
-    let model = try Transformer(gguf: file)
-    tokenizer = try Tokenizer(gguf: file)
-    guard tokenizer.vocabularySize == model.configuration.vocabSize else {
+    let model = try source.transformer(precision: precision)
+    tokenizer = try source.tokenizer()
+    // Embeddings may be padded beyond the tokenizer's ids, never the other way round.
+    guard tokenizer.vocabularySize <= model.configuration.vocabSize else {
       throw .shapeMismatch(
-        path: path, tensor: "token_embd.weight",
+        path: path, tensor: "of token embeddings",
         expected: [tokenizer.vocabularySize, model.configuration.dModel],
         found: [model.configuration.vocabSize, model.configuration.dModel])
     }
-    chatTemplate = file.contains("tokenizer.chat_template") ? try ChatTemplate(gguf: file) : nil
+    chatTemplate = try source.chatTemplate()
     if let adapterPath {
-      adapter = try Adapter(path: adapterPath, layers: model.configuration.nLayers) {
-        model.configuration.shape(of: $0)
-      }
+      adapter = try Adapter(path: adapterPath, for: model)
     } else {
       adapter = nil
     }
     self.model = model
   }
 
-  /// SHA-256 of the model file; reads all of it.
-  public func modelSHA256() throws(InferenceError) -> String { try MappedFile(path: modelPath).sha256() }
+  /// SHA-256 of the model, see `ModelSource.sha256(path:)`; reads all of it.
+  public func modelSHA256() throws(InferenceError) -> String { try ModelSource.sha256(path: modelPath) }
 
   /// A prompt as tokens: one user message in the chat template with the assistant's turn opened, or raw text.
   /// - Throws: `InferenceError.unsupported` where a chat prompt is asked of a model without a template.

@@ -12,8 +12,9 @@ public enum TinyModel {
   static let (heads, keyValueHeads, dMLP) = (4, 2, 64)
 
   /// Writes the model.
+  /// - Parameter padding: rows of the embedding beyond the tokenizer's ids; negative for too few.
   /// - Returns: the file's path.
-  public static func writeGGUF(in folder: TemporaryFolder, seed: UInt64 = 1) throws -> String {
+  public static func writeGGUF(in folder: TemporaryFolder, seed: UInt64 = 1, padding: Int = 0) throws -> String {
     var builder = GGUFBuilder()
     let words = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] + byteWords
     builder.metadata = [
@@ -43,7 +44,7 @@ public enum TinyModel {
       while builder.data.count % 32 != 0 { builder.data.append(0) }
     }
     let keyValueWidth = dModel / heads * keyValueHeads
-    add("token_embd.weight", dModel, vocabSize)
+    add("token_embd.weight", dModel, vocabSize + padding)
     for layer in 0..<nLayers {
       let stem = "blk.\(layer)."
       add(stem + "attn_norm.weight", dModel, value: 1)

@@ -50,3 +50,16 @@ public final class MappedFile: Sendable {
 func systemReason(_ code: Int32 = errno) -> String {
   String(cString: strerror(code))
 }
+
+extension MappedFile {
+  /// Whether something other than a folder is at `path`, links followed.
+  static func exists(_ path: String) -> Bool { kind(path).map { $0 != S_IFDIR } ?? false }
+
+  /// Whether a folder is at `path`, links followed.
+  static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
+
+  private static func kind(_ path: String) -> mode_t? {
+    var status = stat()
+    return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+  }
+}

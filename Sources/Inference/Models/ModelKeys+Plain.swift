@@ -20,6 +20,12 @@ extension Transformer.Configuration {
         expected: "a multiple of the key–value heads",
         found: "\(nHeads) heads for \(nKeyValueHeads) key–value heads")
     }
+    guard nHeads * headDimension <= 1 << 17 else {
+      throw keys.outside(
+        keys.name(gguf: "attention.head_count", json: "num_attention_heads"),
+        expected: "at most 2^17 values in all heads",
+        found: "\(nHeads) heads of \(headDimension)")
+    }
     vocabSize = try keys.vocabSize()
     contextLength = try keys.neededInt(gguf: "context_length", json: "max_position_embeddings", in: 1...1 << 24)
     normEpsilon = Float(try keys.normEpsilon())

@@ -43,6 +43,26 @@ public final class Transformer: Sendable {
       interleavedHalves: family.interleavesHalvesInGGUF, normOffset: 0, precision: precision)
   }
 
+  /// Loads the weights of a Hugging Face folder.
+  convenience init(folder: ModelFolder, precision: Precision) throws(InferenceError) {
+    let root = ModelKeys(
+      path: folder.configurationPath, source: .json(folder.configuration, defaults: [:]))
+    guard let modelType = try root.text("model_type") else {
+      throw .keyMissing(path: root.path, key: "model_type")
+    }
+    let family = try ModelFamily.of(modelType: modelType, path: root.path)
+    // A model that also sees pictures keeps the text model's configuration in an object of its own.
+    var members = folder.configuration
+    if case .object(let inner)? = root.json("text_config") {
+      members = inner.merging(members.filter { $0.key == "tie_word_embeddings" }) { inner, _ in inner }
+    }
+    let keys = ModelKeys(path: root.path, source: .json(members, defaults: family.defaults))
+    let configuration = try Configuration(keys, family: family)
+    try self.init(
+      family, configuration, SafetensorsWeights(folder: folder, configuration: configuration),
+      interleavedHalves: false, normOffset: family.normOffset, precision: precision)
+  }
+
   /// Reads all weights.
   /// - Parameters:
   ///   - interleavedHalves: whether each head's rows of q and k alternate between its halves.

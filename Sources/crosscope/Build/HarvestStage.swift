@@ -16,7 +16,7 @@ struct HarvestStage {
   /// Says what the activations depend on; another identity makes them anew.
   private func identity() throws -> String {
     var parts = [
-      "format 2", try MappedFile(path: paths.model).sha256(), try Adapter.sha256(folder: paths.adapter),
+      "format 2", try ModelSource.sha256(path: paths.model), try Adapter.sha256(folder: paths.adapter),
       "\(build.layer)", "\(build.tokens_per_text)", "\(tokensPerShard)",
     ]
     for (source, path) in zip(build.corpus, paths.corpus) {

@@ -64,7 +64,7 @@ struct TrainStage {
     var card = CrosscoderCard()
     card.layer = build.layer
     card.modelName = "\(build.chat_name)-\(build.base_name)"
-    card.modelHash = try MappedFile(path: paths.model).sha256()
+    card.modelHash = try ModelSource.sha256(path: paths.model)
     card.adapterHash = try Adapter.sha256(folder: paths.adapter)
     card.data = shards.index.identity
     card.seed = build.seed

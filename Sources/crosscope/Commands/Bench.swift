@@ -8,7 +8,7 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure prefill and decoding of a model on this machine (CSV on stdout).")
 
-  @Option(help: "GGUF file of the model.") var model: String
+  @Option(help: "GGUF file or Hugging Face folder of the model.") var model: String
   @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
   @Option(help: "Tokens of the prefill.") var prefill: Int = 512
   @Option(help: "Tokens decoded by each stream.") var decode: Int = 64
@@ -23,11 +23,9 @@ struct Bench: ParsableCommand {
   }
 
   func run() throws {
-    let transformer = try Transformer(gguf: GGUFFile(path: model), precision: computing.precision)
+    let transformer = try Transformer.load(path: model, precision: computing.precision)
     let configuration = transformer.configuration
-    let adapter = try adapter.map { path in
-      try Adapter(path: path, layers: configuration.nLayers) { configuration.shape(of: $0) }
-    }
+    let adapter = try adapter.map { try Adapter(path: $0, for: transformer) }
     writeOut("measure,streams,tokens,seconds,tokens_per_second,precision,kernels,openblas_core,threads\n")
     func report(_ measure: String, streams: Int, tokens: Int, _ body: () throws -> Void) throws {
       var seconds: [Double] = []

@@ -54,7 +54,7 @@ struct Check: ParsableCommand {
         return nil
       }
       // An adapter is a folder of two files.
-      let found = name == "adapter" ? try Adapter.sha256(folder: path) : try MappedFile(path: path).sha256()
+      let found = name == "adapter" ? try Adapter.sha256(folder: path) : try ModelSource.sha256(path: path)
       guard found.lowercased() != expected.lowercased() else { return nil }
       return Finding(
         table: "model_pair", detail: "\(name) \(file.path) is not the file this store was made with (SHA-256 \(found))")

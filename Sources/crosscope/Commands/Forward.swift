@@ -13,7 +13,7 @@ struct Forward: ParsableCommand {
       steered ones.
       """)
 
-  @Option(help: "GGUF file of the model.") var model: String
+  @Option(help: "GGUF file or Hugging Face folder of the model.") var model: String
   @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
   @Option(help: "Token ids, separated by commas.") var tokens: String
   @Option(help: "Blocks whose output to write, separated by commas.") var hiddenLayers: String?
@@ -29,8 +29,8 @@ struct Forward: ParsableCommand {
   }
 
   func run() throws {
-    let engine = try Engine(model: model, adapter: adapter)
-    let configuration = engine.model.configuration
+    let transformer = try Transformer.load(path: model)
+    let configuration = transformer.configuration
     let ids = try integers(tokens, option: "--tokens", range: 0..<configuration.vocabSize).map(Int32.init)
     guard !ids.isEmpty else { throw ValidationError("--tokens: at least one is needed") }
     let layers = try integers(hiddenLayers ?? "", option: "--hidden-layers", range: 0..<configuration.nLayers)
@@ -50,9 +50,10 @@ struct Forward: ParsableCommand {
         captured.hidden[layer] = Array(UnsafeBufferPointer(start: view.values, count: ids.count * view.d))
       }
     }
+    let adapter = try adapter.map { try Adapter(path: $0, for: transformer) }
     let segment = Segment(
-      stream: 0, cache: engine.model.makeCache(), tokens: ids, adapter: engine.adapter, logits: .all)
-    let logits = try engine.model.forward([segment], hooks: hooks)[0]
+      stream: 0, cache: transformer.makeCache(), tokens: ids, adapter: adapter, logits: .all)
+    let logits = try transformer.forward([segment], hooks: hooks)[0]
     var writer = SafetensorsWriter()
     writer.add("logits", shape: [ids.count, configuration.vocabSize], floats: logits.values)
     for (layer, values) in captured.hidden.sorted(by: { $0.key < $1.key }) {

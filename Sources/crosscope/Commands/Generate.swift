@@ -9,7 +9,7 @@ import TUI
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Answer a prompt with a model.")
 
-  @Option(help: "GGUF file of the model.") var model: String
+  @Option(help: "GGUF file or Hugging Face folder of the model.") var model: String
   @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
   @Option(parsing: .unconditional, help: "What the user says.") var prompt: String
   @Flag(help: "Continue the prompt as it is, without the chat template.") var raw = false

@@ -69,7 +69,7 @@ struct SteeringContext: Sendable {
 
   private static func check(_ path: String, is recorded: String?, store: Store, what: String) throws {
     guard let recorded else { return }
-    let found = try MappedFile(path: path).sha256()
+    let found = try ModelSource.sha256(path: path)
     guard found == recorded else {
       throw CommandError.mismatch(
         store: store.path, what: "\(what) \(path)", expected: "SHA-256 \(recorded.prefix(12))…",

@@ -1,0 +1,80 @@
+// A model as Hugging Face lays it out: config.json beside model.safetensors, or beside shards and the index that names
+// them. Owns: the check that index and shards say the same. Refuses: shard names that leave the folder, tensors that are
+// not in the shard named for them, tensors that no index names, an index that names a tensor twice.
+// Source: the "sharded checkpoints" page of the transformers documentation.
+
+/// The weights and the configuration of a model in a folder.
+struct ModelFolder: Sendable {
+  static let configurationLimit = 10_000_000
+  static let indexLimit = 100_000_000
+
+  /// The path as given.
+  let path: String
+  /// The members of config.json.
+  let configuration: [String: JSONValue]
+  /// The safetensors files, by name.
+  let shards: [SafetensorsFile]
+  private let tensors: [String: SafetensorsTensor]
+
+  var configurationPath: String { path + "/config.json" }
+
+  /// Maps all files and checks their headers.
+  /// - Throws: `InferenceError` naming the file and what is wrong with it.
+  init(path: String) throws(InferenceError) {
+    self.path = path
+    configuration = try JSONValue.object(path: path + "/config.json", limit: Self.configurationLimit)
+    let index = path + "/model.safetensors.index.json"
+    if MappedFile.exists(path + "/model.safetensors") || !MappedFile.exists(index) {
+      shards = [try SafetensorsFile(path: path + "/model.safetensors")]
+    } else {
+      shards = try Self.shards(index: index, folder: path)
+    }
+    tensors = Dictionary(uniqueKeysWithValues: shards.flatMap(\.tensors).map { ($0.name, $0) })
+  }
+
+  /// The names of all tensors, sorted.
+  var tensorNames: [String] { tensors.keys.sorted() }
+
+  /// Whether there is a tensor of that name.
+  func hasTensor(named name: String) -> Bool { tensors[name] != nil }
+
+  /// The tensor of that name.
+  /// - Throws: `InferenceError.tensorMissing`.
+  func tensor(named name: String) throws(InferenceError) -> SafetensorsTensor {
+    guard let tensor = tensors[name] else { throw .tensorMissing(path: path, tensor: name) }
+    return tensor
+  }
+
+  /// Opens the shards of an index; every tensor is then in exactly one of them.
+  private static func shards(index path: String, folder: String) throws(InferenceError) -> [SafetensorsFile] {
+    struct Index: Decodable { let weight_map: [String: String] }
+    let map: Index = try JSONValue.decode(path: path, limit: indexLimit)
+    guard !map.weight_map.isEmpty else {
+      throw .fileMalformed(path: path, place: "weight_map", expected: "at least one tensor", found: "none")
+    }
+    let names = Set(map.weight_map.values).sorted()
+    for name in names {
+      guard name.hasSuffix(".safetensors"), !name.hasPrefix("."), !name.contains("/"), !name.contains("\0") else {
+        throw .fileMalformed(
+          path: path, place: "weight_map", expected: "names of safetensors files in the same folder",
+          found: InferenceError.excerpt(name))
+      }
+    }
+    var shards: [SafetensorsFile] = []
+    for name in names {
+      let shard = try SafetensorsFile(path: folder + "/" + name)
+      for tensor in shard.tensors where map.weight_map[tensor.name] != name {
+        throw .fileMalformed(
+          path: path, place: "tensor \(InferenceError.excerpt(tensor.name))", expected: name,
+          found: map.weight_map[tensor.name].map { InferenceError.excerpt($0) } ?? "no entry")
+      }
+      shards.append(shard)
+    }
+    let found = Set(shards.flatMap(\.tensors).map(\.name))
+    if let missing = map.weight_map.keys.filter({ !found.contains($0) }).min() {
+      throw .tensorMissing(
+        path: folder + "/" + (map.weight_map[missing] ?? ""), tensor: InferenceError.excerpt(missing))
+    }
+    return shards
+  }
+}

@@ -1,0 +1,71 @@
+// Where a model lies: a GGUF file or a Hugging Face folder. The one place that knows which reader serves which.
+// Owns: the choice, and the identity of what lies there. Refuses: paths at which there is neither.
+
+import Kernels
+
+/// A model on disk. Parts are read when they are asked for, so that weights can be used without a tokenizer.
+public enum ModelSource: Sendable {
+  case gguf(GGUFFile)
+  /// The path of a folder with config.json and safetensors files.
+  case folder(String)
+
+  /// Looks at a path: a folder, or else a GGUF file, whose header is read.
+  /// - Throws: `InferenceError` naming the file and what is wrong with it.
+  public init(path: String) throws(InferenceError) {
+    self = MappedFile.isFolder(path) ? .folder(path) : .gguf(try GGUFFile(path: path))
+  }
+
+  /// The path of the file or folder.
+  public var path: String {
+    switch self {
+    case .gguf(let file): file.path
+    case .folder(let path): path
+    }
+  }
+
+  /// Loads the weights.
+  public func transformer(precision: Precision) throws(InferenceError) -> Transformer {
+    switch self {
+    case .gguf(let file): try Transformer(gguf: file, precision: precision)
+    case .folder(let path): try Transformer(folder: ModelFolder(path: path), precision: precision)
+    }
+  }
+
+  /// Reads the tokenizer.
+  public func tokenizer() throws(InferenceError) -> Tokenizer {
+    switch self {
+    case .gguf(let file): return try Tokenizer(gguf: file)
+    case .folder(let path):
+      throw .unsupported(path: path, what: "text for", found: "a folder", supported: "a GGUF file's tokenizer")
+    }
+  }
+
+  /// Reads the chat template; nil where there is none.
+  public func chatTemplate() throws(InferenceError) -> ChatTemplate? {
+    switch self {
+    case .gguf(let file): file.contains("tokenizer.chat_template") ? try ChatTemplate(gguf: file) : nil
+    case .folder: nil
+    }
+  }
+
+  /// SHA-256 of a model: of a GGUF file's bytes; of a folder's config.json and then its safetensors files, by name.
+  /// Reads all of it. Any other file is hashed as it is.
+  public static func sha256(path: String) throws(InferenceError) -> String {
+    guard MappedFile.isFolder(path) else { return try MappedFile(path: path).sha256() }
+    let folder = try ModelFolder(path: path)
+    var hash = SHA256()
+    for name in [folder.configurationPath] + folder.shards.map(\.path) {
+      let file = try MappedFile(path: name)
+      withExtendedLifetime(file) { hash.add(file.bytes) }
+    }
+    return hash.finish()
+  }
+}
+
+extension Transformer {
+  /// Loads a model's weights from a GGUF file or a Hugging Face folder; no tokenizer is needed.
+  /// - Throws: `InferenceError` naming file and tensor where something is missing, mis-shaped or unsupported.
+  public static func load(path: String, precision: Precision = .exact) throws(InferenceError) -> Transformer {
+    try ModelSource(path: path).transformer(precision: precision)
+  }
+}

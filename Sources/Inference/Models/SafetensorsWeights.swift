@@ -1,0 +1,99 @@
+// From a Hugging Face folder's tensors to packed weights, with the same checks as for GGUF files.
+// Refuses: missing tensors, other shapes than the configuration implies, other types than F32, F16 and BF16, non-finite
+// vectors, tensors that the family does not have.
+
+import Kernels
+
+/// Reads the weights of a model from a Hugging Face folder.
+struct SafetensorsWeights: ModelWeights {
+  /// Where a class of models keeps the decoder, and what of its tensors has no part in text.
+  private struct Layout {
+    let decoder: String
+    let unembedding: String
+    var others: [String] = []
+  }
+
+  private static let layouts = [
+    Layout(decoder: "model.", unembedding: "lm_head.weight"),
+    // Gemma 3 with pictures: until transformers 4.51, and since.
+    Layout(
+      decoder: "language_model.model.", unembedding: "language_model.lm_head.weight",
+      others: ["vision_tower.", "multi_modal_projector."]),
+    Layout(
+      decoder: "model.language_model.", unembedding: "lm_head.weight",
+      others: ["model.vision_tower.", "model.multi_modal_projector."]),
+    // The decoder saved without its head.
+    Layout(decoder: "", unembedding: "lm_head.weight"),
+  ]
+
+  private let folder: ModelFolder
+  private let layout: Layout
+  private let postNorms: Bool
+  private let tiesEmbeddings: Bool
+
+  init(folder: ModelFolder, configuration: Transformer.Configuration) {
+    self.folder = folder
+    layout =
+      Self.layouts.first { folder.hasTensor(named: $0.decoder + "embed_tokens.weight") } ?? Self.layouts[0]
+    postNorms = configuration.hasPostNorms
+    tiesEmbeddings = configuration.tiesEmbeddings
+  }
+
+  func matrix(
+    _ name: WeightName, rows: Int, columns: Int, rowOrder: [Int32]?
+  ) throws(InferenceError) -> WeightMatrix {
+    let tensor = try checked(name, [rows, columns])
+    let type = try weightType(of: tensor)
+    return WeightMatrix(
+      type, rows: rows, columns: columns, source: tensor.bytes, rowOrder: rowOrder, owner: tensor.file)
+  }
+
+  func vector(_ name: WeightName, count: Int) throws(InferenceError) -> [Float] {
+    let tensor = try checked(name, [count])
+    _ = try weightType(of: tensor)
+    let values = try tensor.floats()
+    guard countNonFinite(values, count: count) == 0 else {
+      throw .tensorNotFinite(path: tensor.file.path, tensor: tensor.name)
+    }
+    return values
+  }
+
+  func refuseTensors(otherThan names: [WeightName], of description: String) throws(InferenceError) {
+    let known = Set(names.compactMap(spelling))
+    let other = folder.tensorNames.first { name in
+      if known.contains(name) || name.hasSuffix("rotary_emb.inv_freq") { return false }
+      if tiesEmbeddings, name == layout.unembedding { return false }
+      return !layout.others.contains { name.hasPrefix($0) }
+    }
+    if let other {
+      throw .unsupported(
+        path: folder.path, what: "the tensor", found: InferenceError.excerpt(other),
+        supported: "the weights of \(description)")
+    }
+  }
+
+  private func spelling(_ name: WeightName) -> String? {
+    name == .unembedding ? layout.unembedding : name.huggingFace(postNorms: postNorms).map { layout.decoder + $0 }
+  }
+
+  private func checked(_ name: WeightName, _ shape: [Int]) throws(InferenceError) -> SafetensorsTensor {
+    guard let spelling = spelling(name) else { preconditionFailure("\(name) is not a tensor of folders") }
+    let tensor = try folder.tensor(named: spelling)
+    guard tensor.shape == shape else {
+      throw .shapeMismatch(path: tensor.file.path, tensor: spelling, expected: shape, found: tensor.shape)
+    }
+    return tensor
+  }
+
+  private func weightType(of tensor: SafetensorsTensor) throws(InferenceError) -> WeightType {
+    switch tensor.type {
+    case .f32: .f32
+    case .f16: .f16
+    case .bf16: .bf16
+    default:
+      throw .unsupported(
+        path: tensor.file.path, what: "tensor \(InferenceError.excerpt(tensor.name)) of type",
+        found: tensor.type.rawValue, supported: "F32, F16 or BF16 weights")
+    }
+  }
+}
