@@ -1,28 +1,155 @@
-// The packed layout, shared by the packer, the portable kernels and the vector kernels.
-// A panel is 16 rows; within it, blocks of columns follow each other:
-//   F32, F16, BF16  [column][16 rows]
-//   Q8_0            16 f16 scales, then [32 columns][16 rows] int8                                   (544 bytes)
-//   Q4_1            16 f16 scales, 16 f16 minima, then 4 × [16 rows][4 bytes]: the bytes 4 w … 4 w + 3 of each row's
-//                   block, so that 32-bit lane r of word w holds columns 4 w + b (low nibbles) and 4 w + b + 16 (high)
+// The packed layout of quantised weights, shared by the packer and every kernel.
+//
+// A panel is 16 rows. Its columns are cut into units of 32; K types group 8 units into a super-block of 256.
+// A panel holds first the scales of all its units (padded to 64 bytes), then their data, so that every unit's data is
+// aligned to a cache line whatever its scales take.
+//
+//   scales of a unit        Q4_0, Q5_0, Q8_0   16 f16 d
+//                           Q4_1, Q5_1         16 f16 d, 16 f16 m
+//   scales of a super-block Q4_K, Q5_K         16 f16 d, 16 f16 dmin, 8 × 16 scales, 8 × 16 minima (unsigned bytes)
+//                           Q6_K               16 f16 d, 16 × 16 scales (signed bytes)
+//   data of a unit          Q8_0               16 × [16 rows][2 columns] int8
+//                           Q5_0, Q5_1, Q5_K   16 masks, then nibbles
+//                           Q6_K               2 × 16 masks, then nibbles
+//                           Q4_0, Q4_1, Q4_K   nibbles
+//
+// Pair j of a unit is its columns 2 j and 2 j + 1: the kernels multiply a pair of 16 rows at once. Nibbles are 4 words of
+// [16 rows] 32 bits; word w of a row holds pairs 4 w … 4 w + 3, pair 4 w + k at bits 4 k (first column) and 16 + 4 k. Q4_0's
+// nibbles are q − 8 in two's complement. Mask j is 32 bits: bit 2 r + i for row r and column 2 j + i. In Q5_1 and Q5_K it is
+// the fifth bit, in Q5_0 its complement, so that one masked addition of −16 gives q − 16; Q6_K has the fifth bit, then the
+// complement of the sixth.
 #pragma once
 #include "CKernels.h"
+#include <string.h>
 
-enum { panel_rows = 16, q_columns = 32, q8_0_bytes = 544, q4_1_bytes = 320 };
+enum { panel_rows = 16, unit_columns = 32, pairs = 16, super_units = 8 };
 
-typedef void (*times_fn)(const uint8_t *packed, int rows, int columns, const float *x, int ldx, int n, const float *sums,
-                         float *y, int ldy, int accumulate, int p0, int p1);
-
-static inline size_t packed_panel_bytes(ck_type type, int columns) {
-  switch (type) {
-  case CK_F32: return (size_t)columns * panel_rows * 4;
-  case CK_BF16:
-  case CK_F16: return (size_t)columns * panel_rows * 2;
-  case CK_Q8_0: return (size_t)(columns / q_columns) * q8_0_bytes;
-  case CK_Q4_1: return (size_t)(columns / q_columns) * q4_1_bytes;
-  }
-  return 0;
+static inline int is_super(ck_type type) { return type == CK_Q4_K || type == CK_Q5_K || type == CK_Q6_K; }
+// Whether a unit has a minimum, which multiplies the sum of its activations.
+static inline int has_minimum(ck_type type) {
+  return type == CK_Q4_1 || type == CK_Q5_1 || type == CK_Q4_K || type == CK_Q5_K;
 }
 
-// Null where this level has no kernel of its own for the type.
-times_fn ck_times_avx2(ck_type type);
-times_fn ck_times_avx512(ck_type type);
+static inline int mask_bytes(ck_type type) {
+  return type == CK_Q6_K ? 128 : type == CK_Q5_0 || type == CK_Q5_1 || type == CK_Q5_K ? 64 : 0;
+}
+static inline int data_bytes(ck_type type) { return type == CK_Q8_0 ? 512 : mask_bytes(type) + 256; }
+
+// Bytes of a unit's scales, or a super-block's for K types.
+static inline int scale_bytes(ck_type type) {
+  return type == CK_Q6_K ? 288 : is_super(type) ? 320 : has_minimum(type) ? 64 : 32;
+}
+
+static inline size_t scales_area(ck_type type, int columns) {
+  int units = columns / unit_columns;
+  return ((size_t)(is_super(type) ? units / super_units : units) * (size_t)scale_bytes(type) + 63) / 64 * 64;
+}
+static inline size_t panel_bytes(ck_type type, int columns) {
+  return scales_area(type, columns) + (size_t)(columns / unit_columns) * (size_t)data_bytes(type);
+}
+
+// Where unit u's scales begin: its own, or its super-block's.
+static inline const uint8_t *unit_scales(ck_type type, const uint8_t *panel, int u) {
+  return panel + (size_t)(is_super(type) ? u / super_units : u) * (size_t)scale_bytes(type);
+}
+
+static inline float float_from_half(const void *p) {
+  _Float16 half;
+  memcpy(&half, p, 2);
+  return (float)half;
+}
+
+static inline float float_from_bf16(const void *p) {
+  uint16_t half;
+  memcpy(&half, p, 2);
+  uint32_t bits = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+// One row's scale for the 16 columns 16 h ..< 16 h + 16 of unit u, and its minimum. All products here are exact in fp32.
+static inline float row_scale(ck_type type, const uint8_t *panel, int u, int r, int h, float *minimum) {
+  const uint8_t *scales = unit_scales(type, panel, u);
+  float d = float_from_half(scales + 2 * r);
+  *minimum = 0;
+  switch (type) {
+  case CK_Q4_1:
+  case CK_Q5_1: *minimum = float_from_half(scales + 32 + 2 * r); return d;
+  case CK_Q4_K:
+  case CK_Q5_K:
+    *minimum = -float_from_half(scales + 32 + 2 * r) * (float)scales[64 + 128 + 16 * (u % super_units) + r];
+    return d * (float)scales[64 + 16 * (u % super_units) + r];
+  case CK_Q6_K: return d * (float)(int8_t)scales[32 + 16 * (2 * (u % super_units) + h) + r];
+  default: return d;
+  }
+}
+
+// One row's quantised value of column c of a unit.
+static inline int row_value(ck_type type, const uint8_t *data, int r, int c) {
+  int j = c / 2, i = c % 2;
+  if (type == CK_Q8_0) return (int8_t)data[32 * j + 2 * r + i];
+  const uint8_t *nibbles = data + mask_bytes(type);
+  uint32_t word, mask = 0, second = 0;
+  memcpy(&word, nibbles + 64 * (j / 4) + 4 * r, 4);
+  int q = (int)((word >> (16 * i + 4 * (j % 4))) & 15u);
+  if (mask_bytes(type)) memcpy(&mask, data + 4 * j, 4);
+  if (type == CK_Q6_K) memcpy(&second, data + 64 + 4 * j, 4);
+  int bit = (int)((mask >> (2 * r + i)) & 1u);
+  switch (type) {
+  case CK_Q4_0: return q >= 8 ? q - 16 : q;
+  case CK_Q5_0: return q - 16 * bit;
+  case CK_Q5_1:
+  case CK_Q5_K: return q + 16 * bit;
+  case CK_Q6_K: return q + 16 * bit - 32 * (int)((second >> (2 * r + i)) & 1u);
+  default: return q;
+  }
+}
+
+// The arguments of a product of one panel range with n rows of activations; see ck_packed_times and ck_packed_times_int16.
+typedef struct {
+  const uint8_t *packed;
+  int rows, columns;
+  const float *x;      // fp32 activations [n, ldx], for the exact product
+  const int16_t *q;    // or quantised ones [n, ldx],
+  const float *scales; // their scale [n]
+  const float *sums;   // and sums of each unit [n, columns / 32]: of x, or of q
+  int ldx, n;
+  float *y;
+  int ldy, accumulate, p0, p1;
+} product;
+
+// The activations of a product from row s on.
+static inline product advanced(product a, int s, int n) {
+  if (a.x) a.x += (size_t)s * (size_t)a.ldx;
+  if (a.q) a.q += (size_t)s * (size_t)a.ldx;
+  if (a.scales) a.scales += s;
+  if (a.sums) a.sums += (size_t)s * (size_t)(a.columns / unit_columns);
+  a.y += (size_t)s * (size_t)a.ldy;
+  a.n = n;
+  return a;
+}
+
+// Products of one processor level. Portable ones exist for every type.
+typedef void (*product_fn)(ck_type type, const product *a);
+void ck_times_avx2(ck_type type, const product *a);
+void ck_times_avx512(ck_type type, const product *a);
+void ck_times_int16_avx2(ck_type type, const product *a);
+void ck_times_int16_avx512(ck_type type, const product *a);
+// Unpacks panels as ck_unpack_transposed.
+void ck_unpack_avx2(ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo);
+void ck_unpack_avx512(ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo);
+
+// A copy of an inlined body for each quantised type, which it gets as a constant.
+#define EACH_TYPE(call)                                                                                                        \
+  switch (type) {                                                                                                              \
+  case CK_Q4_0: call(CK_Q4_0); break;                                                                                          \
+  case CK_Q4_1: call(CK_Q4_1); break;                                                                                          \
+  case CK_Q5_0: call(CK_Q5_0); break;                                                                                          \
+  case CK_Q5_1: call(CK_Q5_1); break;                                                                                          \
+  case CK_Q8_0: call(CK_Q8_0); break;                                                                                          \
+  case CK_Q4_K: call(CK_Q4_K); break;                                                                                          \
+  case CK_Q5_K: call(CK_Q5_K); break;                                                                                          \
+  case CK_Q6_K: call(CK_Q6_K); break;                                                                                          \
+  default: break;                                                                                                              \
+  }

@@ -1,157 +1,229 @@
-// Products with packed weights on AVX-512: one panel of 16 rows a register, fp32 activations broadcast.
-// Each stream keeps two partial sums whatever the number of streams, so that its result never depends on company.
+// Products with packed weights on AVX-512: one panel of 16 rows a register, activations broadcast.
+// Integer products (VNNI) take 16 rows × 2 columns an instruction; the fp32 ones widen the same pairs. A row of activations
+// meets the same operations in the same order whatever the number of rows, so that its result never depends on company.
 #include "layout.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
 #define INLINE TARGET static inline __attribute__((always_inline))
 
-INLINE void store_panel(float *y, int row, int rows, __m512 sum, int accumulate) {
-  __mmask16 mask = rows - row >= panel_rows ? (__mmask16)0xffff : (__mmask16)((1u << (rows - row)) - 1);
-  if (accumulate) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, y + row));
-  _mm512_mask_storeu_ps(y + row, mask, sum);
+// Pair j of a unit: for each of 16 rows two 16-bit integers.
+INLINE __m512i pair(const ck_type type, const uint8_t *data, const int j) {
+  if (type == CK_Q8_0) return _mm512_cvtepi8_epi16(_mm256_load_si256((const __m256i *)(data + 32 * j)));
+  const __m512i word = _mm512_load_si512(data + mask_bytes(type) + 64 * (j / 4));
+  const unsigned k = (unsigned)(j % 4);
+  if (type == CK_Q4_0) return _mm512_srai_epi16(_mm512_slli_epi16(word, 12 - 4 * k), 12);
+  __m512i q = _mm512_and_si512(_mm512_srli_epi16(word, 4 * k), _mm512_set1_epi16(15));
+  if (!mask_bytes(type)) return q;
+  __mmask32 mask;
+  memcpy(&mask, data + 4 * j, 4);
+  q = _mm512_mask_add_epi16(q, mask, q, _mm512_set1_epi16(type == CK_Q5_0 ? -16 : 16));
+  if (type != CK_Q6_K) return q;
+  memcpy(&mask, data + 64 + 4 * j, 4);
+  return _mm512_mask_add_epi16(q, mask, q, _mm512_set1_epi16(-32));
 }
 
-INLINE void q4_1(const uint8_t *packed, int rows, int columns, const float *x, int ldx, const float *sums, float *y, int ldy,
-                 int accumulate, int p0, int p1, const int n) {
-  const int blocks = columns / q_columns;
-  // permutexvar reads only the low four bits of each index: the table turns a nibble into a float without masking.
-  const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  for (int p = p0; p < p1; p++) {
-    const uint8_t *block = packed + (size_t)p * (size_t)blocks * q4_1_bytes;
-    __m512 total[8];
-    for (int s = 0; s < n; s++) total[s] = _mm512_setzero_ps();
-    for (int b = 0; b < blocks; b++, block += q4_1_bytes) {
-      __m512 even[8], odd[8];
-      for (int s = 0; s < n; s++) even[s] = odd[s] = _mm512_setzero_ps();
-      const float *xb = x + b * q_columns;
+INLINE __m512 halves(const uint8_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+INLINE __m512 bytes(const uint8_t *p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+INLINE __m512 signed_bytes(const uint8_t *p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+
+typedef struct { __m512 d[2], minimum; } unit_scale;
+
+// The scales of unit u; the second of d differs from the first only for Q6_K.
+INLINE unit_scale scale_of(const ck_type type, const uint8_t *panel, int u) {
+  const uint8_t *s = unit_scales(type, panel, u);
+  const int within = u % super_units;
+  unit_scale scale = {{halves(s), halves(s)}, _mm512_setzero_ps()};
+  if (type == CK_Q4_1 || type == CK_Q5_1) scale.minimum = halves(s + 32);
+  if (type == CK_Q4_K || type == CK_Q5_K) {
+    scale.d[0] = scale.d[1] = _mm512_mul_ps(scale.d[0], bytes(s + 64 + 16 * within));
+    scale.minimum = _mm512_fnmadd_ps(halves(s + 32), bytes(s + 192 + 16 * within), _mm512_setzero_ps());
+  }
+  if (type == CK_Q6_K) {
+    scale.d[1] = _mm512_mul_ps(scale.d[0], signed_bytes(s + 32 + 32 * within + 16));
+    scale.d[0] = _mm512_mul_ps(scale.d[0], signed_bytes(s + 32 + 32 * within));
+  }
+  return scale;
+}
+
+INLINE void store_panel(const product *a, int s, int row, __m512 sum) {
+  float *y = a->y + (size_t)s * (size_t)a->ldy + row;
+  __mmask16 mask = a->rows - row >= panel_rows ? (__mmask16)0xffff : (__mmask16)((1u << (a->rows - row)) - 1);
+  if (a->accumulate) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, y));
+  _mm512_mask_storeu_ps(y, mask, sum);
+}
+
+// MARK: integer products
+
+INLINE __m512i two(const int16_t *q) {
+  int32_t both;
+  memcpy(&both, q, 4);
+  return _mm512_set1_epi32(both);
+}
+
+// One panel with n rows of activations.
+INLINE void panel_int16(const ck_type type, const product *a, int p, const int n) {
+  const int units = a->columns / unit_columns;
+  const uint8_t *panel = a->packed + (size_t)p * panel_bytes(type, a->columns);
+  const uint8_t *data = panel + scales_area(type, a->columns);
+  __m512 total[8];
 #pragma clang loop unroll(full)
-      for (int w = 0; w < 4; w++) {
-        __m512i word = _mm512_loadu_si512(block + 64 + 64 * w);
+  for (int s = 0; s < n; s++) total[s] = _mm512_setzero_ps();
+  for (int u = 0; u < units; u++, data += data_bytes(type)) {
+    const unit_scale scale = scale_of(type, panel, u);
+    const int16_t *q = a->q + (size_t)u * unit_columns;
+    __m512i sum[8];
 #pragma clang loop unroll(full)
-        for (int i = 0; i < 4; i++) {
-          __m512 low = _mm512_permutexvar_ps(_mm512_srli_epi32(word, (unsigned)(8 * i)), table);
-          __m512 high = _mm512_permutexvar_ps(_mm512_srli_epi32(word, (unsigned)(8 * i + 4)), table);
-          for (int s = 0; s < n; s++) {
-            const float *xs = xb + (size_t)s * (size_t)ldx + 4 * w + i;
-            even[s] = _mm512_fmadd_ps(low, _mm512_set1_ps(xs[0]), even[s]);
-            odd[s] = _mm512_fmadd_ps(high, _mm512_set1_ps(xs[16]), odd[s]);
-          }
-        }
-      }
-      __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)block));
-      __m512 m = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(block + 32)));
+    for (int j = 0; j < pairs; j++) {
+      const __m512i w = pair(type, data, j);
+#pragma clang loop unroll(full)
       for (int s = 0; s < n; s++) {
-        total[s] = _mm512_fmadd_ps(d, _mm512_add_ps(even[s], odd[s]), total[s]);
-        total[s] = _mm512_fmadd_ps(m, _mm512_set1_ps(sums[(size_t)s * (size_t)blocks + (size_t)b]), total[s]);
+        const int fresh = j == 0 || (type == CK_Q6_K && j == pairs / 2);
+        sum[s] = _mm512_dpwssd_epi32(fresh ? _mm512_setzero_si512() : sum[s], w, two(q + (size_t)s * (size_t)a->ldx + 2 * j));
       }
+      if (type == CK_Q6_K && j == pairs / 2 - 1)
+#pragma clang loop unroll(full)
+        for (int s = 0; s < n; s++) total[s] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[s]), scale.d[0], total[s]);
     }
-    for (int s = 0; s < n; s++) store_panel(y + (size_t)s * (size_t)ldy, p * panel_rows, rows, total[s], accumulate);
+#pragma clang loop unroll(full)
+    for (int s = 0; s < n; s++) {
+      total[s] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[s]), scale.d[1], total[s]);
+      if (has_minimum(type))
+        total[s] = _mm512_fmadd_ps(scale.minimum, _mm512_set1_ps(a->sums[(size_t)s * (size_t)units + (size_t)u]), total[s]);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int s = 0; s < n; s++)
+    store_panel(a, s, p * panel_rows, _mm512_mul_ps(total[s], _mm512_set1_ps(a->scales[s])));
+}
+
+// Values of activations that are kept in the second-level cache while all panels pass by.
+enum { block_values = 160 * 1024 };
+
+INLINE void times_int16(const ck_type type, const product *all) {
+  const int block = block_values / all->columns / 8 * 8 + 8;
+  for (int first = 0; first < all->n; first += block) {
+    const int end = first + block < all->n ? first + block : all->n;
+    for (int p = all->p0; p < all->p1; p++)
+      for (int s = first; s < end;) {
+        const int left = end - s, n = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+        const product a = advanced(*all, s, n);
+        if (n == 8) panel_int16(type, &a, p, 8);
+        if (n == 4) panel_int16(type, &a, p, 4);
+        if (n == 2) panel_int16(type, &a, p, 2);
+        if (n == 1) panel_int16(type, &a, p, 1);
+        s += n;
+      }
   }
 }
 
-INLINE void q8_0(const uint8_t *packed, int rows, int columns, const float *x, int ldx, const float *sums, float *y, int ldy,
-                 int accumulate, int p0, int p1, const int n) {
-  (void)sums;
-  const int blocks = columns / q_columns;
-  for (int p = p0; p < p1; p++) {
-    const uint8_t *block = packed + (size_t)p * (size_t)blocks * q8_0_bytes;
-    __m512 total[8];
-    for (int s = 0; s < n; s++) total[s] = _mm512_setzero_ps();
-    for (int b = 0; b < blocks; b++, block += q8_0_bytes) {
-      __m512 even[8], odd[8];
-      for (int s = 0; s < n; s++) even[s] = odd[s] = _mm512_setzero_ps();
-      const float *xb = x + b * q_columns;
-      for (int c = 0; c < q_columns; c += 2) {
-        __m512 w0 = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(block + 32 + c * panel_rows))));
-        __m512 w1 = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(block + 48 + c * panel_rows))));
-        for (int s = 0; s < n; s++) {
-          even[s] = _mm512_fmadd_ps(w0, _mm512_set1_ps(xb[(size_t)s * (size_t)ldx + (size_t)c]), even[s]);
-          odd[s] = _mm512_fmadd_ps(w1, _mm512_set1_ps(xb[(size_t)s * (size_t)ldx + (size_t)c + 1]), odd[s]);
-        }
-      }
-      __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)block));
-      for (int s = 0; s < n; s++) total[s] = _mm512_fmadd_ps(d, _mm512_add_ps(even[s], odd[s]), total[s]);
-    }
-    for (int s = 0; s < n; s++) store_panel(y + (size_t)s * (size_t)ldy, p * panel_rows, rows, total[s], accumulate);
+// MARK: fp32 products
+
+typedef struct { __m512 even, odd; } columns_2;
+
+// Pair j as fp32, its even and its odd column.
+INLINE columns_2 wide_pair(const ck_type type, const uint8_t *data, const int j) {
+  if (!mask_bytes(type) && type != CK_Q8_0) {
+    // permutexvar reads only the low four bits of each index: the table turns a nibble into a float without masking.
+    const float f = type == CK_Q4_0 ? -16 : 0;
+    const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8 + f, 9 + f, 10 + f, 11 + f, 12 + f, 13 + f, 14 + f, 15 + f);
+    const __m512i word = _mm512_load_si512(data + 64 * (j / 4));
+    const unsigned shift = 4 * (unsigned)(j % 4);
+    return (columns_2){_mm512_permutexvar_ps(_mm512_srli_epi32(word, shift), table),
+                       _mm512_permutexvar_ps(_mm512_srli_epi32(word, 16 + shift), table)};
   }
+  const __m512i w = pair(type, data, j);
+  return (columns_2){_mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(w, 16), 16)),
+                     _mm512_cvtepi32_ps(_mm512_srai_epi32(w, 16))};
 }
 
-INLINE __m512 column_16(ck_type type, const uint8_t *panel, int c) {
-  if (type == CK_F32) return _mm512_loadu_ps((const float *)panel + (size_t)c * panel_rows);
-  __m256i half = _mm256_loadu_si256((const __m256i *)(panel + (size_t)c * panel_rows * 2));
-  if (type == CK_F16) return _mm512_cvtph_ps(half);
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
-}
-
-INLINE void plain(const ck_type type, const uint8_t *packed, int rows, int columns, const float *x, int ldx, float *y, int ldy,
-                  int accumulate, int p0, int p1, const int n) {
-  for (int p = p0; p < p1; p++) {
-    const uint8_t *panel = packed + (size_t)p * packed_panel_bytes(type, columns);
+INLINE void panel_fp32(const ck_type type, const product *a, int p, const int n) {
+  const int units = a->columns / unit_columns;
+  const uint8_t *panel = a->packed + (size_t)p * panel_bytes(type, a->columns);
+  const uint8_t *data = panel + scales_area(type, a->columns);
+  __m512 total[8];
+  for (int s = 0; s < n; s++) total[s] = _mm512_setzero_ps();
+  for (int u = 0; u < units; u++, data += data_bytes(type)) {
+    const unit_scale scale = scale_of(type, panel, u);
+    const float *x = a->x + (size_t)u * unit_columns;
     __m512 even[8], odd[8];
-    for (int s = 0; s < n; s++) even[s] = odd[s] = _mm512_setzero_ps();
-    int c = 0;
-    for (; c + 2 <= columns; c += 2) {
-      __m512 w0 = column_16(type, panel, c), w1 = column_16(type, panel, c + 1);
-      for (int s = 0; s < n; s++) {
-        even[s] = _mm512_fmadd_ps(w0, _mm512_set1_ps(x[(size_t)s * (size_t)ldx + (size_t)c]), even[s]);
-        odd[s] = _mm512_fmadd_ps(w1, _mm512_set1_ps(x[(size_t)s * (size_t)ldx + (size_t)c + 1]), odd[s]);
+#pragma clang loop unroll(full)
+    for (int h = 0; h < 2; h++) {
+      if (h == 0 || type == CK_Q6_K)
+        for (int s = 0; s < n; s++) even[s] = odd[s] = _mm512_setzero_ps();
+#pragma clang loop unroll(full)
+      for (int j = 8 * h; j < 8 * h + 8; j++) {
+        const columns_2 w = wide_pair(type, data, j);
+        for (int s = 0; s < n; s++) {
+          const float *xs = x + (size_t)s * (size_t)a->ldx + 2 * j;
+          even[s] = _mm512_fmadd_ps(w.even, _mm512_set1_ps(xs[0]), even[s]);
+          odd[s] = _mm512_fmadd_ps(w.odd, _mm512_set1_ps(xs[1]), odd[s]);
+        }
+      }
+      if (h == 1 || type == CK_Q6_K)
+        for (int s = 0; s < n; s++) total[s] = _mm512_fmadd_ps(scale.d[h], _mm512_add_ps(even[s], odd[s]), total[s]);
+    }
+    if (has_minimum(type))
+      for (int s = 0; s < n; s++)
+        total[s] = _mm512_fmadd_ps(scale.minimum, _mm512_set1_ps(a->sums[(size_t)s * (size_t)units + (size_t)u]), total[s]);
+  }
+  for (int s = 0; s < n; s++) store_panel(a, s, p * panel_rows, total[s]);
+}
+
+INLINE void times_fp32(const ck_type type, const product *all) {
+  for (int s = 0; s < all->n;) {
+    const int left = all->n - s, n = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    product a = advanced(*all, s, n);
+    for (int p = all->p0; p < all->p1; p++) {
+      if (n == 8) panel_fp32(type, &a, p, 8);
+      if (n == 4) panel_fp32(type, &a, p, 4);
+      if (n == 2) panel_fp32(type, &a, p, 2);
+      if (n == 1) panel_fp32(type, &a, p, 1);
+    }
+    s += n;
+  }
+}
+
+INLINE void unpack(const ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo) {
+  for (int p = p0; p < p1; p++) {
+    const uint8_t *panel = packed + (size_t)p * panel_bytes(type, columns);
+    const uint8_t *data = panel + scales_area(type, columns);
+    float *to = out + (size_t)(p - p0) * panel_rows;
+    for (int u = 0; u < columns / unit_columns; u++, data += data_bytes(type)) {
+      const unit_scale scale = scale_of(type, panel, u);
+#pragma clang loop unroll(full)
+      for (int j = 0; j < pairs; j++, to += 2 * (size_t)ldo) {
+        // A product of a scale and a quantised value is exact, so that one rounding is all that there is.
+        const columns_2 w = wide_pair(type, data, j);
+        _mm512_storeu_ps(to, _mm512_fmadd_ps(scale.d[j / 8], w.even, scale.minimum));
+        _mm512_storeu_ps(to + ldo, _mm512_fmadd_ps(scale.d[j / 8], w.odd, scale.minimum));
       }
     }
-    for (; c < columns; c++)
-      for (int s = 0; s < n; s++)
-        even[s] = _mm512_fmadd_ps(column_16(type, panel, c), _mm512_set1_ps(x[(size_t)s * (size_t)ldx + (size_t)c]), even[s]);
-    for (int s = 0; s < n; s++)
-      store_panel(y + (size_t)s * (size_t)ldy, p * panel_rows, rows, _mm512_add_ps(even[s], odd[s]), accumulate);
   }
 }
 
-#define STREAMS(call)                                                                                                          \
-  switch (n) {                                                                                                                 \
-  case 1: call(1); break;                                                                                                      \
-  case 2: call(2); break;                                                                                                      \
-  case 3: call(3); break;                                                                                                      \
-  case 4: call(4); break;                                                                                                      \
-  case 5: call(5); break;                                                                                                      \
-  case 6: call(6); break;                                                                                                      \
-  case 7: call(7); break;                                                                                                      \
-  case 8: call(8); break;                                                                                                      \
-  }
-#define ARGUMENTS                                                                                                              \
-  const uint8_t *packed, int rows, int columns, const float *x, int ldx, int n, const float *sums, float *y, int ldy,         \
-      int accumulate, int p0, int p1
+// MARK: a copy for each type
 
-TARGET static void times_q4_1(ARGUMENTS) {
-#define CALL(k) q4_1(packed, rows, columns, x, ldx, sums, y, ldy, accumulate, p0, p1, k)
-  STREAMS(CALL)
+TARGET void ck_times_int16_avx512(ck_type type, const product *a) {
+#define CALL(t) times_int16(t, a)
+  EACH_TYPE(CALL)
 #undef CALL
 }
-TARGET static void times_q8_0(ARGUMENTS) {
-#define CALL(k) q8_0(packed, rows, columns, x, ldx, sums, y, ldy, accumulate, p0, p1, k)
-  STREAMS(CALL)
+
+TARGET void ck_times_avx512(ck_type type, const product *a) {
+#define CALL(t) times_fp32(t, a)
+  EACH_TYPE(CALL)
 #undef CALL
 }
-#define PLAIN(name, type)                                                                                                      \
-  TARGET static void name(ARGUMENTS) {                                                                                         \
-    (void)sums;                                                                                                                \
-    STREAMS(CALL_##type)                                                                                                       \
-  }
-#define CALL_CK_F32(k) plain(CK_F32, packed, rows, columns, x, ldx, y, ldy, accumulate, p0, p1, k)
-#define CALL_CK_F16(k) plain(CK_F16, packed, rows, columns, x, ldx, y, ldy, accumulate, p0, p1, k)
-#define CALL_CK_BF16(k) plain(CK_BF16, packed, rows, columns, x, ldx, y, ldy, accumulate, p0, p1, k)
-PLAIN(times_f32, CK_F32)
-PLAIN(times_f16, CK_F16)
-PLAIN(times_bf16, CK_BF16)
 
-times_fn ck_times_avx512(ck_type type) {
-  switch (type) {
-  case CK_F32: return times_f32;
-  case CK_F16: return times_f16;
-  case CK_BF16: return times_bf16;
-  case CK_Q8_0: return times_q8_0;
-  case CK_Q4_1: return times_q4_1;
-  }
-  return 0;
+TARGET void ck_unpack_avx512(ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo) {
+#define CALL(t) unpack(t, packed, columns, p0, p1, out, ldo)
+  EACH_TYPE(CALL)
+#undef CALL
 }
 #endif

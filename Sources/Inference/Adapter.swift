@@ -28,8 +28,8 @@ public enum Projection: String, Sendable, CaseIterable {
 public final class Adapter: Sendable {
   /// One projection's change: `a` `[r, in]`, `b` `[out, r]` with α/r folded in.
   struct LowRank: Sendable {
-    let a: PackedMatrix
-    let b: PackedMatrix
+    let a: WeightMatrix
+    let b: WeightMatrix
   }
 
   /// The directory it was read from.
@@ -40,7 +40,23 @@ public final class Adapter: Sendable {
   public let layers: [Int]
   private let changes: [[Projection: LowRank]]
 
-  func change(_ layer: Int, _ projection: Projection) -> LowRank? { changes[layer][projection] }
+  /// y += (α/r) B A x for each of some projections of a block.
+  /// - Parameters:
+  ///   - x: all rows of the projections' input; each y has all rows of one projection's output.
+  ///   - rows: the rows that are the adapted model's.
+  func add(
+    _ layer: Int, _ projections: [(Projection, UnsafeMutablePointer<Float>)], _ x: UnsafePointer<Float>,
+    rows: Range<Int>
+  ) {
+    for (projection, y) in projections {
+      guard let change = changes[layer][projection] else { continue }
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * change.a.rows) { low in
+        guard let low = low.baseAddress else { return }
+        change.a.multiply(x + rows.lowerBound * change.a.columns, count: rows.count, into: low)
+        change.b.multiply(low, count: rows.count, into: y + rows.lowerBound * change.b.rows, accumulate: true)
+      }
+    }
+  }
 
   /// Reads a PEFT directory for a loaded model.
   /// - Throws: as `init(path:layers:shape:)`.
@@ -76,7 +92,7 @@ public final class Adapter: Sendable {
         let a = try Adapter.matrix(file, nameA, [configuration.rank, columns])
         var b = try Adapter.matrix(file, nameB, [rows, configuration.rank])
         for i in b.values.indices { b.values[i] *= configuration.scale }
-        changes[layer][projection] = LowRank(a: PackedMatrix(a), b: PackedMatrix(b))
+        changes[layer][projection] = LowRank(a: WeightMatrix(a), b: WeightMatrix(b))
         used.formUnion([nameA, nameB])
       }
     }

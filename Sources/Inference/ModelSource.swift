@@ -24,10 +24,10 @@ public enum ModelSource: Sendable {
   }
 
   /// Loads the weights.
-  public func transformer() throws(InferenceError) -> Transformer {
+  public func transformer(precision: Precision = .exact) throws(InferenceError) -> Transformer {
     switch self {
-    case .gguf(let file): try Transformer(gguf: file)
-    case .folder(let path): try Transformer(folder: ModelFolder(path: path))
+    case .gguf(let file): try Transformer(gguf: file, precision: precision)
+    case .folder(let path): try Transformer(folder: ModelFolder(path: path), precision: precision)
     }
   }
 
@@ -65,7 +65,7 @@ public enum ModelSource: Sendable {
 extension Transformer {
   /// Loads a model's weights from a GGUF file or a Hugging Face folder; no tokenizer is needed.
   /// - Throws: `InferenceError` naming file and tensor where something is missing, mis-shaped or unsupported.
-  public static func load(path: String) throws(InferenceError) -> Transformer {
-    try ModelSource(path: path).transformer()
+  public static func load(path: String, precision: Precision = .exact) throws(InferenceError) -> Transformer {
+    try ModelSource(path: path).transformer(precision: precision)
   }
 }

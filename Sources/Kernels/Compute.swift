@@ -12,8 +12,8 @@ public enum Compute {
     return Int(ck_pool_threads())
   }()
 
-  /// Which kernels run: `avx512`, `avx2` or `portable`.
-  public static var kernelLevel: String { ["portable", "avx2", "avx512"][Int(ck_level())] }
+  /// Which kernels run: `portable`, `avx2`, `avx512-vnni` or `avx512-vnni-bf16`.
+  public static var kernelLevel: String { ["portable", "avx2", "avx512-vnni", "avx512-vnni-bf16"][Int(ck_level())] }
 
   /// The core type for which OpenBLAS chose its kernels (OPENBLAS_CORETYPE overrides).
   public static var openBLASCoreType: String { String(cString: openblas_get_corename()) }

@@ -10,7 +10,7 @@
 
 // MARK: processor
 
-// What the kernels use: 0 portable C, 1 AVX2+FMA+F16C, 2 AVX-512 (F, BW, DQ, VL).
+// What the kernels use: 0 portable C, 1 AVX2+FMA+F16C, 2 AVX-512 (F, BW, DQ, VL, VNNI), 3 with BF16 as well.
 int ck_level(void);
 // For tests: use at most this level; -1 returns to detection.
 void ck_limit_level(int level);
@@ -27,30 +27,57 @@ void ck_pool_run(ck_task task, void *context);
 
 // MARK: packed weights
 
-// Types of packed weights. Every layout holds panels of 16 rows; inside a panel, blocks of columns.
-typedef enum { CK_F32 = 0, CK_BF16 = 1, CK_Q8_0 = 2, CK_Q4_1 = 3, CK_F16 = 4 } ck_type;
+// Types of weights. The first three are plain rows of numbers, used where they lie; the others are packed into panels of
+// 16 rows (layout.h).
+typedef enum {
+  CK_F32 = 0, CK_BF16 = 1, CK_F16 = 2,
+  CK_Q4_0 = 3, CK_Q4_1 = 4, CK_Q5_0 = 5, CK_Q5_1 = 6, CK_Q8_0 = 7, CK_Q4_K = 8, CK_Q5_K = 9, CK_Q6_K = 10
+} ck_type;
 
 // Columns a block holds: the number of columns must be a multiple of it.
 int ck_block_columns(ck_type type);
 // Bytes of one block of one row in the file's (GGUF's) layout.
 size_t ck_block_bytes(ck_type type);
-// Bytes of the packed form of [rows, columns]; rows are padded to a multiple of 16.
+// Bytes of the packed form of [rows, columns]; rows are padded to a multiple of 16. Quantised types only, as all below.
 size_t ck_packed_bytes(ck_type type, int rows, int columns);
-// Packs panels p0..<p1 of row-major data in the file's layout. Packed row r holds source row row_order[r] (null: r).
+// Packs panels p0..<p1 of row-major data in the file's layout; packed is aligned to 64 bytes. Packed row r holds source row
+// row_order[r] (null: r).
 void ck_pack(ck_type type, const void *source, const int32_t *_Nullable row_order, int rows, int columns, int p0, int p1,
              void *packed);
 
-// y[s][r] (+)= sum_c W[r][c] x[s][c] for panels p0..<p1 and streams s < n (1...8).
-// x [n, ldx], y [n, ldy]; sums [n, columns/32] as by ck_block_sums, only read for Q4_1. The order of additions does not
-// depend on n, so a stream's result is the same alone and in company.
+// y[s][r] (+)= sum_c W[r][c] x[s][c] for panels p0..<p1 and rows of activations s < n, in fp32.
+// x [n, ldx], y [n, ldy]; sums [n, columns/32] as by ck_unit_sums. The order of additions does not depend on n, so a row's
+// result is the same alone and in company; likewise below.
 void ck_packed_times(ck_type type, const void *packed, int rows, int columns, const float *x, int ldx, int n,
-                     const float *_Nullable sums, float *y, int ldy, int accumulate, int p0, int p1);
-// sums[s][b] = sum of x[s][32 b ..< 32 b + 32].
-void ck_block_sums(const float *x, int ldx, int n, int columns, float *sums);
+                     const float *sums, float *y, int ldy, int accumulate, int p0, int p1);
+// sums[s][u] = sum of x[s][32 u ..< 32 u + 32].
+void ck_unit_sums(const float *x, int ldx, int n, int columns, float *sums);
+
+// Activations as 16-bit integers: x[s][c] = scales[s] q[s][c] to within scales[s] / 2, with the largest of a row at
+// ±32767; q is dense [n, columns]. sums[s][u] is the sum of 32 q. A NaN is taken for 0, an infinity makes the row zero.
+void ck_quantise(const float *x, int ldx, int n, int columns, int16_t *q, float *scales, float *sums);
+// The same product with such activations: integer products within 32 columns (16 for Q6_K), fp32 sums across them. Equal
+// bit for bit on every level.
+void ck_packed_times_int16(ck_type type, const void *packed, int rows, int columns, const int16_t *q, const float *scales,
+                           const float *sums, int n, float *y, int ldy, int accumulate, int p0, int p1);
 // Panels p0..<p1 as fp32, transposed: out[c * ldo + (r - 16 p0)], rows beyond the matrix are zero.
 void ck_unpack_transposed(ck_type type, const void *packed, int columns, int p0, int p1, float *out, int ldo);
 // One packed row as fp32 out[columns].
 void ck_unpack_row(ck_type type, const void *packed, int columns, int row, float *out);
+
+// MARK: plain weights
+
+// n fp32 values from F32, F16 or BF16 ones, which need not be aligned.
+void ck_widen(ck_type type, const void *source, float *out, int64_t n);
+// y[s][r] (+)= sum_c W[r][c] x[s][c] for rows r0..<r1 of row-major weights and rows of activations s < n, in fp32.
+void ck_dense_times(ck_type type, const void *weights, int columns, int r0, int r1, const float *x, int ldx, int n, float *y,
+                    int ldy, int accumulate);
+// Whether the processor multiplies bf16 pairs; if not, ck_dense_times_bf16 must not be called.
+int ck_has_bf16_products(void);
+// The same with bf16 weights and bf16 activations [n, ldx], whose rows hold an even number of values (a zero after an odd
+// number of columns), summed in fp32. scratch: 16 × ((columns + 1) / 2) values.
+void ck_dense_times_bf16(const void *weights, int columns, int r0, int r1, const uint16_t *x, int ldx, int n, float *y,
+                         int ldy, int accumulate, uint32_t *scratch);
 
 // MARK: element-wise
 

@@ -9,15 +9,16 @@ struct GGUFWeights: ModelWeights {
 
   func matrix(
     _ name: WeightName, rows: Int, columns: Int, rowOrder: [Int32]?
-  ) throws(InferenceError) -> PackedMatrix {
+  ) throws(InferenceError) -> WeightMatrix {
     let tensor = try checked(name.gguf, [columns, rows])
-    return PackedMatrix(
-      try weightType(of: tensor), rows: rows, columns: columns, source: tensor.bytes, rowOrder: rowOrder)
+    return WeightMatrix(
+      try weightType(of: tensor), rows: rows, columns: columns, source: tensor.bytes, rowOrder: rowOrder,
+      owner: tensor.file)
   }
 
   func vector(_ name: WeightName, count: Int) throws(InferenceError) -> [Float] {
     let tensor = try checked(name.gguf, [count])
-    let packed = PackedMatrix(try weightType(of: tensor), rows: 1, columns: count, source: tensor.bytes)
+    let packed = WeightMatrix(try weightType(of: tensor), rows: 1, columns: count, source: tensor.bytes)
     let values = packed.unpacked().values
     guard countNonFinite(values, count: count) == 0 else {
       throw .tensorNotFinite(path: file.path, tensor: name.gguf)
@@ -43,16 +44,17 @@ struct GGUFWeights: ModelWeights {
   }
 
   private func weightType(of tensor: GGUFTensor) throws(InferenceError) -> WeightType {
-    switch tensor.type {
-    case .f32: .f32
-    case .f16: .f16
-    case .bf16: .bf16
-    case .q8_0: .q8_0
-    case .q4_1: .q4_1
-    default:
+    guard let type = Self.types[tensor.type] else {
       throw .unsupported(
         path: file.path, what: "tensor \(InferenceError.excerpt(tensor.name)) of type", found: tensor.type.name,
-        supported: "F32, F16, BF16, Q8_0 or Q4_1 weights")
+        supported: "weights of type " + Self.types.keys.map(\.name).sorted().joined(separator: ", "))
     }
+    return type
   }
+
+  /// The types that kernels multiply with.
+  private static let types: [GGMLType: WeightType] = [
+    .f32: .f32, .f16: .f16, .bf16: .bf16, .q4_0: .q4_0, .q4_1: .q4_1, .q5_0: .q5_0, .q5_1: .q5_1, .q8_0: .q8_0,
+    .q4_K: .q4_K, .q5_K: .q5_K, .q6_K: .q6_K,
+  ]
 }

@@ -6,7 +6,7 @@ import Kernels
 protocol ModelWeights {
   /// A weight matrix `[rows, columns]` in the file's own precision.
   /// - Parameter rowOrder: where given, row r is the file's row `rowOrder[r]`.
-  func matrix(_ name: WeightName, rows: Int, columns: Int, rowOrder: [Int32]?) throws(InferenceError) -> PackedMatrix
+  func matrix(_ name: WeightName, rows: Int, columns: Int, rowOrder: [Int32]?) throws(InferenceError) -> WeightMatrix
 
   /// A vector of `count` finite values as fp32.
   func vector(_ name: WeightName, count: Int) throws(InferenceError) -> [Float]

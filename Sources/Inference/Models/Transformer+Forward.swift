@@ -28,7 +28,7 @@ extension Transformer {
       for row in 0..<rows.rows { for i in 0..<d { base[row * d + i] *= finalNorm[i] } }
     }
     var logits = Matrix(rows: rows.rows, columns: configuration.vocabSize)
-    unembedding.multiply(input.values, count: rows.rows, into: &logits.values)
+    unembedding.multiply(input.values, count: rows.rows, into: &logits.values, precision: .exact)
     return logits
   }
 }
@@ -88,16 +88,14 @@ struct ForwardPass {
       try hooks.visit(x, d: d, layer, .residPre, rows)
 
       rmsNorm(x, count: count, d: d, weight: block.attentionNorm, epsilon: config.normEpsilon, into: normed)
-      project(layer, .q, normed, rows, count, into: q)
-      project(layer, .k, normed, rows, count, into: k)
-      project(layer, .v, normed, rows, count, into: v)
+      project(layer, [(.q, q), (.k, k), (.v, v)], normed, rows, count)
       if let queryNorm = block.queryNorm, let keyNorm = block.keyNorm {
         rmsNorm(q, count: count * config.nHeads, d: c, weight: queryNorm, epsilon: config.normEpsilon, into: q)
         rmsNorm(k, count: count * config.nKeyValueHeads, d: c, weight: keyNorm, epsilon: config.normEpsilon, into: k)
       }
       store(layer, rows, q: q, k: k, v: v)
       attend(layer, rows, q: q, into: attended)
-      project(layer, .o, attended, rows, count, into: out)
+      project(layer, [(.o, out)], attended, rows, count)
       if let norm = block.postAttentionNorm {
         rmsNorm(out, count: count, d: d, weight: norm, epsilon: config.normEpsilon, into: out)
       }
@@ -106,10 +104,9 @@ struct ForwardPass {
       try hooks.visit(x, d: d, layer, .residMid, rows)
 
       rmsNorm(x, count: count, d: d, weight: block.mlpNorm, epsilon: config.normEpsilon, into: normed)
-      project(layer, .gate, normed, rows, count, into: gate)
-      project(layer, .up, normed, rows, count, into: up)
+      project(layer, [(.gate, gate), (.up, up)], normed, rows, count)
       activateMultiply(config.activation, gate, up, count: count * config.dMLP)
-      project(layer, .down, gate, rows, count, into: out)
+      project(layer, [(.down, out)], gate, rows, count)
       if let norm = block.postMLPNorm {
         rmsNorm(out, count: count, d: d, weight: norm, epsilon: config.normEpsilon, into: out)
       }
@@ -123,15 +120,20 @@ struct ForwardPass {
     return try logits(x, scratch: normed)
   }
 
-  /// y = x·Wᵀ + b for all rows, plus the adapter's change for the rows that have one.
+  /// y = x·Wᵀ + b for all rows and each of some projections, plus the adapter's change for the rows that have one.
   private func project(
-    _ layer: Int, _ projection: Projection, _ x: UnsafePointer<Float>, _ rows: [SegmentRows], _ count: Int,
-    into y: UnsafeMutablePointer<Float>
+    _ layer: Int, _ projections: [(Projection, UnsafeMutablePointer<Float>)], _ x: UnsafePointer<Float>,
+    _ rows: [SegmentRows], _ count: Int
   ) {
-    guard let weights = model.blocks[layer].weights[projection] else { preconditionFailure("no \(projection)") }
-    weights.multiply(x, count: count, into: y)
-    if let bias = model.blocks[layer].biases[projection] {
-      for row in 0..<count { addScaled(1, bias, to: y + row * weights.rows, count: weights.rows) }
+    let block = model.blocks[layer]
+    let products = projections.map { projection, y in
+      guard let weights = block.weights[projection] else { preconditionFailure("no \(projection)") }
+      return Product(weights, into: y)
+    }
+    Product.run(products, x, count: count, precision: model.precision)
+    for (projection, y) in projections {
+      guard let bias = block.biases[projection] else { continue }
+      for row in 0..<count { addScaled(1, bias, to: y + row * bias.count, count: bias.count) }
     }
     var index = 0
     while index < rows.count {
@@ -139,14 +141,8 @@ struct ForwardPass {
       let adapter = plan.segments[rows[index].segment].adapter
       var end = index + 1
       while end < rows.count, plan.segments[rows[end].segment].adapter === adapter { end += 1 }
-      if let change = adapter?.change(layer, projection) {
-        let span = rows[index].rows.lowerBound..<rows[end - 1].rows.upperBound
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: span.count * change.a.rows) { low in
-          guard let low = low.baseAddress else { return }
-          change.a.multiply(x + span.lowerBound * weights.columns, count: span.count, into: low)
-          change.b.multiply(low, count: span.count, into: y + span.lowerBound * weights.rows, accumulate: true)
-        }
-      }
+      let span = rows[index].rows.lowerBound..<rows[end - 1].rows.upperBound
+      adapter?.add(layer, projections, x, rows: span)
       index = end
     }
   }
@@ -173,7 +169,7 @@ struct ForwardPass {
     }
     guard count > 0 else { return wanted.map { _ in Matrix(rows: 0, columns: config.vocabSize) } }
     var all = [Float](repeating: 0, count: count * config.vocabSize)
-    model.unembedding.multiply(scratch, count: count, into: &all)
+    model.unembedding.multiply(scratch, count: count, into: &all, precision: model.precision)
     guard countNonFinite(all, count: all.count) == 0 else {
       throw .notFinite(what: "the logits", place: "the unembedding")
     }

@@ -17,32 +17,34 @@ public final class Transformer: Sendable {
     /// Norms `[c]` of each head's query and key, where the family has them.
     let queryNorm: [Float]?
     let keyNorm: [Float]?
-    let weights: [Projection: PackedMatrix]
+    let weights: [Projection: WeightMatrix]
     let biases: [Projection: [Float]]
   }
 
   /// The family's name.
   public let family: String
+  /// How products with the weights are computed.
+  public let precision: Precision
   public let configuration: Configuration
   let blocks: [Block]
-  let embedding: PackedMatrix
+  let embedding: WeightMatrix
   /// Final norm's weight `[d]`.
   let finalNorm: [Float]
   /// Unembedding `[V, d]`; the embedding itself where the two are tied.
-  let unembedding: PackedMatrix
+  let unembedding: WeightMatrix
 
   /// Loads the weights of a GGUF file.
   /// - Throws: `InferenceError` naming file and tensor where something is missing, mis-shaped or unsupported.
-  public convenience init(gguf file: GGUFFile) throws(InferenceError) {
+  public convenience init(gguf file: GGUFFile, precision: Precision = .exact) throws(InferenceError) {
     let family = try ModelFamily.of(file)
     let keys = ModelKeys(path: file.path, source: .gguf(file, architecture: family.architecture))
     try self.init(
       family, Configuration(keys, family: family), GGUFWeights(file: file),
-      interleavedHalves: family.interleavesHalvesInGGUF, normOffset: 0)
+      interleavedHalves: family.interleavesHalvesInGGUF, normOffset: 0, precision: precision)
   }
 
   /// Loads the weights of a Hugging Face folder.
-  convenience init(folder: ModelFolder) throws(InferenceError) {
+  convenience init(folder: ModelFolder, precision: Precision = .exact) throws(InferenceError) {
     let root = ModelKeys(
       path: folder.configurationPath, source: .json(folder.configuration, defaults: [:]))
     guard let modelType = try root.text("model_type") else {
@@ -58,7 +60,7 @@ public final class Transformer: Sendable {
     let configuration = try Configuration(keys, family: family)
     try self.init(
       family, configuration, SafetensorsWeights(folder: folder, configuration: configuration),
-      interleavedHalves: false, normOffset: family.normOffset)
+      interleavedHalves: false, normOffset: family.normOffset, precision: precision)
   }
 
   /// Reads all weights.
@@ -67,7 +69,7 @@ public final class Transformer: Sendable {
   ///   - normOffset: what is added to the norms' weights.
   init(
     _ family: ModelFamily, _ configuration: Configuration, _ source: any ModelWeights, interleavedHalves: Bool,
-    normOffset: Float
+    normOffset: Float, precision: Precision
   ) throws(InferenceError) {
     try source.refuseTensors(
       otherThan: configuration.weightNames, of: "a plain \(family.name) of \(configuration.nLayers) blocks")
@@ -85,7 +87,7 @@ public final class Transformer: Sendable {
     }
     var blocks: [Block] = []
     for layer in 0..<configuration.nLayers {
-      var weights: [Projection: PackedMatrix] = [:]
+      var weights: [Projection: WeightMatrix] = [:]
       var biases: [Projection: [Float]] = [:]
       for projection in Projection.allCases {
         let (rows, columns) = configuration.shape(of: projection)
@@ -106,6 +108,7 @@ public final class Transformer: Sendable {
           keyNorm: try norm(layer, .keyNorm, c, if: headNorms), weights: weights, biases: biases))
     }
     self.family = family.name
+    self.precision = precision
     self.configuration = configuration
     self.blocks = blocks
     embedding = try source.matrix(.embedding, rows: configuration.vocabSize, columns: d, rowOrder: nil)

@@ -13,16 +13,17 @@ struct Bench: ParsableCommand {
   @Option(help: "Tokens of the prefill.") var prefill: Int = 512
   @Option(help: "Tokens decoded by each stream.") var decode: Int = 64
   @Option(help: "Repetitions; the median counts.") var repeats: Int = 5
+  @OptionGroup var computing: PrecisionOption
 
   func validate() throws {
     guard prefill > 0, decode > 0, repeats > 0 else { throw ValidationError("counts are positive") }
   }
 
   func run() throws {
-    let transformer = try Transformer.load(path: model)
+    let transformer = try Transformer.load(path: model, precision: computing.precision)
     let configuration = transformer.configuration
     let adapter = try adapter.map { try Adapter(path: $0, for: transformer) }
-    writeOut("measure,streams,tokens,seconds,tokens_per_second,kernels,openblas_core,threads\n")
+    writeOut("measure,streams,tokens,seconds,tokens_per_second,precision,kernels,openblas_core,threads\n")
     func report(_ measure: String, streams: Int, tokens: Int, _ body: () throws -> Void) throws {
       var seconds: [Double] = []
       for _ in 0..<repeats {
@@ -30,12 +31,21 @@ struct Bench: ParsableCommand {
       }
       let median = seconds.sorted()[repeats / 2]
       writeOut(
-        "\(measure),\(streams),\(tokens),\(median),\(Double(tokens) / median),\(Compute.kernelLevel),"
-          + "\(Compute.openBLASCoreType),\(Compute.threads)\n")
+        "\(measure),\(streams),\(tokens),\(median),\(Double(tokens) / median),\(computing.precision.rawValue),"
+          + "\(Compute.kernelLevel),\(Compute.openBLASCoreType),\(Compute.threads)\n")
+    }
+    // A steering vector is added to every token, as in the use that is measured.
+    let vector = [Float](repeating: 0.01, count: configuration.dModel)
+    var hooks = Hooks()
+    hooks.add(layer: configuration.nLayers / 2, site: .residPost) { view in
+      for segment in view.segments {
+        for row in segment.rows { addScaled(1, vector, to: view.row(row), count: view.d) }
+      }
     }
     let text = (0..<prefill).map { Int32(($0 * 7919 + 13) % configuration.vocabSize) }
     try report("prefill", streams: 1, tokens: prefill) {
-      _ = try transformer.forward([Segment(stream: 0, cache: transformer.makeCache(), tokens: text, adapter: adapter)])
+      _ = try transformer.forward(
+        [Segment(stream: 0, cache: transformer.makeCache(), tokens: text, adapter: adapter)], hooks: hooks)
     }
     for streams in [1, 2, 8] {
       let caches = (0..<streams).map { _ in transformer.makeCache() }
@@ -43,12 +53,21 @@ struct Bench: ParsableCommand {
         for cache in caches { cache.truncate(to: 0) }
         for i in 0..<decode {
           _ = try transformer.forward(
-            caches.enumerated().map { Segment(stream: $0, cache: $1, tokens: [text[i % prefill]], adapter: adapter) })
+            caches.enumerated().map { Segment(stream: $0, cache: $1, tokens: [text[i % prefill]], adapter: adapter) },
+            hooks: hooks)
         }
       }
     }
   }
 }
+
+/// How products with weights are computed, for every subcommand that runs a model.
+struct PrecisionOption: ParsableArguments {
+  @Option(help: "exact: fp32 activations; fast: 16-bit activations, twice to three times as fast.")
+  var precision: Precision = .fast
+}
+
+extension Precision: ExpressibleByArgument {}
 
 /// Wall-clock seconds that `body` takes.
 func elapsedSeconds(_ body: () throws -> Void) rethrows -> Double {

@@ -1,0 +1,133 @@
+// Weights in the file's own precision: quantised ones as panels of 16 rows, plain numbers as rows, read where they lie.
+// Owns: the packed memory, or the hold on whoever owns the rows. Products with them: WeightMatrix+Multiply.
+// Refuses: shapes that do not fit, as preconditions; files are checked by whoever read them.
+
+import CKernels
+
+/// The types of weights that the kernels multiply with. Raw values are the kernels' own.
+public enum WeightType: UInt32, Sendable, CaseIterable {
+  case f32 = 0
+  case bf16 = 1
+  case f16 = 2
+  case q4_0 = 3
+  case q4_1 = 4
+  case q5_0 = 5
+  case q5_1 = 6
+  case q8_0 = 7
+  case q4_K = 8
+  case q5_K = 9
+  case q6_K = 10
+
+  var c: ck_type { ck_type(rawValue) }
+  /// Columns that share a block; a matrix has a multiple of it.
+  public var blockColumns: Int { Int(ck_block_columns(c)) }
+  /// Bytes of one row's block in a GGUF file.
+  public var blockBytes: Int { ck_block_bytes(c) }
+  /// Whether values share scales; the others are plain numbers.
+  public var isQuantised: Bool { rawValue >= WeightType.q4_0.rawValue }
+  /// Whether a product needs the sums of the activations that share a scale.
+  var hasMinimum: Bool { [.q4_1, .q5_1, .q4_K, .q5_K].contains(self) }
+}
+
+/// A weight matrix `[rows, columns]`, immutable once made.
+public final class WeightMatrix: Sendable {
+  public let type: WeightType
+  public let rows: Int
+  public let columns: Int
+  /// Panels if quantised, else rows. Written only in init, before anyone else can see it; read-only from then on.
+  nonisolated(unsafe) let memory: UnsafeRawPointer
+  /// Who owns the rows; nil where they are this object's own copy.
+  private let owner: (any AnyObject & Sendable)?
+  var panels: Int { (rows + 15) / 16 }
+
+  /// Packs row-major data in the file's layout, or takes plain rows as they are.
+  /// - Parameters:
+  ///   - source: `rows × columns` weights as stored in a GGUF or safetensors file.
+  ///   - rowOrder: where given, row r is the source's row `rowOrder[r]` (undoes the permutation of GGUF's q and k).
+  ///   - owner: keeps `source` alive and unchanged; plain rows in their own order are then not copied.
+  public init(
+    _ type: WeightType, rows: Int, columns: Int, source: UnsafeRawBufferPointer, rowOrder: [Int32]? = nil,
+    owner: (any AnyObject & Sendable)? = nil
+  ) {
+    precondition(rows > 0 && columns > 0 && columns % type.blockColumns == 0, "\(type) needs whole blocks")
+    let rowBytes = columns / type.blockColumns * type.blockBytes
+    precondition(source.count >= rows * rowBytes, "source too short")
+    precondition(rowOrder.map { $0.count == rows } ?? true, "a row order names every row")
+    guard let base = source.baseAddress else { preconditionFailure("no source") }
+    self.type = type
+    self.rows = rows
+    self.columns = columns
+    if let owner, !type.isQuantised, rowOrder == nil {
+      self.owner = owner
+      memory = base
+      return
+    }
+    self.owner = nil
+    let copy = UnsafeMutableRawPointer.allocate(
+      byteCount: type.isQuantised ? ck_packed_bytes(type.c, Int32(rows), Int32(columns)) : rows * rowBytes,
+      alignment: 64)
+    memory = UnsafeRawPointer(copy)
+    let count = (rows + 15) / 16
+    Compute.parallel { thread, threads in
+      let share = Compute.share(of: count, thread: thread, threads: threads)
+      if type.isQuantised {
+        rowOrder.withOptionalBuffer { order in
+          ck_pack(
+            type.c, base, order, Int32(rows), Int32(columns), Int32(share.lowerBound), Int32(share.upperBound), copy)
+        }
+      } else {
+        for row in share.lowerBound * 16..<min(rows, share.upperBound * 16) {
+          (copy + row * rowBytes).copyMemory(
+            from: base + Int(rowOrder?[row] ?? Int32(row)) * rowBytes, byteCount: rowBytes)
+        }
+      }
+    }
+  }
+
+  /// An fp32 matrix of its own.
+  public convenience init(_ matrix: Matrix) {
+    self.init(matrix.values, rows: matrix.rows, columns: matrix.columns)
+  }
+
+  /// Row-major fp32 values, copied.
+  public convenience init(_ values: [Float], rows: Int, columns: Int) {
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: values.count * 4, alignment: 64)
+    defer { copy.deallocate() }
+    values.withUnsafeBytes { copy.copyMemory(from: $0) }
+    self.init(.f32, rows: rows, columns: columns, source: UnsafeRawBufferPointer(copy))
+  }
+
+  deinit { if owner == nil { memory.deallocate() } }
+
+  /// Bytes of the weights in memory, the owner's included.
+  public var byteCount: Int {
+    type.isQuantised ? ck_packed_bytes(type.c, Int32(rows), Int32(columns)) : rows * columns * type.blockBytes
+  }
+
+  /// One row as fp32.
+  /// - Parameter out: room for `columns` values.
+  public func unpackRow(_ row: Int, into out: UnsafeMutablePointer<Float>) {
+    precondition(row >= 0 && row < rows, "row \(row) of \(rows)")
+    if type.isQuantised {
+      ck_unpack_row(type.c, memory, Int32(columns), Int32(row), out)
+    } else {
+      ck_widen(type.c, memory + row * columns * type.blockBytes, out, Int64(columns))
+    }
+  }
+
+  /// All rows as fp32, for tests and for small matrices.
+  public func unpacked() -> Matrix {
+    var result = Matrix(rows: rows, columns: columns)
+    result.values.withUnsafeMutableBufferPointer { out in
+      guard let base = out.baseAddress else { return }
+      for row in 0..<rows { unpackRow(row, into: base + row * columns) }
+    }
+    return result
+  }
+}
+
+extension Optional where Wrapped == [Int32] {
+  fileprivate func withOptionalBuffer(_ body: (UnsafePointer<Int32>?) -> Void) {
+    if let self { self.withUnsafeBufferPointer { body($0.baseAddress) } } else { body(nil) }
+  }
+}
