@@ -1,17 +1,18 @@
 // The packed layout of quantised weights, shared by the packer and every kernel.
 //
-// A panel is 16 rows. Its columns are cut into units of 32; K types group 8 units into a super-block of 256.
-// A panel holds first the scales of all its units (padded to 64 bytes), then their data, so that every unit's data is
-// aligned to a cache line whatever its scales take.
+// A panel is 16 rows. Its columns are cut into units of 32, and units into groups: first the scales of a group's units, at
+// the beginning of a cache line, then their data, so that a panel is read from end to end and every load is aligned.
 //
-//   scales of a unit        Q4_0, Q5_0, Q8_0   16 f16 d
-//                           Q4_1, Q5_1         16 f16 d, 16 f16 m
-//   scales of a super-block Q4_K, Q5_K         16 f16 d, 16 f16 dmin, 8 × 16 scales, 8 × 16 minima (unsigned bytes)
-//                           Q6_K               16 f16 d, 16 × 16 scales (signed bytes)
-//   data of a unit          Q8_0               16 × [16 rows][2 columns] int8
-//                           Q5_0, Q5_1, Q5_K   16 masks, then nibbles
-//                           Q6_K               2 × 16 masks, then nibbles
-//                           Q4_0, Q4_1, Q4_K   nibbles
+//   units of a group, and their scales
+//     Q4_0, Q5_0, Q8_0   2   2 × 16 f16 d
+//     Q4_1, Q5_1         1   16 f16 d, 16 f16 m
+//     Q4_K, Q5_K         8   16 f16 d, 16 f16 dmin, 8 × 16 scales, 8 × 16 minima (unsigned bytes)
+//     Q6_K               8   16 f16 d, 16 × 16 scales (signed bytes), 32 bytes unused
+//   data of a unit
+//     Q8_0               16 × [16 rows][2 columns] int8
+//     Q5_0, Q5_1, Q5_K   16 masks, then nibbles
+//     Q6_K               2 × 16 masks, then nibbles
+//     Q4_0, Q4_1, Q4_K   nibbles
 //
 // Pair j of a unit is its columns 2 j and 2 j + 1: the kernels multiply a pair of 16 rows at once. Nibbles are 4 words of
 // [16 rows] 32 bits; word w of a row holds pairs 4 w … 4 w + 3, pair 4 w + k at bits 4 k (first column) and 16 + 4 k. Q4_0's
@@ -22,9 +23,19 @@
 #include "CKernels.h"
 #include <string.h>
 
-enum { panel_rows = 16, unit_columns = 32, pairs = 16, super_units = 8 };
+enum { panel_rows = 16, unit_columns = 32, pairs = 16 };
 
-static inline int is_super(ck_type type) { return type == CK_Q4_K || type == CK_Q5_K || type == CK_Q6_K; }
+// Units of a group, which for K types is the file's block.
+static inline int group_units(ck_type type) {
+  switch (type) {
+  case CK_Q4_1:
+  case CK_Q5_1: return 1;
+  case CK_Q4_K:
+  case CK_Q5_K:
+  case CK_Q6_K: return 8;
+  default: return 2;
+  }
+}
 // Whether a unit has a minimum, which multiplies the sum of its activations.
 static inline int has_minimum(ck_type type) {
   return type == CK_Q4_1 || type == CK_Q5_1 || type == CK_Q4_K || type == CK_Q5_K;
@@ -34,23 +45,22 @@ static inline int mask_bytes(ck_type type) {
   return type == CK_Q6_K ? 128 : type == CK_Q5_0 || type == CK_Q5_1 || type == CK_Q5_K ? 64 : 0;
 }
 static inline int data_bytes(ck_type type) { return type == CK_Q8_0 ? 512 : mask_bytes(type) + 256; }
+static inline int scale_bytes(ck_type type) { return group_units(type) == 8 ? 320 : 64; }
+static inline int group_bytes(ck_type type) { return scale_bytes(type) + group_units(type) * data_bytes(type); }
 
-// Bytes of a unit's scales, or a super-block's for K types.
-static inline int scale_bytes(ck_type type) {
-  return type == CK_Q6_K ? 288 : is_super(type) ? 320 : has_minimum(type) ? 64 : 32;
-}
-
-static inline size_t scales_area(ck_type type, int columns) {
-  int units = columns / unit_columns;
-  return ((size_t)(is_super(type) ? units / super_units : units) * (size_t)scale_bytes(type) + 63) / 64 * 64;
-}
 static inline size_t panel_bytes(ck_type type, int columns) {
-  return scales_area(type, columns) + (size_t)(columns / unit_columns) * (size_t)data_bytes(type);
+  const int units = columns / unit_columns;
+  return (size_t)((units + group_units(type) - 1) / group_units(type)) * (size_t)group_bytes(type);
 }
 
-// Where unit u's scales begin: its own, or its super-block's.
+// Where unit u's scales begin: its own, or for K types its group's.
 static inline const uint8_t *unit_scales(ck_type type, const uint8_t *panel, int u) {
-  return panel + (size_t)(is_super(type) ? u / super_units : u) * (size_t)scale_bytes(type);
+  const int g = group_units(type);
+  return panel + (size_t)(u / g) * (size_t)group_bytes(type) + (g == 2 ? 32 * (u % 2) : 0);
+}
+static inline const uint8_t *unit_data(ck_type type, const uint8_t *panel, int u) {
+  const int g = group_units(type);
+  return panel + (size_t)(u / g) * (size_t)group_bytes(type) + scale_bytes(type) + (size_t)(u % g) * (size_t)data_bytes(type);
 }
 
 static inline float float_from_half(const void *p) {
@@ -78,9 +88,9 @@ static inline float row_scale(ck_type type, const uint8_t *panel, int u, int r, 
   case CK_Q5_1: *minimum = float_from_half(scales + 32 + 2 * r); return d;
   case CK_Q4_K:
   case CK_Q5_K:
-    *minimum = -float_from_half(scales + 32 + 2 * r) * (float)scales[64 + 128 + 16 * (u % super_units) + r];
-    return d * (float)scales[64 + 16 * (u % super_units) + r];
-  case CK_Q6_K: return d * (float)(int8_t)scales[32 + 16 * (2 * (u % super_units) + h) + r];
+    *minimum = -float_from_half(scales + 32 + 2 * r) * (float)scales[192 + 16 * (u % 8) + r];
+    return d * (float)scales[64 + 16 * (u % 8) + r];
+  case CK_Q6_K: return d * (float)(int8_t)scales[32 + 16 * (2 * (u % 8) + h) + r];
   default: return d;
   }
 }

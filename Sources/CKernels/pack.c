@@ -4,7 +4,7 @@
 #include "layout.h"
 
 int ck_block_columns(ck_type type) {
-  return type == CK_F32 || type == CK_BF16 || type == CK_F16 ? 1 : is_super(type) ? unit_columns * super_units : unit_columns;
+  return type == CK_F32 || type == CK_BF16 || type == CK_F16 ? 1 : group_units(type) == 8 ? 8 * unit_columns : unit_columns;
 }
 
 size_t ck_block_bytes(ck_type type) {
@@ -98,7 +98,7 @@ static void pack_scales(ck_type type, const uint8_t *block, int r, uint8_t *scal
   case CK_Q5_K:
     memcpy(scales + 2 * r, block, 2);
     memcpy(scales + 32 + 2 * r, block + 2, 2);
-    for (int i = 0; i < super_units; i++) scale_k4(block + 4, i, scales + 64 + 16 * i + r, scales + 192 + 16 * i + r);
+    for (int i = 0; i < 8; i++) scale_k4(block + 4, i, scales + 64 + 16 * i + r, scales + 192 + 16 * i + r);
     break;
   case CK_Q6_K:
     memcpy(scales + 2 * r, block + 208, 2);
@@ -150,12 +150,11 @@ void ck_pack(ck_type type, const void *source, const int32_t *row_order, int row
     for (int r = 0; r < panel_rows && p * panel_rows + r < rows; r++) {
       int row = p * panel_rows + r;
       const uint8_t *block = (const uint8_t *)source + (size_t)(row_order ? row_order[row] : row) * (size_t)blocks * block_size;
-      uint8_t *data = panel + scales_area(type, columns);
-      for (int b = 0; b < blocks; b++, block += block_size) {
-        pack_scales(type, block, r, panel + (size_t)b * (size_t)scale_bytes(type));
-        for (int u = 0; u < block_columns / unit_columns; u++, data += data_bytes(type))
-          pack_unit(type, block, u * unit_columns, r, data);
-      }
+      for (int b = 0; b < blocks; b++, block += block_size)
+        for (int i = 0, u = b * (block_columns / unit_columns); i < block_columns / unit_columns; i++, u++) {
+          if (i == 0) pack_scales(type, block, r, (uint8_t *)unit_scales(type, panel, u));
+          pack_unit(type, block, i * unit_columns, r, (uint8_t *)unit_data(type, panel, u));
+        }
     }
   }
 }
@@ -164,13 +163,12 @@ void ck_pack(ck_type type, const void *source, const int32_t *row_order, int row
 
 void ck_unpack_row(ck_type type, const void *packed, int columns, int row, float *out) {
   const uint8_t *panel = (const uint8_t *)packed + (size_t)(row / panel_rows) * panel_bytes(type, columns);
-  const uint8_t *data = panel + scales_area(type, columns);
   const int r = row % panel_rows;
-  for (int u = 0; u < columns / unit_columns; u++, data += data_bytes(type))
+  for (int u = 0; u < columns / unit_columns; u++)
     for (int h = 0; h < 2; h++) {
       float minimum, d = row_scale(type, panel, u, r, h, &minimum);
       for (int c = 16 * h; c < 16 * h + 16; c++) {
-        float value = d * (float)row_value(type, data, r, c);
+        float value = d * (float)row_value(type, unit_data(type, panel, u), r, c);
         out[u * unit_columns + c] = has_minimum(type) ? value + minimum : value;
       }
     }

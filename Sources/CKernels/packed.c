@@ -79,9 +79,9 @@ static void times_portable(ck_type type, const product *a) {
   for (int row = a->p0 * panel_rows; row < a->p1 * panel_rows && row < a->rows; row++) {
     const uint8_t *panel = a->packed + (size_t)(row / panel_rows) * panel_bytes(type, a->columns);
     for (int s = 0; s < a->n; s++) {
-      const uint8_t *data = panel + scales_area(type, a->columns);
       float total = 0;
-      for (int u = 0; u < a->columns / unit_columns; u++, data += data_bytes(type)) {
+      for (int u = 0; u < a->columns / unit_columns; u++) {
+        const uint8_t *data = unit_data(type, panel, u);
         const float *x = a->x + (size_t)s * (size_t)a->ldx + (size_t)u * unit_columns;
         float minimum = 0;
         for (int h = 0; h < 2; h++) {
@@ -101,9 +101,9 @@ static void times_int16_portable(ck_type type, const product *a) {
   for (int row = a->p0 * panel_rows; row < a->p1 * panel_rows && row < a->rows; row++) {
     const uint8_t *panel = a->packed + (size_t)(row / panel_rows) * panel_bytes(type, a->columns);
     for (int s = 0; s < a->n; s++) {
-      const uint8_t *data = panel + scales_area(type, a->columns);
       float total = 0;
-      for (int u = 0; u < a->columns / unit_columns; u++, data += data_bytes(type)) {
+      for (int u = 0; u < a->columns / unit_columns; u++) {
+        const uint8_t *data = unit_data(type, panel, u);
         const int16_t *q = a->q + (size_t)s * (size_t)a->ldx + (size_t)u * unit_columns;
         const int step = type == CK_Q6_K ? 16 : 32;
         float minimum = 0;
@@ -148,12 +148,11 @@ void ck_packed_times_int16(ck_type type, const void *packed, int rows, int colum
 static void unpack_portable(ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo) {
   for (int p = p0; p < p1; p++) {
     const uint8_t *panel = packed + (size_t)p * panel_bytes(type, columns);
-    const uint8_t *data = panel + scales_area(type, columns);
-    for (int u = 0; u < columns / unit_columns; u++, data += data_bytes(type))
+    for (int u = 0; u < columns / unit_columns; u++)
       for (int r = 0; r < panel_rows; r++)
         for (int c = 0; c < unit_columns; c++) {
           float minimum, d = row_scale(type, panel, u, r, c / 16, &minimum);
-          float value = d * (float)row_value(type, data, r, c);
+          float value = d * (float)row_value(type, unit_data(type, panel, u), r, c);
           out[(size_t)(u * unit_columns + c) * (size_t)ldo + (size_t)((p - p0) * panel_rows + r)] =
               has_minimum(type) ? value + minimum : value;
         }

@@ -41,7 +41,7 @@ typedef struct { __m256 d[2], minimum; } unit_scale;
 
 INLINE unit_scale scale_of(const ck_type type, const uint8_t *panel, int u, const int half) {
   const uint8_t *s = unit_scales(type, panel, u);
-  const int within = u % super_units;
+  const int within = u % 8;
   const __m256 d = halves(s + 16 * half);
   unit_scale scale = {{d, d}, _mm256_setzero_ps()};
   if (type == CK_Q4_1 || type == CK_Q5_1) scale.minimum = halves(s + 32 + 16 * half);
@@ -72,10 +72,10 @@ INLINE __m256i two(const int16_t *q) {
 INLINE void half_int16(const ck_type type, const product *a, int p, const int half, const int n) {
   const int units = a->columns / unit_columns;
   const uint8_t *panel = a->packed + (size_t)p * panel_bytes(type, a->columns);
-  const uint8_t *data = panel + scales_area(type, a->columns);
   __m256 total[4];
   for (int s = 0; s < n; s++) total[s] = _mm256_setzero_ps();
-  for (int u = 0; u < units; u++, data += data_bytes(type)) {
+  for (int u = 0; u < units; u++) {
+    const uint8_t *data = unit_data(type, panel, u);
     const unit_scale scale = scale_of(type, panel, u, half);
     const int16_t *q = a->q + (size_t)u * unit_columns;
     __m256i sum[4];
@@ -103,10 +103,10 @@ INLINE void half_int16(const ck_type type, const product *a, int p, const int ha
 INLINE void half_fp32(const ck_type type, const product *a, int p, const int half, const int n) {
   const int units = a->columns / unit_columns;
   const uint8_t *panel = a->packed + (size_t)p * panel_bytes(type, a->columns);
-  const uint8_t *data = panel + scales_area(type, a->columns);
   __m256 total[4];
   for (int s = 0; s < n; s++) total[s] = _mm256_setzero_ps();
-  for (int u = 0; u < units; u++, data += data_bytes(type)) {
+  for (int u = 0; u < units; u++) {
+    const uint8_t *data = unit_data(type, panel, u);
     const unit_scale scale = scale_of(type, panel, u, half);
     const float *x = a->x + (size_t)u * unit_columns;
     __m256 sum[4];
@@ -157,9 +157,9 @@ INLINE void times(const ck_type type, const product *all, const int integers) {
 INLINE void unpack(const ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo) {
   for (int p = p0; p < p1; p++) {
     const uint8_t *panel = packed + (size_t)p * panel_bytes(type, columns);
-    const uint8_t *data = panel + scales_area(type, columns);
     float *to = out + (size_t)(p - p0) * panel_rows;
-    for (int u = 0; u < columns / unit_columns; u++, data += data_bytes(type), to += unit_columns * (size_t)ldo)
+    for (int u = 0; u < columns / unit_columns; u++, to += unit_columns * (size_t)ldo) {
+      const uint8_t *data = unit_data(type, panel, u);
       for (int half = 0; half < 2; half++) {
         const unit_scale scale = scale_of(type, panel, u, half);
 #pragma clang loop unroll(full)
@@ -173,6 +173,7 @@ INLINE void unpack(const ck_type type, const uint8_t *packed, int columns, int p
           _mm256_storeu_ps(at + ldo, _mm256_fmadd_ps(scale.d[j / 8], odd, scale.minimum));
         }
       }
+    }
   }
 }
 

@@ -37,7 +37,7 @@ typedef struct { __m512 d[2], minimum; } unit_scale;
 // The scales of unit u; the second of d differs from the first only for Q6_K.
 INLINE unit_scale scale_of(const ck_type type, const uint8_t *panel, int u) {
   const uint8_t *s = unit_scales(type, panel, u);
-  const int within = u % super_units;
+  const int within = u % 8;
   unit_scale scale = {{halves(s), halves(s)}, _mm512_setzero_ps()};
   if (type == CK_Q4_1 || type == CK_Q5_1) scale.minimum = halves(s + 32);
   if (type == CK_Q4_K || type == CK_Q5_K) {
@@ -66,15 +66,20 @@ INLINE __m512i two(const int16_t *q) {
   return _mm512_set1_epi32(both);
 }
 
+// Bytes ahead of their use at which weights are asked for: what the processor's own prefetching leaves idle.
+enum { ahead = 1024 };
+
 // One panel with n rows of activations.
 INLINE void panel_int16(const ck_type type, const product *a, int p, const int n) {
   const int units = a->columns / unit_columns;
   const uint8_t *panel = a->packed + (size_t)p * panel_bytes(type, a->columns);
-  const uint8_t *data = panel + scales_area(type, a->columns);
   __m512 total[8];
 #pragma clang loop unroll(full)
   for (int s = 0; s < n; s++) total[s] = _mm512_setzero_ps();
-  for (int u = 0; u < units; u++, data += data_bytes(type)) {
+  for (int u = 0; u < units; u++) {
+    const uint8_t *data = unit_data(type, panel, u);
+#pragma clang loop unroll(full)
+    for (int line = 0; line < data_bytes(type); line += 64) __builtin_prefetch(data + ahead + line);
     const unit_scale scale = scale_of(type, panel, u);
     const int16_t *q = a->q + (size_t)u * unit_columns;
     __m512i sum[8];
@@ -145,10 +150,10 @@ INLINE columns_2 wide_pair(const ck_type type, const uint8_t *data, const int j)
 INLINE void panel_fp32(const ck_type type, const product *a, int p, const int n) {
   const int units = a->columns / unit_columns;
   const uint8_t *panel = a->packed + (size_t)p * panel_bytes(type, a->columns);
-  const uint8_t *data = panel + scales_area(type, a->columns);
   __m512 total[8];
   for (int s = 0; s < n; s++) total[s] = _mm512_setzero_ps();
-  for (int u = 0; u < units; u++, data += data_bytes(type)) {
+  for (int u = 0; u < units; u++) {
+    const uint8_t *data = unit_data(type, panel, u);
     const unit_scale scale = scale_of(type, panel, u);
     const float *x = a->x + (size_t)u * unit_columns;
     __m512 even[8], odd[8];
@@ -192,9 +197,9 @@ INLINE void times_fp32(const ck_type type, const product *all) {
 INLINE void unpack(const ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo) {
   for (int p = p0; p < p1; p++) {
     const uint8_t *panel = packed + (size_t)p * panel_bytes(type, columns);
-    const uint8_t *data = panel + scales_area(type, columns);
     float *to = out + (size_t)(p - p0) * panel_rows;
-    for (int u = 0; u < columns / unit_columns; u++, data += data_bytes(type)) {
+    for (int u = 0; u < columns / unit_columns; u++) {
+      const uint8_t *data = unit_data(type, panel, u);
       const unit_scale scale = scale_of(type, panel, u);
 #pragma clang loop unroll(full)
       for (int j = 0; j < pairs; j++, to += 2 * (size_t)ldo) {

@@ -36,8 +36,8 @@ public final class WeightMatrix: Sendable {
   public let columns: Int
   /// Panels if quantised, else rows. Written only in init, before anyone else can see it; read-only from then on.
   nonisolated(unsafe) let memory: UnsafeRawPointer
-  /// Who owns the rows; nil where they are this object's own copy.
-  private let owner: (any AnyObject & Sendable)?
+  /// Who owns that memory.
+  private let owner: any AnyObject & Sendable
   var panels: Int { (rows + 15) / 16 }
 
   /// Packs row-major data in the file's layout, or takes plain rows as they are.
@@ -62,10 +62,9 @@ public final class WeightMatrix: Sendable {
       memory = base
       return
     }
-    self.owner = nil
-    let copy = UnsafeMutableRawPointer.allocate(
-      byteCount: type.isQuantised ? ck_packed_bytes(type.c, Int32(rows), Int32(columns)) : rows * rowBytes,
-      alignment: 64)
+    let (copy, copyOwner) = WeightMemory.allocate(
+      type.isQuantised ? ck_packed_bytes(type.c, Int32(rows), Int32(columns)) : rows * rowBytes)
+    self.owner = copyOwner
     memory = UnsafeRawPointer(copy)
     let count = (rows + 15) / 16
     Compute.parallel { thread, threads in
@@ -96,8 +95,6 @@ public final class WeightMatrix: Sendable {
     values.withUnsafeBytes { copy.copyMemory(from: $0) }
     self.init(.f32, rows: rows, columns: columns, source: UnsafeRawBufferPointer(copy))
   }
-
-  deinit { if owner == nil { memory.deallocate() } }
 
   /// Bytes of the weights in memory, the owner's included.
   public var byteCount: Int {

@@ -12,11 +12,14 @@ struct Bench: ParsableCommand {
   @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
   @Option(help: "Tokens of the prefill.") var prefill: Int = 512
   @Option(help: "Tokens decoded by each stream.") var decode: Int = 64
+  @Option(parsing: .upToNextOption, help: "Numbers of streams to decode together.") var streams: [Int] = [1, 2, 8]
   @Option(help: "Repetitions; the median counts.") var repeats: Int = 5
   @OptionGroup var computing: PrecisionOption
 
   func validate() throws {
-    guard prefill > 0, decode > 0, repeats > 0 else { throw ValidationError("counts are positive") }
+    guard prefill > 0, decode > 0, repeats > 0, streams.allSatisfy({ $0 > 0 }) else {
+      throw ValidationError("counts are positive")
+    }
   }
 
   func run() throws {
@@ -47,7 +50,7 @@ struct Bench: ParsableCommand {
       _ = try transformer.forward(
         [Segment(stream: 0, cache: transformer.makeCache(), tokens: text, adapter: adapter)], hooks: hooks)
     }
-    for streams in [1, 2, 8] {
+    for streams in streams {
       let caches = (0..<streams).map { _ in transformer.makeCache() }
       try report("decode", streams: streams, tokens: streams * decode) {
         for cache in caches { cache.truncate(to: 0) }
