@@ -107,4 +107,19 @@ import TestSupport
     #expect(try file.shape(of: "hidden.3") == [2, TinyModel.dModel])
     #expect(try file.shape(of: "logits") == [2, TinyModel.vocabSize])
   }
+
+  @Test func forwardReadsAHuggingFaceFolderWithoutATokenizer() throws {
+    let folder = TemporaryFolder()
+    let model = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("InferenceTests/Fixtures/models/gemma3").path
+    let reference = try SafetensorsFile(path: model + "/reference.safetensors")
+    let ids = try reference.ints(named: "input_ids").prefix(24).map(String.init).joined(separator: ",")
+    let outcome = try run(
+      "forward", "--model", model, "--tokens", ids, "--hidden-layers", "6", "--out", folder.path + "/f")
+    #expect(outcome.code == 0, "\(outcome.error)")
+    let logits = try SafetensorsFile(path: folder.path + "/f").floats(named: "logits")
+    let wanted = try reference.floats(named: "logits").prefix(logits.count)
+    #expect(zip(logits, wanted).allSatisfy { abs($0 - $1) < 1e-4 })
+    try run("generate", "--model", model, "--prompt", "x").expectOneLine(saying: model)
+  }
 }

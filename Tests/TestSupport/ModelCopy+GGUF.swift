@@ -10,7 +10,10 @@ extension ModelCopy {
   ]
 
   /// The bytes of a GGUF file of this model, weights in F32.
-  public func gguf() -> [UInt8] {
+  public func gguf() -> [UInt8] { ggufBuilder().file }
+
+  /// The same, to be changed before it is written.
+  public func ggufBuilder() -> GGUFBuilder {
     var builder = GGUFBuilder()
     let type = configuration["model_type"] as? String ?? ""
     let architecture = Self.architectures[type] ?? type
@@ -62,7 +65,7 @@ extension ModelCopy {
       }
       add(Self.ggufName(tensor.name, isGemma: isGemma), tensor.shape, values)
     }
-    return builder.file
+    return builder
   }
 
   /// Rows of each head's two halves by turns.

@@ -92,12 +92,14 @@ extension ModelKeys {
       }
       rope.scaling = .divisors(divisors)
     }
-    let scaling = "\(architecture).rope.scaling.type"
-    guard file.contains(scaling) else { return rope }
-    switch try file.string(scaling) {
+    // A factor without a type is a linear one; files of the format's first days have another key for it.
+    let older = try number(gguf: "rope.scale_linear", in: Self.factors)
+    let factor = try number(gguf: "rope.scaling.factor", in: Self.factors) ?? older
+    let key = "\(architecture).rope.scaling.type"
+    switch file.contains(key) ? try file.string(key) : factor == nil || factor == 1 ? "none" : "linear" {
     case "none": break
     case "linear" where rope.scaling == .none:
-      let factor = try neededNumber(gguf: "rope.scaling.factor", json: "factor", in: Self.factors)
+      guard let factor else { throw missing(gguf: "rope.scaling.factor", json: "factor") }
       rope.scaling = .linear(factor: factor)
     case let other:
       throw .unsupported(
