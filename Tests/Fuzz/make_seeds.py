@@ -1,6 +1,7 @@
 """Writes Seeds/: small valid files for the fuzzer to start from. Needs numpy, gguf, safetensors, torch and tokenizers."""
 
 import os
+import shutil
 
 import gguf
 import numpy as np
@@ -65,6 +66,8 @@ def main():
             pickle = reader.get_record("data.pkl")
         with open(place("pytorch", name + ".pkl"), "wb") as file:
             file.write(pickle)
+
+    shutil.copy(os.path.join(here, "../../InferenceTests/Fixtures/pytorch/kinds.pt"), place("pytorch", "kinds.pt"))
 
     for name, cut in {"bytes": pre_tokenizers.ByteLevel(add_prefix_space=False),
                       "split": pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),

@@ -10,7 +10,7 @@ public struct PyTorchFile: Sendable {
   /// The longest pickle that is read; tensors' data is not in it, so 4 MiB describe tens of thousands.
   static let pickleLimit = 4 << 20
   /// The longest name of a tensor.
-  static let nameLimit = 1024
+  static let nameLimit = 256
 
   /// The path as given.
   public var path: String { file.path }
@@ -41,15 +41,11 @@ public struct PyTorchFile: Sendable {
     }
     let pickle = try PyTorchPickle(UnsafeRawBufferPointer(rebasing: file.bytes[range]), path: file.path)
     var tensors: [PyTorchTensor] = []
-    var index: [String: Int] = [:]
     for (name, tensor) in try Self.flatten(pickle, path: file.path) {
-      guard index.updateValue(tensors.count, forKey: name) == nil else {
-        throw Self.malformed(file.path, name, "each name once", "it twice")
-      }
       tensors.append(try Self.place(tensor, name: name, folder: folder, archive: archive, file: file))
     }
     self.tensors = tensors
-    indexOfTensor = index
+    indexOfTensor = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
   }
 
   /// The tensor of that name.
@@ -94,7 +90,7 @@ extension PyTorchFile {
     return (String(name.dropLast("data.pkl".count)), range)
   }
 
-  /// The tensors of the outermost dictionary and of those within.
+  /// The tensors of the outermost dictionary and of those within, each name once.
   private static func flatten(
     _ pickle: PyTorchPickle, path: String
   ) throws(InferenceError) -> [(String, PickleTensor)] {
@@ -104,6 +100,7 @@ extension PyTorchFile {
         supported: "a plain dictionary of tensors (a state_dict)")
     }
     var result: [(String, PickleTensor)] = []
+    var names: Set<String> = []
     // Each dictionary is entered once: one that is reached twice, perhaps from within itself, could make any number
     // of names out of a few bytes.
     var entered: Set<Int> = [root]
@@ -114,7 +111,9 @@ extension PyTorchFile {
       open.append((dictionary, prefix, next + 1))
       switch pairs[next].value {
       case .tensor(let tensor):
-        result.append((try name(prefix, pairs[next].key, path: path), tensor))
+        let name = try name(prefix, pairs[next].key, path: path)
+        guard names.insert(name).inserted else { throw malformed(path, name, "each name once", "it twice") }
+        result.append((name, tensor))
       case .dictionary(let inner):
         guard entered.insert(inner).inserted else {
           throw .fileMalformed(
@@ -192,70 +191,5 @@ extension PyTorchFile {
     _ path: String, _ tensor: String, _ expected: String, _ found: String
   ) -> InferenceError {
     .fileMalformed(path: path, place: "tensor \(InferenceError.excerpt(tensor))", expected: expected, found: found)
-  }
-}
-
-/// A tensor of a PyTorch file: a view of a storage in place.
-public struct PyTorchTensor: Sendable {
-  /// The name.
-  public let name: String
-  /// The dimensions, slowest first in row-major order; empty for a scalar.
-  public let shape: [Int]
-  /// Elements of the storage from one index to the next, a dimension each. Transposed views are not in row-major order.
-  public let strides: [Int]
-  let offset: Int
-  /// The number of elements: 1 for a scalar, 0 if a dimension is 0.
-  public let count: Int
-  /// Elements of the storage from the first to the last one shown.
-  let span: Int
-  let storage: SafetensorsTensor
-
-  /// How the elements are stored.
-  public var type: SafetensorsType { storage.type }
-
-  /// Whether the elements lie in the file in row-major order without gaps.
-  public var isContiguous: Bool {
-    // Dimensions beside a 0 may be as large as they like: their product is not to be formed.
-    guard count > 0 else { return true }
-    var expected = 1
-    for (dimension, step) in zip(shape, strides).reversed() where dimension != 1 {
-      guard step == expected else { return false }
-      expected *= dimension
-    }
-    return true
-  }
-
-  /// All elements as fp32, row-major; exact from F16 and BF16, rounded from F64. A view in another order costs a
-  /// second copy.
-  /// - Throws: `InferenceError.typeMismatch` for a tensor of integers.
-  public func floats() throws(InferenceError) -> [Float] {
-    arranged(try storage.floats(offset..<offset + span))
-  }
-
-  /// All elements as integers, row-major; booleans as 0 and 1.
-  /// - Throws: `InferenceError.typeMismatch` for a tensor of floats.
-  public func ints() throws(InferenceError) -> [Int] {
-    arranged(try storage.ints(offset..<offset + span))
-  }
-
-  /// The elements of the view in row-major order, from those of its span.
-  private func arranged<Element>(_ values: [Element]) -> [Element] {
-    guard !isContiguous else { return values }
-    var result: [Element] = []
-    result.reserveCapacity(count)
-    var indices = [Int](repeating: 0, count: shape.count)
-    var place = 0
-    for _ in 0..<count {
-      result.append(values[place])
-      // The next index, the last dimension running fastest.
-      for axis in shape.indices.reversed() {
-        indices[axis] += 1
-        place += strides[axis]
-        if indices[axis] < shape[axis] { break }
-        place -= strides[axis] * shape[axis]
-        indices[axis] = 0
-      }
-    }
-    return result
   }
 }
