@@ -55,6 +55,7 @@ def main():
     save_file({f"t.{i}": np.ones(1, t) for i, t in enumerate(["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"])},
               place("safetensors", "types.safetensors"))
 
+    torch.manual_seed(1)
     w = torch.arange(6, dtype=torch.float32).reshape(2, 3)
     linear = torch.nn.Linear(2, 3)
     for name, value in {"plain": {"w": w, "b": torch.tensor(True)}, "views": {"t": w.t(), "s": w[:, 1:]},

@@ -6,8 +6,8 @@ import Testing
 
 @Suite struct PyTorchFileTests {
   func open(_ bytes: [UInt8]) throws(InferenceError) -> PyTorchFile {
-    try bytes.withUnsafeBytes { (content) throws(InferenceError) in
-      try PyTorchFile(file: MappedFile(path: "model.pt", content: content))
+    try bytes.withUnsafeBufferPointer { (buffer) throws(InferenceError) in
+      try PyTorchFile(file: MappedFile(path: "model.pt", content: UnsafeRawBufferPointer(buffer)))
     }
   }
 
