@@ -58,7 +58,7 @@ def environment(options):
     }
 
 
-def busy_share(seconds=2.0):
+def busy_share(seconds=0.5):
     """The share of the cores' time that other programs take just now."""
     def sample():
         values = [int(value) for value in read("/proc/stat").splitlines()[0].split()[1:9]]
@@ -72,13 +72,15 @@ def busy_share(seconds=2.0):
 
 def wait_for_quiet(options):
     """Beside another busy program the peers' threads wait for each other in vain and look 10 or 100 times too slow."""
+    if options.even_if_busy:
+        return
     for attempt in range(60):
         share = busy_share()
-        if share < 0.05 or options.even_if_busy:
+        if share < 0.08:
             return
         if attempt == 0:
             say(f"other programs take {share:.0%} of the processor; waiting up to 10 minutes for them")
-        time.sleep(8)
+        time.sleep(10)
     sys.exit("the machine stays busy; end what runs on it, or measure --even-if-busy")
 
 
@@ -165,6 +167,7 @@ def compare(options, title, mode, mine, peer_name, peer, rounds_file):
     ours, theirs = [], []
     try:
         for index in range(options.repeats + 1):
+            wait_for_quiet(options)
             pair = (mine.round(), peer.round())
             # The first round warms the page cache and is left out.
             if index > 0:
@@ -245,9 +248,7 @@ def main():
                     mine = Crosscope(options, model, mode)
                     # Before the peer loads: what crosscope cannot measure costs no minute.
                     mine.round()
-                    peer = make_peer()
-                    wait_for_quiet(options)
-                    results = compare(options, title, mode, mine, peer_name, peer, rounds_file)
+                    results = compare(options, title, mode, mine, peer_name, make_peer(), rounds_file)
                 except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
                     say(f"{title:20} {mode:6} against {peer_name}: {error}")
                     failed = True
