@@ -1,0 +1,115 @@
+// JSON as a value, for the small parts of a file: the settings of a tokenizer, whose kinds are known by their shape.
+
+/// A JSON value.
+enum JSONValue: Equatable, Sendable {
+  case null
+  case bool(Bool)
+  case number(Double)
+  case string(String)
+  case array([JSONValue])
+  case object([String: JSONValue])
+
+  /// The larger files of this kind hold a few megabytes.
+  private static let sizeLimit = 64 << 20
+
+  /// Reads the next value. An object that names a key twice is refused.
+  init(_ reader: inout JSONReader) throws(InferenceError) {
+    switch reader.peek() {
+    case UInt8(ascii: "{"):
+      var members: [String: JSONValue] = [:]
+      var text: [UInt8] = []
+      try reader.object(&text) { (reader, text) throws(InferenceError) in
+        let key = String(decoding: text, as: UTF8.self)
+        guard members.updateValue(try JSONValue(&reader), forKey: key) == nil else {
+          throw reader.malformed("each key once", "\(InferenceError.excerpt(key)) twice")
+        }
+      }
+      self = .object(members)
+    case UInt8(ascii: "["):
+      var elements: [JSONValue] = []
+      try reader.array { (reader) throws(InferenceError) in elements.append(try JSONValue(&reader)) }
+      self = .array(elements)
+    case UInt8(ascii: "\""):
+      var text: [UInt8] = []
+      try reader.string(into: &text)
+      self = .string(String(decoding: text, as: UTF8.self))
+    case UInt8(ascii: "t"):
+      try reader.word("true")
+      self = .bool(true)
+    case UInt8(ascii: "f"):
+      try reader.word("false")
+      self = .bool(false)
+    case UInt8(ascii: "n"):
+      try reader.word("null")
+      self = .null
+    default: self = .number(try reader.number())
+    }
+  }
+
+  /// Reads a whole file.
+  init(path: String) throws(InferenceError) {
+    let file = try MappedFile(path: path)
+    defer { withExtendedLifetime(file) {} }
+    guard file.count <= Self.sizeLimit else {
+      throw .fileMalformed(path: path, place: "size", expected: "at most 64 MB", found: "\(file.count) bytes")
+    }
+    var reader = JSONReader(file.bytes, path: path)
+    try self.init(&reader)
+    try reader.end()
+  }
+
+  /// A member of an object; null where there is none.
+  subscript(key: String) -> JSONValue {
+    guard case .object(let members) = self else { return .null }
+    return members[key] ?? .null
+  }
+
+  var string: String? {
+    guard case .string(let text) = self else { return nil }
+    return text
+  }
+
+  var bool: Bool? {
+    guard case .bool(let value) = self else { return nil }
+    return value
+  }
+
+  var integer: Int? {
+    guard case .number(let value) = self else { return nil }
+    return Int(exactly: value)
+  }
+
+  var array: [JSONValue]? {
+    guard case .array(let elements) = self else { return nil }
+    return elements
+  }
+
+  /// The value of "type", by which tokenizer.json tells its parts apart.
+  var type: String? { self["type"].string }
+
+  /// What the value is, in a few words for a message.
+  var summary: String { InferenceError.excerpt(text, limit: 160) }
+
+  private var text: String {
+    switch self {
+    case .null: return "null"
+    case .bool(let value): return "\(value)"
+    case .number(let value): return Int(exactly: value).map { "\($0)" } ?? "\(value)"
+    case .string(let text): return "\"\(text)\""
+    case .array(let elements): return "[" + elements.map(\.text).joined(separator: ", ") + "]"
+    case .object(let members):
+      // The type first: it says most.
+      let sorted = members.sorted { ($0.key == "type" ? "" : $0.key) < ($1.key == "type" ? "" : $1.key) }
+      return "{" + sorted.map { "\($0.key): \($0.value.text)" }.joined(separator: ", ") + "}"
+    }
+  }
+
+  /// Whether the value, or one within it, has that "type".
+  func holds(type: String) -> Bool {
+    switch self {
+    case .array(let elements): elements.contains { $0.holds(type: type) }
+    case .object(let members): self.type == type || members.values.contains { $0.holds(type: type) }
+    default: false
+    }
+  }
+}
