@@ -28,16 +28,19 @@ struct TokenizerFile {
     let file = try MappedFile(path: path)
     defer { withExtendedLifetime(file) {} }
     var reader = JSONReader(file.bytes, path: path)
-    var top = try Self.members(&reader)
+    var parts: [String: Int]?
+    var top = try Self.members(&reader) { (reader, key) throws(InferenceError) in
+      // Nearly the whole file is the model, which is therefore passed over once only.
+      if key == "model" { parts = try Self.members(&reader) } else { try reader.skip() }
+    }
     try reader.end()
-    guard let modelStart = top.removeValue(forKey: "model") else { throw .keyMissing(path: path, key: "model") }
+    top.removeValue(forKey: "model")
+    guard var parts else { throw .keyMissing(path: path, key: "model") }
     let addedStart = top.removeValue(forKey: "added_tokens")
     for (key, offset) in top {
       var reader = reader.at(offset)
       settings[key] = try JSONValue(&reader)
     }
-    reader = reader.at(modelStart)
-    var parts = try Self.members(&reader)
     guard let vocabStart = parts.removeValue(forKey: "vocab") else { throw .keyMissing(path: path, key: "model.vocab") }
     guard let mergeStart = parts.removeValue(forKey: "merges") else {
       throw .unsupported(path: path, what: "the tokenizer", found: "without merges", supported: "a BPE model")
@@ -60,7 +63,13 @@ struct TokenizerFile {
   }
 
   /// Where the value of each key of the object begins; moves past the object.
-  private static func members(_ reader: inout JSONReader) throws(InferenceError) -> [String: Int] {
+  /// - Parameter pass: moves past the value of a key.
+  private static func members(
+    _ reader: inout JSONReader,
+    pass: (inout JSONReader, String) throws(InferenceError) -> Void = { (reader, _) throws(InferenceError) in
+      try reader.skip()
+    }
+  ) throws(InferenceError) -> [String: Int] {
     var members: [String: Int] = [:]
     var text: [UInt8] = []
     try reader.object(&text) { (reader, text) throws(InferenceError) in
@@ -68,7 +77,7 @@ struct TokenizerFile {
       guard members.updateValue(reader.offset, forKey: key) == nil else {
         throw reader.malformed("each key once", "\(InferenceError.excerpt(key)) twice")
       }
-      try reader.skip()
+      try pass(&reader, key)
     }
     return members
   }
