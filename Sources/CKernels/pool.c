@@ -70,11 +70,15 @@ static void *work(void *argument) {
   return NULL;
 }
 
+static _Atomic int wanted = 0;
+void ck_pool_limit(int threads) { atomic_store(&wanted, threads); }
+
 static void start(void) {
   cpu_set_t set;
   int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
   const char *asked = getenv("CROSSCOPE_THREADS");
   if (asked && atoi(asked) > 0) count = atoi(asked);
+  if (atomic_load(&wanted) > 0) count = atomic_load(&wanted);
   if (count > max_threads) count = max_threads;
   pool.threads = 1;
   // Workers must never take the signals that the terminal's owner waits for.

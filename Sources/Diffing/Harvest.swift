@@ -29,6 +29,12 @@ public struct CorpusText: Sendable, Equatable {
     self.corpus = corpus
   }
 
+  /// The same text after some tokens that count as template.
+  public func after(_ beginning: [Int32]) -> CorpusText {
+    CorpusText(
+      ids: beginning + ids, templateMask: beginning.map { _ in true } + templateMask, corpus: corpus)
+  }
+
   /// At most `count` tokens from a position on.
   public func piece(from start: Int, count: Int) -> CorpusText {
     let range = start..<min(start + count, ids.count)

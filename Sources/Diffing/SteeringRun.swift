@@ -31,11 +31,12 @@ public final class SteeringRun {
   /// - Parameters:
   ///   - crosscoder: without an input normaliser (see `foldingNormaliser`), of the engine's width.
   ///   - layer: the block after which the crosscoder reads and the residual stream is changed.
+  ///   - prefixes: where prompts computed up to `layer` are kept from run to run.
   ///   - maxActivations: the largest scaled activation seen of a latent, if any.
   /// - Throws: `DiffingError` where a plan asks for something that cannot be done.
   public init(
     engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan],
-    settings: GenerationSettings, maxActivations: (Int) -> Double?
+    settings: GenerationSettings, prefixes: PromptPrefixes = PromptPrefixes(), maxActivations: (Int) -> Double?
   ) throws(DiffingError) {
     guard crosscoder.dModel == engine.model.configuration.dModel,
       (0..<engine.model.configuration.nLayers).contains(layer)
@@ -77,7 +78,9 @@ public final class SteeringRun {
       }
     }
     self.prepared = prepared
-    decoding = Decoding(engine: engine, streams: streams, prompt: prompt.ids, limit: settings.maxTokens, hooks: hooks)
+    decoding = Decoding(
+      engine: engine, streams: streams, prompt: prompt.ids, limit: settings.maxTokens,
+      shared: Decoding.Shared(through: layer, prefixes: prefixes), hooks: hooks)
   }
 
   /// Whether every stream has ended.

@@ -133,7 +133,7 @@ public final class Decoding {
     if let shared {
       for index in states.indices {
         let prefix = try shared.prefixes.prefix(
-          engine: engine, adapter: states[index].stream.adapter, tokens: prompt, layer: shared.layer)
+          model: engine.model, adapter: states[index].stream.adapter, tokens: prompt, layer: shared.layer)
         prefixes.append(prefix)
         if seen == 0 { states[index].cache = prefix.makeCache(engine.model) }
       }

@@ -7,8 +7,10 @@ import Kernels
 public final class Engine: Sendable {
   public let model: Transformer
   public let tokenizer: Tokenizer
-  /// Nil where the file carries none; then only raw text can be run.
+  /// Nil where the model has none that is known; then only raw text can be run.
   public let chatTemplate: ChatTemplate?
+  /// Why the model's own template cannot be used, where it has one.
+  private let templateError: InferenceError?
   /// What fine-tuning changed; nil when only one model was loaded.
   public let adapter: Adapter?
   /// The GGUF file or Hugging Face folder.
@@ -34,7 +36,16 @@ public final class Engine: Sendable {
         expected: [tokenizer.vocabularySize, model.configuration.dModel],
         found: [model.configuration.vocabSize, model.configuration.dModel])
     }
-    chatTemplate = try source.chatTemplate()
+    // A model with a template that nobody here knows still serves raw text.
+    let (template, templateError): (ChatTemplate?, InferenceError?)
+    do {
+      (template, templateError) = (try source.chatTemplate(), nil)
+    } catch {
+      guard case .unsupported = error else { throw error }
+      (template, templateError) = (nil, error)
+    }
+    chatTemplate = template
+    self.templateError = templateError
     if let adapterPath {
       adapter = try Adapter(path: adapterPath, for: model)
     } else {
@@ -46,16 +57,29 @@ public final class Engine: Sendable {
   /// SHA-256 of the model, see `ModelSource.sha256(path:)`; reads all of it.
   public func modelSHA256() throws(InferenceError) -> String { try ModelSource.sha256(path: modelPath) }
 
-  /// A prompt as tokens: one user message in the chat template with the assistant's turn opened, or raw text.
-  /// - Throws: `InferenceError.unsupported` where a chat prompt is asked of a model without a template.
+  /// What the model expects in front of a text: its beginning-of-sequence token, or nothing.
+  public var beginning: [Int32] {
+    tokenizer.addsBeginningOfSequence ? tokenizer.beginningOfSequence.map { [$0] } ?? [] : []
+  }
+
+  /// A prompt as tokens: one user message in the chat template with the assistant's turn opened, or raw text, after the
+  /// beginning-of-sequence token where the model's tokenizer puts one.
+  /// - Throws: `InferenceError.unsupported` where a chat prompt is asked of a model without a known template.
   public func encodePrompt(_ text: String, raw: Bool = false) throws(InferenceError) -> RenderedChat {
     if raw {
-      return RenderedChat(plain: tokenizer.encode(text, parseSpecial: false))
+      return RenderedChat(plain: beginning + tokenizer.encode(text, parseSpecial: false))
     }
+    return try encodeChat([ChatMessage(role: .user, content: text)], addGenerationPrompt: true)
+  }
+
+  /// A chat as tokens.
+  /// - Parameter addGenerationPrompt: whether to open the assistant's next turn at the end.
+  /// - Throws: `InferenceError.unsupported` for a model without a known template, and for chats that its template refuses.
+  public func encodeChat(_ messages: [ChatMessage], addGenerationPrompt: Bool) throws(InferenceError) -> RenderedChat {
     guard let chatTemplate else {
-      throw .unsupported(path: modelPath, what: "a chat prompt with", found: "no chat template", supported: "--raw")
+      throw templateError
+        ?? .unsupported(path: modelPath, what: "a chat with", found: "no chat template", supported: "one, or use --raw")
     }
-    return try chatTemplate.encode(
-      [ChatMessage(role: .user, content: text)], addGenerationPrompt: true, tokenizer: tokenizer)
+    return try chatTemplate.encode(messages, addGenerationPrompt: addGenerationPrompt, tokenizer: tokenizer)
   }
 }

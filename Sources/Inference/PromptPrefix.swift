@@ -16,9 +16,8 @@ public final class PromptPrefix {
   /// - Parameter adapter: the model that reads it; nil for base.
   /// - Throws: what the forward pass throws.
   public convenience init(
-    engine: Engine, adapter: Adapter?, tokens: [Int32], layer: Int
+    model: Transformer, adapter: Adapter?, tokens: [Int32], layer: Int
   ) throws(InferenceError) {
-    let model = engine.model
     let d = model.configuration.dModel
     let cache = model.makeCache()
     let kept = Rows(Matrix(rows: tokens.count, columns: d))
@@ -49,14 +48,14 @@ public final class PromptPrefix {
   }
 
   /// A new timeline whose blocks 0…layer have seen the prompt; `start(_:)` goes on with the others.
-  func makeCache(_ model: Transformer) -> KVCache {
+  public func makeCache(_ model: Transformer) -> KVCache {
     let result = model.makeCache()
     result.adopt(0...layer, of: cache)
     return result
   }
 
   /// Where a pass over some of the prompt's tokens begins.
-  func start(_ positions: Range<Int>) -> Segment.Start {
+  public func start(_ positions: Range<Int>) -> Segment.Start {
     let d = residual.columns
     return Segment.Start(layer: layer, residual: residual.values[positions.lowerBound * d..<positions.upperBound * d])
   }
@@ -78,10 +77,10 @@ public final class PromptPrefixes {
   /// Prompts held.
   public var count: Int { entries.count }
 
-  /// The prompt as one of the engine's models reads it, computed unless it is there.
+  /// The prompt as one of a pair's models reads it, computed unless it is there.
   /// - Throws: what the forward pass throws.
   public func prefix(
-    engine: Engine, adapter: Adapter?, tokens: [Int32], layer: Int
+    model: Transformer, adapter: Adapter?, tokens: [Int32], layer: Int
   ) throws(InferenceError) -> PromptPrefix {
     let found = entries.firstIndex {
       $0.adapter === adapter && $0.prefix.layer == layer && $0.prefix.tokens == tokens
@@ -89,7 +88,7 @@ public final class PromptPrefixes {
     if let found {
       entries.append(entries.remove(at: found))
     } else {
-      let prefix = try PromptPrefix(engine: engine, adapter: adapter, tokens: tokens, layer: layer)
+      let prefix = try PromptPrefix(model: model, adapter: adapter, tokens: tokens, layer: layer)
       entries.append((prefix, adapter))
     }
     while entries.count > 1, byteCount > budget { entries.removeFirst() }

@@ -12,6 +12,12 @@ public enum Compute {
     return Int(ck_pool_threads())
   }()
 
+  /// The largest number of threads that can be asked for.
+  public static let mostThreads = 64
+
+  /// Uses so many threads instead of one a core. To be called before the first computation; later it does nothing.
+  public static func limit(threads: Int) { ck_pool_limit(Int32(threads)) }
+
   /// Which kernels run: `portable`, `avx2`, `avx512-vnni` or `avx512-vnni-bf16`.
   public static var kernelLevel: String { ["portable", "avx2", "avx512-vnni", "avx512-vnni-bf16"][Int(ck_level())] }
 

@@ -20,6 +20,8 @@ void ck_limit_level(int level);
 typedef void (*ck_task)(void *context, int part, int parts);
 // Number of threads that ck_pool_run uses, the caller's included.
 int ck_pool_threads(void);
+// Before the pool's first use: how many threads it gets, at most 64. Later it does nothing.
+void ck_pool_limit(int threads);
 // Runs task once for each part 0 ..< ck_pool_threads() and returns when all have finished. Parts go to whichever thread of
 // the process-wide pool is free: a worker that is off the processor is not waited for. Workers spin briefly, then sleep.
 // Calls from several threads are serialised; a call from inside a task runs every part on the calling thread.

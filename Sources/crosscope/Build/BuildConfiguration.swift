@@ -5,6 +5,7 @@ import Diffing
 import Foundation
 import Glibc
 import Inference
+import Kernels
 
 /// A build, as its JSON file describes it.
 struct BuildConfiguration: Codable, Equatable {
@@ -41,6 +42,9 @@ struct BuildConfiguration: Codable, Equatable {
   var layer: Int
   var corpus: [Source]
   var tokens_per_text: Int
+  /// How the models compute: `exact` or `fast`, the default.
+  var precision: Precision?
+  var computedPrecision: Precision { precision ?? .fast }
   var seed: UInt64
   var training: Training
   /// Contexts kept a latent, over the five bands of its activation.

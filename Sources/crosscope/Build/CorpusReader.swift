@@ -27,11 +27,7 @@ enum CorpusReader {
         case (let text?, nil):
           rendered = RenderedChat(plain: engine.tokenizer.encode(text, parseSpecial: false))
         case (nil, let messages?):
-          guard let template = engine.chatTemplate else {
-            throw InferenceError.unsupported(
-              path: engine.modelPath, what: "a chat corpus with", found: "no chat template", supported: "one")
-          }
-          rendered = try template.encode(messages, addGenerationPrompt: false, tokenizer: engine.tokenizer)
+          rendered = try engine.encodeChat(messages, addGenerationPrompt: false)
         default:
           throw CommandError.inputInvalid(
             source: "\(path) line \(number + 1)", expected: "either text or messages", found: "both or neither")
@@ -42,9 +38,12 @@ enum CorpusReader {
           found: error.clause)
       }
       let whole = CorpusText(ids: rendered.ids, templateMask: rendered.templateMask, corpus: corpus)
-      let pieces = corpus == .plain ? stride(from: 0, to: whole.ids.count, by: limit).map { $0 } : [0]
+      // A model that expects a beginning-of-sequence token gets it before every piece; chats bring their own.
+      let beginning = corpus == .plain ? engine.beginning : []
+      let length = max(1, limit - beginning.count)
+      let pieces = corpus == .plain ? stride(from: 0, to: whole.ids.count, by: length).map { $0 } : [0]
       // A piece of one token has no token that could be kept.
-      texts += pieces.map { whole.piece(from: $0, count: limit) }.filter { $0.ids.count > 1 }
+      texts += pieces.map { whole.piece(from: $0, count: length).after(beginning) }.filter { $0.ids.count > 1 }
     }
     guard !texts.isEmpty else {
       throw CommandError.inputInvalid(source: path, expected: "at least one text", found: "none")

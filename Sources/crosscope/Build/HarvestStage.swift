@@ -16,8 +16,8 @@ struct HarvestStage {
   /// Says what the activations depend on; another identity makes them anew.
   private func identity() throws -> String {
     var parts = [
-      "format 2", try ModelSource.sha256(path: paths.model), try Adapter.sha256(folder: paths.adapter),
-      "\(build.layer)", "\(build.tokens_per_text)", "\(tokensPerShard)",
+      "format 3", try ModelSource.sha256(path: paths.model), try Adapter.sha256(folder: paths.adapter),
+      "\(build.layer)", "\(build.tokens_per_text)", "\(tokensPerShard)", build.computedPrecision.rawValue,
     ]
     for (source, path) in zip(build.corpus, paths.corpus) {
       parts.append(source.corpus + " " + (try MappedFile(path: path).sha256()))

@@ -14,7 +14,7 @@ struct Bench: ParsableCommand {
   @Option(help: "Tokens decoded by each stream.") var decode: Int = 64
   @Option(parsing: .upToNextOption, help: "Numbers of streams to decode together.") var streams: [Int] = [1, 2, 8]
   @Option(help: "Repetitions; the median counts.") var repeats: Int = 5
-  @OptionGroup var computing: PrecisionOption
+  @OptionGroup var computing: ComputeOptions
 
   func validate() throws {
     guard prefill > 0, decode > 0, repeats > 0, streams.allSatisfy({ $0 > 0 }) else {
@@ -23,9 +23,11 @@ struct Bench: ParsableCommand {
   }
 
   func run() throws {
-    let transformer = try Transformer.load(path: model, precision: computing.precision)
-    let configuration = transformer.configuration
-    let adapter = try adapter.map { try Adapter(path: $0, for: transformer) }
+    let precision = computing.precision ?? .fast
+    let transformer = try Transformer.load(path: model, precision: precision)
+    let subject = Subject(
+      model: transformer, adapter: try adapter.map { try Adapter(path: $0, for: transformer) },
+      layer: (transformer.configuration.nLayers - 1) / 2)
     writeOut("measure,streams,tokens,seconds,tokens_per_second,precision,kernels,openblas_core,threads\n")
     func report(_ measure: String, streams: Int, tokens: Int, _ body: () throws -> Void) throws {
       var seconds: [Double] = []
@@ -34,43 +36,84 @@ struct Bench: ParsableCommand {
       }
       let median = seconds.sorted()[repeats / 2]
       writeOut(
-        "\(measure),\(streams),\(tokens),\(median),\(Double(tokens) / median),\(computing.precision.rawValue),"
+        "\(measure),\(streams),\(tokens),\(median),\(Double(tokens) / median),\(precision.rawValue),"
           + "\(Compute.kernelLevel),\(Compute.openBLASCoreType),\(Compute.threads)\n")
     }
-    // A steering vector is added to every token, as in the use that is measured.
-    let vector = [Float](repeating: 0.01, count: configuration.dModel)
+    try report("prefill", streams: 1, tokens: prefill) { try subject.prefill(prefill) }
+    if subject.adapter != nil {
+      try report("harvest", streams: 2, tokens: 2 * prefill) { try subject.harvest(prefill) }
+    }
+    try report("prompt", streams: 1, tokens: Self.promptLength) { try subject.prefill(Self.promptLength) }
+    let prefix = try subject.prefix(Self.promptLength)
+    try report("strength", streams: 1, tokens: Self.promptLength) { try subject.changeStrength(prefix) }
+    for streams in streams {
+      let caches = (0..<streams).map { _ in transformer.makeCache() }
+      try report("decode", streams: streams, tokens: streams * decode) { try subject.decode(decode, caches) }
+    }
+  }
+
+  /// Tokens of the prompt whose next-token distribution is asked for again at another strength.
+  private static let promptLength = 50
+}
+
+/// What is measured: a model with a steering vector added to every token after a block in its middle.
+private struct Subject {
+  let model: Transformer
+  let adapter: Adapter?
+  let layer: Int
+
+  private var hooks: Hooks {
+    let vector = [Float](repeating: 0.01, count: model.configuration.dModel)
     var hooks = Hooks()
-    hooks.add(layer: configuration.nLayers / 2, site: .residPost) { view in
+    hooks.add(layer: layer, site: .residPost) { view in
       for segment in view.segments {
         for row in segment.rows { addScaled(1, vector, to: view.row(row), count: view.d) }
       }
     }
-    let text = (0..<prefill).map { Int32(($0 * 7919 + 13) % configuration.vocabSize) }
-    try report("prefill", streams: 1, tokens: prefill) {
-      _ = try transformer.forward(
-        [Segment(stream: 0, cache: transformer.makeCache(), tokens: text, adapter: adapter)], hooks: hooks)
+    return hooks
+  }
+
+  private func text(_ count: Int) -> [Int32] {
+    (0..<count).map { Int32(($0 * 7919 + 13) % model.configuration.vocabSize) }
+  }
+
+  /// A prompt, to the logits of its last token.
+  func prefill(_ count: Int) throws {
+    let segment = Segment(stream: 0, cache: model.makeCache(), tokens: text(count), adapter: adapter)
+    _ = try model.forward([segment], hooks: hooks)
+  }
+
+  /// The same text through both models of the pair, up to the block.
+  func harvest(_ count: Int) throws {
+    let segments = [nil, adapter].enumerated().map {
+      Segment(
+        stream: $0, cache: model.makeCache(), tokens: text(count), adapter: $1, lastLayer: layer, logits: .none)
     }
-    for streams in streams {
-      let caches = (0..<streams).map { _ in transformer.makeCache() }
-      try report("decode", streams: streams, tokens: streams * decode) {
-        for cache in caches { cache.truncate(to: 0) }
-        for i in 0..<decode {
-          _ = try transformer.forward(
-            caches.enumerated().map { Segment(stream: $0, cache: $1, tokens: [text[i % prefill]], adapter: adapter) },
-            hooks: hooks)
-        }
-      }
+    _ = try model.forward(segments)
+  }
+
+  func prefix(_ count: Int) throws -> PromptPrefix {
+    try PromptPrefix(model: model, adapter: adapter, tokens: text(count), layer: layer)
+  }
+
+  /// The blocks above the steered one, to the logits of the last token.
+  func changeStrength(_ prefix: PromptPrefix) throws {
+    let segment = Segment(
+      stream: 0, cache: prefix.makeCache(model), tokens: prefix.tokens, start: prefix.start(0..<prefix.tokens.count),
+      adapter: adapter)
+    _ = try model.forward([segment], hooks: hooks)
+  }
+
+  /// Tokens one after another on several timelines at once.
+  func decode(_ count: Int, _ caches: [KVCache]) throws {
+    let tokens = text(count)
+    for cache in caches { cache.truncate(to: 0) }
+    for token in tokens {
+      let segments = caches.enumerated().map { Segment(stream: $0, cache: $1, tokens: [token], adapter: adapter) }
+      _ = try model.forward(segments, hooks: hooks)
     }
   }
 }
-
-/// How products with weights are computed, for every subcommand that runs a model.
-struct PrecisionOption: ParsableArguments {
-  @Option(help: "exact: fp32 activations; fast: 16-bit activations, twice to three times as fast.")
-  var precision: Precision = .fast
-}
-
-extension Precision: ExpressibleByArgument {}
 
 /// Wall-clock seconds that `body` takes.
 func elapsedSeconds(_ body: () throws -> Void) rethrows -> Double {

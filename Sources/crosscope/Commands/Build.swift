@@ -12,7 +12,7 @@ struct Build: ParsableCommand {
 
   func run() throws {
     let (build, paths) = try options.load()
-    let engine = try options.engine(paths)
+    let engine = try options.engine(build, paths)
     try HarvestStage(build: build, paths: paths).run(engine: engine)
     try TrainStage(build: build, paths: paths).run()
     try ScoreStage(build: build, paths: paths).run()
@@ -27,7 +27,7 @@ struct Harvest: ParsableCommand {
 
   func run() throws {
     let (build, paths) = try options.load()
-    try HarvestStage(build: build, paths: paths).run(engine: options.engine(paths))
+    try HarvestStage(build: build, paths: paths).run(engine: options.engine(build, paths))
   }
 }
 
@@ -59,7 +59,7 @@ struct Index: ParsableCommand {
 
   func run() throws {
     let (build, paths) = try options.load()
-    try IndexStage(build: build, paths: paths).run(engine: options.engine(paths))
+    try IndexStage(build: build, paths: paths).run(engine: options.engine(build, paths))
   }
 }
 
@@ -78,5 +78,7 @@ struct BuildOptions: ParsableArguments {
     return (build, paths)
   }
 
-  func engine(_ paths: BuildPaths) throws -> Engine { try Engine(model: paths.model, adapter: paths.adapter) }
+  func engine(_ build: BuildConfiguration, _ paths: BuildPaths) throws -> Engine {
+    try Engine(model: paths.model, adapter: paths.adapter, precision: build.computedPrecision)
+  }
 }

@@ -19,6 +19,8 @@ struct Explore: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The adapter that makes the chat model, instead of the store's own.", valueName: "dir"))
   var adapter: String?
 
+  @OptionGroup var computing: ComputeOptions
+
   @Flag(help: "Draw with ASCII characters only.")
   var ascii = false
 
@@ -38,7 +40,9 @@ struct Explore: AsyncParsableCommand {
     let summary = StoreSummary(
       name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
       nLatents: try opened.latentCount(), isWritable: opened.isWritable)
-    let runner = EffectRunner(store: opened, steering: .live(ModelOwner(store: opened, model: model, adapter: adapter)))
+    let owner = ModelOwner(
+      store: opened, model: model, adapter: adapter, precision: computing.precision ?? .fast)
+    let runner = EffectRunner(store: opened, steering: .live(owner))
     let ending = try await Self.explore(summary, runner, asciiOnly: ascii)
     opened.close()
     if ending != 0 { throw ExitCode(128 + ending) }

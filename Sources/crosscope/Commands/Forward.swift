@@ -21,6 +21,7 @@ struct Forward: ParsableCommand {
   @Option(help: "Safetensors file with the vector [d] to add (steer_vector, or its only tensor).") var steerVector:
     String?
   @Option(help: "Safetensors file to write.") var out: String
+  @OptionGroup var computing: ComputeOptions
 
   func validate() throws {
     guard (steerLayer == nil) == (steerVector == nil) else {
@@ -29,7 +30,7 @@ struct Forward: ParsableCommand {
   }
 
   func run() throws {
-    let transformer = try Transformer.load(path: model)
+    let transformer = try Transformer.load(path: model, precision: computing.precision ?? .exact)
     let configuration = transformer.configuration
     let ids = try integers(tokens, option: "--tokens", range: 0..<configuration.vocabSize).map(Int32.init)
     guard !ids.isEmpty else { throw ValidationError("--tokens: at least one is needed") }

@@ -4,6 +4,7 @@ import ArgumentParser
 import Diffing
 import Foundation
 import Inference
+import Kernels
 import TUI
 
 struct Generate: ParsableCommand {
@@ -14,6 +15,7 @@ struct Generate: ParsableCommand {
   @Option(parsing: .unconditional, help: "What the user says.") var prompt: String
   @Flag(help: "Continue the prompt as it is, without the chat template.") var raw = false
   @OptionGroup var sampling: SamplingOptions
+  @OptionGroup var computing: ComputeOptions
   @Flag(help: "Print one JSON document instead of text.") var json = false
 
   private struct Output: Encodable {
@@ -25,10 +27,11 @@ struct Generate: ParsableCommand {
     let prompt_tokens: Int
     let seed: UInt64
     let temperature: Double
+    let precision: Precision
   }
 
   func run() throws {
-    let engine = try Engine(model: model, adapter: adapter)
+    let engine = try Engine(model: model, adapter: adapter, precision: computing.precision ?? .fast)
     let rendered = try engine.encodePrompt(prompt, raw: raw)
     guard !rendered.ids.isEmpty else { throw ValidationError("--prompt: a raw prompt has at least one character") }
     let sampler = try Sampler(temperature: sampling.temperature, seed: sampling.seed)
@@ -48,7 +51,8 @@ struct Generate: ParsableCommand {
         Output(
           prompt: prompt, text: answer.text, ids: decoding.produced(0), finished: decoding.ended(0),
           prompt_tokens: rendered.ids.count,
-          seed: sampling.seed, temperature: sampling.temperature))
+          seed: sampling.seed, temperature: sampling.temperature,
+          precision: engine.model.precision))
     } else {
       writeOut(termSafeLines(rest) + "\n")
     }

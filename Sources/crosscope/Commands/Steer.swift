@@ -5,6 +5,7 @@ import ArgumentParser
 import Diffing
 import Foundation
 import Inference
+import Kernels
 import Storage
 
 struct Steer: ParsableCommand {
@@ -37,6 +38,7 @@ struct Steer: ParsableCommand {
   @Option(help: "GGUF file of the model, if it is not where the store says.") var model: String?
   @Option(help: "Adapter folder, if it is not where the store says.") var adapter: String?
   @OptionGroup var sampling: SamplingOptions
+  @OptionGroup var computing: ComputeOptions
   @Flag(help: "Print one JSON document.") var json = false
 
   func validate() throws {
@@ -46,7 +48,8 @@ struct Steer: ParsableCommand {
 
   func run() throws {
     let store = try Store(path: store, access: .readOnly)
-    let context = try SteeringContext.load(store: store, model: model, adapter: adapter)
+    let context = try SteeringContext.load(
+      store: store, model: model, adapter: adapter, precision: computing.precision ?? .fast)
     let known = try store.latents(ids: latent.map { Int32(clamping: $0.id) })
     let largest = Dictionary(known.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
     // A sweep multiplies these strengths, and each answer names its factor.
@@ -57,11 +60,12 @@ struct Steer: ParsableCommand {
         interventions: chosen.map { Intervention(latent: $0.latent, mode: mode, strength: $0.strength * factor) },
         positions: positions, swapsBase: swapBase)
     }
+    let prefixes = PromptPrefixes()
     var results: [Result] = []
     for prompt in try prompts() {
       let run = try SteeringRun(
         engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
-        prompt: context.engine.encodePrompt(prompt), plans: plans, settings: sampling.settings,
+        prompt: context.engine.encodePrompt(prompt), plans: plans, settings: sampling.settings, prefixes: prefixes,
         maxActivations: { largest[$0] ?? nil })
       while !run.isFinished { _ = try run.step() }
       func answer(_ stream: Int) -> Answer {
@@ -75,7 +79,8 @@ struct Steer: ParsableCommand {
       }
       let result = Result(
         prompt: prompt, interventions: chosen, positions: positions, swap_base: swapBase,
-        layer: context.pair.layer, decoder: "chat", settings: sampling.settings, baseline: answer(0),
+        layer: context.pair.layer, decoder: "chat", precision: context.engine.model.precision,
+        settings: sampling.settings, baseline: answer(0),
         steered: plans.indices.map { answer($0 + 1) })
       if !json { printSideBySide(result) }
       results.append(result)
@@ -117,6 +122,7 @@ struct Steer: ParsableCommand {
     let swap_base: Bool
     let layer: Int
     let decoder: String
+    let precision: Precision
     let settings: GenerationSettings
     let baseline: Answer
     let steered: [Answer]

@@ -5,6 +5,7 @@
 import Diffing
 import Dispatch
 import Inference
+import Kernels
 import Storage
 
 /// Runs an actor's jobs one after another on a queue of their own.
@@ -26,6 +27,9 @@ actor ModelOwner {
   private let store: Store
   private let model: String?
   private let adapter: String?
+  private let precision: Precision
+  /// Prompts that were computed up to the steered block: another strength re-runs only what is above.
+  private let prefixes = PromptPrefixes()
   private var context: SteeringContext?
   private var run: SteeringRun?
   private var texts: [GeneratedText] = []
@@ -34,8 +38,9 @@ actor ModelOwner {
 
   /// - Parameters:
   ///   - model, adapter: where to find the files, if not where the store says.
-  init(store: Store, model: String?, adapter: String?) {
-    (self.store, self.model, self.adapter) = (store, model, adapter)
+  ///   - precision: how all runs compute.
+  init(store: Store, model: String?, adapter: String?, precision: Precision) {
+    (self.store, self.model, self.adapter, self.precision) = (store, model, adapter, precision)
   }
 
   /// Loads the models if they are not loaded yet.
@@ -44,7 +49,8 @@ actor ModelOwner {
 
   private func loaded(_ progress: (String) -> Void = { _ in }) throws -> SteeringContext {
     if let context { return context }
-    let loaded = try SteeringContext.load(store: store, model: model, adapter: adapter, progress: progress)
+    let loaded = try SteeringContext.load(
+      store: store, model: model, adapter: adapter, precision: precision, progress: progress)
     context = loaded
     return loaded
   }
@@ -58,7 +64,7 @@ actor ModelOwner {
     run = try SteeringRun(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
       prompt: context.engine.encodePrompt(prompt), plans: [plan], settings: settings,
-      maxActivations: { largest[$0] ?? nil })
+      prefixes: prefixes, maxActivations: { largest[$0] ?? nil })
     texts = [GeneratedText](repeating: GeneratedText(tokenizer: context.engine.tokenizer), count: 2)
     runNumber += 1
     return runNumber
@@ -85,6 +91,7 @@ actor ModelOwner {
       versions: [
         "program": "crosscope \(Crosscope.configuration.version)", "model": pair.model?.sha256 ?? "",
         "adapter": pair.adapter?.sha256 ?? "", "crosscoder": pair.crosscoder?.sha256 ?? "",
+        "precision": precision.rawValue, "kernels": Compute.kernelLevel,
       ])
   }
 

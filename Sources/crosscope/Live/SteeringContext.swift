@@ -4,6 +4,7 @@
 import Diffing
 import Foundation
 import Inference
+import Kernels
 import Storage
 
 /// Everything that a steering run on a store needs.
@@ -16,7 +17,8 @@ struct SteeringContext: Sendable {
   /// Loads what the store names; `model` and `adapter` say where to look instead, not what to use instead.
   /// - Throws: the modules' own errors, or `CommandError.mismatch` naming both sides and the remedy.
   static func load(
-    store: Store, model: String? = nil, adapter: String? = nil, progress: (String) -> Void = { _ in }
+    store: Store, model: String? = nil, adapter: String? = nil, precision: Precision,
+    progress: (String) -> Void = { _ in }
   ) throws -> SteeringContext {
     let pair = try store.modelPair()
     let folder = URL(fileURLWithPath: store.path).deletingLastPathComponent().path
@@ -34,7 +36,7 @@ struct SteeringContext: Sendable {
     progress("loading the models")
     let modelPath = try model ?? ModelFiles.locate(pair.model?.path ?? "", besides: folder)
     let adapterPath = adapter ?? pair.adapter.map { resolve($0.path) }
-    let engine = try Engine(model: modelPath, adapter: adapterPath)
+    let engine = try Engine(model: modelPath, adapter: adapterPath, precision: precision)
     let configuration = engine.model.configuration
     for (what, wanted, found) in [
       ("width of the model", pair.dModel, configuration.dModel),
