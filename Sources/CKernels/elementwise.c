@@ -108,15 +108,6 @@ CLONES void ck_softmax(float *x, int n) {
   for (int i = 0; i < n; i++) x[i] *= scale;
 }
 
-void ck_attend(const float *q, const float *keys, const float *values, int ld, int length, int d, float scale,
-               float cap, float *scores, float *out) {
-  for (int t = 0; t < length; t++) scores[t] = scale * ck_dot(q, keys + (size_t)t * ld, d);
-  if (cap > 0) ck_soft_cap(scores, cap, length);
-  ck_softmax(scores, length);
-  memset(out, 0, sizeof(float) * (size_t)d);
-  for (int t = 0; t < length; t++) ck_axpy(scores[t], values + (size_t)t * ld, out, d);
-}
-
 CLONES int64_t ck_count_non_finite(const float *x, int64_t n) {
   int64_t count = 0;
   for (int64_t i = 0; i < n; i++) {

@@ -37,18 +37,24 @@ CLONES void ck_quantise(const float *x, int ldx, int n, int columns, int16_t *q,
   for (int s = 0; s < n; s++) {
     const float *row = x + (size_t)s * (size_t)ldx;
     int16_t *out = q + (size_t)s * (size_t)columns;
-    float largest = 0;
-    {
-#pragma clang fp reassociate(on)
-      for (int c = 0; c < columns; c++) {
-        float size = fabsf(row[c]);
-        largest = size > largest ? size : largest;
-      }
+    // Compared as integers, which vectorises and puts infinities and NaN above all numbers.
+    int32_t most = 0;
+    for (int c = 0; c < columns; c++) {
+      int32_t bits;
+      memcpy(&bits, row + c, 4);
+      bits &= 0x7fffffff;
+      most = bits > most ? bits : most;
     }
-    float inverse = largest > 0 ? 32767.0f / largest : 0;
-    // A scale so small that its inverse overflows belongs to a row that is zero for every purpose.
-    if (!(inverse <= 3e38f)) inverse = 0;
-    scales[s] = inverse > 0 ? largest / 32767.0f : 0;
+    float largest;
+    memcpy(&largest, &most, 4);
+    // A row so small that the inverse overflows is zero for every purpose; one that is not finite stays recognisable.
+    const float inverse = most < 0x00800000 || most >= 0x7f800000 ? 0 : 32767.0f / largest;
+    scales[s] = most >= 0x7f800000 ? NAN : inverse > 0 ? largest / 32767.0f : 0;
+    if (inverse == 0) {
+      memset(out, 0, (size_t)columns * 2);
+      memset(sums + (size_t)s * (size_t)(columns / unit_columns), 0, sizeof(float) * (size_t)(columns / unit_columns));
+      continue;
+    }
     for (int c = 0; c < columns; c++) out[c] = (int16_t)__builtin_rintf(row[c] * inverse);
     for (int u = 0; u < columns / unit_columns; u++) {
       int32_t sum = 0;

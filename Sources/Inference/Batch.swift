@@ -12,19 +12,30 @@ public struct Segment {
   /// The timeline that the tokens extend. Two segments of one batch never share one.
   public var cache: KVCache
   public var tokens: [Int32]
+  /// Where given, the pass goes on from here instead of from the tokens' embeddings. All segments of a batch go on from
+  /// the same block, or none does.
+  public var start: Start?
   /// The adapter that makes this timeline the chat model's; nil for base.
   public var adapter: Adapter?
   /// The last block to run for this segment; nil for all of them. Without the last block there are no logits.
   public var lastLayer: Int?
   public var logits: Logits
 
+  /// The residual stream of a segment's tokens after a block, whose cache holds their keys and values up to there.
+  public struct Start {
+    public let layer: Int
+    /// `[n, d]`, as it was before any hook.
+    public let residual: ArraySlice<Float>
+  }
+
   public init(
-    stream: Int, cache: KVCache, tokens: [Int32], adapter: Adapter? = nil, lastLayer: Int? = nil,
+    stream: Int, cache: KVCache, tokens: [Int32], start: Start? = nil, adapter: Adapter? = nil, lastLayer: Int? = nil,
     logits: Logits = .last
   ) {
     self.stream = stream
     self.cache = cache
     self.tokens = tokens
+    self.start = start
     self.adapter = adapter
     self.lastLayer = lastLayer
     self.logits = logits

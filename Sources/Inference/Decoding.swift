@@ -33,7 +33,7 @@ public struct DecodedToken: Sendable {
 public final class Decoding {
   private struct State {
     var stream: DecodingStream
-    let cache: KVCache
+    var cache: KVCache
     var pending: [Int32]
     var produced: [Int32] = []
     var isFinished = false
@@ -42,19 +42,43 @@ public final class Decoding {
   private let engine: Engine
   private let hooks: Hooks
   private let limit: Int
+  private let prompt: [Int32]
+  private let shared: Shared?
   private var states: [State]
+  /// Tokens of the prompt that all streams have seen.
+  private var seen = 0
+
+  /// What streams of the same model have in common.
+  public struct Shared {
+    let layer: Int
+    let prefixes: PromptPrefixes
+
+    /// - Parameters:
+    ///   - layer: the block up to which streams do not differ; hooks may change its output, and nothing before.
+    ///   - prefixes: where prompts are kept from run to run.
+    public init(through layer: Int, prefixes: PromptPrefixes) {
+      self.layer = layer
+      self.prefixes = prefixes
+    }
+  }
 
   /// Prepares the streams; nothing is computed before the first `step`.
   /// - Parameters:
   ///   - prompt: the tokens that all streams start from; at least one.
   ///   - limit: the largest number of tokens a stream produces.
+  ///   - shared: where given, the prompt is computed once a model up to a block, and only above it for each stream.
   ///   - hooks: run in every pass; a stream's number is its index in `streams`.
-  public init(engine: Engine, streams: [DecodingStream], prompt: [Int32], limit: Int, hooks: Hooks = Hooks()) {
+  public init(
+    engine: Engine, streams: [DecodingStream], prompt: [Int32], limit: Int, shared: Shared? = nil,
+    hooks: Hooks = Hooks()
+  ) {
     precondition(!prompt.isEmpty, "a prompt has at least one token")
     self.engine = engine
     self.hooks = hooks
     self.limit = limit
-    states = streams.map { State(stream: $0, cache: engine.model.makeCache(), pending: prompt) }
+    self.prompt = prompt
+    self.shared = shared
+    states = streams.map { State(stream: $0, cache: engine.model.makeCache(), pending: []) }
   }
 
   /// Whether no stream will produce another token.
@@ -74,23 +98,67 @@ public final class Decoding {
   }
 
   /// Computes one token for every stream that goes on. The first call computes the prompt.
+  /// - Throws: what the forward pass throws; `InferenceError.cancelled` may come in the midst of the prompt, from where
+  ///   another call goes on.
   public func step() throws(InferenceError) -> [DecodedToken] {
-    var segments: [Segment] = []
-    for index in states.indices {
-      let state = states[index]
-      switch state.stream.source {
-      case .sampled:
-        guard !state.isFinished else { continue }
-        segments.append(
-          Segment(stream: index, cache: state.cache, tokens: state.pending, adapter: state.stream.adapter))
-      case .following(let leader, let lastLayer):
-        guard !states[leader].isFinished else { continue }
-        segments.append(
-          Segment(
-            stream: index, cache: state.cache, tokens: state.pending, adapter: state.stream.adapter,
-            lastLayer: lastLayer, logits: .none))
+    if seen < prompt.count { return try readPrompt() }
+    let segments = active.map { segment($0, states[$0].pending, logits: .last) }
+    return try advance(segments)
+  }
+
+  /// The streams that go on.
+  private var active: [Int] {
+    states.indices.filter {
+      if case .following(let leader, _) = states[$0].stream.source { return !states[leader].isFinished }
+      return !states[$0].isFinished
+    }
+  }
+
+  private func segment(
+    _ index: Int, _ tokens: [Int32], start: Segment.Start? = nil, logits: Segment.Logits
+  ) -> Segment {
+    let state = states[index]
+    var segment = Segment(
+      stream: index, cache: state.cache, tokens: tokens, start: start, adapter: state.stream.adapter, logits: logits)
+    if case .following(_, let lastLayer) = state.stream.source {
+      segment.lastLayer = lastLayer
+      segment.logits = .none
+    }
+    return segment
+  }
+
+  /// The prompt, a part at a time so that a cancelled task never waits long.
+  private func readPrompt() throws(InferenceError) -> [DecodedToken] {
+    var prefixes: [PromptPrefix] = []
+    if let shared {
+      for index in states.indices {
+        let prefix = try shared.prefixes.prefix(
+          engine: engine, adapter: states[index].stream.adapter, tokens: prompt, layer: shared.layer)
+        prefixes.append(prefix)
+        if seen == 0 { states[index].cache = prefix.makeCache(engine.model) }
       }
     }
+    let length = max(8, engine.model.configuration.rowsPerPass / max(1, states.count))
+    while true {
+      let part = seen..<min(prompt.count, seen + length)
+      let isLast = part.upperBound == prompt.count
+      let segments = states.indices.map {
+        segment(
+          $0, Array(prompt[part]), start: shared == nil ? nil : prefixes[$0].start(part),
+          logits: isLast ? .last : .none)
+      }
+      if isLast {
+        let tokens = try advance(segments)
+        seen = prompt.count
+        return tokens
+      }
+      _ = try engine.model.forward(segments, hooks: hooks)
+      seen = part.upperBound
+    }
+  }
+
+  /// Runs a pass and takes a token from every stream that has logits.
+  private func advance(_ segments: [Segment]) throws(InferenceError) -> [DecodedToken] {
     guard !segments.isEmpty else { return [] }
     let logits = try engine.model.forward(segments, hooks: hooks)
     var result: [DecodedToken] = []

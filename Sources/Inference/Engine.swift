@@ -18,11 +18,14 @@ public final class Engine: Sendable {
   /// - Parameters:
   ///   - model: a GGUF file or a Hugging Face folder.
   ///   - adapter: a directory in PEFT's format.
+  ///   - precision: how products with the weights are computed, for all streams alike.
   /// - Throws: `InferenceError` naming the file and what is wrong with it.
-  public init(model path: String, adapter adapterPath: String? = nil) throws(InferenceError) {
+  public init(
+    model path: String, adapter adapterPath: String? = nil, precision: Precision = .exact
+  ) throws(InferenceError) {
     let source = try ModelSource(path: path)
     modelPath = path
-    let model = try source.transformer()
+    let model = try source.transformer(precision: precision)
     tokenizer = try source.tokenizer()
     // Embeddings may be padded beyond the tokenizer's ids, never the other way round.
     guard tokenizer.vocabularySize <= model.configuration.vocabSize else {

@@ -26,6 +26,8 @@ public enum InferenceError: Error, Equatable, Sendable {
   case tensorNotFinite(path: String, tensor: String)
   /// A setting given by the user is outside its range.
   case settingInvalid(name: String, expected: String, found: String)
+  /// The task that asked for the result was cancelled before it was there.
+  case cancelled
 }
 
 extension InferenceError: CustomStringConvertible {
@@ -53,6 +55,7 @@ extension InferenceError: CustomStringConvertible {
       "\(path) is damaged: tensor \(tensor) holds a number that is not finite; fetch or make the file again"
     case .settingInvalid(let name, let expected, let found):
       "\(name) should be \(expected), not \(found); correct it"
+    case .cancelled: "stopped before the result was there; run it again"
     }
   }
 }

@@ -48,6 +48,19 @@ public final class KVCache {
     capacity = larger
   }
 
+  /// Takes over another timeline's rows of some blocks, as a pass that goes on above them needs; `count` stays.
+  func adopt(_ layers: ClosedRange<Int>, of other: KVCache) {
+    precondition(count == 0 && other.width == width, "only a new timeline takes over another's beginning")
+    reserve(other.count)
+    for layer in layers {
+      keyRows[layer].update(from: other.keyRows[layer], count: other.count * width)
+      valueRows[layer].update(from: other.valueRows[layer], count: other.count * width)
+    }
+  }
+
+  /// Bytes that the cache holds.
+  public var byteCount: Int { 2 * keyRows.count * capacity * width * MemoryLayout<Float>.size }
+
   /// The tokens just written to every block now count.
   func advance(_ tokens: Int) { count += tokens }
 }

@@ -24,7 +24,7 @@ public enum ModelSource: Sendable {
   }
 
   /// Loads the weights.
-  public func transformer(precision: Precision = .exact) throws(InferenceError) -> Transformer {
+  public func transformer(precision: Precision) throws(InferenceError) -> Transformer {
     switch self {
     case .gguf(let file): try Transformer(gguf: file, precision: precision)
     case .folder(let path): try Transformer(folder: ModelFolder(path: path), precision: precision)

@@ -82,29 +82,34 @@ import Testing
   @Test(arguments: [nil, 1, 3, 8, 100] as [Int?], [nil, 2] as [Float?])
   func attentionAgreesWithNaiveLoopAndNeverReadsBeforeItsWindow(window: Int?, cap: Float?) {
     var generator = SplitMix(state: 5)
-    let d = 6
-    for (first, count) in [(0, 1), (0, 5), (7, 3), (0, 8), (5, 8), (3, 40), (90, 17)] {
+    let sizes = [(6, 1), (16, 3), (80, 5), (64, 9)]
+    let runs = [(0, 1), (0, 5), (7, 3), (0, 8), (5, 8), (3, 40), (90, 17)]
+    for ((d, heads), (first, count)) in sizes.flatMap({ size in runs.map { (size, $0) } }) {
       let length = first + count
-      let q = generator.floats(count * d).map { $0 * 3 }
+      let width = heads * d
+      let q = generator.floats(count * width).map { $0 * 3 }
       var (k, v) = (generator.floats(length * d), generator.floats(length * d))
       let rule = CausalAttention.Rule(scale: 0.7, cap: cap, window: window)
       // Whatever lies before the first query's window would spoil every sum that it enters.
       for i in 0..<max(0, first + 1 - (window ?? length)) * d { (k[i], v[i]) = (.nan, .nan) }
-      var out = [Float](repeating: 0, count: count * d)
-      var scores = [Float](repeating: 0, count: count * length)
+      var out = [Float](repeating: 0, count: count * width)
+      var scores = [Float](
+        repeating: 0, count: CausalAttention.scratch(count: count, length: length, heads: heads))
       CausalAttention(
-        queries: q, queryStride: d, keys: k, values: v, keyStride: d, firstPosition: first, d: d, rule: rule
+        queries: q, queryStride: width, keys: k, values: v, keyStride: d, firstPosition: first, d: d, heads: heads,
+        rule: rule
       ).run(count: count, scores: &scores, into: &out)
-      for i in 0..<count {
+      for (i, head) in (0..<count).flatMap({ i in (0..<heads).map { (i, $0) } }) {
+        let query = i * width + head * d
         let seen = max(0, first + i + 1 - (window ?? length))...first + i
         let weights = seen.map { position -> Double in
-          let score = 0.7 * (0..<d).reduce(0.0) { $0 + Double(q[i * d + $1]) * Double(k[position * d + $1]) }
+          let score = 0.7 * (0..<d).reduce(0.0) { $0 + Double(q[query + $1]) * Double(k[position * d + $1]) }
           return exp(cap.map { Double($0) * tanh(score / Double($0)) } ?? score)
         }
         let total = weights.reduce(0, +)
         for j in 0..<d {
           let wanted = zip(seen, weights).reduce(0.0) { $0 + $1.1 / total * Double(v[$1.0 * d + j]) }
-          #expect(abs(Double(out[i * d + j]) - wanted) < 1e-5)
+          #expect(abs(Double(out[query + j]) - wanted) < 1e-5)
         }
       }
     }

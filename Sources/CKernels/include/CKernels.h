@@ -54,7 +54,8 @@ void ck_packed_times(ck_type type, const void *packed, int rows, int columns, co
 void ck_unit_sums(const float *x, int ldx, int n, int columns, float *sums);
 
 // Activations as 16-bit integers: x[s][c] = scales[s] q[s][c] to within scales[s] / 2, with the largest of a row at
-// ±32767; q is dense [n, columns]. sums[s][u] is the sum of 32 q. A NaN is taken for 0, an infinity makes the row zero.
+// ±32767; q is dense [n, columns]. sums[s][u] is the sum of 32 q. A row with a NaN or an
+// infinity gets the scale NaN.
 void ck_quantise(const float *x, int ldx, int n, int columns, int16_t *q, float *scales, float *sums);
 // The same product with such activations: integer products within 32 columns (16 for Q6_K), fp32 sums across them. Equal
 // bit for bit on every level.
@@ -101,10 +102,10 @@ void ck_scale(float a, float *x, int64_t n);
 // Number of values that are not finite.
 int64_t ck_count_non_finite(const float *x, int64_t n);
 
-// One query head against a cache: out[d] = softmax(scale q·K^T) V over `length` rows of K and V with row stride ld.
-// Where cap > 0 the scores are capped as by ck_soft_cap. scores is scratch of `length`.
-void ck_attend(const float *q, const float *keys, const float *values, int ld, int length, int d, float scale, float cap,
-               float *scores, float *out);
+// Query heads that share one head of a cache: out[h] = softmax(capped(scale q[h]·K^T)) V over `length` rows of K and V with
+// row stride ld. q and out [heads, d]; cap 0: uncapped; scores is scratch of heads × length.
+void ck_attend(const float *q, int heads, const float *keys, const float *values, int ld, int length, int d, float scale,
+               float cap, float *scores, float *out);
 
 // bf16 from fp32, rounding to nearest even; and back.
 void ck_bf16_from_f32(const float *x, uint16_t *out, int64_t n);

@@ -9,21 +9,17 @@ struct BatchPlan {
   /// Rows of each segment, by segment index.
   var rows: [Range<Int>]
   let total: Int
+  /// The block from whose output the pass goes on; nil where it begins with embeddings.
+  let start: Int?
 
   init(_ segments: [Segment], _ configuration: Transformer.Configuration) throws(InferenceError) {
     let last = configuration.nLayers - 1
+    let start = segments.first?.start?.layer
     for segment in segments {
-      if let bad = segment.tokens.first(where: { $0 < 0 || $0 >= configuration.vocabSize }) {
-        throw .settingInvalid(name: "token id", expected: "0…\(configuration.vocabSize - 1)", found: "\(bad)")
-      }
-      let length = segment.cache.count + segment.tokens.count
-      guard length <= configuration.contextLength else {
-        throw .settingInvalid(
-          name: "text length", expected: "at most \(configuration.contextLength) tokens", found: "\(length)")
-      }
-      precondition(segment.lastLayer == nil || segment.logits == .none, "no logits without the last block")
-      precondition((0...last).contains(segment.lastLayer ?? last), "no such block")
+      try Self.check(segment, configuration)
+      precondition(segment.start?.layer == start, "segments that start at different blocks")
     }
+    self.start = start
     self.segments = segments
     order = segments.indices.sorted {
       let (a, b) = (segments[$0].lastLayer ?? last, segments[$1].lastLayer ?? last)
@@ -36,6 +32,25 @@ struct BatchPlan {
       next += segments[index].tokens.count
     }
     total = next
+  }
+
+  private static func check(
+    _ segment: Segment, _ configuration: Transformer.Configuration
+  ) throws(InferenceError) {
+    let last = configuration.nLayers - 1
+    if let bad = segment.tokens.first(where: { $0 < 0 || $0 >= configuration.vocabSize }) {
+      throw .settingInvalid(name: "token id", expected: "0…\(configuration.vocabSize - 1)", found: "\(bad)")
+    }
+    let length = segment.cache.count + segment.tokens.count
+    guard length <= configuration.contextLength else {
+      throw .settingInvalid(
+        name: "text length", expected: "at most \(configuration.contextLength) tokens", found: "\(length)")
+    }
+    precondition(segment.lastLayer == nil || segment.logits == .none, "no logits without the last block")
+    precondition((0...last).contains(segment.lastLayer ?? last), "no such block")
+    guard let start = segment.start else { return }
+    precondition(start.layer >= 0 && start.layer <= segment.lastLayer ?? last, "a start beyond the last block")
+    precondition(start.residual.count == segment.tokens.count * configuration.dModel, "a row for each token")
   }
 
   /// What reaches a block: row count and the segments' rows.

@@ -32,34 +32,35 @@ extension ForwardPass {
     let group = config.nHeads / config.nKeyValueHeads
     let c = config.headDimension
     let rule = config.attentionRule(layer)
-    // Work items are (segment, block of queries, head), dealt round to the threads: costs grow along a segment.
+    // Work items are (segment, block of queries, head of keys), for whichever thread is free: costs grow along a segment.
     let queryBlock = 64
     var items: [(segment: SegmentRows, first: Int, count: Int, head: Int)] = []
     for segment in rows {
       for first in stride(from: segment.rows.lowerBound, to: segment.rows.upperBound, by: queryBlock) {
-        for head in 0..<config.nHeads {
+        for head in 0..<config.nKeyValueHeads {
           items.append((segment, first, min(queryBlock, segment.rows.upperBound - first), head))
         }
       }
     }
     let longest = rows.map { $0.firstPosition + $0.rows.count }.max() ?? 0
-    func run(_ thread: Int, _ threads: Int) {
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: longest * queryBlock) { scores in
+    let scratch = CausalAttention.scratch(count: queryBlock, length: longest, heads: group)
+    func run(_ share: Range<Int>) {
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: scratch) { scores in
         guard let scores = scores.baseAddress else { return }
-        for index in stride(from: thread, to: items.count, by: threads) {
-          let item = items[index]
+        for item in items[share] {
           let cache = plan.segments[item.segment.segment].cache
-          let offset = item.head / group * c
+          let query = item.first * config.nHeads * c + item.head * group * c
           CausalAttention(
-            queries: q + item.first * config.nHeads * c + item.head * c, queryStride: config.nHeads * c,
-            keys: cache.keys(layer) + offset, values: cache.values(layer) + offset, keyStride: cache.width,
+            queries: q + query, queryStride: config.nHeads * c, keys: cache.keys(layer) + item.head * c,
+            values: cache.values(layer) + item.head * c, keyStride: cache.width,
             firstPosition: item.segment.firstPosition + item.first - item.segment.rows.lowerBound, d: c,
-            rule: rule
-          ).run(
-            count: item.count, scores: scores, into: out + item.first * config.nHeads * c + item.head * c)
+            heads: group, rule: rule
+          ).run(count: item.count, scores: scores, into: out + query)
         }
       }
     }
-    if items.count * longest < 4096 { run(0, 1) } else { Compute.parallel(run) }
+    // Below this a dispatch costs more than it saves.
+    let work = items.reduce(0) { $0 + $1.count } * longest * group * c
+    if work < 1 << 17 { run(0..<items.count) } else { inPieces(of: 1, count: items.count, run) }
   }
 }

@@ -56,6 +56,13 @@ extension Transformer.Configuration {
     }
   }
 
+  /// Rows that one pass should compute at most, so that a block takes a few hundredths of a second and a cancelled task
+  /// ends within them: 8 · 10⁹ operations.
+  public var rowsPerPass: Int {
+    let weights = Projection.allCases.reduce(0) { $0 + shape(of: $1).rows * shape(of: $1).columns }
+    return min(512, max(16, 4_000_000_000 / weights))
+  }
+
   /// Which scores a layer's attention computes.
   func attentionRule(_ layer: Int) -> CausalAttention.Rule {
     CausalAttention.Rule(scale: attentionScale, cap: attentionCap, window: windows[layer])

@@ -7,8 +7,8 @@ extension Transformer {
   /// Runs a batch and extends each segment's cache by its tokens.
   /// - Returns: for each segment its logits `[n, V]`, n = 0, 1 or its tokens as asked for.
   /// - Throws: `InferenceError.settingInvalid` for an unknown token or a timeline beyond the context length,
-  ///   `notFinite` with the block where a value first overflows, and whatever a hook throws. The caches then hold
-  ///   what they held before.
+  ///   `notFinite` with the block where a value first overflows, `cancelled` between two blocks if the task is, and
+  ///   whatever a hook throws. The caches then hold what they held before.
   public func forward(_ segments: [Segment], hooks: Hooks = Hooks()) throws(InferenceError) -> [Matrix] {
     let plan = try BatchPlan(segments, configuration)
     var pass = ForwardPass(model: self, plan: plan, hooks: hooks)
@@ -74,16 +74,16 @@ struct ForwardPass {
     let positions = (plan.segments.map(\.cache.count).min() ?? 0)..<(ends.max() ?? 0)
     globalRope.cover(positions)
     localRope?.cover(positions)
-    for (index, segment) in plan.segments.enumerated() {
-      for (offset, token) in segment.tokens.enumerated() {
-        model.embedding.unpackRow(Int(token), into: x + (plan.rows[index].lowerBound + offset) * d)
-      }
+    if let start = plan.start {
+      try resume(x, after: start)
+    } else {
+      embed(x)
     }
-    if config.embeddingScale != 1 { scale(x, by: config.embeddingScale, count: T * d) }
 
-    for layer in 0..<config.nLayers {
+    for layer in (plan.start.map { $0 + 1 } ?? 0)..<config.nLayers {
       let (count, rows) = plan.reaching(layer)
       guard count > 0 else { break }
+      if Task.isCancelled { throw .cancelled }
       let block = model.blocks[layer]
       try hooks.visit(x, d: d, layer, .residPre, rows)
 
@@ -112,12 +112,45 @@ struct ForwardPass {
       }
       try hooks.visit(out, d: d, layer, .mlpOut, rows)
       addScaled(1, out, to: x, count: count * d)
-      try hooks.visit(x, d: d, layer, .residPost, rows)
-      guard countNonFinite(x, count: count * d) == 0 else {
-        throw .notFinite(what: "the residual stream", place: "block \(layer)")
-      }
+      try finish(layer, x, rows, count)
     }
     return try logits(x, scratch: normed)
+  }
+
+  /// The tokens' embeddings.
+  private func embed(_ x: UnsafeMutablePointer<Float>) {
+    let config = model.configuration
+    for (index, segment) in plan.segments.enumerated() {
+      for (offset, token) in segment.tokens.enumerated() {
+        model.embedding.unpackRow(Int(token), into: x + (plan.rows[index].lowerBound + offset) * config.dModel)
+      }
+    }
+    if config.embeddingScale != 1 { scale(x, by: config.embeddingScale, count: plan.total * config.dModel) }
+  }
+
+  /// The residual stream that was kept after a block, as that block left it.
+  private func resume(_ x: UnsafeMutablePointer<Float>, after layer: Int) throws(InferenceError) {
+    let d = model.configuration.dModel
+    for (segment, rows) in zip(plan.segments, plan.rows) {
+      guard let start = segment.start else { continue }
+      start.residual.withUnsafeBufferPointer { kept in
+        guard let kept = kept.baseAddress else { return }
+        (x + rows.lowerBound * d).update(from: kept, count: rows.count * d)
+      }
+    }
+    let (count, rows) = plan.reaching(layer)
+    try finish(layer, x, rows, count)
+  }
+
+  /// A block's last site, and the check that its result can be gone on with.
+  private func finish(
+    _ layer: Int, _ x: UnsafeMutablePointer<Float>, _ rows: [SegmentRows], _ count: Int
+  ) throws(InferenceError) {
+    let d = model.configuration.dModel
+    try hooks.visit(x, d: d, layer, .residPost, rows)
+    guard countNonFinite(x, count: count * d) == 0 else {
+      throw .notFinite(what: "the residual stream", place: "block \(layer)")
+    }
   }
 
   /// y = x·Wᵀ + b for all rows and each of some projections, plus the adapter's change for the rows that have one.

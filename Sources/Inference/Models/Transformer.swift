@@ -44,7 +44,7 @@ public final class Transformer: Sendable {
   }
 
   /// Loads the weights of a Hugging Face folder.
-  convenience init(folder: ModelFolder, precision: Precision = .exact) throws(InferenceError) {
+  convenience init(folder: ModelFolder, precision: Precision) throws(InferenceError) {
     let root = ModelKeys(
       path: folder.configurationPath, source: .json(folder.configuration, defaults: [:]))
     guard let modelType = try root.text("model_type") else {

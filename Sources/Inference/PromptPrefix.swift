@@ -1,0 +1,98 @@
+// A prompt computed up to one block, from which any number of streams go on: nothing below a steered block differs
+// between them. Owns: the residual stream there, keys and values up to there, and a store of several prompts.
+
+import Kernels
+
+/// The residual stream after a block at every token of a prompt, with the keys and values of the blocks up to it.
+public final class PromptPrefix {
+  public let tokens: [Int32]
+  /// The block, counted from 0.
+  public let layer: Int
+  /// `[T, d]`.
+  let residual: Matrix
+  let cache: KVCache
+
+  /// Computes a prompt's blocks 0…layer.
+  /// - Parameter adapter: the model that reads it; nil for base.
+  /// - Throws: what the forward pass throws.
+  public convenience init(
+    engine: Engine, adapter: Adapter?, tokens: [Int32], layer: Int
+  ) throws(InferenceError) {
+    let model = engine.model
+    let d = model.configuration.dModel
+    let cache = model.makeCache()
+    let kept = Rows(Matrix(rows: tokens.count, columns: d))
+    var hooks = Hooks()
+    hooks.add(layer: layer, site: .residPost) { view in
+      for segment in view.segments {
+        let rows = UnsafeBufferPointer(start: view.row(segment.rows.lowerBound), count: segment.rows.count * d)
+        let first = segment.firstPosition * d
+        kept.matrix.values.replaceSubrange(first..<first + rows.count, with: rows)
+      }
+    }
+    for first in stride(from: 0, to: tokens.count, by: model.configuration.rowsPerPass) {
+      let part = tokens[first..<min(tokens.count, first + model.configuration.rowsPerPass)]
+      let segment = Segment(
+        stream: 0, cache: cache, tokens: Array(part), adapter: adapter, lastLayer: layer, logits: .none)
+      _ = try model.forward([segment], hooks: hooks)
+    }
+    self.init(tokens: tokens, layer: layer, residual: kept.matrix, cache: cache)
+  }
+
+  private init(tokens: [Int32], layer: Int, residual: Matrix, cache: KVCache) {
+    (self.tokens, self.layer, self.residual, self.cache) = (tokens, layer, residual, cache)
+  }
+
+  private final class Rows {
+    var matrix: Matrix
+    init(_ matrix: Matrix) { self.matrix = matrix }
+  }
+
+  /// A new timeline whose blocks 0…layer have seen the prompt; `start(_:)` goes on with the others.
+  func makeCache(_ model: Transformer) -> KVCache {
+    let result = model.makeCache()
+    result.adopt(0...layer, of: cache)
+    return result
+  }
+
+  /// Where a pass over some of the prompt's tokens begins.
+  func start(_ positions: Range<Int>) -> Segment.Start {
+    let d = residual.columns
+    return Segment.Start(layer: layer, residual: residual.values[positions.lowerBound * d..<positions.upperBound * d])
+  }
+
+  /// Bytes held.
+  public var byteCount: Int { cache.byteCount + residual.values.count * MemoryLayout<Float>.size }
+}
+
+/// Prompts computed before, the least recently used forgotten first when they exceed a budget. One owner at a time.
+public final class PromptPrefixes {
+  private let budget: Int
+  private var entries: [(prefix: PromptPrefix, adapter: Adapter?)] = []
+
+  /// - Parameter budget: bytes that are kept at most, but the latest prompt always.
+  public init(budget: Int = 256 << 20) { self.budget = budget }
+
+  /// Bytes held.
+  public var byteCount: Int { entries.reduce(0) { $0 + $1.prefix.byteCount } }
+  /// Prompts held.
+  public var count: Int { entries.count }
+
+  /// The prompt as one of the engine's models reads it, computed unless it is there.
+  /// - Throws: what the forward pass throws.
+  public func prefix(
+    engine: Engine, adapter: Adapter?, tokens: [Int32], layer: Int
+  ) throws(InferenceError) -> PromptPrefix {
+    let found = entries.firstIndex {
+      $0.adapter === adapter && $0.prefix.layer == layer && $0.prefix.tokens == tokens
+    }
+    if let found {
+      entries.append(entries.remove(at: found))
+    } else {
+      let prefix = try PromptPrefix(engine: engine, adapter: adapter, tokens: tokens, layer: layer)
+      entries.append((prefix, adapter))
+    }
+    while entries.count > 1, byteCount > budget { entries.removeFirst() }
+    return entries[entries.count - 1].prefix
+  }
+}
