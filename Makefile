@@ -1,11 +1,14 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo test bench format lint data clean
+.PHONY: help demo test bench bench-engine fuzz format lint data clean
+
+# Seconds that each fuzz target runs.
+FUZZ_SECONDS = 60
 
 CROSSCOPE = .build/release/crosscope
 SWIFT_FILES = Package.swift Sources Tests
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: ## build, fetch the model, open the explorer on the demo store
 	@scripts/setup
@@ -20,6 +23,15 @@ bench: ## measure this machine (CSV)
 	@scripts/setup
 	@model=$$(scripts/fetch-model) && swift build -c release --product crosscope >&2 \
 	  && $(CROSSCOPE) bench --model "$$model"
+
+bench-engine: ## measure the engine against llama.cpp and transformers (installs them; long)
+	@scripts/setup
+	@scripts/fetch-model >/dev/null && scripts/bench-peers >/dev/null \
+	  && swift build -c release --product crosscope >&2 && python3 Benchmarks/engine.py
+
+fuzz: ## fuzz the file readers, FUZZ_SECONDS each (60)
+	@scripts/setup
+	@scripts/fuzz $(FUZZ_SECONDS)
 
 format: ## bring the sources into the project's style
 	swift format --in-place --recursive $(SWIFT_FILES)

@@ -55,7 +55,7 @@ public final class Engine: Sendable {
     guard let chatTemplate else {
       throw .unsupported(path: modelPath, what: "a chat prompt with", found: "no chat template", supported: "--raw")
     }
-    return chatTemplate.encode(
+    return try chatTemplate.encode(
       [ChatMessage(role: .user, content: text)], addGenerationPrompt: true, tokenizer: tokenizer)
   }
 }

@@ -34,9 +34,8 @@ public enum ModelSource: Sendable {
   /// Reads the tokenizer.
   public func tokenizer() throws(InferenceError) -> Tokenizer {
     switch self {
-    case .gguf(let file): return try Tokenizer(gguf: file)
-    case .folder(let path):
-      throw .unsupported(path: path, what: "text for", found: "a folder", supported: "a GGUF file's tokenizer")
+    case .gguf(let file): try Tokenizer(gguf: file)
+    case .folder(let path): try Tokenizer(folder: path)
     }
   }
 
@@ -44,7 +43,7 @@ public enum ModelSource: Sendable {
   public func chatTemplate() throws(InferenceError) -> ChatTemplate? {
     switch self {
     case .gguf(let file): file.contains("tokenizer.chat_template") ? try ChatTemplate(gguf: file) : nil
-    case .folder: nil
+    case .folder(let path): try ChatTemplate.exists(folder: path) ? ChatTemplate(folder: path) : nil
     }
   }
 

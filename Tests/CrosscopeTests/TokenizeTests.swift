@@ -1,4 +1,5 @@
 import Inference
+import TestSupport
 import Testing
 
 @testable import crosscope
@@ -28,5 +29,16 @@ import Testing
   func saysWhatIsWrongWithTheMessages(text: String, found: String) {
     let error = #expect(throws: CommandError.self) { try Tokenize.messages(text) }
     #expect(error.map(String.init(describing:))?.contains("found \(found);") == true)
+  }
+
+  @Test func readsAFolder() throws {
+    let folder = TemporaryFolder()
+    let tokenizer = #"{"pre_tokenizer":{"type":"ByteLevel"},"model":{"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}"#
+    _ = try folder.file("tokenizer.json", Array(tokenizer.utf8))
+    #expect(try Program.run(["tokenize", "--model", folder.path], input: "aba").out == "{\"ids\":[2,0]}\n")
+    try Program.run(["tokenize", "--model", folder.path, "--chat"], input: "[]")
+      .expectOneLine(saying: "chat_template")
+    _ = try folder.file("tokenizer.json", Array("{".utf8))
+    try Program.run(["tokenize", "--model", folder.path], input: "a").expectOneLine(saying: "tokenizer.json is damaged")
   }
 }

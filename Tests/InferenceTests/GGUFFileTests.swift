@@ -43,6 +43,18 @@ import Testing
     #expect(matrix.withBytes { Array($0) } == (0..<40).map { UInt8($0) })
   }
 
+  /// The file's tensors are named after their types; the gguf package wrote it.
+  @Test func opensEveryCommonElementType() throws {
+    let file = try GGUFFile(path: fixturePath("quants.gguf"))
+    let wanted = try SafetensorsFile(path: fixturePath("quants.safetensors"))
+    #expect(file.tensors.count == 11)
+    for tensor in file.tensors {
+      #expect(tensor.type.name == tensor.name)
+      #expect((tensor.rows, tensor.columns) == (32, 512))
+      #expect(try wanted.shape(of: tensor.name) == [32, 512])
+    }
+  }
+
   @Test func namesWhatIsMissingOrMistyped() throws {
     let file = try open(.small)
     #expect(throws: InferenceError.keyMissing(path: file.path, key: "a.none")) { try file.int("a.none") }

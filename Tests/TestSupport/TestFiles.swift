@@ -36,6 +36,16 @@ public enum RealModel {
     return candidates.compactMap { $0 }.first { FileManager.default.fileExists(atPath: $0) }
   }()
 
+  /// Gemma 3, for tests of its tokenizer: CROSSCOPE_GEMMA, else the cache.
+  public static let gemma: String? = {
+    let environment = ProcessInfo.processInfo.environment
+    let cache = environment["CROSSCOPE_CACHE"] ?? NSHomeDirectory() + "/.cache/crosscope"
+    let candidates = [environment["CROSSCOPE_GEMMA"], cache + "/gemma-3-270m-Q4_K_M.gguf"]
+    return candidates.compactMap { $0 }.first { FileManager.default.fileExists(atPath: $0) }
+  }()
+
+  public static let gemmaMissing: Comment = "Gemma 3 is absent: set CROSSCOPE_GEMMA to gemma-3-270m-Q4_K_M.gguf"
+
   public static let missing: Comment = "the model is absent: run scripts/fetch-model, or set CROSSCOPE_MODEL"
 }
 

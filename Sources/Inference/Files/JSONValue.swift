@@ -1,11 +1,8 @@
-// A JSON document as a value, for files whose keys differ from model to model.
-// Refuses: text that is no JSON, a document longer than the caller allows, an object that has a key twice (which reader
-// would win is not defined).
-
-import Foundation
+// JSON as a value, for small files and parts of files whose keys differ from model to model.
+// Refuses: what `JSONReader` refuses, and an object that has a key twice (which reader would win is not defined).
 
 /// A JSON value.
-enum JSONValue: Decodable, Equatable, Sendable {
+enum JSONValue: Equatable, Sendable {
   case null
   case bool(Bool)
   case number(Double)
@@ -13,96 +10,126 @@ enum JSONValue: Decodable, Equatable, Sendable {
   case array([JSONValue])
   case object([String: JSONValue])
 
-  init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if container.decodeNil() {
+  /// The larger files of this kind hold a few megabytes.
+  static let sizeLimit = 64 << 20
+
+  /// Reads the next value. An object that names a key twice is refused.
+  init(_ reader: inout JSONReader) throws(InferenceError) {
+    switch reader.peek() {
+    case UInt8(ascii: "{"):
+      var members: [String: JSONValue] = [:]
+      var text: [UInt8] = []
+      try reader.object(&text) { (reader, text) throws(InferenceError) in
+        let key = String(decoding: text, as: UTF8.self)
+        guard members.updateValue(try JSONValue(&reader), forKey: key) == nil else {
+          throw reader.malformed("each key once", "\(InferenceError.excerpt(key)) twice")
+        }
+      }
+      self = .object(members)
+    case UInt8(ascii: "["):
+      var elements: [JSONValue] = []
+      try reader.array { (reader) throws(InferenceError) in elements.append(try JSONValue(&reader)) }
+      self = .array(elements)
+    case UInt8(ascii: "\""):
+      var text: [UInt8] = []
+      try reader.string(into: &text)
+      self = .string(String(decoding: text, as: UTF8.self))
+    case UInt8(ascii: "t"):
+      try reader.word("true")
+      self = .bool(true)
+    case UInt8(ascii: "f"):
+      try reader.word("false")
+      self = .bool(false)
+    case UInt8(ascii: "n"):
+      try reader.word("null")
       self = .null
-    } else if let value = try? container.decode(Bool.self) {
-      self = .bool(value)
-    } else if let value = try? container.decode(Double.self) {
-      self = .number(value)
-    } else if let value = try? container.decode(String.self) {
-      self = .string(value)
-    } else if let value = try? container.decode([JSONValue].self) {
-      self = .array(value)
-    } else {
-      self = .object(try container.decode([String: JSONValue].self))
+    default: self = .number(try reader.number())
     }
   }
 
+  /// Reads a whole file.
+  init(path: String) throws(InferenceError) {
+    let file = try MappedFile(path: path)
+    defer { withExtendedLifetime(file) {} }
+    guard file.count <= Self.sizeLimit else {
+      throw .fileMalformed(path: path, place: "size", expected: "at most 64 MB", found: "\(file.count) bytes")
+    }
+    var reader = JSONReader(file.bytes, path: path)
+    try self.init(&reader)
+    try reader.end()
+  }
+
   /// Reads a file that holds an object.
-  /// - Parameter limit: the largest size in bytes.
   /// - Throws: `InferenceError.fileUnreadable` or `.fileMalformed`.
-  static func object(path: String, limit: Int) throws(InferenceError) -> [String: JSONValue] {
-    let value: JSONValue = try decode(path: path, limit: limit)
+  static func object(path: String) throws(InferenceError) -> [String: JSONValue] {
+    let value = try JSONValue(path: path)
     guard case .object(let members) = value else {
       throw .fileMalformed(path: path, place: "the beginning", expected: "a JSON object", found: value.kind)
     }
     return members
   }
 
-  /// Decodes a file's document.
-  /// - Throws: `InferenceError.fileUnreadable` or `.fileMalformed`.
-  static func decode<Document: Decodable>(path: String, limit: Int) throws(InferenceError) -> Document {
-    let file = try MappedFile(path: path)
-    guard file.count <= limit else {
-      throw .fileMalformed(path: path, place: "size", expected: "at most \(limit) bytes", found: "\(file.count)")
-    }
-    let data = file.contents()
-    let document: Document
-    do {
-      document = try JSONDecoder().decode(Document.self, from: data)
-    } catch {
-      throw .fileMalformed(
-        path: path, place: "JSON", expected: "an object of values",
-        found: (error as? DecodingError)?.clause ?? "something else")
-    }
-    if let key = firstRepeatedKey(data) {
-      throw .fileMalformed(
-        path: path, place: "key \(InferenceError.excerpt(key))", expected: "each key once", found: "it twice")
-    }
-    return document
+  /// A member of an object; null where there is none.
+  subscript(key: String) -> JSONValue {
+    guard case .object(let members) = self else { return .null }
+    return members[key] ?? .null
   }
+
+  var string: String? {
+    guard case .string(let text) = self else { return nil }
+    return text
+  }
+
+  var bool: Bool? {
+    guard case .bool(let value) = self else { return nil }
+    return value
+  }
+
+  var integer: Int? {
+    guard case .number(let value) = self else { return nil }
+    return Int(exactly: value)
+  }
+
+  var array: [JSONValue]? {
+    guard case .array(let elements) = self else { return nil }
+    return elements
+  }
+
+  /// The value of "type", by which tokenizer.json tells its parts apart.
+  var type: String? { self["type"].string }
+
+  /// What the value is, in a few words for a message.
+  var summary: String { InferenceError.excerpt(text, limit: 160) }
 
   /// What the value is, for messages.
   var kind: String {
     switch self {
-    case .null: "null"
-    case .bool(let value): "\(value)"
-    case .number(let value): "\(value)"
-    case .string(let text): "\"\(InferenceError.excerpt(text, limit: 40))\""
     case .array(let list): "a list of \(list.count)"
     case .object: "an object"
+    default: InferenceError.excerpt(text, limit: 40)
     }
   }
 
-  /// The first key that an object of a valid document has twice. Keys are compared as they are written.
-  private static func firstRepeatedKey(_ data: Data) -> String? {
-    var open: [Set<ArraySlice<UInt8>>] = []
-    let bytes = [UInt8](data)
-    var index = 0
-    while index < bytes.count {
-      switch bytes[index] {
-      case UInt8(ascii: "{"), UInt8(ascii: "["): open.append([])
-      case UInt8(ascii: "}"), UInt8(ascii: "]"): _ = open.popLast()
-      case UInt8(ascii: "\""):
-        let start = index + 1
-        index = start
-        while index < bytes.count, bytes[index] != UInt8(ascii: "\"") {
-          index += bytes[index] == UInt8(ascii: "\\") ? 2 : 1
-        }
-        let text = bytes[min(start, bytes.count)..<min(index, bytes.count)]
-        var next = index + 1
-        while next < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[next]) { next += 1 }
-        if next < bytes.count, bytes[next] == UInt8(ascii: ":"), !open.isEmpty,
-          !open[open.count - 1].insert(text).inserted
-        {
-          return String(decoding: text, as: UTF8.self)
-        }
-      default: break
-      }
-      index += 1
+  private var text: String {
+    switch self {
+    case .null: return "null"
+    case .bool(let value): return "\(value)"
+    case .number(let value): return Int(exactly: value).map { "\($0)" } ?? "\(value)"
+    case .string(let text): return "\"\(text)\""
+    case .array(let elements): return "[" + elements.map(\.text).joined(separator: ", ") + "]"
+    case .object(let members):
+      // The type first: it says most.
+      let sorted = members.sorted { ($0.key == "type" ? "" : $0.key) < ($1.key == "type" ? "" : $1.key) }
+      return "{" + sorted.map { "\($0.key): \($0.value.text)" }.joined(separator: ", ") + "}"
     }
-    return nil
+  }
+
+  /// Whether the value, or one within it, has that "type".
+  func holds(type: String) -> Bool {
+    switch self {
+    case .array(let elements): elements.contains { $0.holds(type: type) }
+    case .object(let members): self.type == type || members.values.contains { $0.holds(type: type) }
+    default: false
+    }
   }
 }

@@ -1,5 +1,5 @@
 // A file mapped read-only into memory, shared by whoever holds the object.
-// Owns: the mapping, from init to deinit. Refuses: directories, pipes and devices, empty and unreadable files.
+// Owns: the mapping (for fuzzing: a copy of bytes), from init to deinit. Refuses: directories, pipes and devices, empty and unreadable files.
 // A file that another program shortens while it is mapped cannot be guarded against (the kernel sends SIGBUS):
 // our own writers therefore never change a file in place, but rename a new one over it.
 
@@ -11,9 +11,11 @@ public final class MappedFile: Sendable {
   public let path: String
 
   /// The file's bytes; valid as long as this object lives.
-  // Safe to share between threads: the mapping is PROT_READ, set once in init, and unmapped only in deinit, when
-  // nobody holds the object any more.
+  // Safe to share between threads: never written to, set once in init, and given back only in deinit, when nobody
+  // holds the object any more.
   public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+  private let isMapping: Bool
 
   /// The number of bytes, at least 1.
   public var count: Int { bytes.count }
@@ -39,10 +41,26 @@ public final class MappedFile: Sendable {
       throw .fileUnreadable(path: path, reason: systemReason())
     }
     bytes = UnsafeRawBufferPointer(start: start, count: size)
+    isMapping = true
+  }
+
+  /// A copy of `content` in place of a file of that name. It ends where its allocation ends, so that an address
+  /// sanitizer sees what reads beyond it; behind a mapping stand the page's zeros.
+  init(path: String, content: UnsafeRawBufferPointer) throws(InferenceError) {
+    guard content.count > 0 else { throw .fileUnreadable(path: path, reason: "it is empty") }
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: content.count, alignment: 16)
+    copy.copyMemory(from: content)
+    self.path = path
+    bytes = UnsafeRawBufferPointer(copy)
+    isMapping = false
   }
 
   deinit {
-    munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+    if isMapping {
+      munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+    } else {
+      bytes.deallocate()
+    }
   }
 }
 

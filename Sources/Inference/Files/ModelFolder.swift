@@ -5,9 +5,6 @@
 
 /// The weights and the configuration of a model in a folder.
 struct ModelFolder: Sendable {
-  static let configurationLimit = 10_000_000
-  static let indexLimit = 100_000_000
-
   /// The path as given.
   let path: String
   /// The members of config.json.
@@ -22,7 +19,7 @@ struct ModelFolder: Sendable {
   /// - Throws: `InferenceError` naming the file and what is wrong with it.
   init(path: String) throws(InferenceError) {
     self.path = path
-    configuration = try JSONValue.object(path: path + "/config.json", limit: Self.configurationLimit)
+    configuration = try JSONValue.object(path: path + "/config.json")
     let index = path + "/model.safetensors.index.json"
     if MappedFile.exists(path + "/model.safetensors") || !MappedFile.exists(index) {
       shards = [try SafetensorsFile(path: path + "/model.safetensors")]
@@ -45,14 +42,27 @@ struct ModelFolder: Sendable {
     return tensor
   }
 
+  /// For each tensor the shard that holds it.
+  private static func weightMap(_ path: String) throws(InferenceError) -> [String: String] {
+    guard case .object(let members)? = try JSONValue.object(path: path)["weight_map"], !members.isEmpty else {
+      throw .fileMalformed(path: path, place: "weight_map", expected: "an object of at least one tensor", found: "none")
+    }
+    var map: [String: String] = [:]
+    for (tensor, shard) in members {
+      guard let name = shard.string else {
+        throw .fileMalformed(
+          path: path, place: "weight_map, \(InferenceError.excerpt(tensor))", expected: "a file's name",
+          found: shard.kind)
+      }
+      map[tensor] = name
+    }
+    return map
+  }
+
   /// Opens the shards of an index; every tensor is then in exactly one of them.
   private static func shards(index path: String, folder: String) throws(InferenceError) -> [SafetensorsFile] {
-    struct Index: Decodable { let weight_map: [String: String] }
-    let map: Index = try JSONValue.decode(path: path, limit: indexLimit)
-    guard !map.weight_map.isEmpty else {
-      throw .fileMalformed(path: path, place: "weight_map", expected: "at least one tensor", found: "none")
-    }
-    let names = Set(map.weight_map.values).sorted()
+    let map = try weightMap(path)
+    let names = Set(map.values).sorted()
     for name in names {
       guard name.hasSuffix(".safetensors"), !name.hasPrefix("."), !name.contains("/"), !name.contains("\0") else {
         throw .fileMalformed(
@@ -63,17 +73,17 @@ struct ModelFolder: Sendable {
     var shards: [SafetensorsFile] = []
     for name in names {
       let shard = try SafetensorsFile(path: folder + "/" + name)
-      for tensor in shard.tensors where map.weight_map[tensor.name] != name {
+      for tensor in shard.tensors where map[tensor.name] != name {
         throw .fileMalformed(
           path: path, place: "tensor \(InferenceError.excerpt(tensor.name))", expected: name,
-          found: map.weight_map[tensor.name].map { InferenceError.excerpt($0) } ?? "no entry")
+          found: map[tensor.name].map { InferenceError.excerpt($0) } ?? "no entry")
       }
       shards.append(shard)
     }
     let found = Set(shards.flatMap(\.tensors).map(\.name))
-    if let missing = map.weight_map.keys.filter({ !found.contains($0) }).min() {
+    if let missing = map.keys.filter({ !found.contains($0) }).min() {
       throw .tensorMissing(
-        path: folder + "/" + (map.weight_map[missing] ?? ""), tensor: InferenceError.excerpt(missing))
+        path: folder + "/" + (map[missing] ?? ""), tensor: InferenceError.excerpt(missing))
     }
     return shards
   }

@@ -21,8 +21,12 @@ public struct SafetensorsFile: Sendable {
   /// Maps the file at `path` and checks its header.
   /// - Throws: `InferenceError.fileUnreadable`, `.fileMalformed` or `.unsupported`.
   public init(path: String) throws(InferenceError) {
-    let file = try MappedFile(path: path)
+    try self.init(file: MappedFile(path: path))
+  }
+
+  init(file: MappedFile) throws(InferenceError) {
     self.file = file
+    let path = file.path
     var reader = ByteReader(file.bytes, path: path)
     let length = try reader.readCount(itemSize: 1, "length of the header")
     guard length <= Self.headerLimit else {

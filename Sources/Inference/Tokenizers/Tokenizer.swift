@@ -1,6 +1,7 @@
-// A model's tokenizer, as its GGUF file carries it: text to ids and back.
-// Owns: vocabulary, merges, added tokens. Refuses: kinds and cuts of text that no test here covers, by name.
-// Byte-level BPE (tokenizer.ggml.model "gpt2"); another kind of vocabulary would be another file in this folder.
+// A model's tokenizer: text to ids and back.
+// Owns: vocabulary, merges, added tokens, read from a GGUF file (`Tokenizer+GGUF.swift`) or a Hugging Face folder
+// (`Tokenizer+Folder.swift`). Refuses: kinds and cuts of text that no test here covers, by name.
+// Byte-level BPE (GPT-2, SmolLM2, Llama 3, Qwen) and SentencePiece-style BPE (Gemma, Llama 2).
 
 /// Translates between text and token ids.
 public struct Tokenizer: Sendable {
@@ -10,67 +11,66 @@ public struct Tokenizer: Sendable {
   public let beginningOfSequence: Int32?
   /// The token that ends a sequence, if the file names one.
   public let endOfSequence: Int32?
+  /// Whether the model was trained on raw text that begins with `beginningOfSequence`; `encode` does not add it.
+  public let addsBeginningOfSequence: Bool
   /// Every token after which a model has nothing more to say: the end of a sequence or of a turn.
   public let endOfTurnIDs: Set<Int32>
 
-  private let vocabulary: Vocabulary
+  let vocabulary: Vocabulary
   private let preTokenizer: PreTokenizer
+  private let normalizer: Normalizer
   private let encoding: BytePairEncoding
+  /// Added tokens that are looked for in the text as it came, and those looked for in normalized text, themselves
+  /// normalized.
   private let special: SpecialTokens
+  private let normalizedSpecial: SpecialTokens
+  /// Control tokens by name.
+  private let control: SpecialTokens
+
+  /// What files say about a tokenizer, beyond its vocabulary and merges.
+  struct Settings {
+    var preTokenizer: PreTokenizer
+    var normalizer = Normalizer()
+    var addedTokens: [AddedToken]
+    var beginningOfSequence: Int32?
+    var endOfSequence: Int32?
+    var addsBeginningOfSequence: Bool
+    /// Ends that the file names itself.
+    var endOfTurnIDs: Set<Int32>
+  }
 
   /// Names under which models know the end of a turn or of a text.
-  private static let endNames: Set<String> = [
+  private static let endNames = [
     "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "</s>",
   ]
 
-  /// Reads the tokenizer of a GGUF file. Costs some ten milliseconds for 50,000 tokens.
-  /// - Throws: `InferenceError.unsupported` for another kind of tokenizer, `.keyMissing`, `.typeMismatch` or
-  ///   `.fileMalformed`.
-  public init(gguf: GGUFFile) throws(InferenceError) {
-    let model = try gguf.string("tokenizer.ggml.model")
-    guard model == "gpt2" else {
-      throw .unsupported(
-        path: gguf.path, what: "the tokenizer", found: InferenceError.excerpt(model),
-        supported: "gpt2 (byte-level BPE)")
-    }
-    let pre = try gguf.string("tokenizer.ggml.pre")
-    guard let preTokenizer = PreTokenizer(rawValue: pre) else {
-      throw .unsupported(
-        path: gguf.path, what: "the pre-tokenizer", found: InferenceError.excerpt(pre),
-        supported: PreTokenizer.allCases.map(\.rawValue).joined(separator: ", "))
-    }
-    self.preTokenizer = preTokenizer
-    vocabulary = try Vocabulary(gguf: gguf)
-    encoding = try BytePairEncoding(gguf: gguf, vocabulary: vocabulary)
-    special = SpecialTokens(vocabulary)
-    beginningOfSequence = try Self.id(gguf, "tokenizer.ggml.bos_token_id", vocabulary)
-    endOfSequence = try Self.id(gguf, "tokenizer.ggml.eos_token_id", vocabulary)
-    var ends: Set<Int32> = []
-    for key in ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"] {
-      if let id = try Self.id(gguf, key, vocabulary) { ends.insert(id) }
-    }
-    for id in 0..<vocabulary.count where vocabulary.kind(id) == .control {
-      if Self.endNames.contains(String(decoding: vocabulary.bytes(id), as: UTF8.self)) { ends.insert(Int32(id)) }
+  init(vocabulary: Vocabulary, encoding: BytePairEncoding, settings: Settings) {
+    self.vocabulary = vocabulary
+    self.encoding = encoding
+    preTokenizer = settings.preTokenizer
+    normalizer = settings.normalizer
+    special = SpecialTokens(settings.addedTokens.filter { !$0.isNormalized })
+    normalizedSpecial = SpecialTokens(
+      settings.addedTokens.filter(\.isNormalized).map { token in
+        var token = token
+        let bytes = token.bytes
+        bytes.withUnsafeBufferPointer { settings.normalizer.normalize($0) { token.bytes = Array($0) } }
+        return token
+      })
+    control = SpecialTokens(settings.addedTokens.filter(\.isControl))
+    beginningOfSequence = settings.beginningOfSequence
+    endOfSequence = settings.endOfSequence
+    addsBeginningOfSequence = settings.addsBeginningOfSequence && settings.beginningOfSequence != nil
+    var ends = settings.endOfTurnIDs
+    for name in Self.endNames {
+      if let token = control.named(name) { ends.insert(token.id) }
     }
     endOfTurnIDs = ends
   }
 
-  private static func id(
-    _ gguf: GGUFFile, _ key: String, _ vocabulary: Vocabulary
-  ) throws(InferenceError) -> Int32? {
-    guard gguf.contains(key) else { return nil }
-    let id = try gguf.int(key)
-    guard (0..<vocabulary.count).contains(id) else {
-      throw .fileMalformed(
-        path: gguf.path, place: key, expected: "an id below \(vocabulary.count)", found: "\(id)")
-    }
-    return Int32(id)
-  }
-
-  /// The ids of `text`; none is added in front or behind. Bytes that the vocabulary lacks are left out: in SmolLM2
-  /// six control characters and the unassigned planes of Unicode.
-  /// - Parameter parseSpecial: whether `<|im_start|>` and its like in the text become control tokens, or stay plain
-  ///   text that cannot end a turn. Text from a user: `false`.
+  /// The ids of `text`, without a beginning of sequence.
+  /// - Parameter parseSpecial: whether names of control tokens (`<|im_end|>`) in the text become these tokens; without
+  ///   it they are plain text, which is right for whatever users write.
   public func encode(_ text: String, parseSpecial: Bool) -> [Int32] {
     var ids: [Int32] = []
     var workspace = BytePairEncoding.Workspace()
@@ -78,14 +78,29 @@ public struct Tokenizer: Sendable {
     text.withUTF8 { bytes in
       special.split(
         bytes, control: parseSpecial,
-        plain: { plain in
-          preTokenizer.split(plain) { piece in
-            encoding.encode(UnsafeBufferPointer(rebasing: plain[piece]), into: &ids, &workspace)
+        plain: { stretch, start in
+          normalizer.normalize(stretch) { text in
+            normalizedSpecial.split(
+              text, control: parseSpecial,
+              plain: { encode($0, isFirst: start + $1 == 0, into: &ids, &workspace) },
+              special: { ids.append($0) })
           }
         },
         special: { ids.append($0) })
     }
     return ids
+  }
+
+  /// Encodes normalized text without added tokens.
+  private func encode(
+    _ text: UnsafeBufferPointer<UInt8>, isFirst: Bool, into ids: inout [Int32],
+    _ workspace: inout BytePairEncoding.Workspace
+  ) {
+    normalizer.prefix(text, isFirst: isFirst) { text in
+      preTokenizer.split(text) { piece in
+        encoding.encode(UnsafeBufferPointer(rebasing: text[piece]), into: &ids, &workspace)
+      }
+    }
   }
 
   /// The text of `ids`, added tokens by their names; bytes that are no UTF-8 become U+FFFD.
@@ -102,7 +117,7 @@ public struct Tokenizer: Sendable {
 
   /// The id of the control token with that name, such as `<|im_start|>`.
   public func controlToken(_ name: String) -> Int32? {
-    special.control(named: name)
+    control.named(name)?.id
   }
 
   /// Whether `id` is a marker of the model rather than text.

@@ -1,5 +1,6 @@
 // The tokens of a model: the bytes each id stands for, its kind, and the way back from bytes to id.
-// Owns: the translation out of the file's alphabet, once, at load. Refuses: a type list of another length.
+// Owns: the translation out of the file's alphabet, once, at load; `Vocabulary+GGUF.swift` and `TokenizerFile.swift`
+// fill it. Two alphabets are known: GPT-2's, of bytes, and SentencePiece's, of text with "▁" for a space.
 
 /// What a token is, by the numbers of `tokenizer.ggml.token_type`.
 enum TokenKind: UInt8 {
@@ -14,105 +15,84 @@ enum TokenKind: UInt8 {
   case byte = 6
 }
 
+/// How a vocabulary writes text.
+enum TokenAlphabet: Sendable {
+  /// GPT-2's: a printable scalar for each byte.
+  case bytes
+  /// SentencePiece's: text, in which "▁" is a space, and `<0xHH>` for single bytes.
+  case pieces
+}
+
 /// All tokens, by id.
 struct Vocabulary: Sendable {
-  /// The bytes of all tokens, one after another, and where each ends.
-  private let storage: [UInt8]
-  private let ends: [Int]
+  let alphabet: TokenAlphabet
+  private var strings: ByteStrings
   private let kinds: [TokenKind]
-  /// Ids of the normal tokens by a hash of their bytes, open addressing; -1 is empty.
-  private let slots: [Int32]
+  /// An id whose bytes another token had before, if there is one.
+  let duplicate: Int?
+  /// The tokens of single bytes by which unknown text is spelled; -1 where there is none.
+  let byteTokens: [Int32]
 
-  /// Reads `tokenizer.ggml.tokens` and `.token_type` of a byte-level vocabulary.
-  /// - Throws: `InferenceError.keyMissing`, `.typeMismatch` or `.fileMalformed`.
-  init(gguf: GGUFFile) throws(InferenceError) {
-    let texts = try gguf.strings("tokenizer.ggml.tokens")
-    guard !texts.isEmpty, texts.count < 1 << 30 else {
-      throw .fileMalformed(
-        path: gguf.path, place: "tokenizer.ggml.tokens", expected: "at least one token", found: "\(texts.count)")
+  /// - Parameters:
+  ///   - strings: the bytes each id stands for.
+  ///   - kinds: as many.
+  init(strings: ByteStrings, kinds: [TokenKind], alphabet: TokenAlphabet) {
+    precondition(strings.count == kinds.count, "each token has a kind")
+    var strings = strings
+    // In a vocabulary of pieces the user's own ones are steps on the way to larger tokens, such as two newlines to four.
+    duplicate = strings.index { kinds[$0] == .normal || kinds[$0] == .userDefined && alphabet == .pieces }
+    var byteTokens = [Int32](repeating: -1, count: 256)
+    for id in kinds.indices where kinds[id] == .byte {
+      if let byte = strings[id].first, byteTokens[Int(byte)] < 0 { byteTokens[Int(byte)] = Int32(id) }
     }
-    let kinds = try Self.kinds(gguf, count: texts.count)
-    var storage: [UInt8] = []
-    var ends: [Int] = []
-    ends.reserveCapacity(texts.count)
-    defer { withExtendedLifetime(texts.file) {} }
-    for id in 0..<texts.count {
-      let text = texts.bytes(id)
-      if kinds[id] == .normal {
-        ByteAlphabet.decode(text, into: &storage)
-      } else {
-        storage.append(contentsOf: text)
-      }
-      ends.append(storage.count)
-    }
+    self.strings = strings
     self.kinds = kinds
-    self.storage = storage
-    self.ends = ends
-    slots = Self.slots(storage: storage, ends: ends, kinds: kinds)
+    self.alphabet = alphabet
+    self.byteTokens = byteTokens
   }
 
   /// The number of tokens.
-  var count: Int { ends.count }
+  var count: Int { kinds.count }
 
   /// Whether there is a token `id`.
-  func has(_ id: Int32) -> Bool { id >= 0 && id < ends.count }
+  func has(_ id: Int32) -> Bool { id >= 0 && id < kinds.count }
 
   /// The kind of token `id`, which must exist.
   func kind(_ id: Int) -> TokenKind { kinds[id] }
 
   /// The bytes of token `id`, which must exist.
-  func bytes(_ id: Int) -> ArraySlice<UInt8> { storage[(id == 0 ? 0 : ends[id - 1])..<ends[id]] }
+  func bytes(_ id: Int) -> ArraySlice<UInt8> { strings[id] }
 
-  /// The normal token that stands for exactly these bytes.
-  func id(of bytes: UnsafeBufferPointer<UInt8>) -> Int32? {
-    var slot = Self.hash(bytes) & (slots.count - 1)
-    while slots[slot] >= 0 {
-      let candidate = self.bytes(Int(slots[slot]))
-      if candidate.count == bytes.count && candidate.elementsEqual(bytes) { return slots[slot] }
-      slot = (slot + 1) & (slots.count - 1)
+  /// The token that plain text of exactly these bytes may become.
+  func id(of bytes: UnsafeBufferPointer<UInt8>) -> Int32? { strings.find(bytes).map(Int32.init) }
+
+  /// The bytes that `text` stands for in a token's name.
+  static func append(
+    _ text: UnsafeRawBufferPointer, kind: TokenKind, alphabet: TokenAlphabet, to storage: inout [UInt8]
+  ) {
+    switch (alphabet, kind) {
+    case (.bytes, .normal): ByteAlphabet.decode(text, into: &storage)
+    case (.pieces, .byte):
+      if let byte = byteValue(text) { storage.append(byte) } else { storage.append(contentsOf: text) }
+    case (.pieces, .normal), (.pieces, .userDefined): PieceAlphabet.decode(text, into: &storage)
+    default: storage.append(contentsOf: text)
     }
-    return nil
   }
 
-  private static func kinds(_ gguf: GGUFFile, count: Int) throws(InferenceError) -> [TokenKind] {
-    let key = "tokenizer.ggml.token_type"
-    guard gguf.contains(key) else { return [TokenKind](repeating: .normal, count: count) }
-    let numbers = try gguf.ints(key)
-    guard numbers.count == count else {
-      throw .fileMalformed(path: gguf.path, place: key, expected: "\(count) entries", found: "\(numbers.count)")
-    }
-    var kinds: [TokenKind] = []
-    kinds.reserveCapacity(count)
-    for number in numbers {
-      guard let kind = UInt8(exactly: number).flatMap(TokenKind.init) else {
-        throw .fileMalformed(path: gguf.path, place: key, expected: "numbers from 1 to 6", found: "\(number)")
-      }
-      kinds.append(kind)
-    }
-    return kinds
+  /// The byte that `<0xHH>` names.
+  static func byteValue(_ text: UnsafeRawBufferPointer) -> UInt8? {
+    guard text.count == 6, text.starts(with: "<0x".utf8), text[5] == UInt8(ascii: ">"),
+      let high = hexadecimalDigit(text[3]), let low = hexadecimalDigit(text[4])
+    else { return nil }
+    return high << 4 | low
   }
 
-  private static func slots(storage: [UInt8], ends: [Int], kinds: [TokenKind]) -> [Int32] {
-    var capacity = 16
-    while capacity < ends.count * 2 { capacity *= 2 }
-    var slots = [Int32](repeating: -1, count: capacity)
-    storage.withUnsafeBufferPointer { storage in
-      var start = 0
-      for (id, end) in ends.enumerated() {
-        defer { start = end }
-        guard kinds[id] == .normal else { continue }
-        var slot = hash(UnsafeBufferPointer(rebasing: storage[start..<end])) & (capacity - 1)
-        while slots[slot] >= 0 { slot = (slot + 1) & (capacity - 1) }
-        slots[slot] = Int32(id)
-      }
+  private static func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case 0x30...0x39: byte - 0x30
+    case 0x41...0x46: byte - 0x41 + 10
+    case 0x61...0x66: byte - 0x61 + 10
+    default: nil
     }
-    return slots
-  }
-
-  /// Hasher's seed differs from run to run, so that a file cannot be made to collide.
-  private static func hash(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
-    var hasher = Hasher()
-    hasher.combine(bytes: UnsafeRawBufferPointer(bytes))
-    return hasher.finalize() & .max
   }
 }

@@ -31,7 +31,7 @@ enum CorpusReader {
             throw InferenceError.unsupported(
               path: engine.modelPath, what: "a chat corpus with", found: "no chat template", supported: "one")
           }
-          rendered = template.encode(messages, addGenerationPrompt: false, tokenizer: engine.tokenizer)
+          rendered = try template.encode(messages, addGenerationPrompt: false, tokenizer: engine.tokenizer)
         default:
           throw CommandError.inputInvalid(
             source: "\(path) line \(number + 1)", expected: "either text or messages", found: "both or neither")

@@ -8,7 +8,7 @@ struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Print the token ids of standard input as JSON.",
     discussion: """
-      The input is taken as it is: nothing is added in front or behind, not even a final newline taken away, and \
+      The input is taken as it is: nothing is added in front or behind (no beginning of sequence either), not even a final newline taken away, and \
       <|im_end|> and its like are plain text.
 
       With --chat the input is a chat: a JSON array of {"role", "content"} (or an object with it under "messages"), \
@@ -16,18 +16,21 @@ struct Tokenize: ParsableCommand {
       neither [ nor { is a chat that has been rendered already: its markers are read as such.
       """)
 
-  @Option(help: ArgumentHelp("GGUF file of the model.", valueName: "gguf")) var model: String
+  @Option(help: ArgumentHelp("GGUF file or Hugging Face folder of the model.", valueName: "path")) var model: String
   @Flag(help: "Read a chat instead of plain text.") var chat = false
 
   func run() throws {
-    let gguf = try GGUFFile(path: model)
-    let tokenizer = try Tokenizer(gguf: gguf)
+    var isFolder = ObjCBool(false)
+    _ = FileManager.default.fileExists(atPath: model, isDirectory: &isFolder)
+    let gguf = isFolder.boolValue ? nil : try GGUFFile(path: model)
+    let tokenizer = try gguf.map { try Tokenizer(gguf: $0) } ?? Tokenizer(folder: model)
     let text = try Self.standardInput()
     let ids: [Int32]
     if !chat {
       ids = tokenizer.encode(text, parseSpecial: false)
     } else if let messages = try Self.messages(text) {
-      ids = try ChatTemplate(gguf: gguf).encode(messages, addGenerationPrompt: true, tokenizer: tokenizer).ids
+      let template = try gguf.map { try ChatTemplate(gguf: $0) } ?? ChatTemplate(folder: model)
+      ids = try template.encode(messages, addGenerationPrompt: true, tokenizer: tokenizer).ids
     } else {
       ids = tokenizer.encode(text, parseSpecial: true)
     }

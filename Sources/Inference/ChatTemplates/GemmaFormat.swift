@@ -1,0 +1,44 @@
+// Gemma Instruct: `<start_of_turn>role\ncontent<end_of_turn>\n` after a beginning of sequence, contents trimmed, the
+// assistant called model, users and model strictly in turn. A system prompt is refused by Gemma 1 and 2, and put before
+// the first user's words by Gemma 3.
+
+struct GemmaFormat: ChatFormat {
+  /// Whether a system message is put into the first turn.
+  let foldsSystem: Bool
+
+  func spans(_ messages: [ChatMessage], addGenerationPrompt: Bool) throws(InferenceError) -> [ChatSpan] {
+    var messages = messages
+    var system: ChatMessage?
+    if let first = messages.first, first.role == .system {
+      guard foldsSystem else {
+        throw .settingInvalid(
+          name: "the chat", expected: "without a system message, which this model's template refuses",
+          found: "one that begins with \"\(InferenceError.excerpt(first.content, limit: 40))\"")
+      }
+      system = messages.removeFirst()
+    }
+    var spans: [ChatSpan] = [.marker("<bos>", messages.first?.role ?? .user)]
+    for (index, message) in messages.enumerated() {
+      guard (message.role == .user) == (index % 2 == 0) else {
+        throw .settingInvalid(
+          name: "the chat", expected: "user and assistant in turn, the user first, as this model's template wants",
+          found: "the \(message.role.rawValue)'s as message \(index + 1)")
+      }
+      spans += Self.head(message.role)
+      if index == 0, let system { spans += [.content(system.content, .system), .template("\n\n", message.role)] }
+      spans += [
+        .content(message.content.trimmedAsJinja, message.role), .marker("<end_of_turn>", message.role),
+        .template("\n", message.role),
+      ]
+    }
+    if addGenerationPrompt { spans += Self.head(.assistant) }
+    return spans
+  }
+
+  private static func head(_ role: ChatMessage.Role) -> [ChatSpan] {
+    [
+      .marker("<start_of_turn>", role),
+      .template((role == .assistant ? "model" : role.rawValue) + "\n", role),
+    ]
+  }
+}

@@ -1,0 +1,39 @@
+// Llama 3 Instruct: `<|start_header_id|>role<|end_header_id|>\n\ncontent<|eot_id|>` after a beginning of text, contents
+// trimmed. From 3.1 on there is always a system turn, which begins with two lines of dates.
+
+struct Llama3Format: ChatFormat {
+  /// The day that the system turn names, such as `26 Jul 2024`; nil for Llama 3, which has no such lines.
+  let date: String?
+  /// Whether the assistant's turn is opened without being asked, as the first release's template did.
+  var alwaysOpens = false
+
+  func spans(_ messages: [ChatMessage], addGenerationPrompt: Bool) -> [ChatSpan] {
+    var messages = messages
+    let firstRole = date == nil ? messages.first?.role ?? .system : .system
+    var spans: [ChatSpan] = []
+    // The first template writes the beginning of text with the first message only.
+    if date != nil || !messages.isEmpty { spans.append(.marker("<|begin_of_text|>", firstRole)) }
+    if let date {
+      let system = messages.first.flatMap { $0.role == .system ? $0 : nil }
+      if system != nil { messages.removeFirst() }
+      spans += Self.head(.system)
+      spans += [
+        .template("Cutting Knowledge Date: December 2023\nToday Date: \(date)\n\n", .system),
+        .content(system?.content.trimmedAsJinja ?? "", .system), .marker("<|eot_id|>", .system),
+      ]
+    }
+    for message in messages {
+      spans += Self.head(message.role)
+      spans += [.content(message.content.trimmedAsJinja, message.role), .marker("<|eot_id|>", message.role)]
+    }
+    if addGenerationPrompt || alwaysOpens { spans += Self.head(.assistant) }
+    return spans
+  }
+
+  private static func head(_ role: ChatMessage.Role) -> [ChatSpan] {
+    [
+      .marker("<|start_header_id|>", role), .template(role.rawValue, role), .marker("<|end_header_id|>", role),
+      .template("\n\n", role),
+    ]
+  }
+}

@@ -1,0 +1,244 @@
+// A cursor over JSON text that builds nothing it is not asked for: a tokenizer.json of 30 MB holds a million strings,
+// for which Foundation's decoder takes seconds.
+// Refuses: what RFC 8259 does not allow, nesting deeper than 64, half surrogates; always with the byte it stands at.
+
+/// A checked cursor over the bytes of a JSON file.
+struct JSONReader {
+  let bytes: UnsafeRawBufferPointer
+  /// For error messages only.
+  let path: String
+  private(set) var offset = 0
+  private var depth = 0
+
+  private static let maximumDepth = 64
+
+  init(_ bytes: UnsafeRawBufferPointer, path: String) {
+    self.bytes = bytes
+    self.path = path
+  }
+
+  /// A cursor that stands elsewhere in the same text.
+  func at(_ offset: Int) -> JSONReader {
+    var reader = self
+    reader.offset = offset
+    reader.depth = 0
+    return reader
+  }
+
+  /// The first byte of what comes next, white space aside; 0 at the end.
+  mutating func peek() -> UInt8 {
+    while offset < bytes.count, case let byte = bytes[offset], byte == 0x20 || (0x09...0x0D).contains(byte) {
+      guard byte != 0x0B, byte != 0x0C else { return byte }
+      offset += 1
+    }
+    return offset < bytes.count ? bytes[offset] : 0
+  }
+
+  /// Nothing but white space is left.
+  mutating func end() throws(InferenceError) {
+    _ = peek()
+    guard offset == bytes.count else { throw malformed("nothing after the value", found) }
+  }
+
+  /// Reads an object; `member` must read the value of each key, which it is given as its bytes in `text`.
+  mutating func object(
+    _ text: inout [UInt8], _ member: (inout JSONReader, inout [UInt8]) throws(InferenceError) -> Void
+  ) throws(InferenceError) {
+    try open("{")
+    if peek() != UInt8(ascii: "}") {
+      while true {
+        text.removeAll(keepingCapacity: true)
+        try string(into: &text)
+        try expect(":")
+        try member(&self, &text)
+        guard peek() == UInt8(ascii: ",") else { break }
+        offset += 1
+      }
+    }
+    try close("}")
+  }
+
+  /// Reads an array; `element` must read each value.
+  mutating func array(_ element: (inout JSONReader) throws(InferenceError) -> Void) throws(InferenceError) {
+    try open("[")
+    if peek() != UInt8(ascii: "]") {
+      while true {
+        try element(&self)
+        guard peek() == UInt8(ascii: ",") else { break }
+        offset += 1
+      }
+    }
+    try close("]")
+  }
+
+  private mutating func open(_ bracket: Unicode.Scalar) throws(InferenceError) {
+    try expect(bracket)
+    depth += 1
+    guard depth <= Self.maximumDepth else { throw malformed("at most \(Self.maximumDepth) levels", "more") }
+  }
+
+  private mutating func close(_ bracket: Unicode.Scalar) throws(InferenceError) {
+    try expect(bracket)
+    depth -= 1
+  }
+
+  private mutating func expect(_ character: Unicode.Scalar) throws(InferenceError) {
+    guard peek() == UInt8(ascii: character), offset < bytes.count else { throw malformed("\(character)", found) }
+    offset += 1
+  }
+
+  /// Reads a string and appends its UTF-8.
+  mutating func string(into text: inout [UInt8]) throws(InferenceError) {
+    try expect("\"")
+    while offset < bytes.count {
+      let start = offset
+      while offset < bytes.count, case let byte = bytes[offset], byte >= 0x20, byte != 0x22, byte != 0x5C {
+        offset += 1
+      }
+      if start < offset { text.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[start..<offset])) }
+      guard offset < bytes.count else { break }
+      switch bytes[offset] {
+      case UInt8(ascii: "\""):
+        offset += 1
+        return
+      case UInt8(ascii: "\\"):
+        offset += 1
+        text.append(contentsOf: UTF8.encode(try escape()).map { Array($0) } ?? [])
+      default: throw malformed("text", "a control character")
+      }
+    }
+    throw malformed("the end of a string", "the end of the file")
+  }
+
+  /// What follows a backslash.
+  private mutating func escape() throws(InferenceError) -> Unicode.Scalar {
+    guard offset < bytes.count else { throw malformed("an escape", "the end of the file") }
+    let byte = bytes[offset]
+    offset += 1
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
+    case UInt8(ascii: "b"): return "\u{8}"
+    case UInt8(ascii: "f"): return "\u{C}"
+    case UInt8(ascii: "n"): return "\n"
+    case UInt8(ascii: "r"): return "\r"
+    case UInt8(ascii: "t"): return "\t"
+    case UInt8(ascii: "u"):
+      let first = try hexadecimal4()
+      if let scalar = Unicode.Scalar(first) { return scalar }
+      guard first < 0xDC00, offset + 1 < bytes.count, bytes[offset] == UInt8(ascii: "\\"),
+        bytes[offset + 1] == UInt8(ascii: "u")
+      else { throw malformed("a pair of surrogates", "half of one") }
+      offset += 2
+      let second = try hexadecimal4()
+      guard (0xDC00...0xDFFF).contains(second),
+        let scalar = Unicode.Scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))
+      else { throw malformed("a pair of surrogates", "half of one") }
+      return scalar
+    default: throw malformed("an escape", "\\ before another byte")
+    }
+  }
+
+  private mutating func hexadecimal4() throws(InferenceError) -> UInt32 {
+    guard offset + 4 <= bytes.count else { throw malformed("four hexadecimal digits", "the end of the file") }
+    var value: UInt32 = 0
+    for _ in 0..<4 {
+      guard let digit = Character(Unicode.Scalar(bytes[offset])).hexDigitValue else {
+        throw malformed("four hexadecimal digits", found)
+      }
+      value = value << 4 | UInt32(digit)
+      offset += 1
+    }
+    return value
+  }
+
+  /// Reads a number.
+  mutating func number() throws(InferenceError) -> Double {
+    _ = peek()
+    let start = offset
+    while offset < bytes.count, case let byte = bytes[offset],
+      (0x30...0x39).contains(byte) || [0x2B, 0x2D, 0x2E, 0x45, 0x65].contains(byte)
+    {
+      offset += 1
+    }
+    let text = String(decoding: bytes[start..<offset], as: UTF8.self)
+    guard let first = text.utf8.first, first == 0x2D || (0x30...0x39).contains(first), let value = Double(text),
+      value.isFinite
+    else {
+      offset = start
+      throw malformed("a number", found)
+    }
+    return value
+  }
+
+  /// Reads an integer from 0 up to `limit`, exclusive.
+  mutating func index(below limit: Int) throws(InferenceError) -> Int {
+    _ = peek()
+    let start = offset
+    var value = 0
+    while offset < bytes.count, case let byte = bytes[offset], (0x30...0x39).contains(byte), value < limit {
+      value = value * 10 + Int(byte - 0x30)
+      offset += 1
+    }
+    guard offset > start, value < limit else {
+      offset = start
+      throw malformed("a whole number from 0 to \(limit - 1)", found)
+    }
+    return value
+  }
+
+  /// Moves past a value of any kind.
+  mutating func skip() throws(InferenceError) {
+    switch peek() {
+    case UInt8(ascii: "{"):
+      try open("{")
+      if peek() != UInt8(ascii: "}") {
+        while true {
+          try skipString()
+          try expect(":")
+          try skip()
+          guard peek() == UInt8(ascii: ",") else { break }
+          offset += 1
+        }
+      }
+      try close("}")
+    case UInt8(ascii: "["): try array { (reader) throws(InferenceError) in try reader.skip() }
+    case UInt8(ascii: "\""): try skipString()
+    case UInt8(ascii: "t"): try word("true")
+    case UInt8(ascii: "f"): try word("false")
+    case UInt8(ascii: "n"): try word("null")
+    default: _ = try number()
+    }
+  }
+
+  private mutating func skipString() throws(InferenceError) {
+    try expect("\"")
+    while offset < bytes.count {
+      let byte = bytes[offset]
+      offset += byte == UInt8(ascii: "\\") ? 2 : 1
+      if byte == UInt8(ascii: "\"") { return }
+    }
+    offset = min(offset, bytes.count)
+    throw malformed("the end of a string", "the end of the file")
+  }
+
+  /// Reads one of the words of JSON.
+  mutating func word(_ text: StaticString) throws(InferenceError) {
+    _ = peek()
+    let count = text.utf8CodeUnitCount
+    guard offset + count <= bytes.count,
+      UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
+        .elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: count))
+    else { throw malformed("a value", found) }
+    offset += count
+  }
+
+  private var found: String {
+    guard offset < bytes.count else { return "the end of the file" }
+    return InferenceError.excerpt(String(Unicode.Scalar(bytes[offset])))
+  }
+
+  /// The error of something at the cursor that should be something else.
+  func malformed(_ expected: String, _ found: String) -> InferenceError {
+    .fileMalformed(path: path, place: "byte \(offset)", expected: expected, found: found)
+  }
+}

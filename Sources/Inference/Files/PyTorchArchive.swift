@@ -1,0 +1,169 @@
+// The zip archive that torch.save writes: which bytes of the mapped file each record is.
+// Owns: the walk over the central directory, zip64 included. Refuses: compressed or encrypted records (torch writes
+// neither), archives of several parts, records that leave the file or stand in the directory, two of one name.
+// Checksums are not verified: that would read every page of files of gigabytes. Records may overlap, which is odd but
+// harmless where nothing is unpacked.
+// Source: PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.3.
+
+/// The records of a zip archive whose members are all stored, not compressed.
+struct PyTorchArchive {
+  /// Where each record's bytes lie in the file, by name.
+  private(set) var records: [String: Range<Int>] = [:]
+
+  private let path: String
+  private let bytes: UnsafeRawBufferPointer
+
+  private static let endSize = 22
+  private static let locatorSize = 20
+
+  /// Walks the directory of the archive that fills `bytes`.
+  init(_ bytes: UnsafeRawBufferPointer, path: String) throws(InferenceError) {
+    self.bytes = bytes
+    self.path = path
+    let directory = try findDirectory()
+    var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[..<directory.range.upperBound]), path: path)
+    _ = try reader.take(directory.range.lowerBound, "zip directory")
+    // A directory entry takes at least 46 bytes; the count is not believed beyond that.
+    records.reserveCapacity(min(directory.count, directory.range.count / 46))
+    for index in 0..<directory.count {
+      try readEntry(&reader, index, limit: directory.range.lowerBound)
+    }
+    guard reader.remaining == 0 else {
+      throw malformed("zip directory", "\(directory.count) records", "\(reader.remaining) bytes after them")
+    }
+  }
+
+  /// The central directory, from the record at the end of the file.
+  private func findDirectory() throws(InferenceError) -> (range: Range<Int>, count: Int) {
+    // A comment of up to 65,535 bytes may follow; a record counts only if its comment ends the file.
+    var start = bytes.count - Self.endSize
+    let lowest = max(0, start - 65_535)
+    while start >= lowest {
+      if load(UInt32.self, start) == 0x0605_4B50,
+        Int(load(UInt16.self, start + 20)) == bytes.count - start - Self.endSize
+      {
+        break
+      }
+      start -= 1
+    }
+    guard start >= lowest else { throw malformed("end of the file", "the end of a zip archive", "other bytes") }
+    var reader = ByteReader(bytes, path: path)
+    _ = try reader.take(start + 4, "end of the zip archive")
+    var parts = UInt32(try reader.read(UInt16.self, "zip parts")) | UInt32(try reader.read(UInt16.self, "zip parts"))
+    let countHere = UInt64(try reader.read(UInt16.self, "zip records"))
+    var count = UInt64(try reader.read(UInt16.self, "zip records"))
+    var size = UInt64(try reader.read(UInt32.self, "size of the zip directory"))
+    var offset = UInt64(try reader.read(UInt32.self, "place of the zip directory"))
+    var agree = countHere == count
+    var end = start
+    if start >= Self.locatorSize, load(UInt32.self, start - Self.locatorSize) == 0x0706_4B50 {
+      let place = load(UInt64.self, start - Self.locatorSize + 8)
+      // 56 bytes of the zip64 record before the locator.
+      guard start - Self.locatorSize >= 56, place <= UInt64(start - Self.locatorSize - 56),
+        load(UInt32.self, Int(place)) == 0x0606_4B50
+      else { throw malformed("end of the zip archive", "a zip64 record", "byte \(place)") }
+      end = Int(place)
+      parts = load(UInt32.self, end + 16) | load(UInt32.self, end + 20)
+      count = load(UInt64.self, end + 32)
+      agree = load(UInt64.self, end + 24) == count
+      size = load(UInt64.self, end + 40)
+      offset = load(UInt64.self, end + 48)
+    }
+    guard parts == 0, agree else {
+      throw .unsupported(path: path, what: "a zip archive", found: "of several parts", supported: "all in one file")
+    }
+    guard size <= UInt64(end), offset == UInt64(end) - size else {
+      throw malformed("zip directory", "\(size) bytes before byte \(end)", "byte \(offset)")
+    }
+    guard count <= size / 46 else { throw malformed("zip directory", "room for \(count) records", "\(size) bytes") }
+    return (Int(offset)..<end, Int(count))
+  }
+
+  /// One entry of the directory, and the local header that it points to.
+  private mutating func readEntry(_ reader: inout ByteReader, _ index: Int, limit: Int) throws(InferenceError) {
+    let place = "zip record \(index)"
+    guard try reader.read(UInt32.self, place) == 0x0201_4B50 else {
+      throw malformed("\(place) (byte \(reader.offset - 4))", "a directory entry", "other bytes")
+    }
+    _ = try reader.take(4, place)
+    let flags = try reader.read(UInt16.self, place)
+    let method = try reader.read(UInt16.self, place)
+    _ = try reader.take(8, place)
+    var packed = UInt64(try reader.read(UInt32.self, place))
+    var size = UInt64(try reader.read(UInt32.self, place))
+    let nameLength = Int(try reader.read(UInt16.self, place))
+    let extraLength = Int(try reader.read(UInt16.self, place))
+    let commentLength = Int(try reader.read(UInt16.self, place))
+    _ = try reader.take(8, place)
+    var header = UInt64(try reader.read(UInt32.self, place))
+    let nameRange = try reader.take(nameLength, place)
+    let extra = try reader.take(extraLength, place)
+    _ = try reader.take(commentLength, place)
+    guard let name = String(validating: bytes[nameRange], as: UTF8.self) else {
+      throw malformed(place, "a name in UTF-8", "other bytes")
+    }
+    let title = "zip record \(InferenceError.excerpt(name))"
+    guard flags & 1 == 0, method == 0 else {
+      throw .unsupported(
+        path: path, what: title, found: flags & 1 == 0 ? "compressed (method \(method))" : "encrypted",
+        supported: "records stored as torch.save does")
+    }
+    try readZip64(extra, title, &size, &packed, &header)
+    guard packed == size else { throw malformed(title, "\(size) bytes", "\(packed)") }
+    let data = try dataRange(header: header, size: size, name: nameRange, title: title, limit: limit)
+    guard records.updateValue(data, forKey: name) == nil else { throw malformed(title, "each name once", "it twice") }
+  }
+
+  /// Takes the sizes and the place from the zip64 field where the short ones are full.
+  private func readZip64(
+    _ extra: Range<Int>, _ title: String, _ size: inout UInt64, _ packed: inout UInt64, _ header: inout UInt64
+  ) throws(InferenceError) {
+    let full = UInt64(UInt32.max)
+    guard size == full || packed == full || header == full else { return }
+    var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[extra]), path: path)
+    while reader.remaining >= 4 {
+      let id = try reader.read(UInt16.self, title)
+      let length = Int(try reader.read(UInt16.self, title))
+      let field = try reader.take(length, title)
+      guard id == 1 else { continue }
+      var inner = ByteReader(UnsafeRawBufferPointer(rebasing: reader.bytes[field]), path: path)
+      if size == full { size = try inner.read(UInt64.self, title) }
+      if packed == full { packed = try inner.read(UInt64.self, title) }
+      if header == full { header = try inner.read(UInt64.self, title) }
+      return
+    }
+    throw malformed(title, "a zip64 field", "none")
+  }
+
+  /// The record's bytes: after its local header, which repeats the name, and before the directory.
+  private func dataRange(
+    header: UInt64, size: UInt64, name: Range<Int>, title: String, limit: Int
+  ) throws(InferenceError) -> Range<Int> {
+    var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[..<limit]), path: path)
+    guard header <= UInt64(limit) else { throw malformed(title, "a place before byte \(limit)", "byte \(header)") }
+    _ = try reader.take(Int(header), title)
+    guard try reader.read(UInt32.self, title) == 0x0403_4B50 else {
+      throw malformed("\(title) (byte \(header))", "a local header", "other bytes")
+    }
+    _ = try reader.take(22, title)
+    let nameLength = Int(try reader.read(UInt16.self, title))
+    let extraLength = Int(try reader.read(UInt16.self, title))
+    let localName = try reader.take(nameLength, title)
+    guard bytes[localName].elementsEqual(bytes[name]) else {
+      throw malformed("\(title) (byte \(header))", "the same name in its local header", "another")
+    }
+    _ = try reader.take(extraLength, title)
+    guard size <= UInt64(reader.remaining) else {
+      throw malformed(title, "\(size) bytes", "\(reader.remaining) before the directory")
+    }
+    return try reader.take(Int(size), title)
+  }
+
+  private func load<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type, _ offset: Int) -> T {
+    T(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: T.self))
+  }
+
+  private func malformed(_ place: String, _ expected: String, _ found: String) -> InferenceError {
+    .fileMalformed(path: path, place: place, expected: expected, found: found)
+  }
+}

@@ -1,0 +1,195 @@
+// A PyTorch checkpoint (torch.save's zip format), mapped: names, shapes and typed access to its tensors.
+// Owns: the check that every tensor lies within its storage and every storage is a record of the right size.
+// Refuses: anything that is not a dictionary of tensors, perhaps of dictionaries; views that show an element twice;
+// big-endian files; the format from before PyTorch 1.6. No code of the file is ever run (PyTorchPickle).
+// Names: keys of nested dictionaries are joined by dots; the prefix `_orig_mod.` of compiled modules is dropped.
+// Values that are no tensors (a step count, a learning rate) are left out.
+
+/// A PyTorch checkpoint, mapped read-only and checked.
+public struct PyTorchFile: Sendable {
+  /// The longest pickle that is read; tensors' data is not in it, so 4 MiB describe tens of thousands.
+  static let pickleLimit = 4 << 20
+  /// The longest name of a tensor.
+  static let nameLimit = 256
+
+  /// The path as given.
+  public var path: String { file.path }
+  /// The tensors in the order of their dictionary.
+  public let tensors: [PyTorchTensor]
+
+  private let file: MappedFile
+  private let indexOfTensor: [String: Int]
+
+  /// Maps the file at `path` and checks everything but the tensors' elements. Costs no reading of those.
+  /// - Throws: `InferenceError.fileUnreadable`, `.fileMalformed` or `.unsupported`.
+  public init(path: String) throws(InferenceError) {
+    try self.init(file: MappedFile(path: path))
+  }
+
+  init(file: MappedFile) throws(InferenceError) {
+    self.file = file
+    // Pickles of the old format begin with their protocol.
+    if file.bytes[0] == 0x80 {
+      throw .unsupported(
+        path: file.path, what: "the checkpoint format", found: "of PyTorch before 1.6",
+        supported: "the zip format (load it with torch and save it again)")
+    }
+    let archive = try PyTorchArchive(file.bytes, path: file.path)
+    let (folder, range) = try Self.findPickle(archive, path: file.path)
+    if let order = archive.records[folder + "byteorder"], !file.bytes[order].elementsEqual("little".utf8) {
+      throw .unsupported(path: file.path, what: "the byte order", found: "big", supported: "little-endian numbers")
+    }
+    let pickle = try PyTorchPickle(UnsafeRawBufferPointer(rebasing: file.bytes[range]), path: file.path)
+    var tensors: [PyTorchTensor] = []
+    for (name, tensor) in try Self.flatten(pickle, path: file.path) {
+      tensors.append(try Self.place(tensor, name: name, folder: folder, archive: archive, file: file))
+    }
+    self.tensors = tensors
+    indexOfTensor = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
+  }
+
+  /// The tensor of that name.
+  /// - Throws: `InferenceError.tensorMissing`.
+  public func tensor(named name: String) throws(InferenceError) -> PyTorchTensor {
+    guard let index = indexOfTensor[name] else { throw .tensorMissing(path: path, tensor: name) }
+    return tensors[index]
+  }
+
+  /// Whether there is a tensor of that name.
+  public func hasTensor(named name: String) -> Bool { indexOfTensor[name] != nil }
+
+  /// A tensor's shape, slowest dimension first.
+  /// - Throws: `InferenceError.tensorMissing`.
+  public func shape(of name: String) throws(InferenceError) -> [Int] { try tensor(named: name).shape }
+
+  /// A whole tensor as fp32, row-major; see `PyTorchTensor.floats`.
+  /// - Throws: `InferenceError.tensorMissing` or `.typeMismatch`.
+  public func floats(named name: String) throws(InferenceError) -> [Float] { try tensor(named: name).floats() }
+
+  /// A whole tensor as integers, row-major; see `PyTorchTensor.ints`.
+  /// - Throws: `InferenceError.tensorMissing` or `.typeMismatch`.
+  public func ints(named name: String) throws(InferenceError) -> [Int] { try tensor(named: name).ints() }
+}
+
+// From the archive to tensors.
+extension PyTorchFile {
+  /// The pickle's bytes, and the name of the folder in the archive (with its slash) that it stands in.
+  private static func findPickle(
+    _ archive: PyTorchArchive, path: String
+  ) throws(InferenceError) -> (folder: String, Range<Int>) {
+    let found = archive.records.filter {
+      $0.key.utf8.split(separator: UInt8(ascii: "/")).last?.elementsEqual("data.pkl".utf8) == true
+    }
+    guard let (name, range) = found.first, found.count == 1, name.hasSuffix("/data.pkl") else {
+      throw .fileMalformed(path: path, place: "zip archive", expected: "one data.pkl", found: "\(found.count)")
+    }
+    guard range.count <= pickleLimit else {
+      throw .fileMalformed(
+        path: path, place: "data.pkl", expected: "at most \(pickleLimit) bytes", found: "\(range.count)")
+    }
+    return (String(name.dropLast("data.pkl".count)), range)
+  }
+
+  /// The tensors of the outermost dictionary and of those within, each name once.
+  private static func flatten(
+    _ pickle: PyTorchPickle, path: String
+  ) throws(InferenceError) -> [(String, PickleTensor)] {
+    guard case .dictionary(let root) = pickle.result else {
+      throw .unsupported(
+        path: path, what: "the checkpoint's content,", found: "no dictionary,",
+        supported: "a plain dictionary of tensors (a state_dict)")
+    }
+    var result: [(String, PickleTensor)] = []
+    var names: Set<String> = []
+    // Each dictionary is entered once: one that is reached twice, perhaps from within itself, could make any number
+    // of names out of a few bytes.
+    var entered: Set<Int> = [root]
+    var open = [(dictionary: root, prefix: "", next: 0)]
+    while let (dictionary, prefix, next) = open.popLast() {
+      let pairs = pickle.dictionaries[dictionary]
+      guard next < pairs.count else { continue }
+      open.append((dictionary, prefix, next + 1))
+      switch pairs[next].value {
+      case .tensor(let tensor):
+        let name = try name(prefix, pairs[next].key, path: path)
+        guard names.insert(name).inserted else { throw malformed(path, name, "each name once", "it twice") }
+        result.append((name, tensor))
+      case .dictionary(let inner):
+        guard entered.insert(inner).inserted else {
+          throw .fileMalformed(
+            path: path, place: "data.pkl", expected: "each dictionary in one place", found: "one in two")
+        }
+        if !pickle.dictionaries[inner].isEmpty {
+          open.append((inner, try name(prefix, pairs[next].key, path: path) + ".", 0))
+        }
+      default: continue
+      }
+    }
+    return result
+  }
+
+  private static func name(_ prefix: String, _ key: PickleValue, path: String) throws(InferenceError) -> String {
+    guard case .text(let text) = key, prefix.utf8.count + text.utf8.count <= nameLimit else {
+      throw .fileMalformed(
+        path: path, place: "data.pkl", expected: "names of up to \(nameLimit) bytes", found: "another key")
+    }
+    let wrapper = "_orig_mod."
+    return prefix + (prefix.isEmpty && text.hasPrefix(wrapper) ? String(text.dropFirst(wrapper.count)) : text)
+  }
+
+  /// Checks a tensor against its storage, and the storage against its record.
+  private static func place(
+    _ tensor: PickleTensor, name: String, folder: String, archive: PyTorchArchive, file: MappedFile
+  ) throws(InferenceError) -> PyTorchTensor {
+    let storage = tensor.storage
+    let key = InferenceError.excerpt(storage.key)
+    guard let record = archive.records["\(folder)data/\(storage.key)"] else {
+      throw malformed(file.path, name, "a record data/\(key)", "none")
+    }
+    guard storage.count >= 0, record.count % storage.type.size == 0, record.count / storage.type.size == storage.count
+    else {
+      throw malformed(
+        file.path, name, "\(storage.count) elements of \(storage.type.rawValue) in data/\(key)",
+        "\(record.count) bytes")
+    }
+    guard tensor.shape.count == tensor.strides.count, tensor.shape.allSatisfy({ $0 >= 0 }),
+      tensor.strides.allSatisfy({ $0 >= 0 }), tensor.offset >= 0
+    else {
+      throw malformed(file.path, name, "a shape with its strides", "\(tensor.shape) and \(tensor.strides)")
+    }
+    // No more elements than the storage has: bounds what reading allocates. An expanded view has more, or repeats some.
+    var count = 1
+    // The last element's place, if there is one.
+    var last = tensor.offset
+    for (dimension, step) in zip(tensor.shape, tensor.strides) {
+      let (product, tooMany) = count.multipliedReportingOverflow(by: dimension)
+      let (reach, tooFar) = max(0, dimension - 1).multipliedReportingOverflow(by: step)
+      let (sum, beyond) = last.addingReportingOverflow(reach)
+      guard !tooMany, !tooFar, !beyond, product <= storage.count else {
+        throw malformed(
+          file.path, name, "at most the storage's \(storage.count) elements", "the shape \(tensor.shape)")
+      }
+      guard step > 0 || dimension <= 1 else {
+        throw .unsupported(
+          path: file.path, what: "tensor \(InferenceError.excerpt(name)),", found: "an expanded view,",
+          supported: "elements of its own (call .contiguous() before saving)")
+      }
+      (count, last) = (product, sum)
+    }
+    guard count == 0 ? tensor.offset <= storage.count : last < storage.count else {
+      throw malformed(
+        file.path, name, "elements within the storage's \(storage.count)", "element \(last)")
+    }
+    return PyTorchTensor(
+      name: name, shape: tensor.shape, strides: tensor.strides, offset: count == 0 ? 0 : tensor.offset, count: count,
+      span: count == 0 ? 0 : last - tensor.offset + 1,
+      storage: SafetensorsTensor(
+        name: name, type: storage.type, shape: [storage.count], file: file, range: record))
+  }
+
+  private static func malformed(
+    _ path: String, _ tensor: String, _ expected: String, _ found: String
+  ) -> InferenceError {
+    .fileMalformed(path: path, place: "tensor \(InferenceError.excerpt(tensor))", expected: expected, found: found)
+  }
+}

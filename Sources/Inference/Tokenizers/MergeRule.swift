@@ -1,0 +1,108 @@
+// Which adjacent tokens become one, and in which order: by a list of pairs (Hugging Face, byte-level GGUF), or by the
+// score of what they make (SentencePiece, which lists no pairs: any two tokens merge whose text together is a token).
+
+/// The merges of a vocabulary.
+enum MergeRule: Sendable {
+  /// Listed pairs, the first of lowest rank.
+  case pairs(PairTable)
+  /// For each id a key that orders tokens by falling score.
+  case scores([UInt32])
+
+  /// What a merge gives when there is none.
+  static let noMerge = UInt64.max
+
+  /// Keys of scores: the higher the score, the lower the key; equal scores, equal keys. Scores are finite.
+  static func keys(_ scores: [Float]) -> [UInt32] {
+    scores.map { score in
+      // -0 and 0 are one score.
+      let bits = (score + 0).bitPattern
+      let rising = bits & 0x8000_0000 == 0 ? bits | 0x8000_0000 : ~bits
+      return ~rising
+    }
+  }
+}
+
+/// Pairs of ids with rank and resulting id, open addressing.
+struct PairTable: Sendable {
+  private let pairs: [UInt64]
+  private let results: [UInt64]
+
+  private static let empty = UInt64.max
+
+  /// - Parameter merges: pairs by rank, with what they make; a pair listed twice keeps its first rank.
+  init(_ merges: [(pair: UInt64, result: Int32)]) {
+    var capacity = 16
+    while capacity < merges.count * 2 { capacity *= 2 }
+    var pairs = [UInt64](repeating: Self.empty, count: capacity)
+    var results = [UInt64](repeating: MergeRule.noMerge, count: capacity)
+    for (rank, merge) in merges.enumerated() {
+      var slot = Self.slot(merge.pair, capacity)
+      while pairs[slot] != Self.empty && pairs[slot] != merge.pair { slot = (slot + 1) & (capacity - 1) }
+      if pairs[slot] == Self.empty {
+        pairs[slot] = merge.pair
+        results[slot] = UInt64(rank) << 32 | UInt64(UInt32(bitPattern: merge.result))
+      }
+    }
+    self.pairs = pairs
+    self.results = results
+  }
+
+  /// Two ids in one number.
+  static func pair(_ left: Int32, _ right: Int32) -> UInt64 {
+    UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+  }
+
+  private static func slot(_ pair: UInt64, _ capacity: Int) -> Int {
+    let product = pair &* 0x9E37_79B9_7F4A_7C15
+    return Int(truncatingIfNeeded: product ^ product >> 32) & (capacity - 1)
+  }
+
+  /// Rank and result of merging two ids, the rank in the upper half.
+  func merge(_ left: Int32, _ right: Int32) -> UInt64 {
+    let pair = Self.pair(left, right)
+    var slot = Self.slot(pair, pairs.count)
+    while pairs[slot] != Self.empty {
+      if pairs[slot] == pair { return results[slot] }
+      slot = (slot + 1) & (pairs.count - 1)
+    }
+    return MergeRule.noMerge
+  }
+}
+
+/// Collects the merges of a file, given as the names of two tokens.
+struct MergeList {
+  private(set) var merges: [(pair: UInt64, result: Int32)] = []
+  private let vocabulary: Vocabulary
+  private var scratch: [UInt8] = []
+
+  init(vocabulary: Vocabulary, capacity: Int) {
+    self.vocabulary = vocabulary
+    merges.reserveCapacity(capacity)
+  }
+
+  /// Adds a merge written as "left right".
+  /// - Returns: false if these are no two tokens that make a third.
+  mutating func add(line: UnsafeRawBufferPointer) -> Bool {
+    // A token may itself begin with a space only where the alphabet is not used, so the first byte is never the gap.
+    guard line.count > 2, let gap = line.dropFirst().firstIndex(of: UInt8(ascii: " ")) else { return false }
+    return add(UnsafeRawBufferPointer(rebasing: line[..<gap]), UnsafeRawBufferPointer(rebasing: line[(gap + 1)...]))
+  }
+
+  /// Adds a merge of two tokens' names.
+  mutating func add(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+    scratch.removeAll(keepingCapacity: true)
+    Vocabulary.append(left, kind: .normal, alphabet: vocabulary.alphabet, to: &scratch)
+    let middle = scratch.count
+    Vocabulary.append(right, kind: .normal, alphabet: vocabulary.alphabet, to: &scratch)
+    let merge = scratch.withUnsafeBufferPointer { bytes -> (UInt64, Int32)? in
+      guard let left = vocabulary.id(of: UnsafeBufferPointer(rebasing: bytes[..<middle])),
+        let right = vocabulary.id(of: UnsafeBufferPointer(rebasing: bytes[middle...])),
+        let whole = vocabulary.id(of: bytes)
+      else { return nil }
+      return (PairTable.pair(left, right), whole)
+    }
+    guard let merge else { return false }
+    merges.append(merge)
+    return true
+  }
+}

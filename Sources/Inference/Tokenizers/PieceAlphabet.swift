@@ -1,0 +1,28 @@
+// SentencePiece's way of writing a space: U+2581 "▁". Inside the program a space is a space, so a "▁" that a user
+// writes becomes one too, as it does in every tokenizer of this kind.
+
+/// Translation of "▁" to a space.
+enum PieceAlphabet {
+  /// Appends `text` with a space for every "▁".
+  static func decode(_ text: UnsafeRawBufferPointer, into bytes: inout [UInt8]) {
+    var index = 0
+    while index < text.count {
+      if isMark(text, at: index) {
+        bytes.append(UInt8(ascii: " "))
+        index += 3
+      } else {
+        bytes.append(text[index])
+        index += 1
+      }
+    }
+  }
+
+  /// Whether there is a "▁" in `text`.
+  static func hasMark(_ text: UnsafeRawBufferPointer) -> Bool {
+    text.indices.contains { isMark(text, at: $0) }
+  }
+
+  private static func isMark(_ text: UnsafeRawBufferPointer, at index: Int) -> Bool {
+    text[index] == 0xE2 && index + 2 < text.count && text[index + 1] == 0x96 && text[index + 2] == 0x81
+  }
+}
