@@ -92,9 +92,9 @@ import Testing
   }
 
   @Test(arguments: [
-    ("", "empty"), ("{", "JSON"), ("[]", "object"), ("7", "object"),
+    ("", "empty"), ("{", "damaged"), ("[]", "object"), ("7", "object"),
     (#"{"model_type":"llama","model_type":"qwen2"}"#, "twice"),
-    (String(repeating: "[", count: 100_000), "JSON"), (#"{"a":NaN}"#, "JSON"), ("\u{0}", "JSON"),
+    (String(repeating: "[", count: 100_000), "damaged"), (#"{"a":NaN}"#, "damaged"), ("\u{0}", "damaged"),
   ])
   func textsThatAreNoConfiguration(text: String, word: String) throws {
     let path = try ModelCopy(folder: Families.folder("llama")).write(in: folder)
@@ -109,7 +109,7 @@ import Testing
     try FileManager.default.removeItem(atPath: path + "/config.json")
     expectOneLine("config.json") { _ = try Transformer.load(path: path) }
     expectOneLine("/none") { _ = try Transformer.load(path: folder.path + "/none") }
-    expectOneLine("a folder") { _ = try ModelSource(path: Families.folder("llama")).tokenizer() }
+    expectOneLine("tokenizer.json") { _ = try ModelSource(path: Families.folder("llama")).tokenizer() }
   }
 
   @Test func wrongIndices() throws {
@@ -129,11 +129,11 @@ import Testing
       try Data(changed.utf8).write(to: index)
       expectOneLine(words, more, from: { _ = try Transformer.load(path: path) }, at: location)
     }
-    try expect("JSON", "{")
+    try expect("damaged", "{")
     try expect("weight_map", #"{"metadata":{}}"#)
     try expect("at least one", #"{"weight_map":{}}"#)
-    try expect("JSON", #"{"weight_map":{"a":1}}"#)
-    try expect("JSON", #"{"weight_map":["a"]}"#)
+    try expect("damaged", #"{"weight_map":{"a":1}}"#)
+    try expect("damaged", #"{"weight_map":["a"]}"#)
     for name in [
       "../model.safetensors", "/etc/passwd", "a/b.safetensors", "..", "", ".safetensors", "model.bin",
       "model.safetensors.index.json",
