@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "CKernels.h"
 #include <linux/futex.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -81,6 +82,11 @@ static void start(void) {
   if (atomic_load(&wanted) > 0) count = atomic_load(&wanted);
   if (count > max_threads) count = max_threads;
   pool.threads = 1;
+#if defined(__GLIBC__)
+  // A pass frees what the next one asks for again: memory given back to the system would return as page faults.
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
   // Workers must never take the signals that the terminal's owner waits for.
   sigset_t all, before;
   sigfillset(&all);
