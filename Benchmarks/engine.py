@@ -16,7 +16,6 @@ import datetime
 import io
 import os
 import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -85,24 +84,18 @@ def wait_for_quiet(options):
 
 
 class Crosscope:
-    """`crosscope bench`, one process a round, with those options that it knows."""
+    """`crosscope bench`, one process a round."""
 
     def __init__(self, options, model, mode):
         self.command = [options.crosscope, "bench", "--model", model, "--repeats", "1",
                         "--prefill", str(options.prefill), "--decode", str(options.decode)]
-        if mode:
-            self.command += ["--mode", mode]
+        self.command += ["--precision", mode, "--threads", str(options.threads)]
 
     def round(self):
         output = subprocess.run(self.command, capture_output=True, text=True)
         if output.returncode != 0:
             raise RuntimeError((output.stderr.strip() or "crosscope failed").splitlines()[0])
         return rows(output.stdout)
-
-    @staticmethod
-    def modes(options):
-        help_text = subprocess.run([options.crosscope, "bench", "--help"], capture_output=True, text=True).stdout
-        return options.modes if re.search(r"--mode\b", help_text) else [""]
 
     def close(self):
         pass
@@ -208,7 +201,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5, help="rounds that count (one more comes before them)")
     parser.add_argument("--prefill", type=int, default=512)
     parser.add_argument("--decode", type=int, default=64)
-    parser.add_argument("--modes", nargs="+", default=["exact", "fast"], help="of crosscope, where it has them")
+    parser.add_argument("--modes", nargs="+", default=["exact", "fast"], help="precisions of crosscope")
     parser.add_argument("--only", default="", help="only comparisons whose name holds this text")
     parser.add_argument("--even-if-busy", action="store_true", help="do not wait for a quiet machine")
     parser.add_argument("--rounds-csv", default=os.devnull, help="a file for every round")
@@ -241,7 +234,7 @@ def main():
         say(f"\n{'model':20} {'mode':6} {'measure':16} {'tok/s':>9}  {'peer':22} {'tok/s':>9} {'ratio':>6}  lowest-highest")
         failed = False
         for title, model, peer_name, make_peer in cases:
-            for mode in Crosscope.modes(options):
+            for mode in options.modes:
                 if options.only not in f"{title} {mode} {peer_name}":
                     continue
                 try:

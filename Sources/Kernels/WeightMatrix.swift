@@ -101,6 +101,18 @@ public final class WeightMatrix: Sendable {
     type.isQuantised ? ck_packed_bytes(type.c, Int32(rows), Int32(columns)) : rows * columns * type.blockBytes
   }
 
+  /// Reads all weights once, with all threads, and does nothing with them: the least that a product of one row costs.
+  public func read() {
+    Compute.parallel { thread, threads in
+      let share = Compute.share(of: byteCount, thread: thread, threads: threads, step: 64)
+      // The result is stored, so that reading cannot be left out.
+      _ = withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 1) { out in
+        out[0] = ck_read(memory + share.lowerBound, share.count)
+        return out[0]
+      }
+    }
+  }
+
   /// One row as fp32.
   /// - Parameter out: room for `columns` values.
   public func unpackRow(_ row: Int, into out: UnsafeMutablePointer<Float>) {

@@ -75,6 +75,8 @@ void ck_widen(ck_type type, const void *source, float *out, int64_t n);
 // y[s][r] (+)= sum_c W[r][c] x[s][c] for rows r0..<r1 of row-major weights and rows of activations s < n, in fp32.
 void ck_dense_times(ck_type type, const void *weights, int columns, int r0, int r1, const float *x, int ldx, int n, float *y,
                     int ldy, int accumulate);
+// Reads n bytes and gives their exclusive or by words: what any product with them costs at least.
+uint64_t ck_read(const void *bytes, size_t n);
 // Whether the processor multiplies bf16 pairs; if not, ck_dense_times_bf16 must not be called.
 int ck_has_bf16_products(void);
 // The same with bf16 weights and bf16 activations [n, ldx], whose rows hold an even number of values (a zero after an odd

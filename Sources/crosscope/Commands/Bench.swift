@@ -46,6 +46,8 @@ struct Bench: ParsableCommand {
     try report("prompt", streams: 1, tokens: Self.promptLength) { try subject.prefill(Self.promptLength) }
     let prefix = try subject.prefix(Self.promptLength)
     try report("strength", streams: 1, tokens: Self.promptLength) { try subject.changeStrength(prefix) }
+    // In tokens a second: how often all weights that a token needs can be read.
+    try report("read", streams: 1, tokens: 1) { _ = transformer.readWeights() }
     for streams in streams {
       let caches = (0..<streams).map { _ in transformer.makeCache() }
       try report("decode", streams: streams, tokens: streams * decode) { try subject.decode(decode, caches) }
