@@ -151,6 +151,14 @@ import Testing
         matrix.multiply([Float](repeating: value, count: 32), count: 1, into: &y, precision: .fast)
         if abs(value) < 1e-30 { #expect(y.allSatisfy { abs($0) < 1e-30 }) }
       }
+      // What is not a number must stay recognisable, in its own row only.
+      for value in [Float.nan, .infinity, -.infinity] {
+        var x = [Float](repeating: 1, count: 64)
+        x[5] = value
+        var y = [Float](repeating: 7, count: 32)
+        matrix.multiply(x, count: 2, into: &y, precision: .fast)
+        #expect(y[..<16].allSatisfy { $0.isNaN } && y[16...].allSatisfy { $0.isFinite })
+      }
     }
   }
 

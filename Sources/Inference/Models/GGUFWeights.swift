@@ -53,7 +53,7 @@ struct GGUFWeights: ModelWeights {
   }
 
   /// The types that kernels multiply with.
-  private static let types: [GGMLType: WeightType] = [
+  static let types: [GGMLType: WeightType] = [
     .f32: .f32, .f16: .f16, .bf16: .bf16, .q4_0: .q4_0, .q4_1: .q4_1, .q5_0: .q5_0, .q5_1: .q5_1, .q8_0: .q8_0,
     .q4_K: .q4_K, .q5_K: .q5_K, .q6_K: .q6_K,
   ]

@@ -17,7 +17,7 @@ struct SteeringContext: Sendable {
   /// Loads what the store names; `model` and `adapter` say where to look instead, not what to use instead.
   /// - Throws: the modules' own errors, or `CommandError.mismatch` naming both sides and the remedy.
   static func load(
-    store: Store, model: String? = nil, adapter: String? = nil, precision: Precision,
+    store: Store, model: String? = nil, adapter: String? = nil, precision: Precision = .fast,
     progress: (String) -> Void = { _ in }
   ) throws -> SteeringContext {
     let pair = try store.modelPair()
