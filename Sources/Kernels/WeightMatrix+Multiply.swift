@@ -70,7 +70,18 @@ extension Product {
           first += product.weights.panels
         }
       }
-      if panels * columns * count < 2048 {
+      if panels < 4 * Compute.threads, routes.allSatisfy({ $0 == .blas }) {
+        // A low-rank matrix has too few rows to share out: the rows of activations are shared instead.
+        inPieces(of: 64, count: count) { rows in
+          for product in products {
+            Product(product.weights, into: product.y + rows.lowerBound * product.stride, stride: product.stride)
+              .run(
+                0..<product.weights.panels, .blas,
+                Activations(x: x + rows.lowerBound * ldx, ldx: ldx, count: rows.count, columns: columns),
+                accumulate: accumulate)
+          }
+        }
+      } else if panels * columns * count < 2048 {
         // Below this a dispatch costs more than it saves.
         run(0..<panels)
       } else if count <= 8 {

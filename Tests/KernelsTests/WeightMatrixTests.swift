@@ -43,7 +43,7 @@ import Testing
         for columns in Self.widths(type) {
           let weights = RandomWeights(type, rows: rows, columns: columns, using: &generator)
           let matrix = matrix(weights, type, rows, columns)
-          for count in [1, 2, 3, 8, 9, 33] {
+          for count in [1, 2, 3, 8, 9, 33, 130] {
             let x = generator.floats(count * columns)
             let before = generator.floats(count * rows)
             for (accumulate, precision) in [(false, Precision.exact), (true, .exact), (false, .fast), (true, .fast)] {

@@ -40,8 +40,9 @@ struct Bench: ParsableCommand {
           + "\(Compute.kernelLevel),\(Compute.openBLASCoreType),\(Compute.threads)\n")
     }
     try report("prefill", streams: 1, tokens: prefill) { try subject.prefill(prefill) }
-    if subject.adapter != nil {
-      try report("harvest", streams: 2, tokens: 2 * prefill) { try subject.harvest(prefill) }
+    try report("harvest", streams: 1, tokens: prefill) { try subject.harvest(prefill, [nil]) }
+    if let adapter = subject.adapter {
+      try report("harvest", streams: 2, tokens: 2 * prefill) { try subject.harvest(prefill, [nil, adapter]) }
     }
     try report("prompt", streams: 1, tokens: Self.promptLength) { try subject.prefill(Self.promptLength) }
     let prefix = try subject.prefix(Self.promptLength)
@@ -85,9 +86,9 @@ private struct Subject {
     _ = try model.forward([segment], hooks: hooks)
   }
 
-  /// The same text through both models of the pair, up to the block.
-  func harvest(_ count: Int) throws {
-    let segments = [nil, adapter].enumerated().map {
+  /// The same text through some models of the pair, up to the block.
+  func harvest(_ count: Int, _ models: [Adapter?]) throws {
+    let segments = models.enumerated().map {
       Segment(
         stream: $0, cache: model.makeCache(), tokens: text(count), adapter: $1, lastLayer: layer, logits: .none)
     }
