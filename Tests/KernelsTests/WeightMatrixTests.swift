@@ -39,11 +39,11 @@ import Testing
   func productsAgreeWithNaiveLoop(type: WeightType, level: Int32) {
     var generator = SplitMix(state: UInt64(type.rawValue) + 7)
     atLevel(level) {
-      for rows in [1, 5, 16, 17, 40] {
+      for rows in [1, 17, 40] {
         for columns in Self.widths(type) {
           let weights = RandomWeights(type, rows: rows, columns: columns, using: &generator)
           let matrix = matrix(weights, type, rows, columns)
-          for count in [1, 2, 3, 8, 9, 33, 130] {
+          for count in [1, 3, 8, 9, 33] {
             let x = generator.floats(count * columns)
             let before = generator.floats(count * rows)
             for (accumulate, precision) in [(false, Precision.exact), (true, .exact), (false, .fast), (true, .fast)] {
@@ -58,6 +58,18 @@ import Testing
         }
       }
     }
+  }
+
+  @Test(arguments: [WeightType.f32, .bf16, .q4_1])
+  func fewRowsOfWeightsWithManyActivations(type: WeightType) {
+    var generator = SplitMix(state: 31)
+    let (rows, columns, count) = (16, 64, 150)
+    let weights = RandomWeights(type, rows: rows, columns: columns, using: &generator)
+    let (x, before) = (generator.floats(count * columns), generator.floats(count * rows))
+    var y = before
+    matrix(weights, type, rows, columns).multiply(x, count: count, into: &y, accumulate: true)
+    expect(
+      y, weights, x, rows: rows, columns: columns, before: before, .exact, isQuantised: type.isQuantised, "\(type)")
   }
 
   /// Within rounding of fp32, and in fast mode of activations to 16 bits (8 of mantissa for bf16).
@@ -113,7 +125,10 @@ import Testing
         results.append(y)
       }
     }
-    for (level, result) in zip(Self.levels, results) { #expect(result == results[0], "level \(level)") }
+    for (level, result) in zip(Self.levels, results) {
+      let isSame = result == results[0]
+      #expect(isSame, "level \(level)")
+    }
   }
 
   @Test(arguments: WeightType.allCases, levels)
@@ -134,7 +149,8 @@ import Testing
             var alone = [Float](repeating: 0, count: rows)
             matrix.multiply(
               Array(x[t * columns..<(t + 1) * columns]), count: 1, into: &alone, precision: precision)
-            #expect(alone == Array(together[t * rows..<(t + 1) * rows]))
+            let isSame = alone == Array(together[t * rows..<(t + 1) * rows])
+            #expect(isSame, "row \(t) of \(count)")
           }
         }
       }
@@ -175,7 +191,10 @@ import Testing
       for (matrix, output) in zip(matrices, outputs) {
         var alone = [Float](repeating: 0, count: count * matrix.rows)
         matrix.multiply(x, count: count, into: &alone, precision: precision)
-        #expect(alone == Array(UnsafeBufferPointer(start: output, count: alone.count)))
+        // OpenBLAS rounds otherwise when it is given other shapes.
+        let largest = zip(alone, UnsafeBufferPointer(start: output, count: alone.count))
+          .reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
+        #expect(largest <= (count > WeightMatrix.fewRows ? 1e-4 : 0))
         output.deallocate()
       }
     }

@@ -5,16 +5,19 @@
 /// A checked cursor over the bytes of a JSON file.
 struct JSONReader {
   let bytes: UnsafeRawBufferPointer
-  /// For error messages only.
+  /// For error messages only: the file, and what comes before the byte's number.
   let path: String
+  private let part: String
   private(set) var offset = 0
   private var depth = 0
 
   private static let maximumDepth = 64
 
-  init(_ bytes: UnsafeRawBufferPointer, path: String) {
+  /// - Parameter part: names the part of the file that `bytes` are, where they are not all of it.
+  init(_ bytes: UnsafeRawBufferPointer, path: String, within part: String = "") {
     self.bytes = bytes
     self.path = path
+    self.part = part
   }
 
   /// A cursor that stands elsewhere in the same text.
@@ -107,12 +110,12 @@ struct JSONReader {
       default: throw malformed("text", "a control character")
       }
     }
-    throw malformed("the end of a string", "the end of the file")
+    throw malformed("the end of a string", ending)
   }
 
   /// What follows a backslash.
   private mutating func escape() throws(InferenceError) -> Unicode.Scalar {
-    guard offset < bytes.count else { throw malformed("an escape", "the end of the file") }
+    guard offset < bytes.count else { throw malformed("an escape", ending) }
     let byte = bytes[offset]
     offset += 1
     switch byte {
@@ -139,7 +142,7 @@ struct JSONReader {
   }
 
   private mutating func hexadecimal4() throws(InferenceError) -> UInt32 {
-    guard offset + 4 <= bytes.count else { throw malformed("four hexadecimal digits", "the end of the file") }
+    guard offset + 4 <= bytes.count else { throw malformed("four hexadecimal digits", ending) }
     var value: UInt32 = 0
     for _ in 0..<4 {
       guard let digit = Character(Unicode.Scalar(bytes[offset])).hexDigitValue else {
@@ -170,18 +173,21 @@ struct JSONReader {
     return value
   }
 
-  /// Reads an integer from 0 up to `limit`, exclusive.
+  /// Reads an integer from 0 up to `limit`, exclusive, without sign, fraction, exponent or leading zeros.
   mutating func index(below limit: Int) throws(InferenceError) -> Int {
     _ = peek()
     let start = offset
-    var value = 0
-    while offset < bytes.count, case let byte = bytes[offset], (0x30...0x39).contains(byte), value < limit {
-      value = value * 10 + Int(byte - 0x30)
+    var (value, isTooLarge) = (0, false)
+    while offset < bytes.count, case let byte = bytes[offset], (0x30...0x39).contains(byte), !isTooLarge {
+      let (tens, overflow) = value.multipliedReportingOverflow(by: 10)
+      let (next, carry) = tens.addingReportingOverflow(Int(byte - 0x30))
+      isTooLarge = overflow || carry || next >= limit
+      value = next
       offset += 1
     }
-    guard offset > start, value < limit else {
+    guard offset > start, !isTooLarge, offset == start + 1 || bytes[start] != 0x30 else {
       offset = start
-      throw malformed("a whole number from 0 to \(limit - 1)", found)
+      throw malformed("a non-negative integer below \(limit == .max ? "2^63" : "\(limit)")", found)
     }
     return value
   }
@@ -218,7 +224,7 @@ struct JSONReader {
       if byte == UInt8(ascii: "\"") { return }
     }
     offset = min(offset, bytes.count)
-    throw malformed("the end of a string", "the end of the file")
+    throw malformed("the end of a string", ending)
   }
 
   /// Reads one of the words of JSON.
@@ -232,13 +238,18 @@ struct JSONReader {
     offset += count
   }
 
-  private var found: String {
-    guard offset < bytes.count else { return "the end of the file" }
+  /// What is there where nothing follows, for messages.
+  private var ending: String { "the end of the " + (part.isEmpty ? "file" : part) }
+
+  /// What stands at the cursor, for messages.
+  var found: String {
+    guard offset < bytes.count else { return ending }
     return InferenceError.excerpt(String(Unicode.Scalar(bytes[offset])))
   }
 
   /// The error of something at the cursor that should be something else.
   func malformed(_ expected: String, _ found: String) -> InferenceError {
-    .fileMalformed(path: path, place: "byte \(offset)", expected: expected, found: found)
+    .fileMalformed(
+      path: path, place: (part.isEmpty ? "" : part + ", ") + "byte \(offset)", expected: expected, found: found)
   }
 }
