@@ -1,14 +1,10 @@
 // Attention of a few queries: the heads that share one head of keys and values, read once for all of them.
 // Vectors of 16 lanes, which the compiler makes of what the processor has; sums are in a fixed order.
 #include "CKernels.h"
+#include "clones.h"
 #include <math.h>
 #include <string.h>
 
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
 #define INLINE static inline __attribute__((always_inline))
 
 enum { lanes = 16 };

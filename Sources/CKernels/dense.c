@@ -2,12 +2,7 @@
 // Owns: a few rows of activations in fp32 (decoding is bound by reading the weights), many in bf16 dot products where the
 // processor has them (prefill is bound by arithmetic), widening for OpenBLAS. A row's result does not depend on company.
 #include "layout.h"
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
+#include "clones.h"
 
 // Passed by pointer: vectors wider than the baseline's registers have no calling convention of their own.
 #define INLINE static inline __attribute__((always_inline))

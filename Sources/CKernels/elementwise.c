@@ -1,14 +1,9 @@
 // Element-wise kernels of a decoder block, in plain C that the compiler vectorises for each processor level
 // (target_clones picks at load time). Reductions may be reassociated; nothing else of floating point is relaxed.
 #include "CKernels.h"
+#include "clones.h"
 #include <math.h>
 #include <string.h>
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
 
 // e^x to about 1 ulp for x <= 88, by x = n ln 2 + r; branch-free so that loops over it vectorise.
 static inline float exp_branchless(float x) {

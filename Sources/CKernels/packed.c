@@ -1,14 +1,9 @@
 // Products with packed weights: the portable ones, against which the vector kernels are tested, the quantisation of
 // activations, and the dispatcher over processor levels.
 #include "layout.h"
+#include "clones.h"
 #include <math.h>
 #include <stdatomic.h>
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
 
 static _Atomic int limit = -1;
 void ck_limit_level(int level) { atomic_store(&limit, level); }

@@ -1,18 +1,13 @@
 // See sparse.h. Vector extensions, compiled for three x86-64 levels and chosen at load; elsewhere one portable version.
 #include "sparse.h"
-
-#if defined(__x86_64__) && defined(__linux__)
-#define EACH_LEVEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define EACH_LEVEL
-#endif
+#include "clones.h"
 
 typedef float f32x16 __attribute__((vector_size(64), aligned(4)));
 typedef double f64x8 __attribute__((vector_size(64), aligned(8)));
 typedef float f32x8 __attribute__((vector_size(32), aligned(4)));
 typedef int32_t i32x16 __attribute__((vector_size(64), aligned(4)));
 
-EACH_LEVEL double ck_dot_double(const float *a, const float *b, int64_t n) {
+CLONES double ck_dot_double(const float *a, const float *b, int64_t n) {
   f64x8 s0 = {0}, s1 = {0};
   int64_t i = 0;
   for (; i + 16 <= n; i += 16) {
@@ -27,7 +22,7 @@ EACH_LEVEL double ck_dot_double(const float *a, const float *b, int64_t n) {
   return sum;
 }
 
-EACH_LEVEL double ck_dot_mixed(const float *a, const double *b, int64_t n) {
+CLONES double ck_dot_mixed(const float *a, const double *b, int64_t n) {
   f64x8 s0 = {0}, s1 = {0};
   int64_t i = 0;
   for (; i + 16 <= n; i += 16) {
@@ -43,13 +38,13 @@ EACH_LEVEL double ck_dot_mixed(const float *a, const double *b, int64_t n) {
 
 double ck_square_sum(const float *x, int64_t n) { return ck_dot_double(x, x, n); }
 
-EACH_LEVEL void ck_axpy_double(double alpha, const float *x, double *y, int64_t n) {
+CLONES void ck_axpy_double(double alpha, const float *x, double *y, int64_t n) {
   int64_t i = 0;
   for (; i + 8 <= n; i += 8) *(f64x8 *)(y + i) += alpha * __builtin_convertvector(*(const f32x8 *)(x + i), f64x8);
   for (; i < n; i++) y[i] += alpha * x[i];
 }
 
-EACH_LEVEL int64_t ck_collect_active(const float *pre, const float *bias, const float *norm, int64_t n, float bound,
+CLONES int64_t ck_collect_active(const float *pre, const float *bias, const float *norm, int64_t n, float bound,
                                      int32_t *index, float *code, float *scaled) {
   int64_t count = 0, i = 0;
   for (; i + 16 <= n; i += 16) {
@@ -78,7 +73,7 @@ EACH_LEVEL int64_t ck_collect_active(const float *pre, const float *bias, const 
   return count;
 }
 
-EACH_LEVEL void ck_adam(float *restrict parameter, float *restrict moment1, float *restrict moment2,
+CLONES void ck_adam(float *restrict parameter, float *restrict moment1, float *restrict moment2,
                         const float *restrict gradient, int64_t n, const ck_adam_constants *constants) {
   const float beta1 = constants->beta1, beta2 = constants->beta2, scale = constants->gradient_scale;
   const float epsilon = constants->epsilon, step = constants->step_size, root = constants->inverse_root_correction;

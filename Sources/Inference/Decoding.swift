@@ -98,12 +98,24 @@ public final class Decoding {
   }
 
   /// Computes one token for every stream that goes on. The first call computes the prompt.
-  /// - Throws: what the forward pass throws; `InferenceError.cancelled` may come in the midst of the prompt, from where
+  /// - Throws: `InferenceError.settingInvalid` before the first pass if prompt and limit exceed the model's context length;
+  ///   what the forward pass throws; `InferenceError.cancelled` may come in the midst of the prompt, from where
   ///   another call goes on.
   public func step() throws(InferenceError) -> [DecodedToken] {
+    if seen == 0 { try checkLength() }
     if seen < prompt.count { return try readPrompt() }
     let segments = active.map { segment($0, states[$0].pending, logits: .last) }
     return try advance(segments)
+  }
+
+  /// Before anything is computed: what would not fit at the end is not begun.
+  private func checkLength() throws(InferenceError) {
+    let longest = engine.model.configuration.contextLength
+    guard prompt.count <= longest, limit <= longest - prompt.count else {
+      throw .settingInvalid(
+        name: "prompt and answer", expected: "at most \(longest) tokens together, the model's context length",
+        found: "\(prompt.count) + \(limit)")
+    }
   }
 
   /// The streams that go on.

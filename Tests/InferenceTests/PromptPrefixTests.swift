@@ -77,6 +77,24 @@ import Testing
     #expect(tiny.count == 1, "the latest is always kept")
   }
 
+  @Test func whatExceedsTheContextLengthIsRefusedBeforeAnyWork() throws {
+    let length = engine.model.configuration.contextLength
+    for limit in [length - prompt.count, length - prompt.count + 1] {
+      nonisolated(unsafe) var passes = 0
+      var hooks = Hooks()
+      hooks.add(layer: 0, site: .residPre) { _ in passes += 1 }
+      let decoding = Decoding(
+        engine: engine, streams: [DecodingStream(adapter: nil, source: .sampled(.greedy))], prompt: prompt,
+        limit: limit, hooks: hooks)
+      if limit + prompt.count <= length {
+        #expect(try decoding.step().count == 1)
+      } else {
+        #expect(throws: InferenceError.self) { try decoding.step() }
+        #expect(passes == 0)
+      }
+    }
+  }
+
   @Test func aCancelledTaskEndsBetweenBlocks() async throws {
     let model = engine.model
     let tokens = prompt
