@@ -122,18 +122,3 @@ CLONES void ck_bf16_from_f32(const float *x, uint16_t *out, int64_t n) {
     out[i] = (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 0x40u : rounded);
   }
 }
-
-CLONES void ck_f32_from_bf16(const uint16_t *x, float *out, int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
-    uint32_t bits = (uint32_t)x[i] << 16;
-    memcpy(out + i, &bits, 4);
-  }
-}
-
-void ck_f32_from_f16(const uint16_t *x, float *out, int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
-    _Float16 half;
-    memcpy(&half, x + i, 2);
-    out[i] = (float)half;
-  }
-}

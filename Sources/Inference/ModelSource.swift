@@ -42,8 +42,17 @@ public enum ModelSource: Sendable {
   /// Reads the chat template; nil where there is none.
   public func chatTemplate() throws(InferenceError) -> ChatTemplate? {
     switch self {
-    case .gguf(let file): file.contains("tokenizer.chat_template") ? try ChatTemplate(gguf: file) : nil
-    case .folder(let path): try ChatTemplate.exists(folder: path) ? ChatTemplate(folder: path) : nil
+    case .gguf(let file): file.contains("tokenizer.chat_template") ? try neededChatTemplate() : nil
+    case .folder(let path): try ChatTemplate.exists(folder: path) ? neededChatTemplate() : nil
+    }
+  }
+
+  /// Reads the chat template.
+  /// - Throws: `InferenceError.keyMissing` where there is none.
+  public func neededChatTemplate() throws(InferenceError) -> ChatTemplate {
+    switch self {
+    case .gguf(let file): try ChatTemplate(gguf: file)
+    case .folder(let path): try ChatTemplate(folder: path)
     }
   }
 

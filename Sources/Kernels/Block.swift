@@ -117,5 +117,5 @@ public struct RotaryTable: Sendable {
 
 /// fp32 from `count` bf16 values; the source need not be aligned.
 public func widenBFloat16(_ source: UnsafeRawPointer, into out: UnsafeMutablePointer<Float>, count: Int) {
-  ck_f32_from_bf16(source.assumingMemoryBound(to: UInt16.self), out, Int64(count))
+  ck_widen(CK_BF16, source, out, Int64(count))
 }

@@ -171,7 +171,7 @@ extension Product {
     case .fewFloats where w.type.isQuantised:
       ck_packed_times(
         w.type.c, w.memory, Int32(w.rows), columns, a.x, Int32(a.ldx), count,
-        a.sums ?? UnsafeMutablePointer(mutating: a.x),
+        a.sums,
         y, Int32(stride), accumulate ? 1 : 0, p0, p1)
     case .fewFloats:
       ck_dense_times(

@@ -42,7 +42,7 @@ public final class WeightMatrix: Sendable {
 
   /// Packs row-major data in the file's layout, or takes plain rows as they are.
   /// - Parameters:
-  ///   - source: `rows × columns` weights as stored in a GGUF or safetensors file.
+  ///   - source: `rows × columns` weights as stored in a GGUF or safetensors file, at any address.
   ///   - rowOrder: where given, row r is the source's row `rowOrder[r]` (undoes the permutation of GGUF's q and k).
   ///   - owner: keeps `source` alive and unchanged; plain rows in their own order are then not copied.
   public init(

@@ -159,7 +159,7 @@ import Testing
     // 1 + 2⁻⁸ lies halfway between 1 and 1 + 2⁻⁷: even wins.
     #expect(packed[0] == 0x3f80 && packed[1] == 0x3f80 && packed[2] == 0x3f80)
     var back = [Float](repeating: 0, count: values.count)
-    ck_f32_from_bf16(packed, &back, Int64(values.count))
+    ck_widen(CK_BF16, packed, &back, Int64(values.count))
     for (got, wanted) in zip(back, values) { #expect(got == wanted || abs(got - wanted) <= abs(wanted) / 256 + 1e-35) }
     var nan: [UInt16] = [0]
     ck_bf16_from_f32([Float(bitPattern: 0x7f80_0001)], &nan, 1)

@@ -200,6 +200,38 @@ import Testing
     }
   }
 
+  /// Written by one thread before any other sees it, and only read from then on.
+  private final class Bytes: Sendable {
+    nonisolated(unsafe) let start: UnsafeMutableRawPointer
+    init(_ count: Int) { start = .allocate(byteCount: count, alignment: 64) }
+    deinit { start.deallocate() }
+  }
+
+  @Test(arguments: WeightType.allCases.filter { !$0.isQuantised }, levels)
+  func rowsInPlaceMayLieAnywhere(type: WeightType, level: Int32) {
+    var generator = SplitMix(state: 41)
+    let (rows, columns) = (33, 31)
+    let weights = RandomWeights(type, rows: rows, columns: columns, using: &generator)
+    let copied = matrix(weights, type, rows, columns)
+    let bytes = Bytes(weights.bytes.count + 1)
+    let source = UnsafeMutableRawBufferPointer(start: bytes.start + 1, count: weights.bytes.count)
+    source.copyBytes(from: weights.bytes)
+    let inPlace = WeightMatrix(
+      type, rows: rows, columns: columns, source: UnsafeRawBufferPointer(source), owner: bytes)
+    atLevel(level) {
+      for (count, precision) in [(1, Precision.exact), (40, .exact), (40, .fast)] {
+        let x = generator.floats(count * columns)
+        let results = [copied, inPlace].map { matrix in
+          var y = [Float](repeating: 0, count: count * rows)
+          matrix.multiply(x, count: count, into: &y, precision: precision)
+          return y
+        }
+        let isSame = results[0] == results[1]
+        #expect(isSame, "\(type) ×\(count) \(precision)")
+      }
+    }
+  }
+
   @Test(arguments: [WeightType.f32, .q8_0])
   func rowOrderPermutesRows(type: WeightType) {
     var generator = SplitMix(state: 5)

@@ -48,10 +48,10 @@ void ck_pack(ck_type type, const void *source, const int32_t *_Nullable row_orde
              void *packed);
 
 // y[s][r] (+)= sum_c W[r][c] x[s][c] for panels p0..<p1 and rows of activations s < n, in fp32.
-// x [n, ldx], y [n, ldy]; sums [n, columns/32] as by ck_unit_sums. The order of additions does not depend on n, so a row's
+// x [n, ldx], y [n, ldy]; sums [n, columns/32] as by ck_unit_sums, only read for types with minima. The order of additions does not depend on n, so a row's
 // result is the same alone and in company; likewise below.
 void ck_packed_times(ck_type type, const void *packed, int rows, int columns, const float *x, int ldx, int n,
-                     const float *sums, float *y, int ldy, int accumulate, int p0, int p1);
+                     const float *_Nullable sums, float *y, int ldy, int accumulate, int p0, int p1);
 // sums[s][u] = sum of x[s][32 u ..< 32 u + 32].
 void ck_unit_sums(const float *x, int ldx, int n, int columns, float *sums);
 
@@ -111,10 +111,8 @@ int64_t ck_count_non_finite(const float *x, int64_t n);
 void ck_attend(const float *q, int heads, const float *keys, const float *values, int ld, int length, int d, float scale,
                float cap, float *scores, float *out);
 
-// bf16 from fp32, rounding to nearest even; and back.
+// bf16 from fp32, rounding to nearest even; ck_widen leads back.
 void ck_bf16_from_f32(const float *x, uint16_t *out, int64_t n);
-void ck_f32_from_bf16(const uint16_t *x, float *out, int64_t n);
-void ck_f32_from_f16(const uint16_t *x, float *out, int64_t n);
 
 // MARK: hash
 

@@ -44,11 +44,8 @@ struct SafetensorsWeights: ModelWeights {
   ) throws(InferenceError) -> WeightMatrix {
     let tensor = try checked(name, [rows, columns])
     let type = try weightType(of: tensor)
-    // Rows are read where they lie, unless another program's writer left them unaligned.
-    let isAligned = tensor.bytes.baseAddress.map { Int(bitPattern: $0) % tensor.type.size == 0 } ?? false
     return WeightMatrix(
-      type, rows: rows, columns: columns, source: tensor.bytes, rowOrder: rowOrder, owner: isAligned ? tensor.file : nil
-    )
+      type, rows: rows, columns: columns, source: tensor.bytes, rowOrder: rowOrder, owner: tensor.file)
   }
 
   func vector(_ name: WeightName, count: Int) throws(InferenceError) -> [Float] {

@@ -46,12 +46,8 @@ struct ForwardPass {
     self.model = model
     self.plan = plan
     self.hooks = hooks
-    let c = model.configuration.headDimension
-    func table(_ rope: Rotary) -> RotaryTable {
-      RotaryTable(inverseFrequencies: rope.inverseFrequencies(headDimension: c))
-    }
-    globalRope = table(model.configuration.rope)
-    localRope = model.configuration.localRope.map(table)
+    globalRope = model.rope
+    localRope = model.localRope
   }
 
   mutating func run() throws(InferenceError) -> [Matrix] {

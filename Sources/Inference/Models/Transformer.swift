@@ -27,6 +27,10 @@ public final class Transformer: Sendable {
   public let precision: Precision
   public let configuration: Configuration
   let blocks: [Block]
+  /// Rotary tables without positions, for each pass to fill: of layers that see everything, and of those with a window
+  /// where they differ.
+  let rope: RotaryTable
+  let localRope: RotaryTable?
   let embedding: WeightMatrix
   /// Final norm's weight `[d]`.
   let finalNorm: [Float]
@@ -111,6 +115,11 @@ public final class Transformer: Sendable {
     self.precision = precision
     self.configuration = configuration
     self.blocks = blocks
+    func table(_ rope: Rotary) -> RotaryTable {
+      RotaryTable(inverseFrequencies: rope.inverseFrequencies(headDimension: c))
+    }
+    rope = table(configuration.rope)
+    localRope = configuration.localRope.map(table)
     embedding = try source.matrix(.embedding, rows: configuration.vocabSize, columns: d, rowOrder: nil)
     finalNorm = try norm(.finalNorm, d)
     unembedding =

@@ -20,17 +20,14 @@ struct Tokenize: ParsableCommand {
   @Flag(help: "Read a chat instead of plain text.") var chat = false
 
   func run() throws {
-    var isFolder = ObjCBool(false)
-    _ = FileManager.default.fileExists(atPath: model, isDirectory: &isFolder)
-    let gguf = isFolder.boolValue ? nil : try GGUFFile(path: model)
-    let tokenizer = try gguf.map { try Tokenizer(gguf: $0) } ?? Tokenizer(folder: model)
+    let source = try ModelSource(path: model)
+    let tokenizer = try source.tokenizer()
     let text = try Self.standardInput()
     let ids: [Int32]
     if !chat {
       ids = tokenizer.encode(text, parseSpecial: false)
     } else if let messages = try Self.messages(text) {
-      let template = try gguf.map { try ChatTemplate(gguf: $0) } ?? ChatTemplate(folder: model)
-      ids = try template.encode(messages, addGenerationPrompt: true, tokenizer: tokenizer).ids
+      ids = try source.neededChatTemplate().encode(messages, addGenerationPrompt: true, tokenizer: tokenizer).ids
     } else {
       ids = tokenizer.encode(text, parseSpecial: true)
     }
