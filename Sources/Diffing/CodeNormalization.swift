@@ -1,6 +1,7 @@
 // The factor n_j that turns a raw code f_j into the scaled activation f_j·n_j, and the optional input normaliser.
 // Refuses: DECOUPLED (one norm, top-k and threshold per model), by name. Source: the authors' dictionary.py.
 
+import Inference
 import Kernels
 
 /// How a latent's decoder norms scale its code.

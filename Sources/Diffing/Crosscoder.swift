@@ -4,6 +4,7 @@
 // Refuses: nothing by itself; the checkpoint reader checks what comes from outside.
 // Shape letters: F latents, d width of one model. Source: arXiv 2504.02922 and its authors' code.
 
+import Inference
 import Kernels
 
 /// A trained crosscoder of two models.
@@ -115,9 +116,10 @@ public struct CrosscoderCard: Sendable, Equatable, Codable {
   public var layer: Int?
   /// "<chat>-<base>", as the authors write it.
   public var modelName: String?
-  /// SHA-256 of the base model's file and of the adapter's, in hex.
+  /// SHA-256, in hex, of the model that chat runs on, and of what makes it a pair: the adapter or the base.
   public var modelHash: String?
   public var adapterHash: String?
+  public var baseModelHash: String?
   /// What the activations were harvested from.
   public var data: String?
   public var seed: UInt64?

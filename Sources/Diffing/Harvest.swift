@@ -1,4 +1,5 @@
-// From texts to paired residual streams: both models read the same tokens in the same pass, up to the layer of interest.
+// From texts to paired residual streams: both models read the same tokens, up to the layer of interest; in the same pass
+// where they share weights.
 // Owns: which tokens are kept. Left out are the first token of a text (BOS or its place: an attention sink of many times
 // the usual norm) and the few other tokens of outlying norm, which would dominate every loss.
 // Shape letters: T tokens, d width.
@@ -49,7 +50,19 @@ public struct Harvester {
   public let layer: Int
   private let cachePool: CachePool
 
-  private final class CachePool { var caches: [KVCache] = [] }
+  /// Timelines used again from call to call, each model's own.
+  private final class CachePool {
+    private var caches: [[KVCache]] = [[], []]
+
+    func caches(of model: PairModel, engine: Engine, count: Int) -> ArraySlice<KVCache> {
+      while caches[model.index].count < count {
+        caches[model.index].append(engine.transformer(of: model).makeCache())
+      }
+      let result = caches[model.index][..<count]
+      for cache in result { cache.truncate(to: 0) }
+      return result
+    }
+  }
 
   public init(engine: Engine, layer: Int) {
     precondition((0..<engine.model.configuration.nLayers).contains(layer), "no block \(layer)")
@@ -63,16 +76,14 @@ public struct Harvester {
   /// - Throws: what the forward pass throws.
   public func activations(of texts: [[Int32]]) throws(InferenceError) -> [PairedActivations] {
     let d = engine.model.configuration.dModel
-    while cachePool.caches.count < 2 * texts.count { cachePool.caches.append(engine.model.makeCache()) }
     var segments: [Segment] = []
     // All base rows, then all chat rows: an adapter's product wants its rows together.
-    for (half, adapter) in [nil, engine.adapter].enumerated() {
+    for model in PairModel.allCases {
+      let caches = cachePool.caches(of: model, engine: engine, count: texts.count)
       for (index, ids) in texts.enumerated() {
-        let cache = cachePool.caches[half * texts.count + index]
-        cache.truncate(to: 0)
         segments.append(
           Segment(
-            stream: half * texts.count + index, cache: cache, tokens: ids, adapter: adapter, lastLayer: layer,
+            stream: model.index * texts.count + index, cache: caches[index], tokens: ids, lastLayer: layer,
             logits: .none))
       }
     }
@@ -89,7 +100,7 @@ public struct Harvester {
         }
       }
     }
-    _ = try engine.model.forward(segments, hooks: hooks)
+    _ = try engine.forward(segments, of: segments.map { $0.stream < count ? .base : .chat }, hooks: hooks)
     return result.texts.map { PairedActivations(dModel: d, values: $0) }
   }
 

@@ -7,6 +7,7 @@
 // Missing, not 0, for latents that never fired. Refuses: activations of another width. Shape letters: T tokens, F
 // latents, d width.
 
+import Inference
 import Kernels
 
 /// Running sums of Latent Scaling for every latent of one crosscoder.

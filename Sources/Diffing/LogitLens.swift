@@ -4,6 +4,7 @@
 // do not fit.
 // Shape letters: n directions, d width, V vocabulary, F latents.
 
+import Inference
 import Kernels
 
 /// A token with its centred logit.

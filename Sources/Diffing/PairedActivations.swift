@@ -5,14 +5,6 @@
 import Inference
 import Kernels
 
-/// One of the two models of a pair. Chat is base after fine-tuning.
-public enum PairModel: String, CaseIterable, Codable, Sendable {
-  case base, chat
-
-  /// The model's place in published tensors: 0 for base, 1 for chat.
-  public var index: Int { self == .base ? 0 : 1 }
-}
-
 /// Residual streams of both models at the same tokens, `[T, 2, d]` in fp32.
 public struct PairedActivations: Sendable, Equatable {
   /// The width d of one model's residual stream.

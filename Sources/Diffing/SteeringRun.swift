@@ -56,24 +56,31 @@ public final class SteeringRun {
     } catch {
       throw .file(error)
     }
-    let sampled = DecodingStream(adapter: engine.adapter, source: .sampled(sampler))
+    let sampled = DecodingStream(source: .sampled(sampler))
     var streams = [DecodingStream](repeating: sampled, count: plans.count + 1)
     var baseStreams = [Int?](repeating: nil, count: plans.count)
     for (index, plan) in plans.enumerated() where plan.needsBase {
       baseStreams[index] = streams.count
-      streams.append(DecodingStream(adapter: nil, source: .following(stream: index + 1, lastLayer: layer)))
+      streams.append(DecodingStream(model: .base, source: .following(stream: index + 1, lastLayer: layer)))
     }
     var hooks = Hooks()
+    let baseRows = BaseRows()
+    if baseStreams.contains(where: { $0 != nil }) {
+      let first = plans.count + 1
+      hooks.add(layer: layer, site: .residPost) { view in
+        for rows in view.segments where rows.stream >= first { baseRows.keep(rows, of: view) }
+      }
+    }
     for (index, steering) in prepared.enumerated() {
       let baseStream = baseStreams[index]
       hooks.add(layer: layer, site: .residPost) { view in
         guard let rows = view.segment(ofStream: index + 1) else { return }
-        let base = baseStream.flatMap { view.segment(ofStream: $0) }
         for (offset, row) in rows.rows.enumerated() {
           let position = rows.firstPosition + offset
           guard steering.plan.positions.include(position, prompt: prompt) else { continue }
-          steering.apply(
-            to: view.row(row), base: base.map { view.row($0.rows.lowerBound + offset) }, isFirst: position == 0)
+          baseRows.withRow(offset, ofStream: baseStream) { base in
+            steering.apply(to: view.row(row), base: base, isFirst: position == 0)
+          }
         }
       }
     }
@@ -98,6 +105,25 @@ public final class SteeringRun {
 
   /// How large plan i's change of the residual stream has been.
   public func size(ofPlan index: Int) -> SteeringSize { prepared[index].size }
+}
+
+/// Base's residual streams at the tokens of one pass, for hooks on chat's: with two sets of weights base's pass is over
+/// by then.
+private final class BaseRows {
+  private var d = 0
+  private var rows: [Int: [Float]] = [:]
+
+  func keep(_ segment: SegmentRows, of view: SiteView) {
+    d = view.d
+    let values = UnsafeBufferPointer(start: view.row(segment.rows.lowerBound), count: segment.rows.count * d)
+    rows[segment.stream] = Array(values)
+  }
+
+  /// Hands over one row of a stream in this pass; nil without a stream.
+  func withRow(_ offset: Int, ofStream stream: Int?, _ body: (UnsafePointer<Float>?) -> Void) {
+    guard let stream, let rows = rows[stream] else { return body(nil) }
+    rows.withUnsafeBufferPointer { rows in body(rows.baseAddress.map { $0 + offset * d }) }
+  }
 }
 
 extension TokenPositions {

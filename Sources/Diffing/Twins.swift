@@ -5,6 +5,7 @@
 // is low (≤ 0.1).
 // Owns: both. Refuses nothing. Source: arXiv 2504.02922, section 4.
 
+import Inference
 import Kernels
 
 /// A chat-only and a base-only latent of nearly one direction.

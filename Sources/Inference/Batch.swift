@@ -15,7 +15,7 @@ public struct Segment {
   /// Where given, the pass goes on from here instead of from the tokens' embeddings. All segments of a batch go on from
   /// the same block, or none does.
   public var start: Start?
-  /// The adapter that makes this timeline the chat model's; nil for base.
+  /// The adapter that makes this timeline another model's than that of the weights alone.
   public var adapter: Adapter?
   /// The last block to run for this segment; nil for all of them. Without the last block there are no logits.
   public var lastLayer: Int?

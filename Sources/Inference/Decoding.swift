@@ -12,11 +12,12 @@ public struct DecodingStream {
     /// The tokens of another stream, as context for hooks; nothing above block `lastLayer` is run.
     case following(stream: Int, lastLayer: Int)
   }
-  public var adapter: Adapter?
+  /// The model of the pair that computes it.
+  public var model: PairModel
   public var source: Source
 
-  public init(adapter: Adapter?, source: Source) {
-    self.adapter = adapter
+  public init(model: PairModel = .chat, source: Source) {
+    self.model = model
     self.source = source
   }
 }
@@ -78,7 +79,7 @@ public final class Decoding {
     self.limit = limit
     self.prompt = prompt
     self.shared = shared
-    states = streams.map { State(stream: $0, cache: engine.model.makeCache(), pending: []) }
+    states = streams.map { State(stream: $0, cache: engine.transformer(of: $0.model).makeCache(), pending: []) }
   }
 
   /// Whether no stream will produce another token.
@@ -131,7 +132,7 @@ public final class Decoding {
   ) -> Segment {
     let state = states[index]
     var segment = Segment(
-      stream: index, cache: state.cache, tokens: tokens, start: start, adapter: state.stream.adapter, logits: logits)
+      stream: index, cache: state.cache, tokens: tokens, start: start, logits: logits)
     if case .following(_, let lastLayer) = state.stream.source {
       segment.lastLayer = lastLayer
       segment.logits = .none
@@ -145,9 +146,9 @@ public final class Decoding {
     if let shared {
       for index in states.indices {
         let prefix = try shared.prefixes.prefix(
-          model: engine.model, adapter: states[index].stream.adapter, tokens: prompt, layer: shared.layer)
+          of: states[index].stream.model, engine: engine, tokens: prompt, layer: shared.layer)
         prefixes.append(prefix)
-        if seen == 0 { states[index].cache = prefix.makeCache(engine.model) }
+        if seen == 0 { states[index].cache = prefix.makeCache() }
       }
     }
     let length = max(8, engine.model.configuration.rowsPerPass / max(1, states.count))
@@ -164,7 +165,7 @@ public final class Decoding {
         seen = prompt.count
         return tokens
       }
-      _ = try engine.model.forward(segments, hooks: hooks)
+      _ = try forward(segments)
       seen = part.upperBound
     }
   }
@@ -172,7 +173,7 @@ public final class Decoding {
   /// Runs a pass and takes a token from every stream that has logits.
   private func advance(_ segments: [Segment]) throws(InferenceError) -> [DecodedToken] {
     guard !segments.isEmpty else { return [] }
-    let logits = try engine.model.forward(segments, hooks: hooks)
+    let logits = try forward(segments)
     var result: [DecodedToken] = []
     for (segment, logits) in zip(segments, logits) where logits.rows > 0 {
       let id = try sample(segment.stream, logits)
@@ -184,6 +185,10 @@ public final class Decoding {
       if case .following(let leader, _) = states[index].stream.source { states[index].pending = states[leader].pending }
     }
     return result
+  }
+
+  private func forward(_ segments: [Segment]) throws(InferenceError) -> [Matrix] {
+    try engine.forward(segments, of: segments.map { states[$0.stream].stream.model }, hooks: hooks)
   }
 
   private func sample(_ stream: Int, _ logits: Matrix) throws(InferenceError) -> Int32 {

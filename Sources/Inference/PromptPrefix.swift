@@ -11,9 +11,10 @@ public final class PromptPrefix {
   /// `[T, d]`.
   let residual: Matrix
   let cache: KVCache
+  private let model: Transformer
 
   /// Computes a prompt's blocks 0…layer.
-  /// - Parameter adapter: the model that reads it; nil for base.
+  /// - Parameter adapter: makes `model` into the one that reads the prompt.
   /// - Throws: what the forward pass throws.
   public convenience init(
     model: Transformer, adapter: Adapter?, tokens: [Int32], layer: Int
@@ -35,11 +36,12 @@ public final class PromptPrefix {
         stream: 0, cache: cache, tokens: Array(part), adapter: adapter, lastLayer: layer, logits: .none)
       _ = try model.forward([segment], hooks: hooks)
     }
-    self.init(tokens: tokens, layer: layer, residual: kept.matrix, cache: cache)
+    self.init(model: model, tokens: tokens, layer: layer, residual: kept.matrix, cache: cache)
   }
 
-  private init(tokens: [Int32], layer: Int, residual: Matrix, cache: KVCache) {
-    (self.tokens, self.layer, self.residual, self.cache) = (tokens, layer, residual, cache)
+  private init(model: Transformer, tokens: [Int32], layer: Int, residual: Matrix, cache: KVCache) {
+    (self.model, self.tokens, self.layer) = (model, tokens, layer)
+    (self.residual, self.cache) = (residual, cache)
   }
 
   private final class Rows {
@@ -48,7 +50,7 @@ public final class PromptPrefix {
   }
 
   /// A new timeline whose blocks 0…layer have seen the prompt; `start(_:)` goes on with the others.
-  public func makeCache(_ model: Transformer) -> KVCache {
+  public func makeCache() -> KVCache {
     let result = model.makeCache()
     result.adopt(0...layer, of: cache)
     return result
@@ -64,10 +66,11 @@ public final class PromptPrefix {
   public var byteCount: Int { cache.byteCount + residual.values.count * MemoryLayout<Float>.size }
 }
 
-/// Prompts computed before, the least recently used forgotten first when they exceed a budget. One owner at a time.
+/// Prompts computed before by one engine, the least recently used forgotten first when they exceed a budget. One owner
+/// at a time.
 public final class PromptPrefixes {
   private let budget: Int
-  private var entries: [(prefix: PromptPrefix, adapter: Adapter?)] = []
+  private var entries: [(prefix: PromptPrefix, model: PairModel)] = []
 
   /// - Parameter budget: bytes that are kept at most, but the latest prompt always.
   public init(budget: Int = 256 << 20) { self.budget = budget }
@@ -80,16 +83,17 @@ public final class PromptPrefixes {
   /// The prompt as one of a pair's models reads it, computed unless it is there.
   /// - Throws: what the forward pass throws.
   public func prefix(
-    model: Transformer, adapter: Adapter?, tokens: [Int32], layer: Int
+    of model: PairModel, engine: Engine, tokens: [Int32], layer: Int
   ) throws(InferenceError) -> PromptPrefix {
     let found = entries.firstIndex {
-      $0.adapter === adapter && $0.prefix.layer == layer && $0.prefix.tokens == tokens
+      $0.model == model && $0.prefix.layer == layer && $0.prefix.tokens == tokens
     }
     if let found {
       entries.append(entries.remove(at: found))
     } else {
-      let prefix = try PromptPrefix(model: model, adapter: adapter, tokens: tokens, layer: layer)
-      entries.append((prefix, adapter))
+      let prefix = try PromptPrefix(
+        model: engine.transformer(of: model), adapter: engine.adapter(of: model), tokens: tokens, layer: layer)
+      entries.append((prefix, model))
     }
     while entries.count > 1, byteCount > budget { entries.removeFirst() }
     return entries[entries.count - 1].prefix

@@ -12,6 +12,7 @@ enum Schema {
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1", foreignKeyChecks: .immediate) { try $0.execute(sql: version1) }
+    migrator.registerMigration("base model", foreignKeyChecks: .immediate) { try $0.execute(sql: baseModel) }
     return migrator
   }
 
@@ -20,6 +21,11 @@ enum Schema {
     "meta", "model_pair", "token", "latent", "sequence", "example", "histogram", "logit", "neighbour", "tag", "note",
     "explanation", "experiment", "journal", "sequence_search", "note_search", "explanation_search",
   ]
+
+  private static let baseModel = """
+    ALTER TABLE model_pair ADD COLUMN base_model_path TEXT;
+    ALTER TABLE model_pair ADD COLUMN base_model_sha256 TEXT;
+    """
 
   private static let version1 = """
     CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;

@@ -118,7 +118,7 @@ private struct StoreCheck {
       check.vocabSize = pair.vocabSize
       let card = try? JSONSerialization.jsonObject(with: Data(pair.card.utf8))
       try check.require(card is [String: Any], row, "the card is not a JSON object")
-      for file in [pair.model, pair.adapter, pair.crosscoder, pair.tokenizer] {
+      for (_, file) in pair.files {
         guard let hash = file?.sha256 else { continue }
         try check.require(hash.count == 64 && hash.allSatisfy(\.isHexDigit), row, "\"\(hash)\" is not a SHA-256")
       }

@@ -23,8 +23,12 @@ public struct ModelPair: Sendable, Equatable, Codable {
   public var dModel: Int
   public var nLatents: Int
   public var vocabSize: Int
+  /// What chat runs on: with an adapter base's weights, else all of chat.
   public var model: File?
+  /// Makes `model` into chat.
   public var adapter: File?
+  /// Base, where chat is a whole file.
+  public var baseModel: File?
   public var crosscoder: File?
   public var tokenizer: File?
   /// A JSON object: seed, configuration, metrics of the training.
@@ -32,7 +36,8 @@ public struct ModelPair: Sendable, Equatable, Codable {
 
   public init(
     base: String, chat: String, layer: Int, dModel: Int, nLatents: Int, vocabSize: Int,
-    model: File? = nil, adapter: File? = nil, crosscoder: File? = nil, tokenizer: File? = nil, card: String = "{}"
+    model: File? = nil, adapter: File? = nil, baseModel: File? = nil, crosscoder: File? = nil, tokenizer: File? = nil,
+    card: String = "{}"
   ) {
     self.base = base
     self.chat = chat
@@ -42,6 +47,7 @@ public struct ModelPair: Sendable, Equatable, Codable {
     self.vocabSize = vocabSize
     self.model = model
     self.adapter = adapter
+    self.baseModel = baseModel
     self.crosscoder = crosscoder
     self.tokenizer = tokenizer
     self.card = card
@@ -51,7 +57,7 @@ public struct ModelPair: Sendable, Equatable, Codable {
 extension ModelPair {
   static let columnList = """
     base, chat, layer, d_model, n_latents, vocab_size, model_path, model_sha256, adapter_path, adapter_sha256, \
-    crosscoder_path, crosscoder_sha256, tokenizer_path, tokenizer_sha256, card
+    crosscoder_path, crosscoder_sha256, tokenizer_path, tokenizer_sha256, base_model_path, base_model_sha256, card
     """
 
   init(_ row: RowReader) throws {
@@ -62,7 +68,15 @@ extension ModelPair {
     self.init(
       base: try row.text(0), chat: try row.text(1), layer: try row.int(2), dModel: try row.int(3),
       nLatents: try row.int(4), vocabSize: try row.int(5), model: try file(6), adapter: try file(8),
-      crosscoder: try file(10), tokenizer: try file(12), card: try row.text(14))
+      baseModel: try file(14), crosscoder: try file(10), tokenizer: try file(12), card: try row.text(16))
+  }
+
+  /// All files that it names, in the order of their columns, with what each is.
+  public var files: [(what: String, file: File?)] {
+    [
+      ("model", model), ("adapter", adapter), ("crosscoder", crosscoder), ("tokenizer", tokenizer),
+      ("base model", baseModel),
+    ]
   }
 }
 

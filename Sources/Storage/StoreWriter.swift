@@ -179,10 +179,9 @@ public final class StoreWriter: Sendable {
     guard (try? JSONSerialization.jsonObject(with: Data(pair.card.utf8))) is [String: Any] else {
       throw StorageError.invalidRecord(table: "model_pair", detail: "the card is not a JSON object")
     }
-    let files = [pair.model, pair.adapter, pair.crosscoder, pair.tokenizer]
     let values: [(any DatabaseValueConvertible)?] =
       [pair.base, pair.chat, pair.layer, pair.dModel, pair.nLatents, pair.vocabSize]
-      + files.flatMap { [$0?.path, $0?.sha256] as [(any DatabaseValueConvertible)?] } + [pair.card]
+      + pair.files.map(\.file).flatMap { [$0?.path, $0?.sha256] as [(any DatabaseValueConvertible)?] } + [pair.card]
     try db.execute(
       sql: """
         INSERT INTO model_pair (id, \(ModelPair.columnList))

@@ -175,15 +175,66 @@ import Testing
     } catch { #expect("\(error)".contains("line 41")) }
   }
 
+  @Test func aPairOfTwoFilesIsBuiltCheckedAndSteered() throws {
+    let build = try TinyBuild()
+    _ = try TinyModel.writeGGUF(
+      in: build.folder, name: "chat.gguf", merging: build.folder.path + "/adapter")
+    try build.write {
+      $0.replacing(
+        #""model": "tiny.gguf", "adapter": "adapter""#, with: #""model": "chat.gguf", "base_model": "tiny.gguf""#)
+    }
+    try build.run()
+    let store = try Store(path: build.storePath, access: .readOnly)
+    let pair = try store.modelPair()
+    #expect(pair.adapter == nil && pair.baseModel?.path == "tiny.gguf" && pair.model?.path == "chat.gguf")
+    let latent = try #require(store.latents(ids: (0..<64).map { Int32($0) }).first { !$0.dead }).id
+    let arguments = [
+      "steer", build.storePath, "--latent", "\(latent)", "--prompt", "sun", "--max-tokens", "6", "--json",
+    ]
+    func steered(_ more: [String]) throws -> (baseline: [Int], steered: [Int]) {
+      let outcome = try Program.run(arguments + more)
+      #expect(outcome.code == 0, "\(outcome.error)")
+      let json = try outcome.json()
+      let steered = try #require(json["steered"] as? [[String: Any]])
+      return (
+        try #require((json["baseline"] as? [String: Any])?["ids"] as? [Int]), try #require(steered[0]["ids"] as? [Int])
+      )
+    }
+    // After the last changed block base's residual stream is all of base: the answer with it is base's own.
+    let swapped = try steered(["--swap-base"])
+    #expect(swapped.baseline != swapped.steered)
+    #expect(try Program.run(["check", build.storePath]).code == 0)
+
+    let other = try TinyModel.writeGGUF(in: build.folder, name: "other.gguf", seed: 99)
+    try Program.run(arguments + ["--base-model", other]).expectOneLine(saying: "base model")
+    try FileManager.default.removeItem(atPath: build.folder.path + "/tiny.gguf")
+    try Program.run(arguments).expectOneLine(saying: "tiny.gguf")
+    try FileManager.default.copyItem(atPath: other, toPath: build.folder.path + "/tiny.gguf")
+    #expect(try Program.run(["check", build.storePath]).out.contains("base model"))
+  }
+
+  @Test func aConfigurationNamesOneKindOfPair() throws {
+    let build = try TinyBuild()
+    for (pair, found) in [(#""adapter": "adapter", "base_model": "tiny.gguf""#, "both"), (#""seed": 3"#, "neither")] {
+      try build.write { $0.replacing(#""adapter": "adapter""#, with: pair) }
+      do {
+        try build.run()
+        Issue.record("accepted")
+      } catch { #expect("\(error)".contains(found), "\(error)") }
+    }
+  }
+
   @Test func aStoreRefusesOtherModels() throws {
     let build = try TinyBuild()
     try build.run()
     let store = try Store(path: build.storePath, access: .readOnly)
     let other = TemporaryFolder()
     let model = try TinyModel.writeGGUF(in: other, seed: 99)
-    #expect(throws: CommandError.self) { try SteeringContext.load(store: store, model: model) }
+    #expect(throws: CommandError.self) { try SteeringContext.load(store: store, files: ModelLocations(model: model)) }
     let adapter = try TinyModel.writeAdapter(in: other, seed: 98)
-    #expect(throws: CommandError.self) { try SteeringContext.load(store: store, adapter: adapter) }
+    #expect(throws: CommandError.self) {
+      try SteeringContext.load(store: store, files: ModelLocations(adapter: adapter))
+    }
     #expect(throws: Never.self) { try SteeringContext.load(store: store) }
   }
 }

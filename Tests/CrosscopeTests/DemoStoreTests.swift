@@ -19,7 +19,7 @@ struct DemoStoreTests {
 
   init() throws {
     store = try Store(path: Self.path, access: .readOnly)
-    context = try SteeringContext.load(store: store, model: RealModel.path, precision: .fast)
+    context = try SteeringContext.load(store: store, files: ModelLocations(model: RealModel.path), precision: .fast)
   }
 
   private func tagged(_ tag: String, _ count: Int) throws -> [LatentRecord] {

@@ -1,6 +1,7 @@
 // Latent Scaling against the formula in a naive loop, its sums across batches and shards, and the order made of it.
 
 import Diffing
+import Inference
 import Testing
 
 @Suite struct LatentScalingTests {

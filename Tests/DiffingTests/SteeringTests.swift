@@ -18,9 +18,12 @@ import Testing
     crosscoder = randomCrosscoder(d: Self.d, F: Self.F, seed: 11, threshold: 0.5)
   }
 
-  private func run(_ plans: [SteeringPlan], tokens: Int = 12, prompt: String = "hello there") throws -> SteeringRun {
+  private func run(
+    _ plans: [SteeringPlan], tokens: Int = 12, prompt: String = "hello there", on other: Engine? = nil
+  ) throws -> SteeringRun {
     let run = try SteeringRun(
-      engine: engine, crosscoder: crosscoder, layer: Self.layer, prompt: engine.encodePrompt(prompt), plans: plans,
+      engine: other ?? engine, crosscoder: crosscoder, layer: Self.layer, prompt: engine.encodePrompt(prompt),
+      plans: plans,
       settings: GenerationSettings(maxTokens: tokens), maxActivations: { $0 == 11 ? nil : 3 })
     while !run.isFinished { _ = try run.step() }
     return run
@@ -91,11 +94,34 @@ import Testing
     // The adapter changes blocks 0 and 1 only, the swap happens after block 2: nothing of chat is left.
     let run = try run([SteeringPlan(interventions: [], swapsBase: true)])
     let base = Decoding(
-      engine: engine, streams: [DecodingStream(adapter: nil, source: .sampled(.greedy))],
+      engine: engine, streams: [DecodingStream(model: .base, source: .sampled(.greedy))],
       prompt: try engine.encodePrompt("hello there").ids, limit: 12)
     while !base.isFinished { _ = try base.step() }
     #expect(run.produced(1) == base.produced(0))
     #expect(run.produced(1) != run.produced(SteeringRun.baseline))
+  }
+
+  @Test func aPairOfTwoFilesIsSteeredAsTheSamePairWithAnAdapter() throws {
+    let base = folder.path + "/tiny.gguf"
+    let chat = try TinyModel.writeGGUF(in: folder, name: "chat.gguf", merging: folder.path + "/adapter")
+    let files = try Engine(model: chat, base: base)
+    let texts: [[Int32]] = [[3, 1, 4, 1, 5], [9, 2, 6]]
+    let wanted = try Harvester(engine: engine, layer: Self.layer).activations(of: texts)
+    let found = try Harvester(engine: files, layer: Self.layer).activations(of: texts)
+    #expect(
+      zip(found, wanted).allSatisfy { pair in zip(pair.0.values, pair.1.values).allSatisfy { abs($0 - $1) < 1e-4 } })
+    #expect(wanted[0].vector(token: 1, model: .base) != wanted[0].vector(token: 1, model: .chat))
+
+    let plans = [
+      plan(3, .difference, -1), plan(5, .add, 4), SteeringPlan(interventions: [], swapsBase: true),
+    ]
+    let (one, two) = (try run(plans), try run(plans, on: files))
+    for stream in 0...plans.count { #expect(two.produced(stream) == one.produced(stream)) }
+    #expect(two.produced(3) != two.produced(SteeringRun.baseline))
+    for index in plans.indices {
+      let (first, second) = (one.size(ofPlan: index).relative ?? 0, two.size(ofPlan: index).relative ?? 0)
+      #expect(first > 0 && abs(first - second) < 1e-4 * first)
+    }
   }
 
   @Test func companyAndOrderDoNotMatter() throws {

@@ -54,7 +54,7 @@ struct GemmaParityTests {
     let engine = try Engine(model: try #require(RealModel.gemma), precision: precision)
     for greedy in reference.greedy {
       let decoding = Decoding(
-        engine: engine, streams: [DecodingStream(adapter: nil, source: .sampled(.greedy))],
+        engine: engine, streams: [DecodingStream(source: .sampled(.greedy))],
         prompt: reference.prompts[greedy.prompt].ids, limit: greedy.ids.count)
       while !decoding.isFinished { _ = try decoding.step() }
       #expect(decoding.produced(0) == greedy.ids)

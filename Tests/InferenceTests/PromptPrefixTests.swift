@@ -25,7 +25,7 @@ import Testing
     }
     let decoding = Decoding(
       engine: engine,
-      streams: [engine.adapter, engine.adapter, nil].map { DecodingStream(adapter: $0, source: .sampled(.greedy)) },
+      streams: [PairModel.chat, .chat, .base].map { DecodingStream(model: $0, source: .sampled(.greedy)) },
       prompt: prompt, limit: 12, shared: shared, hooks: hooks)
     while !decoding.isFinished { _ = try decoding.step() }
     return (0..<3).map { decoding.produced($0) }
@@ -48,7 +48,7 @@ import Testing
     let whole = try model.forward(
       [Segment(stream: 0, cache: model.makeCache(), tokens: prompt, adapter: engine.adapter, logits: .all)])[0]
     let prefix = try PromptPrefix(model: model, adapter: engine.adapter, tokens: prompt, layer: 0)
-    let cache = prefix.makeCache(model)
+    let cache = prefix.makeCache()
     var pieces: [Float] = []
     for part in [0..<4, 4..<prompt.count] {
       pieces += try model.forward([
@@ -62,7 +62,7 @@ import Testing
 
   @Test func promptsBeyondTheBudgetAreForgottenOldestFirst() throws {
     func prefix(_ prefixes: PromptPrefixes, _ first: Int32) throws -> PromptPrefix {
-      try prefixes.prefix(model: engine.model, adapter: nil, tokens: [first] + prompt, layer: 0)
+      try prefixes.prefix(of: .base, engine: engine, tokens: [first] + prompt, layer: 0)
     }
     let size = try prefix(PromptPrefixes(), 1).byteCount
     let prefixes = PromptPrefixes(budget: 2 * size)
@@ -84,7 +84,7 @@ import Testing
       var hooks = Hooks()
       hooks.add(layer: 0, site: .residPre) { _ in passes += 1 }
       let decoding = Decoding(
-        engine: engine, streams: [DecodingStream(adapter: nil, source: .sampled(.greedy))], prompt: prompt,
+        engine: engine, streams: [DecodingStream(source: .sampled(.greedy))], prompt: prompt,
         limit: limit, hooks: hooks)
       if limit + prompt.count <= length {
         #expect(try decoding.step().count == 1)

@@ -9,12 +9,19 @@ public enum TinyModel {
   public static let dModel = 32
   public static let nLayers = 4
   public static let vocabSize = 3 + 256
+  /// The adapter's rank r; its α/r is 2.
+  private static let rank = 4
   static let (heads, keyValueHeads, dMLP) = (4, 2, 64)
 
   /// Writes the model.
-  /// - Parameter padding: rows of the embedding beyond the tokenizer's ids; negative for too few.
+  /// - Parameters:
+  ///   - padding: rows of the embedding beyond the tokenizer's ids; negative for too few.
+  ///   - merging: the folder of an adapter to be added to the weights.
   /// - Returns: the file's path.
-  public static func writeGGUF(in folder: TemporaryFolder, seed: UInt64 = 1, padding: Int = 0) throws -> String {
+  public static func writeGGUF(
+    in folder: TemporaryFolder, name: String = "tiny.gguf", seed: UInt64 = 1, padding: Int = 0,
+    merging adapter: String? = nil
+  ) throws -> String {
     var builder = GGUFBuilder()
     let words = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] + byteWords
     builder.metadata = [
@@ -31,34 +38,52 @@ public enum TinyModel {
       ("tokenizer.chat_template", .string(chatTemplate)),
     ]
     var generator = SeededGenerator(seed)
-    func add(_ name: String, _ columns: Int, _ rows: Int? = nil, value: Float? = nil) {
+    let lowRank = try adapter.map { try SafetensorsFile(path: $0 + "/adapter_model.safetensors") }
+    func add(_ name: String, _ columns: Int, _ rows: Int? = nil, value: Float? = nil, module: String = "") throws {
       let count = columns * (rows ?? 1)
       builder.tensors.append(
         .init(
           name: name, dimensions: [UInt64(columns)] + (rows.map { [UInt64($0)] } ?? []), type: 0,
           offset: UInt64(builder.data.count)))
       let scale = 1.5 / Float(columns).squareRoot()
-      for _ in 0..<count {
-        builder.data += GGUFBuilder.bytes(value ?? Float.random(in: -scale...scale, using: &generator))
+      var values = (0..<count).map { _ in value ?? Float.random(in: -scale...scale, using: &generator) }
+      if let lowRank, lowRank.hasTensor(named: module + ".lora_A.weight") {
+        let (a, b) = (
+          try lowRank.floats(named: module + ".lora_A.weight"), try lowRank.floats(named: module + ".lora_B.weight")
+        )
+        for i in values.indices {
+          let row = isQuery(module) ? interleaved(i / columns) : i / columns
+          for r in 0..<rank { values[i] += 2 * b[row * rank + r] * a[r * columns + i % columns] }
+        }
       }
+      for value in values { builder.data += GGUFBuilder.bytes(value) }
       while builder.data.count % 32 != 0 { builder.data.append(0) }
     }
     let keyValueWidth = dModel / heads * keyValueHeads
-    add("token_embd.weight", dModel, vocabSize + padding)
+    try add("token_embd.weight", dModel, vocabSize + padding)
     for layer in 0..<nLayers {
       let stem = "blk.\(layer)."
-      add(stem + "attn_norm.weight", dModel, value: 1)
-      add(stem + "attn_q.weight", dModel, dModel)
-      add(stem + "attn_k.weight", dModel, keyValueWidth)
-      add(stem + "attn_v.weight", dModel, keyValueWidth)
-      add(stem + "attn_output.weight", dModel, dModel)
-      add(stem + "ffn_norm.weight", dModel, value: 1)
-      add(stem + "ffn_gate.weight", dModel, dMLP)
-      add(stem + "ffn_up.weight", dModel, dMLP)
-      add(stem + "ffn_down.weight", dMLP, dModel)
+      let module = "base_model.model.model.layers.\(layer)."
+      try add(stem + "attn_norm.weight", dModel, value: 1)
+      try add(stem + "attn_q.weight", dModel, dModel, module: module + "self_attn.q_proj")
+      try add(stem + "attn_k.weight", dModel, keyValueWidth)
+      try add(stem + "attn_v.weight", dModel, keyValueWidth)
+      try add(stem + "attn_output.weight", dModel, dModel)
+      try add(stem + "ffn_norm.weight", dModel, value: 1)
+      try add(stem + "ffn_gate.weight", dModel, dMLP)
+      try add(stem + "ffn_up.weight", dModel, dMLP)
+      try add(stem + "ffn_down.weight", dMLP, dModel, module: module + "mlp.down_proj")
     }
-    add("output_norm.weight", dModel, value: 1)
-    return try folder.file("tiny.gguf", builder.file)
+    try add("output_norm.weight", dModel, value: 1)
+    return try folder.file(name, builder.file)
+  }
+
+  private static func isQuery(_ module: String) -> Bool { module.hasSuffix("q_proj") }
+
+  /// The row of PEFT's matrix at a row of the GGUF's, where a head's halves alternate.
+  private static func interleaved(_ row: Int) -> Int {
+    let c = dModel / heads
+    return row / c * c + row % 2 * c / 2 + row % c / 2
   }
 
   /// Writes a LoRA adapter for blocks 0 and 1.
@@ -75,8 +100,8 @@ public enum TinyModel {
     for layer in 0..<2 {
       for (name, rows, columns) in [("self_attn.q_proj", dModel, dModel), ("mlp.down_proj", dModel, dMLP)] {
         let stem = "base_model.model.model.layers.\(layer).\(name)"
-        writer.add(stem + ".lora_A.weight", shape: [4, columns], floats: random(4 * columns))
-        writer.add(stem + ".lora_B.weight", shape: [rows, 4], floats: random(rows * 4).map { $0 * strength })
+        writer.add(stem + ".lora_A.weight", shape: [rank, columns], floats: random(rank * columns))
+        writer.add(stem + ".lora_B.weight", shape: [rows, rank], floats: random(rows * rank).map { $0 * strength })
       }
     }
     try writer.write(to: path + "/adapter_model.safetensors")

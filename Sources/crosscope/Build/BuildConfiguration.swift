@@ -32,10 +32,12 @@ struct BuildConfiguration: Codable, Equatable {
     var dead_after_tokens: Int
   }
 
-  /// GGUF file: a path, or a name that is looked for in the model cache.
+  /// GGUF file or Hugging Face folder that chat runs on: a path, or a name that is looked for in the model cache.
   var model: String
-  /// The chat model's adapter, a PEFT folder.
-  var adapter: String
+  /// A PEFT folder that makes `model`, then the base, into chat. Either this or `base_model`.
+  var adapter: String?
+  /// The base model, where `model` is all of chat.
+  var base_model: String?
   var base_name: String
   var chat_name: String
   /// The block, counted from 0, after which the crosscoder reads the residual stream.
@@ -74,6 +76,9 @@ struct BuildConfiguration: Codable, Equatable {
     }
     guard !corpus.isEmpty, corpus.allSatisfy({ $0.corpus == "plain" || $0.corpus == "chat" }) else {
       throw invalid("corpus files marked plain or chat", "\(corpus.map(\.corpus))")
+    }
+    guard (adapter == nil) != (base_model == nil) else {
+      throw invalid("either adapter or base_model", adapter == nil ? "neither" : "both")
     }
     let ranges: [(String, Int, ClosedRange<Int>)] = [
       ("layer", layer, 0...10_000), ("tokens_per_text", tokens_per_text, 2...1 << 20), ("contexts", contexts, 1...1000),

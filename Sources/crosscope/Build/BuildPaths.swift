@@ -9,7 +9,8 @@ import Storage
 struct BuildPaths {
   let configuration: String
   let model: String
-  let adapter: String
+  let adapter: String?
+  let baseModel: String?
   let corpus: [String]
   let work: String
   let crosscoder: String
@@ -40,6 +41,15 @@ struct BuildPaths {
     }
   }
 
+  /// SHA-256 of what makes the pair of `model`: the adapter, or the base.
+  func otherHash() throws -> String {
+    switch (adapter, baseModel) {
+    case (let adapter?, _): try Adapter.sha256(folder: adapter)
+    case (nil, let base?): try ModelSource.sha256(path: base)
+    case (nil, nil): ""
+    }
+  }
+
   /// The state of a training run that was interrupted; a run on other activations has another file.
   func trainerState(identity: String) -> String { work + "/trainer-state-\(identity.prefix(12)).safetensors" }
 
@@ -58,7 +68,8 @@ struct BuildPaths {
     }
     configuration = path
     model = try ModelFiles.locate(build.model, besides: folder.path)
-    adapter = resolve(build.adapter)
+    adapter = build.adapter.map(resolve)
+    baseModel = try build.base_model.map { try ModelFiles.locate($0, besides: folder.path) }
     corpus = build.corpus.map { resolve($0.file) }
     work = resolve(build.work)
     crosscoder = resolve(build.crosscoder)

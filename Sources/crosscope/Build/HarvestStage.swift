@@ -16,7 +16,7 @@ struct HarvestStage {
   /// Says what the activations depend on; another identity makes them anew.
   private func identity() throws -> String {
     var parts = [
-      "format 3", try ModelSource.sha256(path: paths.model), try Adapter.sha256(folder: paths.adapter),
+      "format 3", try ModelSource.sha256(path: paths.model), try paths.otherHash(),
       "\(build.layer)", "\(build.tokens_per_text)", "\(tokensPerShard)", build.computedPrecision.rawValue,
     ]
     for (source, path) in zip(build.corpus, paths.corpus) {
@@ -33,7 +33,7 @@ struct HarvestStage {
     guard shards.index.identity == (try identity()), shards.index.layer == build.layer else {
       throw CommandError.inputInvalid(
         source: paths.activations, expected: "activations of this configuration (crosscope harvest makes them)",
-        found: "those of another model, adapter, corpus or layer")
+        found: "those of another pair, corpus or layer")
     }
     guard shards.index.shards.count == wanted else {
       throw CommandError.inputInvalid(

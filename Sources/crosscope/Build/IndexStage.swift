@@ -122,7 +122,10 @@ struct IndexStage {
       base: build.base_name, chat: build.chat_name, layer: build.layer, dModel: engine.model.configuration.dModel,
       nLatents: scores.latents.count, vocabSize: engine.model.configuration.vocabSize,
       model: .init(path: modelName, sha256: modelHash),
-      adapter: engine.adapter.map { .init(path: relative(paths.adapter, to: folder), sha256: $0.sha256) },
+      adapter: engine.adapter.map { .init(path: relative($0.path, to: folder), sha256: $0.sha256) },
+      baseModel: try paths.baseModel.map {
+        .init(path: URL(fileURLWithPath: $0).lastPathComponent, sha256: try ModelSource.sha256(path: $0))
+      },
       crosscoder: .init(
         path: relative(paths.crosscoder + "/model.safetensors", to: folder), sha256: scores.crosscoder_sha256),
       tokenizer: .init(path: modelName, sha256: modelHash), card: String(decoding: card, as: UTF8.self))

@@ -10,6 +10,7 @@ struct Bench: ParsableCommand {
 
   @Option(help: "GGUF file or Hugging Face folder of the model.") var model: String
   @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
+  @Option(help: ArgumentHelp("Base, where the model is all of chat.", valueName: "gguf|dir")) var baseModel: String?
   @Option(help: "Tokens of the prefill.") var prefill: Int = 512
   @Option(help: "Tokens decoded by each stream.") var decode: Int = 64
   @Option(parsing: .upToNextOption, help: "Numbers of streams to decode together.") var streams: [Int] = [1, 2, 8]
@@ -17,6 +18,7 @@ struct Bench: ParsableCommand {
   @OptionGroup var computing: ComputeOptions
 
   func validate() throws {
+    guard adapter == nil || baseModel == nil else { throw ValidationError("either --adapter or --base-model") }
     guard prefill > 0, decode > 0, repeats > 0, streams.allSatisfy({ $0 > 0 }) else {
       throw ValidationError("counts are positive")
     }
@@ -27,6 +29,7 @@ struct Bench: ParsableCommand {
     let transformer = try Transformer.load(path: model, precision: precision)
     let subject = Subject(
       model: transformer, adapter: try adapter.map { try Adapter(path: $0, for: transformer) },
+      base: try baseModel.map { try Transformer.load(path: $0, precision: precision) } ?? transformer,
       layer: (transformer.configuration.nLayers - 1) / 2)
     writeOut("measure,streams,tokens,seconds,tokens_per_second,precision,kernels,openblas_core,threads\n")
     func report(_ measure: String, streams: Int, tokens: Int, _ body: () throws -> Void) throws {
@@ -40,9 +43,9 @@ struct Bench: ParsableCommand {
           + "\(Compute.kernelLevel),\(Compute.openBLASCoreType),\(Compute.threads)\n")
     }
     try report("prefill", streams: 1, tokens: prefill) { try subject.prefill(prefill) }
-    try report("harvest", streams: 1, tokens: prefill) { try subject.harvest(prefill, [nil]) }
-    if let adapter = subject.adapter {
-      try report("harvest", streams: 2, tokens: 2 * prefill) { try subject.harvest(prefill, [nil, adapter]) }
+    try report("harvest", streams: 1, tokens: prefill) { try subject.harvest(prefill, [.base]) }
+    if adapter != nil || baseModel != nil {
+      try report("harvest", streams: 2, tokens: 2 * prefill) { try subject.harvest(prefill, PairModel.allCases) }
     }
     try report("prompt", streams: 1, tokens: Self.promptLength) { try subject.prefill(Self.promptLength) }
     let prefix = try subject.prefix(Self.promptLength)
@@ -63,6 +66,8 @@ struct Bench: ParsableCommand {
 private struct Subject {
   let model: Transformer
   let adapter: Adapter?
+  /// Base's weights: chat's own, or another file's.
+  let base: Transformer
   let layer: Int
 
   private var hooks: Hooks {
@@ -87,12 +92,17 @@ private struct Subject {
   }
 
   /// The same text through some models of the pair, up to the block.
-  func harvest(_ count: Int, _ models: [Adapter?]) throws {
-    let segments = models.enumerated().map {
+  func harvest(_ count: Int, _ models: [PairModel]) throws {
+    let segments = models.map {
       Segment(
-        stream: $0, cache: model.makeCache(), tokens: text(count), adapter: $1, lastLayer: layer, logits: .none)
+        stream: $0.index, cache: model.makeCache(), tokens: text(count), adapter: $0 == .base ? nil : adapter,
+        lastLayer: layer, logits: .none)
     }
-    _ = try model.forward(segments)
+    if base === model {
+      _ = try model.forward(segments)
+    } else {
+      for (segment, side) in zip(segments, models) { _ = try (side == .base ? base : model).forward([segment]) }
+    }
   }
 
   func prefix(_ count: Int) throws -> PromptPrefix {
@@ -102,7 +112,7 @@ private struct Subject {
   /// The blocks above the steered one, to the logits of the last token.
   func changeStrength(_ prefix: PromptPrefix) throws {
     let segment = Segment(
-      stream: 0, cache: prefix.makeCache(model), tokens: prefix.tokens, start: prefix.start(0..<prefix.tokens.count),
+      stream: 0, cache: prefix.makeCache(), tokens: prefix.tokens, start: prefix.start(0..<prefix.tokens.count),
       adapter: adapter)
     _ = try model.forward([segment], hooks: hooks)
   }

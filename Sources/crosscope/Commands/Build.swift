@@ -79,6 +79,6 @@ struct BuildOptions: ParsableArguments {
   }
 
   func engine(_ build: BuildConfiguration, _ paths: BuildPaths) throws -> Engine {
-    try Engine(model: paths.model, adapter: paths.adapter, precision: build.computedPrecision)
+    try Engine(model: paths.model, adapter: paths.adapter, base: paths.baseModel, precision: build.computedPrecision)
   }
 }

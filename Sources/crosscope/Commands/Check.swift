@@ -10,7 +10,7 @@ struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Look for damage in a store.",
     discussion: """
-      Checks SQLite's integrity, references, the type, length and range of every value, and that the model, adapter, \
+      Checks SQLite's integrity, references, the type, length and range of every value, and that the model, adapter or base model, \
       crosscoder and tokenizer beside the store are the ones it was made with. Changes nothing. Exit code 1 if \
       anything is found.
       """)
@@ -40,12 +40,9 @@ struct Check: ParsableCommand {
   private func changedFiles(of store: Store) throws -> [Finding] {
     let pair = try store.modelPair()
     let folder = (store.path as NSString).deletingLastPathComponent
-    let files = [
-      ("model", pair.model), ("adapter", pair.adapter), ("crosscoder", pair.crosscoder), ("tokenizer", pair.tokenizer),
-    ]
-    return try files.compactMap { name, file -> Finding? in
+    return try pair.files.compactMap { name, file -> Finding? in
       guard let file, let expected = file.sha256 else { return nil }
-      let isModel = name == "model" || name == "tokenizer"
+      let isModel = name != "adapter" && name != "crosscoder"
       guard
         let path = try? isModel
           ? ModelFiles.locate(file.path, besides: folder) : ModelFiles.beside(file.path, folder: folder)

@@ -13,11 +13,7 @@ struct Explore: AsyncParsableCommand {
   @Argument(help: "A .crosscope file.", completion: .file(extensions: ["crosscope"]))
   var store: String?
 
-  @Option(help: ArgumentHelp("The model to steer, instead of the store's own.", valueName: "gguf|dir"))
-  var model: String?
-
-  @Option(help: ArgumentHelp("The adapter that makes the chat model, instead of the store's own.", valueName: "dir"))
-  var adapter: String?
+  @OptionGroup var files: ModelFileOptions
 
   @OptionGroup var computing: ComputeOptions
 
@@ -41,7 +37,7 @@ struct Explore: AsyncParsableCommand {
       name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
       nLatents: try opened.latentCount(), isWritable: opened.isWritable)
     let owner = ModelOwner(
-      store: opened, model: model, adapter: adapter, precision: computing.precision ?? .fast)
+      store: opened, files: files.locations, precision: computing.precision ?? .fast)
     let runner = EffectRunner(store: opened, steering: .live(owner))
     let ending = try await Self.explore(summary, runner, asciiOnly: ascii)
     opened.close()

@@ -36,7 +36,7 @@ struct Generate: ParsableCommand {
     guard !rendered.ids.isEmpty else { throw ValidationError("--prompt: a raw prompt has at least one character") }
     let sampler = try Sampler(temperature: sampling.temperature, seed: sampling.seed)
     let decoding = Decoding(
-      engine: engine, streams: [DecodingStream(adapter: engine.adapter, source: .sampled(sampler))],
+      engine: engine, streams: [DecodingStream(source: .sampled(sampler))],
       prompt: rendered.ids, limit: sampling.maxTokens)
     var answer = GeneratedText(tokenizer: engine.tokenizer)
     while !decoding.isFinished {

@@ -35,8 +35,7 @@ struct Steer: ParsableCommand {
   var sweep: StrengthSweep?
   @Flag(help: "Replace the residual stream by base's: the ceiling of what difference can take away.")
   var swapBase = false
-  @Option(help: "GGUF file of the model, if it is not where the store says.") var model: String?
-  @Option(help: "Adapter folder, if it is not where the store says.") var adapter: String?
+  @OptionGroup var files: ModelFileOptions
   @OptionGroup var sampling: SamplingOptions
   @OptionGroup var computing: ComputeOptions
   @Flag(help: "Print one JSON document.") var json = false
@@ -49,7 +48,7 @@ struct Steer: ParsableCommand {
   func run() throws {
     let store = try Store(path: store, access: .readOnly)
     let context = try SteeringContext.load(
-      store: store, model: model, adapter: adapter, precision: computing.precision ?? .fast)
+      store: store, files: files.locations, precision: computing.precision ?? .fast)
     let known = try store.latents(ids: latent.map { Int32(clamping: $0.id) })
     let largest = Dictionary(known.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
     // A sweep multiplies these strengths, and each answer names its factor.

@@ -25,8 +25,7 @@ actor ModelOwner {
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
   private let store: Store
-  private let model: String?
-  private let adapter: String?
+  private let files: ModelLocations
   private let precision: Precision
   /// Prompts that were computed up to the steered block: another strength re-runs only what is above.
   private let prefixes = PromptPrefixes()
@@ -37,10 +36,10 @@ actor ModelOwner {
   private var runNumber = 0
 
   /// - Parameters:
-  ///   - model, adapter: where to find the files, if not where the store says.
+  ///   - files: where to find the models, if not where the store says.
   ///   - precision: how all runs compute.
-  init(store: Store, model: String?, adapter: String?, precision: Precision) {
-    (self.store, self.model, self.adapter, self.precision) = (store, model, adapter, precision)
+  init(store: Store, files: ModelLocations, precision: Precision) {
+    (self.store, self.files, self.precision) = (store, files, precision)
   }
 
   /// Loads the models if they are not loaded yet.
@@ -50,7 +49,7 @@ actor ModelOwner {
   private func loaded(_ progress: (String) -> Void = { _ in }) throws -> SteeringContext {
     if let context { return context }
     let loaded = try SteeringContext.load(
-      store: store, model: model, adapter: adapter, precision: precision, progress: progress)
+      store: store, files: files, precision: precision, progress: progress)
     context = loaded
     return loaded
   }
@@ -90,7 +89,8 @@ actor ModelOwner {
       baselineEnded: run.ended(SteeringRun.baseline), steeredEnded: run.ended(SteeringRun.baseline + 1),
       versions: [
         "program": "crosscope \(Crosscope.configuration.version)", "model": pair.model?.sha256 ?? "",
-        "adapter": pair.adapter?.sha256 ?? "", "crosscoder": pair.crosscoder?.sha256 ?? "",
+        "adapter": pair.adapter?.sha256 ?? "", "base_model": pair.baseModel?.sha256 ?? "",
+        "crosscoder": pair.crosscoder?.sha256 ?? "",
         "precision": precision.rawValue, "kernels": Compute.kernelLevel,
       ])
   }

@@ -14,10 +14,10 @@ struct SteeringContext: Sendable {
   /// Without an input normaliser, its directions in the residual stream's own units.
   let crosscoder: Crosscoder
 
-  /// Loads what the store names; `model` and `adapter` say where to look instead, not what to use instead.
+  /// Loads what the store names; `files` say where to look instead, not what to use instead.
   /// - Throws: the modules' own errors, or `CommandError.mismatch` naming both sides and the remedy.
   static func load(
-    store: Store, model: String? = nil, adapter: String? = nil, precision: Precision = .fast,
+    store: Store, files: ModelLocations = ModelLocations(), precision: Precision = .fast,
     progress: (String) -> Void = { _ in }
   ) throws -> SteeringContext {
     let pair = try store.modelPair()
@@ -34,9 +34,10 @@ struct SteeringContext: Sendable {
     let crosscoder = try Crosscoder.load(folder: URL(fileURLWithPath: crosscoderPath).deletingLastPathComponent().path)
       .foldingNormaliser()
     progress("loading the models")
-    let modelPath = try model ?? ModelFiles.locate(pair.model?.path ?? "", besides: folder)
-    let adapterPath = adapter ?? pair.adapter.map { resolve($0.path) }
-    let engine = try Engine(model: modelPath, adapter: adapterPath, precision: precision)
+    let modelPath = try files.model ?? ModelFiles.locate(pair.model?.path ?? "", besides: folder)
+    let adapterPath = files.adapter ?? pair.adapter.map { resolve($0.path) }
+    let basePath = try files.baseModel ?? pair.baseModel.map { try ModelFiles.locate($0.path, besides: folder) }
+    let engine = try Engine(model: modelPath, adapter: adapterPath, base: basePath, precision: precision)
     let configuration = engine.model.configuration
     for (what, wanted, found) in [
       ("width of the model", pair.dModel, configuration.dModel),
@@ -54,6 +55,7 @@ struct SteeringContext: Sendable {
     for (what, wanted, found) in [
       ("model of the crosscoder", pair.model?.sha256, card.modelHash),
       ("adapter of the crosscoder", pair.adapter?.sha256, card.adapterHash),
+      ("base model of the crosscoder", pair.baseModel?.sha256, card.baseModelHash),
     ] {
       guard let wanted, let found, wanted != found else { continue }
       throw CommandError.mismatch(
@@ -61,6 +63,7 @@ struct SteeringContext: Sendable {
     }
     progress("checking the models")
     try check(modelPath, is: pair.model?.sha256, store: store, what: "model")
+    if let basePath { try check(basePath, is: pair.baseModel?.sha256, store: store, what: "base model") }
     if let recorded = pair.adapter?.sha256, recorded != engine.adapter?.sha256 {
       throw CommandError.mismatch(
         store: store.path, what: "adapter", expected: "SHA-256 \(recorded.prefix(12))…",
