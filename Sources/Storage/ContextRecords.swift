@@ -154,16 +154,22 @@ public struct NeighbourRecord: Sendable, Equatable {
 }
 
 /// A text about a latent that a program or another person wrote; a user's own words are its note.
-public struct ExplanationRecord: Sendable, Equatable {
+public struct ExplanationRecord: Sendable, Equatable, Codable {
   public var latent: Int32
   /// Who says so; one explanation a source.
   public var source: String
   public var text: String
+  /// How well the text alone tells contexts of the latent from others, 0…1, ½ for chance; nil if not tested.
+  public var detectionScore: Double?
+  /// A JSON object that says how text and score were made.
+  public var details: String?
 
-  public init(latent: Int32, source: String, text: String) {
+  public init(latent: Int32, source: String, text: String, detectionScore: Double? = nil, details: String? = nil) {
     self.latent = latent
     self.source = source
     self.text = text
+    self.detectionScore = detectionScore
+    self.details = details
   }
 }
 

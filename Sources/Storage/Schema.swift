@@ -13,6 +13,7 @@ enum Schema {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1", foreignKeyChecks: .immediate) { try $0.execute(sql: version1) }
     migrator.registerMigration("base model", foreignKeyChecks: .immediate) { try $0.execute(sql: baseModel) }
+    migrator.registerMigration("detection score", foreignKeyChecks: .immediate) { try $0.execute(sql: detectionScore) }
     return migrator
   }
 
@@ -25,6 +26,11 @@ enum Schema {
   private static let baseModel = """
     ALTER TABLE model_pair ADD COLUMN base_model_path TEXT;
     ALTER TABLE model_pair ADD COLUMN base_model_sha256 TEXT;
+    """
+
+  private static let detectionScore = """
+    ALTER TABLE explanation ADD COLUMN detection_score REAL;
+    ALTER TABLE explanation ADD COLUMN details TEXT;
     """
 
   private static let version1 = """

@@ -1,4 +1,4 @@
-// What a user adds to latents: tags and notes, and undoing that; and the explanations that others wrote.
+// What a user adds to latents: tags and notes, and undoing that.
 // Owns: names of tags, the journal, keeping the text search up to date. Refuses: tags without a visible name, notes
 // longer than a page can show. An edit is one transaction and one entry of the journal, also over many latents.
 
@@ -133,18 +133,5 @@ extension Store {
   static func note(of latent: Int32, in db: Database) throws -> String? {
     let statement = try db.cachedStatement(sql: "SELECT text FROM note WHERE latent = ?")
     return try Row.fetchOne(statement, arguments: [latent]).map { try RowReader(row: $0, table: "note").text(0) }
-  }
-
-  static func explanations(of latent: Int32, in db: Database) throws -> [ExplanationRecord] {
-    let statement = try db.cachedStatement(
-      sql: "SELECT source, text FROM explanation WHERE latent = ? ORDER BY source")
-    let rows = try Row.fetchCursor(statement, arguments: [latent])
-    var explanations: [ExplanationRecord] = []
-    while let row = try rows.next() {
-      let reader = RowReader(row: row, table: "explanation")
-      explanations.append(
-        ExplanationRecord(latent: latent, source: try reader.text(0), text: try reader.text(1)))
-    }
-    return explanations
   }
 }

@@ -204,8 +204,12 @@ private struct StoreCheck {
       try check.require((try? Store.tagNames([name])) == [name], row, "not a name for a tag")
     }
     rows(of: "note", "SELECT latent, text FROM note") { _, row in _ = try row.text(1) }
-    rows(of: "explanation", "SELECT id, source, text FROM explanation") { _, row in
+    rows(of: "explanation", "SELECT id, source, text, detection_score, details FROM explanation") { check, row in
       _ = (try row.text(1), try row.text(2))
+      let score = try row.optionalDouble(3)
+      try check.require(score.map { (0...1).contains($0) } ?? true, row, "a detection score outside of 0…1")
+      let details = try row.optionalText(4).map { try? JSONSerialization.jsonObject(with: Data($0.utf8)) }
+      try check.require(details.map { $0 is [String: Any] } ?? true, row, "the details are not a JSON object")
     }
     rows(of: "experiment", "SELECT id, interventions, parameters, outputs, versions FROM experiment") { check, row in
       for index in 1...4 {

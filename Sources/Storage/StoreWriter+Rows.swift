@@ -169,13 +169,7 @@ extension StoreWriter {
   /// Adds explanations; one a latent and source.
   public func add(explanations: some Sequence<ExplanationRecord>) throws(StorageError) {
     try transaction("explanation") { db in
-      for explanation in explanations {
-        try db.cachedStatement(sql: "INSERT INTO explanation (latent, source, text) VALUES (?, ?, ?)")
-          .execute(arguments: [explanation.latent, explanation.source, explanation.text])
-        let id = db.lastInsertedRowID
-        try db.cachedStatement(sql: "INSERT INTO explanation_search (rowid, text) VALUES (?, ?)")
-          .execute(arguments: [id, explanation.text])
-      }
+      for explanation in explanations { try explanation.insert(in: db) }
     }
   }
 

@@ -1,11 +1,11 @@
 // What a user has put into a store, apart from what a build computes.
-// Owns: taking tags, notes and experiments out of one store so that a rebuilt one can be given them.
+// Owns: taking tags, notes, explanations and experiments out of one store so that a rebuilt one can be given them.
 // Refuses: to move tags between crosscoders; a latent's number means nothing in another one.
 
 import Foundation
 import GRDB
 
-/// A user's tags, notes and experiments.
+/// A user's tags, notes, explanations and experiments.
 public struct UserAnnotations: Sendable, Equatable, Codable {
   public struct Note: Sendable, Equatable, Codable {
     public var latent: Int32
@@ -23,24 +23,27 @@ public struct UserAnnotations: Sendable, Equatable, Codable {
   public var tags: [String: [Int32]]
   /// By latent, rising.
   public var notes: [Note]
+  /// Those that a build does not make by itself, by latent.
+  public var explanations: [ExplanationRecord]
   /// Oldest first.
   public var experiments: [ExperimentRecord]
 
   public init(
     crosscoderSHA256: String?, tags: [String: [Int32]] = [:], notes: [Note] = [],
-    experiments: [ExperimentRecord] = []
+    explanations: [ExplanationRecord] = [], experiments: [ExperimentRecord] = []
   ) {
     self.crosscoderSHA256 = crosscoderSHA256
     self.tags = tags
     self.notes = notes
+    self.explanations = explanations
     self.experiments = experiments
   }
 
-  public var isEmpty: Bool { tags.isEmpty && notes.isEmpty && experiments.isEmpty }
+  public var isEmpty: Bool { tags.isEmpty && notes.isEmpty && explanations.isEmpty && experiments.isEmpty }
 }
 
 extension Store {
-  /// All tags, notes and experiments, in one transaction. The journal is not part of them.
+  /// All tags, notes, explanations and experiments, in one transaction. The journal is not part of them.
   public func userAnnotations() throws(StorageError) -> UserAnnotations {
     let crosscoder = try modelPair().crosscoder?.sha256
     return try read { db in
@@ -54,6 +57,14 @@ extension Store {
       while let row = try notes.next() {
         let reader = RowReader(row: row, table: "note")
         annotations.notes.append(.init(latent: try reader.id(0), text: try reader.text(1)))
+      }
+      let explained = try Row.fetchCursor(
+        db, sql: "SELECT DISTINCT latent FROM explanation WHERE source <> ? ORDER BY latent",
+        arguments: [Self.tokenSource])
+      while let row = try explained.next() {
+        annotations.explanations += try Self.explanations(
+          of: try RowReader(row: row, table: "explanation").id(0), in: db
+        ).filter { $0.source != Self.tokenSource }
       }
       annotations.experiments = try ExperimentRecord.newest(before: nil, limit: Int(Int32.max), in: db).reversed()
       return annotations
@@ -72,6 +83,7 @@ extension UserAnnotations {
     for note in notes {
       try AnnotationChange.noted(latent: note.latent, before: "", after: note.text).apply(in: db)
     }
+    for explanation in explanations { try explanation.insert(in: db) }
     for experiment in experiments { _ = try ExperimentRecord.insert(experiment, in: db) }
   }
 }

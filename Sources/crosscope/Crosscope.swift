@@ -19,6 +19,7 @@ struct Crosscope: AsyncParsableCommand {
       Show.self,
       Tag.self,
       Tags.self,
+      Explain.self,
       Check.self,
       Build.self,
       Harvest.self,

@@ -8,9 +8,11 @@ import Storage
 struct LatentJSON: Encodable {
   var latent: LatentRecord
   var tags: [String]
+  /// What it is about, see `Store.summaries(of:)`.
+  var summary: String?
 
   /// Columns other than the numeric ones, which LatentColumn names.
-  private enum OtherKey: String { case dead, `class`, tags }
+  private enum OtherKey: String { case dead, `class`, tags, summary }
 
   private struct Key: CodingKey {
     let stringValue: String
@@ -32,6 +34,7 @@ struct LatentJSON: Encodable {
     try fields.encode(latent.dead, forKey: Key(OtherKey.dead.rawValue))
     try fields.encode(latent.latentClass.rawValue, forKey: Key(OtherKey.class.rawValue))
     try fields.encode(tags, forKey: Key(OtherKey.tags.rawValue))
+    try fields.encode(summary, forKey: Key(OtherKey.summary.rawValue))
   }
 }
 
@@ -76,8 +79,15 @@ struct PageJSON: Encodable {
   }
 
   struct ExplanationJSON: Encodable {
+    var latent: Int32
     var source: String
     var text: String
+    var detection_score: Double?
+
+    init(_ explanation: ExplanationRecord) {
+      (latent, source, text) = (explanation.latent, explanation.source, explanation.text)
+      detection_score = explanation.detectionScore
+    }
   }
 
   var latent: LatentJSON
@@ -93,9 +103,11 @@ struct PageJSON: Encodable {
     func scores(_ scores: [TokenScore]) -> [TokenJSON] {
       scores.map { TokenJSON(token_id: $0.token, token: text($0.token), value: $0.value) }
     }
-    latent = LatentJSON(latent: page.latent, tags: page.tags)
+    latent = LatentJSON(
+      latent: page.latent, tags: page.tags,
+      summary: (page.explanations.first { $0.source != Store.tokenSource } ?? page.explanations.first)?.text)
     note = page.note
-    explanations = page.explanations.map { ExplanationJSON(source: $0.source, text: $0.text) }
+    explanations = page.explanations.map(ExplanationJSON.init)
     logits = [:]
     for lens in page.logits {
       logits[lens.direction.rawValue] = LensJSON(

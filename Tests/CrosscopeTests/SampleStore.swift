@@ -3,6 +3,8 @@
 import Foundation
 import Storage
 
+@testable import crosscope
+
 /// A folder with a generated store in it, removed with this object.
 final class SampleStore {
   let folder: String
@@ -91,6 +93,17 @@ struct SampleContent {
     try writer.add(histograms: latents.filter { !$0.dead }.flatMap(histograms))
     try writer.add(logits: latents.filter { !$0.dead }.flatMap { logits($0) })
     try writer.add(neighbours: latents.filter { !$0.dead }.flatMap(neighbours))
+    // Every other latent has a summary of its tokens.
+    try writer.add(
+      explanations: latents.filter { !$0.dead && $0.id % 2 == 0 }.compactMap { latent in
+        var summary = TokenSummary(promoted: logits(latent)[1].promoted.map(\.token))
+        for example in examples(latent, sequences) {
+          let ids = sequences[Int(example.sequence)].tokenIDs
+          summary.add(tokens: example.positions.map { ids[Int($0)] }, values: example.values)
+        }
+        return summary.text { tokens[Int($0)].text }
+          .map { ExplanationRecord(latent: latent.id, source: Store.tokenSource, text: $0) }
+      })
     try writer.finish()
   }
 

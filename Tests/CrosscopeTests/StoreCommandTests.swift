@@ -56,7 +56,7 @@ import Testing
     #expect(latents[0]["class"] as? String == "chat-only")
     #expect(latents[1]["delta_norm"] is NSNull, "missing is null, not left out")
     #expect(latents[2]["dead"] as? Bool == true)
-    let names = LatentColumn.allCases.map(\.rawValue) + ["dead", "class", "tags"]
+    let names = LatentColumn.allCases.map(\.rawValue) + ["dead", "class", "tags", "summary"]
     #expect(Set(latents[0].keys) == Set(names))
   }
 
@@ -81,7 +81,7 @@ import Testing
     #expect(table.out.contains("chat_specificity"))
     let csv = try run("latents", store, "--csv").out.split(separator: "\n")
     #expect(csv.count == 4)
-    #expect(csv.allSatisfy { $0.count { $0 == "," } == LatentColumn.allCases.count + 2 })
+    #expect(csv.allSatisfy { $0.count { $0 == "," } == LatentColumn.allCases.count + 3 })
   }
 
   @Test func aLatentIsShownWithoutControlCharacters() throws {

@@ -111,10 +111,24 @@ private func spawn(_ arguments: [String]) throws -> String {
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
   posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT, 0o600)
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+  // The server outlives this call: pipes of programs that other tests run would stay open in it, ...
+  for file in 3..<Int32(1024) { posix_spawn_file_actions_addclose(&actions, file) }
+  // ... and with the signals blocked that this thread blocks, it could not be ended.
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var signals = sigset_t()
+  sigemptyset(&signals)
+  posix_spawnattr_setsigmask(&attributes, &signals)
+  sigfillset(&signals)
+  posix_spawnattr_setsigdefault(&attributes, &signals)
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
   var words = arguments.map { strdup($0) } + [nil]
   defer { for word in words { free(word) } }
   var process = pid_t()
-  guard posix_spawn(&process, arguments[0], &actions, nil, &words, environ) == 0 else { throw CancellationError() }
+  guard posix_spawn(&process, arguments[0], &actions, &attributes, &words, environ) == 0 else {
+    throw CancellationError()
+  }
   var status: Int32 = 0
   while waitpid(process, &status, 0) < 0, errno == EINTR {}
   return try String(contentsOfFile: output, encoding: .utf8)

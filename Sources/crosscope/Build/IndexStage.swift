@@ -49,6 +49,7 @@ struct IndexStage {
     try writer.add(histograms: histograms(statistics))
     try writer.add(logits: lens.enumerated().flatMap { Self.logits(latent: $0, $1) })
     try writer.add(neighbours: Self.neighbours(neighbours, twins: twins))
+    try writer.add(explanations: Self.summaries(examples, lens, engine.tokenizer))
     // As late as can be: somebody may be tagging latents in the old store all the while.
     if let carried = try carriedAnnotations(crosscoderHash: scores.crosscoder_sha256) {
       try writer.add(annotations: carried)
@@ -174,6 +175,20 @@ struct IndexStage {
     return readings.map {
       LogitLensRecord(
         latent: Int32(latent), direction: $0, promoted: scores($1.promoted), suppressed: scores($1.suppressed))
+    }
+  }
+
+  private static func summaries(
+    _ examples: ExampleSet, _ lens: [LatentLens], _ tokenizer: Tokenizer
+  ) -> [ExplanationRecord] {
+    var summaries = lens.map { TokenSummary(promoted: $0.chat.promoted.map(\.token)) }
+    for example in examples.examples {
+      let ids = examples.sequences[example.sequence].text.ids
+      summaries[example.latent].add(tokens: example.positions.map { ids[Int($0)] }, values: example.values)
+    }
+    return summaries.enumerated().compactMap { latent, summary in
+      summary.text { String(decoding: tokenizer.bytes(of: $0), as: UTF8.self) }
+        .map { ExplanationRecord(latent: Int32(latent), source: Store.tokenSource, text: $0) }
     }
   }
 

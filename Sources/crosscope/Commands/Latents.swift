@@ -45,7 +45,10 @@ struct Latents: ParsableCommand {
       sortedBy: sort, ascending: sort.ascendsByDefault != reverse, matching: filter)
     let shown = ids.prefix(limit ?? (json || csv ? ids.count : 50))
     let tags = try store.tags(of: shown)
-    let latents = try store.latents(ids: shown).map { LatentJSON(latent: $0, tags: tags[$0.id] ?? []) }
+    let summaries = try store.summaries(of: shown)
+    let latents = try store.latents(ids: shown).map {
+      LatentJSON(latent: $0, tags: tags[$0.id] ?? [], summary: summaries[$0.id])
+    }
     if json {
       try printJSON(["latents": latents])
     } else if csv {
@@ -64,17 +67,19 @@ struct Latents: ParsableCommand {
   static func table(_ latents: [LatentJSON]) -> String {
     var table = TextTable(
       shownColumns.map { TextTable.Column(title: $0.rawValue, isNumber: true) }
-        + [TextTable.Column(title: "class"), TextTable.Column(title: "tags")])
+        + [TextTable.Column(title: "class"), TextTable.Column(title: "tags"), TextTable.Column(title: "summary")])
     for row in latents {
       let kind = row.latent.latentClass.rawValue + (row.latent.dead ? ", dead" : "")
-      table.add(shownColumns.map { shortNumber(row.latent[$0]) } + [kind, row.tags.joined(separator: ", ")])
+      table.add(
+        shownColumns.map { shortNumber(row.latent[$0]) } + [kind, row.tags.joined(separator: ", "), row.summary ?? ""])
     }
     return table.text
   }
 
   /// RFC 4180, with plain newlines; a missing value is an empty field, tags are joined by semicolons.
   static func csv(_ latents: [LatentJSON]) -> String {
-    var text = (LatentColumn.allCases.map(\.rawValue) + ["dead", "class", "tags"]).joined(separator: ",") + "\n"
+    var text =
+      (LatentColumn.allCases.map(\.rawValue) + ["dead", "class", "tags", "summary"]).joined(separator: ",") + "\n"
     for row in latents {
       let numbers = LatentColumn.allCases.map { column -> String in
         switch column {
@@ -83,9 +88,10 @@ struct Latents: ParsableCommand {
         default: row.latent[column].map { "\($0)" } ?? ""
         }
       }
-      let tags = row.tags.map { termSafe($0) }.joined(separator: ";")
-      let field = tags.contains { ",\"\r\n".contains($0) } ? "\"" + tags.replacing("\"", with: "\"\"") + "\"" : tags
-      text += (numbers + [row.latent.dead ? "1" : "0", row.latent.latentClass.rawValue, field]).joined(separator: ",")
+      let texts = [row.tags.map { termSafe($0) }.joined(separator: ";"), termSafe(row.summary ?? "")].map {
+        $0.contains { ",\"\r\n".contains($0) } ? "\"" + $0.replacing("\"", with: "\"\"") + "\"" : $0
+      }
+      text += (numbers + [row.latent.dead ? "1" : "0", row.latent.latentClass.rawValue] + texts).joined(separator: ",")
       text += "\n"
     }
     return text

@@ -28,7 +28,8 @@ struct Show: ParsableCommand {
     if !page.tags.isEmpty { text += "tags: " + termSafe(page.tags.joined(separator: ", ")) + "\n" }
     if let note = page.note { text += "note: " + termSafeLines(note) + "\n" }
     for explanation in page.explanations {
-      text += "\(termSafe(explanation.source)): \(termSafeLines(explanation.text))\n"
+      let score = explanation.detectionScore.map { " (detection \(fixed($0, 2)))" } ?? ""
+      text += "\(termSafe(explanation.source))\(score): \(termSafeLines(explanation.text))\n"
     }
     text += "\n"
     var metrics = TextTable([.init(title: "metric"), .init(title: "value", isNumber: true)])

@@ -50,6 +50,8 @@ struct ListQuery: Sendable, Equatable {
 struct LatentRow: Sendable, Equatable {
   var latent: LatentRecord
   var tags: [String]
+  /// What it is about, see `Store.summaries(of:)`.
+  var summary: String?
 }
 
 /// What happened: at the terminal, or in answer to an effect.

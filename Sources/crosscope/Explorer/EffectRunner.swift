@@ -38,7 +38,9 @@ struct EffectRunner: Sendable {
     case .loadRows(let ids):
       let latents = try store.latents(ids: ids)
       let tags = try store.tags(of: ids)
-      return .rows(latents.map { LatentRow(latent: $0, tags: tags[$0.id] ?? []) })
+      let summaries = try store.summaries(of: ids)
+      return .rows(
+        latents.map { LatentRow(latent: $0, tags: tags[$0.id] ?? [], summary: summaries[$0.id]) })
     case .loadPage(let id): return .page(try store.page(of: id))
     case .loadTagNames: return .tagNames(try store.tagCounts().map(\.name))
     case .setTag(let tag, let latents, let present):

@@ -79,7 +79,10 @@ struct LatentLines {
     let rank = latent.chatSpecificity.map { "  rank \($0) by chat-specificity  " } ?? "  "
     var lines = [PageLine([text(latent.latentClass.rawValue, Style(.chat, .bold)), text(rank, .muted), tags])]
     if let note = page.note { lines += wrapped("note", note, width) }
-    for explanation in page.explanations { lines += wrapped(explanation.source, explanation.text, width) }
+    for explanation in page.explanations {
+      let score = explanation.detectionScore.map { " \(fixed($0, 2))" } ?? ""
+      lines += wrapped(explanation.source + score, explanation.text, width)
+    }
     lines.append(.heading("Metrics"))
     lines += metrics(width: width)
     lines.append(.heading("Logit lens", note: "tokens that the directions promote, suppress"))

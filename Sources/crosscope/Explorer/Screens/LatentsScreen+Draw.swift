@@ -80,7 +80,7 @@ extension ScreenDefinition {
         column("class", 9, .left, nil),
       ]
     }
-    return columns + [column("tags", nil, .left, nil)]
+    return columns + [column("tags, tokens", nil, .left, nil)]
   }
 
   private static func cells(_ row: LatentRow, isMarked: Bool, _ state: ExplorerState) -> [TableCell] {
@@ -104,7 +104,10 @@ extension ScreenDefinition {
         .text(latent.latentClass.rawValue, .muted),
       ]
     }
-    return cells + [.text(row.tags.joined(separator: ", "), Style(.tag))]
+    // Tags are what the user thinks of it; until there are any, its tokens or an explanation say what it is about.
+    return cells + [
+      row.tags.isEmpty ? .text(row.summary ?? "", .muted) : .text(row.tags.joined(separator: ", "), Style(.tag))
+    ]
   }
 
   /// What the latent promotes and where it peaks: enough to decide whether to open it.

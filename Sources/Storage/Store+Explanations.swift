@@ -1,0 +1,116 @@
+// What programs wrote about latents: explanations, each with its source, and how well it told contexts apart.
+// Owns: reading and replacing them, keeping the text search up to date. Refuses: texts longer than a page can show.
+
+import Foundation
+import GRDB
+
+extension Store {
+  /// The longest explanation, in bytes of UTF-8.
+  public static let longestExplanation = 1 << 14
+
+  /// The source of summaries made of tokens alone, see `ExplanationRecord.source`.
+  public static let tokenSource = "tokens"
+
+  /// One text for each of these latents that says what it is about: an explanation, else the summary of its tokens;
+  /// latents with neither are left out.
+  public func summaries(of latents: some Sequence<Int32>) throws(StorageError) -> [Int32: String] {
+    try read { db in
+      let statement = try db.cachedStatement(
+        sql: "SELECT text FROM explanation WHERE latent = ? ORDER BY source = '\(Self.tokenSource)', source LIMIT 1")
+      var result: [Int32: String] = [:]
+      for latent in latents {
+        guard let row = try Row.fetchOne(statement, arguments: [latent]) else { continue }
+        result[latent] = try RowReader(row: row, table: "explanation").text(0)
+      }
+      return result
+    }
+  }
+
+  /// The latents that a source has explained.
+  public func latentsExplained(by source: String) throws(StorageError) -> Set<Int32> {
+    try read { db in
+      let rows = try Row.fetchCursor(db, sql: "SELECT latent FROM explanation WHERE source = ?", arguments: [source])
+      var latents: Set<Int32> = []
+      while let row = try rows.next() { latents.insert(try RowReader(row: row, table: "explanation").id(0)) }
+      return latents
+    }
+  }
+
+  /// Saves explanations, each in place of an earlier one of its latent and source; all of them, or none.
+  /// - Throws: `noSuchLatent`, `invalidRecord`, `readOnly` ….
+  public func save(explanations: [ExplanationRecord]) throws(StorageError) {
+    try write { db in
+      for explanation in explanations {
+        _ = try Self.latent(explanation.latent, in: db)
+        try explanation.insert(in: db)
+      }
+    }
+  }
+
+  /// Some sequences drawn without repetition, fewer if there are no more.
+  /// - Parameters:
+  ///   - excluded: sequences not to take.
+  ///   - generator: makes the choice; the same one gives the same sequences.
+  public func sequences(
+    count: Int, excluding excluded: Set<Int32>, using generator: inout some RandomNumberGenerator
+  ) throws(StorageError) -> [SequenceRecord] {
+    var seen = excluded
+    var result: [SequenceRecord] = []
+    var numbers: [Int32] = []
+    let last = try read { db in try Int32.fetchOne(db, sql: "SELECT max(id) FROM sequence") ?? -1 }
+    guard last >= 0 else { return [] }
+    // Ids may have gaps: a number that falls into one takes the next id. Tries are bounded, not the luck.
+    for _ in 0..<20 * max(count, 1) { numbers.append(Int32.random(in: 0...last, using: &generator)) }
+    for number in numbers where result.count < count {
+      let id = try read { db in
+        try Int32.fetchOne(db, sql: "SELECT id FROM sequence WHERE id >= ? ORDER BY id LIMIT 1", arguments: [number])
+      }
+      guard let id, seen.insert(id).inserted else { continue }
+      result.append(try sequence(id))
+    }
+    return result
+  }
+
+  static func explanations(of latent: Int32, in db: Database) throws -> [ExplanationRecord] {
+    let statement = try db.cachedStatement(
+      sql: "SELECT source, text, detection_score, details FROM explanation WHERE latent = ? ORDER BY source")
+    let rows = try Row.fetchCursor(statement, arguments: [latent])
+    var explanations: [ExplanationRecord] = []
+    while let row = try rows.next() {
+      let reader = RowReader(row: row, table: "explanation")
+      explanations.append(
+        ExplanationRecord(
+          latent: latent, source: try reader.text(0), text: try reader.text(1),
+          detectionScore: try reader.optionalDouble(2), details: try reader.optionalText(3)))
+    }
+    return explanations
+  }
+}
+
+extension ExplanationRecord {
+  /// Writes the row and its entry in the text search, in place of the one of the same latent and source.
+  func insert(in db: Database) throws {
+    guard !source.isEmpty, !text.isEmpty, text.utf8.count <= Store.longestExplanation else {
+      throw StorageError.invalidRecord(
+        table: "explanation", detail: "empty, or longer than \(Store.longestExplanation) bytes")
+    }
+    if let score = detectionScore {
+      guard (0...1).contains(score) else {
+        throw StorageError.invalidRecord(table: "explanation", detail: "detection score \(score) is not in 0…1")
+      }
+    }
+    let old = try db.cachedStatement(sql: "SELECT id, text FROM explanation WHERE latent = ? AND source = ?")
+    if let row = try Row.fetchOne(old, arguments: [latent, source]) {
+      let reader = RowReader(row: row, table: "explanation")
+      let id = try reader.int(0)
+      try db.cachedStatement(sql: "DELETE FROM explanation_search WHERE rowid = ?").execute(arguments: [id])
+      try db.cachedStatement(sql: "DELETE FROM explanation WHERE id = ?").execute(arguments: [id])
+    }
+    try db.cachedStatement(
+      sql: "INSERT INTO explanation (latent, source, text, detection_score, details) VALUES (?, ?, ?, ?, ?)"
+    ).execute(arguments: [latent, source, text, detectionScore, details])
+    let id = db.lastInsertedRowID
+    try db.cachedStatement(sql: "INSERT INTO explanation_search (rowid, text) VALUES (?, ?)")
+      .execute(arguments: [id, text])
+  }
+}
