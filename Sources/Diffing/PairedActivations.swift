@@ -11,6 +11,9 @@ public enum PairModel: String, CaseIterable, Codable, Sendable {
 
   /// The model's place in published tensors: 0 for base, 1 for chat.
   public var index: Int { self == .base ? 0 : 1 }
+
+  /// This model alone.
+  public var set: PairModels { self == .base ? .base : .chat }
 }
 
 /// Residual streams of both models at the same tokens, `[T, 2, d]` in fp32.
