@@ -11,26 +11,28 @@ extension BatchTopKTrainer {
   func reconstruct(_ losses: inout TrainingLosses) {
     let width = run.settings.width
     var codeGradients = [Float](repeating: 0, count: kept.codes.count)
-    let kept = kept
-    let columns = columns(of: kept)
+    let (kept, parts) = (kept, parts)
     let decoder = run.decoder.values.start
     codeGradients.withUnsafeMutableBufferPointer { codeGradients in
       guard let codeGradients = codeGradients.baseAddress else { return }
       run.measure(&losses) { token in
         run.beginResidual(token: token)
         let e = run.residual.start + token * width
-        for entry in kept.entries(of: token) {
-          let part = columns(entry)
-          addScaled(
-            -kept.codes[entry], decoder + Int(kept.latents[entry]) * width + part.lowerBound, to: e + part.lowerBound,
-            count: part.count)
+        var rows = ScaledRows()
+        for (models, part) in parts {
+          for entry in kept.entries(of: token) where kept.isKept(entry, for: models) {
+            rows.append(-kept.codes[entry], decoder + Int(kept.latents[entry]) * width + part.lowerBound)
+          }
+          rows.add(to: e + part.lowerBound, count: part.count)
         }
       } then: { token in
         let g = run.gradient.start + token * width
         for entry in kept.entries(of: token) {
-          let part = columns(entry)
-          codeGradients[entry] = dot(
-            g + part.lowerBound, decoder + Int(kept.latents[entry]) * width + part.lowerBound, count: part.count)
+          let row = decoder + Int(kept.latents[entry]) * width
+          codeGradients[entry] = 0
+          for (models, part) in parts where kept.isKept(entry, for: models) {
+            codeGradients[entry] += dot(g + part.lowerBound, row + part.lowerBound, count: part.count)
+          }
         }
       }
     }
@@ -40,10 +42,10 @@ extension BatchTopKTrainer {
   /// Gradients of all parameters from the kept entries.
   func backward() {
     let (F, width) = (run.settings.nLatents, run.settings.width)
-    let (kept, byLatent) = (kept, entriesByLatent())
-    let columns = columns(of: kept)
+    let (kept, byLatent, parts) = (kept, entriesByLatent(), parts)
     for latent in 0..<F { run.hasGradient[latent] = byLatent.offsets[latent + 1] > byLatent.offsets[latent] }
     inPieces(of: TrainingRun.latentPiece, count: F) { latents in
+      var rows = ScaledRows()
       for latent in latents {
         let entries = byLatent.offsets[latent]..<byLatent.offsets[latent + 1]
         var biasGradient = 0.0
@@ -52,15 +54,19 @@ extension BatchTopKTrainer {
           let decoderRow = run.decoder.gradient.start + latent * width
           encoderRow.update(repeating: 0, count: width)
           decoderRow.update(repeating: 0, count: width)
-          for index in entries {
-            let (entry, token) = (byLatent.entries[index], byLatent.tokens[index])
-            let part = columns(entry)
-            addScaled(
-              kept.codes[entry], run.gradient.start + token * width + part.lowerBound, to: decoderRow + part.lowerBound,
-              count: part.count)
-            addScaled(kept.codeGradients[entry], run.input.start + token * width, to: encoderRow, count: width)
-            biasGradient += Double(kept.codeGradients[entry])
+          for (models, part) in parts {
+            for index in entries where kept.isKept(byLatent.entries[index], for: models) {
+              let gradient = run.gradient.start + byLatent.tokens[index] * width
+              rows.append(kept.codes[byLatent.entries[index]], gradient + part.lowerBound)
+            }
+            rows.add(to: decoderRow + part.lowerBound, count: part.count)
           }
+          for index in entries {
+            let gradient = kept.codeGradients[byLatent.entries[index]]
+            rows.append(gradient, run.input.start + byLatent.tokens[index] * width)
+            biasGradient += Double(gradient)
+          }
+          rows.add(to: encoderRow, count: width)
         }
         run.encoderBias.gradient.start[latent] = Float(biasGradient)
       }
@@ -68,11 +74,12 @@ extension BatchTopKTrainer {
     run.sumDecoderBiasGradient()
   }
 
-  /// The part of a row that an entry acts on.
-  private func columns(of kept: KeptEntries) -> (Int) -> Range<Int> {
-    let (whole, d) = (0..<run.settings.width, run.settings.dModel)
-    if kept.models.isEmpty { return { _ in whole } }
-    return { kept.models[$0].columns(dModel: d) }
+  /// The parts of a row that entries act on, with the models for which an entry must be kept to do so: the whole row,
+  /// or of DECOUPLED codes each model's half.
+  private var parts: [(models: PairModels, columns: Range<Int>)] {
+    let d = run.settings.dModel
+    guard configuration.nSelections == 2 else { return [(.both, 0..<run.settings.width)] }
+    return PairModel.allCases.map { ($0.set, $0.set.columns(dModel: d)) }
   }
 
   /// The kept entries by latent, tokens ascending within each.

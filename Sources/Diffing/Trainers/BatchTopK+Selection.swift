@@ -17,6 +17,9 @@ struct KeptEntries {
   /// ∂L/∂f.
   var codeGradients: [Float] = []
 
+  /// Whether an entry is kept for these models.
+  func isKept(_ entry: Int, for set: PairModels) -> Bool { models.isEmpty || models[entry].isSuperset(of: set) }
+
   func entries(of token: Int) -> Range<Int> { offsets[token]..<offsets[token + 1] }
 
   /// Each model's own selection as one, a latent of both models once.
