@@ -1,5 +1,5 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo test bench bench-engine fuzz format lint data clean
+.PHONY: help demo test bench bench-engine bench-training fuzz format lint data clean
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS = 60
@@ -8,7 +8,7 @@ CROSSCOPE = .build/release/crosscope
 SWIFT_FILES = Package.swift Sources Tests
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: ## build, fetch the model, open the explorer on the demo store
 	@scripts/setup
@@ -28,6 +28,11 @@ bench-engine: ## measure the engine against llama.cpp and transformers (installs
 	@scripts/setup
 	@scripts/fetch-model >/dev/null && scripts/bench-peers >/dev/null \
 	  && swift build -c release --product crosscope >&2 && python3 Benchmarks/engine.py
+
+bench-training: ## measure a training step against PyTorch (installs it; minutes)
+	@scripts/setup
+	@scripts/fetch-model >/dev/null && scripts/bench-peers >/dev/null \
+	  && swift build -c release --product crosscope >&2 && python3 Benchmarks/training.py
 
 fuzz: ## fuzz the file readers, FUZZ_SECONDS each (60)
 	@scripts/setup

@@ -44,6 +44,25 @@ CLONES void ck_axpy_double(double alpha, const float *x, double *y, int64_t n) {
   for (; i < n; i++) y[i] += alpha * x[i];
 }
 
+CLONES void ck_add_rows(const float *alpha, const float *const *rows, int64_t count, float *y, int64_t n) {
+  int64_t i = 0;
+  for (; i + 128 <= n; i += 128) {
+    f32x16 sum[8];
+    for (int part = 0; part < 8; part++) sum[part] = *(const f32x16 *)(y + i + 16 * part);
+    for (int64_t row = 0; row < count; row++) {
+      const float a = alpha[row];
+      const float *x = rows[row] + i;
+      for (int part = 0; part < 8; part++) sum[part] += a * *(const f32x16 *)(x + 16 * part);
+    }
+    for (int part = 0; part < 8; part++) *(f32x16 *)(y + i + 16 * part) = sum[part];
+  }
+  for (; i < n; i++) {
+    float sum = y[i];
+    for (int64_t row = 0; row < count; row++) sum += alpha[row] * rows[row][i];
+    y[i] = sum;
+  }
+}
+
 CLONES int64_t ck_collect_active(const float *pre, const float *bias, const float *norm, int64_t n, float bound,
                                      int32_t *index, float *code, float *scaled) {
   int64_t count = 0, i = 0;

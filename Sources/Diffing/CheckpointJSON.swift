@@ -67,11 +67,18 @@ struct TrainerFile: Codable {
   var crosscope: CrosscoderCard?
 
   init(crosscoder: Crosscoder) {
-    let kind = crosscoder.threshold == nil ? "CrossCoder" : "BatchTopKCrossCoder"
+    let kind = crosscoder.thresholds.isEmpty ? "CrossCoder" : "BatchTopKCrossCoder"
     trainer = Trainer(
       trainer_class: kind + "Trainer", dict_class: kind, k: crosscoder.k, layer: crosscoder.card.layer,
       lm_name: crosscoder.card.modelName, code_normalization: crosscoder.codeNormalization.name)
     crosscope = crosscoder.card
+  }
+
+  init(autoencoder: SparseAutoencoder) {
+    trainer = Trainer(
+      trainer_class: "BatchTopKTrainer", dict_class: "BatchTopKSAE", k: autoencoder.k, layer: autoencoder.card.layer,
+      lm_name: autoencoder.card.modelName)
+    crosscope = autoencoder.card
   }
 
   /// Nil if the folder has no such file.

@@ -1,11 +1,12 @@
 // The factor n_j that turns a raw code f_j into the scaled activation f_j·n_j, and the optional input normaliser.
-// Refuses: DECOUPLED (one norm, top-k and threshold per model), by name. Source: the authors' dictionary.py.
+// DECOUPLED scales, selects and thresholds a code for each model apart. Refuses: nothing; the checkpoint reader checks
+// what comes from outside. Source: the authors' dictionary.py.
 
 import Inference
 import Kernels
 
 /// How a latent's decoder norms scale its code.
-public enum CodeNormalization: Sendable, Equatable {
+public enum CodeNormalization: Sendable, Equatable, Codable {
   /// n_j = ‖d_j^base‖ + ‖d_j^chat‖; the usual one.
   case crosscoder
   /// n_j = ‖[d_j^base; d_j^chat]‖.
@@ -14,14 +15,17 @@ public enum CodeNormalization: Sendable, Equatable {
   case mixed(sae: Double, crosscoder: Double)
   /// n_j = 1.
   case none
+  /// n_j^m = ‖d_j^m‖: one norm, one top-k and one threshold for each model, so that a latent may be on in one alone.
+  case decoupled
 
-  /// The published id; 5, DECOUPLED, has no case here.
+  /// The published id.
   public var id: Int {
     switch self {
     case .crosscoder: 1
     case .sae: 2
     case .mixed: 3
     case .none: 4
+    case .decoupled: 5
     }
   }
 
@@ -32,14 +36,16 @@ public enum CodeNormalization: Sendable, Equatable {
     case .sae: "SAE"
     case .mixed: "MIXED"
     case .none: "NONE"
+    case .decoupled: "DECOUPLED"
     }
   }
 
-  /// n_j from the norms of latent j's two decoder directions.
+  /// n_j from the norms of latent j's two decoder directions; for DECOUPLED their sum, the scale of a latent that is
+  /// on in both models.
   public func norm(base: Double, chat: Double) -> Double {
     let sae = (base * base + chat * chat).squareRoot()
     switch self {
-    case .crosscoder: return base + chat
+    case .crosscoder, .decoupled: return base + chat
     case .sae: return sae
     case .mixed(let alphaSAE, let alphaCrosscoder): return alphaSAE * sae + alphaCrosscoder * (base + chat)
     case .none: return 1
@@ -47,11 +53,31 @@ public enum CodeNormalization: Sendable, Equatable {
   }
 }
 
+/// The norms of every latent's decoder directions, ready to scale codes. Shape letters: F latents.
+public struct CodeScale: Sendable {
+  /// n_j `[F]`.
+  public let norms: [Double]
+  /// ‖d_j^base‖ and ‖d_j^chat‖ `[F]`, for codes that are on in one model alone.
+  let modelNorms: [[Double]]
+
+  /// The scaled activation of one entry: f·n; for DECOUPLED codes f·‖d^m‖ summed over the models where it is on.
+  public func scaled(_ codes: SparseCodes, entry: Int) -> Float {
+    let latent = Int(codes.latents[entry])
+    let norm =
+      switch codes.selections?[entry] {
+      case .some(.base): modelNorms[0][latent]
+      case .some(.chat): modelNorms[1][latent]
+      default: norms[latent]
+      }
+    return Float(Double(codes.values[entry]) * norm)
+  }
+}
+
 /// x ← (x − mean)·s before encoding, x̂ ← x̂/(s + 1e-8) + mean after decoding.
 ///
 /// s = target_rms / √(Σ std² + 1e-8) over both models' dimensions together; the successor library has one s a model.
 public struct InputNormaliser: Sendable, Equatable {
-  /// The mean of each dimension, `[2·d]`, base first.
+  /// The mean of each dimension, `[2·d]`, base first; `[d]` for a dictionary of one model.
   public let mean: [Float]
   /// The standard deviation of each dimension, `[2·d]`; kept for the file, the arithmetic uses `scales`.
   public let std: [Float]
@@ -62,41 +88,67 @@ public struct InputNormaliser: Sendable, Equatable {
 
   /// A normaliser with stored scales, or with the one that the formula gives.
   public init(mean: [Float], std: [Float], targetRMS: Float, scales: [Float]? = nil) {
-    precondition(mean.count == std.count && mean.count.isMultiple(of: 2), "mean and std of other lengths")
+    precondition(mean.count == std.count, "mean and std of other lengths")
     self.mean = mean
     self.std = std
     self.targetRMS = targetRMS
     let variance = std.reduce(0.0) { $0 + Double($1) * Double($1) }
     self.scales = scales ?? [Float(Double(targetRMS) / (variance + 1e-8).squareRoot())]
-    precondition(self.scales.count == 1 || self.scales.count == 2, "one scale, or one a model")
+    precondition(
+      self.scales.count == 1 || self.scales.count == 2 && mean.count.isMultiple(of: 2), "one scale, or one a model")
   }
 
   /// s of one model.
   public func scale(_ model: PairModel) -> Double { Double(scales[min(model.index, scales.count - 1)]) }
 
-  /// (x − mean)·s of one token `[2·d]`, in fp64; `result` may be fp32 or fp64.
+  /// (x − mean)·s of one token, in fp64; `result` may be fp32 or fp64.
   func apply<Result: BinaryFloatingPoint>(_ x: UnsafePointer<Float>, into result: UnsafeMutablePointer<Result>) {
-    let dModel = mean.count / 2
     mean.withUnsafeBufferPointer { mean in
-      for model in PairModel.allCases {
-        let scale = scale(model)
-        for index in model.index * dModel..<(model.index + 1) * dModel {
-          result[index] = Result((Double(x[index]) - Double(mean[index])) * scale)
-        }
+      for part in scales.indices {
+        let scale = Double(scales[part])
+        for index in indices(of: part) { result[index] = Result((Double(x[index]) - Double(mean[index])) * scale) }
       }
     }
   }
 
-  /// x̂/(s + 1e-8) + mean of one token `[2·d]`, in place.
+  /// x̂/(s + 1e-8) + mean of one token, in place.
   func restore(_ x: UnsafeMutablePointer<Double>) {
-    let dModel = mean.count / 2
     mean.withUnsafeBufferPointer { mean in
-      for model in PairModel.allCases {
-        let inverse = 1 / (scale(model) + 1e-8)
-        for index in model.index * dModel..<(model.index + 1) * dModel {
-          x[index] = x[index] * inverse + Double(mean[index])
+      for part in scales.indices {
+        let inverse = 1 / (Double(scales[part]) + 1e-8)
+        for index in indices(of: part) { x[index] = x[index] * inverse + Double(mean[index]) }
+      }
+    }
+  }
+
+  /// The dimensions that share a scale.
+  private func indices(of part: Int) -> Range<Int> {
+    let width = mean.count / scales.count
+    return part * width..<(part + 1) * width
+  }
+
+  /// Moves the normaliser's arithmetic into weights: W·s, b − W·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean.
+  ///
+  /// Codes stay the same to rounding; thresholds on scaled codes are to be multiplied by the result, 1/(s + 1e-8).
+  /// - Precondition: one scale; encoder and decoder rows as wide as `mean`.
+  func fold(
+    encoder: inout Matrix, encoderBias: inout [Float], decoder: inout Matrix, decoderBias: inout [Float]
+  ) -> Double {
+    precondition(scales.count == 1 && encoder.columns == mean.count && decoder.columns == mean.count)
+    let (scale, width) = (Double(scales[0]), mean.count)
+    let inverse = 1 / (scale + 1e-8)
+    encoder.values.withUnsafeMutableBufferPointer { weights in
+      mean.withUnsafeBufferPointer { mean in
+        guard let row = weights.baseAddress, let mean = mean.baseAddress else { return }
+        for latent in encoderBias.indices {
+          let row = row + latent * width
+          encoderBias[latent] = Float(Double(encoderBias[latent]) - scale * dotInDouble(row, mean, count: width))
+          for index in 0..<width { row[index] = Float(Double(row[index]) * scale) }
         }
       }
     }
+    for index in decoder.values.indices { decoder.values[index] = Float(Double(decoder.values[index]) * inverse) }
+    for index in 0..<width { decoderBias[index] = Float(Double(decoderBias[index]) * inverse + Double(mean[index])) }
+    return inverse
   }
 }

@@ -1,7 +1,7 @@
 // The published folder of a crosscoder: config.json, model.safetensors, maybe trainer_config.json.
 // Owns: every check of a checkpoint, by tensor name; after `load` a crosscoder is trusted. Takes what versions have
 // added (k and threshold, code_normalization_id, the normaliser) where it is there.
-// Refuses: DECOUPLED codes, other than two models, shapes that disagree, values that are not finite. Source: the
+// Refuses: other than two models, shapes that disagree, values that are not finite. Source: the
 // authors' dictionary.py.
 
 import Foundation
@@ -29,14 +29,15 @@ extension Crosscoder {
     let decoder = try reader.floats("decoder.weight", [2, F, d])
     let encoder = try reader.floats("encoder.weight", [2, d, F])
     let isBatchTopK = trainer?.trainer?.dict_class == "BatchTopKCrossCoder" || reader.has("threshold")
+    let normalization = try codeNormalization(reader, configuration, folder)
     return Crosscoder(
       encoder: Matrix(rows: F, columns: 2 * d, values: transposed(encoder, rows: 2 * d, columns: F)),
       encoderBias: try reader.floats("encoder.bias", [F]),
       decoder: Matrix(rows: F, columns: 2 * d, values: interleaved(decoder, F: F, d: d)),
       decoderBias: try reader.floats("decoder.bias", [2, d]),
-      codeNormalization: try codeNormalization(reader, configuration, folder),
+      codeNormalization: normalization,
       k: try reader.has("k") ? reader.integer("k") : configuration.k,
-      threshold: isBatchTopK ? try reader.floats("threshold", [])[0] : nil,
+      thresholds: isBatchTopK ? try reader.floats("threshold", normalization == .decoupled ? [2] : []) : [],
       normaliser: try normaliser(reader, configuration, d: d),
       card: trainer?.card ?? CrosscoderCard())
   }
@@ -69,7 +70,9 @@ extension Crosscoder {
     writer.add("decoder.bias", shape: [2, d], floats: decoderBias)
     writer.add("code_normalization_id", shape: [], int64s: [Int64(codeNormalization.id)])
     if let k { writer.add("k", shape: [], int32s: [Int32(clamping: k)]) }
-    if let threshold { writer.add("threshold", shape: [], floats: [threshold]) }
+    if !thresholds.isEmpty {
+      writer.add("threshold", shape: thresholds.count == 1 ? [] : [thresholds.count], floats: thresholds)
+    }
     let missing = [Float](repeating: .nan, count: 2 * d)
     let scales = normaliser?.scales ?? [1]
     writer.add("target_rms", shape: [], floats: [normaliser?.targetRMS ?? 1])
@@ -99,9 +102,10 @@ extension Crosscoder {
         sae: configuration.code_normalization_alpha_sae ?? 1,
         crosscoder: configuration.code_normalization_alpha_cc ?? 0.1)
     case "NONE": return .none
+    case "DECOUPLED": return .decoupled
     default:
       throw .unsupported(
-        path: path, what: "code normalisation", found: name, supported: "CROSSCODER, SAE, MIXED or NONE")
+        path: path, what: "code normalisation", found: name, supported: names.joined(separator: ", "))
     }
   }
 
@@ -132,7 +136,7 @@ extension Crosscoder {
 }
 
 /// Tensors of a checkpoint, each checked as it is read.
-private struct CheckpointReader {
+struct CheckpointReader {
   let file: SafetensorsFile
 
   func has(_ name: String) -> Bool { file.hasTensor(named: name) }
@@ -170,7 +174,7 @@ private struct CheckpointReader {
 }
 
 /// `[rows, columns]` to `[columns, rows]`, in tiles.
-private func transposed(_ values: [Float], rows: Int, columns: Int) -> [Float] {
+func transposed(_ values: [Float], rows: Int, columns: Int) -> [Float] {
   [Float](unsafeUninitializedCapacity: rows * columns) { result, count in
     count = rows * columns
     values.withUnsafeBufferPointer { values in

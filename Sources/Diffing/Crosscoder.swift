@@ -25,9 +25,9 @@ public struct Crosscoder: Sendable {
   public let codeNormalization: CodeNormalization
   /// k of a BatchTopK crosscoder.
   public let k: Int?
-  /// θ of a BatchTopK crosscoder: latent j is on where f_j·n_j > θ; −1 means not set. Nil for an L1 crosscoder: on
-  /// where f_j > 0.
-  public let threshold: Float?
+  /// θ of a BatchTopK crosscoder: latent j is on where f_j·n_j > θ; −1 means not set. Two of DECOUPLED codes: on in
+  /// model m where f_j·‖d_j^m‖ > θ^m. None for an L1 crosscoder: on where f_j > 0.
+  public let thresholds: [Float]
   /// What is done to activations before encoding; nil for none.
   public let normaliser: InputNormaliser?
   /// Where the crosscoder comes from.
@@ -46,6 +46,20 @@ public struct Crosscoder: Sendable {
     codeNormalization: CodeNormalization = .crosscoder, k: Int? = nil, threshold: Float? = nil,
     normaliser: InputNormaliser? = nil, card: CrosscoderCard = CrosscoderCard()
   ) {
+    self.init(
+      encoder: encoder, encoderBias: encoderBias, decoder: decoder, decoderBias: decoderBias,
+      codeNormalization: codeNormalization, k: k, thresholds: threshold.map { [$0] } ?? [], normaliser: normaliser,
+      card: card)
+  }
+
+  /// The same with thresholds as a list: none, one, or for DECOUPLED codes one a model.
+  public init(
+    encoder: Matrix, encoderBias: [Float], decoder: Matrix, decoderBias: [Float],
+    codeNormalization: CodeNormalization, k: Int?, thresholds: [Float], normaliser: InputNormaliser?,
+    card: CrosscoderCard
+  ) {
+    precondition(
+      thresholds.isEmpty || thresholds.count == (codeNormalization == .decoupled ? 2 : 1), "one threshold a selection")
     precondition(
       encoder.columns.isMultiple(of: 2) && encoder.columns == decoder.columns && encoder.rows == decoder.rows)
     precondition(encoderBias.count == encoder.rows && decoderBias.count == encoder.columns)
@@ -60,11 +74,17 @@ public struct Crosscoder: Sendable {
     }
     (nLatents, dModel) = (F, d)
     (self.encoder, self.encoderBias, self.decoder, self.decoderBias) = (encoder, encoderBias, decoder, decoderBias)
-    (self.codeNormalization, self.k, self.threshold) = (codeNormalization, k, threshold)
+    (self.codeNormalization, self.k, self.thresholds) = (codeNormalization, k, thresholds)
     (self.normaliser, self.card) = (normaliser, card)
     (baseNorms, chatNorms) = (norms[0], norms[1])
     codeNorms = zip(norms[0], norms[1]).map { codeNormalization.norm(base: $0, chat: $1) }
   }
+
+  /// The one θ; nil of an L1 crosscoder and where each model has its own.
+  public var threshold: Float? { thresholds.count == 1 ? thresholds[0] : nil }
+
+  /// What makes scaled activations of codes.
+  public var codeScale: CodeScale { CodeScale(norms: codeNorms, modelNorms: [baseNorms, chatNorms]) }
 
   /// The decoder direction d_j of one model, `[d]`, not normalised.
   public func decoderDirection(_ latent: Int, _ model: PairModel) -> ArraySlice<Float> {
@@ -84,26 +104,13 @@ public struct Crosscoder: Sendable {
       throw .unsupported(
         path: "crosscoder", what: "folding an input normaliser of", found: "one scale a model", supported: "one scale")
     }
-    let scale = normaliser.scale(.base)
-    let inverse = 1 / (scale + 1e-8)
-    var encoder = encoder
-    var bias = encoderBias
-    encoder.values.withUnsafeMutableBufferPointer { weights in
-      normaliser.mean.withUnsafeBufferPointer { mean in
-        guard let row = weights.baseAddress, let mean = mean.baseAddress else { return }
-        for latent in 0..<nLatents {
-          let row = row + latent * 2 * dModel
-          bias[latent] = Float(Double(bias[latent]) - scale * dotInDouble(row, mean, count: 2 * dModel))
-          for index in 0..<2 * dModel { row[index] = Float(Double(row[index]) * scale) }
-        }
-      }
-    }
+    var (encoder, decoder, encoderBias, decoderBias) = (encoder, decoder, encoderBias, decoderBias)
+    let inverse = normaliser.fold(
+      encoder: &encoder, encoderBias: &encoderBias, decoder: &decoder, decoderBias: &decoderBias)
     return Crosscoder(
-      encoder: encoder, encoderBias: bias,
-      decoder: Matrix(rows: nLatents, columns: 2 * dModel, values: decoder.values.map { Float(Double($0) * inverse) }),
-      decoderBias: zip(decoderBias, normaliser.mean).map { Float(Double($0) * inverse + Double($1)) },
+      encoder: encoder, encoderBias: encoderBias, decoder: decoder, decoderBias: decoderBias,
       codeNormalization: codeNormalization, k: k,
-      threshold: threshold.map { codeNormalization == .none || $0 < 0 ? $0 : Float(Double($0) * inverse) },
+      thresholds: thresholds.map { codeNormalization == .none || $0 < 0 ? $0 : Float(Double($0) * inverse) },
       normaliser: nil, card: card)
   }
 }

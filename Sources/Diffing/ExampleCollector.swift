@@ -58,7 +58,7 @@ public struct ExampleCollector: Sendable {
   static let bands: [Float] = [0.25, 0.5, 0.75, 0.95]
 
   private let configuration: Configuration
-  private let codeNorms: [Double]
+  private let codeScale: CodeScale
   /// The largest scaled activation `[F]`; 0 where there is none.
   private let maxima: [Float]
   private var sequences = 0
@@ -94,7 +94,7 @@ public struct ExampleCollector: Sendable {
     precondition(configuration.perLatent > 0 && configuration.context > 0, "no room for contexts")
     precondition(statistics.nLatents == crosscoder.nLatents, "statistics of another crosscoder")
     self.configuration = configuration
-    codeNorms = crosscoder.codeNorms
+    codeScale = crosscoder.codeScale
     maxima = (0..<crosscoder.nLatents).map { statistics.maximum($0) }
     candidates = [[Candidate]](repeating: [], count: crosscoder.nLatents)
   }
@@ -160,7 +160,7 @@ public struct ExampleCollector: Sendable {
     for (row, position) in text.kept.enumerated() {
       for entry in codes.entries(of: first + row) {
         let latent = codes.latents[entry]
-        let scaled = Float(Double(codes.values[entry]) * codeNorms[Int(latent)])
+        let scaled = codeScale.scaled(codes, entry: entry)
         if scaled > LatentStatistics.activeBound { active[latent, default: []].append((position, scaled)) }
       }
     }

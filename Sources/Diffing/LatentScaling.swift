@@ -47,6 +47,9 @@ public struct LatentScaling: Sendable {
   private var counts: [Int]
   /// Σ f².
   private var squares: [Double]
+  /// Σ f² over the tokens where the latent is on in each model, which DECOUPLED codes tell apart: what of its own
+  /// reconstruction is put back. Base, then chat.
+  private var ownSquares: [[Double]]
   /// For each latent: Σ f ⟨d^chat, h − ĥ⟩ and Σ f ⟨d^chat, ĥ⟩, base then chat.
   private var sums: [Double]
 
@@ -55,6 +58,7 @@ public struct LatentScaling: Sendable {
     self.crosscoder = crosscoder
     counts = [Int](repeating: 0, count: crosscoder.nLatents)
     squares = [Double](repeating: 0, count: crosscoder.nLatents)
+    ownSquares = [squares, squares]
     sums = [Double](repeating: 0, count: 4 * crosscoder.nLatents)
   }
 
@@ -75,6 +79,9 @@ public struct LatentScaling: Sendable {
       let (latent, f) = (Int(latent), Double(codes.values[entry]))
       counts[latent] += 1
       squares[latent] += f * f
+      for model in PairModel.allCases where codes.models(of: entry).contains(model.set) {
+        ownSquares[model.index][latent] += f * f
+      }
       for place in 0..<4 { sums[4 * latent + place] += f * products[4 * entry + place] }
     }
   }
@@ -85,6 +92,7 @@ public struct LatentScaling: Sendable {
     for latent in 0..<crosscoder.nLatents {
       counts[latent] += other.counts[latent]
       squares[latent] += other.squares[latent]
+      for model in 0..<2 { ownSquares[model][latent] += other.ownSquares[model][latent] }
     }
     for place in sums.indices { sums[place] += other.sums[place] }
   }
@@ -101,10 +109,11 @@ public struct LatentScaling: Sendable {
         guard denominator > 0, let base = decoder.baseAddress.map({ $0 + 2 * latent * d }) else { return betas }
         func beta(_ model: PairModel, error: Bool, reconstruction: Bool) -> Double {
           let place = 4 * latent + model.index
-          // f_j d_j^m put back: Σ f² ⟨d^chat, d^m⟩.
+          // f_j d_j^m put back where it is on: Σ f² ⟨d^chat, d^m⟩.
           let own =
             error && !reconstruction
-            ? squares[latent] * (model == .chat ? chatSquare : dotInDouble(base, base + d, count: d)) : 0
+            ? ownSquares[model.index][latent] * (model == .chat ? chatSquare : dotInDouble(base, base + d, count: d))
+            : 0
           return ((error ? sums[place] : 0) + (reconstruction ? sums[place + 2] : 0) + own) / denominator
         }
         betas.errorBase = beta(.base, error: true, reconstruction: false)

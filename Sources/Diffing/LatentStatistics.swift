@@ -57,7 +57,7 @@ public struct LatentStatistics: Sendable {
 
   /// The number of latents F.
   public let nLatents: Int
-  private let codeNorms: [Double]
+  private let codeScale: CodeScale
   /// Tokens counted, by corpus.
   private var tokenCounts = [0, 0]
   private var figures: [[Figures]]
@@ -65,7 +65,7 @@ public struct LatentStatistics: Sendable {
   /// Empty statistics.
   public init(crosscoder: Crosscoder) {
     nLatents = crosscoder.nLatents
-    codeNorms = crosscoder.codeNorms
+    codeScale = crosscoder.codeScale
     figures = Corpus.allCases.map { _ in [Figures](repeating: Figures(), count: crosscoder.nLatents) }
   }
 
@@ -79,7 +79,7 @@ public struct LatentStatistics: Sendable {
       for position in text.kept {
         for entry in codes.entries(of: row) {
           let latent = Int(codes.latents[entry])
-          let scaled = Float(Double(codes.values[entry]) * codeNorms[latent])
+          let scaled = codeScale.scaled(codes, entry: entry)
           guard scaled > Self.activeBound else { continue }
           figures[corpus][latent].add(scaled, template: text.text.templateMask[position])
         }

@@ -2,6 +2,25 @@
 // Owns: the layout, its transposition, the dense form. Refuses (precondition): rows that do not fit together.
 // Shape letters: T tokens, F latents.
 
+import Inference
+
+/// Which models of a pair.
+public struct PairModels: OptionSet, Sendable, Hashable {
+  public let rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+  public static let base = PairModels(rawValue: 1)
+  public static let chat = PairModels(rawValue: 2)
+  public static let both: PairModels = [.base, .chat]
+
+  /// The part of a row `[2·d]`, base first, that belongs to these models; not to be asked of none.
+  func columns(dModel d: Int) -> Range<Int> { (contains(.base) ? 0 : d)..<(contains(.chat) ? 2 * d : d) }
+}
+
+extension PairModel {
+  /// This model alone.
+  public var set: PairModels { self == .base ? .base : .chat }
+}
+
 /// Sparse activations of `[T]` tokens: for each, the latents that are on and their raw code f.
 public struct SparseCodes: Sendable, Equatable {
   /// The number of latents F of the crosscoder that made them.
@@ -12,15 +31,24 @@ public struct SparseCodes: Sendable, Equatable {
   public let latents: [Int32]
   /// The raw code f > 0 of each entry, not scaled by decoder norms.
   public let values: [Float]
+  /// Of DECOUPLED codes, the models at which each entry is on; nil where a latent is on in both at once.
+  public let selections: [PairModels]?
 
   /// Codes over existing rows; `offsets` must begin at 0 and end at the number of entries.
-  public init(nLatents: Int, offsets: [Int], latents: [Int32], values: [Float]) {
+  public init(
+    nLatents: Int, offsets: [Int], latents: [Int32], values: [Float], selections: [PairModels]? = nil
+  ) {
     precondition(offsets.first == 0 && offsets.last == latents.count && latents.count == values.count, "ragged codes")
+    precondition(selections.map { $0.count == latents.count } ?? true, "a selection an entry")
     self.nLatents = nLatents
     self.offsets = offsets
     self.latents = latents
     self.values = values
+    self.selections = selections
   }
+
+  /// The models at which an entry is on.
+  public func models(of entry: Int) -> PairModels { selections?[entry] ?? .both }
 
   /// The number of tokens T.
   public var tokens: Int { offsets.count - 1 }
@@ -36,17 +64,45 @@ public struct SparseCodes: Sendable, Equatable {
     let (low, high) = (offsets[range.lowerBound], offsets[range.upperBound])
     return SparseCodes(
       nLatents: nLatents, offsets: offsets[range.lowerBound...range.upperBound].map { $0 - low },
-      latents: Array(latents[low..<high]), values: Array(values[low..<high]))
+      latents: Array(latents[low..<high]), values: Array(values[low..<high]),
+      selections: selections.map { Array($0[low..<high]) })
   }
 
-  /// Dense codes `[T, F]`, row-major, each multiplied by its latent's `scale` `[F]` if given.
-  public func dense(scale: [Double]? = nil) -> [Float] {
+  /// The codes of several runs of tokens, one after the other; there must be one.
+  public init(joining parts: [SparseCodes]) {
+    precondition(!parts.isEmpty && parts.allSatisfy { $0.nLatents == parts[0].nLatents }, "codes of one crosscoder")
+    var offsets = [0]
+    offsets.reserveCapacity(parts.reduce(1) { $0 + $1.tokens })
+    for part in parts {
+      let start = offsets[offsets.count - 1]
+      offsets += part.offsets.dropFirst().map { $0 + start }
+    }
+    self.init(
+      nLatents: parts[0].nLatents, offsets: offsets, latents: parts.flatMap(\.latents),
+      values: parts.flatMap(\.values),
+      selections: parts.contains { $0.selections != nil }
+        ? parts.flatMap { part in part.latents.indices.map { part.models(of: $0) } } : nil)
+  }
+
+  /// Dense codes `[T, F]`, row-major: `entries` in place of the raw codes if given.
+  public func dense(_ entries: [Float]? = nil) -> [Float] {
     var result = [Float](repeating: 0, count: tokens * nLatents)
     for token in 0..<tokens {
+      for entry in self.entries(of: token) {
+        result[token * nLatents + Int(latents[entry])] = (entries ?? values)[entry]
+      }
+    }
+    return result
+  }
+
+  /// Dense codes `[T, 2, F]`: for each model its own selection.
+  public func denseByModel() -> [Float] {
+    var result = [Float](repeating: 0, count: tokens * 2 * nLatents)
+    for token in 0..<tokens {
       for entry in entries(of: token) {
-        let latent = Int(latents[entry])
-        let value = values[entry]
-        result[token * nLatents + latent] = scale.map { Float(Double(value) * $0[latent]) } ?? value
+        for model in PairModel.allCases where models(of: entry).contains(model.set) {
+          result[(2 * token + model.index) * nLatents + Int(latents[entry])] = values[entry]
+        }
       }
     }
     return result

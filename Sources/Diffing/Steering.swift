@@ -117,19 +117,37 @@ final class PreparedSteering {
         let direction = try crosscoder.direction(item.latent, .chat)
         for (i, value) in direction.vector.enumerated() { sum[i] += item.strength * largest * Double(value) }
       case .difference:
-        let chat = crosscoder.decoderDirection(item.latent, .chat)
-        let base = crosscoder.decoderDirection(item.latent, .base)
-        let threshold = crosscoder.threshold.map { max(0, $0) } ?? 0
-        let norm = crosscoder.codeNorms[item.latent]
-        differences.append(
-          Difference(
-            encoder: Array(crosscoder.encoder.row(item.latent)), bias: crosscoder.encoderBias[item.latent],
-            minimum: norm > 0 ? Float(Double(threshold) / norm) : .infinity,
-            direction: zip(chat, base).map { Float(item.strength * (Double($0) - Double($1))) }))
+        differences += Self.differences(item, crosscoder)
       }
     }
     self.differences = differences
     constant = plan.interventions.contains { $0.mode == .add } ? sum.map(Float.init) : nil
+  }
+
+  /// What f_j is read by and what it moves along; of DECOUPLED codes one for each model's own threshold.
+  private static func differences(_ item: Intervention, _ crosscoder: Crosscoder) -> [Difference] {
+    func difference(norm: Double, threshold: Float, direction: [Float]) -> Difference {
+      Difference(
+        encoder: Array(crosscoder.encoder.row(item.latent)), bias: crosscoder.encoderBias[item.latent],
+        minimum: norm > 0 ? Float(Double(max(0, threshold)) / norm) : .infinity, direction: direction)
+    }
+    let chat = crosscoder.decoderDirection(item.latent, .chat)
+    let base = crosscoder.decoderDirection(item.latent, .base)
+    guard crosscoder.thresholds.count == 2 else {
+      return [
+        difference(
+          norm: crosscoder.codeNorms[item.latent], threshold: crosscoder.threshold ?? 0,
+          direction: zip(chat, base).map { Float(item.strength * (Double($0) - Double($1))) })
+      ]
+    }
+    return [
+      difference(
+        norm: crosscoder.chatNorms[item.latent], threshold: crosscoder.thresholds[PairModel.chat.index],
+        direction: chat.map { Float(item.strength * Double($0)) }),
+      difference(
+        norm: crosscoder.baseNorms[item.latent], threshold: crosscoder.thresholds[PairModel.base.index],
+        direction: base.map { Float(-item.strength * Double($0)) }),
+    ]
   }
 
   /// Changes one token's residual stream in place.

@@ -56,7 +56,7 @@ public struct TwinDivergence: Sendable {
   /// The twins, in the order of the counts.
   public let twins: [Twins]
   private let bounds: [(high: Float, low: Float)]
-  private let codeNorms: [Double]
+  private let codeScale: CodeScale
   private let latentsOfInterest: [Int32: [Int]]
   private var high: [Int]
   private var apart: [Int]
@@ -68,7 +68,7 @@ public struct TwinDivergence: Sendable {
       let larger = max(maxima[$0.chatOnly], maxima[$0.baseOnly])
       return (0.4 * larger, 0.1 * larger)
     }
-    codeNorms = crosscoder.codeNorms
+    codeScale = crosscoder.codeScale
     var interest: [Int32: [Int]] = [:]
     for (index, pair) in twins.enumerated() {
       interest[Int32(pair.chatOnly), default: []].append(index)
@@ -86,7 +86,7 @@ public struct TwinDivergence: Sendable {
       for entry in codes.entries(of: token) {
         guard let pairs = latentsOfInterest[codes.latents[entry]] else { continue }
         let latent = Int(codes.latents[entry])
-        let scaled = Float(Double(codes.values[entry]) * codeNorms[latent])
+        let scaled = codeScale.scaled(codes, entry: entry)
         for pair in pairs {
           if twins[pair].chatOnly == latent { seen[pair, default: (0, 0)].chat = scaled }
           if twins[pair].baseOnly == latent { seen[pair, default: (0, 0)].base = scaled }

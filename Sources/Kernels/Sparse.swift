@@ -27,6 +27,29 @@ public func addScaled(
   ck_axpy_double(alpha, x, y, Int64(count))
 }
 
+/// Rows to be added to one vector, each with its factor; kept from vector to vector.
+public struct ScaledRows {
+  private var scales: [Float] = []
+  private var rows: [UnsafePointer<Float>?] = []
+
+  /// No rows.
+  public init() {}
+
+  /// One more row; it must stay where it is until it has been added.
+  public mutating func append(_ scale: Float, _ row: UnsafePointer<Float>) {
+    scales.append(scale)
+    rows.append(row)
+  }
+
+  /// y[i] += Σ scale·row[i] over `count` values, in the order of the rows and with the bits of `addScaled` one by one,
+  /// but reading and writing y once. The rows are then forgotten.
+  public mutating func add(to y: UnsafeMutablePointer<Float>, count: Int) {
+    ck_add_rows(scales, rows, Int64(rows.count), y, Int64(count))
+    scales.removeAll(keepingCapacity: true)
+    rows.removeAll(keepingCapacity: true)
+  }
+}
+
 /// Where `collectActive` writes: three columns, each with room for every latent.
 public struct ActiveColumns {
   public let latents: UnsafeMutablePointer<Int32>

@@ -105,6 +105,45 @@ import Testing
     #expect(stores[0] == stores[1])
   }
 
+  @Test(arguments: [
+    (#""method": "l1", "mu": 0.02, "mu_warmup_steps": 20"#, CodeNormalization.crosscoder),
+    (#""k": 4, "code_normalization": "decoupled", "k_initial": 16, "k_annealing_steps": 30"#, .decoupled),
+    (#""k": 4, "code_normalization": "mixed", "squared_loss": true"#, .mixed(sae: 1, crosscoder: 0.1)),
+  ])
+  func makesAStoreWithEachMethod(settings: String, normalization: CodeNormalization) throws {
+    let build = try TinyBuild()
+    // Without a bound for dead latents: a tenth of the run.
+    try build.write {
+      $0.replacing(#""k": 4"#, with: settings).replacing(#""decay_fraction": 0.2,"#, with: #""decay_fraction": 0.2"#)
+        .replacing(#""dead_after_tokens": 2000"#, with: "")
+    }
+    try build.run()
+    let store = try Store(path: build.storePath, access: .readOnly)
+    #expect(try store.check().isEmpty)
+    let crosscoder = try SteeringContext.load(store: store).crosscoder
+    #expect(crosscoder.codeNormalization == normalization)
+    #expect(crosscoder.thresholds.count == (settings.contains("l1") ? 0 : normalization == .decoupled ? 2 : 1))
+    #expect(crosscoder.thresholds.allSatisfy { $0 > 0 })
+  }
+
+  @Test(arguments: [
+    ("sae-base", TrainingTarget.base), ("sae-chat", .chat), ("sae-difference", .difference),
+  ])
+  func trainsAnAutoencoderAndStopsThere(method: String, target: TrainingTarget) throws {
+    let build = try TinyBuild()
+    try build.write { $0.replacing(#""k": 4"#, with: #""k": 4, "method": "\#(method)""#) }
+    try Program.run(["build", build.configurationPath]).expectOneLine(saying: "crosscope harvest and train")
+    for stage in ["harvest", "train"] {
+      let outcome = try Program.run([stage, build.configurationPath])
+      #expect(outcome.code == 0, "\(outcome.error)")
+    }
+    let autoencoder = try SparseAutoencoder.load(folder: build.folder.path + "/crosscoder")
+    #expect(autoencoder.target == target && autoencoder.k == 4 && autoencoder.threshold > 0)
+    #expect(autoencoder.card.layer == 2 && autoencoder.card.modelName == "tiny-chat-tiny")
+    #expect(try Program.run(["train", build.configurationPath]).error.contains("is there already"))
+    try Program.run(["score", build.configurationPath]).expectOneLine(saying: "one decoder direction")
+  }
+
   @Test func stagesRefuseActivationsOfAnotherConfiguration() throws {
     let build = try TinyBuild()
     try build.run()
@@ -146,6 +185,13 @@ import Testing
     ("tiny.gguf", "absent.gguf", "absent.gguf"), ("{", "", "JSON"),
     (#""latents": 64"#, #""latents": 0"#, "training.latents"), (#""steps": 80"#, #""steps": -1"#, "training.steps"),
     (#""k": 4"#, #""k": 4, "alpha": 1"#, "training.alpha"),
+    (#""k": 4"#, #""k": 4, "mu": 0.1"#, "training.mu"), (#""k": 4,"#, "", "training.k"),
+    (#""k": 4"#, #""k": 4, "method": "l1""#, "training.k"), (#""k": 4"#, #""method": "l2""#, "training.method"),
+    (#""k": 4"#, #""method": "l1", "code_normalization": "decoupled""#, "code_normalization"),
+    (#""k": 4"#, #""k": 4, "code_normalization": "SPARSE""#, "code_normalization"),
+    (#""k": 4"#, #""k": 4, "k_initial": 65"#, "training.k_initial"),
+    (#""k": 4"#, #""k": 4, "method": "sae-chat", "code_normalization": "sae""#, "code_normalization"),
+    (#""k": 4"#, #""k": 4, "method": "sae-chat""#, "decoder direction"),
     (#""corpus": "plain""#, #""corpus": "plain", "x": 1"#, "corpus.x"),
     (#""latents": 64"#, #""latents": 16777216"#, "memory"), (#""tiny.crosscope""#, #""tiny.gguf""#, "tiny.gguf"),
   ])

@@ -109,13 +109,25 @@ import Testing
     #expect(description.contains("element 1"))
   }
 
-  @Test func decoupledCodesAreRefusedByName() throws {
+  @Test func anUnknownCodeNormalisationIsRefusedByName() throws {
     let folder = TemporaryFolder()
-    try write(to: folder.path) { $0.add("code_normalization_id", shape: [], int64s: [5]) }
-    #expect(try #require(error(folder.path)).description.contains("DECOUPLED"))
+    try write(to: folder.path) { $0.add("code_normalization_id", shape: [], int64s: [6]) }
+    #expect(try #require(error(folder.path)).description.contains("id 6"))
     let other = TemporaryFolder()
-    try write(to: other.path, config: #"{"code_normalization": "DECOUPLED"}"#)
-    #expect(try #require(error(other.path)).description.contains("DECOUPLED"))
+    try write(to: other.path, config: #"{"code_normalization": "SPARSE"}"#)
+    #expect(try #require(error(other.path)).description.contains("SPARSE"))
+  }
+
+  @Test func decoupledCodesNeedAThresholdForEachModel() throws {
+    let folder = TemporaryFolder()
+    try write(to: folder.path) {
+      $0.add("code_normalization_id", shape: [], int64s: [5])
+      $0.add("threshold", shape: [], floats: [0.5])
+    }
+    #expect(
+      error(folder.path)
+        == .shapeMismatch(
+          path: folder.path + "/model.safetensors", tensor: "threshold", expected: [2], found: []))
   }
 
   @Test func aBatchTopKCrosscoderNeedsItsThreshold() throws {

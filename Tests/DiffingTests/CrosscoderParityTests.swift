@@ -24,7 +24,7 @@ import Testing
     let (crosscoder, x) = try load(kind)
     let codes = try crosscoder.encode(x)
     #expect(try relativeDifference(codes.dense().doubles, reference(kind, "f")) <= 1e-5)
-    let scaled = codes.dense(scale: crosscoder.codeNorms)
+    let scaled = codes.dense(crosscoder.scaled(codes))
     #expect(try relativeDifference(scaled.doubles, reference(kind, "f_scaled")) <= 1e-5)
     #expect(try relativeDifference(crosscoder.decode(codes).values.doubles, reference(kind, "x_hat")) <= 1e-5)
   }

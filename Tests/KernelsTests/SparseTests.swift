@@ -23,6 +23,27 @@ import Testing
     for index in 0..<count { #expect(abs(y[index] - (Double(b[index]) + 0.3 * Double(a[index]))) < 1e-12) }
   }
 
+  @Test(arguments: counts + [127, 128, 129, 300]) func rowsAddAsOneByOne(count: Int) {
+    for rowCount in [0, 1, 2, 7, 40] {
+      let rows = (0..<rowCount).map { numbers(count, 10 + $0) }
+      var (expected, found) = (numbers(count, 9), numbers(count, 9))
+      let memory = UnsafeMutablePointer<Float>.allocate(capacity: max(1, rowCount * count))
+      defer { memory.deallocate() }
+      var scaled = ScaledRows()
+      for (index, row) in rows.enumerated() {
+        let scale = Float(index) * 0.37 - 1.1
+        for (place, value) in row.enumerated() { memory[index * count + place] = value }
+        addScaled(scale, row, to: &expected, count: count)
+        scaled.append(scale, memory + index * count)
+      }
+      scaled.add(to: &found, count: count)
+      #expect(found.map(\.bitPattern) == expected.map(\.bitPattern))
+      let before = found
+      scaled.add(to: &found, count: count)
+      #expect(found == before)
+    }
+  }
+
   @Test(arguments: counts, [-1, 0, 3.5] as [Float]) func activeLatentsAreFoundInOrder(count: Int, bound: Float) {
     let (pre, bias) = (numbers(count, 3), numbers(count, 4))
     let norms = numbers(count, 5).map { abs($0) }

@@ -12,6 +12,8 @@ double ck_dot_mixed(const float *a, const double *b, int64_t n);
 double ck_square_sum(const float *x, int64_t n);
 /// y[i] += alpha·x[i], y in fp64.
 void ck_axpy_double(double alpha, const float *x, double *y, int64_t n);
+/// y[i] += Σ_r alpha[r]·rows[r][i] of fp32, rows in order: what ck_axpy row by row gives, bit for bit, with y in registers.
+void ck_add_rows(const float *alpha, const float *const *rows, int64_t count, float *y, int64_t n);
 /// Of one token's encoder products pre[F], writes in order of latent those with max(0, pre + bias)·norm > bound and > 0:
 /// latent to index[], pre + bias to code[], the scaled activation to scaled[] (each with room for F). Returns how many.
 int64_t ck_collect_active(const float *pre, const float *bias, const float *norm, int64_t n, float bound,

@@ -16,20 +16,14 @@ struct BuildConfiguration: Codable, Equatable {
     var corpus: String
   }
 
-  struct Training: Codable, Equatable {
-    var latents: Int
-    var k: Int
-    var batch: Int
-    var steps: Int
-    var learning_rate: Double
-    /// Norm of every latent's encoder and decoder rows, each model, at the beginning. 1 is the authors'; a short run
-    /// does better with less, because both models' rows begin equal and f sums two inputs.
-    var norm_init_scale: Double
-    var warmup_steps: Int
-    /// Fraction of the steps at the end over which the learning rate falls to 0.
-    var decay_fraction: Double
-    /// A latent silent for so many tokens is dead.
-    var dead_after_tokens: Int
+  /// Throws unless the trained dictionary has the two decoder directions that scores and the store are made of.
+  func requireCrosscoder(source: String) throws {
+    guard training.chosenMethod.target == .pair else {
+      throw CommandError.inputInvalid(
+        source: source,
+        expected: "the method batchtopk or l1 for scores and a store (crosscope harvest and train stop before them)",
+        found: "training.method \(training.chosenMethod.rawValue), which has one decoder direction a latent")
+    }
   }
 
   /// GGUF file or Hugging Face folder that chat runs on: a path, or a name that is looked for in the model cache.
@@ -82,19 +76,11 @@ struct BuildConfiguration: Codable, Equatable {
     }
     let ranges: [(String, Int, ClosedRange<Int>)] = [
       ("layer", layer, 0...10_000), ("tokens_per_text", tokens_per_text, 2...1 << 20), ("contexts", contexts, 1...1000),
-      ("training.latents", training.latents, 1...1 << 24), ("training.k", training.k, 1...max(1, training.latents)),
-      ("training.batch", training.batch, 1...1 << 20), ("training.steps", training.steps, 1...1 << 30),
-      ("training.warmup_steps", training.warmup_steps, 0...max(0, training.steps)),
-      ("training.dead_after_tokens", training.dead_after_tokens, 1...Int.max),
     ]
     for (key, value, range) in ranges where !range.contains(value) {
       throw invalid("\(key) in \(range.lowerBound)…\(range.upperBound)", "\(value)")
     }
-    guard training.learning_rate > 0, training.learning_rate.isFinite, training.norm_init_scale > 0,
-      training.norm_init_scale.isFinite, (0...1).contains(training.decay_fraction)
-    else {
-      throw invalid("a positive learning_rate and norm_init_scale and a decay_fraction in 0…1", "other values")
-    }
+    try training.check(invalid)
   }
 
   /// The first key, at any depth, that reading the file ignored.
@@ -115,8 +101,8 @@ struct BuildConfiguration: Codable, Equatable {
   /// Refuses a dictionary that this machine's memory cannot hold while it is trained.
   /// - Throws: `CommandError.inputInvalid` with both sizes.
   func checkMemory(dModel: Int, source: String) throws {
-    // Encoder and decoder rows of both models in fp32: values, gradients, Adam's two moments, and copies of a save.
-    let needed = Double(training.latents) * Double(2 * dModel) * 2 * 4 * 6
+    // Encoder and decoder rows of each model in fp32: values, gradients, Adam's two moments, and copies of a save.
+    let needed = Double(training.latents) * Double(training.chosenMethod.target.nModels * dModel) * 2 * 4 * 6
     let there = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
     guard needed < there else {
       func gigabytes(_ bytes: Double) -> String { String(format: "%.0f GB", bytes / 1e9) }
@@ -124,22 +110,5 @@ struct BuildConfiguration: Codable, Equatable {
         source: source, expected: "training.latents that fit into \(gigabytes(there)) of memory",
         found: "\(training.latents) latents, which need \(gigabytes(needed))")
     }
-  }
-
-  /// The trainer's own configuration.
-  func trainer(dModel: Int) -> BatchTopKTrainer.Configuration {
-    var result = BatchTopKTrainer.Configuration(
-      dModel: dModel, nLatents: training.latents, k: training.k, steps: training.steps)
-    result.learningRate = training.learning_rate
-    result.warmupSteps = training.warmup_steps
-    result.decayStart =
-      training.decay_fraction > 0 ? Int(Double(training.steps) * (1 - training.decay_fraction)) : nil
-    result.deadAfterTokens = training.dead_after_tokens
-    // The paper waits 1000 of its 50,000 steps; a short run must not end without a threshold.
-    result.thresholdStart = min(1000, training.steps / 2)
-    result.thresholdDecay = training.steps < 10_000 ? 0.99 : 0.999
-    result.normInitScale = training.norm_init_scale
-    result.seed = seed
-    return result
   }
 }

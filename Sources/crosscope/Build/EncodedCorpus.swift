@@ -26,14 +26,12 @@ struct EncodedCorpus {
     shard number: Int, visit: (SparseCodes, PairedActivations) throws -> Void = { _, _ in }
   ) throws -> (codes: SparseCodes, texts: [EncodedText]) {
     let (activations, textOfRow, positions) = shards.shard(number)
-    var (latents, values, offsets): ([Int32], [Float], [Int]) = ([], [], [0])
+    var parts = [SparseCodes(nLatents: crosscoder.nLatents, offsets: [0], latents: [], values: [])]
     for start in stride(from: 0, to: activations.tokens, by: Self.batch) {
       let part = activations.tokens(start..<min(start + Self.batch, activations.tokens))
       let codes = try crosscoder.encode(part)
       try visit(codes, part)
-      offsets += codes.offsets.dropFirst().map { $0 + latents.count }
-      latents += codes.latents
-      values += codes.values
+      parts.append(codes)
     }
     var encoded: [EncodedText] = []
     var row = 0
@@ -50,8 +48,6 @@ struct EncodedCorpus {
       encoded.append(EncodedText(texts[Int(text)], kept: positions[row..<end].map(Int.init)))
       row = end
     }
-    return (
-      SparseCodes(nLatents: crosscoder.nLatents, offsets: offsets, latents: latents, values: values), encoded
-    )
+    return (SparseCodes(joining: parts), encoded)
   }
 }

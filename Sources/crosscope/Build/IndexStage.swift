@@ -13,6 +13,7 @@ struct IndexStage {
   let paths: BuildPaths
 
   func run(engine: Engine) throws {
+    try build.requireCrosscoder(source: paths.configuration)
     let scores = try ScoreFile.read(paths.scores)
     let crosscoder = try Crosscoder.load(folder: paths.crosscoder).foldingNormaliser()
     let corpus = try EncodedCorpus(HarvestStage(build: build, paths: paths).finished(), crosscoder: crosscoder)

@@ -56,6 +56,7 @@ struct ScoreStage {
   let paths: BuildPaths
 
   func run() throws {
+    try build.requireCrosscoder(source: paths.configuration)
     let weights = paths.crosscoder + "/model.safetensors"
     let hash = try MappedFile(path: weights).sha256()
     let crosscoder = try Crosscoder.load(folder: paths.crosscoder).foldingNormaliser()

@@ -6,7 +6,7 @@ import Foundation
 import Inference
 import TUI
 
-/// Trains a BatchTopK crosscoder on harvested activations.
+/// Trains the dictionary that the configuration asks for on harvested activations.
 struct TrainStage {
   let build: BuildConfiguration
   let paths: BuildPaths
@@ -37,30 +37,33 @@ struct TrainStage {
     }
     let stampPath = paths.work + "/train-stamp.json"
     if let old = try? JSONDecoder().decode(Stamp.self, from: MappedFile(path: stampPath).contents()),
-      old == (try? stamp()), (try? Crosscoder.load(folder: paths.crosscoder)) != nil
+      old == (try? stamp()), loads()
     {
       writeError("train: \(paths.crosscoder) is there already")
       return
     }
     let state = paths.trainerState(identity: shards.index.identity)
     paths.removeTrainerStates(but: state)
-    let configuration = build.trainer(dModel: shards.dModel)
-    let trainer = try makeTrainer(configuration, state: state, shards: shards)
-    var log = try TrainingLog(path: paths.trainingLog, keepingSteps: trainer.step)
+    let trainer = try makeTrainer(state: state, shards: shards)
+    var log = try TrainingLog(path: paths.trainingLog, keepingSteps: trainer.run.step)
     var order = EpochOrder(count: shards.tokens, batch: batch, seed: build.seed)
-    var progress = Progress("train", total: configuration.steps, unit: "steps", done: trainer.step)
-    var last: BatchTopKTrainer.Losses?
-    while trainer.step < configuration.steps {
-      let losses = try trainer.step(shards.gather(order.tokens(ofStep: trainer.step)))
+    let steps = build.training.steps
+    var progress = Progress("train", total: steps, unit: "steps", done: trainer.run.step)
+    var last: TrainingLosses?
+    while trainer.run.step < steps {
+      let losses = try trainer.step(shards.gather(order.tokens(ofStep: trainer.run.step)))
       last = losses
       try log.append(losses)
       progress.update(
-        trainer.step,
-        note:
-          "FVE base \(percent(losses.fveBase)) chat \(percent(losses.fveChat))  L0 \(Int(losses.l0))  dead \(losses.dead)"
-      )
-      if trainer.step % stepsPerSave == 0, trainer.step < configuration.steps { try trainer.save(state: state) }
+        trainer.run.step, note: "FVE \(variance(losses))  L0 \(Int(losses.l0))  dead \(losses.dead)")
+      if trainer.run.step % stepsPerSave == 0, trainer.run.step < steps { try trainer.save(state: state) }
     }
+    try save(trainer, card: card(shards, last))
+    try write(json: stamp(), to: stampPath)
+    paths.removeTrainerStates()
+  }
+
+  private func card(_ shards: ActivationShards, _ last: TrainingLosses?) throws -> CrosscoderCard {
     var card = CrosscoderCard()
     card.layer = build.layer
     card.modelName = "\(build.chat_name)-\(build.base_name)"
@@ -69,37 +72,70 @@ struct TrainStage {
     card.baseModelHash = try paths.baseModel.map { try ModelSource.sha256(path: $0) }
     card.data = shards.index.identity
     card.seed = build.seed
-    card.trainingTokens = configuration.steps * batch
+    card.trainingTokens = build.training.steps * build.training.batch
     if let last {
-      card.metrics = ["fve_base": last.fveBase, "fve_chat": last.fveChat, "l0": last.l0, "dead": Double(last.dead)]
+      card.metrics = ["l0": last.l0, "dead": Double(last.dead)]
+      for (name, value) in zip(last.fve.count == 2 ? ["fve_base", "fve_chat"] : ["fve"], last.fve) {
+        card.metrics[name] = value
+      }
     }
     card.metrics["norm_limit"] = shards.normLimit()
-    try trainer.crosscoder(card: card).foldingNormaliser().save(folder: paths.crosscoder, as: .bf16)
-    try write(json: stamp(), to: stampPath)
-    paths.removeTrainerStates()
+    return card
+  }
+
+  private func save(_ trainer: any Trainer, card: CrosscoderCard) throws {
+    if let trainer = trainer as? BatchTopKTrainer, build.training.chosenMethod.target != .pair {
+      try trainer.autoencoder(card: card).save(folder: paths.crosscoder)
+    } else {
+      try trainer.crosscoder(card: card).foldingNormaliser().save(folder: paths.crosscoder, as: .bf16)
+    }
+  }
+
+  /// Whether the folder of the finished dictionary is whole.
+  private func loads() -> Bool {
+    build.training.chosenMethod.target == .pair
+      ? (try? Crosscoder.load(folder: paths.crosscoder)) != nil
+      : (try? SparseAutoencoder.load(folder: paths.crosscoder)) != nil
   }
 
   /// The trainer where an interrupted run of the same configuration stopped, or a new one.
-  private func makeTrainer(
-    _ configuration: BatchTopKTrainer.Configuration, state: String, shards: ActivationShards
-  ) throws -> BatchTopKTrainer {
+  private func makeTrainer(state: String, shards: ActivationShards) throws -> any Trainer {
+    let training = build.training
+    let settings = training.settings(dModel: shards.dModel, seed: build.seed)
+    func trainer(state: String) throws(DiffingError) -> any Trainer {
+      training.chosenMethod == .l1
+        ? try L1Trainer(state: state, configuration: training.l1(settings))
+        : try BatchTopKTrainer(state: state, configuration: training.batchTopK(settings))
+    }
     if FileManager.default.fileExists(atPath: state) {
       do {
-        let resumed = try BatchTopKTrainer(state: state, configuration: configuration)
-        writeError("train: going on at step \(resumed.step)")
+        let resumed = try trainer(state: state)
+        writeError("train: going on at step \(resumed.run.step)")
         return resumed
       } catch {
         writeError("train: beginning anew: \(termSafe(error.description))")
       }
     }
-    var moments = ActivationMoments(dModel: shards.dModel)
+    let normaliser = moments(of: shards, settings).normaliser(targetRMS: settings.targetRMS)
+    return training.chosenMethod == .l1
+      ? try L1Trainer(configuration: training.l1(settings), normaliser: normaliser)
+      : try BatchTopKTrainer(configuration: training.batchTopK(settings), normaliser: normaliser)
+  }
+
+  /// The moments of what is trained on, from a sample of all tokens.
+  private func moments(of shards: ActivationShards, _ settings: TrainingSettings) -> ActivationMoments {
+    var moments = ActivationMoments(width: settings.width)
     let step = max(1, shards.tokens / 65_536)
     let sample = Array(stride(from: 0, to: shards.tokens, by: step))
     for start in stride(from: 0, to: sample.count, by: 4096) {
-      moments.add(shards.gather(sample[start..<min(start + 4096, sample.count)]))
+      moments.add(settings.target.rows(of: shards.gather(sample[start..<min(start + 4096, sample.count)])))
     }
-    return try BatchTopKTrainer(
-      configuration: configuration, normaliser: moments.normaliser(targetRMS: configuration.targetRMS))
+    return moments
+  }
+
+  private func variance(_ losses: TrainingLosses) -> String {
+    losses.fve.count == 2
+      ? "base \(percent(losses.fve[0])) chat \(percent(losses.fve[1]))" : percent(losses.fve[0])
   }
 
   private func percent(_ value: Double) -> String { String(format: "%.1f%%", 100 * value) }

@@ -29,12 +29,16 @@ struct TrainingLog {
     }
   }
 
-  mutating func append(_ losses: BatchTopKTrainer.Losses) throws {
+  mutating func append(_ losses: TrainingLosses) throws {
+    let pair = losses.fve.count == 2
     let line = Line(
-      step: losses.step, loss: losses.total, reconstruction_base: losses.reconstructionBase,
-      reconstruction_chat: losses.reconstructionChat, auxiliary: losses.auxiliary, fve_base: losses.fveBase,
-      fve_chat: losses.fveChat, l0: losses.l0, dead: losses.dead, gradient_norm: losses.gradientNorm,
-      threshold: losses.threshold, learning_rate: losses.learningRate)
+      step: losses.step, loss: losses.total, reconstruction: pair ? nil : losses.reconstruction[0],
+      reconstruction_base: pair ? losses.reconstruction[0] : nil,
+      reconstruction_chat: pair ? losses.reconstruction[1] : nil, auxiliary: losses.auxiliary,
+      sparsity: losses.sparsity, fve: pair ? nil : losses.fve[0], fve_base: pair ? losses.fve[0] : nil,
+      fve_chat: pair ? losses.fve[1] : nil, l0: losses.l0, dead: losses.dead, gradient_norm: losses.gradientNorm,
+      threshold: losses.thresholds.first, threshold_chat: losses.thresholds.dropFirst().first,
+      learning_rate: losses.learningRate)
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     do {
@@ -44,12 +48,17 @@ struct TrainingLog {
     }
   }
 
+  /// What a method does not have is left out.
   private struct Line: Encodable {
     let step: Int
-    let loss, reconstruction_base, reconstruction_chat, auxiliary, fve_base, fve_chat, l0: Double
+    let loss: Double
+    let reconstruction, reconstruction_base, reconstruction_chat: Double?
+    let auxiliary, sparsity: Double
+    let fve, fve_base, fve_chat: Double?
+    let l0: Double
     let dead: Int
     let gradient_norm: Double
-    let threshold: Float
+    let threshold, threshold_chat: Float?
     let learning_rate: Double
   }
 }

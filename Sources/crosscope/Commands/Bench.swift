@@ -6,9 +6,10 @@ import Kernels
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure prefill and decoding of a model on this machine (CSV on stdout).")
+    abstract: "Measure prefill and decoding of a model, or training, on this machine (CSV on stdout).")
 
-  @Option(help: "GGUF file or Hugging Face folder of the model.") var model: String
+  @Option(help: "GGUF file or Hugging Face folder of the model.") var model: String?
+  @Flag(help: "Measure steps of BatchTopK training on synthetic activations; needs no model.") var training = false
   @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
   @Option(help: ArgumentHelp("Base, where the model is all of chat.", valueName: "gguf|dir")) var baseModel: String?
   @Option(help: "Tokens of the prefill.") var prefill: Int = 512
@@ -22,9 +23,11 @@ struct Bench: ParsableCommand {
     guard prefill > 0, decode > 0, repeats > 0, streams.allSatisfy({ $0 > 0 }) else {
       throw ValidationError("counts are positive")
     }
+    guard training == (model == nil) else { throw ValidationError("give --model, or --training without a model") }
   }
 
   func run() throws {
+    guard let model else { return try TrainingBenchmark().run(repeats: repeats) }
     let precision = computing.precision ?? .fast
     let transformer = try Transformer.load(path: model, precision: precision)
     let subject = Subject(

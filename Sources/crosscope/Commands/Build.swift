@@ -12,6 +12,7 @@ struct Build: ParsableCommand {
 
   func run() throws {
     let (build, paths) = try options.load()
+    try build.requireCrosscoder(source: paths.configuration)
     let engine = try options.engine(build, paths)
     try HarvestStage(build: build, paths: paths).run(engine: engine)
     try TrainStage(build: build, paths: paths).run()
@@ -33,7 +34,8 @@ struct Harvest: ParsableCommand {
 
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Train the crosscoder on harvested activations (stage 2 of build).")
+    abstract:
+      "Train the crosscoder, or the sparse autoencoder of one model, on harvested activations (stage 2 of build).")
   @OptionGroup var options: BuildOptions
 
   func run() throws {

@@ -1,5 +1,6 @@
 // `crosscope encode`: activations through a crosscoder, written beside each other. The parity probe of the crosscoder.
-// Reads x [N, 2, d]; writes f [N, F], f_scaled [N, F] and x_hat [N, 2, d], names as in the reference files.
+// Reads x [N, 2, d]; writes f [N, F] ([N, 2, F] of DECOUPLED codes), f_scaled [N, F] and x_hat [N, 2, d], names as in
+// the reference files.
 
 import ArgumentParser
 import Diffing
@@ -15,7 +16,7 @@ struct Encode: ParsableCommand {
   @Option(help: "Safetensors file with the tensor x [N, 2, d]: base, then chat.")
   var activations: String
 
-  @Option(help: "Safetensors file to write: f, f_scaled [N, F] and x_hat [N, 2, d].")
+  @Option(help: "Safetensors file to write: f, f_scaled [N, F] (f [N, 2, F] if DECOUPLED) and x_hat [N, 2, d].")
   var out: String
 
   func run() throws {
@@ -23,8 +24,12 @@ struct Encode: ParsableCommand {
     let x = try PairedActivations(path: activations)
     let codes = try crosscoder.encode(x)
     var writer = SafetensorsWriter()
-    writer.add("f", shape: [x.tokens, crosscoder.nLatents], floats: codes.dense())
-    writer.add("f_scaled", shape: [x.tokens, crosscoder.nLatents], floats: codes.dense(scale: crosscoder.codeNorms))
+    if codes.selections == nil {
+      writer.add("f", shape: [x.tokens, crosscoder.nLatents], floats: codes.dense())
+    } else {
+      writer.add("f", shape: [x.tokens, 2, crosscoder.nLatents], floats: codes.denseByModel())
+    }
+    writer.add("f_scaled", shape: [x.tokens, crosscoder.nLatents], floats: codes.dense(crosscoder.scaled(codes)))
     writer.add("x_hat", shape: [x.tokens, 2, crosscoder.dModel], floats: crosscoder.decode(codes).values)
     try writer.write(to: out)
   }

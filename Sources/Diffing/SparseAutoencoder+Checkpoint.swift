@@ -1,0 +1,93 @@
+// The folder of a sparse autoencoder: config.json, trainer_config.json, model.safetensors, as dictionary_learning has
+// them for BatchTopKSAE. That encodes x − b_dec, so its bias is another: b + W b_dec.
+// Refuses: what `CheckpointReader` refuses, and decoder directions that have not unit norm, whose thresholds would mean
+// something else. Shape letters: F latents, d width.
+
+import Foundation
+import Inference
+import Kernels
+
+extension SparseAutoencoder {
+  private struct Configuration: Codable {
+    var activation_dim: Int
+    var dict_size: Int
+    var k: Int
+    var num_layers = 1
+    /// `base`, `chat` or `difference` (chat − base).
+    var activations: TrainingTarget
+  }
+
+  /// W b_dec, what lies between our bias and the file's.
+  private var shift: [Double] {
+    let d = encoder.columns
+    return encoder.values.withUnsafeBufferPointer { weights in
+      decoderBias.withUnsafeBufferPointer { bias in
+        guard let weights = weights.baseAddress, let bias = bias.baseAddress else { return [] }
+        return (0..<encoder.rows).map { dotInDouble(weights + $0 * d, bias, count: d) }
+      }
+    }
+  }
+
+  /// Writes config.json, trainer_config.json and model.safetensors; each appears whole or not at all, the weights last.
+  /// - Throws: `DiffingError.file`.
+  public func save(folder: String) throws(DiffingError) {
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw .file(.fileUnwritable(path: folder, reason: "the folder cannot be made"))
+    }
+    let (F, d) = (encoder.rows, encoder.columns)
+    try write(json: TrainerFile(autoencoder: self), to: folder + "/trainer_config.json")
+    try write(
+      json: Configuration(activation_dim: d, dict_size: F, k: k, activations: target), to: folder + "/config.json")
+    var writer = SafetensorsWriter(metadata: ["format": "pt"])
+    writer.add("encoder.weight", shape: [F, d], floats: encoder.values)
+    writer.add("encoder.bias", shape: [F], floats: zip(encoderBias, shift).map { Float(Double($0) + $1) })
+    writer.add("decoder.weight", shape: [d, F], floats: transposed(decoder.values, rows: F, columns: d))
+    writer.add("b_dec", shape: [d], floats: decoderBias)
+    writer.add("k", shape: [], int32s: [Int32(clamping: k)])
+    writer.add("threshold", shape: [], floats: [threshold])
+    let finished = writer
+    try reading { () throws(InferenceError) in try finished.write(to: folder + "/model.safetensors") }
+  }
+
+  /// Reads a folder that `save` has written.
+  /// - Throws: `DiffingError`, naming file, tensor and what is wrong.
+  public static func load(folder: String) throws(DiffingError) -> SparseAutoencoder {
+    let path = folder + "/config.json"
+    guard let configuration = try readJSON(Configuration.self, path) else {
+      throw .file(.fileUnreadable(path: path, reason: "no such file"))
+    }
+    let (F, d) = (configuration.dict_size, configuration.activation_dim)
+    guard F > 0, d > 0, configuration.k > 0, configuration.activations.nModels == 1 else {
+      throw .configurationInvalid(
+        path: path, key: "dict_size, activation_dim, k, activations",
+        expected: "positive, and base, chat or difference", found: "other values")
+    }
+    let file = try reading { () throws(InferenceError) in
+      try SafetensorsFile(path: folder + "/model.safetensors")
+    }
+    let reader = CheckpointReader(file: file)
+    let decoder = transposed(try reader.floats("decoder.weight", [d, F]), rows: d, columns: F)
+    for latent in 0..<F {
+      let square = decoder[latent * d..<(latent + 1) * d].reduce(0.0) { $0 + Double($1) * Double($1) }
+      guard square == 0 || abs(square - 1) < 1e-3 else {
+        throw .unsupported(
+          path: file.path, what: "decoder.weight with a direction of norm", found: "\(square.squareRoot())",
+          supported: "directions of norm 1")
+      }
+    }
+    let unshifted = SparseAutoencoder(
+      target: configuration.activations,
+      encoder: Matrix(rows: F, columns: d, values: try reader.floats("encoder.weight", [F, d])),
+      encoderBias: try reader.floats("encoder.bias", [F]), decoder: Matrix(rows: F, columns: d, values: decoder),
+      decoderBias: try reader.floats("b_dec", [d]), k: try reader.integer("k"),
+      threshold: try reader.floats("threshold", [])[0],
+      card: try TrainerFile.read(folder: folder)?.card ?? CrosscoderCard())
+    return SparseAutoencoder(
+      target: unshifted.target, encoder: unshifted.encoder,
+      encoderBias: zip(unshifted.encoderBias, unshifted.shift).map { Float(Double($0) - $1) },
+      decoder: unshifted.decoder, decoderBias: unshifted.decoderBias, k: unshifted.k, threshold: unshifted.threshold,
+      card: unshifted.card)
+  }
+}

@@ -1,0 +1,109 @@
+// What every training run is made of, whatever the method: sizes, schedule, clipping, normaliser, seed.
+// Owns: the settings, their ranges, the schedules that follow from them. Refuses: the first setting out of range, by
+// name. Shape letters: B tokens of a batch, F latents, d width of one model, M models.
+
+/// What is read from each token of a pair.
+public enum TrainingTarget: String, Codable, Sendable, CaseIterable {
+  /// Both models' residual streams: a crosscoder.
+  case pair
+  /// One model's: a sparse autoencoder.
+  case base, chat
+  /// chat − base: a sparse autoencoder of the difference.
+  case difference
+
+  /// M: how many vectors of width d are read from a token.
+  public var nModels: Int { self == .pair ? 2 : 1 }
+
+  /// The rows that are trained on, `[T, M·d]`.
+  public func rows(of batch: PairedActivations) -> [Float] {
+    let (d, T) = (batch.dModel, batch.tokens)
+    if self == .pair { return batch.values }
+    return [Float](unsafeUninitializedCapacity: T * d) { rows, count in
+      count = T * d
+      batch.values.withUnsafeBufferPointer { pairs in
+        for token in 0..<T {
+          for index in 0..<d {
+            let (base, chat) = (pairs[2 * token * d + index], pairs[(2 * token + 1) * d + index])
+            rows[token * d + index] = self == .base ? base : self == .chat ? chat : chat - base
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Settings of a run that all methods share; defaults are the paper's where they do not depend on the size.
+public struct TrainingSettings: Codable, Sendable, Equatable {
+  /// Width d of one model's residual stream.
+  public var dModel: Int
+  /// Number of latents F.
+  public var nLatents: Int
+  /// Steps of the whole run.
+  public var steps: Int
+  /// Tokens of a batch, from which the bound for dead latents follows; a step may be given another number.
+  public var batch: Int
+  /// What is read from each token.
+  public var target = TrainingTarget.pair
+  /// How codes are scaled before they are selected or penalised.
+  public var codeNormalization = CodeNormalization.crosscoder
+  public var learningRate = 1e-4
+  /// The learning rate rises linearly over the first steps …
+  public var warmupSteps = 1000
+  /// … and falls linearly to 0 from this step to the last; nil for never.
+  public var decayStart: Int?
+  /// The mean of ‖h − ĥ‖² instead of ‖h − ĥ‖, as the paper writes it.
+  public var squaredLoss = false
+  /// Largest gradient norm; nil for any.
+  public var gradientClip: Double? = 1
+  /// A latent is dead when it has been silent for so many tokens; nil for a tenth of the run, the paper's 10 M of
+  /// 100 M.
+  public var deadAfterTokens: Int?
+  /// Norm of every encoder and decoder row of each model at the beginning.
+  public var normInitScale = 1.0
+  /// Whether activations are centred and scaled by one factor before training (`ActivationMoments.normaliser`).
+  public var normalisesInput = true
+  /// The root mean square of normalised input, all models together.
+  public var targetRMS: Float = 1
+  public var seed: UInt64 = 0
+
+  /// A run over `steps` batches.
+  public init(dModel: Int, nLatents: Int, steps: Int, batch: Int = 2048) {
+    (self.dModel, self.nLatents, self.steps, self.batch) = (dModel, nLatents, steps, batch)
+  }
+
+  /// M.
+  public var nModels: Int { target.nModels }
+  /// M·d, the width of a row.
+  public var width: Int { nModels * dModel }
+  /// Tokens of silence after which a latent is dead.
+  public var deadBound: Int { deadAfterTokens ?? max(1, steps * batch / 10) }
+
+  /// The learning rate at a step, counted from 0: linear warm-up, constant, linear decay.
+  public func learningRate(at step: Int) -> Double {
+    if step < warmupSteps { return learningRate * Double(step) / Double(warmupSteps) }
+    guard let start = decayStart, step >= start, steps > start else { return learningRate }
+    return learningRate * max(0, Double(steps - step) / Double(steps - start))
+  }
+
+  /// Throws `DiffingError.settingInvalid` for the first setting out of range.
+  func check() throws(DiffingError) {
+    try requireSetting(dModel > 0, "dModel", "at least 1", dModel)
+    try requireSetting(nLatents > 0, "nLatents", "at least 1", nLatents)
+    try requireSetting(steps > 0, "steps", "at least 1", steps)
+    try requireSetting(batch > 0, "batch", "at least 1", batch)
+    try requireSetting(
+      nModels == 2 || codeNormalization == .crosscoder, "codeNormalization", "CROSSCODER for one model",
+      codeNormalization.name)
+    try requireSetting(learningRate > 0 && learningRate.isFinite, "learningRate", "positive", learningRate)
+    try requireSetting(warmupSteps >= 0, "warmupSteps", "at least 0", warmupSteps)
+    try requireSetting(deadBound > 0, "deadAfterTokens", "at least 1", deadBound)
+    try requireSetting(gradientClip.map { $0 > 0 } ?? true, "gradientClip", "positive", gradientClip ?? 0)
+    try requireSetting(normInitScale > 0 && normInitScale.isFinite, "normInitScale", "positive", normInitScale)
+    try requireSetting(targetRMS > 0 && targetRMS.isFinite, "targetRMS", "positive", targetRMS)
+  }
+}
+
+/// Throws `DiffingError.settingInvalid` unless the setting holds.
+func requireSetting(_ holds: Bool, _ name: String, _ expected: String, _ found: Any) throws(DiffingError) {
+  guard holds else { throw .settingInvalid(name: name, expected: expected, found: "\(found)") }
+}
