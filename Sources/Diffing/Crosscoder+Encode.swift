@@ -35,6 +35,21 @@ extension Crosscoder {
       nLatents: nLatents, offsets: offsets, latents: parts.flatMap(\.latents), values: parts.flatMap(\.values))
   }
 
+  /// Encodes a whole text. Its first token and tokens of outlying norm, which training left out, get no codes: theirs
+  /// would mean nothing.
+  /// - Throws: as `encode(_:)`.
+  func encode(text: PairedActivations) throws(DiffingError) -> SparseCodes {
+    let codes = try encode(text)
+    let limit = card.normLimit * card.normLimit
+    let keep = text.values.withUnsafeBufferPointer { values in
+      (0..<text.tokens).map { token in
+        guard token > 0, let row = values.baseAddress.map({ $0 + 2 * token * dModel }) else { return false }
+        return max(squareSum(row, count: dModel), squareSum(row + dModel, count: dModel)) <= limit
+      }
+    }
+    return codes.keeping(keep)
+  }
+
   /// Reconstructs activations `[T, 2, d]` in the models' own units: x̂ = Σ f_j d_j + b_dec, then the normaliser undone.
   public func decode(_ codes: SparseCodes) -> PairedActivations {
     precondition(codes.nLatents == nLatents, "codes of \(codes.nLatents) latents, not \(nLatents)")

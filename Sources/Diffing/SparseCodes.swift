@@ -39,6 +39,21 @@ public struct SparseCodes: Sendable, Equatable {
       latents: Array(latents[low..<high]), values: Array(values[low..<high]))
   }
 
+  /// The same tokens with no codes where `keep` `[T]` is false.
+  public func keeping(_ keep: [Bool]) -> SparseCodes {
+    precondition(keep.count == tokens, "\(keep.count) flags for \(tokens) tokens")
+    var result: (offsets: [Int], latents: [Int32], values: [Float]) = ([0], [], [])
+    for token in 0..<tokens {
+      if keep[token] {
+        result.latents += latents[entries(of: token)]
+        result.values += values[entries(of: token)]
+      }
+      result.offsets.append(result.latents.count)
+    }
+    return SparseCodes(
+      nLatents: nLatents, offsets: result.offsets, latents: result.latents, values: result.values)
+  }
+
   /// Dense codes `[T, F]`, row-major, each multiplied by its latent's `scale` `[F]` if given.
   public func dense(scale: [Double]? = nil) -> [Float] {
     var result = [Float](repeating: 0, count: tokens * nLatents)
