@@ -26,6 +26,9 @@ public struct LatentScaling: Sendable {
     public var reconstructionChat: Double?
     public var activationBase: Double?
     public var activationChat: Double?
+    /// Of h without the decoder bias (in the models' own units).
+    public var activationNoBiasBase: Double?
+    public var activationNoBiasChat: Double?
 
     /// Of a latent that never fired.
     public init() {}
@@ -44,6 +47,8 @@ public struct LatentScaling: Sendable {
   /// The crosscoder whose latents are scaled.
   public let crosscoder: Crosscoder
   private var counts: [Int]
+  /// Σ f.
+  private var codeSums: [Double]
   /// Σ f².
   private var squares: [Double]
   /// For each latent: Σ f ⟨d^chat, h − ĥ⟩ and Σ f ⟨d^chat, ĥ⟩, base then chat.
@@ -53,7 +58,8 @@ public struct LatentScaling: Sendable {
   public init(crosscoder: Crosscoder) {
     self.crosscoder = crosscoder
     counts = [Int](repeating: 0, count: crosscoder.nLatents)
-    squares = [Double](repeating: 0, count: crosscoder.nLatents)
+    codeSums = [Double](repeating: 0, count: crosscoder.nLatents)
+    squares = codeSums
     sums = [Double](repeating: 0, count: 4 * crosscoder.nLatents)
   }
 
@@ -73,6 +79,7 @@ public struct LatentScaling: Sendable {
     for (entry, latent) in codes.latents.enumerated() {
       let (latent, f) = (Int(latent), Double(codes.values[entry]))
       counts[latent] += 1
+      codeSums[latent] += f
       squares[latent] += f * f
       for place in 0..<4 { sums[4 * latent + place] += f * products[4 * entry + place] }
     }
@@ -83,6 +90,7 @@ public struct LatentScaling: Sendable {
     precondition(other.crosscoder.nLatents == crosscoder.nLatents, "sums of another crosscoder")
     for latent in 0..<crosscoder.nLatents {
       counts[latent] += other.counts[latent]
+      codeSums[latent] += other.codeSums[latent]
       squares[latent] += other.squares[latent]
     }
     for place in sums.indices { sums[place] += other.sums[place] }
@@ -91,6 +99,10 @@ public struct LatentScaling: Sendable {
   /// The betas of every latent `[F]` from the tokens so far.
   public func betas() -> [Betas] {
     let d = crosscoder.dModel
+    var bias = crosscoder.decoderBias.map(Double.init)
+    bias.withUnsafeMutableBufferPointer { buffer in
+      if let start = buffer.baseAddress { crosscoder.normaliser?.restore(start) }
+    }
     return crosscoder.decoder.values.withUnsafeBufferPointer { decoder in
       (0..<crosscoder.nLatents).map { latent in
         var betas = Betas()
@@ -112,6 +124,14 @@ public struct LatentScaling: Sendable {
         betas.reconstructionChat = beta(.chat, error: false, reconstruction: true)
         betas.activationBase = beta(.base, error: true, reconstruction: true)
         betas.activationChat = beta(.chat, error: true, reconstruction: true)
+        func withoutBias(_ beta: Double?, _ model: PairModel) -> Double? {
+          let share = bias[model.index * d..<(model.index + 1) * d].withUnsafeBufferPointer { bias in
+            bias.baseAddress.map { dotInDouble(base + d, $0, count: d) } ?? 0
+          }
+          return beta.map { $0 - codeSums[latent] * share / denominator }
+        }
+        betas.activationNoBiasBase = withoutBias(betas.activationBase, .base)
+        betas.activationNoBiasChat = withoutBias(betas.activationChat, .chat)
         return betas
       }
     }
