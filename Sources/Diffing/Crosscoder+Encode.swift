@@ -79,10 +79,15 @@ extension Crosscoder {
   func reconstruct(_ codes: SparseCodes, token: Int, into row: UnsafeMutablePointer<Double>) {
     let width = 2 * dModel
     for index in 0..<width { row[index] = Double(decoderBias[index]) }
+    let entries = codes.entries(of: token)
     decoder.values.withUnsafeBufferPointer { decoder in
-      guard let decoder = decoder.baseAddress else { return }
-      for entry in codes.entries(of: token) {
-        addScaled(Double(codes.values[entry]), decoder + Int(codes.latents[entry]) * width, to: row, count: width)
+      codes.latents.withUnsafeBufferPointer { latents in
+        codes.values.withUnsafeBufferPointer { values in
+          guard let decoder = decoder.baseAddress, let values = values.baseAddress else { return }
+          addRows(
+            decoder, UnsafeBufferPointer(rebasing: latents[entries]), scales: values + entries.lowerBound, to: row,
+            width: width)
+        }
       }
     }
     normaliser?.restore(row)
@@ -103,6 +108,7 @@ extension Crosscoder {
     var product = [Float](repeating: 0, count: count * F)
     var part = CodePart()
     var candidates = CandidateColumns(capacity: F)
+    var exact = [Double](repeating: 0, count: F)
     input.withUnsafeMutableBufferPointer { input in
       guard let input = input.baseAddress else { return }
       var largestInput = 0.0
@@ -137,10 +143,14 @@ extension Crosscoder {
             } ?? 0
           }
           let before = part.latents.count
+          candidates.latents.withUnsafeBufferPointer { latents in
+            rowDotsInDouble(
+              weights, UnsafeBufferPointer(rebasing: latents[..<found]), input + token * width, width: width,
+              into: &exact)
+          }
           for index in 0..<found {
             let latent = Int(candidates.latents[index])
-            let code =
-              dotInDouble(weights + latent * width, input + token * width, count: width) + Double(encoderBias[latent])
+            let code = exact[index] + Double(encoderBias[latent])
             guard code > 0, threshold.map({ code * codeNorms[latent] > Double($0) }) ?? true else { continue }
             let value = Float(code)
             guard value > 0 else { continue }

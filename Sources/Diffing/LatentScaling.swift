@@ -51,7 +51,7 @@ public struct LatentScaling: Sendable {
   private var codeSums: [Double]
   /// Σ f².
   private var squares: [Double]
-  /// For each latent: Σ f ⟨d^chat, h − ĥ⟩ and Σ f ⟨d^chat, ĥ⟩, base then chat.
+  /// For each latent: Σ f ⟨d^chat, ĥ⟩ and Σ f ⟨d^chat, h − ĥ⟩, base then chat.
   private var sums: [Double]
 
   /// Empty sums.
@@ -116,7 +116,7 @@ public struct LatentScaling: Sendable {
           let own =
             error && !reconstruction
             ? squares[latent] * (model == .chat ? chatSquare : dotInDouble(base, base + d, count: d)) : 0
-          return ((error ? sums[place] : 0) + (reconstruction ? sums[place + 2] : 0) + own) / denominator
+          return ((error ? sums[place + 2] : 0) + (reconstruction ? sums[place] : 0) + own) / denominator
         }
         betas.errorBase = beta(.base, error: true, reconstruction: false)
         betas.errorChat = beta(.chat, error: true, reconstruction: false)
@@ -137,14 +137,14 @@ public struct LatentScaling: Sendable {
     }
   }
 
-  /// For each entry of `codes`: ⟨d^chat, h − ĥ⟩ and ⟨d^chat, ĥ⟩, base then chat.
+  /// For each entry of `codes`: ⟨d^chat, ĥ⟩ and ⟨d^chat, h − ĥ⟩, base then chat.
   private func products(_ codes: SparseCodes, _ activations: PairedActivations) -> [Double] {
     let (d, width) = (crosscoder.dModel, 2 * crosscoder.dModel)
     return [Double](unsafeUninitializedCapacity: 4 * codes.latents.count) { products, count in
       count = 4 * codes.latents.count
       activations.values.withUnsafeBufferPointer { x in
         crosscoder.decoder.values.withUnsafeBufferPointer { decoder in
-          guard let x = x.baseAddress, let decoder = decoder.baseAddress else { return }
+          guard let x = x.baseAddress, let decoder = decoder.baseAddress, let out = products.baseAddress else { return }
           inPieces(of: 64, count: codes.tokens) { tokens in
             withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * width) { rows in
               guard let xHat = rows.baseAddress else { return }
@@ -154,10 +154,7 @@ public struct LatentScaling: Sendable {
                 for index in 0..<width { error[index] = Double(x[token * width + index]) - xHat[index] }
                 for entry in codes.entries(of: token) {
                   let chat = decoder + (2 * Int(codes.latents[entry]) + 1) * d
-                  products[4 * entry] = dotInDouble(chat, error, count: d)
-                  products[4 * entry + 1] = dotInDouble(chat, error + d, count: d)
-                  products[4 * entry + 2] = dotInDouble(chat, xHat, count: d)
-                  products[4 * entry + 3] = dotInDouble(chat, xHat + d, count: d)
+                  fourDotsInDouble(chat, xHat, stride: d, count: d, into: out + 4 * entry)
                 }
               }
             }
