@@ -4,17 +4,23 @@
 crosscope computes every target (error, reconstruction, activation; base and chat) for all latents, from the file to the
 printed JSON. The peer computes the error betas of one model, as one does without sparsity: for a chunk of latents and a
 chunk of tokens it forms the targets h − ĥ + f_j d_j as a tensor [latents, tokens, d] and contracts it with f_j and
-d_j^chat. Encoding counts for both, loading PyTorch and the file does not count for the peer. The peer sees fewer tokens;
-rates are compared. Chunks of the peer are the fastest of a few sizes tried before.
+d_j^chat. Three ways: `broadcast` forms the targets with as few copies as PyTorch allows; `expanded` repeats errors and
+directions to full size first and selects the firing latents by copying, as the public reference code does; `unchunked`
+is `expanded` with all latents at once, which is how that code is called. Chunks of the first two are the fastest of a
+few sizes tried before: small enough for the caches. Encoding counts for all, loading PyTorch and the file does not count
+for the peer. The peer sees fewer tokens; rates are compared.
 
-Rounds alternate on the same cores; a ratio is formed within a round. The first round warms up and is left out. Betas of
-both are compared first. Needs torch, numpy and safetensors; prints CSV on stdout, what it does on stderr.
+Rounds alternate on the same cores; a ratio is formed within a round, of tokens a second by the clock and of tokens a
+second of processor time; the latter is what a machine that is not quiet can still tell (with --threads 1 and
+--even-if-busy). The first round warms up and is left out. Betas of both are compared first. Needs torch, numpy and
+safetensors; prints CSV on stdout, what it does on stderr.
 """
 
 import argparse
 import csv
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -72,7 +78,7 @@ def encode(weights, x):
 
 
 @torch.no_grad()
-def dense_error_betas(weights, x, model, token_chunk, latent_chunk):
+def dense_error_betas(weights, x, model, token_chunk, latent_chunk, expanded=False):
     """β^ε of one model for every latent, NaN where it never fires."""
     decoder = weights["decoder.weight"]
     own, chat = decoder[model], decoder[1]
@@ -87,16 +93,30 @@ def dense_error_betas(weights, x, model, token_chunk, latent_chunk):
         for low in range(0, F, latent_chunk):
             latents = slice(low, low + latent_chunk)
             codes = f[:, latents].T
-            target = error.unsqueeze(0) + codes.unsqueeze(2) * own[latents].unsqueeze(1)
-            weighted = torch.bmm(codes.unsqueeze(1), target).squeeze(1)
-            numerator[latents] += (weighted * chat[latents]).sum(1)
+            if expanded:
+                stacked = error.unsqueeze(0).repeat(len(codes), 1, 1)
+                directions = own[latents].unsqueeze(1).repeat(1, len(h), 1)
+                target = stacked + directions * codes.unsqueeze(2)
+                firing = (codes != 0).any(1)
+                weighted = torch.bmm(target[firing].transpose(1, 2), codes[firing].unsqueeze(2)).squeeze(2)
+            else:
+                target = error.unsqueeze(0) + codes.unsqueeze(2) * own[latents].unsqueeze(1)
+                firing = slice(None)
+                weighted = torch.bmm(codes.unsqueeze(1), target).squeeze(1)
+            chunk = numerator[latents]
+            chunk[firing] += (weighted * chat[latents][firing]).sum(1)
     return numerator / (squares * (chat**2).sum(1))
 
 
 def timed(body):
-    start = time.perf_counter()
-    result = body()
-    return time.perf_counter() - start, result
+    """Seconds by the clock, and of processor time of this process and of those that it waited for."""
+    def processor():
+        usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(one.ru_utime + one.ru_stime for one in usage)
+
+    clock, before = time.perf_counter(), processor()
+    body()
+    return time.perf_counter() - clock, processor() - before
 
 
 def main():
@@ -120,8 +140,9 @@ def main():
         print(f"# {key}: {value}")
     print(f"# peer: PyTorch {torch.__version__}, fp32")
     out = csv.writer(sys.stdout)
-    out.writerow(["d", "latents", "l0", "round", "crosscope_tokens", "crosscope_seconds", "crosscope_tokens_per_second",
-                  "peer_tokens", "peer_chunk", "peer_seconds", "peer_tokens_per_second", "ratio"])
+    out.writerow(["d", "latents", "l0", "round", "crosscope_tokens", "crosscope_seconds", "crosscope_cpu_seconds",
+                  "crosscope_tokens_per_cpu_second", "peer", "peer_tokens", "peer_chunk", "peer_seconds",
+                  "peer_cpu_seconds", "peer_tokens_per_cpu_second", "ratio_by_clock", "ratio_by_cpu"])
     for l0 in options.l0:
         options.l0 = l0
         with tempfile.TemporaryDirectory() as folder:
@@ -132,23 +153,29 @@ def main():
             environ = dict(os.environ, CROSSCOPE_THREADS=str(options.threads))
             ours = lambda: subprocess.run(command, capture_output=True, check=True, env=environ).stdout
             check(options, folder, command, weights, small, environ)
-            peer = lambda chunk: dense_error_betas(weights, small, 0, *chunk)
             wait_for_quiet(options)
             chunks = [(16, 64), (16, 512), (64, 64), (64, 512), (256, 64)]
-            chunk = min(chunks, key=lambda chunk: min(timed(lambda: peer(chunk))[0] for _ in range(2)))
-            ratios = []
+            kinds = {"broadcast": False, "expanded": True, "unchunked": True}
+            peer = lambda kind, chunk: timed(lambda: dense_error_betas(weights, small, 0, *chunk, kinds[kind]))
+            best = {kind: min(chunks, key=lambda chunk: min(peer(kind, chunk)[1] for _ in range(2))) for kind in kinds if kind != "unchunked"}
+            best["unchunked"] = (64, options.latents)
+            ratios = {kind: [] for kind in kinds}
             for index in range(options.repeats + 1):
                 wait_for_quiet(options)
-                seconds, peer_seconds = timed(ours)[0], timed(lambda: peer(chunk))[0]
-                if index == 0:
-                    continue
-                rate, peer_rate = options.tokens / seconds, options.peer_tokens / peer_seconds
-                ratios.append(rate / peer_rate)
-                out.writerow([options.d, options.latents, l0, index, options.tokens, f"{seconds:.3f}", f"{rate:.0f}",
-                              options.peer_tokens, f"{chunk[0]}x{chunk[1]}", f"{peer_seconds:.3f}", f"{peer_rate:.1f}",
-                              f"{rate / peer_rate:.0f}"])
-                sys.stdout.flush()
-            say(f"L0 {l0}: ratio {statistics.median(ratios):.0f} ({min(ratios):.0f}-{max(ratios):.0f})")
+                mine = timed(ours)
+                for kind, chunk in best.items():
+                    theirs = peer(kind, chunk)
+                    if index == 0:
+                        continue
+                    clock, cpu = (options.tokens / a / (options.peer_tokens / b) for a, b in zip(mine, theirs))
+                    ratios[kind].append(cpu)
+                    out.writerow([options.d, options.latents, l0, index, options.tokens, *(f"{v:.3f}" for v in mine),
+                                  f"{options.tokens / mine[1]:.0f}", kind, options.peer_tokens, f"{chunk[0]}x{chunk[1]}",
+                                  *(f"{v:.3f}" for v in theirs), f"{options.peer_tokens / theirs[1]:.1f}",
+                                  f"{clock:.0f}", f"{cpu:.0f}"])
+                    sys.stdout.flush()
+            for kind, values in ratios.items():
+                say(f"L0 {l0}, {kind}: ratio by processor time {statistics.median(values):.0f} ({min(values):.0f}-{max(values):.0f})")
 
 
 def check(options, folder, command, weights, small, environ):
@@ -159,6 +186,8 @@ def check(options, folder, command, weights, small, environ):
     found = torch.tensor([row["beta_error_base"] if row["beta_error_base"] is not None else float("nan")
                           for row in json.loads(output)["latents"]])
     wanted = dense_error_betas(weights, small, 0, 64, 64)
+    expanded = dense_error_betas(weights, small, 0, 64, 64, expanded=True)
+    assert torch.allclose(wanted, expanded, rtol=1e-3, atol=1e-4, equal_nan=True)
     present = ~(found.isnan() | wanted.isnan())
     difference = ((found - wanted).abs() / wanted.abs().clamp(min=0.01))[present].max().item()
     l0 = (encode(weights, small) > 0).sum(1).float().mean().item()
