@@ -1,5 +1,5 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo test bench bench-engine bench-training fuzz format lint data clean
+.PHONY: help demo test bench bench-engine bench-training bench-scaling fuzz format lint data clean
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS = 60
@@ -33,6 +33,11 @@ bench-training: ## measure a training step against PyTorch (installs it; minutes
 	@scripts/setup
 	@scripts/fetch-model >/dev/null && scripts/bench-peers >/dev/null \
 	  && swift build -c release --product crosscope >&2 && python3 Benchmarks/training.py
+
+bench-scaling: ## measure Latent Scaling against a dense one in PyTorch (CROSSCOPE_VENV has torch and safetensors)
+	@scripts/setup
+	@swift build -c release --product crosscope >&2 \
+	  && $${CROSSCOPE_VENV:+$$CROSSCOPE_VENV/bin/}python3 Benchmarks/latent_scaling.py
 
 fuzz: ## fuzz the file readers, FUZZ_SECONDS each (60)
 	@scripts/setup

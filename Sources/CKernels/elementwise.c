@@ -103,6 +103,32 @@ CLONES void ck_softmax(float *x, int n) {
   for (int i = 0; i < n; i++) x[i] *= scale;
 }
 
+// Partial sums of a few hundred terms in fp32, their sums in fp64: what is wanted is often a small difference of large ones.
+CLONES double ck_kl_divergence(const float *p, const float *q, int64_t n) {
+#pragma clang fp reassociate(on) contract(fast)
+  float p_largest = p[0], q_largest = q[0];
+  for (int64_t i = 1; i < n; i++) {
+    p_largest = p[i] > p_largest ? p[i] : p_largest;
+    q_largest = q[i] > q_largest ? q[i] : q_largest;
+  }
+  double p_total = 0, q_total = 0, weighted = 0;
+  for (int64_t first = 0; first < n; first += 512) {
+    int64_t end = first + 512 < n ? first + 512 : n;
+    float p_sum = 0, q_sum = 0, sum = 0;
+    for (int64_t i = first; i < end; i++) {
+      float a = p[i] - p_largest, b = q[i] - q_largest;
+      float e = exp_branchless(a);
+      p_sum += e;
+      q_sum += exp_branchless(b);
+      sum += e * (a - b);
+    }
+    p_total += p_sum;
+    q_total += q_sum;
+    weighted += sum;
+  }
+  return weighted / p_total - log(p_total / q_total);
+}
+
 CLONES int64_t ck_count_non_finite(const float *x, int64_t n) {
   int64_t count = 0;
   for (int64_t i = 0; i < n; i++) {

@@ -36,6 +36,64 @@ CLONES double ck_dot_mixed(const float *a, const double *b, int64_t n) {
   return sum;
 }
 
+CLONES void ck_dot4_mixed(const float *a, const double *b, int64_t stride, int64_t n, double *out) {
+  f64x8 s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const f64x8 x = __builtin_convertvector(*(const f32x8 *)(a + i), f64x8);
+    s0 += x * *(const f64x8 *)(b + i);
+    s1 += x * *(const f64x8 *)(b + stride + i);
+    s2 += x * *(const f64x8 *)(b + 2 * stride + i);
+    s3 += x * *(const f64x8 *)(b + 3 * stride + i);
+  }
+  double t0 = 0, t1 = 0, t2 = 0, t3 = 0;
+  for (int lane = 0; lane < 8; lane++) t0 += s0[lane], t1 += s1[lane], t2 += s2[lane], t3 += s3[lane];
+  for (; i < n; i++) {
+    t0 += a[i] * b[i];
+    t1 += a[i] * b[stride + i];
+    t2 += a[i] * b[2 * stride + i];
+    t3 += a[i] * b[3 * stride + i];
+  }
+  out[0] = t0, out[1] = t1, out[2] = t2, out[3] = t3;
+}
+
+// Rows lie far apart and are longer than a page: asked for two rows ahead, they arrive while others are added.
+CLONES void ck_combine_rows(const float *rows, const int32_t *index, const float *alpha, int64_t count, double *y,
+                            int64_t n) {
+  for (int64_t k = 0; k < count; k++) {
+    const float *x = rows + index[k] * n;
+    const float *ahead = rows + index[k + 2 < count ? k + 2 : k] * n;
+    const double a = alpha[k];
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+      __builtin_prefetch(ahead + i, 0, 3);
+      *(f64x8 *)(y + i) += a * __builtin_convertvector(*(const f32x8 *)(x + i), f64x8);
+      *(f64x8 *)(y + i + 8) += a * __builtin_convertvector(*(const f32x8 *)(x + i + 8), f64x8);
+    }
+    for (; i < n; i++) y[i] += a * x[i];
+  }
+}
+
+CLONES void ck_dot_rows_mixed(const float *rows, const int32_t *index, int64_t count, const double *b, int64_t n,
+                              double *out) {
+  for (int64_t k = 0; k < count; k++) {
+    const float *x = rows + index[k] * n;
+    const float *ahead = rows + index[k + 2 < count ? k + 2 : k] * n;
+    f64x8 s0 = {0}, s1 = {0};
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+      __builtin_prefetch(ahead + i, 0, 3);
+      s0 += __builtin_convertvector(*(const f32x8 *)(x + i), f64x8) * *(const f64x8 *)(b + i);
+      s1 += __builtin_convertvector(*(const f32x8 *)(x + i + 8), f64x8) * *(const f64x8 *)(b + i + 8);
+    }
+    s0 += s1;
+    double sum = 0;
+    for (int lane = 0; lane < 8; lane++) sum += s0[lane];
+    for (; i < n; i++) sum += x[i] * b[i];
+    out[k] = sum;
+  }
+}
+
 double ck_square_sum(const float *x, int64_t n) { return ck_dot_double(x, x, n); }
 
 CLONES void ck_axpy_double(double alpha, const float *x, double *y, int64_t n) {

@@ -31,7 +31,8 @@ public struct ChatSpecificity: Sendable {
   func ranked(minimumActiveTokens: Int) -> (nuError: Double, nuReconstruction: Double)? {
     guard !dead, betas.activeTokens >= minimumActiveTokens, let error = betas.errorChat, error > 0,
       let reconstruction = betas.reconstructionChat, reconstruction > 0, let nuError = betas.nuError,
-      let nuReconstruction = betas.nuReconstruction, (-0.1...2).contains(nuError), (-0.1...2).contains(nuReconstruction)
+      let nuReconstruction = betas.nuReconstruction, rankedRatios.contains(nuError),
+      rankedRatios.contains(nuReconstruction)
     else { return nil }
     return (nuError, nuReconstruction)
   }
@@ -40,10 +41,7 @@ public struct ChatSpecificity: Sendable {
 /// The rank of every latent `[F]` in the order of chat-specificity, 0 for the first.
 public func chatSpecificityRank(_ latents: [ChatSpecificity], minimumActiveTokens: Int = 20) -> [Int] {
   let scores = latents.map { $0.ranked(minimumActiveTokens: minimumActiveTokens) }
-  var rankSums = [Double?](repeating: nil, count: latents.count)
-  for values in [scores.map { $0?.nuError }, scores.map { $0?.nuReconstruction }] {
-    for (latent, rank) in ranks(values) { rankSums[latent] = (rankSums[latent] ?? 0) + rank }
-  }
+  let rankSums = nuRankSums(scores)
   let order = latents.indices.sorted { a, b in
     if latents[a].dead != latents[b].dead { return latents[b].dead }
     let chatOnly = [a, b].map { LatentClass(deltaNorm: latents[$0].deltaNorm) == .chatOnly }
@@ -61,6 +59,18 @@ public func chatSpecificityRank(_ latents: [ChatSpecificity], minimumActiveToken
   for (rank, latent) in order.enumerated() { result[latent] = rank }
   return result
 }
+
+/// The sum of each latent's ranks by ν^ε and by ν^r among those that have them, the paper's score; low is chat-specific.
+public func nuRankSums(_ ratios: [(nuError: Double, nuReconstruction: Double)?]) -> [Double?] {
+  var sums = [Double?](repeating: nil, count: ratios.count)
+  for values in [ratios.map { $0?.nuError }, ratios.map { $0?.nuReconstruction }] {
+    for (latent, rank) in ranks(values) { sums[latent] = (sums[latent] ?? 0) + rank }
+  }
+  return sums
+}
+
+/// The range of ν^ε and ν^r within which they are ranked; the paper's.
+public let rankedRatios = -0.1...2.0
 
 /// Ranks of the present values, from 0, equal values sharing their mean rank.
 private func ranks(_ values: [Double?]) -> [(latent: Int, rank: Double)] {

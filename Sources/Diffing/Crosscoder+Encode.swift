@@ -20,6 +20,21 @@ extension Crosscoder {
       .encode(activations.values, tokens: activations.tokens)
   }
 
+  /// Encodes a whole text. Its first token and tokens of outlying norm, which training left out, get no codes: theirs
+  /// would mean nothing.
+  /// - Throws: as `encode(_:)`.
+  func encode(text: PairedActivations) throws(DiffingError) -> SparseCodes {
+    let codes = try encode(text)
+    let limit = card.normLimit * card.normLimit
+    let keep = text.values.withUnsafeBufferPointer { values in
+      (0..<text.tokens).map { token in
+        guard token > 0, let row = values.baseAddress.map({ $0 + 2 * token * dModel }) else { return false }
+        return max(squareSum(row, count: dModel), squareSum(row + dModel, count: dModel)) <= limit
+      }
+    }
+    return codes.keeping(keep)
+  }
+
   /// Reconstructs activations `[T, 2, d]` in the models' own units: x̂ = Σ f_j d_j + b_dec, then the normaliser undone.
   /// DECOUPLED codes add to the models where they are on.
   public func decode(_ codes: SparseCodes) -> PairedActivations {
@@ -51,13 +66,25 @@ extension Crosscoder {
   func reconstruct(_ codes: SparseCodes, token: Int, into row: UnsafeMutablePointer<Double>) {
     let width = 2 * dModel
     for index in 0..<width { row[index] = Double(decoderBias[index]) }
+    let entries = codes.entries(of: token)
     decoder.values.withUnsafeBufferPointer { decoder in
       guard let decoder = decoder.baseAddress else { return }
-      for entry in codes.entries(of: token) {
-        let columns = codes.models(of: entry).columns(dModel: dModel)
-        addScaled(
-          Double(codes.values[entry]), decoder + Int(codes.latents[entry]) * width + columns.lowerBound,
-          to: row + columns.lowerBound, count: columns.count)
+      guard codes.selections == nil else {
+        for entry in entries {
+          let columns = codes.models(of: entry).columns(dModel: dModel)
+          addScaled(
+            Double(codes.values[entry]), decoder + Int(codes.latents[entry]) * width + columns.lowerBound,
+            to: row + columns.lowerBound, count: columns.count)
+        }
+        return
+      }
+      codes.latents.withUnsafeBufferPointer { latents in
+        codes.values.withUnsafeBufferPointer { values in
+          guard let values = values.baseAddress else { return }
+          addRows(
+            decoder, UnsafeBufferPointer(rebasing: latents[entries]), scales: values + entries.lowerBound, to: row,
+            width: width)
+        }
       }
     }
     normaliser?.restore(row)

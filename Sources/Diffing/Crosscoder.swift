@@ -134,6 +134,8 @@ public struct CrosscoderCard: Sendable, Equatable, Codable {
   public var trainingTokens: Int?
   /// Figures of the finished training, by name, such as `fve_base`.
   public var metrics: [String: Double] = [:]
+  /// The norm above which a token was left out of training: its codes mean nothing.
+  var normLimit: Double { metrics["norm_limit"] ?? .infinity }
 
   /// An empty card.
   public init() {}

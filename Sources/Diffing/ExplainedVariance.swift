@@ -1,48 +1,126 @@
-// The fraction of variance that a crosscoder explains, over any number of batches, for each model.
-//   FVE = 1 − Σ‖h − ĥ‖² / Σ‖h − h̄‖², h̄ the mean over all tokens
-// Owns: sums in fp64. Shape letters: T tokens, d width.
+// Which share of the variance a crosscoder explains, over any number of batches: of base, of chat, and of what sets them
+// apart, h^chat − h^base, reconstructed as ĥ^chat − ĥ^base.
+//   total = Σ‖h − h̄‖²,  ε = h − ĥ
+//   explained (FVE) = 1 − Σ‖ε‖² / total,   error = Σ‖ε − ε̄‖² / total,   offset = T ‖ε̄‖² / total;   they sum to 1
+// Owns: sums in fp64; shards merge. Refuses (precondition): tokens that do not fit together.
+// Shape letters: T tokens, d width.
 
-/// Running sums for the explained variance of both models.
+import Inference
+import Kernels
+
+/// Running sums for the explained variance of both models and of their difference.
 public struct ExplainedVariance: Sendable {
+  /// How the variance of one target is divided.
+  public struct Shares: Sendable, Equatable {
+    /// The fraction of variance explained, FVE.
+    public let explained: Double
+    /// In the error, around its mean.
+    public let error: Double
+    /// In the error's mean, which a decoder bias could take.
+    public let offset: Double
+  }
+
   private let dModel: Int
   private var tokens = 0
-  private var sums: [Double]
-  private var squares = [0.0, 0.0]
-  private var residuals = [0.0, 0.0]
+  private var sums: Sums
+
+  /// What is added up, targets in the order base, chat, difference.
+  private struct Sums {
+    var h: [Double]
+    var error: [Double]
+    var squares = [0.0, 0.0, 0.0]
+    var errorSquares = [0.0, 0.0, 0.0]
+
+    init(dModel: Int) {
+      h = [Double](repeating: 0, count: 3 * dModel)
+      error = h
+    }
+
+    mutating func merge(_ other: Sums) {
+      for i in h.indices {
+        h[i] += other.h[i]
+        error[i] += other.error[i]
+      }
+      for target in 0..<3 {
+        squares[target] += other.squares[target]
+        errorSquares[target] += other.errorSquares[target]
+      }
+    }
+
+    /// Adds one token's `[2, d]` and what was made of it.
+    mutating func add(_ x: UnsafePointer<Float>, _ xHat: UnsafePointer<Float>, dModel d: Int) {
+      h.withUnsafeMutableBufferPointer { h in
+        error.withUnsafeMutableBufferPointer { error in
+          for target in 0..<3 {
+            var (square, errorSquare) = (0.0, 0.0)
+            for i in 0..<d {
+              let (value, made): (Double, Double) =
+                target == 2
+                ? (Double(x[d + i]) - Double(x[i]), Double(xHat[d + i]) - Double(xHat[i]))
+                : (Double(x[target * d + i]), Double(xHat[target * d + i]))
+              let left = value - made
+              h[target * d + i] += value
+              error[target * d + i] += left
+              square += value * value
+              errorSquare += left * left
+            }
+            squares[target] += square
+            errorSquares[target] += errorSquare
+          }
+        }
+      }
+    }
+  }
 
   /// Empty sums for two models of width `dModel`.
   public init(dModel: Int) {
     self.dModel = dModel
-    sums = [Double](repeating: 0, count: 2 * dModel)
+    sums = Sums(dModel: dModel)
   }
 
   /// Adds tokens `[T, 2, d]` and what was made of them.
   public mutating func add(_ activations: PairedActivations, reconstruction: PairedActivations) {
     precondition(activations.values.count == reconstruction.values.count && activations.dModel == dModel, "same tokens")
-    tokens += activations.tokens
-    for token in 0..<activations.tokens {
-      for model in 0..<2 {
-        var (square, residual) = (0.0, 0.0)
-        for i in model * dModel..<(model + 1) * dModel {
-          let h = Double(activations.values[token * 2 * dModel + i])
-          let error = h - Double(reconstruction.values[token * 2 * dModel + i])
-          sums[i] += h
-          square += h * h
-          residual += error * error
+    let (d, piece, T) = (dModel, 256, activations.tokens)
+    var parts = [Sums](repeating: Sums(dModel: d), count: (T + piece - 1) / piece)
+    parts.withUnsafeMutableBufferPointer { parts in
+      activations.values.withUnsafeBufferPointer { x in
+        reconstruction.values.withUnsafeBufferPointer { xHat in
+          guard let x = x.baseAddress, let xHat = xHat.baseAddress else { return }
+          inPieces(of: piece, count: T) { tokens in
+            var part = Sums(dModel: d)
+            for token in tokens { part.add(x + 2 * token * d, xHat + 2 * token * d, dModel: d) }
+            parts[tokens.lowerBound / piece] = part
+          }
         }
-        squares[model] += square
-        residuals[model] += residual
       }
     }
+    tokens += T
+    for part in parts { sums.merge(part) }
   }
 
-  /// FVE of each model; 0 where there is no variance.
-  public func explained() -> (base: Double, chat: Double) {
-    func explained(_ model: Int) -> Double {
-      let mean = sums[model * dModel..<(model + 1) * dModel].reduce(0) { $0 + $1 * $1 } / Double(max(tokens, 1))
-      let total = squares[model] - mean
-      return total > 0 ? 1 - residuals[model] / total : 0
+  /// Adds the sums of other tokens.
+  public mutating func merge(_ other: ExplainedVariance) {
+    precondition(other.dModel == dModel, "sums of another width")
+    tokens += other.tokens
+    sums.merge(other.sums)
+  }
+
+  /// The shares of one model's variance; nil where there is none.
+  public func shares(_ model: PairModel) -> Shares? { shares(model.index) }
+
+  /// The shares of the variance of h^chat − h^base; nil where there is none.
+  public func sharesOfDifference() -> Shares? { shares(2) }
+
+  private func shares(_ target: Int) -> Shares? {
+    func meanSquare(_ sums: [Double]) -> Double {
+      sums[target * dModel..<(target + 1) * dModel].reduce(0) { $0 + $1 * $1 } / Double(max(tokens, 1))
     }
-    return (explained(0), explained(1))
+    let total = sums.squares[target] - meanSquare(sums.h)
+    guard total > 0 else { return nil }
+    let offset = meanSquare(sums.error)
+    return Shares(
+      explained: 1 - sums.errorSquares[target] / total, error: (sums.errorSquares[target] - offset) / total,
+      offset: offset / total)
   }
 }

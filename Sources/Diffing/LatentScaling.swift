@@ -27,6 +27,9 @@ public struct LatentScaling: Sendable {
     public var reconstructionChat: Double?
     public var activationBase: Double?
     public var activationChat: Double?
+    /// Of h without the decoder bias (in the models' own units).
+    public var activationNoBiasBase: Double?
+    public var activationNoBiasChat: Double?
 
     /// Of a latent that never fired.
     public init() {}
@@ -45,19 +48,22 @@ public struct LatentScaling: Sendable {
   /// The crosscoder whose latents are scaled.
   public let crosscoder: Crosscoder
   private var counts: [Int]
+  /// Σ f.
+  private var codeSums: [Double]
   /// Σ f².
   private var squares: [Double]
   /// Σ f² over the tokens where the latent is on in each model, which DECOUPLED codes tell apart: what of its own
   /// reconstruction is put back. Base, then chat.
   private var ownSquares: [[Double]]
-  /// For each latent: Σ f ⟨d^chat, h − ĥ⟩ and Σ f ⟨d^chat, ĥ⟩, base then chat.
+  /// For each latent: Σ f ⟨d^chat, ĥ⟩ and Σ f ⟨d^chat, h − ĥ⟩, base then chat.
   private var sums: [Double]
 
   /// Empty sums.
   public init(crosscoder: Crosscoder) {
     self.crosscoder = crosscoder
     counts = [Int](repeating: 0, count: crosscoder.nLatents)
-    squares = [Double](repeating: 0, count: crosscoder.nLatents)
+    codeSums = [Double](repeating: 0, count: crosscoder.nLatents)
+    squares = codeSums
     ownSquares = [squares, squares]
     sums = [Double](repeating: 0, count: 4 * crosscoder.nLatents)
   }
@@ -78,6 +84,7 @@ public struct LatentScaling: Sendable {
     for (entry, latent) in codes.latents.enumerated() {
       let (latent, f) = (Int(latent), Double(codes.values[entry]))
       counts[latent] += 1
+      codeSums[latent] += f
       squares[latent] += f * f
       for model in PairModel.allCases where codes.models(of: entry).contains(model.set) {
         ownSquares[model.index][latent] += f * f
@@ -91,6 +98,7 @@ public struct LatentScaling: Sendable {
     precondition(other.crosscoder.nLatents == crosscoder.nLatents, "sums of another crosscoder")
     for latent in 0..<crosscoder.nLatents {
       counts[latent] += other.counts[latent]
+      codeSums[latent] += other.codeSums[latent]
       squares[latent] += other.squares[latent]
       for model in 0..<2 { ownSquares[model][latent] += other.ownSquares[model][latent] }
     }
@@ -100,6 +108,10 @@ public struct LatentScaling: Sendable {
   /// The betas of every latent `[F]` from the tokens so far.
   public func betas() -> [Betas] {
     let d = crosscoder.dModel
+    var bias = crosscoder.decoderBias.map(Double.init)
+    bias.withUnsafeMutableBufferPointer { buffer in
+      if let start = buffer.baseAddress { crosscoder.normaliser?.restore(start) }
+    }
     return crosscoder.decoder.values.withUnsafeBufferPointer { decoder in
       (0..<crosscoder.nLatents).map { latent in
         var betas = Betas()
@@ -114,7 +126,7 @@ public struct LatentScaling: Sendable {
             error && !reconstruction
             ? ownSquares[model.index][latent] * (model == .chat ? chatSquare : dotInDouble(base, base + d, count: d))
             : 0
-          return ((error ? sums[place] : 0) + (reconstruction ? sums[place + 2] : 0) + own) / denominator
+          return ((error ? sums[place + 2] : 0) + (reconstruction ? sums[place] : 0) + own) / denominator
         }
         betas.errorBase = beta(.base, error: true, reconstruction: false)
         betas.errorChat = beta(.chat, error: true, reconstruction: false)
@@ -122,19 +134,27 @@ public struct LatentScaling: Sendable {
         betas.reconstructionChat = beta(.chat, error: false, reconstruction: true)
         betas.activationBase = beta(.base, error: true, reconstruction: true)
         betas.activationChat = beta(.chat, error: true, reconstruction: true)
+        func withoutBias(_ beta: Double?, _ model: PairModel) -> Double? {
+          let share = bias[model.index * d..<(model.index + 1) * d].withUnsafeBufferPointer { bias in
+            bias.baseAddress.map { dotInDouble(base + d, $0, count: d) } ?? 0
+          }
+          return beta.map { $0 - codeSums[latent] * share / denominator }
+        }
+        betas.activationNoBiasBase = withoutBias(betas.activationBase, .base)
+        betas.activationNoBiasChat = withoutBias(betas.activationChat, .chat)
         return betas
       }
     }
   }
 
-  /// For each entry of `codes`: ⟨d^chat, h − ĥ⟩ and ⟨d^chat, ĥ⟩, base then chat.
+  /// For each entry of `codes`: ⟨d^chat, ĥ⟩ and ⟨d^chat, h − ĥ⟩, base then chat.
   private func products(_ codes: SparseCodes, _ activations: PairedActivations) -> [Double] {
     let (d, width) = (crosscoder.dModel, 2 * crosscoder.dModel)
     return [Double](unsafeUninitializedCapacity: 4 * codes.latents.count) { products, count in
       count = 4 * codes.latents.count
       activations.values.withUnsafeBufferPointer { x in
         crosscoder.decoder.values.withUnsafeBufferPointer { decoder in
-          guard let x = x.baseAddress, let decoder = decoder.baseAddress else { return }
+          guard let x = x.baseAddress, let decoder = decoder.baseAddress, let out = products.baseAddress else { return }
           inPieces(of: 64, count: codes.tokens) { tokens in
             withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * width) { rows in
               guard let xHat = rows.baseAddress else { return }
@@ -144,10 +164,7 @@ public struct LatentScaling: Sendable {
                 for index in 0..<width { error[index] = Double(x[token * width + index]) - xHat[index] }
                 for entry in codes.entries(of: token) {
                   let chat = decoder + (2 * Int(codes.latents[entry]) + 1) * d
-                  products[4 * entry] = dotInDouble(chat, error, count: d)
-                  products[4 * entry + 1] = dotInDouble(chat, error + d, count: d)
-                  products[4 * entry + 2] = dotInDouble(chat, xHat, count: d)
-                  products[4 * entry + 3] = dotInDouble(chat, xHat + d, count: d)
+                  fourDotsInDouble(chat, xHat, stride: d, count: d, into: out + 4 * entry)
                 }
               }
             }

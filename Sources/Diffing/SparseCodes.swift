@@ -84,6 +84,17 @@ public struct SparseCodes: Sendable, Equatable {
         ? parts.flatMap { part in part.latents.indices.map { part.models(of: $0) } } : nil)
   }
 
+  /// The same tokens with no codes where `keep` `[T]` is false.
+  public func keeping(_ keep: [Bool]) -> SparseCodes {
+    precondition(keep.count == tokens, "\(keep.count) flags for \(tokens) tokens")
+    let kept = (0..<tokens).filter { keep[$0] }.flatMap { entries(of: $0) }
+    var offsets = [0]
+    for token in 0..<tokens { offsets.append(offsets[token] + (keep[token] ? entries(of: token).count : 0)) }
+    return SparseCodes(
+      nLatents: nLatents, offsets: offsets, latents: kept.map { latents[$0] }, values: kept.map { values[$0] },
+      selections: selections.map { selections in kept.map { selections[$0] } })
+  }
+
   /// Dense codes `[T, F]`, row-major: `entries` in place of the raw codes if given.
   public func dense(_ entries: [Float]? = nil) -> [Float] {
     var result = [Float](repeating: 0, count: tokens * nLatents)

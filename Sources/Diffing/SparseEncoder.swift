@@ -83,6 +83,7 @@ struct SparseEncoder {
     var product = [Float](repeating: 0, count: count * F)
     var (offsets, latents, values, selections): ([Int], [Int32], [Float], [PairModels]) = ([0], [], [], [])
     var columns = CandidateColumns(capacity: F)
+    var exact = [Double](repeating: 0, count: F)
     input.withUnsafeMutableBufferPointer { input in
       guard let input = input.baseAddress else { return }
       var largestInput = 0.0
@@ -115,10 +116,14 @@ struct SparseEncoder {
               columns.collect($0 + token * F, bias: lifted, norms: norms, count: F, bound: bound)
             } ?? 0
           }
+          columns.latents.withUnsafeBufferPointer { latents in
+            rowDotsInDouble(
+              weights, UnsafeBufferPointer(rebasing: latents[..<found]), input + token * width, width: width,
+              into: &exact)
+          }
           for index in 0..<found {
             let latent = Int(columns.latents[index])
-            let code =
-              dotInDouble(weights + latent * width, input + token * width, count: width) + Double(bias[latent])
+            let code = exact[index] + Double(bias[latent])
             let models = rule.models(code, latent: latent)
             let value = Float(code)
             guard !models.isEmpty, value > 0 else { continue }

@@ -95,7 +95,7 @@ final class PreparedSteering {
     self.plan = plan
     d = crosscoder.dModel
     // Outlying tokens were left out of training: codes there mean nothing.
-    normLimit = Float(crosscoder.card.metrics["norm_limit"] ?? .infinity)
+    normLimit = Float(crosscoder.card.normLimit)
     var sum = [Double](repeating: 0, count: d)
     var differences: [Difference] = []
     for item in plan.interventions {

@@ -101,6 +101,15 @@ public struct TwinDivergence: Sendable {
     }
   }
 
+  /// Adds the counts of other tokens, of the same twins.
+  public mutating func merge(_ other: TwinDivergence) {
+    precondition(other.twins == twins, "counts of other twins")
+    for pair in high.indices {
+      high[pair] += other.high[pair]
+      apart[pair] += other.apart[pair]
+    }
+  }
+
   /// Share of tokens apart among those with either high, for each pair of twins; nil where neither was ever high.
   public var divergences: [Double?] { zip(apart, high).map { $1 == 0 ? nil : Double($0) / Double($1) } }
 }

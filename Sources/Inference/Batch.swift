@@ -26,6 +26,11 @@ public struct Segment {
     public let layer: Int
     /// `[n, d]`, as it was before any hook.
     public let residual: ArraySlice<Float>
+
+    /// A residual stream of one's own; blocks 0…layer are then never run, nor their part of the cache read.
+    public init(layer: Int, residual: ArraySlice<Float>) {
+      (self.layer, self.residual) = (layer, residual)
+    }
   }
 
   public init(

@@ -15,6 +15,31 @@ public func dotInDouble(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Double>, c
   ck_dot_mixed(a, b, Int64(count))
 }
 
+/// Σ a[i]·b[i] over `count` values for each of four b that lie `stride` values apart; sums in fp64.
+public func fourDotsInDouble(
+  _ a: UnsafePointer<Float>, _ b: UnsafePointer<Double>, stride: Int, count: Int, into out: UnsafeMutablePointer<Double>
+) {
+  ck_dot4_mixed(a, b, Int64(stride), Int64(count), out)
+}
+
+/// Σ row[i]·b[i] of some rows of a matrix of `width` columns, a value an index; sums in fp64.
+public func rowDotsInDouble(
+  _ rows: UnsafePointer<Float>, _ indices: UnsafeBufferPointer<Int32>, _ b: UnsafePointer<Double>, width: Int,
+  into out: UnsafeMutablePointer<Double>
+) {
+  guard let first = indices.baseAddress else { return }
+  ck_dot_rows_mixed(rows, first, Int64(indices.count), b, Int64(width), out)
+}
+
+/// y[i] += Σ_k α_k·row_k[i] over some rows of a matrix of `width` columns, in their order; y and the arithmetic in fp64.
+public func addRows(
+  _ rows: UnsafePointer<Float>, _ indices: UnsafeBufferPointer<Int32>, scales: UnsafePointer<Float>,
+  to y: UnsafeMutablePointer<Double>, width: Int
+) {
+  guard let first = indices.baseAddress else { return }
+  ck_combine_rows(rows, first, scales, Int64(indices.count), y, Int64(width))
+}
+
 /// Σ x[i]² over `count` values, in fp64.
 public func squareSum(_ x: UnsafePointer<Float>, count: Int) -> Double {
   ck_square_sum(x, Int64(count))

@@ -38,6 +38,10 @@ func printJSON(_ value: some Encodable) throws {
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
   var safe = String.UnicodeScalarView()
   for scalar in String(decoding: try encoder.encode(value), as: UTF8.self).unicodeScalars {
+    if (0x20..<0x7F).contains(scalar.value) {
+      safe.append(scalar)
+      continue
+    }
     switch scalar.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator:
       for unit in String(scalar).utf16 { safe += String(format: "\\u%04x", Int(unit)).unicodeScalars }

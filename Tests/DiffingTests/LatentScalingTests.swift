@@ -51,6 +51,40 @@ import Testing
     }
   }
 
+  @Test(arguments: [false, true]) func activationBetasWithAndWithoutBias(normalised: Bool) throws {
+    var generator = SplitMix64(seed: 9)
+    let normaliser = InputNormaliser(
+      mean: generator.normals(8), std: [Float](repeating: 1, count: 8), targetRMS: 1, scales: [1.7])
+    let crosscoder = randomCrosscoder(
+      d: 4, F: 10, seed: 1, threshold: 3, normaliser: normalised ? normaliser : nil)
+    let x = randomActivations(tokens: 40, d: 4, seed: 2)
+    let codes = try crosscoder.encode(x).dense()
+    let found = try betas(crosscoder, x)
+    // What is decoded from no latents at all, in the models' own units.
+    let none = crosscoder.decode(SparseCodes(nLatents: 10, offsets: [0, 0], latents: [], values: []))
+    for latent in 0..<10 {
+      let chat = crosscoder.decoderDirection(latent, .chat).map(Double.init)
+      for model in PairModel.allCases {
+        for keepsBias in [true, false] {
+          var (numerator, denominator) = (0.0, 0.0)
+          for token in 0..<x.tokens {
+            let f = Double(codes[token * 10 + latent])
+            let bias = none.vector(token: 0, model: model)
+            for (i, pair) in zip(x.vector(token: token, model: model), bias).enumerated() {
+              numerator += f * chat[i] * (Double(pair.0) - (keepsBias ? 0 : Double(pair.1)))
+              denominator += f * f * chat[i] * chat[i]
+            }
+          }
+          let value =
+            model == .base
+            ? (keepsBias ? found[latent].activationBase : found[latent].activationNoBiasBase)
+            : (keepsBias ? found[latent].activationChat : found[latent].activationNoBiasChat)
+          #expect(relativeDifference([value], [denominator > 0 ? numerator / denominator : nil]) < 1e-5)
+        }
+      }
+    }
+  }
+
   @Test func batchesGiveTheBitsOfTheWhole() throws {
     let crosscoder = randomCrosscoder(d: 4, F: 10, seed: 1, threshold: 3)
     let x = randomActivations(tokens: 300, d: 4, seed: 2)

@@ -44,6 +44,27 @@ import Testing
     }
   }
 
+  @Test func divergenceAgreesWithDouble() {
+    var generator = SplitMix(state: 12)
+    for count in [1, 2, 3, 7, 16, 33, 511, 512, 513, 1500] {
+      for (scale, change) in [(1, 1), (20, 20), (8, 0.01), (8, 1e-4), (100, 100)] as [(Float, Float)] {
+        let p = generator.floats(count).map { $0 * scale + 30 }
+        let q = zip(p, generator.floats(count)).map { $0 + $1 * change - 7 }
+        func logSumExp(_ x: [Float]) -> Double {
+          let largest = Double(x.max() ?? 0)
+          return largest + log(x.reduce(0) { $0 + exp(Double($1) - largest) })
+        }
+        let (pSum, qSum) = (logSumExp(p), logSumExp(q))
+        let wanted = zip(p, q).reduce(0.0) { sum, pair in
+          let logP = Double(pair.0) - pSum
+          return sum + exp(logP) * (logP - (Double(pair.1) - qSum))
+        }
+        #expect(abs(klDivergence(p, q, count: count) - wanted) <= 1e-6 * max(1, wanted))
+        #expect(klDivergence(p, p, count: count) == 0)
+      }
+    }
+  }
+
   @Test func siluAgreesWithDoubleAlsoFarOut() {
     let x: [Float] = [-200, -90, -20, -3, -1e-3, 0, 1e-3, 1, 5, 30, 90, 200]
     var gate = x

@@ -44,6 +44,35 @@ import Testing
     }
   }
 
+  @Test(arguments: counts, [0, 1, 2, 5]) func rowsByIndexAgreeWithRowsAlone(count: Int, chosen: Int) {
+    let rows = numbers(7 * count, 10)
+    let b = numbers(4 * count, 11).map(Double.init)
+    let indices = (0..<chosen).map { Int32(($0 * 3 + 2) % 7) }
+    let scales = numbers(chosen, 12)
+    var (dots, y) = ([Double](repeating: 0, count: chosen), numbers(count, 13).map(Double.init))
+    var expected = y
+    rows.withUnsafeBufferPointer { rows in
+      // Where there are no columns there is no memory either.
+      guard let start = rows.baseAddress else { return }
+      indices.withUnsafeBufferPointer { indices in
+        rowDotsInDouble(start, indices, b, width: count, into: &dots)
+        addRows(start, indices, scales: scales, to: &y, width: count)
+      }
+      for (index, row) in indices.enumerated() {
+        let row = start + Int(row) * count
+        #expect(dots[index] == dotInDouble(row, b, count: count), "the same bits")
+        addScaled(Double(scales[index]), row, to: &expected, count: count)
+        var four = [0.0, 0, 0, 0]
+        fourDotsInDouble(row, b, stride: count, count: count, into: &four)
+        for part in 0..<4 {
+          let wanted = (0..<count).reduce(0.0) { $0 + Double(row[$1]) * b[part * count + $1] }
+          #expect(abs(four[part] - wanted) <= 1e-12 * Double(1 + count) * 120)
+        }
+      }
+    }
+    #expect(zip(y, expected).allSatisfy { abs($0 - $1) <= 1e-12 * 120 * 120 })
+  }
+
   @Test(arguments: counts, [-1, 0, 3.5] as [Float]) func activeLatentsAreFoundInOrder(count: Int, bound: Float) {
     let (pre, bias) = (numbers(count, 3), numbers(count, 4))
     let norms = numbers(count, 5).map { abs($0) }

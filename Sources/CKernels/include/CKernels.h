@@ -98,6 +98,8 @@ void ck_soft_cap(float *x, float cap, int n);
 void ck_rope_half(float *x, const float *cosine, const float *sine, int half);
 // x = softmax(x) over n values.
 void ck_softmax(float *x, int n);
+// KL(softmax(p) || softmax(q)) in nats over n > 0 logits.
+double ck_kl_divergence(const float *p, const float *q, int64_t n);
 float ck_dot(const float *a, const float *b, int n);
 // y += a x.
 void ck_axpy(float a, const float *x, float *y, int n);

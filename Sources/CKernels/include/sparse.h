@@ -8,6 +8,12 @@
 double ck_dot_double(const float *a, const float *b, int64_t n);
 /// Σ a[i]·b[i] of fp32 and fp64 values, in fp64.
 double ck_dot_mixed(const float *a, const double *b, int64_t n);
+/// The same of one a and four b, which lie `stride` values apart.
+void ck_dot4_mixed(const float *a, const double *b, int64_t stride, int64_t n, double *out);
+/// The same of b and `count` rows of length n, by their indices: out[k] = Σ rows[index[k]·n + i]·b[i].
+void ck_dot_rows_mixed(const float *rows, const int32_t *index, int64_t count, const double *b, int64_t n, double *out);
+/// y[i] += Σ_k alpha[k]·rows[index[k]·n + i], y in fp64, in the order of k.
+void ck_combine_rows(const float *rows, const int32_t *index, const float *alpha, int64_t count, double *y, int64_t n);
 /// Σ x[i]², in fp64.
 double ck_square_sum(const float *x, int64_t n);
 /// y[i] += alpha·x[i], y in fp64.

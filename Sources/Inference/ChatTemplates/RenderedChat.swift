@@ -33,6 +33,15 @@ public struct RenderedChat: Equatable, Sendable {
   /// Text outside any chat: nothing is template, all is the user's.
   public init(plain ids: [Int32]) { append(ids, role: .user, isTemplate: false) }
 
+  /// At most the first `count` tokens.
+  public func prefix(_ count: Int) -> RenderedChat {
+    var result = RenderedChat()
+    result.ids = Array(ids.prefix(count))
+    result.templateMask = Array(templateMask.prefix(count))
+    result.roles = Array(roles.prefix(count))
+    return result
+  }
+
   /// Token for token, what `templateMask` and `roles` say about `ids`.
   mutating func append(_ ids: some Collection<Int32>, role: ChatMessage.Role, isTemplate: Bool) {
     self.ids += ids

@@ -5,12 +5,19 @@ extension Canvas {
   /// - Parameter fraction: moved into 0…1; what is not a number shows the empty track.
   public mutating func bar(_ fraction: Double, in rect: Rect, style: Style = Style(.accent)) {
     guard rect.rows > 0, rect.columns > 0 else { return }
-    let clipped = fraction.isFinite ? min(max(0, fraction), 1) : 0
-    let eighths = Int((clipped * Double(rect.columns) * 8).rounded())
-    let steps = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
     let line = rect.line(0)
     fill(line, style: Style(style.foreground, on: .track))
-    let whole = String(repeating: "█", count: eighths / 8)
-    put(whole + steps[eighths % 8], row: rect.row, column: rect.column, style: style.on(.track), clip: line)
+    put(
+      barText(fraction, columns: rect.columns), row: rect.row, column: rect.column, style: style.on(.track), clip: line)
   }
+}
+
+/// A horizontal bar as text, at most `columns` wide, in eighths of a column; in whole columns where only ASCII is wanted.
+/// - Parameter fraction: moved into 0…1; what is not a number gives no bar.
+public func barText(_ fraction: Double, columns: Int, asciiOnly: Bool = false) -> String {
+  let clipped = fraction.isFinite ? min(max(0, fraction), 1) : 0
+  if asciiOnly { return String(repeating: "#", count: Int((clipped * Double(columns)).rounded())) }
+  let eighths = Int((clipped * Double(columns) * 8).rounded())
+  let steps = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
+  return String(repeating: "█", count: eighths / 8) + steps[eighths % 8]
 }

@@ -1,5 +1,5 @@
 // Texts of a corpus file to tokens. One JSON object a line: {"text": …} or {"messages": [{"role", "content"}, …]}.
-// Refuses: a line that is neither, naming its number; an empty file.
+// Refuses: a line that is neither, naming its number; an empty file; plain text where only chats serve.
 
 import Diffing
 import Foundation
@@ -14,28 +14,16 @@ enum CorpusReader {
   /// All texts of a file, blank lines left out. A chat is cut to `limit` tokens, a plain text into pieces of so many.
   /// - Throws: `CommandError.inputInvalid` with the line, `InferenceError` for an unreadable file.
   static func read(_ path: String, corpus: Corpus, limit: Int, engine: Engine) throws -> [CorpusText] {
-    let file = try MappedFile(path: path)
-    let decoder = JSONDecoder()
     var texts: [CorpusText] = []
-    for (number, line) in file.contents().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-      .enumerated() where !line.isEmpty
-    {
+    try forEachLine(path) { line in
       let rendered: RenderedChat
-      do {
-        let parsed = try decoder.decode(Line.self, from: Data(line))
-        switch (parsed.text, parsed.messages) {
-        case (let text?, nil):
-          rendered = RenderedChat(plain: engine.tokenizer.encode(text, parseSpecial: false))
-        case (nil, let messages?):
-          rendered = try engine.encodeChat(messages, addGenerationPrompt: false)
-        default:
-          throw CommandError.inputInvalid(
-            source: "\(path) line \(number + 1)", expected: "either text or messages", found: "both or neither")
-        }
-      } catch let error as DecodingError {
-        throw CommandError.inputInvalid(
-          source: "\(path) line \(number + 1)", expected: "{\"text\"} or {\"messages\": [{\"role\", \"content\"}]}",
-          found: error.clause)
+      switch (line.text, line.messages) {
+      case (let text?, nil):
+        rendered = RenderedChat(plain: engine.tokenizer.encode(text, parseSpecial: false))
+      case (nil, let messages?):
+        rendered = try engine.encodeChat(messages, addGenerationPrompt: false)
+      default:
+        throw Refusal(expected: "either text or messages", found: "both or neither")
       }
       let whole = CorpusText(ids: rendered.ids, templateMask: rendered.templateMask, corpus: corpus)
       // A model that expects a beginning-of-sequence token gets it before every piece; chats bring their own.
@@ -49,5 +37,45 @@ enum CorpusReader {
       throw CommandError.inputInvalid(source: path, expected: "at least one text", found: "none")
     }
     return texts
+  }
+
+  /// All chats of a file, each cut to `limit` tokens.
+  /// - Throws: `CommandError.inputInvalid` with the line, also for a text that is no chat, or for a file without any.
+  static func readChats(_ path: String, limit: Int, engine: Engine) throws -> [RenderedChat] {
+    var chats: [RenderedChat] = []
+    try forEachLine(path) { line in
+      guard let messages = line.messages else { throw Refusal(expected: "messages", found: "none") }
+      chats.append(try engine.encodeChat(messages, addGenerationPrompt: false).prefix(limit))
+    }
+    guard !chats.isEmpty else {
+      throw CommandError.inputInvalid(source: path, expected: "at least one chat", found: "none")
+    }
+    return chats
+  }
+
+  /// What is wrong with a line, to which its place is added.
+  private struct Refusal: Error {
+    let expected, found: String
+  }
+
+  private static func forEachLine(_ path: String, _ body: (Line) throws -> Void) throws {
+    let file = try MappedFile(path: path)
+    let decoder = JSONDecoder()
+    for (index, line) in file.contents().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+      .enumerated() where !line.isEmpty
+    {
+      let place = "\(path) line \(index + 1)"
+      do {
+        try body(try decoder.decode(Line.self, from: Data(line)))
+      } catch let error as DecodingError {
+        throw CommandError.inputInvalid(
+          source: place, expected: "{\"text\"} or {\"messages\": [{\"role\", \"content\"}]}", found: error.clause)
+      } catch InferenceError.settingInvalid(let name, let expected, let found) {
+        // A chat that the template refuses.
+        throw CommandError.inputInvalid(source: place, expected: "\(name) \(expected)", found: found)
+      } catch let refusal as Refusal {
+        throw CommandError.inputInvalid(source: place, expected: refusal.expected, found: refusal.found)
+      }
+    }
   }
 }

@@ -39,4 +39,9 @@ struct Progress {
       writeError(line)
     }
   }
+
+  /// Ends the line that is being rewritten, before something else is said.
+  func interrupted() {
+    if isTerminal { writeError("") }
+  }
 }

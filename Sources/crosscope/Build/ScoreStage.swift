@@ -30,6 +30,15 @@ struct LatentScores: Codable, Equatable {
   }
 }
 
+/// Shares of a variance, see `ExplainedVariance.Shares`.
+struct VarianceShares: Codable, Equatable {
+  var explained, error, offset: Double
+
+  init(_ shares: ExplainedVariance.Shares) {
+    (explained, error, offset) = (shares.explained, shares.error, shares.offset)
+  }
+}
+
 /// What scores.json holds.
 struct ScoreFile: Codable {
   /// SHA-256 of the crosscoder's weights.
@@ -38,6 +47,8 @@ struct ScoreFile: Codable {
   var identity: String
   /// Explained variance over the whole corpus, each model, and mean latents on a token.
   var fve_base, fve_chat, l0: Double
+  /// How the variance of base, chat and chat − base is divided; missing in files of earlier versions.
+  var variance: [String: VarianceShares]?
   var tokens: Int
   var latents: [LatentScores]
 
@@ -82,10 +93,17 @@ struct ScoreStage {
       }
       statistics.add(codes: encoded.codes, texts: encoded.texts)
     }
-    let fve = variance.explained()
+    let shares = [
+      ("base", variance.shares(.base)), ("chat", variance.shares(.chat)), ("difference", variance.sharesOfDifference()),
+    ].compactMap { name, shares in shares.map { (name, VarianceShares($0)) } }
+    for (name, share) in shares {
+      writeError(String(format: "score: variance of \(name) explained %.1f%%", 100 * share.explained))
+    }
     let file = ScoreFile(
-      crosscoder_sha256: hash, identity: corpus.shards.index.identity, fve_base: fve.base, fve_chat: fve.chat,
-      l0: tokens > 0 ? Double(entries) / Double(tokens) : 0, tokens: tokens,
+      crosscoder_sha256: hash, identity: corpus.shards.index.identity,
+      fve_base: variance.shares(.base)?.explained ?? 0, fve_chat: variance.shares(.chat)?.explained ?? 0,
+      l0: tokens > 0 ? Double(entries) / Double(tokens) : 0,
+      variance: Dictionary(uniqueKeysWithValues: shares), tokens: tokens,
       latents: Self.latents(crosscoder, scaling: scaling, statistics: statistics))
     try write(json: file, to: paths.scores)
   }

@@ -29,6 +29,7 @@ struct Scale: ParsableCommand {
     let beta_error_base, beta_error_chat: Double?
     let beta_reconstruction_base, beta_reconstruction_chat: Double?
     let beta_activation_base, beta_activation_chat: Double?
+    let beta_activation_no_bias_base, beta_activation_no_bias_chat: Double?
     let nu_error, nu_reconstruction: Double?
 
     func encode(to encoder: any Encoder) throws {
@@ -46,6 +47,8 @@ struct Scale: ParsableCommand {
         ("dec_norm_chat", dec_norm_chat), ("beta_error_base", beta_error_base), ("beta_error_chat", beta_error_chat),
         ("beta_reconstruction_base", beta_reconstruction_base), ("beta_reconstruction_chat", beta_reconstruction_chat),
         ("beta_activation_base", beta_activation_base), ("beta_activation_chat", beta_activation_chat),
+        ("beta_activation_no_bias_base", beta_activation_no_bias_base),
+        ("beta_activation_no_bias_chat", beta_activation_no_bias_chat),
         ("nu_error", nu_error), ("nu_reconstruction", nu_reconstruction),
       ]
     }
@@ -87,7 +90,10 @@ struct Scale: ParsableCommand {
         class: classes[latent].rawValue, count_active: betas.activeTokens, beta_error_base: betas.errorBase,
         beta_error_chat: betas.errorChat, beta_reconstruction_base: betas.reconstructionBase,
         beta_reconstruction_chat: betas.reconstructionChat, beta_activation_base: betas.activationBase,
-        beta_activation_chat: betas.activationChat, nu_error: betas.nuError, nu_reconstruction: betas.nuReconstruction)
+        beta_activation_chat: betas.activationChat,
+        beta_activation_no_bias_base: betas.activationNoBiasBase,
+        beta_activation_no_bias_chat: betas.activationNoBiasChat, nu_error: betas.nuError,
+        nu_reconstruction: betas.nuReconstruction)
     }
   }
 }

@@ -1,0 +1,34 @@
+// Which predictions of a chat the causal test counts. A position counts by the token that it predicts, the next one;
+// tokens of the template are never counted as predictions, and nothing predicts the first token (BOS or its place).
+// Source: arXiv 2504.02922 and its authors' code: an assistant's text without its turn markers; for the first tokens the
+// first 10 positions that predict it, less the template token that predicts its very first.
+
+import Inference
+
+/// A set of predictions.
+public enum CausalScope: String, Sendable, Codable, CaseIterable {
+  /// Every token that somebody wrote, users included.
+  case all
+  /// The assistant's text: the paper's "full response".
+  case response
+  /// The 2nd to 10th token of each of the assistant's turns, which its first 9 tokens predict.
+  case first9 = "first_9"
+
+  /// The positions whose predictions count, ascending.
+  public func positions(in chat: RenderedChat) -> [Int] {
+    let (T, template, roles) = (chat.ids.count, chat.templateMask, chat.roles)
+    let predicting = (0..<max(0, T - 1)).filter { !template[$0 + 1] }
+    switch self {
+    case .all: return predicting
+    case .response: return predicting.filter { roles[$0 + 1] == .assistant }
+    case .first9:
+      var (result, place): ([Int], Int) = ([], 0)
+      for position in predicting where roles[position + 1] == .assistant {
+        // A turn begins where its first token is predicted from the template; a chat that is cut keeps what it has.
+        place = template[position] || roles[position] != .assistant ? 0 : place + 1
+        if (1...9).contains(place) { result.append(position) }
+      }
+      return result
+    }
+  }
+}
