@@ -99,3 +99,44 @@ public struct InputNormaliser: Sendable, Equatable {
     }
   }
 }
+
+/// How a crosscoder's inputs must be scaled, where the numbers are not part of the checkpoint.
+public enum InputScaling: String, Sendable, Equatable, Codable {
+  /// Each model's residual streams divided by their mean norm, times √d (the earlier open replication).
+  case meanNorm = "mean-norm-sqrt-d"
+}
+
+extension Crosscoder {
+  /// The crosscoder with the input scales √d ÷ mean norm of each model as its normaliser; itself if it needs none.
+  /// - Parameter meanNorms: mean ‖h^m‖ over tokens, base and chat, in the residual streams' own units.
+  /// - Throws: `DiffingError.settingInvalid` unless both are positive.
+  public func scalingInputs(meanNorms: [Double]) throws(DiffingError) -> Crosscoder {
+    guard card.inputScaling == .meanNorm else { return self }
+    guard meanNorms.count == 2, meanNorms.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+      throw .settingInvalid(
+        name: "mean norms", expected: "two positive numbers, base and chat",
+        found: meanNorms.map { "\($0)" }.joined(separator: ","))
+    }
+    let root = Double(dModel).squareRoot()
+    return Crosscoder(
+      encoder: encoder, encoderBias: encoderBias, decoder: decoder, decoderBias: decoderBias,
+      codeNormalization: codeNormalization, k: k, threshold: threshold,
+      normaliser: InputNormaliser(
+        mean: [Float](repeating: 0, count: 2 * dModel), std: [Float](repeating: 0, count: 2 * dModel), targetRMS: 1,
+        scales: meanNorms.map { Float(root / $0) }), card: card)
+  }
+}
+
+extension PairedActivations {
+  /// Mean norm of each model's residual stream over all tokens, base and chat; 0 without tokens.
+  public var meanNorms: [Double] {
+    values.withUnsafeBufferPointer { values in
+      PairModel.allCases.map { model in
+        guard tokens > 0, let start = values.baseAddress else { return 0 }
+        return (0..<tokens).reduce(0) {
+          $0 + squareSum(start + (2 * $1 + model.index) * dModel, count: dModel).squareRoot()
+        } / Double(tokens)
+      }
+    }
+  }
+}

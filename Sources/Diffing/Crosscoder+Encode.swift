@@ -7,14 +7,17 @@
 import Kernels
 
 extension Crosscoder {
-  /// Encodes T tokens: BatchTopK latents are on where f·n > θ, others where f > 0. No decoder bias is subtracted.
-  /// - Throws: `DiffingError.shapeMismatch` for another width, `.notFinite` naming the token.
+  /// Encodes T tokens: BatchTopK latents are on where f·n > θ, JumpReLU ones where f > θ_j, others where f > 0. No
+  /// decoder bias is subtracted.
+  /// - Throws: `DiffingError.shapeMismatch` for another width, `.notFinite` naming the token, `.inputScaleUnknown` if
+  ///   the checkpoint's inputs want a scale that nobody has given (`scalingInputs`).
   public func encode(_ activations: PairedActivations) throws(DiffingError) -> SparseCodes {
     guard activations.dModel == dModel else {
       throw .shapeMismatch(
         path: "activations", tensor: "x", expected: [activations.tokens, 2, dModel],
         found: [activations.tokens, 2, activations.dModel])
     }
+    guard card.inputScaling == nil || normaliser != nil else { throw .inputScaleUnknown }
     try activations.requireFinite("activation")
     let T = activations.tokens
     let rows = max(8, min(512, (1 << 21) / max(1, nLatents)))
@@ -126,7 +129,9 @@ extension Crosscoder {
             let latent = Int(candidates.latents[index])
             let code =
               dotInDouble(weights + latent * width, input + token * width, count: width) + Double(encoderBias[latent])
-            guard code > 0, threshold.map({ code * codeNorms[latent] > Double($0) }) ?? true else { continue }
+            guard code > 0, threshold.map({ code * codeNorms[latent] > Double($0) }) ?? true,
+              jumpThresholds.map({ code > Double($0[latent]) }) ?? true
+            else { continue }
             let value = Float(code)
             guard value > 0 else { continue }
             part.latents.append(Int32(latent))

@@ -27,6 +27,11 @@ public struct Crosscoder: Sendable {
   /// θ of a BatchTopK crosscoder: latent j is on where f_j·n_j > θ; −1 means not set. Nil for an L1 crosscoder: on
   /// where f_j > 0.
   public let threshold: Float?
+  /// θ `[F]` of a JumpReLU dictionary: latent j is on where f_j > θ_j; nil for other kinds.
+  public let jumpThresholds: [Float]?
+  /// The one model that a plain SAE reads and writes; nil for a crosscoder. The other model's weights are then 0, and
+  /// what compares two directions is missing.
+  public let soleModel: PairModel?
   /// What is done to activations before encoding; nil for none.
   public let normaliser: InputNormaliser?
   /// Where the crosscoder comes from.
@@ -43,12 +48,14 @@ public struct Crosscoder: Sendable {
   public init(
     encoder: Matrix, encoderBias: [Float], decoder: Matrix, decoderBias: [Float],
     codeNormalization: CodeNormalization = .crosscoder, k: Int? = nil, threshold: Float? = nil,
-    normaliser: InputNormaliser? = nil, card: CrosscoderCard = CrosscoderCard()
+    normaliser: InputNormaliser? = nil, card: CrosscoderCard = CrosscoderCard(), jumpThresholds: [Float]? = nil,
+    soleModel: PairModel? = nil
   ) {
     precondition(
       encoder.columns.isMultiple(of: 2) && encoder.columns == decoder.columns && encoder.rows == decoder.rows)
     precondition(encoderBias.count == encoder.rows && decoderBias.count == encoder.columns)
     precondition(normaliser.map { $0.mean.count == encoder.columns } ?? true)
+    precondition(jumpThresholds.map { $0.count == encoder.rows } ?? true)
     let (F, d) = (encoder.rows, encoder.columns / 2)
     var norms: [[Double]] = [[], []]
     decoder.values.withUnsafeBufferPointer { buffer in
@@ -61,6 +68,7 @@ public struct Crosscoder: Sendable {
     (self.encoder, self.encoderBias, self.decoder, self.decoderBias) = (encoder, encoderBias, decoder, decoderBias)
     (self.codeNormalization, self.k, self.threshold) = (codeNormalization, k, threshold)
     (self.normaliser, self.card) = (normaliser, card)
+    (self.jumpThresholds, self.soleModel) = (jumpThresholds, soleModel)
     (baseNorms, chatNorms) = (norms[0], norms[1])
     codeNorms = zip(norms[0], norms[1]).map { codeNormalization.norm(base: $0, chat: $1) }
   }
@@ -73,36 +81,42 @@ public struct Crosscoder: Sendable {
 
   /// The same crosscoder without an input normaliser: the normaliser's arithmetic moved into the weights.
   ///
-  /// W_enc·s, b_enc − W_enc·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean, θ/(s + 1e-8). Codes f are the same (to
-  /// rounding), directions and scaled activations come out in the residual stream's own units, as steering and Latent
-  /// Scaling want them.
-  /// - Throws: `DiffingError.unsupported` for one scale a model: the thresholds cannot be carried over.
+  /// W_enc·s, b_enc − W_enc·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean, θ/(s + 1e-8), s of each model. Codes f are
+  /// the same (to rounding), directions and scaled activations come out in the residual stream's own units, as steering
+  /// and Latent Scaling want them.
+  /// - Throws: `DiffingError.unsupported` for a threshold and one scale a model: it cannot be carried over.
   public func foldingNormaliser() throws(DiffingError) -> Crosscoder {
     guard let normaliser else { return self }
-    guard Set(normaliser.scales).count == 1 else {
+    guard Set(normaliser.scales).count == 1 || threshold == nil else {
       throw .unsupported(
         path: "crosscoder", what: "folding an input normaliser of", found: "one scale a model", supported: "one scale")
     }
-    let scale = normaliser.scale(.base)
-    let inverse = 1 / (scale + 1e-8)
+    let scales = PairModel.allCases.map { normaliser.scale($0) }
+    let inverses = scales.map { 1 / ($0 + 1e-8) }
     var encoder = encoder
     var bias = encoderBias
     encoder.values.withUnsafeMutableBufferPointer { weights in
       normaliser.mean.withUnsafeBufferPointer { mean in
-        guard let row = weights.baseAddress, let mean = mean.baseAddress else { return }
+        guard let start = weights.baseAddress, let mean = mean.baseAddress else { return }
         for latent in 0..<nLatents {
-          let row = row + latent * 2 * dModel
-          bias[latent] = Float(Double(bias[latent]) - scale * dotInDouble(row, mean, count: 2 * dModel))
-          for index in 0..<2 * dModel { row[index] = Float(Double(row[index]) * scale) }
+          for model in PairModel.allCases {
+            let (row, scale) = (start + (2 * latent + model.index) * dModel, scales[model.index])
+            let shift = dotInDouble(row, mean + model.index * dModel, count: dModel)
+            bias[latent] = Float(Double(bias[latent]) - scale * shift)
+            for index in 0..<dModel { row[index] = Float(Double(row[index]) * scale) }
+          }
         }
       }
     }
+    func inUnits(_ values: [Float]) -> [Float] {
+      values.enumerated().map { Float(Double($1) * inverses[$0 / dModel % 2]) }
+    }
     return Crosscoder(
       encoder: encoder, encoderBias: bias,
-      decoder: Matrix(rows: nLatents, columns: 2 * dModel, values: decoder.values.map { Float(Double($0) * inverse) }),
-      decoderBias: zip(decoderBias, normaliser.mean).map { Float(Double($0) * inverse + Double($1)) },
+      decoder: Matrix(rows: nLatents, columns: 2 * dModel, values: inUnits(decoder.values)),
+      decoderBias: zip(inUnits(decoderBias), normaliser.mean).map { Float(Double($0) + Double($1)) },
       codeNormalization: codeNormalization, k: k,
-      threshold: threshold.map { codeNormalization == .none || $0 < 0 ? $0 : Float(Double($0) * inverse) },
+      threshold: threshold.map { codeNormalization == .none || $0 < 0 ? $0 : Float(Double($0) * inverses[0]) },
       normaliser: nil, card: card)
   }
 }
@@ -123,6 +137,8 @@ public struct CrosscoderCard: Sendable, Equatable, Codable {
   public var seed: UInt64?
   /// Tokens seen in training.
   public var trainingTokens: Int?
+  /// How inputs must be scaled before encoding, where the checkpoint does not say by which numbers.
+  public var inputScaling: InputScaling?
   /// Figures of the finished training, by name, such as `fve_base`.
   public var metrics: [String: Double] = [:]
 

@@ -12,8 +12,14 @@ enum Schema {
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1", foreignKeyChecks: .immediate) { try $0.execute(sql: version1) }
+    migrator.registerMigration(latentMetrics, foreignKeyChecks: .immediate) { try $0.execute(sql: metricTables) }
     return migrator
   }
+
+  private static let latentMetrics = "latent-metrics"
+
+  /// Migrations that only add tables which may be empty: a store without them can be read as it is.
+  static let additions: Set<String> = [latentMetrics]
 
   /// Tables that every store has; a file without one of them is not a store.
   static let tables: Set<String> = [
@@ -94,5 +100,15 @@ enum Schema {
       text, content='', columnsize=0, detail='none', tokenize='unicode61 remove_diacritics 2');
     CREATE VIRTUAL TABLE note_search USING fts5(text, tokenize='unicode61 remove_diacritics 2');
     CREATE VIRTUAL TABLE explanation_search USING fts5(text, tokenize='unicode61 remove_diacritics 2');
+    """
+
+  /// Metrics beyond the columns of `latent`, by name, as published tables bring them. One index serves every order.
+  private static let metricTables = """
+    CREATE TABLE metric (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE latent_metric (
+      metric INTEGER NOT NULL REFERENCES metric, latent INTEGER NOT NULL REFERENCES latent, value REAL NOT NULL,
+      PRIMARY KEY (metric, latent)) STRICT, WITHOUT ROWID;
+    CREATE INDEX latent_metric_value ON latent_metric (metric, value);
+    CREATE INDEX example_sequence ON example (sequence);
     """
 }

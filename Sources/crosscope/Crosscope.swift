@@ -20,6 +20,7 @@ struct Crosscope: AsyncParsableCommand {
       Tag.self,
       Tags.self,
       Check.self,
+      Import.self,
       Build.self,
       Harvest.self,
       Train.self,

@@ -10,7 +10,7 @@ struct LatentJSON: Encodable {
   var tags: [String]
 
   /// Columns other than the numeric ones, which LatentColumn names.
-  private enum OtherKey: String { case dead, `class`, tags }
+  private enum OtherKey: String { case dead, `class`, tags, metrics }
 
   private struct Key: CodingKey {
     let stringValue: String
@@ -32,6 +32,8 @@ struct LatentJSON: Encodable {
     try fields.encode(latent.dead, forKey: Key(OtherKey.dead.rawValue))
     try fields.encode(latent.latentClass.rawValue, forKey: Key(OtherKey.class.rawValue))
     try fields.encode(tags, forKey: Key(OtherKey.tags.rawValue))
+    // Metrics beyond the columns are under names of their own, since a published name may be a column's.
+    if !latent.metrics.isEmpty { try fields.encode(latent.metrics, forKey: Key(OtherKey.metrics.rawValue)) }
   }
 }
 

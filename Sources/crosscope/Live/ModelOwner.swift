@@ -61,10 +61,11 @@ actor ModelOwner {
     let context = try loaded()
     let latents = try store.latents(ids: plan.interventions.map { Int32($0.latent) })
     let largest = Dictionary(latents.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
+    try context.requireBase(for: [plan], store: store)
     run = try SteeringRun(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
       prompt: context.engine.encodePrompt(prompt), plans: [plan], settings: settings,
-      prefixes: prefixes, maxActivations: { largest[$0] ?? nil })
+      prefixes: prefixes, maxActivations: { context.activation(largest[$0] ?? nil, of: $0) })
     texts = [GeneratedText](repeating: GeneratedText(tokenizer: context.engine.tokenizer), count: 2)
     runNumber += 1
     return runNumber

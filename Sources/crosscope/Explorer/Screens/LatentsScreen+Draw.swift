@@ -80,6 +80,9 @@ extension ScreenDefinition {
         column("class", 9, .left, nil),
       ]
     }
+    if case .metric(let name) = query.sort {
+      columns.append(column(truncated(termSafe(name), to: 10), 10, .right, query.sort))
+    }
     return columns + [column("tags", nil, .left, nil)]
   }
 
@@ -104,6 +107,7 @@ extension ScreenDefinition {
         .text(latent.latentClass.rawValue, .muted),
       ]
     }
+    if case .metric = state.latents.query.sort { cells.append(.text(shortNumber(latent[state.latents.query.sort]))) }
     return cells + [.text(row.tags.joined(separator: ", "), Style(.tag))]
   }
 
