@@ -54,7 +54,8 @@ let package = Package(
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
     .testTarget(name: "TUITests", dependencies: ["TUI"], swiftSettings: strict),
     .testTarget(
-      name: "CrosscopeTests", dependencies: ["crosscope", "TestSupport"], exclude: ["Goldens"],
+      name: "CrosscopeTests",
+      dependencies: ["crosscope", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")], exclude: ["Goldens"],
       swiftSettings: strict),
   ]
 )

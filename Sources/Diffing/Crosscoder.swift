@@ -108,6 +108,9 @@ public struct Crosscoder: Sendable {
         }
       }
     }
+    // The scale is in the weights now: nobody needs to be asked for it again.
+    var card = card
+    card.inputScaling = nil
     func inUnits(_ values: [Float]) -> [Float] {
       values.enumerated().map { Float(Double($1) * inverses[$0 / dModel % 2]) }
     }

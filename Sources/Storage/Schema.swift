@@ -109,6 +109,5 @@ enum Schema {
       metric INTEGER NOT NULL REFERENCES metric, latent INTEGER NOT NULL REFERENCES latent, value REAL NOT NULL,
       PRIMARY KEY (metric, latent)) STRICT, WITHOUT ROWID;
     CREATE INDEX latent_metric_value ON latent_metric (metric, value);
-    CREATE INDEX example_sequence ON example (sequence);
     """
 }
