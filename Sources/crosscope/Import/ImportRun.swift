@@ -173,9 +173,10 @@ struct ImportRun {
   }
 
   private func addNeighbours(_ decoder: DecoderRows, _ latents: [LatentRecord], to writer: StoreWriter) throws {
-    var progress = Progress("import", total: 200, unit: "% of both models' neighbours")
+    // In thousandths of both models' pairs.
+    var progress = Progress("import: similar latents", total: 2000, unit: "parts")
     let similar = PairModel.allCases.map { model in
-      decoder.similarLatents(model) { progress.update(model.index * 100 + Int($0 * 100)) }
+      decoder.similarLatents(model) { progress.update(model.index * 1000 + Int($0 * 1000)) }
     }
     let classes = latents.map { LatentClass(deltaNorm: $0.deltaNorm) }
     let twins =

@@ -41,8 +41,8 @@ struct LatentPageLayout {
       asideRect = left
       scrolledRect = right
       aside =
-        lines.summary(width: left.columns) + lines.neighbours(width: left.columns)
-        + lines.otherMetrics(width: left.columns)
+        lines.summary(width: left.columns) + lines.otherMetrics(width: left.columns)
+        + lines.neighbours(width: left.columns)
       scrolled = lines.contexts(width: right.columns)
     } else {
       asideRect = Rect(row: body.row, column: body.column, rows: 0, columns: 0)
@@ -50,7 +50,7 @@ struct LatentPageLayout {
       aside = []
       scrolled =
         lines.summary(width: body.columns) + lines.contexts(width: body.columns)
-        + lines.neighbours(width: body.columns) + lines.otherMetrics(width: body.columns)
+        + lines.otherMetrics(width: body.columns) + lines.neighbours(width: body.columns)
     }
     let end = aside.lastIndex { $0.item == state.latent.selected } ?? 0
     asideTop = max(0, end + 1 - max(1, asideRect.rows))
