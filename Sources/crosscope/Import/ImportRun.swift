@@ -132,6 +132,8 @@ struct ImportRun {
           latent.nuReconstruction, latent.betaReconstructionChat)
         return ChatSpecificity(deltaNorm: latent.deltaNorm, betas: betas, dead: latent.dead)
       })
+    // A one-model dictionary says nothing of it, unless the table does.
+    guard latents.contains(where: { $0.deltaNorm != nil || $0.nuError != nil }) else { return }
     for index in latents.indices { latents[index].chatSpecificity = ranks[index] + 1 }
   }
 
