@@ -96,6 +96,11 @@ public struct CrosscoderFile: Sendable {
   /// The model that an SAE reads and writes; nil for crosscoders.
   public var soleModel: PairModel? { form == .sae ? .chat : nil }
 
+  /// SHA-256 of the file of tensors; reads all of it.
+  public func sha256() throws(DiffingError) -> String {
+    try reading { () throws(InferenceError) in try reader.file.sha256() }
+  }
+
   /// The input normaliser, if there is one: activations are then in its units, not in the residual stream's.
   public var hasNormaliser: Bool {
     get throws(DiffingError) {

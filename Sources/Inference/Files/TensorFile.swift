@@ -29,6 +29,17 @@ public enum TensorFile: Sendable {
     }
   }
 
+  /// SHA-256 of the file, over the mapping that is there: a second one would count its pages twice.
+  public func sha256() throws(InferenceError) -> String {
+    let mapped =
+      switch self {
+      case .safetensors(let file): file.tensors.first?.file
+      case .pytorch(let file): file.tensors.first?.storage.file
+      }
+    if let mapped { return mapped.sha256() }
+    return try MappedFile(path: path).sha256()
+  }
+
   /// Whether there is a tensor of that name.
   public func hasTensor(named name: String) -> Bool {
     switch self {

@@ -42,7 +42,7 @@ struct ImportRun {
     let geometry = decoder.geometry()
     if let table { warnOfOtherNorms(table, geometry) }
     try file.checkRest()
-    let hash = try MappedFile(path: file.path).sha256()
+    let hash = try file.sha256()
     var latents = (0..<file.nLatents).map { Self.record($0, geometry) }
     try table?.fill(&latents)
     if let examples, table?.hasMaxima != true {
