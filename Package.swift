@@ -56,7 +56,9 @@ let package = Package(
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
     .testTarget(name: "TUITests", dependencies: ["TUI"], swiftSettings: strict),
     .testTarget(
-      name: "CrosscopeTests", dependencies: ["crosscope", "TestSupport", "FlyingFox"], exclude: ["Goldens"],
+      name: "CrosscopeTests",
+      dependencies: ["crosscope", "TestSupport", "FlyingFox", .product(name: "GRDB", package: "GRDB.swift")],
+      exclude: ["Goldens"],
       swiftSettings: strict),
   ]
 )

@@ -17,6 +17,9 @@ struct HubConfiguration: Codable {
   var norm_init_scale: Double?
   var target_rms: Double?
 
+  /// Of a checkpoint without a configuration: the weights say it all.
+  init() {}
+
   init(crosscoder: Crosscoder) {
     activation_dim = crosscoder.dModel
     dict_size = crosscoder.nLatents
@@ -35,6 +38,11 @@ struct HubConfiguration: Codable {
       throw .file(.fileUnreadable(path: path, reason: "no such file"))
     }
     return configuration
+  }
+
+  /// What config.json says, nothing if it is not there: the weights say it all.
+  static func readIfPresent(folder: String) throws(DiffingError) -> HubConfiguration {
+    try readJSON(HubConfiguration.self, folder + "/config.json") ?? HubConfiguration()
   }
 
   /// Throws where this file contradicts the weights' shapes.
@@ -90,6 +98,12 @@ struct TrainerFile: Codable {
         path: path, what: "format version", found: "\(version)", supported: "version \(CrosscoderCard().formatVersion)")
     }
     return file
+  }
+
+  /// config.json of a training run's folder, which holds the trainer too; nil if it does not.
+  static func readTraining(folder: String) throws(DiffingError) -> TrainerFile? {
+    let file = try readJSON(TrainerFile.self, folder + "/config.json")
+    return file?.trainer == nil ? nil : file
   }
 
   /// Our card, or what the authors' file says.

@@ -129,26 +129,76 @@ public struct InputNormaliser: Sendable, Equatable {
 
   /// Moves the normaliser's arithmetic into weights: W·s, b − W·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean.
   ///
-  /// Codes stay the same to rounding; thresholds on scaled codes are to be multiplied by the result, 1/(s + 1e-8).
-  /// - Precondition: one scale; encoder and decoder rows as wide as `mean`.
+  /// Codes stay the same to rounding; thresholds on scaled codes are to be multiplied by the result, 1/(s + 1e-8) of each
+  /// scale s.
+  /// - Precondition: encoder and decoder rows as wide as `mean`.
   func fold(
     encoder: inout Matrix, encoderBias: inout [Float], decoder: inout Matrix, decoderBias: inout [Float]
-  ) -> Double {
-    precondition(scales.count == 1 && encoder.columns == mean.count && decoder.columns == mean.count)
-    let (scale, width) = (Double(scales[0]), mean.count)
-    let inverse = 1 / (scale + 1e-8)
+  ) -> [Double] {
+    precondition(encoder.columns == mean.count && decoder.columns == mean.count)
+    let (width, part) = (mean.count, mean.count / scales.count)
+    let scales = scales.map(Double.init)
+    let inverses = scales.map { 1 / ($0 + 1e-8) }
     encoder.values.withUnsafeMutableBufferPointer { weights in
       mean.withUnsafeBufferPointer { mean in
         guard let row = weights.baseAddress, let mean = mean.baseAddress else { return }
         for latent in encoderBias.indices {
           let row = row + latent * width
-          encoderBias[latent] = Float(Double(encoderBias[latent]) - scale * dotInDouble(row, mean, count: width))
-          for index in 0..<width { row[index] = Float(Double(row[index]) * scale) }
+          for (place, scale) in scales.enumerated() {
+            let shift = scale * dotInDouble(row + place * part, mean + place * part, count: part)
+            encoderBias[latent] = Float(Double(encoderBias[latent]) - shift)
+          }
+          for index in 0..<width { row[index] = Float(Double(row[index]) * scales[index / part]) }
         }
       }
     }
-    for index in decoder.values.indices { decoder.values[index] = Float(Double(decoder.values[index]) * inverse) }
-    for index in 0..<width { decoderBias[index] = Float(Double(decoderBias[index]) * inverse + Double(mean[index])) }
-    return inverse
+    for index in decoder.values.indices {
+      decoder.values[index] = Float(Double(decoder.values[index]) * inverses[index % width / part])
+    }
+    for index in 0..<width {
+      decoderBias[index] = Float(Double(decoderBias[index]) * inverses[index / part] + Double(mean[index]))
+    }
+    return inverses
+  }
+}
+
+/// How a crosscoder's inputs must be scaled, where the numbers are not part of the checkpoint.
+public enum InputScaling: String, Sendable, Equatable, Codable {
+  /// Each model's residual streams divided by their mean norm, times √d (the earlier open replication).
+  case meanNorm = "mean-norm-sqrt-d"
+}
+
+extension Crosscoder {
+  /// The crosscoder with the input scales √d ÷ mean norm of each model as its normaliser; itself if it needs none.
+  /// - Parameter meanNorms: mean ‖h^m‖ over tokens, base and chat, in the residual streams' own units.
+  /// - Throws: `DiffingError.settingInvalid` unless both are positive.
+  public func scalingInputs(meanNorms: [Double]) throws(DiffingError) -> Crosscoder {
+    guard card.inputScaling == .meanNorm else { return self }
+    guard meanNorms.count == 2, meanNorms.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+      throw .settingInvalid(
+        name: "mean norms", expected: "two positive numbers, base and chat",
+        found: meanNorms.map { "\($0)" }.joined(separator: ","))
+    }
+    let root = Double(dModel).squareRoot()
+    return Crosscoder(
+      encoder: encoder, encoderBias: encoderBias, decoder: decoder, decoderBias: decoderBias,
+      codeNormalization: codeNormalization, k: k, threshold: threshold,
+      normaliser: InputNormaliser(
+        mean: [Float](repeating: 0, count: 2 * dModel), std: [Float](repeating: 0, count: 2 * dModel), targetRMS: 1,
+        scales: meanNorms.map { Float(root / $0) }), card: card)
+  }
+}
+
+extension PairedActivations {
+  /// Mean norm of each model's residual stream over all tokens, base and chat; 0 without tokens.
+  public var meanNorms: [Double] {
+    values.withUnsafeBufferPointer { values in
+      PairModel.allCases.map { model in
+        guard tokens > 0, let start = values.baseAddress else { return 0 }
+        return (0..<tokens).reduce(0) {
+          $0 + squareSum(start + (2 * $1 + model.index) * dModel, count: dModel).squareRoot()
+        } / Double(tokens)
+      }
+    }
   }
 }

@@ -1,4 +1,5 @@
-// The published folder of a crosscoder: config.json, model.safetensors, maybe trainer_config.json.
+// The published folder of a crosscoder: config.json, model.safetensors, maybe trainer_config.json. The same tensors in
+// another container, and other forms of dictionaries, are CrosscoderFile's.
 // Owns: every check of a checkpoint, by tensor name; after `load` a crosscoder is trusted. Takes what versions have
 // added (k and threshold, code_normalization_id, the normaliser) where it is there.
 // Refuses: other than two models, shapes that disagree, values that are not finite. Source: the
@@ -11,13 +12,21 @@ import Kernels
 extension Crosscoder {
   /// Reads a crosscoder from a folder in the published format; fp32, bf16 and fp16 weights.
   ///
-  /// Cost: the weights in fp32, and once more the larger half while they are rearranged.
+  /// Cost: the weights in fp32, rearranged from the mapped file (F32) or from a copy of one tensor (F16, BF16).
   /// - Throws: `DiffingError.file`, `.configurationInvalid`, `.shapeMismatch`, `.unsupported`, `.notFinite`.
   public static func load(folder: String) throws(DiffingError) -> Crosscoder {
     let configuration = try HubConfiguration.read(folder: folder)
     let trainer = try TrainerFile.read(folder: folder)
     let path = folder + "/model.safetensors"
-    let reader = CheckpointReader(file: try reading { () throws(InferenceError) in try SafetensorsFile(path: path) })
+    let reader = CheckpointReader(file: try reading { () throws(InferenceError) in try TensorFile(path: path) })
+    return try load(reader, configuration, trainer, folder: folder)
+  }
+
+  /// The authors' tensors of a file, with what the JSON files in its folder say.
+  static func load(
+    _ reader: CheckpointReader, _ configuration: HubConfiguration, _ trainer: TrainerFile?, folder: String
+  ) throws(DiffingError) -> Crosscoder {
+    let path = reader.file.path
     let shape = try reader.shape("encoder.weight")
     guard shape.count == 3, shape[0] == 2, shape[1] > 0, shape[2] > 0 else {
       throw .shapeMismatch(
@@ -26,14 +35,14 @@ extension Crosscoder {
     }
     let (d, F) = (shape[1], shape[2])
     try configuration.agree(d: d, F: F, folder: folder)
-    let decoder = try reader.floats("decoder.weight", [2, F, d])
-    let encoder = try reader.floats("encoder.weight", [2, d, F])
+    let decoder = try reader.rearranged("decoder.weight", [2, F, d]) { interleaved($0, F: F, d: d) }
+    let encoder = try reader.rearranged("encoder.weight", [2, d, F]) { transposed($0, rows: 2 * d, columns: F) }
     let isBatchTopK = trainer?.trainer?.dict_class == "BatchTopKCrossCoder" || reader.has("threshold")
     let normalization = try codeNormalization(reader, configuration, folder)
     return Crosscoder(
-      encoder: Matrix(rows: F, columns: 2 * d, values: transposed(encoder, rows: 2 * d, columns: F)),
+      encoder: Matrix(rows: F, columns: 2 * d, values: encoder),
       encoderBias: try reader.floats("encoder.bias", [F]),
-      decoder: Matrix(rows: F, columns: 2 * d, values: interleaved(decoder, F: F, d: d)),
+      decoder: Matrix(rows: F, columns: 2 * d, values: decoder),
       decoderBias: try reader.floats("decoder.bias", [2, d]),
       codeNormalization: normalization,
       k: try reader.has("k") ? reader.integer("k") : configuration.k,
@@ -46,6 +55,8 @@ extension Crosscoder {
   /// not at all, model.safetensors last.
   /// - Throws: `DiffingError.file`.
   public func save(folder: String, as type: SafetensorsWriter.FloatType = .f32) throws(DiffingError) {
+    precondition(
+      soleModel == nil && jumpThresholds == nil, "the published format has no place for a one-model dictionary")
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
@@ -83,7 +94,7 @@ extension Crosscoder {
     try reading { () throws(InferenceError) in try finished.write(to: folder + "/model.safetensors") }
   }
 
-  private static func codeNormalization(
+  static func codeNormalization(
     _ reader: CheckpointReader, _ configuration: HubConfiguration, _ folder: String
   ) throws(DiffingError) -> CodeNormalization {
     let names = ["CROSSCODER", "SAE", "MIXED", "NONE", "DECOUPLED"]
@@ -110,7 +121,7 @@ extension Crosscoder {
   }
 
   /// The input normaliser; NaN buffers mean none.
-  private static func normaliser(
+  static func normaliser(
     _ reader: CheckpointReader, _ configuration: HubConfiguration, d: Int
   ) throws(DiffingError) -> InputNormaliser? {
     guard reader.has("activation_mean"), reader.has("activation_std") else { return nil }
@@ -132,76 +143,5 @@ extension Crosscoder {
       }
     }
     return InputNormaliser(mean: mean, std: std, targetRMS: target, scales: scales)
-  }
-}
-
-/// Tensors of a checkpoint, each checked as it is read.
-struct CheckpointReader {
-  let file: SafetensorsFile
-
-  func has(_ name: String) -> Bool { file.hasTensor(named: name) }
-
-  func shape(_ name: String) throws(DiffingError) -> [Int] {
-    try reading { () throws(InferenceError) in try file.shape(of: name) }
-  }
-
-  /// A tensor of that very shape; a scalar may also be stored as one element.
-  func floats(_ name: String, _ expected: [Int], finite: Bool = true) throws(DiffingError) -> [Float] {
-    try require(name, expected)
-    let values = try reading { () throws(InferenceError) in try file.floats(named: name) }
-    if finite { try requireFinite(name, values) }
-    return values
-  }
-
-  func integer(_ name: String) throws(DiffingError) -> Int {
-    try require(name, [])
-    return try reading { () throws(InferenceError) in try file.ints(named: name) }[0]
-  }
-
-  func requireFinite(_ name: String, _ values: [Float]) throws(DiffingError) {
-    guard values.withUnsafeBufferPointer({ $0.baseAddress.map { countNonFinite($0, count: values.count) } ?? 0 }) > 0
-    else { return }
-    let index = values.firstIndex { !$0.isFinite } ?? 0
-    throw .notFinite(what: "tensor \(name)", place: "element \(index) of \(file.path)")
-  }
-
-  private func require(_ name: String, _ expected: [Int]) throws(DiffingError) {
-    let found = try shape(name)
-    guard found == expected || expected.isEmpty && found == [1] else {
-      throw .shapeMismatch(path: file.path, tensor: name, expected: expected, found: found)
-    }
-  }
-}
-
-/// `[rows, columns]` to `[columns, rows]`, in tiles.
-func transposed(_ values: [Float], rows: Int, columns: Int) -> [Float] {
-  [Float](unsafeUninitializedCapacity: rows * columns) { result, count in
-    count = rows * columns
-    values.withUnsafeBufferPointer { values in
-      inPieces(of: 32, count: columns) { columnRange in
-        for rowStart in stride(from: 0, to: rows, by: 32) {
-          for column in columnRange {
-            for row in rowStart..<min(rowStart + 32, rows) {
-              result[column * rows + row] = values[row * columns + column]
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
-/// `[2, F, d]` to `[F, 2·d]`.
-private func interleaved(_ values: [Float], F: Int, d: Int) -> [Float] {
-  [Float](unsafeUninitializedCapacity: values.count) { result, count in
-    count = values.count
-    values.withUnsafeBufferPointer { values in
-      guard let source = values.baseAddress, let target = result.baseAddress else { return }
-      for latent in 0..<F {
-        for model in 0..<2 {
-          (target + (2 * latent + model) * d).initialize(from: source + (model * F + latent) * d, count: d)
-        }
-      }
-    }
   }
 }

@@ -4,18 +4,21 @@
 import Kernels
 
 extension Crosscoder {
-  /// Encodes T tokens: BatchTopK latents are on where f·n > θ (DECOUPLED ones for each model apart), others where
-  /// f > 0. No decoder bias is subtracted.
-  /// - Throws: `DiffingError.shapeMismatch` for another width, `.notFinite` naming the token.
+  /// Encodes T tokens: BatchTopK latents are on where f·n > θ (DECOUPLED ones for each model apart), JumpReLU ones where
+  /// f > θ_j, others where f > 0. No decoder bias is subtracted.
+  /// - Throws: `DiffingError.shapeMismatch` for another width, `.notFinite` naming the token, `.inputScaleUnknown` if
+  ///   the checkpoint's inputs want a scale that nobody has given (`scalingInputs`).
   public func encode(_ activations: PairedActivations) throws(DiffingError) -> SparseCodes {
     guard activations.dModel == dModel else {
       throw .shapeMismatch(
         path: "activations", tensor: "x", expected: [activations.tokens, 2, dModel],
         found: [activations.tokens, 2, activations.dModel])
     }
+    guard card.inputScaling == nil || normaliser != nil else { throw .inputScaleUnknown }
     try activations.requireFinite("activation")
     let rule = ActivationRule(
-      norms: codeNormalization == .decoupled ? [baseNorms, chatNorms] : [codeNorms], thresholds: thresholds)
+      norms: codeNormalization == .decoupled ? [baseNorms, chatNorms] : [codeNorms], thresholds: thresholds,
+      jumps: jumpThresholds)
     return SparseEncoder(weights: encoder, bias: encoderBias, rule: rule, normaliser: normaliser)
       .encode(activations.values, tokens: activations.tokens)
   }

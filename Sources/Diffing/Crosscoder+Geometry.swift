@@ -26,13 +26,16 @@ public enum LatentClass: String, CaseIterable, Codable, Sendable {
   }
 }
 
+/// Δ of two norms, in 0...1; nil where both are 0.
+func relativeNormDifference(base: Double, chat: Double) -> Double? {
+  let larger = max(base, chat)
+  return larger > 0 ? 0.5 * ((chat - base) / larger + 1) : nil
+}
+
 extension Crosscoder {
-  /// Δ `[F]`, in 0...1; nil where both norms are 0.
+  /// Δ `[F]`, in 0...1; nil where both norms are 0, and for a one-model dictionary.
   public var deltaNorms: [Double?] {
-    zip(baseNorms, chatNorms).map { base, chat in
-      let larger = max(base, chat)
-      return larger > 0 ? 0.5 * ((chat - base) / larger + 1) : nil
-    }
+    zip(baseNorms, chatNorms).map { soleModel == nil ? relativeNormDifference(base: $0, chat: $1) : nil }
   }
 
   /// Cosine of d_j^base and d_j^chat `[F]`; nil where one has no length.

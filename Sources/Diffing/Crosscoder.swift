@@ -28,6 +28,11 @@ public struct Crosscoder: Sendable {
   /// θ of a BatchTopK crosscoder: latent j is on where f_j·n_j > θ; −1 means not set. Two of DECOUPLED codes: on in
   /// model m where f_j·‖d_j^m‖ > θ^m. None for an L1 crosscoder: on where f_j > 0.
   public let thresholds: [Float]
+  /// θ `[F]` of a JumpReLU dictionary: latent j is on where f_j > θ_j; nil for other kinds.
+  public let jumpThresholds: [Float]?
+  /// The one model that a plain SAE reads and writes; nil for a crosscoder. The other model's weights are then 0, and
+  /// what compares two directions is missing.
+  public let soleModel: PairModel?
   /// What is done to activations before encoding; nil for none.
   public let normaliser: InputNormaliser?
   /// Where the crosscoder comes from.
@@ -44,19 +49,20 @@ public struct Crosscoder: Sendable {
   public init(
     encoder: Matrix, encoderBias: [Float], decoder: Matrix, decoderBias: [Float],
     codeNormalization: CodeNormalization = .crosscoder, k: Int? = nil, threshold: Float? = nil,
-    normaliser: InputNormaliser? = nil, card: CrosscoderCard = CrosscoderCard()
+    normaliser: InputNormaliser? = nil, card: CrosscoderCard = CrosscoderCard(), jumpThresholds: [Float]? = nil,
+    soleModel: PairModel? = nil
   ) {
     self.init(
       encoder: encoder, encoderBias: encoderBias, decoder: decoder, decoderBias: decoderBias,
       codeNormalization: codeNormalization, k: k, thresholds: threshold.map { [$0] } ?? [], normaliser: normaliser,
-      card: card)
+      card: card, jumpThresholds: jumpThresholds, soleModel: soleModel)
   }
 
   /// The same with thresholds as a list: none, one, or for DECOUPLED codes one a model.
   public init(
     encoder: Matrix, encoderBias: [Float], decoder: Matrix, decoderBias: [Float],
     codeNormalization: CodeNormalization, k: Int?, thresholds: [Float], normaliser: InputNormaliser?,
-    card: CrosscoderCard
+    card: CrosscoderCard, jumpThresholds: [Float]? = nil, soleModel: PairModel? = nil
   ) {
     precondition(
       thresholds.isEmpty || thresholds.count == (codeNormalization == .decoupled ? 2 : 1), "one threshold a selection")
@@ -64,6 +70,7 @@ public struct Crosscoder: Sendable {
       encoder.columns.isMultiple(of: 2) && encoder.columns == decoder.columns && encoder.rows == decoder.rows)
     precondition(encoderBias.count == encoder.rows && decoderBias.count == encoder.columns)
     precondition(normaliser.map { $0.mean.count == encoder.columns } ?? true)
+    precondition(jumpThresholds.map { $0.count == encoder.rows } ?? true)
     let (F, d) = (encoder.rows, encoder.columns / 2)
     var norms: [[Double]] = [[], []]
     decoder.values.withUnsafeBufferPointer { buffer in
@@ -76,6 +83,7 @@ public struct Crosscoder: Sendable {
     (self.encoder, self.encoderBias, self.decoder, self.decoderBias) = (encoder, encoderBias, decoder, decoderBias)
     (self.codeNormalization, self.k, self.thresholds) = (codeNormalization, k, thresholds)
     (self.normaliser, self.card) = (normaliser, card)
+    (self.jumpThresholds, self.soleModel) = (jumpThresholds, soleModel)
     (baseNorms, chatNorms) = (norms[0], norms[1])
     codeNorms = zip(norms[0], norms[1]).map { codeNormalization.norm(base: $0, chat: $1) }
   }
@@ -94,23 +102,26 @@ public struct Crosscoder: Sendable {
 
   /// The same crosscoder without an input normaliser: the normaliser's arithmetic moved into the weights.
   ///
-  /// W_enc·s, b_enc − W_enc·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean, θ/(s + 1e-8). Codes f are the same (to
-  /// rounding), directions and scaled activations come out in the residual stream's own units, as steering and Latent
-  /// Scaling want them.
-  /// - Throws: `DiffingError.unsupported` for one scale a model: the thresholds cannot be carried over.
+  /// W_enc·s, b_enc − W_enc·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean, θ/(s + 1e-8), s of each model. Codes f are
+  /// the same (to rounding), directions and scaled activations come out in the residual stream's own units, as steering
+  /// and Latent Scaling want them.
+  /// - Throws: `DiffingError.unsupported` for a threshold and one scale a model: it cannot be carried over.
   public func foldingNormaliser() throws(DiffingError) -> Crosscoder {
     guard let normaliser else { return self }
-    guard Set(normaliser.scales).count == 1 else {
+    guard Set(normaliser.scales).count == 1 || thresholds.isEmpty else {
       throw .unsupported(
         path: "crosscoder", what: "folding an input normaliser of", found: "one scale a model", supported: "one scale")
     }
     var (encoder, decoder, encoderBias, decoderBias) = (encoder, decoder, encoderBias, decoderBias)
-    let inverse = normaliser.fold(
+    let inverses = normaliser.fold(
       encoder: &encoder, encoderBias: &encoderBias, decoder: &decoder, decoderBias: &decoderBias)
+    // The scale is in the weights now: nobody needs to be asked for it again.
+    var card = card
+    card.inputScaling = nil
     return Crosscoder(
       encoder: encoder, encoderBias: encoderBias, decoder: decoder, decoderBias: decoderBias,
       codeNormalization: codeNormalization, k: k,
-      thresholds: thresholds.map { codeNormalization == .none || $0 < 0 ? $0 : Float(Double($0) * inverse) },
+      thresholds: thresholds.map { codeNormalization == .none || $0 < 0 ? $0 : Float(Double($0) * inverses[0]) },
       normaliser: nil, card: card)
   }
 }
@@ -132,6 +143,8 @@ public struct CrosscoderCard: Sendable, Equatable, Codable {
   public var seed: UInt64?
   /// Tokens seen in training.
   public var trainingTokens: Int?
+  /// How inputs must be scaled before encoding, where the checkpoint does not say by which numbers.
+  public var inputScaling: InputScaling?
   /// Figures of the finished training, by name, such as `fve_base`.
   public var metrics: [String: Double] = [:]
   /// The norm above which a token was left out of training: its codes mean nothing.

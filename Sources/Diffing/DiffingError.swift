@@ -20,6 +20,8 @@ public enum DiffingError: Error, Equatable, Sendable {
   case trainingNotFinite(what: String, step: Int)
   /// A setting outside its range.
   case settingInvalid(name: String, expected: String, found: String)
+  /// A crosscoder whose inputs are to be scaled, by numbers that its checkpoint does not hold.
+  case inputScaleUnknown
   /// A saved training state belongs to another run.
   case stateMismatch(path: String, what: String, expected: String, found: String)
 }
@@ -41,6 +43,11 @@ extension DiffingError: CustomStringConvertible {
       "\(what) is not finite at training step \(step); lower the learning rate, or check the activations"
     case .settingInvalid(let name, let expected, let found):
       "\(name) should be \(expected), not \(found); correct it"
+    case .inputScaleUnknown:
+      """
+      the crosscoder's inputs must be scaled to a mean norm of √d, and its checkpoint does not say by what; give the \
+      mean norms of base's and chat's residual streams (--mean-norms BASE,CHAT)
+      """
     case .stateMismatch(let path, let what, let expected, let found):
       "\(path): \(what) is \(found), but this run has \(expected); remove the file to train from the beginning"
     }

@@ -1,6 +1,6 @@
 // The logit lens: which tokens a direction in the residual stream promotes and suppresses.
 //   logits = W_U (w ⊙ d/‖d‖), w the final norm's weight; centred over the vocabulary, since softmax ignores a constant
-// Owns: the product in blocks, the ten strongest on each side, similar latents. Refuses (precondition): widths that
+// Owns: the product in blocks, the ten strongest on each side. Refuses (precondition): widths that
 // do not fit.
 // Shape letters: n directions, d width, V vocabulary, F latents.
 
@@ -78,19 +78,21 @@ public struct LogitLens {
   /// The readings of some latents' directions and of their difference, in blocks of 32 latents.
   /// - Parameter progress: told how many latents are done.
   public func read(
-    _ crosscoder: Crosscoder, latents: Range<Int>, top: Int = 10, progress: (Int) -> Void = { _ in }
+    _ decoder: DecoderRows, latents: Range<Int>, top: Int = 10, progress: (Int) -> Void = { _ in }
   ) -> [LatentLens] {
     var result: [LatentLens] = []
     for start in stride(from: latents.lowerBound, to: latents.upperBound, by: 32) {
       let block = start..<min(start + 32, latents.upperBound)
       var rows: [Float] = []
       for latent in block {
-        let (base, chat) = (crosscoder.decoderDirection(latent, .base), crosscoder.decoderDirection(latent, .chat))
+        guard let base = decoder.direction(latent, .base), let chat = decoder.direction(latent, .chat) else {
+          preconditionFailure("a lens of two directions on a one-model dictionary")
+        }
         rows += base
         rows += chat
         rows += zip(base, chat).map { $1 - $0 }
       }
-      let readings = readings(Matrix(rows: 3 * block.count, columns: crosscoder.dModel, values: rows), top: top)
+      let readings = readings(Matrix(rows: 3 * block.count, columns: decoder.dModel, values: rows), top: top)
       for place in 0..<block.count {
         result.append(
           LatentLens(base: readings[3 * place], chat: readings[3 * place + 1], difference: readings[3 * place + 2]))
@@ -128,41 +130,4 @@ func strongestIndices(
     if best.count == count { bound = best[count - 1].value }
   }
   return best.map(\.index)
-}
-
-/// A latent whose decoder direction resembles another's.
-public struct SimilarLatent: Sendable, Equatable, Codable {
-  public let latent: Int
-  public let cosine: Float
-}
-
-extension Crosscoder {
-  /// For each latent the `top` others of highest cosine of decoder directions in one model. Cost: F²·d multiplications.
-  public func similarLatents(_ model: PairModel, top: Int = 8) -> [[SimilarLatent]] {
-    let unit = unitDirections(Array(0..<nLatents), model)
-    var result = [[SimilarLatent]](repeating: [], count: nLatents)
-    let norms = model == .base ? baseNorms : chatNorms
-    result.withUnsafeMutableBufferPointer { result in
-      unit.values.withUnsafeBufferPointer { rows in
-        guard let rows = rows.baseAddress else { return }
-        let (F, d) = (nLatents, dModel)
-        inPieces(of: 128, count: F) { block in
-          var cosines = [Float](repeating: 0, count: block.count * F)
-          gemmOnThisThread(
-            m: block.count, n: F, k: d, rows + block.lowerBound * d, .asStored, lda: d, rows, .transposed, ldb: d,
-            into: &cosines, ldc: F)
-          cosines.withUnsafeBufferPointer { cosines in
-            for latent in block where norms[latent] > 0 {
-              let start = (latent - block.lowerBound) * F
-              let row = UnsafeBufferPointer(rebasing: cosines[start..<start + F])
-              result[latent] = strongestIndices(row, sign: 1, count: top, excluding: latent).map {
-                SimilarLatent(latent: $0, cosine: row[$0])
-              }
-            }
-          }
-        }
-      }
-    }
-    return result
-  }
 }

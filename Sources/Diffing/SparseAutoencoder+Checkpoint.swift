@@ -43,7 +43,9 @@ extension SparseAutoencoder {
     var writer = SafetensorsWriter(metadata: ["format": "pt"])
     writer.add("encoder.weight", shape: [F, d], floats: encoder.values)
     writer.add("encoder.bias", shape: [F], floats: zip(encoderBias, shift).map { Float(Double($0) + $1) })
-    writer.add("decoder.weight", shape: [d, F], floats: transposed(decoder.values, rows: F, columns: d))
+    writer.add(
+      "decoder.weight", shape: [d, F],
+      floats: decoder.values.withUnsafeBufferPointer { transposed($0, rows: F, columns: d) })
     writer.add("b_dec", shape: [d], floats: decoderBias)
     writer.add("k", shape: [], int32s: [Int32(clamping: k)])
     writer.add("threshold", shape: [], floats: [threshold])
@@ -65,10 +67,10 @@ extension SparseAutoencoder {
         expected: "positive, and base, chat or difference", found: "other values")
     }
     let file = try reading { () throws(InferenceError) in
-      try SafetensorsFile(path: folder + "/model.safetensors")
+      try TensorFile(path: folder + "/model.safetensors")
     }
     let reader = CheckpointReader(file: file)
-    let decoder = transposed(try reader.floats("decoder.weight", [d, F]), rows: d, columns: F)
+    let decoder = try reader.rearranged("decoder.weight", [d, F]) { transposed($0, rows: d, columns: F) }
     for latent in 0..<F {
       let square = decoder[latent * d..<(latent + 1) * d].reduce(0.0) { $0 + Double($1) * Double($1) }
       guard square == 0 || abs(square - 1) < 1e-3 else {

@@ -32,9 +32,9 @@ public struct SparseAutoencoder: Sendable {
     var decoder = Matrix(rows: F, columns: d, values: run.decoder.values.array)
     var (bias, decoderBias, threshold) = (run.encoderBias.values.array, run.decoderBias.values.array, threshold)
     if let normaliser = run.normaliser {
-      let inverse = normaliser.fold(
+      let inverses = normaliser.fold(
         encoder: &encoder, encoderBias: &bias, decoder: &decoder, decoderBias: &decoderBias)
-      if threshold >= 0 { threshold = Float(Double(threshold) * inverse) }
+      if threshold >= 0 { threshold = Float(Double(threshold) * inverses[0]) }
     }
     for latent in 0..<F {
       let range = latent * d..<(latent + 1) * d

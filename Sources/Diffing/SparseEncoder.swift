@@ -13,10 +13,12 @@ struct ActivationRule {
   let norms: [[Double]]
   /// None: on where f > 0. One: where f·n > θ. Two: in model m where f·n^m > θ^m.
   let thresholds: [Float]
+  /// θ_j `[F]` of a JumpReLU dictionary, whose latents are on where f > θ_j; nil for other kinds.
+  var jumps: [Float]?
 
   /// The models in which latent j is on with that code; empty if it is off.
   func models(_ code: Double, latent: Int) -> PairModels {
-    guard code > 0 else { return [] }
+    guard code > 0, jumps.map({ code > Double($0[latent]) }) ?? true else { return [] }
     func passes(_ place: Int) -> Bool { code * norms[place][latent] > Double(thresholds[place]) }
     switch thresholds.count {
     case 0: return .both

@@ -16,12 +16,13 @@ public struct Twins: Sendable, Equatable {
   public let cosine: Double
 }
 
-extension Crosscoder {
+extension DecoderRows {
   /// All twins, by their chat-only latent.
-  /// - Parameter dead: whether each latent `[F]` is dead; those are left out.
-  public func twins(dead: [Bool], minimumCosine: Double = 0.9) -> [Twins] {
-    precondition(dead.count == nLatents, "\(dead.count) flags for \(nLatents) latents")
-    let classes = classes
+  /// - Parameters:
+  ///   - classes: of each latent `[F]`.
+  ///   - dead: whether each latent `[F]` is dead; those are left out.
+  public func twins(classes: [LatentClass], dead: [Bool], minimumCosine: Double = 0.9) -> [Twins] {
+    precondition(dead.count == nLatents && classes.count == nLatents, "\(dead.count) flags for \(nLatents) latents")
     let chatOnly = (0..<nLatents).filter { classes[$0] == .chatOnly && !dead[$0] }
     let baseOnly = (0..<nLatents).filter { classes[$0] == .baseOnly && !dead[$0] }
     guard !chatOnly.isEmpty, !baseOnly.isEmpty else { return [] }
@@ -37,17 +38,12 @@ extension Crosscoder {
       Twins(chatOnly: chatOnly[$0.chat], baseOnly: baseOnly[$0.base], cosine: Double(cosines[$0.chat, $0.base]))
     }
   }
+}
 
-  /// Decoder directions of some latents as unit rows `[n, d]`; a direction without length stays 0.
-  func unitDirections(_ latents: [Int], _ model: PairModel) -> Matrix {
-    var rows = Matrix(rows: latents.count, columns: dModel)
-    let norms = model == .base ? baseNorms : chatNorms
-    for (row, latent) in latents.enumerated() where norms[latent] > 0 {
-      for (column, value) in decoderDirection(latent, model).enumerated() {
-        rows[row, column] = Float(Double(value) / norms[latent])
-      }
-    }
-    return rows
+extension Crosscoder {
+  /// All twins, by their chat-only latent; see `DecoderRows`.
+  public func twins(dead: [Bool], minimumCosine: Double = 0.9) -> [Twins] {
+    decoderRows.twins(classes: classes, dead: dead, minimumCosine: minimumCosine)
   }
 }
 

@@ -12,35 +12,40 @@ import Foundation
 enum Blob {
   /// Numbers 0…Int32.max as LEB128.
   static func ids(_ numbers: some Sequence<Int32>) -> Data {
-    var data = Data()
+    // An array of bytes: Data takes far longer for each append.
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(2 * numbers.underestimatedCount)
     for number in numbers {
       precondition(number >= 0, "a negative number in a list of ids")
-      append(UInt32(number), to: &data)
+      append(UInt32(number), to: &bytes)
     }
-    return data
+    return Data(bytes)
   }
 
   /// Strictly rising numbers as gaps.
   static func positions(_ numbers: some Sequence<Int32>) -> Data {
-    var data = Data()
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(2 * numbers.underestimatedCount)
     var last: Int32 = -1
     for number in numbers {
       precondition(number > last, "positions must rise")
-      append(UInt32(number - last - 1), to: &data)
+      append(UInt32(number - last - 1), to: &bytes)
       last = number
     }
-    return data
+    return Data(bytes)
   }
 
   /// Values as shares of `scale`, which is at least the magnitude of each.
   static func shares(_ values: some Sequence<Float>, of scale: Float) -> Data {
-    var data = Data()
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(2 * values.underestimatedCount)
     for value in values {
       precondition(abs(value) <= scale, "a value beyond its scale")
       let share = scale == 0 ? 0 : Int16((Double(value) / Double(scale) * 32767).rounded())
-      withUnsafeBytes(of: share.littleEndian) { data.append(contentsOf: $0) }
+      bytes.append(UInt8(truncatingIfNeeded: share))
+      bytes.append(UInt8(truncatingIfNeeded: share >> 8))
     }
-    return data
+    return Data(bytes)
   }
 
   /// Values as the largest magnitude and shares of it; nothing for no values.
@@ -123,7 +128,7 @@ enum Blob {
     return (0..<count).map { bytes[$0 / 8] >> ($0 % 8) & 1 == 1 }
   }
 
-  private static func append(_ number: UInt32, to data: inout Data) {
+  private static func append(_ number: UInt32, to data: inout [UInt8]) {
     var rest = number
     while rest >= 0x80 {
       data.append(UInt8(rest & 0x7F) | 0x80)

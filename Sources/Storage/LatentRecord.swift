@@ -68,6 +68,8 @@ public struct LatentRecord: Sendable, Equatable, Identifiable {
   public var latentClass: LatentClass
   /// Rank by chat-specificity: 1 is the most chat-specific latent.
   public var chatSpecificity: Int?
+  /// Metrics beyond the columns, by name; those that a latent lacks are left out.
+  public var metrics: [String: Double] = [:]
 
   /// A latent without metrics; set those that were computed.
   public init(id: Int32, dead: Bool = false, latentClass: LatentClass = .other) {
@@ -103,20 +105,29 @@ public struct LatentRecord: Sendable, Equatable, Identifiable {
   }
 }
 
-/// An order of the latent table that an index serves; `rawValue` is the column's name.
-public enum LatentSort: String, Sendable, CaseIterable {
-  case chatSpecificity = "chat_specificity"
-  case nuError = "nu_error"
-  case nuReconstruction = "nu_reconstruction"
-  case deltaNorm = "delta_norm"
+/// An order of the latent table that an index serves.
+public enum LatentSort: Sendable, Hashable, CaseIterable {
+  case chatSpecificity
+  case nuError
+  case nuReconstruction
+  case deltaNorm
   case frequency
-  case maxActivation = "max_activation"
-  case cosBaseChat = "cos_base_chat"
-  case templateShare = "template_share"
+  case maxActivation
+  case cosBaseChat
+  case templateShare
   case id
+  /// A metric beyond the columns, by its name in the store.
+  case metric(String)
 
-  /// The column that is compared; missing values come last in either direction, ties are ordered by id.
-  public var column: LatentColumn {
+  /// The orders that every store has.
+  public static let allCases: [LatentSort] = [
+    .chatSpecificity, .nuError, .nuReconstruction, .deltaNorm, .frequency, .maxActivation, .cosBaseChat,
+    .templateShare, .id,
+  ]
+
+  /// The column that is compared, nil for a metric; missing values come last in either direction, ties are ordered by
+  /// id.
+  public var column: LatentColumn? {
     switch self {
     case .chatSpecificity: .chatSpecificity
     case .nuError: .nuError
@@ -127,15 +138,34 @@ public enum LatentSort: String, Sendable, CaseIterable {
     case .cosBaseChat: .cosBaseChat
     case .templateShare: .templateShare
     case .id: .id
+    case .metric: nil
     }
+  }
+
+  /// The column's or the metric's name.
+  public var name: String {
+    if case .metric(let name) = self { name } else { column?.rawValue ?? "" }
+  }
+
+  /// One of `allCases` by its column's name.
+  public init?(column name: String) {
+    guard let sort = Self.allCases.first(where: { $0.name == name }) else { return nil }
+    self = sort
   }
 
   /// Whether the interesting end is the low one: most chat-specific, smallest ν, smallest cosine, first id.
   public var ascendsByDefault: Bool {
     switch self {
     case .chatSpecificity, .nuError, .nuReconstruction, .cosBaseChat, .id: true
-    case .deltaNorm, .frequency, .maxActivation, .templateShare: false
+    case .deltaNorm, .frequency, .maxActivation, .templateShare, .metric: false
     }
+  }
+}
+
+extension LatentRecord {
+  /// The value that an order compares, nil if missing.
+  public subscript(sort: LatentSort) -> Double? {
+    if case .metric(let name) = sort { metrics[name] } else { sort.column.flatMap { self[$0] } }
   }
 }
 
@@ -149,6 +179,7 @@ extension LatentRecord {
   ]
 
   static let columnList = columnNames.joined(separator: ", ")
+  static let qualifiedColumnList = columnNames.map { "latent." + $0 }.joined(separator: ", ")
 
   init(_ row: RowReader) throws {
     guard let latentClass = LatentClass(rawValue: try row.text(20)) else { throw row.bad(20, "unknown class") }

@@ -14,8 +14,14 @@ enum Schema {
     migrator.registerMigration("1", foreignKeyChecks: .immediate) { try $0.execute(sql: version1) }
     migrator.registerMigration("base model", foreignKeyChecks: .immediate) { try $0.execute(sql: baseModel) }
     migrator.registerMigration("detection score", foreignKeyChecks: .immediate) { try $0.execute(sql: detectionScore) }
+    migrator.registerMigration(latentMetrics, foreignKeyChecks: .immediate) { try $0.execute(sql: metricTables) }
     return migrator
   }
+
+  private static let latentMetrics = "latent-metrics"
+
+  /// Migrations that only add tables which may be empty: a store without them can be read as it is.
+  static let additions: Set<String> = [latentMetrics]
 
   /// Tables that every store has; a file without one of them is not a store.
   static let tables: Set<String> = [
@@ -106,5 +112,14 @@ enum Schema {
       text, content='', columnsize=0, detail='none', tokenize='unicode61 remove_diacritics 2');
     CREATE VIRTUAL TABLE note_search USING fts5(text, tokenize='unicode61 remove_diacritics 2');
     CREATE VIRTUAL TABLE explanation_search USING fts5(text, tokenize='unicode61 remove_diacritics 2');
+    """
+
+  /// Metrics beyond the columns of `latent`, by name, as published tables bring them. One index serves every order.
+  private static let metricTables = """
+    CREATE TABLE metric (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE latent_metric (
+      metric INTEGER NOT NULL REFERENCES metric, latent INTEGER NOT NULL REFERENCES latent, value REAL NOT NULL,
+      PRIMARY KEY (metric, latent)) STRICT, WITHOUT ROWID;
+    CREATE INDEX latent_metric_value ON latent_metric (metric, value);
     """
 }

@@ -32,6 +32,10 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
   case diskFull(path: String)
   case inputOutput(path: String, detail: String)
   case noSuchLatent(id: Int, count: Int)
+  /// No metric of that name, beside the columns; `known` are those that the store has.
+  case noSuchMetric(name: String, known: [String])
+  /// A published file with examples breaks its format, at a row.
+  case examplesInvalid(path: String, row: String, detail: String)
   /// A filter that cannot be understood; `position` counts characters from 0.
   case filter(position: Int, message: String)
   case invalidTag(name: String, reason: String)
@@ -65,6 +69,12 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .noSuchLatent(let id, let count):
       count > 0
         ? "no latent \(id); this store has latents 0 to \(count - 1)" : "no latent \(id); this store has no latents"
+    case .noSuchMetric(let name, let known):
+      known.isEmpty
+        ? "no metric \"\(name)\"; this store has none beyond its columns (see `crosscope latents --help`)"
+        : "no metric \"\(name)\"; this store has \(known.joined(separator: ", "))"
+    case .examplesInvalid(let path, let row, let detail):
+      "\(path): \(row): \(detail); use a whole examples.db that belongs to this crosscoder"
     case .filter(let position, let message): "filter, character \(position + 1): \(message)"
     case .invalidTag(let name, let reason): "tag \"\(name)\": \(reason); choose another name"
     case .invalidRecord(let table, let detail): "\(table): \(detail); correct what is written to the store"

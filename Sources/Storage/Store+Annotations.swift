@@ -71,7 +71,7 @@ extension Store {
       throw .invalidRecord(table: "note", detail: "longer than \(Self.longestNote) bytes")
     }
     return try write { db in
-      for latent in latents { _ = try Self.latent(latent, in: db) }
+      for latent in latents { _ = try self.latent(latent, in: db) }
       var changes: [AnnotationChange] = []
       for name in removed {
         let having = try latents.filter { try Self.hasTag(name, latent: $0, in: db) }

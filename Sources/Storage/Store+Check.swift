@@ -50,6 +50,7 @@ private struct StoreCheck {
     checkFile()
     checkPair()
     checkLatents()
+    checkMetrics()
     checkContexts()
     checkTokenLists()
     checkTexts()
@@ -152,6 +153,15 @@ private struct StoreCheck {
         check.found("latent", "two latents have chat_specificity \(double)")
       }
     }
+  }
+
+  /// A store from before there were metrics has no table of them.
+  private mutating func checkMetrics() {
+    guard (try? db.tableExists("metric")) == true else { return }
+    rows(of: "metric", "SELECT id, name FROM metric") { check, row in
+      try check.require(!(try row.text(1)).isEmpty, row, "without a name")
+    }
+    rows(of: "latent_metric", "SELECT latent, value FROM latent_metric") { _, row in _ = try row.double(1) }
   }
 
   private mutating func checkContexts() {

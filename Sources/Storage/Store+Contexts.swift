@@ -33,7 +33,7 @@ extension Store {
   /// - Throws: `StorageError.noSuchLatent` for an id that the store does not have.
   public func page(of latent: Int32, contextLimit: Int = 100) throws(StorageError) -> LatentPage {
     try read { db in
-      let record = try Self.latent(latent, in: db)
+      let record = try self.latent(latent, in: db)
       let contexts = try Self.contexts(of: latent, quantile: nil, limit: contextLimit, in: db)
       let logits = try Self.logits(of: latent, in: db)
       var ids = Set(contexts.flatMap(\.sequence.tokenIDs))

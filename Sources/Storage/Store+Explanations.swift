@@ -41,7 +41,7 @@ extension Store {
   public func save(explanations: [ExplanationRecord]) throws(StorageError) {
     try write { db in
       for explanation in explanations {
-        _ = try Self.latent(explanation.latent, in: db)
+        _ = try latent(explanation.latent, in: db)
         try explanation.insert(in: db)
       }
     }

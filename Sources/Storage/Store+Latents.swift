@@ -12,7 +12,7 @@ public struct LatentKey: Sendable, Equatable {
 
   /// The place of `latent` in the order `sort`.
   public init(_ latent: LatentRecord, in sort: LatentSort) {
-    value = latent[sort.column]
+    value = latent[sort]
     id = latent.id
   }
 }
@@ -36,11 +36,13 @@ extension Store {
     let ascending = ascending ?? sort.ascendsByDefault
     return try read { db in
       var ids: [Int32] = []
-      for part in Self.parts(of: sort, ascending: ascending) {
+      for part in try parts(of: sort, ascending: ascending, in: db) {
         let condition = try self.condition(of: filter, in: db)
         let rows = try Row.fetchCursor(
-          db, sql: "SELECT latent.id FROM latent WHERE \(part.condition) AND \(condition.sql) ORDER BY \(part.order)",
-          arguments: StatementArguments(condition.arguments))
+          db,
+          sql: """
+            SELECT latent.id FROM \(part.tables) WHERE \(part.condition.sql) AND \(condition.sql) ORDER BY \(part.order)
+            """, arguments: StatementArguments(part.condition.arguments + condition.arguments))
         while let row = try rows.next() { ids.append(try RowReader(row: row, table: "latent").id(0)) }
       }
       return ids
@@ -57,19 +59,20 @@ extension Store {
     let ascending = ascending ?? sort.ascendsByDefault
     return try read { db in
       var latents: [LatentRecord] = []
-      for part in Self.parts(of: sort, ascending: ascending) where latents.count < limit {
+      for part in try parts(of: sort, ascending: ascending, in: db) where latents.count < limit {
         let condition = try self.condition(of: filter, in: db)
         guard let start = part.start(after: key) else { continue }
         let rows = try Row.fetchCursor(
           db,
           sql: """
-            SELECT \(LatentRecord.columnList) FROM latent
-            WHERE \(part.condition) AND \(start.sql) AND \(condition.sql) ORDER BY \(part.order) LIMIT ?
+            SELECT \(LatentRecord.qualifiedColumnList) FROM \(part.tables)
+            WHERE \(part.condition.sql) AND \(start.sql) AND \(condition.sql) ORDER BY \(part.order) LIMIT ?
             """,
           arguments: StatementArguments(
-            start.arguments + condition.arguments + [(limit - latents.count).databaseValue]))
+            part.condition.arguments + start.arguments + condition.arguments + [(limit - latents.count).databaseValue]))
         while let row = try rows.next() { latents.append(try LatentRecord(RowReader(row: row, table: "latent"))) }
       }
+      for index in latents.indices { latents[index].metrics = try metrics(of: latents[index].id, in: db) }
       return latents
     }
   }
@@ -77,19 +80,23 @@ extension Store {
   /// The latents with these ids, in this order. For the visible window of `latentIDs`.
   /// - Throws: `StorageError.noSuchLatent` for an id that the store does not have.
   public func latents(ids: some Sequence<Int32>) throws(StorageError) -> [LatentRecord] {
-    try read { db in try ids.map { try Self.latent($0, in: db) } }
+    try read { db in try ids.map { try latent($0, in: db) } }
   }
 
   /// One latent's row.
   /// - Throws: `StorageError.noSuchLatent` for an id that the store does not have.
   public func latent(_ id: Int32) throws(StorageError) -> LatentRecord {
-    try read { db in try Self.latent(id, in: db) }
+    try read { db in try latent(id, in: db) }
   }
 
-  static func latent(_ id: Int32, in db: Database) throws -> LatentRecord {
+  func latent(_ id: Int32, in db: Database) throws -> LatentRecord {
     let statement = try db.cachedStatement(sql: "SELECT \(LatentRecord.columnList) FROM latent WHERE id = ?")
-    guard let row = try Row.fetchOne(statement, arguments: [id]) else { throw try noSuchLatent(Int(id), in: db) }
-    return try LatentRecord(RowReader(row: row, table: "latent"))
+    guard let row = try Row.fetchOne(statement, arguments: [id]) else {
+      throw try Self.noSuchLatent(Int(id), in: db)
+    }
+    var latent = try LatentRecord(RowReader(row: row, table: "latent"))
+    latent.metrics = try metrics(of: id, in: db)
+    return latent
   }
 
   static func noSuchLatent(_ id: Int, in db: Database) throws -> StorageError {
@@ -101,17 +108,22 @@ extension Store {
   /// One of the two parts of an order: the rows with a value, then those without. (A single ORDER BY with NULLS LAST
   /// would have SQLite sort where an index is there.)
   struct OrderPart {
-    let column: String
+    /// What is compared, as SQL.
+    let value: String
+    let tables: String
+    let condition: SQLCondition
     let ascending: Bool
     let hasValue: Bool
-
-    var condition: String { "latent.\(column) IS \(hasValue ? "NOT NULL" : "NULL")" }
+    /// Whether the value is the id itself.
+    var isID: Bool { value == "latent.id" }
 
     var order: String {
       let direction = ascending ? "ASC" : "DESC"
-      return hasValue && column != "id"
-        ? "latent.\(column) \(direction), latent.id \(direction)" : "latent.id \(direction)"
+      return hasValue && !isID ? "\(value) \(direction), \(id) \(direction)" : "latent.id \(direction)"
     }
+
+    /// The id as the index of the value has it.
+    private var id: String { tables == "latent" ? "latent.id" : "v.latent" }
 
     /// The rows of this part after `key`; nil if all of them come before it.
     func start(after key: LatentKey?) -> SQLCondition? {
@@ -120,18 +132,38 @@ extension Store {
       switch (key.value, hasValue) {
       case (nil, true): return nil
       case (.some, false): return .always
-      case (.some, true) where column != "id":
+      case (.some, true) where !isID:
         return SQLCondition(
-          sql: "(latent.\(column), latent.id) \(comparison) (?, ?)",
-          arguments: [key.value.databaseValue, key.id.databaseValue])
+          sql: "(\(value), \(id)) \(comparison) (?, ?)", arguments: [key.value.databaseValue, key.id.databaseValue])
       default: return SQLCondition(sql: "latent.id \(comparison) ?", arguments: [key.id.databaseValue])
       }
     }
   }
 
-  static func parts(of sort: LatentSort, ascending: Bool) -> [OrderPart] {
-    let column = sort.column.rawValue
-    let withValue = OrderPart(column: column, ascending: ascending, hasValue: true)
-    return sort == .id ? [withValue] : [withValue, OrderPart(column: column, ascending: ascending, hasValue: false)]
+  /// - Throws: `StorageError.noSuchMetric` for a metric that the store does not have.
+  func parts(of sort: LatentSort, ascending: Bool, in db: Database) throws -> [OrderPart] {
+    func part(_ value: String, _ tables: String, _ condition: SQLCondition, hasValue: Bool = true) -> OrderPart {
+      OrderPart(value: value, tables: tables, condition: condition, ascending: ascending, hasValue: hasValue)
+    }
+    guard let column = sort.column else {
+      let metric = try self.metric(named: sort.name, in: db).id.databaseValue
+      // CROSS JOIN: in the order of the index (metric, value), looking the latents up; not the other way round.
+      return [
+        part(
+          "v.value", "latent_metric v CROSS JOIN latent ON latent.id = v.latent",
+          SQLCondition(sql: "v.metric = ?", arguments: [metric])),
+        part(
+          "", "latent",
+          SQLCondition(
+            sql: "NOT EXISTS (SELECT 1 FROM latent_metric v WHERE v.metric = ? AND v.latent = latent.id)",
+            arguments: [metric]), hasValue: false),
+      ]
+    }
+    let name = "latent." + column.rawValue
+    if sort == .id { return [part(name, "latent", .always)] }
+    return [
+      part(name, "latent", SQLCondition(sql: "\(name) IS NOT NULL")),
+      part(name, "latent", SQLCondition(sql: "\(name) IS NULL"), hasValue: false),
+    ]
   }
 }

@@ -25,6 +25,8 @@ public final class Store: Sendable {
   private let connections: Mutex<Connections>
   /// The vocabulary's bytes, for the text search; nil until a search needs it.
   let textOfTokens = Mutex<[Int32: [UInt8]]?>(nil)
+  /// Metrics beyond the columns, by name in their order; nil until they are needed.
+  let knownMetrics = Mutex<[Metric]?>(nil)
 
   /// Connections made on first need.
   private struct Connections {
@@ -48,10 +50,7 @@ public final class Store: Sendable {
     isWritable = access == .readWrite && file.isWritable
     connections = Mutex(Connections())
     do {
-      // Without a log to read, a file in write-ahead mode in a folder that cannot be written opens only as immutable.
-      let needsNoLocks = file.usesWAL && !file.hasLog && !file.isWritable
-      readers = try DatabasePool(
-        path: needsNoLocks ? Self.immutableAddress(of: path) : path, configuration: Self.configuration(readOnly: true))
+      readers = try DatabasePool(path: file.readingAddress, configuration: Self.configuration(readOnly: true))
     } catch {
       throw .translating(error, path: path)
     }
@@ -88,11 +87,12 @@ public final class Store: Sendable {
     let unknown = applied.subtracting(known)
     guard unknown.isEmpty else { throw .newerSchema(path: path, migrations: unknown.sorted()) }
     guard !applied.isEmpty else { throw .damaged(path: path, detail: "no record of its version") }
-    if applied.count < known.count {
-      guard isWritable else { throw .olderSchema(path: path) }
+    let missing = Set(known).subtracting(applied)
+    if isWritable, !missing.isEmpty {
       let queue = try openWriter()
       do { try migrator.migrate(queue) } catch { throw .translating(error, path: path) }
     }
+    guard isWritable || missing.subtracting(Schema.additions).isEmpty else { throw .olderSchema(path: path) }
     if let missing = Schema.tables.subtracting(tables).min() {
       throw .damaged(path: path, detail: "table \(missing) is missing")
     }
@@ -194,11 +194,5 @@ extension Store {
       try db.execute(sql: "PRAGMA cell_size_check = ON")
     }
     return configuration
-  }
-
-  /// The file as a URI that tells SQLite to take no locks and look for no log.
-  private static func immutableAddress(of path: String) -> String {
-    let safe = CharacterSet(charactersIn: "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-")
-    return "file:" + (path.addingPercentEncoding(withAllowedCharacters: safe) ?? path) + "?immutable=1"
   }
 }

@@ -14,7 +14,8 @@ struct StoreFile {
   let inode: UInt64
 
   /// Looks at the file. Cost does not depend on its size.
-  init(at givenPath: String) throws(StorageError) {
+  /// - Parameter applicationID: whose file it must be; nil for any SQLite file, such as one to import from.
+  init(at givenPath: String, applicationID expected: UInt32? = Schema.applicationID) throws(StorageError) {
     let path = Self.absolute(givenPath)
     self.path = path
     var status = stat()
@@ -35,7 +36,7 @@ struct StoreFile {
 
     func number(_ offset: Int) -> UInt32 { header[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) } }
     let applicationID = number(68)
-    guard applicationID == Schema.applicationID else {
+    guard expected == nil || applicationID == expected else {
       throw .otherApplication(path: path, applicationID: applicationID)
     }
     usesWAL = header[18] == 2 || header[19] == 2
@@ -53,6 +54,14 @@ struct StoreFile {
 
   /// Whether both the file and its folder can be written, which SQLite needs for its journal.
   var isWritable: Bool { access(path, W_OK) == 0 && access(Self.folder(of: path), W_OK) == 0 }
+
+  /// What to hand to SQLite for reading: without a log to read, a file in write-ahead mode in a folder that cannot be
+  /// written opens only as immutable.
+  var readingAddress: String {
+    guard usesWAL, !hasLog, !isWritable else { return path }
+    let safe = CharacterSet(charactersIn: "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-")
+    return "file:" + (path.addingPercentEncoding(withAllowedCharacters: safe) ?? path) + "?immutable=1"
+  }
 
   static func absolute(_ path: String) -> String {
     if let resolved = realpath(path, nil) {

@@ -47,7 +47,7 @@ extension StoreWriter {
     }
   }
 
-  /// Adds sequences and makes their text searchable. Special tokens are not part of the text.
+  /// Adds sequences and makes their text searchable, if the vocabulary is known. Special tokens are not part of the text.
   public func add(sequences: some Sequence<SequenceRecord>) throws(StorageError) {
     let vocabulary = vocabulary.withLock { $0 }
     try transaction("sequence") { db in
@@ -65,6 +65,8 @@ extension StoreWriter {
           arguments: [
             sequence.id, Blob.ids(sequence.tokenIDs), sequence.corpus, Blob.mask(sequence.templateMask),
           ])
+        sequenceLengths.withLock { $0[sequence.id] = sequence.tokenIDs.count }
+        guard !vocabulary.isEmpty else { continue }
         var bytes: [UInt8] = []
         for id in sequence.tokenIDs {
           guard let token = vocabulary[id], !token.isSpecial else { continue }
@@ -84,14 +86,9 @@ extension StoreWriter {
           INSERT INTO example (latent, quantile, rank, sequence, max_activation, positions, "values")
           VALUES (?, ?, ?, ?, ?, ?, ?)
           """)
-      let tokens = try db.makeStatement(sql: "SELECT token_ids FROM sequence WHERE id = ?")
-      var lengths: [Int32: Int] = [:]
+      let lengths = sequenceLengths.withLock { $0 }
       for example in examples {
-        let name = "example of latent \(example.latent) in sequence \(example.sequence)"
-        if lengths[example.sequence] == nil {
-          let row = try Row.fetchOne(tokens, arguments: [example.sequence])
-          lengths[example.sequence] = try row.map { try RowReader(row: $0, table: "sequence").ids(0).count }
-        }
+        var name: String { "example of latent \(example.latent) in sequence \(example.sequence)" }
         guard let length = lengths[example.sequence] else { throw refuse("example", "\(name): no such sequence") }
         let rising = zip(example.positions, example.positions.dropFirst()).allSatisfy { $0 < $1 }
         guard rising, let first = example.positions.first, let last = example.positions.last, first >= 0,

@@ -19,6 +19,8 @@ public final class StoreWriter: Sendable {
   private let state: Mutex<State>
   /// Filled by `add(tokens:)`, read to make sequences searchable.
   let vocabulary = Mutex<[Int32: TokenRecord]>([:])
+  /// The length of every sequence added, which its contexts must lie within.
+  let sequenceLengths = Mutex<[Int32: Int]>([:])
 
   private struct State {
     /// nil once finished or abandoned.

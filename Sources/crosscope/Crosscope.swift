@@ -22,6 +22,7 @@ struct Crosscope: AsyncParsableCommand {
       Tags.self,
       Explain.self,
       Check.self,
+      Import.self,
       Build.self,
       Harvest.self,
       Train.self,

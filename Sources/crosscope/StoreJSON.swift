@@ -12,7 +12,7 @@ struct LatentJSON: Encodable {
   var summary: String?
 
   /// Columns other than the numeric ones, which LatentColumn names.
-  private enum OtherKey: String { case dead, `class`, tags, summary }
+  private enum OtherKey: String { case dead, `class`, tags, summary, metrics }
 
   private struct Key: CodingKey {
     let stringValue: String
@@ -35,6 +35,8 @@ struct LatentJSON: Encodable {
     try fields.encode(latent.latentClass.rawValue, forKey: Key(OtherKey.class.rawValue))
     try fields.encode(tags, forKey: Key(OtherKey.tags.rawValue))
     try fields.encode(summary, forKey: Key(OtherKey.summary.rawValue))
+    // Metrics beyond the columns are under names of their own, since a published name may be a column's.
+    if !latent.metrics.isEmpty { try fields.encode(latent.metrics, forKey: Key(OtherKey.metrics.rawValue)) }
   }
 }
 

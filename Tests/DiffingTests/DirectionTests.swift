@@ -69,7 +69,7 @@ private func crosscoder(_ directions: [(base: [Float], chat: [Float])]) -> Cross
     let lens = LogitLens(finalNormWeight: [1, 2], unembedding: unembedding)
     let crosscoder = crosscoder([([3, 0], [3, 4]), ([0, 0], [0, -1])])
     var done: [Int] = []
-    let readings = lens.read(crosscoder, latents: 0..<2, top: 2) { done.append($0) }
+    let readings = lens.read(crosscoder.decoderRows, latents: 0..<2, top: 2) { done.append($0) }
     #expect(done == [2])
     #expect(readings[0].base.promoted.map(\.token) == [0, 2])
     #expect(readings[0].base.suppressed.map(\.token) == [1, 2])

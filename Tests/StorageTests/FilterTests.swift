@@ -222,8 +222,14 @@ private struct PlainReader {
     case .dead: return latent.dead
     case .latentClass(let latentClass): return latent.latentClass == latentClass
     case .tag(let name): return tags[latent.id, default: []].contains { $0.lowercased() == name.lowercased() }
-    case .compare(let column, let comparison, let number):
-      guard let value = latent[column] else { return false }
+    case .compare, .compareMetric:
+      let (value, comparison, number): (Double?, FilterComparison, Double) =
+        switch node {
+        case .compare(let column, let comparison, let number): (latent[column], comparison, number)
+        case .compareMetric(let name, let comparison, let number): (latent.metrics[name], comparison, number)
+        default: (nil, .equal, 0)
+        }
+      guard let value else { return false }
       switch comparison {
       case .less: return value < number
       case .lessOrEqual: return value <= number

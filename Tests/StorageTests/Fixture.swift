@@ -70,6 +70,7 @@ struct Content {
       latent.cosBaseChat = maybe(-4...4, 0.25)
       latent.templateShare = maybe(0...4, 0.25)
       latent.decNormChat = 1.25
+      if let value = maybe(0...6, 0.5) { latent.metrics["base uselessness score"] = value }
       latent.chatSpecificity = latent.dead ? nil : id * 7 % count + 1
       return latent
     }
@@ -130,6 +131,9 @@ struct Content {
   func fill(_ writer: StoreWriter) throws {
     try writer.add(tokens: tokens)
     try writer.add(latents: latents)
+    try writer.add(
+      metric: "base uselessness score",
+      values: latents.compactMap { latent in latent.metrics.first.map { (latent: latent.id, value: $1) } })
     try writer.add(sequences: sequences)
     try writer.add(examples: examples)
     try writer.add(histograms: histograms)

@@ -12,7 +12,9 @@ import Testing
     let content = Content(latents: 90, seed: 21)
     try content.write(to: folder.file())
     let store = try Store(path: folder.file(), access: .readOnly)
-    for sort in LatentSort.allCases {
+    let metric = "base uselessness score"
+    #expect(try store.metricNames() == [metric])
+    for sort in LatentSort.allCases + [.metric(metric)] {
       for ascending in [true, false] {
         for text in ["", "nu_error<0.5 or dead"] {
           let filter = try Filter(text)
@@ -37,7 +39,7 @@ import Testing
   }
 
   private func precedes(_ a: LatentRecord, _ b: LatentRecord, _ sort: LatentSort, _ ascending: Bool) -> Bool {
-    switch (a[sort.column], b[sort.column]) {
+    switch (a[sort], b[sort]) {
     case (nil, .some): return false
     case (.some, nil): return true
     case (let x?, let y?) where x != y: return ascending ? x < y : x > y
@@ -49,16 +51,16 @@ import Testing
     let folder = try TemporaryFolder()
     try Content(latents: 90, seed: 22).write(to: folder.file())
     let store = try Store(path: folder.file(), access: .readOnly)
-    for sort in LatentSort.allCases {
-      for part in Store.parts(of: sort, ascending: false) {
+    for sort in LatentSort.allCases + [.metric("base uselessness score")] {
+      for part in try store.read({ try store.parts(of: sort, ascending: false, in: $0) }) {
         let start = part.start(after: LatentKey(LatentRecord(id: 3), in: .id)) ?? .always
         let plan = try store.read { db in
           try Row.fetchAll(
             db,
             sql: """
-              EXPLAIN QUERY PLAN SELECT * FROM latent WHERE \(part.condition) AND \(start.sql)
+              EXPLAIN QUERY PLAN SELECT * FROM \(part.tables) WHERE \(part.condition.sql) AND \(start.sql)
               ORDER BY \(part.order) LIMIT 10
-              """, arguments: StatementArguments(start.arguments)
+              """, arguments: StatementArguments(part.condition.arguments + start.arguments)
           ).map { String(describing: $0) }.joined()
         }
         #expect(!plan.contains("TEMP B-TREE"), "\(sort): \(plan)")

@@ -9,11 +9,25 @@ extension Tokenizer {
   /// - Throws: `InferenceError.fileUnreadable` without tokenizer.json; `.fileMalformed`, `.keyMissing` or
   ///   `.unsupported`, naming the part.
   public init(folder: String) throws(InferenceError) {
+    try self.init(folder: folder, file: folder + "/tokenizer.json")
+  }
+
+  /// Reads a tokenizer by itself: a GGUF file's, a folder's, or a tokenizer.json of any name with what lies beside it.
+  /// - Throws: as `init(folder:)` and `init(gguf:)`.
+  public init(path: String) throws(InferenceError) {
+    if path.hasSuffix(".json") {
+      try self.init(folder: URL(fileURLWithPath: path).deletingLastPathComponent().path, file: path)
+    } else {
+      self = try ModelSource(path: path).tokenizer()
+    }
+  }
+
+  private init(folder: String, file path: String) throws(InferenceError) {
     let config = try Self.optional(folder, "config.json")
     let tokenizerConfig = try Self.optional(folder, "tokenizer_config.json")
     let generation = try Self.optional(folder, "generation_config.json")
     let size = config["vocab_size"].integer ?? config["text_config"]["vocab_size"].integer
-    let file = try TokenizerFile(path: folder + "/tokenizer.json", vocabularySize: size)
+    let file = try TokenizerFile(path: path, vocabularySize: size)
     let (normalizer, preTokenizer) = try file.textSettings()
     let vocabulary = file.vocabulary
     func token(_ name: String?, _ path: String, _ key: String) throws(InferenceError) -> Int32? {

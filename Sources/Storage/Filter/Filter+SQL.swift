@@ -23,6 +23,12 @@ extension FilterNode {
     case .not(let node):
       let condition = try node.condition(sequences: sequences)
       return SQLCondition(sql: "NOT (\(condition.sql))", arguments: condition.arguments)
+    case .compareMetric(let name, let comparison, let number):
+      return SQLCondition(
+        sql: """
+          latent.id IN (SELECT v.latent FROM latent_metric v WHERE v.metric = \
+          (SELECT metric.id FROM metric WHERE metric.name = ?) AND v.value \(comparison.rawValue) ?)
+          """, arguments: [name.databaseValue, number.databaseValue])
     case .compare(let column, let comparison, let number):
       return SQLCondition(
         sql: "(latent.\(column.rawValue) IS NOT NULL AND latent.\(column.rawValue) \(comparison.rawValue) ?)",

@@ -5,6 +5,8 @@
 //   or         = and { "or" and }            and = not { "and" not }            not = "not" not | primary
 //   primary    = "(" or ")" | column comparison number | number comparison column | "dead"
 //              | "tag:" name | "class:" class | "id:" number | '"' text '"'
+//   column     = a column of the latent table, or a metric of the store; `[name]` where a metric's name holds anything but
+//                letters, digits, _ and -
 
 /// A condition on latents, parsed and ready to be used in a query.
 ///
@@ -17,10 +19,11 @@ public struct Filter: Sendable, Equatable {
   let root: FilterNode?
 
   /// Parses a filter. An empty text lets every latent through.
+  /// - Parameter metrics: the metrics that may be named beside the columns (`Store.metricNames`).
   /// - Throws: `StorageError.filter` with the position of the first mistake.
-  public init(_ text: String) throws(StorageError) {
+  public init(_ text: String, metrics: [String] = []) throws(StorageError) {
     self.text = text
-    var parser = FilterParser(tokens: try FilterLexer.tokens(of: text))
+    var parser = FilterParser(tokens: try FilterLexer.tokens(of: text), metrics: metrics)
     root = try parser.filter()
   }
 
@@ -33,12 +36,42 @@ public struct Filter: Sendable, Equatable {
   }
 }
 
+/// What a filter compares with a number.
+enum FilterColumn: Sendable, Equatable {
+  case column(LatentColumn)
+  case metric(String)
+
+  func compared(_ comparison: FilterComparison, _ number: Double) -> FilterNode {
+    switch self {
+    case .column(let column): .compare(column, comparison, number)
+    case .metric(let name): .compareMetric(name, comparison, number)
+    }
+  }
+
+  /// As one writes it in a filter.
+  var written: String {
+    switch self {
+    case .column(let column): column.rawValue
+    case .metric(let name): Self.written(metric: name)
+    }
+  }
+
+  static func written(metric name: String) -> String {
+    let isWord =
+      name.first.map { $0.isLetter || $0 == "_" } == true
+      && name.allSatisfy { $0.isLetter || $0.isNumber || "_-".contains($0) } && LatentColumn(rawValue: name) == nil
+    return isWord ? name : "[\(name)]"
+  }
+}
+
 /// A filter's tree.
 indirect enum FilterNode: Sendable, Equatable {
   case and([FilterNode])
   case or([FilterNode])
   case not(FilterNode)
   case compare(LatentColumn, FilterComparison, Double)
+  /// Of a metric beyond the columns.
+  case compareMetric(String, FilterComparison, Double)
   case tag(String)
   case latentClass(LatentClass)
   case dead
@@ -50,11 +83,12 @@ struct FilterParser {
   static let mostTerms = 200
 
   private let tokens: [FilterToken]
+  private let metrics: [String]
   private var index = 0
   private var depth = 0
   private var terms = 0
 
-  init(tokens: [FilterToken]) { self.tokens = tokens }
+  init(tokens: [FilterToken], metrics: [String] = []) { (self.tokens, self.metrics) = (tokens, metrics) }
 
   private var token: FilterToken { tokens[min(index, tokens.count - 1)] }
 
@@ -113,6 +147,7 @@ struct FilterParser {
     case .quoted(let text): return .text(text)
     case .pair(let key, let value): return try pair(key: key, value: value, at: token.position)
     case .word(let word): return try condition(startingWith: word, at: token.position)
+    case .bracketed(let name): return try comparison(of: try metric(named: name, at: token.position))
     case .number(let number): return try condition(startingWith: number)
     case .close: throw .filter(position: token.position, message: "expected a condition before )")
     case .comparison: throw .filter(position: token.position, message: "expected a column before the comparison")
@@ -140,16 +175,19 @@ struct FilterParser {
     if ["and", "or"].contains(lowercased) {
       throw .filter(position: position, message: "expected a condition before \(lowercased)")
     }
-    let column = try column(named: word, at: position)
+    return try comparison(of: try column(named: word, at: position))
+  }
+
+  private mutating func comparison(of column: FilterColumn) throws(StorageError) -> FilterNode {
     guard case .comparison(let comparison) = token.kind else {
-      throw .filter(position: token.position, message: "expected a comparison after \(column.rawValue), such as <0.2")
+      throw .filter(position: token.position, message: "expected a comparison after \(column.written), such as <0.2")
     }
     index += 1
     guard case .number(let number) = token.kind else {
-      throw .filter(position: token.position, message: "expected a number to compare \(column.rawValue) with")
+      throw .filter(position: token.position, message: "expected a number to compare \(column.written) with")
     }
     index += 1
-    return .compare(column, comparison, number)
+    return column.compared(comparison, number)
   }
 
   /// `0.1 < nu_error`, and `0.1 < nu_error <= 0.5`.
@@ -158,28 +196,47 @@ struct FilterParser {
       throw .filter(position: token.position, message: "expected a comparison after the number; an id is id:7")
     }
     index += 1
-    guard case .word(let word) = token.kind else {
-      throw .filter(position: token.position, message: "expected a column after the comparison")
+    let column: FilterColumn
+    switch token.kind {
+    case .word(let word): column = try self.column(named: word, at: token.position)
+    case .bracketed(let name): column = try metric(named: name, at: token.position)
+    default: throw .filter(position: token.position, message: "expected a column after the comparison")
     }
-    let column = try column(named: word, at: token.position)
     index += 1
-    let lower = FilterNode.compare(column, comparison.mirrored, number)
+    let lower = column.compared(comparison.mirrored, number)
     guard case .comparison(let second) = token.kind else { return lower }
     index += 1
     guard case .number(let upper) = token.kind else {
-      throw .filter(position: token.position, message: "expected a number to compare \(column.rawValue) with")
+      throw .filter(position: token.position, message: "expected a number to compare \(column.written) with")
     }
     index += 1
-    return .and([lower, .compare(column, second, upper)])
+    return .and([lower, column.compared(second, upper)])
   }
 
-  private func column(named word: String, at position: Int) throws(StorageError) -> LatentColumn {
+  private func column(named word: String, at position: Int) throws(StorageError) -> FilterColumn {
     let name = word.lowercased().replacing("-", with: "_")
-    if let column = LatentColumn(rawValue: name) { return column }
-    let nearest = LatentColumn.allCases.min { editDistance($0.rawValue, name) < editDistance($1.rawValue, name) }
+    if let column = LatentColumn(rawValue: name) { return .column(column) }
+    if let metric = known(word) { return .metric(metric) }
+    let candidates = LatentColumn.allCases.map(\.rawValue) + metrics
+    let nearest = candidates.min { editDistance($0.lowercased(), name) < editDistance($1.lowercased(), name) } ?? "id"
+    let suggestion = metrics.contains(nearest) ? FilterColumn.written(metric: nearest) : nearest
+    throw .filter(
+      position: position, message: "no column \"\(word)\"; did you mean \(suggestion)? Text goes in double quotes")
+  }
+
+  /// A name in brackets is a metric's.
+  private func metric(named name: String, at position: Int) throws(StorageError) -> FilterColumn {
+    if let metric = known(name) { return .metric(metric) }
+    let nearest = metrics.min { editDistance($0.lowercased(), name) < editDistance($1.lowercased(), name) }
     throw .filter(
       position: position,
-      message: "no column \"\(word)\"; did you mean \(nearest?.rawValue ?? "id")? Text goes in double quotes")
+      message: nearest.map { "no metric [\(name)]; did you mean [\($0)]?" }
+        ?? "no metric [\(name)]; this store has none beyond its columns")
+  }
+
+  /// The metric of that name, or of one that differs by case alone.
+  private func known(_ name: String) -> String? {
+    metrics.first { $0 == name } ?? metrics.first { $0.lowercased() == name.lowercased() }
   }
 }
 

@@ -13,6 +13,8 @@ struct FilterToken: Equatable {
     /// `key:value`, without blank on either side of the colon.
     case pair(key: String, value: String)
     case quoted(String)
+    /// `[name]`: a metric whose name is no word.
+    case bracketed(String)
     case end
   }
 
@@ -60,6 +62,7 @@ struct FilterLexer {
       index += 1
       return FilterToken(kind: character == "(" ? .open : .close, position: start)
     case "\"": return FilterToken(kind: .quoted(try quoted()), position: start)
+    case "[": return FilterToken(kind: .bracketed(try bracketed()), position: start)
     case "<", ">", "=", "!": return FilterToken(kind: .comparison(try comparison()), position: start)
     case _ where character.isNumber || "+-.".contains(character):
       return FilterToken(kind: .number(try number()), position: start)
@@ -84,6 +87,15 @@ struct FilterLexer {
       }
     }
     throw .filter(position: start, message: "the quote has no end; add \"")
+  }
+
+  private mutating func bracketed() throws(StorageError) -> String {
+    let start = index
+    guard let end = characters[index...].firstIndex(of: "]") else {
+      throw .filter(position: start, message: "the bracket has no end; add ]")
+    }
+    index = end + 1
+    return String(characters[start + 1..<end])
   }
 
   private mutating func comparison() throws(StorageError) -> FilterComparison {

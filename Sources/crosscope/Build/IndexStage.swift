@@ -28,12 +28,12 @@ struct IndexStage {
     let (examples, statistics) = try contexts(corpus)
     writeError("index: logit lens and neighbours")
     let lens = LogitLens { engine.model.unembed($0) }
-      .read(crosscoder, latents: 0..<crosscoder.nLatents)
+      .read(crosscoder.decoderRows, latents: 0..<crosscoder.nLatents)
     let neighbours = PairModel.allCases.map { crosscoder.similarLatents($0) }
     let twins = crosscoder.twins(dead: scores.latents.map(\.dead))
 
     let writer = try StoreWriter(replacing: paths.store, pair: pair, meta: meta(scores))
-    try writer.add(tokens: vocabulary(engine.tokenizer))
+    try writer.add(tokens: engine.tokenizer.records)
     try writer.add(latents: scores.latents.map(LatentRecord.init))
     try writer.add(
       sequences: examples.sequences.enumerated().map { index, sequence in
@@ -52,7 +52,9 @@ struct IndexStage {
     try writer.add(neighbours: Self.neighbours(neighbours, twins: twins))
     try writer.add(explanations: Self.summaries(examples, lens, engine.tokenizer))
     // As late as can be: somebody may be tagging latents in the old store all the while.
-    if let carried = try carriedAnnotations(crosscoderHash: scores.crosscoder_sha256) {
+    if let carried = try carriedAnnotations(
+      from: paths.store, crosscoderHash: scores.crosscoder_sha256, label: "index")
+    {
       try writer.add(annotations: carried)
     }
     try writer.finish()
@@ -78,30 +80,6 @@ struct IndexStage {
       progress.update(shards.count + shard + 1)
     }
     return (collector.examples(), statistics)
-  }
-
-  /// What a user put into the store that is about to be replaced, if it is about the same latents.
-  private func carriedAnnotations(crosscoderHash: String) throws -> UserAnnotations? {
-    guard FileManager.default.fileExists(atPath: paths.store) else { return nil }
-    let old: Store
-    do { old = try Store(path: paths.store, access: .readOnly) } catch {
-      switch error {
-      case .empty, .truncated:
-        writeError("index: \(termSafe(paths.store)) is damaged; it is replaced, its tags cannot be carried over")
-        return nil
-      default: throw error
-      }
-    }
-    let annotations = try old.userAnnotations()
-    guard !annotations.isEmpty else { return nil }
-    guard annotations.crosscoderSHA256 == crosscoderHash else {
-      // Latent numbers mean nothing in another crosscoder, but a user's work is not thrown away either.
-      let backup = paths.store + ".\(annotations.crosscoderSHA256?.prefix(8) ?? "old").annotations.json"
-      try write(json: annotations, to: backup)
-      writeError("index: the crosscoder changed; tags and notes of the old store are kept in \(backup)")
-      return nil
-    }
-    return annotations
   }
 
   private func modelPair(engine: Engine, scores: ScoreFile) throws -> ModelPair {
@@ -145,12 +123,6 @@ struct IndexStage {
     ]
   }
 
-  private func vocabulary(_ tokenizer: Tokenizer) -> [TokenRecord] {
-    (0..<Int32(tokenizer.vocabularySize)).map {
-      TokenRecord(id: $0, bytes: tokenizer.bytes(of: $0), isSpecial: tokenizer.isSpecial($0))
-    }
-  }
-
   /// Histograms without their empty ends.
   private func histograms(_ statistics: LatentStatistics) -> [HistogramRecord] {
     let edges = LatentStatistics.binEdges
@@ -168,7 +140,7 @@ struct IndexStage {
     }
   }
 
-  private static func logits(latent: Int, _ lens: LatentLens) -> [LogitLensRecord] {
+  static func logits(latent: Int, _ lens: LatentLens) -> [LogitLensRecord] {
     func scores(_ tokens: [LensToken]) -> [TokenScore] { tokens.map { TokenScore(token: $0.token, value: $0.logit) } }
     let readings: [(LogitDirection, LensReading)] = [
       (.base, lens.base), (.chat, lens.chat), (.difference, lens.difference),
@@ -193,7 +165,8 @@ struct IndexStage {
     }
   }
 
-  private static func neighbours(_ similar: [[[SimilarLatent]]], twins: [Twins]) -> [NeighbourRecord] {
+  /// - Parameter similar: of base's directions, then of chat's.
+  static func neighbours(_ similar: [[[SimilarLatent]]], twins: [Twins]) -> [NeighbourRecord] {
     var result: [NeighbourRecord] = []
     for (kind, latents) in zip([NeighbourKind.base, .chat], similar) {
       for (latent, others) in latents.enumerated() {
@@ -208,6 +181,13 @@ struct IndexStage {
       }
     }
     return result
+  }
+}
+
+extension Tokenizer {
+  /// Every token as a store has it.
+  var records: [TokenRecord] {
+    (0..<Int32(vocabularySize)).map { TokenRecord(id: $0, bytes: bytes(of: $0), isSpecial: isSpecial($0)) }
   }
 }
 

@@ -108,6 +108,7 @@ struct Causal: AsyncParsableCommand {
     let context = try SteeringContext.load(
       store: store, files: files.locations, precision: computing.precision ?? .fast,
       progress: { writeError("causal: " + $0) })
+    try context.requireBase(store: store)
     let texts = try answered(CorpusReader.readChats(path, limit: maxTokens, engine: context.engine), path)
     let test = try CausalTest(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, arms: sets.map(\.arm))

@@ -5,6 +5,8 @@
 enum CommandError: Error, Equatable {
   /// Standard input or a file given as input does not hold what the subcommand reads.
   case inputInvalid(source: String, expected: String, found: String)
+  /// Something that a command needs is neither in the files nor on the command line.
+  case notSaid(source: String, what: String, remedy: String)
   /// A file is not the one that a store was made with.
   case mismatch(store: String, what: String, expected: String, found: String)
 }
@@ -14,6 +16,8 @@ extension CommandError: CustomStringConvertible {
     switch self {
     case .inputInvalid(let source, let expected, let found):
       "\(source): expected \(expected), found \(found); correct the input"
+    case .notSaid(let source, let what, let remedy):
+      "\(source) does not say \(what); \(remedy)"
     case .mismatch(let store, let what, let expected, let found):
       "\(store) was made with another \(what): expected \(expected), found \(found); use the files of this store"
     }

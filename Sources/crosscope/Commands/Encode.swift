@@ -1,6 +1,6 @@
 // `crosscope encode`: activations through a crosscoder, written beside each other. The parity probe of the crosscoder.
 // Reads x [N, 2, d]; writes f [N, F] ([N, 2, F] of DECOUPLED codes), f_scaled [N, F] and x_hat [N, 2, d], names as in
-// the reference files.
+// the reference files. An SAE reads chat's half of x; base's half of x_hat is then 0.
 
 import ArgumentParser
 import Diffing
@@ -10,7 +10,7 @@ struct Encode: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Encode activations with a crosscoder: codes, scaled codes and reconstruction.")
 
-  @Option(help: "Folder of the crosscoder: config.json and model.safetensors.")
+  @Option(help: ArgumentHelp("Folder of the crosscoder, or its file of tensors.", valueName: "dir|file"))
   var crosscoder: String
 
   @Option(help: "Safetensors file with the tensor x [N, 2, d]: base, then chat.")
@@ -20,8 +20,9 @@ struct Encode: ParsableCommand {
   var out: String
 
   func run() throws {
-    let crosscoder = try Crosscoder.load(folder: crosscoder)
+    let loaded = try Crosscoder.load(path: crosscoder)
     let x = try PairedActivations(path: activations)
+    let crosscoder = try loaded.scalingInputs(as: x)
     let codes = try crosscoder.encode(x)
     var writer = SafetensorsWriter()
     if codes.selections == nil {
@@ -32,5 +33,15 @@ struct Encode: ParsableCommand {
     writer.add("f_scaled", shape: [x.tokens, crosscoder.nLatents], floats: codes.dense(crosscoder.scaled(codes)))
     writer.add("x_hat", shape: [x.tokens, 2, crosscoder.dModel], floats: crosscoder.decode(codes).values)
     try writer.write(to: out)
+  }
+}
+
+extension Crosscoder {
+  /// With its inputs scaled by the mean norms of these activations, if its checkpoint leaves that open; says so.
+  func scalingInputs(as x: PairedActivations) throws -> Crosscoder {
+    guard card.inputScaling != nil, normaliser == nil else { return self }
+    let norms = x.meanNorms
+    writeError("inputs are scaled to a mean norm of √d; here base has \(norms[0]) and chat \(norms[1])")
+    return try scalingInputs(meanNorms: norms)
   }
 }

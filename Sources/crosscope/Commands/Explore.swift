@@ -35,7 +35,7 @@ struct Explore: AsyncParsableCommand {
     let pair = try opened.modelPair()
     let summary = StoreSummary(
       name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
-      nLatents: try opened.latentCount(), isWritable: opened.isWritable)
+      nLatents: try opened.latentCount(), isWritable: opened.isWritable, metrics: try opened.metricNames())
     let owner = ModelOwner(
       store: opened, files: files.locations, precision: computing.precision ?? .fast)
     let runner = EffectRunner(store: opened, steering: .live(owner))

@@ -6,9 +6,10 @@ import Storage
 import TUI
 
 extension LatentSort: ExpressibleByArgument {
-  public init?(argument: String) { self.init(rawValue: argument.replacing("-", with: "_")) }
-  public static var allValueStrings: [String] { allCases.map { $0.rawValue.replacing("_", with: "-") } }
-  public var defaultValueDescription: String { rawValue.replacing("_", with: "-") }
+  /// A column's name, with - or _; anything else may be a metric of the store.
+  public init?(argument: String) { self = LatentSort(column: argument.replacing("-", with: "_")) ?? .metric(argument) }
+  public static var allValueStrings: [String] { allCases.map { $0.name.replacing("_", with: "-") } }
+  public var defaultValueDescription: String { name.replacing("_", with: "-") }
 }
 
 struct Latents: ParsableCommand {
@@ -18,11 +19,12 @@ struct Latents: ParsableCommand {
       A filter compares columns with numbers, and joins conditions with and, or, not and parentheses:
         crosscope latents demo.crosscope --filter 'nu_error<0.2 and not dead and tag:refusal and "nobel"'
       Conditions: COLUMN<NUMBER (also <= > >= = !=), dead, tag:NAME, class:chat-only, id:NUMBER, and "text", which is \
-      looked for in contexts, notes, explanations and tags.
+      looked for in contexts, notes, explanations and tags. An imported store has more metrics, under their published \
+      names; brackets go around a name with blanks or signs: [lmsys_ctrl_%]>0.5.
       """)
 
   @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
-  @Option(help: "What to sort by; ties are ordered by id, missing values come last.")
+  @Option(help: "What to sort by, or a metric's name; ties are ordered by id, missing values come last.")
   var sort = LatentSort.chatSpecificity
   @Flag(help: "Sort the other way round.") var reverse = false
   @Option(help: ArgumentHelp("Only latents that fulfil this condition.", valueName: "expr")) var filter = ""
@@ -34,13 +36,13 @@ struct Latents: ParsableCommand {
   func validate() throws {
     if json && csv { throw ValidationError("--json and --csv exclude each other; give one of them") }
     if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
-    // A filter that cannot be understood is a mistake in the command line.
-    do { _ = try Filter(filter) } catch { throw ValidationError(error.description) }
   }
 
   func run() throws {
-    let filter = try Filter(filter)
     let store = try Store(path: store, access: .readOnly)
+    let metrics = try store.metricNames()
+    let filter = try filter(metrics)
+    let sort = try sort(metrics)
     let ids = try store.latentIDs(
       sortedBy: sort, ascending: sort.ascendsByDefault != reverse, matching: filter)
     let shown = ids.prefix(limit ?? (json || csv ? ids.count : 50))
@@ -52,11 +54,23 @@ struct Latents: ParsableCommand {
     if json {
       try printJSON(["latents": latents])
     } else if csv {
-      writeOut(Self.csv(latents))
+      writeOut(Self.csv(latents, metrics))
     } else {
-      writeOut(Self.table(latents))
+      writeOut(Self.table(latents, sort))
       if shown.count < ids.count { writeError("\(shown.count) of \(ids.count) latents; --limit shows more") }
     }
+  }
+
+  /// A filter or an order that cannot be understood is a mistake in the command line, though only the store knows.
+  private func filter(_ metrics: [String]) throws -> Filter {
+    do { return try Filter(filter, metrics: metrics) } catch { throw ValidationError(error.description) }
+  }
+
+  private func sort(_ metrics: [String]) throws -> LatentSort {
+    guard case .metric(let name) = sort, !metrics.contains(name) else { return sort }
+    if let known = metrics.first(where: { $0.lowercased() == name.lowercased() }) { return .metric(known) }
+    let orders = (LatentSort.allValueStrings + metrics).joined(separator: ", ")
+    throw ValidationError("--sort: no column or metric \(name.debugDescription); there are \(orders)")
   }
 
   private static let shownColumns: [LatentColumn] = [
@@ -64,22 +78,29 @@ struct Latents: ParsableCommand {
     .templateShare,
   ]
 
-  static func table(_ latents: [LatentJSON]) -> String {
+  /// A metric that is not among the columns is shown where it is what the table is sorted by.
+  static func table(_ latents: [LatentJSON], _ sort: LatentSort = .chatSpecificity) -> String {
+    let extra = sort.column == nil ? [sort] : []
     var table = TextTable(
-      shownColumns.map { TextTable.Column(title: $0.rawValue, isNumber: true) }
-        + [TextTable.Column(title: "class"), TextTable.Column(title: "tags"), TextTable.Column(title: "summary")])
+      (shownColumns.map(\.rawValue) + extra.map { termSafe($0.name) })
+        .map { TextTable.Column(title: $0, isNumber: true) } + ["class", "tags", "summary"].map { .init(title: $0) })
     for row in latents {
       let kind = row.latent.latentClass.rawValue + (row.latent.dead ? ", dead" : "")
       table.add(
-        shownColumns.map { shortNumber(row.latent[$0]) } + [kind, row.tags.joined(separator: ", "), row.summary ?? ""])
+        (shownColumns.map { row.latent[$0] } + extra.map { row.latent[$0] }).map(shortNumber)
+          + [kind, row.tags.joined(separator: ", "), row.summary ?? ""])
     }
     return table.text
   }
 
   /// RFC 4180, with plain newlines; a missing value is an empty field, tags are joined by semicolons.
-  static func csv(_ latents: [LatentJSON]) -> String {
-    var text =
-      (LatentColumn.allCases.map(\.rawValue) + ["dead", "class", "tags", "summary"]).joined(separator: ",") + "\n"
+  static func csv(_ latents: [LatentJSON], _ metrics: [String] = []) -> String {
+    func quoted(_ text: String) -> String {
+      let text = termSafe(text)
+      return text.contains { ",\"\r\n".contains($0) } ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
+    }
+    let names = LatentColumn.allCases.map(\.rawValue) + ["dead", "class", "tags", "summary"] + metrics.map(quoted)
+    var text = names.joined(separator: ",") + "\n"
     for row in latents {
       let numbers = LatentColumn.allCases.map { column -> String in
         switch column {
@@ -88,10 +109,10 @@ struct Latents: ParsableCommand {
         default: row.latent[column].map { "\($0)" } ?? ""
         }
       }
-      let texts = [row.tags.map { termSafe($0) }.joined(separator: ";"), termSafe(row.summary ?? "")].map {
-        $0.contains { ",\"\r\n".contains($0) } ? "\"" + $0.replacing("\"", with: "\"\"") + "\"" : $0
-      }
-      text += (numbers + [row.latent.dead ? "1" : "0", row.latent.latentClass.rawValue] + texts).joined(separator: ",")
+      let texts = [row.tags.joined(separator: ";"), row.summary ?? ""].map(quoted)
+      let others = metrics.map { row.latent.metrics[$0].map { "\($0)" } ?? "" }
+      text += (numbers + [row.latent.dead ? "1" : "0", row.latent.latentClass.rawValue] + texts + others)
+        .joined(separator: ",")
       text += "\n"
     }
     return text

@@ -10,7 +10,7 @@ struct Scale: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Latent Scaling: how strongly each latent is present in base and in chat.")
 
-  @Option(help: "Folder of the crosscoder: config.json and model.safetensors.")
+  @Option(help: ArgumentHelp("Folder of the crosscoder, or its file of tensors.", valueName: "dir|file"))
   var crosscoder: String
 
   @Option(help: "Safetensors file with the tensor x [N, 2, d]: base, then chat.")
@@ -23,7 +23,7 @@ struct Scale: ParsableCommand {
   struct Row: Encodable {
     let id: Int
     let delta_norm, cos_base_chat: Double?
-    let dec_norm_base, dec_norm_chat: Double
+    let dec_norm_base, dec_norm_chat: Double?
     let `class`: String
     let count_active: Int
     let beta_error_base, beta_error_chat: Double?
@@ -63,8 +63,9 @@ struct Scale: ParsableCommand {
   }
 
   func run() throws {
-    let crosscoder = try Crosscoder.load(folder: crosscoder)
+    let loaded = try Crosscoder.load(path: crosscoder)
     let x = try PairedActivations(path: activations)
+    let crosscoder = try loaded.scalingInputs(as: x)
     var scaling = LatentScaling(crosscoder: crosscoder)
     // In runs of tokens: memory stays small, and the sums are the same.
     for start in stride(from: 0, to: x.tokens, by: 4096) {
@@ -82,18 +83,21 @@ struct Scale: ParsableCommand {
   }
 
   private func rows(_ crosscoder: Crosscoder, _ betas: [LatentScaling.Betas]) -> [Row] {
+    // Of a one-model dictionary, nothing is known in base.
+    let hasBase = crosscoder.soleModel == nil
     let (deltas, cosines, classes) = (crosscoder.deltaNorms, crosscoder.cosines, crosscoder.classes)
     return betas.enumerated().map { latent, betas in
       Row(
         id: latent, delta_norm: deltas[latent], cos_base_chat: cosines[latent],
-        dec_norm_base: crosscoder.baseNorms[latent], dec_norm_chat: crosscoder.chatNorms[latent],
-        class: classes[latent].rawValue, count_active: betas.activeTokens, beta_error_base: betas.errorBase,
-        beta_error_chat: betas.errorChat, beta_reconstruction_base: betas.reconstructionBase,
-        beta_reconstruction_chat: betas.reconstructionChat, beta_activation_base: betas.activationBase,
+        dec_norm_base: hasBase ? crosscoder.baseNorms[latent] : nil, dec_norm_chat: crosscoder.chatNorms[latent],
+        class: classes[latent].rawValue, count_active: betas.activeTokens,
+        beta_error_base: hasBase ? betas.errorBase : nil,
+        beta_error_chat: betas.errorChat, beta_reconstruction_base: hasBase ? betas.reconstructionBase : nil,
+        beta_reconstruction_chat: betas.reconstructionChat, beta_activation_base: hasBase ? betas.activationBase : nil,
         beta_activation_chat: betas.activationChat,
-        beta_activation_no_bias_base: betas.activationNoBiasBase,
-        beta_activation_no_bias_chat: betas.activationNoBiasChat, nu_error: betas.nuError,
-        nu_reconstruction: betas.nuReconstruction)
+        beta_activation_no_bias_base: hasBase ? betas.activationNoBiasBase : nil,
+        beta_activation_no_bias_chat: betas.activationNoBiasChat, nu_error: hasBase ? betas.nuError : nil,
+        nu_reconstruction: hasBase ? betas.nuReconstruction : nil)
     }
   }
 }

@@ -36,6 +36,9 @@ struct Show: ParsableCommand {
     for column in LatentColumn.allCases where column != .id {
       metrics.add([column.rawValue, shortNumber(page.latent[column])])
     }
+    for (name, value) in page.latent.metrics.sorted(by: { $0.key < $1.key }) {
+      metrics.add([name, shortNumber(value)])
+    }
     text += metrics.text
     if !page.logits.isEmpty { text += "\n" + logits(page) }
     if !page.neighbours.isEmpty {

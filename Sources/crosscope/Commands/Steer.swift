@@ -59,13 +59,16 @@ struct Steer: ParsableCommand {
         interventions: chosen.map { Intervention(latent: $0.latent, mode: mode, strength: $0.strength * factor) },
         positions: positions, swapsBase: swapBase)
     }
+    if plans.contains(where: \.needsBase) {
+      try context.requireBase(store: store, otherwise: "; or use --mode add, which needs the chat model alone")
+    }
     let prefixes = PromptPrefixes()
     var results: [Result] = []
     for prompt in try prompts() {
       let run = try SteeringRun(
         engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
         prompt: context.engine.encodePrompt(prompt), plans: plans, settings: sampling.settings, prefixes: prefixes,
-        maxActivations: { largest[$0] ?? nil })
+        maxActivations: { context.activation(largest[$0] ?? nil, of: $0) })
       while !run.isFinished { _ = try run.step() }
       func answer(_ stream: Int) -> Answer {
         var text = GeneratedText(tokenizer: context.engine.tokenizer)

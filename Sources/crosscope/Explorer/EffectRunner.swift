@@ -33,7 +33,8 @@ struct EffectRunner: Sendable {
     switch effect {
     case .loadList(let query, let generation):
       let ids = try store.latentIDs(
-        sortedBy: query.sort, ascending: query.sort.ascendsByDefault != query.reversed, matching: Filter(query.filter))
+        sortedBy: query.sort, ascending: query.sort.ascendsByDefault != query.reversed,
+        matching: Filter(query.filter, metrics: store.metricNames()))
       return .list(ids, generation: generation)
     case .loadRows(let ids):
       let latents = try store.latents(ids: ids)

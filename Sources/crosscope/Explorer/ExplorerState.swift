@@ -13,6 +13,8 @@ struct StoreSummary: Sendable, Equatable {
   var layer: Int
   var nLatents: Int
   var isWritable: Bool
+  /// Metrics beyond the columns, by name.
+  var metrics: [String] = []
 }
 
 /// A screen; the first one open is always the table of latents.

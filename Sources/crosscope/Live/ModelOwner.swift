@@ -60,10 +60,13 @@ actor ModelOwner {
     let context = try loaded()
     let latents = try store.latents(ids: plan.interventions.map { Int32($0.latent) })
     let largest = Dictionary(latents.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
+    if plan.needsBase {
+      try context.requireBase(store: store, otherwise: "; or use --mode add, which needs the chat model alone")
+    }
     run = try SteeringRun(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
       prompt: context.engine.encodePrompt(prompt), plans: [plan], settings: settings,
-      prefixes: prefixes, maxActivations: { largest[$0] ?? nil })
+      prefixes: prefixes, maxActivations: { context.activation(largest[$0] ?? nil, of: $0) })
     texts = [GeneratedText](repeating: GeneratedText(tokenizer: context.engine.tokenizer), count: 2)
     runNumber += 1
     return runNumber

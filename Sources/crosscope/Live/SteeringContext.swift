@@ -13,6 +13,11 @@ struct SteeringContext: Sendable {
   let engine: Engine
   /// Without an input normaliser, its directions in the residual stream's own units.
   let crosscoder: Crosscoder
+  /// Residual-stream units in one unit of the store's activations, by latent; nil where they are the same.
+  private let unit: [Double]?
+
+  /// A latent's largest activation in the crosscoder's units, from that in the store.
+  func activation(_ stored: Double?, of latent: Int) -> Double? { stored.map { $0 * (unit?[latent] ?? 1) } }
 
   /// Loads what the store names; `files` say where to look instead, not what to use instead.
   /// - Throws: the modules' own errors, or `CommandError.mismatch` naming both sides and the remedy.
@@ -31,8 +36,22 @@ struct SteeringContext: Sendable {
     progress("loading the crosscoder")
     let crosscoderPath = resolve(crosscoderFile.path)
     try check(crosscoderPath, is: crosscoderFile.sha256, store: store, what: "crosscoder")
-    let crosscoder = try Crosscoder.load(folder: URL(fileURLWithPath: crosscoderPath).deletingLastPathComponent().path)
-      .foldingNormaliser()
+    if files.model == nil, pair.model == nil {
+      throw CommandError.notSaid(
+        source: store.path, what: "which model to steer",
+        remedy: """
+          give --model with the chat model (\(pair.chat), width \(pair.dModel), at least \(pair.layer + 1) blocks) as a GGUF \
+          file or a Hugging Face folder
+          """)
+    }
+    let card = ImportCard(pair)
+    var stored = try Crosscoder.load(path: crosscoderPath)
+    if let norms = card?.mean_norms { stored = try stored.scalingInputs(meanNorms: norms) }
+    guard stored.card.inputScaling == nil || stored.normaliser != nil else { throw DiffingError.inputScaleUnknown }
+    let crosscoder = try stored.foldingNormaliser()
+    let unit =
+      card?.activation_units == "checkpoint" && stored.normaliser != nil
+      ? zip(crosscoder.codeNorms, stored.codeNorms).map { $1 > 0 ? $0 / $1 : 1 } : nil
     progress("loading the models")
     let modelPath = try files.model ?? ModelFiles.locate(pair.model?.path ?? "", besides: folder)
     let adapterPath = files.adapter ?? pair.adapter.map { resolve($0.path) }
@@ -41,21 +60,25 @@ struct SteeringContext: Sendable {
     let configuration = engine.model.configuration
     for (what, wanted, found) in [
       ("width of the model", pair.dModel, configuration.dModel),
-      ("vocabulary", pair.vocabSize, configuration.vocabSize),
+      // A store that names no model knows only how large its tokens' numbers are.
+      (
+        "vocabulary", pair.model == nil ? max(pair.vocabSize, configuration.vocabSize) : pair.vocabSize,
+        configuration.vocabSize
+      ),
       ("width of the crosscoder", pair.dModel, crosscoder.dModel),
       ("number of latents", pair.nLatents, crosscoder.nLatents),
     ] where wanted != found {
       throw CommandError.mismatch(store: store.path, what: what, expected: "\(wanted)", found: "\(found)")
     }
-    let card = crosscoder.card
-    if let layer = card.layer, layer != pair.layer {
+    let trained = crosscoder.card
+    if let layer = trained.layer, layer != pair.layer {
       throw CommandError.mismatch(
         store: store.path, what: "layer of the crosscoder", expected: "\(pair.layer)", found: "\(layer)")
     }
     for (what, wanted, found) in [
-      ("model of the crosscoder", pair.model?.sha256, card.modelHash),
-      ("adapter of the crosscoder", pair.adapter?.sha256, card.adapterHash),
-      ("base model of the crosscoder", pair.baseModel?.sha256, card.baseModelHash),
+      ("model of the crosscoder", pair.model?.sha256, trained.modelHash),
+      ("adapter of the crosscoder", pair.adapter?.sha256, trained.adapterHash),
+      ("base model of the crosscoder", pair.baseModel?.sha256, trained.baseModelHash),
     ] {
       guard let wanted, let found, wanted != found else { continue }
       throw CommandError.mismatch(
@@ -69,7 +92,17 @@ struct SteeringContext: Sendable {
         store: store.path, what: "adapter", expected: "SHA-256 \(recorded.prefix(12))…",
         found: engine.adapter.map { "\($0.sha256.prefix(12))…" } ?? "none")
     }
-    return SteeringContext(pair: pair, engine: engine, crosscoder: crosscoder)
+    return SteeringContext(pair: pair, engine: engine, crosscoder: crosscoder, unit: unit)
+  }
+
+  /// Makes sure that base is there for what needs its residual stream.
+  /// - Parameter otherwise: what to do without base, ending the error's line.
+  /// - Throws: `CommandError.notSaid` where one model is all there is.
+  func requireBase(store: Store, otherwise: String = "") throws(CommandError) {
+    guard engine.adapter == nil, engine.baseModel === engine.model else { return }
+    throw .notSaid(
+      source: store.path, what: "what base is (it names one model)",
+      remedy: "give --base-model or --adapter" + otherwise)
   }
 
   private static func check(_ path: String, is recorded: String?, store: Store, what: String) throws {

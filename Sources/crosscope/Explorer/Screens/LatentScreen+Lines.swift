@@ -40,7 +40,9 @@ struct LatentPageLayout {
       let (left, right) = body.split(left: 52, gap: 3)
       asideRect = left
       scrolledRect = right
-      aside = lines.summary(width: left.columns) + lines.neighbours(width: left.columns)
+      aside =
+        lines.summary(width: left.columns) + lines.otherMetrics(width: left.columns)
+        + lines.neighbours(width: left.columns)
       scrolled = lines.contexts(width: right.columns)
     } else {
       asideRect = Rect(row: body.row, column: body.column, rows: 0, columns: 0)
@@ -48,7 +50,7 @@ struct LatentPageLayout {
       aside = []
       scrolled =
         lines.summary(width: body.columns) + lines.contexts(width: body.columns)
-        + lines.neighbours(width: body.columns)
+        + lines.otherMetrics(width: body.columns) + lines.neighbours(width: body.columns)
     }
     let end = aside.lastIndex { $0.item == state.latent.selected } ?? 0
     asideTop = max(0, end + 1 - max(1, asideRect.rows))
@@ -85,6 +87,7 @@ struct LatentLines {
     }
     lines.append(.heading("Metrics"))
     lines += metrics(width: width)
+    guard !page.logits.isEmpty else { return lines }
     lines.append(.heading("Logit lens", note: "tokens that the directions promote, suppress"))
     for direction in [LogitDirection.chat, .base] { lines += lens(direction, width: width) }
     return lines
@@ -115,6 +118,23 @@ struct LatentLines {
       let used = first.reduce(0) { $0 + displayWidth($1.text) }
       return PageLine(first + [text(String(repeating: " ", count: max(1, left - used)))] + second)
     }
+  }
+
+  /// The store's metrics beyond the columns, by name, in two columns where there is room.
+  func otherMetrics(width: Int) -> [PageLine] {
+    guard !latent.metrics.isEmpty else { return [] }
+    let perLine = width >= 76 ? 2 : 1
+    let room = max(12, width / perLine - 12)
+    let cells = latent.metrics.sorted { $0.key < $1.key }.map { name, value in
+      [
+        text(truncated(termSafe(name), to: room - 1).rightPadded(to: room), .muted),
+        text(shortNumber(value).leftPadded(to: 10) + "  "),
+      ]
+    }
+    return [.heading("More metrics", note: "as they were published")]
+      + stride(from: 0, to: cells.count, by: perLine).map { start in
+        PageLine(cells[start..<min(start + perLine, cells.count)].flatMap { $0 })
+      }
   }
 
   private func metric(_ title: String, _ value: Double?, _ meaning: String) -> FlowLine {

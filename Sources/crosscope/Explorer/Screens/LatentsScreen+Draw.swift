@@ -80,6 +80,9 @@ extension ScreenDefinition {
         column("class", 9, .left, nil),
       ]
     }
+    if case .metric(let name) = query.sort {
+      columns.append(column(truncated(termSafe(name), to: 10), 10, .right, query.sort))
+    }
     return columns + [column("tags, tokens", nil, .left, nil)]
   }
 
@@ -104,6 +107,7 @@ extension ScreenDefinition {
         .text(latent.latentClass.rawValue, .muted),
       ]
     }
+    if case .metric = state.latents.query.sort { cells.append(.text(shortNumber(latent[state.latents.query.sort]))) }
     // Tags are what the user thinks of it; until there are any, its tokens or an explanation say what it is about.
     return cells + [
       row.tags.isEmpty ? .text(row.summary ?? "", .muted) : .text(row.tags.joined(separator: ", "), Style(.tag))

@@ -28,7 +28,10 @@ struct LatentsState: Sendable, Equatable {
     return ids[list.selected]
   }
 
-  /// Sorts in the order in which the keys go through them: those of the columns, from left to right.
+  /// Sorts in the order in which the keys go through them: those of the columns, from left to right, then the store's own
+  /// metrics.
+  static func sorts(_ store: StoreSummary) -> [LatentSort] { sorts + store.metrics.map { .metric($0) } }
+
   static let sorts: [LatentSort] = [
     .chatSpecificity, .id, .deltaNorm, .nuError, .nuReconstruction, .maxActivation, .frequency, .templateShare,
     .cosBaseChat,
@@ -155,7 +158,7 @@ extension ScreenDefinition {
   }
 
   private static func sort(by step: Int, _ state: inout ExplorerState) -> [Effect] {
-    let sorts = LatentsState.sorts
+    let sorts = LatentsState.sorts(state.store)
     let index = sorts.firstIndex(of: state.latents.query.sort) ?? 0
     state.latents.query.sort = sorts[(index + step + sorts.count) % sorts.count]
     state.latents.query.reversed = false
@@ -197,7 +200,7 @@ extension ScreenDefinition {
   private static func applyFilter(_ state: inout ExplorerState) -> [Effect] {
     let text = state.latents.filter.text
     do {
-      _ = try Filter(text)
+      _ = try Filter(text, metrics: state.store.metrics)
       state.latents.filterError = nil
     } catch {
       state.latents.filterError = error.description
@@ -222,6 +225,7 @@ extension LatentSort {
     case .cosBaseChat: "cosine"
     case .templateShare: "template share"
     case .id: "id"
+    case .metric(let name): termSafe(name)
     }
   }
 }

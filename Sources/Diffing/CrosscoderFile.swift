@@ -1,0 +1,255 @@
+// A published dictionary, opened: which form it has, what belongs to it, and its decoder in place.
+// Owns: telling the forms apart, by the tensors' names and not by the file's. The container (safetensors or PyTorch zip)
+// is TensorFile's.
+//   crosscoder   encoder.weight [2, d, F], decoder.weight [2, F, d], …: the authors', with JSON files beside it
+//   replication  W_enc [2, d, F], b_enc, W_dec [F, 2, d], b_dec [2, d], cfg.json: the earlier open replication
+//   sae          W_enc [d, F], b_enc, W_dec [F, d], b_dec [d], maybe threshold [F]: Gemma Scope's, one model's
+// Refuses: other tensors, shapes that disagree, settings of an SAE that would change its codes. Shape letters: F latents,
+// d width of one model.
+
+import Foundation
+import Inference
+import Kernels
+
+/// A crosscoder or SAE on disk. Opening costs no reading of weights.
+public struct CrosscoderFile: Sendable {
+  /// Which names the tensors bear.
+  public enum Form: String, Sendable { case crosscoder, replication, sae }
+
+  /// The file of tensors.
+  public let path: String
+  public let form: Form
+  public let dModel: Int
+  public let nLatents: Int
+  /// What the files beside it say of it.
+  public let card: CrosscoderCard
+  /// The model that the replication's or the SAE's configuration names.
+  public let modelName: String?
+
+  let reader: CheckpointReader
+  private let configuration: HubConfiguration
+  private let trainer: TrainerFile?
+
+  /// File names that are looked for in a folder, the first that is there counts.
+  private static let names = [
+    "model.safetensors", "model_final.pt", "cc_weights.pt", "sae_weights.safetensors", "params.safetensors", "ae.pt",
+  ]
+
+  /// Opens a folder of one of the forms, or a file of tensors.
+  /// - Throws: `DiffingError.file`, `.configurationInvalid`, `.shapeMismatch`, `.unsupported`.
+  public init(path given: String) throws(DiffingError) {
+    var isFolder: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: given, isDirectory: &isFolder)
+    var path = given
+    if exists, isFolder.boolValue {
+      let candidates = Self.names.map { given + "/" + $0 }
+      guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
+        throw .file(.fileUnreadable(path: given, reason: "none of \(Self.names.joined(separator: ", ")) is in it"))
+      }
+      path = found
+    }
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    let reader = CheckpointReader(file: try reading { () throws(InferenceError) in try TensorFile(path: path) })
+    (self.path, self.reader) = (path, reader)
+    if reader.has("encoder.weight") {
+      form = .crosscoder
+      let shape = try reader.shape("encoder.weight")
+      guard shape.count == 3, shape[0] == 2, shape[1] > 0, shape[2] > 0 else {
+        throw .shapeMismatch(path: path, tensor: "encoder.weight", expected: [2, 0, 0], found: shape)
+      }
+      (dModel, nLatents, modelName) = (shape[1], shape[2], nil)
+      configuration = try HubConfiguration.readIfPresent(folder: folder)
+      let published = try TrainerFile.read(folder: folder)
+      trainer = published == nil ? try TrainerFile.readTraining(folder: folder) : published
+      card = trainer?.card ?? CrosscoderCard()
+      try configuration.agree(d: dModel, F: nLatents, folder: folder)
+      return
+    }
+    (configuration, trainer) = (HubConfiguration(), nil)
+    guard reader.has("W_enc") else {
+      let names = reader.file.names.sorted().prefix(6).joined(separator: ", ")
+      throw .unsupported(
+        path: path, what: "a dictionary of the tensors", found: names.isEmpty ? "none" : names,
+        supported: "encoder.weight (crosscoders), or W_enc and W_dec (the earlier replication, Gemma Scope)")
+    }
+    let shape = try reader.shape("W_enc")
+    let settings = try DictionarySettings.read(folder: folder)
+    var card = CrosscoderCard()
+    card.layer = settings.layer
+    switch shape.count {
+    case 3 where shape[0] == 2 && shape[1] > 0 && shape[2] > 0:
+      form = .replication
+      card.inputScaling = .meanNorm
+      (dModel, nLatents) = (shape[1], shape[2])
+    case 2 where shape[0] > 0 && shape[1] > 0:
+      form = .sae
+      try settings.requirePlain()
+      (dModel, nLatents) = (shape[0], shape[1])
+    default:
+      throw .shapeMismatch(
+        path: path, tensor: "W_enc", expected: [2, settings.d_in ?? 0, settings.dict_size ?? 0], found: shape)
+    }
+    (self.card, modelName) = (card, settings.model_name)
+    try settings.agree(d: dModel, F: nLatents)
+  }
+
+  /// The model that an SAE reads and writes; nil for crosscoders.
+  public var soleModel: PairModel? { form == .sae ? .chat : nil }
+
+  /// SHA-256 of the file of tensors; reads all of it.
+  public func sha256() throws(DiffingError) -> String {
+    try reading { () throws(InferenceError) in try reader.file.sha256() }
+  }
+
+  /// The input normaliser, if there is one: activations are then in its units, not in the residual stream's.
+  public var hasNormaliser: Bool {
+    get throws(DiffingError) {
+      guard form == .crosscoder else { return form == .replication }
+      return try Crosscoder.normaliser(reader, configuration, d: dModel) != nil
+    }
+  }
+
+  /// The decoder's rows, in place where the file holds aligned fp32, else as a copy in fp32.
+  /// - Throws: `DiffingError.shapeMismatch`, `.notFinite` naming the tensor and element.
+  public func decoderRows() throws(DiffingError) -> DecoderRows {
+    let (name, shape, layout): (String, [Int], DecoderRows.Layout) =
+      switch form {
+      case .crosscoder: ("decoder.weight", [2, nLatents, dModel], .modelFirst)
+      case .replication: ("W_dec", [nLatents, 2, dModel], .latentFirst)
+      case .sae: ("W_dec", [nLatents, dModel], .sole(.chat))
+      }
+    // Reads it from end to end once, and returns nothing of it.
+    _ = try reader.rearranged(name, shape) { _ in [] }
+    let (F, d) = (nLatents, dModel)
+    if let tensor = try reading({ () throws(InferenceError) in try reader.file.tensorInPlace(named: name) }) {
+      return try reading { () throws(InferenceError) in
+        try DecoderRows(tensor: tensor, nLatents: F, dModel: d, layout: layout)
+      }
+    }
+    return DecoderRows(values: try reader.floats(name, shape), nLatents: F, dModel: d, layout: layout)
+  }
+
+  /// Reads every other tensor that encoding needs and keeps nothing of it.
+  /// - Throws: `DiffingError.shapeMismatch`, `.notFinite` naming the tensor and element, `.unsupported`.
+  public func checkRest() throws(DiffingError) {
+    let (d, F) = (dModel, nLatents)
+    let shapes: [(String, [Int])] =
+      switch form {
+      case .crosscoder: [("encoder.weight", [2, d, F]), ("encoder.bias", [F]), ("decoder.bias", [2, d])]
+      case .replication: [("W_enc", [2, d, F]), ("b_enc", [F]), ("b_dec", [2, d])]
+      case .sae: [("W_enc", [d, F]), ("b_enc", [F]), ("b_dec", [d])]
+      }
+    for (name, shape) in shapes { _ = try reader.rearranged(name, shape) { _ in [] } }
+    switch form {
+    case .crosscoder:
+      _ = try Crosscoder.codeNormalization(
+        reader, configuration, URL(fileURLWithPath: path).deletingLastPathComponent().path)
+      _ = try Crosscoder.normaliser(reader, configuration, d: d)
+    case .sae: if reader.has("threshold") { _ = try reader.floats("threshold", [F]) }
+    case .replication: break
+    }
+  }
+
+  /// All of it, a row a latent.
+  /// - Throws: as `Crosscoder.load(folder:)`.
+  public func crosscoder() throws(DiffingError) -> Crosscoder {
+    let (F, d) = (nLatents, dModel)
+    switch form {
+    case .crosscoder:
+      return try Crosscoder.load(
+        reader, configuration, trainer, folder: URL(fileURLWithPath: path).deletingLastPathComponent().path)
+    case .replication:
+      return Crosscoder(
+        encoder: Matrix(
+          rows: F, columns: 2 * d,
+          values: try reader.rearranged("W_enc", [2, d, F]) { transposed($0, rows: 2 * d, columns: F) }),
+        encoderBias: try reader.floats("b_enc", [F]),
+        decoder: Matrix(rows: F, columns: 2 * d, values: try reader.floats("W_dec", [F, 2, d])),
+        decoderBias: try reader.floats("b_dec", [2, d]), card: card)
+    case .sae:
+      // Base's half of each row stays 0; only the kind of norm that ignores it is used.
+      func padded(_ values: UnsafeBufferPointer<Float>, count: Int) -> [Float] {
+        var result = [Float](repeating: 0, count: 2 * count * d)
+        for row in 0..<count {
+          for column in 0..<d { result[(2 * row + 1) * d + column] = values[row * d + column] }
+        }
+        return result
+      }
+      return Crosscoder(
+        encoder: Matrix(
+          rows: F, columns: 2 * d,
+          values: try reader.rearranged("W_enc", [d, F]) { values in
+            transposed(values, rows: d, columns: F).withUnsafeBufferPointer { padded($0, count: F) }
+          }),
+        encoderBias: try reader.floats("b_enc", [F]),
+        decoder: Matrix(
+          rows: F, columns: 2 * d, values: try reader.rearranged("W_dec", [F, d]) { padded($0, count: F) }),
+        decoderBias: [Float](repeating: 0, count: d) + (try reader.floats("b_dec", [d])), codeNormalization: .sae,
+        card: card, jumpThresholds: reader.has("threshold") ? try reader.floats("threshold", [F]) : nil,
+        soleModel: .chat)
+    }
+  }
+}
+
+extension Crosscoder {
+  /// Reads a dictionary of any form that `CrosscoderFile` knows, from its folder or its file of tensors.
+  /// - Throws: as `CrosscoderFile.init` and `load(folder:)`.
+  public static func load(path: String) throws(DiffingError) -> Crosscoder {
+    try CrosscoderFile(path: path).crosscoder()
+  }
+}
+
+/// cfg.json of the earlier replication and of SAEs: what of it matters here.
+struct DictionarySettings: Codable {
+  var d_in: Int?
+  var dict_size: Int?
+  var d_sae: Int?
+  var model_name: String?
+  var hook_point: String?
+  var hook_name: String?
+  var apply_b_dec_to_input: Bool?
+  var normalize_activations: String?
+  /// Where it was read.
+  var path: String?
+
+  /// Settings without values if there is no such file.
+  static func read(folder: String) throws(DiffingError) -> DictionarySettings {
+    let path = folder + "/cfg.json"
+    var settings = try readJSON(DictionarySettings.self, path) ?? DictionarySettings()
+    settings.path = path
+    return settings
+  }
+
+  /// The block whose output is read. `hook_resid_pre` of block N is the output of block N − 1.
+  var layer: Int? {
+    let parts = (hook_point ?? hook_name ?? "").split(separator: ".")
+    guard parts.count == 3, parts[0] == "blocks", let block = Int(parts[1]) else { return nil }
+    switch parts[2] {
+    case "hook_resid_post": return block
+    case "hook_resid_pre" where block > 0: return block - 1
+    default: return nil
+    }
+  }
+
+  func agree(d: Int, F: Int) throws(DiffingError) {
+    for (key, value, expected) in [("d_in", d_in, d), ("dict_size", dict_size, F), ("d_sae", d_sae, F)]
+    where value != nil && value != expected {
+      throw .configurationInvalid(
+        path: path ?? "cfg.json", key: key, expected: "\(expected), as in the weights", found: "\(value ?? 0)")
+    }
+  }
+
+  /// Throws for an SAE whose codes would be other than ReLU or JumpReLU of W_enc x + b_enc.
+  func requirePlain() throws(DiffingError) {
+    if apply_b_dec_to_input == true {
+      throw .unsupported(
+        path: path ?? "cfg.json", what: "an SAE with", found: "apply_b_dec_to_input",
+        supported: "inputs as they are, as Gemma Scope's")
+    }
+    if let normalize_activations, normalize_activations != "none" {
+      throw .unsupported(
+        path: path ?? "cfg.json", what: "an SAE with normalize_activations", found: normalize_activations,
+        supported: "none")
+    }
+  }
+}

@@ -1,0 +1,77 @@
+// Metrics beyond the columns of the latent table: whatever a published table of latents had, under its own names.
+// Owns: their names and values. A store from before there were any has none, and is read all the same.
+// Refuses: to interpret a name.
+
+import GRDB
+
+/// A metric beyond the columns.
+struct Metric: Sendable, Equatable {
+  let id: Int64
+  let name: String
+}
+
+extension Store {
+  /// The names of all metrics beyond the columns, in the order in which they were added. They can be sorted by
+  /// (`LatentSort.metric`) and filtered by.
+  public func metricNames() throws(StorageError) -> [String] { try read { try metrics(in: $0).map(\.name) } }
+
+  /// - Throws: `StorageError.noSuchMetric`.
+  func metric(named name: String, in db: Database) throws -> Metric {
+    let known = try metrics(in: db)
+    guard let metric = known.first(where: { $0.name == name }) else {
+      throw StorageError.noSuchMetric(name: name, known: known.map(\.name))
+    }
+    return metric
+  }
+
+  /// The values of one latent; a metric that it lacks is left out.
+  func metrics(of latent: Int32, in db: Database) throws -> [String: Double] {
+    let known = try metrics(in: db)
+    guard !known.isEmpty else { return [:] }
+    let statement = try db.cachedStatement(sql: "SELECT value FROM latent_metric WHERE metric = ? AND latent = ?")
+    var values: [String: Double] = [:]
+    for metric in known {
+      guard let row = try Row.fetchOne(statement, arguments: [metric.id, latent]) else { continue }
+      values[metric.name] = try RowReader(row: row, table: "latent_metric").double(0)
+    }
+    return values
+  }
+
+  /// All metrics, read once: nothing changes them in a store that is there.
+  private func metrics(in db: Database) throws -> [Metric] {
+    if let known = knownMetrics.withLock({ $0 }) { return known }
+    var metrics: [Metric] = []
+    if try db.tableExists("metric") {
+      let rows = try Row.fetchCursor(db, sql: "SELECT id, name FROM metric ORDER BY id")
+      while let row = try rows.next() {
+        let reader = RowReader(row: row, table: "metric")
+        metrics.append(Metric(id: Int64(try reader.int(0)), name: try reader.text(1)))
+      }
+    }
+    let found = metrics
+    knownMetrics.withLock { $0 = found }
+    return metrics
+  }
+}
+
+extension StoreWriter {
+  /// Adds a metric beyond the columns; latents that are not in `values` lack it. The latents have been added before.
+  public func add(metric name: String, values: some Sequence<(latent: Int32, value: Double)>) throws(StorageError) {
+    try transaction("latent_metric") { db in
+      guard !name.isEmpty, !name.contains("]"), name.count <= 200 else {
+        throw StorageError.invalidRecord(
+          table: "metric", detail: "the name \"\(name.prefix(200))\" is empty, too long or holds a ]")
+      }
+      try db.execute(sql: "INSERT INTO metric (name) VALUES (?)", arguments: [name])
+      let id = db.lastInsertedRowID
+      let statement = try db.makeStatement(sql: "INSERT INTO latent_metric (metric, latent, value) VALUES (?, ?, ?)")
+      for (latent, value) in values {
+        guard value.isFinite else {
+          throw StorageError.invalidRecord(
+            table: "latent_metric", detail: "\(name) of latent \(latent) is \(value), not a finite number")
+        }
+        try statement.execute(arguments: [id, latent, value])
+      }
+    }
+  }
+}

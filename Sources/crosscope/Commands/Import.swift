@@ -1,0 +1,68 @@
+// `crosscope import`: published crosscoders, their examples and their table of latents → one store.
+// The work is in Import/; here are the options, and what they mean together.
+
+import ArgumentParser
+import Foundation
+
+struct Import: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make a store from published files: a crosscoder, its examples, its table of latents.",
+    discussion: """
+      Crosscoders: folders as on the hub, training checkpoints (model_final.pt), the earlier replication (cc_weights.pt), \
+      and SAEs with Gemma Scope's names (safetensors), which become one-model dictionaries. Examples: examples.db in either \
+      published schema. Latents: feature_df.csv; its columns become the store's where they mean the same (delta_norm is \
+      1 − dec_norm_diff), all others are kept as metrics under their own names:
+        crosscope latents gemma.crosscope --sort lmsys_freq --filter '[base uselessness score] > 0.5'
+      Layer and names come from trainer_config.json or cfg.json where they are there. The store appears whole or not at \
+      all; one that it replaces hands over its tags, notes and runs if it had the same crosscoder.
+      """)
+
+  @Argument(help: ArgumentHelp("The store to write, a .crosscope file.", valueName: "store")) var store: String
+  @Option(help: ArgumentHelp("Folder of the crosscoder, or its file of tensors.", valueName: "dir|file"))
+  var crosscoder: String
+  @Option(help: ArgumentHelp("Published examples.", valueName: "examples.db")) var examples: String?
+  @Option(help: ArgumentHelp("Published table of latents.", valueName: "feature_df.csv")) var latents: String?
+  @Option(
+    help: ArgumentHelp("tokenizer.json, a folder with one, or a GGUF file: contexts show text.", valueName: "path"))
+  var tokenizer: String?
+  @Option(help: ArgumentHelp("Name of the base model.", valueName: "name")) var baseName: String?
+  @Option(help: ArgumentHelp("Name of the chat model.", valueName: "name")) var chatName: String?
+  @Option(help: ArgumentHelp("The block whose output the crosscoder reads, counted from 0.", valueName: "n"))
+  var layer: Int?
+  @Option(
+    help: ArgumentHelp(
+      "The chat model to steer, recorded in the store; also adds the logit lens, and its tokenizer if none is given.",
+      valueName: "gguf|dir"))
+  var model: String?
+  @Option(
+    help: ArgumentHelp(
+      "Mean norms of the two models' residual streams, for a crosscoder whose inputs are scaled by them.",
+      valueName: "base,chat"), transform: MeanNorms.init)
+  var meanNorms: MeanNorms?
+  @OptionGroup var computing: ComputeOptions
+
+  func validate() throws {
+    if let layer, layer < 0 { throw ValidationError("--layer must not be negative") }
+  }
+
+  func run() throws {
+    try ImportRun(
+      store: store, crosscoder: crosscoder, examples: examples, table: latents, tokenizer: tokenizer,
+      baseName: baseName, chatName: chatName, layer: layer, model: model, meanNorms: meanNorms?.values,
+      precision: computing.precision ?? .fast
+    ).run()
+  }
+}
+
+/// `BASE,CHAT` on the command line.
+struct MeanNorms: Equatable {
+  let values: [Double]
+
+  /// - Throws: `ValidationError` saying what is expected.
+  init(_ argument: String) throws {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
+    guard parts.count == 2, let base = parts[0], let chat = parts[1], base > 0, chat > 0, base.isFinite, chat.isFinite
+    else { throw ValidationError("\(argument.debugDescription): two positive numbers are expected, as in 174.1,196.5") }
+    values = [base, chat]
+  }
+}
