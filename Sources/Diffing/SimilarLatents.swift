@@ -23,9 +23,11 @@ extension Crosscoder {
 extension DecoderRows {
   /// For each latent the `top` others of highest cosine, best first, equal ones by number; none for a latent without a
   /// direction in that model.
-  /// - Parameter progress: told, from the calling thread, the share that is done.
+  /// - Parameters:
+  ///   - checkpoint: where an earlier search of the same identity is gone on with, and this one kept from time to time.
+  ///   - progress: told, from the calling thread, the share that is done.
   public func similarLatents(
-    _ model: PairModel, top: Int = 8, progress: (Double) -> Void = { _ in }
+    _ model: PairModel, top: Int = 8, checkpoint: SimilarityCheckpoint? = nil, progress: (Double) -> Void = { _ in }
   ) -> [[SimilarLatent]] {
     let (F, d) = (nLatents, dModel)
     let (height, width) = (256, 2048)
@@ -39,8 +41,11 @@ extension DecoderRows {
           }
         }
       }
-      let best = Mutex(BestColumns(count: F, top: top))
-      for columnStart in stride(from: 0, to: F, by: width) {
+      let earlier = checkpoint?.read(count: F, top: top)
+      let best = Mutex(earlier?.best ?? BestColumns(count: F, top: top))
+      let clock = ContinuousClock()
+      var saved = clock.now
+      for columnStart in stride(from: earlier?.column ?? 0, to: F, by: width) {
         let columns = columnStart..<min(columnStart + width, F)
         // Rows up to the columns' end: the others meet these columns when they are columns themselves.
         inPieces(of: height, count: columns.upperBound) { block in
@@ -60,6 +65,10 @@ extension DecoderRows {
         }
         let done = Double(columns.upperBound) / Double(F)
         progress(done * done)
+        if let checkpoint, columns.upperBound == F || clock.now - saved >= checkpoint.interval {
+          best.withLock { checkpoint.write(column: columns.upperBound, $0) }
+          saved = clock.now
+        }
       }
       return best.withLock { best in (0..<F).map { best.similar(to: $0) } }
     } ?? [[SimilarLatent]](repeating: [], count: F)
@@ -67,11 +76,11 @@ extension DecoderRows {
 }
 
 /// The best few of every latent so far.
-private struct BestColumns: Sendable {
+struct BestColumns: Sendable {
   let top: Int
-  private var latents: [Int32]
-  private var cosines: [Float]
-  private var counts: [Int]
+  private(set) var latents: [Int32]
+  private(set) var cosines: [Float]
+  private(set) var counts: [Int]
   /// The least cosine that still gets in, by latent.
   private var bounds: [Float]
 
@@ -81,6 +90,12 @@ private struct BestColumns: Sendable {
     cosines = [Float](repeating: 0, count: count * top)
     counts = [Int](repeating: 0, count: count)
     bounds = [Float](repeating: -.infinity, count: count)
+  }
+
+  /// What an earlier search had found.
+  init(top: Int, latents: [Int32], cosines: [Float], counts: [Int]) {
+    (self.top, self.latents, self.cosines, self.counts) = (top, latents, cosines, counts)
+    bounds = counts.enumerated().map { top > 0 && $1 == top ? cosines[$0 * top + top - 1] : -.infinity }
   }
 
   /// Takes a block of cosines; a pair within both ranges is taken once, from below the diagonal.

@@ -141,6 +141,37 @@ import Testing
   }
 
   /// More latents than a block has rows or columns: every pair is met once, best first.
+  @Test func aKilledSearchForSimilarLatentsGoesOn() throws {
+    let crosscoder = randomCrosscoder(d: 3, F: 4200, seed: 8)
+    let wanted = crosscoder.similarLatents(.chat, top: 3)
+    let folder = TemporaryFolder()
+    func checkpoint(_ identity: String) -> SimilarityCheckpoint {
+      SimilarityCheckpoint(path: folder.path + "/state", identity: identity, interval: .zero)
+    }
+    func search(_ identity: String) -> (found: [[SimilarLatent]], steps: Int) {
+      var steps = 0
+      let found = crosscoder.decoderRows.similarLatents(.chat, top: 3, checkpoint: checkpoint(identity)) { _ in
+        steps += 1
+        // As a kill in the midst of the second step leaves it.
+        if steps == 2 {
+          try? FileManager.default.copyItem(atPath: folder.path + "/state", toPath: folder.path + "/half")
+        }
+      }
+      return (found, steps)
+    }
+    let whole = search("a")
+    #expect(whole.found == wanted && whole.steps == 3)
+    try FileManager.default.removeItem(atPath: folder.path + "/state")
+    try FileManager.default.moveItem(atPath: folder.path + "/half", toPath: folder.path + "/state")
+    let resumed = search("a")
+    #expect(resumed.found == wanted && resumed.steps == 2)
+    #expect(search("b").steps == 3, "another dictionary's state")
+    try Data("nonsense".utf8).write(to: URL(filePath: folder.path + "/state"))
+    #expect(search("b") == (wanted, 3))
+    checkpoint("b").remove()
+    #expect(!folder.names.contains("state"))
+  }
+
   @Test func similarLatentsOverSeveralBlocksAreThoseOfAFullSort() {
     let crosscoder = randomCrosscoder(d: 4, F: 2300, seed: 5)
     let similar = crosscoder.similarLatents(.chat, top: 3)

@@ -1,7 +1,8 @@
 // An import from its files to the store, in the order in which mistakes show: first what is cheap to look at, then one
 // pass over the decoder, then the store's tables, most of the time last.
 // Owns: what is said on the way. The store is a temporary file until it is whole (StoreWriter); a killed import leaves
-// what was there and starts again. Memory: the table, one batch of contexts, and mapped pages of the checkpoint.
+// what was there. The next one writes the tables again, a matter of a minute, and goes on with the search for similar
+// latents, the most of its time (SimilarityCheckpoint). Memory: the table, one batch of contexts, and mapped pages of the checkpoint.
 
 import Diffing
 import Foundation
@@ -65,11 +66,18 @@ struct ImportRun {
     }
     if let examples { try add(examples, to: writer, nLatents: file.nLatents) }
     if let engine { try addLens(engine, decoder, to: writer) }
-    try addNeighbours(decoder, latents, to: writer)
+    let checkpoints = PairModel.allCases.map { model in
+      SimilarityCheckpoint(
+        path: StorePlace.folder(of: writer.path)
+          + "/.\(URL(filePath: writer.path).lastPathComponent).\(model.rawValue).partial",
+        identity: "\(hash) \(model.rawValue)")
+    }
+    try addNeighbours(decoder, latents, to: writer, checkpoints)
     if let carried = try carriedAnnotations(from: writer.path, crosscoderHash: hash, label: "import") {
       try writer.add(annotations: carried)
     }
     try writer.finish()
+    for checkpoint in checkpoints { checkpoint.remove() }
     writeError("import: \(termSafe(writer.path)) is ready")
   }
 
@@ -174,11 +182,15 @@ struct ImportRun {
     }
   }
 
-  private func addNeighbours(_ decoder: DecoderRows, _ latents: [LatentRecord], to writer: StoreWriter) throws {
+  private func addNeighbours(
+    _ decoder: DecoderRows, _ latents: [LatentRecord], to writer: StoreWriter, _ checkpoints: [SimilarityCheckpoint]
+  ) throws {
     // In thousandths of both models' pairs.
     var progress = Progress("import: similar latents", total: 2000, unit: "parts")
     let similar = PairModel.allCases.map { model in
-      decoder.similarLatents(model) { progress.update(model.index * 1000 + Int($0 * 1000)) }
+      decoder.similarLatents(model, checkpoint: checkpoints[model.index]) {
+        progress.update(model.index * 1000 + Int($0 * 1000))
+      }
     }
     let classes = latents.map { LatentClass(deltaNorm: $0.deltaNorm) }
     let twins =
