@@ -259,6 +259,38 @@ import Testing
     #expect(try Program.run(["check", build.storePath]).out.contains("base model"))
   }
 
+  /// Two latents that stand for one direction and never fire together: twins, wholly apart.
+  @Test func twinsGetTheirDivergence() throws {
+    let build = try TinyBuild()
+    let (configuration, paths) = try BuildOptions.parse([build.configurationPath]).load()
+    let engine = try Engine(model: paths.model, adapter: paths.adapter)
+    try HarvestStage(build: configuration, paths: paths).run(engine: engine)
+    try TrainStage(build: configuration, paths: paths).run()
+    let trained = try Crosscoder.load(folder: paths.crosscoder)
+    var (encoder, decoder, bias) = (trained.encoder, trained.decoder, trained.encoderBias)
+    let d = trained.dModel
+    (bias[0], bias[1]) = (0, 0)
+    for i in 0..<2 * d {
+      encoder[0, i] *= 50
+      encoder[1, i] = -encoder[0, i]
+    }
+    for i in 0..<d {
+      (decoder[0, i], decoder[1, d + i]) = (0, 0)
+      decoder[1, i] = decoder[0, d + i]
+    }
+    try Crosscoder(
+      encoder: encoder, encoderBias: bias, decoder: decoder, decoderBias: trained.decoderBias, k: trained.k,
+      threshold: trained.threshold, card: trained.card
+    ).save(folder: paths.crosscoder)
+    try ScoreStage(build: configuration, paths: paths).run()
+    try IndexStage(build: configuration, paths: paths).run(engine: engine)
+    let store = try Store(path: build.storePath, access: .readOnly)
+    #expect(try store.page(of: 0).neighbours.contains { $0.kind == .twin && $0.other == 1 })
+    #expect(try store.metricNames() == ["twin_divergence"])
+    #expect(try store.latentIDs(matching: Filter(argument: "twin_divergence>0.99", of: store)) == [0, 1])
+    #expect(try store.check().isEmpty)
+  }
+
   @Test func aConfigurationNamesOneKindOfPair() throws {
     let build = try TinyBuild()
     for (pair, found) in [(#""adapter": "adapter", "base_model": "tiny.gguf""#, "both"), (#""seed": 3"#, "neither")] {

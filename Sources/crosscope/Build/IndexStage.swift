@@ -25,16 +25,17 @@ struct IndexStage {
         found: "those of others")
     }
     let pair = try modelPair(engine: engine, scores: scores)
-    let (examples, statistics) = try contexts(corpus)
+    let twins = crosscoder.twins(dead: scores.latents.map(\.dead))
+    let (examples, statistics, divergence) = try contexts(corpus, twins: twins)
     writeError("index: logit lens and neighbours")
     let lens = LogitLens { engine.model.unembed($0) }
       .read(crosscoder.decoderRows, latents: 0..<crosscoder.nLatents)
     let neighbours = PairModel.allCases.map { crosscoder.similarLatents($0) }
-    let twins = crosscoder.twins(dead: scores.latents.map(\.dead))
 
     let writer = try StoreWriter(replacing: paths.store, pair: pair, meta: meta(scores))
     try writer.add(tokens: engine.tokenizer.records)
     try writer.add(latents: scores.latents.map(LatentRecord.init))
+    if !twins.isEmpty { try writer.add(metric: Self.twinDivergence, values: Self.values(divergence)) }
     try writer.add(
       sequences: examples.sequences.enumerated().map { index, sequence in
         SequenceRecord(
@@ -61,7 +62,19 @@ struct IndexStage {
     writeError("index: \(paths.store) is ready")
   }
 
-  private func contexts(_ corpus: EncodedCorpus) throws -> (ExampleSet, LatentStatistics) {
+  /// The metric, beyond the store's columns, of latents that have a twin: the share of tokens at which the two go apart.
+  static let twinDivergence = "twin_divergence"
+
+  /// The divergence of each pair of twins, for both latents, by latent.
+  private static func values(_ divergence: TwinDivergence) -> [(latent: Int32, value: Double)] {
+    zip(divergence.twins, divergence.divergences).flatMap { twins, value in
+      value.map { value in [twins.chatOnly, twins.baseOnly].map { (latent: Int32($0), value: value) } } ?? []
+    }.sorted { $0.latent < $1.latent }
+  }
+
+  private func contexts(
+    _ corpus: EncodedCorpus, twins: [Twins]
+  ) throws -> (ExampleSet, LatentStatistics, TwinDivergence) {
     var statistics = LatentStatistics(crosscoder: corpus.crosscoder)
     let shards = corpus.shards.index.shards.indices
     var progress = Progress("index", total: 2 * shards.count, unit: "shards")
@@ -74,12 +87,16 @@ struct IndexStage {
     configuration.perLatent = build.contexts
     var collector = ExampleCollector(
       crosscoder: corpus.crosscoder, statistics: statistics, configuration: configuration)
+    var divergence = TwinDivergence(
+      twins: twins, crosscoder: corpus.crosscoder,
+      maxima: (0..<corpus.crosscoder.nLatents).map { statistics.maximum($0) })
     for shard in shards {
       let encoded = try corpus.encoded(shard: shard)
       collector.add(codes: encoded.codes, texts: encoded.texts)
+      divergence.add(codes: encoded.codes)
       progress.update(shards.count + shard + 1)
     }
-    return (collector.examples(), statistics)
+    return (collector.examples(), statistics, divergence)
   }
 
   private func modelPair(engine: Engine, scores: ScoreFile) throws -> ModelPair {

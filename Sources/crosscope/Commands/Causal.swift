@@ -80,7 +80,6 @@ struct Causal: AsyncParsableCommand {
     guard n > 0, maxTokens > 1, randomSets >= 0, limit ?? 1 > 0 else {
       throw ValidationError("counts are positive, and a chat has at least two tokens")
     }
-    do { _ = try Filter(filter) } catch { throw ValidationError(error.description) }
   }
 
   func run() async throws {
@@ -131,7 +130,7 @@ struct Causal: AsyncParsableCommand {
 
   /// The controls, then the first and last `n` by every score, then random ones.
   private func sets(_ store: Store) throws -> [CausalReport.LatentSet] {
-    let ids = try store.latentIDs(matching: Filter(filter))
+    let ids = try store.latentIDs(matching: Filter(argument: filter, of: store))
     let pool = try store.latents(ids: ids).filter { latent in
       guard !latent.dead, latent.deltaNorm != nil, let error = latent.nuError, let other = latent.nuReconstruction
       else { return false }

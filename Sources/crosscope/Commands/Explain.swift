@@ -40,7 +40,6 @@ struct Explain: AsyncParsableCommand {
     guard (1...100).contains(shown), (1...100).contains(tested), (1...64).contains(parallel) else {
       throw ValidationError("--shown and --tested are 1 to 100, --parallel 1 to 64")
     }
-    do { _ = try Filter(filter) } catch { throw ValidationError(error.description) }
     _ = try endpointGiven()
   }
 
@@ -88,7 +87,7 @@ struct Explain: AsyncParsableCommand {
   private func chosen(_ store: Store, source: String) throws -> [Int32] {
     var ids = latent
     if ids.isEmpty {
-      ids = try store.latentIDs(matching: Filter(filter))
+      ids = try store.latentIDs(matching: Filter(argument: filter, of: store))
       if !again {
         let done = try store.latentsExplained(by: source)
         ids.removeAll { done.contains($0) }

@@ -12,6 +12,15 @@ extension LatentSort: ExpressibleByArgument {
   public var defaultValueDescription: String { name.replacing("_", with: "-") }
 }
 
+extension Filter {
+  /// A filter of the command line. One that cannot be understood is a mistake there, though only the store knows.
+  /// - Throws: `ValidationError`, or what reading the store's metrics throws.
+  init(argument: String, of store: Store) throws {
+    let metrics = try store.metricNames()
+    do { self = try Filter(argument, metrics: metrics) } catch { throw ValidationError(error.description) }
+  }
+}
+
 struct Latents: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "List the latents of a store, most chat-specific first.",
@@ -41,7 +50,7 @@ struct Latents: ParsableCommand {
   func run() throws {
     let store = try Store(path: store, access: .readOnly)
     let metrics = try store.metricNames()
-    let filter = try filter(metrics)
+    let filter = try Filter(argument: filter, of: store)
     let sort = try sort(metrics)
     let ids = try store.latentIDs(
       sortedBy: sort, ascending: sort.ascendsByDefault != reverse, matching: filter)
@@ -61,11 +70,7 @@ struct Latents: ParsableCommand {
     }
   }
 
-  /// A filter or an order that cannot be understood is a mistake in the command line, though only the store knows.
-  private func filter(_ metrics: [String]) throws -> Filter {
-    do { return try Filter(filter, metrics: metrics) } catch { throw ValidationError(error.description) }
-  }
-
+  /// An order that the store does not have is a mistake in the command line too.
   private func sort(_ metrics: [String]) throws -> LatentSort {
     guard case .metric(let name) = sort, !metrics.contains(name) else { return sort }
     if let known = metrics.first(where: { $0.lowercased() == name.lowercased() }) { return .metric(known) }
