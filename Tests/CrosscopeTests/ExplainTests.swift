@@ -63,6 +63,7 @@ import Testing
     let text = summary.text { $0 == 3 ? nil : " t\($0)" }
     #expect(text == "on “ t2” “ t1” “ t5” · promotes “ t9” “ t8”")
     #expect(TokenSummary(promoted: []).text { "\($0)" } == nil)
+    #expect(TokenSummary(promoted: [1]).text { _ in "\n" } == "promotes “↵”")
   }
 }
 

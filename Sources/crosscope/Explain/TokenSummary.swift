@@ -24,7 +24,8 @@ struct TokenSummary {
     let order = carried.sorted { ($0.value, $1.key) > ($1.value, $0.key) }.map(\.key)
     func list(_ ids: [Int32]) -> String {
       var seen = Set<String>()
-      let texts = ids.lazy.compactMap(token).filter { !$0.isEmpty && seen.insert($0).inserted }
+      // A line's end within the line.
+      let texts = ids.lazy.compactMap(token).map { $0.replacing("\n", with: "↵") }.filter { !$0.isEmpty && seen.insert($0).inserted }
       return texts.prefix(Self.count).map { "“\($0)”" }.joined(separator: " ")
     }
     let parts = [("on ", list(order)), ("promotes ", list(promoted))].filter { !$0.1.isEmpty }
