@@ -130,9 +130,6 @@ public final class Engine: Sendable {
     return logits
   }
 
-  /// SHA-256 of the model, see `ModelSource.sha256(path:)`; reads all of it.
-  public func modelSHA256() throws(InferenceError) -> String { try ModelSource.sha256(path: modelPath) }
-
   /// What the model expects in front of a text: its beginning-of-sequence token, or nothing.
   public var beginning: [Int32] {
     tokenizer.addsBeginningOfSequence ? tokenizer.beginningOfSequence.map { [$0] } ?? [] : []

@@ -59,14 +59,19 @@ public enum ModelSource: Sendable {
   /// SHA-256 of a model: of a GGUF file's bytes; of a folder's config.json and then its safetensors files, by name.
   /// Reads all of it. Any other file is hashed as it is.
   public static func sha256(path: String) throws(InferenceError) -> String {
-    guard MappedFile.isFolder(path) else { return try MappedFile(path: path).sha256() }
-    let folder = try ModelFolder(path: path)
     var hash = SHA256()
-    for name in [folder.configurationPath] + folder.shards.map(\.path) {
+    for name in try files(path: path) {
       let file = try MappedFile(path: name)
       withExtendedLifetime(file) { hash.add(file.bytes) }
     }
     return hash.finish()
+  }
+
+  /// The files that a model's SHA-256 is over, in their order.
+  public static func files(path: String) throws(InferenceError) -> [String] {
+    guard MappedFile.isFolder(path) else { return [path] }
+    let folder = try ModelFolder(path: path)
+    return [folder.configurationPath] + folder.shards.map(\.path)
   }
 }
 

@@ -45,7 +45,7 @@ struct BuildPaths {
   func otherHash() throws -> String {
     switch (adapter, baseModel) {
     case (let adapter?, _): try Adapter.sha256(folder: adapter)
-    case (nil, let base?): try ModelSource.sha256(path: base)
+    case (nil, let base?): try RememberedHash.sha256(path: base)
     case (nil, nil): ""
     }
   }

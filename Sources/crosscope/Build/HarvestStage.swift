@@ -16,7 +16,7 @@ struct HarvestStage {
   /// Says what the activations depend on; another identity makes them anew.
   private func identity() throws -> String {
     var parts = [
-      "format 3", try ModelSource.sha256(path: paths.model), try paths.otherHash(),
+      "format 3", try RememberedHash.sha256(path: paths.model), try paths.otherHash(),
       "\(build.layer)", "\(build.tokens_per_text)", "\(tokensPerShard)", build.computedPrecision.rawValue,
     ]
     for (source, path) in zip(build.corpus, paths.corpus) {

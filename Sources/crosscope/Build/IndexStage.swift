@@ -113,7 +113,7 @@ struct IndexStage {
       Card(
         seed: build.seed, training: build.training, tokens: scores.tokens, fve_base: scores.fve_base,
         fve_chat: scores.fve_chat, l0: scores.l0))
-    let modelHash = try engine.modelSHA256()
+    let modelHash = try RememberedHash.sha256(path: engine.modelPath)
     let modelName = URL(fileURLWithPath: paths.model).lastPathComponent
     return ModelPair(
       base: build.base_name, chat: build.chat_name, layer: build.layer, dModel: engine.model.configuration.dModel,
@@ -121,7 +121,7 @@ struct IndexStage {
       model: .init(path: modelName, sha256: modelHash),
       adapter: engine.adapter.map { .init(path: relative($0.path, to: folder), sha256: $0.sha256) },
       baseModel: try paths.baseModel.map {
-        .init(path: URL(fileURLWithPath: $0).lastPathComponent, sha256: try ModelSource.sha256(path: $0))
+        .init(path: URL(fileURLWithPath: $0).lastPathComponent, sha256: try RememberedHash.sha256(path: $0))
       },
       crosscoder: .init(
         path: relative(paths.crosscoder + "/model.safetensors", to: folder), sha256: scores.crosscoder_sha256),

@@ -67,9 +67,9 @@ struct TrainStage {
     var card = CrosscoderCard()
     card.layer = build.layer
     card.modelName = "\(build.chat_name)-\(build.base_name)"
-    card.modelHash = try ModelSource.sha256(path: paths.model)
+    card.modelHash = try RememberedHash.sha256(path: paths.model)
     card.adapterHash = try paths.adapter.map { try Adapter.sha256(folder: $0) }
-    card.baseModelHash = try paths.baseModel.map { try ModelSource.sha256(path: $0) }
+    card.baseModelHash = try paths.baseModel.map { try RememberedHash.sha256(path: $0) }
     card.data = shards.index.identity
     card.seed = build.seed
     card.trainingTokens = build.training.steps * build.training.batch

@@ -25,7 +25,9 @@ struct TokenSummary {
     func list(_ ids: [Int32]) -> String {
       var seen = Set<String>()
       // A line's end within the line.
-      let texts = ids.lazy.compactMap(token).map { $0.replacing("\n", with: "↵") }.filter { !$0.isEmpty && seen.insert($0).inserted }
+      let texts = ids.lazy.compactMap(token).map { $0.replacing("\n", with: "↵") }.filter {
+        !$0.isEmpty && seen.insert($0).inserted
+      }
       return texts.prefix(Self.count).map { "“\($0)”" }.joined(separator: " ")
     }
     let parts = [("on ", list(order)), ("promotes ", list(promoted))].filter { !$0.1.isEmpty }

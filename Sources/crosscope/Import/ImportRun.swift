@@ -214,9 +214,9 @@ struct ImportRun {
     }
     return ModelPair(
       base: names.base, chat: names.chat, layer: names.layer, dModel: file.dModel, nLatents: file.nLatents,
-      vocabSize: vocabSize, model: try recorded(model) { try ModelSource.sha256(path: $0) },
+      vocabSize: vocabSize, model: try recorded(model) { try RememberedHash.sha256(path: $0) },
       crosscoder: .init(path: StorePlace.recorded(file.path, folder: folder), sha256: hash),
-      tokenizer: try recorded(tokenizerPath ?? model) { try ModelSource.sha256(path: $0) }, card: try card.text())
+      tokenizer: try recorded(tokenizerPath ?? model) { try RememberedHash.sha256(path: $0) }, card: try card.text())
   }
 
   private var meta: [String: String] {

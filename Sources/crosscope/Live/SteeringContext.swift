@@ -107,7 +107,7 @@ struct SteeringContext: Sendable {
 
   private static func check(_ path: String, is recorded: String?, store: Store, what: String) throws {
     guard let recorded else { return }
-    let found = try ModelSource.sha256(path: path)
+    let found = try RememberedHash.sha256(path: path)
     guard found == recorded else {
       throw CommandError.mismatch(
         store: store.path, what: "\(what) \(path)", expected: "SHA-256 \(recorded.prefix(12))…",
