@@ -205,9 +205,11 @@ import Testing
     let codes = try crosscoder.encode(one.x)
     let scaled = codes.dense(crosscoder.scaled(codes))
     let F = crosscoder.nLatents
+    let positive = scaled.filter { $0 > 0 }.sorted()
+    let values = [0] + [0.25, 0.5, 0.75].map { Double(positive[Int(Double(positive.count) * $0)]) + 0.01 }
     var (steered, left) = (0, 0)
     for side in SteeringCondition.Side.allCases {
-      for value in [0.0, 4] where side == .above || value > 0 {
+      for value in values where side == .above || value > 0 {
         for latent in 0..<F {
           var plan = plan((latent + 1) % F, .add, 1)
           plan.conditions = [SteeringCondition(latent: latent, side: side, value: value)]
