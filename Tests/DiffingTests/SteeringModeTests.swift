@@ -22,6 +22,11 @@ import Testing
       let normaliser = InputNormaliser(
         mean: (0..<2 * d).map { Float($0 % 5) * 0.3 - 0.5 }, std: [Float](repeating: 1, count: 2 * d), targetRMS: 3)
       let decoupled = try fixture("training/decoupled")
+      let plain = try Crosscoder.load(folder: decoupled)
+      let width = 2 * plain.dModel
+      let scaling = InputNormaliser(
+        mean: (0..<width).map { Float($0 % 3) * 0.1 }, std: [Float](repeating: 1, count: width), targetRMS: 1,
+        scales: [1.25])
       return [
         Case(testDescription: "L1", stored: randomCrosscoder(d: d, F: F, seed: 11), x: x),
         Case(testDescription: "BatchTopK", stored: randomCrosscoder(d: d, F: F, seed: 11, threshold: 6), x: x),
@@ -32,7 +37,14 @@ import Testing
           testDescription: "code normalisation NONE",
           stored: randomCrosscoder(d: d, F: F, seed: 13, threshold: 1, normalization: .none), x: x),
         Case(
-          testDescription: "DECOUPLED", stored: try Crosscoder.load(folder: decoupled),
+          testDescription: "DECOUPLED, normalised",
+          stored: Crosscoder(
+            encoder: plain.encoder, encoderBias: plain.encoderBias, decoder: plain.decoder,
+            decoderBias: plain.decoderBias, codeNormalization: .decoupled, k: plain.k, thresholds: plain.thresholds,
+            normaliser: scaling, card: plain.card),
+          x: try PairedActivations(path: decoupled + "/reference.safetensors")),
+        Case(
+          testDescription: "DECOUPLED", stored: plain,
           x: try PairedActivations(path: decoupled + "/reference.safetensors")),
       ]
     }
@@ -206,7 +218,12 @@ import Testing
     let scaled = codes.dense(crosscoder.scaled(codes))
     let F = crosscoder.nLatents
     let positive = scaled.filter { $0 > 0 }.sorted()
-    let values = [0] + [0.25, 0.5, 0.75].map { Double(positive[Int(Double(positive.count) * $0)]) + 0.01 }
+    var values = [0] + [0.25, 0.5, 0.75].map { Double(positive[Int(Double(positive.count) * $0)]) + 0.01 }
+    // Between the activation of a latent that is on in one model and what it would be if it were on in both.
+    values += codes.latents.indices.filter { codes.models(of: $0) != .both }.prefix(3).map {
+      Double(crosscoder.scaled(codes)[$0]) / 2
+        + Double(codes.values[$0]) * crosscoder.codeNorms[Int(codes.latents[$0])] / 2
+    }
     var (steered, left) = (0, 0)
     for side in SteeringCondition.Side.allCases {
       for value in values where side == .above || value > 0 {
