@@ -16,11 +16,15 @@ extension Crosscoder {
     }
     guard card.inputScaling == nil || normaliser != nil else { throw .inputScaleUnknown }
     try activations.requireFinite("activation")
-    let rule = ActivationRule(
+    return SparseEncoder(weights: encoder, bias: encoderBias, rule: activationRule, normaliser: normaliser)
+      .encode(activations.values, tokens: activations.tokens)
+  }
+
+  /// When latents are on.
+  var activationRule: ActivationRule {
+    ActivationRule(
       norms: codeNormalization == .decoupled ? [baseNorms, chatNorms] : [codeNorms], thresholds: thresholds,
       jumps: jumpThresholds)
-    return SparseEncoder(weights: encoder, bias: encoderBias, rule: rule, normaliser: normaliser)
-      .encode(activations.values, tokens: activations.tokens)
   }
 
   /// Encodes a whole text. Its first token and tokens of outlying norm, which training left out, get no codes: theirs

@@ -35,6 +35,9 @@ public struct Crosscoder: Sendable {
   public let soleModel: PairModel?
   /// What is done to activations before encoding; nil for none.
   public let normaliser: InputNormaliser?
+  /// The mean of the activations it was trained on `[2·d]`, base first, as its normaliser has it; stays when that is
+  /// folded into the weights. Nil where the checkpoint does not say.
+  public private(set) var activationMean: [Float]?
   /// Where the crosscoder comes from.
   public var card: CrosscoderCard
 
@@ -84,6 +87,8 @@ public struct Crosscoder: Sendable {
     (self.codeNormalization, self.k, self.thresholds) = (codeNormalization, k, thresholds)
     (self.normaliser, self.card) = (normaliser, card)
     (self.jumpThresholds, self.soleModel) = (jumpThresholds, soleModel)
+    // Where only scales were given, the normaliser's mean of 0 is no measurement.
+    activationMean = card.inputScaling == nil ? normaliser?.mean : nil
     (baseNorms, chatNorms) = (norms[0], norms[1])
     codeNorms = zip(norms[0], norms[1]).map { codeNormalization.norm(base: $0, chat: $1) }
   }
@@ -118,11 +123,13 @@ public struct Crosscoder: Sendable {
     // The scale is in the weights now: nobody needs to be asked for it again.
     var card = card
     card.inputScaling = nil
-    return Crosscoder(
+    var folded = Crosscoder(
       encoder: encoder, encoderBias: encoderBias, decoder: decoder, decoderBias: decoderBias,
       codeNormalization: codeNormalization, k: k,
       thresholds: thresholds.map { codeNormalization == .none || $0 < 0 ? $0 : Float(Double($0) * inverses[0]) },
-      normaliser: nil, card: card)
+      normaliser: nil, card: card, jumpThresholds: jumpThresholds, soleModel: soleModel)
+    folded.activationMean = activationMean
+    return folded
   }
 }
 

@@ -37,6 +37,7 @@ public final class Decoding {
     var cache: KVCache
     var pending: [Int32]
     var produced: [Int32] = []
+    var logProbabilities: [Double] = []
     var isFinished = false
   }
 
@@ -45,6 +46,7 @@ public final class Decoding {
   private let limit: Int
   private let prompt: [Int32]
   private let shared: Shared?
+  private let recordsLogProbabilities: Bool
   private var states: [State]
   /// Tokens of the prompt that all streams have seen.
   private var seen = 0
@@ -69,9 +71,10 @@ public final class Decoding {
   ///   - limit: the largest number of tokens a stream produces.
   ///   - shared: where given, the prompt is computed once a model up to a block, and only above it for each stream.
   ///   - hooks: run in every pass; a stream's number is its index in `streams`.
+  ///   - recordsLogProbabilities: whether `logProbabilities(_:)` is wanted; costs a pass over the logits of each token.
   public init(
     engine: Engine, streams: [DecodingStream], prompt: [Int32], limit: Int, shared: Shared? = nil,
-    hooks: Hooks = Hooks()
+    hooks: Hooks = Hooks(), recordsLogProbabilities: Bool = false
   ) {
     precondition(!prompt.isEmpty, "a prompt has at least one token")
     self.engine = engine
@@ -79,6 +82,7 @@ public final class Decoding {
     self.limit = limit
     self.prompt = prompt
     self.shared = shared
+    self.recordsLogProbabilities = recordsLogProbabilities
     states = streams.map { State(stream: $0, cache: engine.transformer(of: $0.model).makeCache(), pending: []) }
   }
 
@@ -92,6 +96,10 @@ public final class Decoding {
 
   /// Tokens that a stream has produced, an end-of-turn token included.
   public func produced(_ stream: Int) -> [Int32] { states[stream].produced }
+
+  /// log p of each token that a stream produced, in nats, before temperature and other settings of its sampler; empty
+  /// unless they are recorded.
+  public func logProbabilities(_ stream: Int) -> [Double] { states[stream].logProbabilities }
 
   /// Whether a stream ended by itself, with an end-of-turn token.
   public func ended(_ stream: Int) -> Bool {
@@ -198,6 +206,10 @@ public final class Decoding {
     let id = try sampler.next(logits.values)
     states[stream].stream.source = .sampled(sampler)
     states[stream].produced.append(id)
+    if recordsLogProbabilities {
+      states[stream].logProbabilities.append(
+        logSoftmax(logits.values, count: logits.values.count, at: Int(id)))
+    }
     states[stream].pending = [id]
     return id
   }

@@ -1,4 +1,5 @@
-// Choosing the next token from logits: greedy, or drawn at a temperature with a seed.
+// Choosing the next token from logits: greedy, or drawn at a temperature with a seed. In this order: frequency penalty,
+// temperature, top-p, min-p.
 // Owns: the generator's state; one draw a token, so that streams with the same seed see the same draws.
 // Refuses: logits that are not finite, settings outside their range.
 
@@ -10,26 +11,46 @@ public struct Sampler: Sendable {
   public let temperature: Double
   /// Draws come from the smallest set of most probable tokens whose probabilities reach this sum; 1 is all.
   public let topP: Double
+  /// Tokens less probable than this times the most probable one are never drawn; 0 is all.
+  public let minP: Double
+  /// Taken off a token's logit each time this sampler has chosen it, before temperature; greedy choice included.
+  public let frequencyPenalty: Double
+  private var counts: [Int: Int] = [:]
   private var generator: SplitMix64
   private var weights: [Double] = []
 
   /// The choice of the most probable token.
-  public static var greedy: Sampler { Sampler(temperature: 0, topP: 1, generator: SplitMix64(seed: 0)) }
+  public static var greedy: Sampler {
+    Sampler(temperature: 0, topP: 1, minP: 0, frequencyPenalty: 0, generator: SplitMix64(seed: 0))
+  }
 
-  /// - Throws: `InferenceError.settingInvalid` unless `temperature` is finite and ≥ 0 and `topP` in (0, 1].
-  public init(temperature: Double, topP: Double = 1, seed: UInt64) throws(InferenceError) {
+  /// - Throws: `InferenceError.settingInvalid` unless `temperature` is finite and ≥ 0, `topP` in (0, 1], `minP` in [0, 1]
+  ///   and `frequencyPenalty` in [−100, 100].
+  public init(
+    temperature: Double, topP: Double = 1, minP: Double = 0, frequencyPenalty: Double = 0, seed: UInt64
+  ) throws(InferenceError) {
     guard temperature.isFinite, temperature >= 0 else {
       throw .settingInvalid(name: "temperature", expected: "0 or a positive number", found: "\(temperature)")
     }
     guard topP > 0, topP <= 1 else {
       throw .settingInvalid(name: "top-p", expected: "above 0 and at most 1", found: "\(topP)")
     }
-    self.init(temperature: temperature, topP: topP, generator: SplitMix64(seed: seed))
+    guard minP >= 0, minP <= 1 else {
+      throw .settingInvalid(name: "min-p", expected: "at least 0 and at most 1", found: "\(minP)")
+    }
+    guard abs(frequencyPenalty) <= 100 else {
+      throw .settingInvalid(name: "frequency penalty", expected: "between -100 and 100", found: "\(frequencyPenalty)")
+    }
+    self.init(
+      temperature: temperature, topP: topP, minP: minP, frequencyPenalty: frequencyPenalty,
+      generator: SplitMix64(seed: seed))
   }
 
-  private init(temperature: Double, topP: Double, generator: SplitMix64) {
+  private init(temperature: Double, topP: Double, minP: Double, frequencyPenalty: Double, generator: SplitMix64) {
     self.temperature = temperature
     self.topP = topP
+    self.minP = minP
+    self.frequencyPenalty = frequencyPenalty
     self.generator = generator
   }
 
@@ -38,13 +59,17 @@ public struct Sampler: Sendable {
   /// - Throws: `InferenceError.notFinite` naming the first id whose logit is NaN or infinite.
   public mutating func next(_ logits: UnsafeBufferPointer<Float>) throws(InferenceError) -> Int32 {
     precondition(!logits.isEmpty, "no logits")
-    var best = 0
-    for id in logits.indices {
-      guard logits[id].isFinite else { throw .notFinite(what: "the model's output", place: "token \(id)") }
-      if logits[id] > logits[best] { best = id }
+    for id in logits.indices where !logits[id].isFinite {
+      throw .notFinite(what: "the model's output", place: "token \(id)")
     }
-    guard temperature > 0 else { return Int32(best) }
-    return draw(logits, maximum: logits[best])
+    guard frequencyPenalty != 0 else { return choose(logits) }
+    var penalised = Array(logits)
+    for (id, count) in counts where penalised.indices.contains(id) {
+      penalised[id] = Float(Double(penalised[id]) - frequencyPenalty * Double(count))
+    }
+    let id = penalised.withUnsafeBufferPointer { choose($0) }
+    counts[Int(id), default: 0] += 1
+    return id
   }
 
   /// The next token.
@@ -53,12 +78,20 @@ public struct Sampler: Sendable {
     try logits.withUnsafeBufferPointer { (buffer) throws(InferenceError) in try next(buffer) }
   }
 
+  private mutating func choose(_ logits: UnsafeBufferPointer<Float>) -> Int32 {
+    var best = 0
+    for id in logits.indices where logits[id] > logits[best] { best = id }
+    return temperature > 0 ? draw(logits, maximum: logits[best]) : Int32(best)
+  }
+
   /// Draws id i with a probability ∝ exp((lᵢ − max) / temperature), by walking the cumulated weights.
   private mutating func draw(_ logits: UnsafeBufferPointer<Float>, maximum: Float) -> Int32 {
     weights.removeAll(keepingCapacity: true)
     for logit in logits { weights.append(exp((Double(logit) - Double(maximum)) / temperature)) }
     let uniform = generator.uniform()
     if topP < 1 { return drawFromNucleus(uniform) }
+    // The most probable token has weight 1.
+    if minP > 0 { for id in weights.indices where weights[id] < minP { weights[id] = 0 } }
     var rest = uniform * weights.reduce(0, +)
     for (id, weight) in weights.enumerated() {
       rest -= weight
@@ -76,7 +109,7 @@ public struct Sampler: Sendable {
       .sorted { (weights[$1], $0) < (weights[$0], $1) }
     var kept = 0
     var mass = 0.0
-    while kept < candidates.count && mass < topP * sum {
+    while kept < candidates.count && mass < topP * sum && (kept == 0 || weights[candidates[kept]] >= minP) {
       mass += weights[candidates[kept]]
       kept += 1
     }

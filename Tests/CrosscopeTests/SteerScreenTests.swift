@@ -1,5 +1,6 @@
 // The steer screen with a scripted engine.
 
+import Diffing
 import Foundation
 import Storage
 import TUI
@@ -34,7 +35,12 @@ import Testing
       driver.state.steer.request.interventions == [SteeringIntervention(latent: 5, mode: .difference, strength: -1)])
     await driver.press("space")
     #expect(driver.state.steer.request.interventions.isEmpty && driver.state.steer.rows.count == 1)
-    await driver.press("m", "space")
+    for mode in [SteeringMode.ablate, .project, .clamp, .add] {
+      await driver.press("m")
+      #expect(driver.state.steer.rows[0].mode == mode && driver.state.steer.rows[0].strength == 1)
+      #expect(driver.text.contains(mode.rawValue))
+    }
+    await driver.press("space")
     for _ in 0..<60 { await driver.press("+") }
     #expect(driver.state.steer.rows[0].strength == SteerState.strongest)
     #expect(driver.text.contains("!!"))

@@ -37,6 +37,32 @@ import Testing
     #expect(try counts(Sampler(temperature: 1, topP: 0.99, seed: 1), logits).allSatisfy { $0 > 0 })
   }
 
+  @Test func minPDropsWhatIsFarLessProbableThanTheBest() throws {
+    let logits: [Float] = [log(0.1), log(0.5), log(0.15), log(0.25)]
+    let two = try counts(Sampler(temperature: 1, minP: 0.4, seed: 1), logits)
+    #expect(two[0] == 0 && two[2] == 0 && abs(Double(two[1]) / 20_000 - 2.0 / 3) < 0.015)
+    #expect(try counts(Sampler(temperature: 1, minP: 1, seed: 1), logits) == [0, 20_000, 0, 0])
+    #expect(try counts(Sampler(temperature: 1, minP: 0.19, seed: 1), logits).allSatisfy { $0 > 0 })
+    // The smaller of the two sets counts.
+    let both = try counts(Sampler(temperature: 1, topP: 0.99, minP: 0.4, seed: 1), logits)
+    #expect(both[0] == 0 && both[2] == 0 && both[3] > 0)
+    #expect(try counts(Sampler(temperature: 1, topP: 0.4, minP: 0.01, seed: 1), logits) == [0, 20_000, 0, 0])
+    // Temperature comes first.
+    #expect(try counts(Sampler(temperature: 10, minP: 0.4, seed: 1), logits).allSatisfy { $0 > 0 })
+  }
+
+  @Test func frequencyPenaltyIsTakenOffForEachTimeATokenWasChosen() throws {
+    var greedy = try Sampler(temperature: 0, frequencyPenalty: 0.6, seed: 0)
+    // 2, 1.4, then 0.8 against 1: by hand.
+    #expect(try (0..<6).map { _ in try greedy.next([0, 2, 1]) } == [1, 1, 2, 1, 2, 1])
+    var fond = try Sampler(temperature: 0, frequencyPenalty: -0.6, seed: 0)
+    _ = try fond.next([0, 0.1])
+    #expect(try fond.next([0.5, 0]) == 1)
+    var drawn = try Sampler(temperature: 1, frequencyPenalty: 100, seed: 3)
+    let four = try (0..<4).map { _ in try drawn.next([0, 0, 0, 0]) }
+    #expect(Set(four).count == 4)
+  }
+
   @Test func equalSeedsGiveEqualTokensAndOthersDoNot() throws {
     let logits = (0..<100).map { Float($0 % 7) }
     func tokens(_ seed: UInt64) throws -> [Int32] {
@@ -73,6 +99,15 @@ import Testing
     }
     for topP in [0, -1, 1.5, .nan] {
       #expect(throws: InferenceError.self) { try Sampler(temperature: 1, topP: topP, seed: 0) }
+    }
+  }
+
+  @Test func refusesMinPAndPenaltiesOutOfRange() {
+    for minP in [-0.1, 1.1, .nan] {
+      #expect(throws: InferenceError.self) { try Sampler(temperature: 1, minP: minP, seed: 0) }
+    }
+    for penalty in [-101, 101, .nan, .infinity] {
+      #expect(throws: InferenceError.self) { try Sampler(temperature: 1, frequencyPenalty: penalty, seed: 0) }
     }
   }
 

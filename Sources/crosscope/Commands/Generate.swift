@@ -27,54 +27,52 @@ struct Generate: ParsableCommand {
     let prompt_tokens: Int
     let seed: UInt64
     let temperature: Double
+    let settings: GenerationSettings
     let precision: Precision
+    /// All answers, the first of them above, where several were asked for.
+    let samples: [Sample]?
+  }
+
+  private struct Sample: Encodable {
+    let seed: UInt64
+    let text: String
+    let ids: [Int32]
+    let finished: Bool
   }
 
   func run() throws {
     let engine = try Engine(model: model, adapter: adapter, precision: computing.precision ?? .fast)
     let rendered = try engine.encodePrompt(prompt, raw: raw)
     guard !rendered.ids.isEmpty else { throw ValidationError("--prompt: a raw prompt has at least one character") }
-    let sampler = try Sampler(temperature: sampling.temperature, seed: sampling.seed)
-    let decoding = Decoding(
-      engine: engine, streams: [DecodingStream(source: .sampled(sampler))],
-      prompt: rendered.ids, limit: sampling.maxTokens)
-    var answer = GeneratedText(tokenizer: engine.tokenizer)
+    let settings = sampling.settings
+    let streams = try (0..<settings.samples).map { DecodingStream(source: .sampled(try settings.sampler($0))) }
+    let decoding = Decoding(engine: engine, streams: streams, prompt: rendered.ids, limit: sampling.maxTokens)
+    var answers = streams.map { _ in GeneratedText(tokenizer: engine.tokenizer) }
+    // One answer is shown as it comes, several when they are complete.
+    let isStreamed = !json && streams.count == 1
     while !decoding.isFinished {
       for token in try decoding.step() {
-        let piece = answer.append(token.id)
-        if !json { writeOut(termSafeLines(piece)) }
+        let piece = answers[token.stream].append(token.id)
+        if isStreamed { writeOut(termSafeLines(piece)) }
       }
     }
-    let rest = answer.finish()
+    let rests = answers.indices.map { answers[$0].finish() }
+    let samples = streams.indices.map {
+      Sample(
+        seed: settings.seed &+ UInt64($0), text: answers[$0].text, ids: decoding.produced($0),
+        finished: decoding.ended($0))
+    }
     if json {
       try printJSON(
         Output(
-          prompt: prompt, text: answer.text, ids: decoding.produced(0), finished: decoding.ended(0),
-          prompt_tokens: rendered.ids.count,
-          seed: sampling.seed, temperature: sampling.temperature,
-          precision: engine.model.precision))
+          prompt: prompt, text: samples[0].text, ids: samples[0].ids, finished: samples[0].finished,
+          prompt_tokens: rendered.ids.count, seed: settings.seed, temperature: settings.temperature,
+          settings: settings, precision: engine.model.precision, samples: samples.count > 1 ? samples : nil))
+    } else if isStreamed {
+      writeOut(termSafeLines(rests[0]) + "\n")
     } else {
-      writeOut(termSafeLines(rest) + "\n")
+      for sample in samples { writeOut("seed \(sample.seed)\n\(termSafeLines(sample.text))\n\n") }
     }
-  }
-}
-
-/// Options of every subcommand that generates text.
-struct SamplingOptions: ParsableArguments {
-  @Option(help: "Tokens to generate at most.") var maxTokens: Int = 128
-  @Option(help: "0 is greedy; 1 samples from the model's own distribution.") var temperature: Double = 0
-  @Option(help: "Seed of the sampler.") var seed: UInt64 = 0
-
-  func validate() throws {
-    guard maxTokens > 0 else { throw ValidationError("--max-tokens: expected a positive number, found \(maxTokens)") }
-    guard temperature.isFinite, temperature >= 0 else {
-      throw ValidationError("--temperature: expected 0 or more, found \(temperature)")
-    }
-  }
-
-  /// The same for a steering run.
-  var settings: GenerationSettings {
-    GenerationSettings(maxTokens: maxTokens, temperature: temperature, seed: seed)
   }
 }
 

@@ -1,5 +1,6 @@
 // `crosscope steer`: the chat model's answer unsteered and under interventions, side by side; a sweep is several
 // strengths at once. Several prompts run one after another on the models loaded once.
+// Owns: plans from arguments (SteerArguments), running them; SteerReport prints.
 
 import ArgumentParser
 import Diffing
@@ -12,22 +13,37 @@ struct Steer: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Answer prompts with and without steering, side by side.",
     discussion: """
-      add: the residual stream gets strength × the latent's largest activation × its chat decoder direction. \
-      difference: it gets strength × the latent's activation × (chat direction − base direction); −1 takes away what \
-      the latent adds beyond base. Directions are the chat decoder's, at the crosscoder's layer.
+      At the crosscoder's layer the residual stream h of the chat model is changed, by each latent's mode:
+      add: h + strength × the latent's largest activation × its unit direction.
+      difference: h + strength × f × (chat direction − base direction), f the latent's activation; −1 takes away what it \
+      adds beyond base.
+      ablate: h − strength × f × direction; 1 takes the latent's contribution away.
+      project: h − strength × the part of h − mean along the direction; 1 takes it out, also where the latent is off.
+      clamp: the latent is held at strength × its largest activation; 0 is ablate.
+      f is read from both models' true residual streams of the same tokens.
       """)
 
   @Argument(help: "The store.") var store: String
   @Option(
     parsing: .unconditionalSingleValue,
-    help: ArgumentHelp("Latent to steer, with its strength (default 1).", valueName: "id[:strength]"),
+    help: ArgumentHelp(
+      "Latent to steer, with its strength (default 1) and its own mode.", valueName: "id[:strength[:mode]]"),
     transform: LatentStrength.init)
   var latent: [LatentStrength] = []
   @Option(parsing: .unconditionalSingleValue, help: "What the user says; may be given several times.")
   var prompt: [String] = []
   @Option(help: "File of prompts: one JSON object a line, its text under \"prompt\".") var promptFile: String?
-  @Option(help: "add or difference.") var mode: SteeringMode = .add
-  @Option(help: "Which tokens to steer: all, prompt, generated or template.") var positions: TokenPositions = .all
+  @Option(help: "The mode of latents that name none.") var mode: SteeringMode = .add
+  @Option(help: "Which tokens to steer; last is the prompt's last one.") var positions: TokenPositions = .all
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Steer only tokens at which a latent's activation is above a value, or below (ID<V); all must hold.",
+      valueName: "id>v"), transform: LatentCondition.init)
+  var when: [LatentCondition] = []
+  @Option(help: "The decoder whose directions are used; difference uses both.") var decoder: PairModel = .chat
+  @Flag(help: "Add the same vector after every block above, too (mode add).") var allLayers = false
+  @Flag(help: "Strengths are ‖Δh‖ itself, not multiples of the largest activation (mode add).") var rawStrength = false
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("At most 32 strengths to try, multiplying those of the latents.", valueName: "from:to:step"),
@@ -35,6 +51,10 @@ struct Steer: ParsableCommand {
   var sweep: StrengthSweep?
   @Flag(help: "Replace the residual stream by base's: the ceiling of what difference can take away.")
   var swapBase = false
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: "Phrase whose log-probability at the start of the answer is reported (default: I can't, I cannot).")
+  var watch: [String] = []
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var sampling: SamplingOptions
   @OptionGroup var computing: ComputeOptions
@@ -43,6 +63,10 @@ struct Steer: ParsableCommand {
   func validate() throws {
     guard !prompt.isEmpty || promptFile != nil else { throw ValidationError("--prompt or --prompt-file is needed") }
     guard !latent.isEmpty || swapBase else { throw ValidationError("--latent is needed (or --swap-base)") }
+    guard !latent.isEmpty || (decoder == .chat && !allLayers && !rawStrength && sweep == nil) else {
+      throw ValidationError("--decoder, --all-layers, --raw-strength and --sweep change nothing without --latent")
+    }
+    guard !watch.contains("") else { throw ValidationError("--watch: a phrase has at least one character") }
   }
 
   func run() throws {
@@ -51,45 +75,80 @@ struct Steer: ParsableCommand {
       store: store, files: files.locations, precision: computing.precision ?? .fast)
     let known = try store.latents(ids: latent.map { Int32(clamping: $0.id) })
     let largest = Dictionary(known.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
-    // A sweep multiplies these strengths, and each answer names its factor.
-    let chosen = latent.map { Intervention(latent: $0.id, mode: mode, strength: $0.strength) }
-    let strengths = sweep?.values ?? [1]
-    let plans = strengths.map { factor in
-      SteeringPlan(
-        interventions: chosen.map { Intervention(latent: $0.latent, mode: mode, strength: $0.strength * factor) },
-        positions: positions, swapsBase: swapBase)
-    }
-    if plans.contains(where: \.needsBase) {
-      try context.requireBase(store: store, otherwise: "; or use --mode add, which needs the chat model alone")
+    let plans = plans(context)
+    if plans.contains(where: { $0.needsBase(context.crosscoder) }) {
+      try context.requireBase(store: store, otherwise: SteeringContext.withoutBase)
     }
     let prefixes = PromptPrefixes()
-    var results: [Result] = []
+    var reports: [SteerReport] = []
     for prompt in try prompts() {
-      let run = try SteeringRun(
-        engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
-        prompt: context.engine.encodePrompt(prompt), plans: plans, settings: sampling.settings, prefixes: prefixes,
-        maxActivations: { context.activation(largest[$0] ?? nil, of: $0) })
-      while !run.isFinished { _ = try run.step() }
-      func answer(_ stream: Int) -> Answer {
-        var text = GeneratedText(tokenizer: context.engine.tokenizer)
-        let ids = run.produced(stream)
-        for id in ids { _ = text.append(id) }
-        _ = text.finish()
-        return Answer(
-          strength: stream == 0 ? nil : strengths[stream - 1], text: text.text, ids: ids,
-          relative_change: stream == 0 ? nil : run.size(ofPlan: stream - 1).relative, finished: run.ended(stream))
-      }
-      let result = Result(
-        prompt: prompt, interventions: chosen, positions: positions, swap_base: swapBase,
-        layer: context.pair.layer, decoder: "chat", precision: context.engine.model.precision,
-        settings: sampling.settings, baseline: answer(0),
-        steered: plans.indices.map { answer($0 + 1) })
-      if !json { printSideBySide(result) }
-      results.append(result)
+      let report = try answer(prompt, plans, context, prefixes) { context.activation(largest[$0] ?? nil, of: $0) }
+      if !json { report.print() }
+      reports.append(report)
     }
     if json {
-      if promptFile == nil, results.count == 1 { try printJSON(results[0]) } else { try printJSON(["runs": results]) }
+      if promptFile == nil, reports.count == 1 { try printJSON(reports[0]) } else { try printJSON(["runs": reports]) }
     }
+  }
+
+  /// The interventions as given; a sweep multiplies their strengths.
+  private var interventions: [Intervention] {
+    latent.map { Intervention(latent: $0.id, mode: $0.mode ?? mode, strength: $0.strength) }
+  }
+
+  private var strengths: [Double] { sweep?.values ?? [1] }
+
+  /// A plan for each strength of the sweep.
+  private func plans(_ context: SteeringContext) -> [SteeringPlan] {
+    strengths.map { factor in
+      SteeringPlan(
+        interventions: interventions.map {
+          Intervention(latent: $0.latent, mode: $0.mode, strength: $0.strength * factor)
+        },
+        positions: positions, swapsBase: swapBase, decoder: decoder, blocks: allLayers ? .ownAndAbove : .own,
+        unit: rawStrength ? .norm : .maxActivation,
+        // From the store's units into those of the residual stream.
+        conditions: when.map(\.condition).map {
+          SteeringCondition(
+            latent: $0.latent, side: $0.side, value: context.activation($0.value, of: $0.latent) ?? $0.value)
+        })
+    }
+  }
+
+  private func answer(
+    _ prompt: String, _ plans: [SteeringPlan], _ context: SteeringContext, _ prefixes: PromptPrefixes,
+    maxActivations: (Int) -> Double?
+  ) throws -> SteerReport {
+    let (engine, crosscoder, layer) = (context.engine, context.crosscoder, context.pair.layer)
+    let (rendered, settings) = (try engine.encodePrompt(prompt), sampling.settings)
+    let run = try SteeringRun(
+      engine: engine, crosscoder: crosscoder, layer: layer, prompt: rendered, plans: plans, settings: settings,
+      prefixes: prefixes, recordsLogProbabilities: true, maxActivations: maxActivations)
+    while !run.isFinished { _ = try run.step() }
+    let given = try GivenAnswers(
+      engine: engine, crosscoder: crosscoder, layer: layer, prompt: rendered, plans: plans, prefixes: prefixes,
+      maxActivations: maxActivations)
+    let baselines = try (0..<settings.samples).map { try given.score(run.produced(run.stream(arm: 0, sample: $0))) }
+    let phrases = watch.isEmpty ? ["I can't", "I cannot"] : watch
+    let watched = try phrases.map { try given.score(engine.tokenizer.encode($0, parseSpecial: false)) }
+    func answer(_ arm: Int) -> SteerReport.Answer {
+      SteerReport.Answer(
+        strength: arm == 0 ? nil : strengths[arm - 1],
+        samples: (0..<settings.samples).map { sample in
+          SteerReport.Sample(
+            run, arm: arm, sample: sample, seed: settings.seed &+ UInt64(sample),
+            divergences: baselines[sample][arm].divergences, tokenizer: engine.tokenizer)
+        },
+        watched: zip(phrases, watched).map {
+          SteerReport.Watched(text: $0, log_probability: $1[arm].logProbability)
+        })
+    }
+    let projects = interventions.contains { $0.mode == .project }
+    return SteerReport(
+      prompt: prompt, interventions: interventions, conditions: when.map(\.condition), positions: positions,
+      swap_base: swapBase, layer: layer, decoder: decoder, all_layers: allLayers, raw_strength: rawStrength,
+      project_mean: projects ? try crosscoder.residualMean(.chat).source : nil, precision: engine.model.precision,
+      settings: settings, baseline: answer(0), steered: plans.indices.map { answer($0 + 1) })
   }
 
   private func prompts() throws -> [String] {
@@ -106,78 +165,5 @@ struct Steer: ParsableCommand {
             found: "something else")
         }
       }
-  }
-
-  private struct Answer: Encodable {
-    let strength: Double?
-    let text: String
-    let ids: [Int32]
-    let relative_change: Double?
-    /// Whether the model ended the answer; otherwise the limit cut it.
-    let finished: Bool
-  }
-
-  private struct Result: Encodable {
-    let prompt: String
-    let interventions: [Intervention]
-    let positions: TokenPositions
-    let swap_base: Bool
-    let layer: Int
-    let decoder: String
-    let precision: Precision
-    let settings: GenerationSettings
-    let baseline: Answer
-    let steered: [Answer]
-  }
-
-  private func printSideBySide(_ result: Result) {
-    writeOut("prompt    \(termSafeLines(result.prompt))\n")
-    writeOut("baseline  \(termSafeLines(result.baseline.text))\n")
-    for answer in result.steered {
-      let change = String(format: "‖Δh‖/‖h‖ %.2f", answer.relative_change ?? 0)
-      writeOut("steered   ×\(answer.strength ?? 1)  \(change)\n          \(termSafeLines(answer.text))\n")
-    }
-    writeOut("\n")
-  }
-}
-
-extension SteeringMode: ExpressibleByArgument {}
-extension TokenPositions: ExpressibleByArgument {}
-
-/// `ID` or `ID:STRENGTH` on the command line.
-struct LatentStrength: Equatable {
-  let id: Int
-  let strength: Double
-
-  /// - Throws: `ValidationError` saying which part is wrong.
-  init(_ argument: String) throws {
-    let parts = argument.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-    guard let id = Int32(parts[0]), id >= 0 else {
-      throw ValidationError("\(argument.debugDescription): a latent's number is expected, as in 12 or 12:0.5")
-    }
-    guard let strength = parts.count == 2 ? Double(parts[1]) : 1, strength.isFinite else {
-      throw ValidationError("\(argument.debugDescription): a strength is a finite number, as in \(id):0.5")
-    }
-    (self.id, self.strength) = (Int(id), strength)
-  }
-}
-
-/// `FROM:TO:STEP` on the command line, at most 32 strengths.
-struct StrengthSweep: Equatable {
-  let values: [Double]
-
-  /// - Throws: `ValidationError` saying what is wrong.
-  init(_ argument: String) throws {
-    let parts = argument.split(separator: ":", omittingEmptySubsequences: false).map { Double($0) }
-    guard parts.count == 3, let from = parts[0], let to = parts[1], let step = parts[2], from.isFinite, to.isFinite,
-      step.isFinite
-    else { throw ValidationError("\(argument.debugDescription): three numbers are expected, as in -1:1:0.5") }
-    guard step != 0, (to - from) / step >= 0 else {
-      throw ValidationError("\(argument.debugDescription): the step does not lead from \(from) to \(to)")
-    }
-    guard (to - from) / step < 32 else {
-      throw ValidationError("\(argument.debugDescription): more than 32 strengths; take a larger step")
-    }
-    values = (0...Int(((to - from) / step + 1e-9).rounded(.down))).map { from + Double($0) * step }
   }
 }

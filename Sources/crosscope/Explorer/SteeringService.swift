@@ -7,7 +7,7 @@ import Diffing
 struct SteeringIntervention: Sendable, Equatable, Codable {
   var latent: Int32
   var mode: SteeringMode
-  /// In units of the latent's largest activation (add) or of its activation here (difference).
+  /// See `Intervention.strength`.
   var strength: Double
 }
 

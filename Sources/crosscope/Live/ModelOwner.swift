@@ -60,8 +60,8 @@ actor ModelOwner {
     let context = try loaded()
     let latents = try store.latents(ids: plan.interventions.map { Int32($0.latent) })
     let largest = Dictionary(latents.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
-    if plan.needsBase {
-      try context.requireBase(store: store, otherwise: "; or use --mode add, which needs the chat model alone")
+    if plan.needsBase(context.crosscoder) {
+      try context.requireBase(store: store, otherwise: SteeringContext.withoutBase)
     }
     run = try SteeringRun(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,

@@ -95,6 +95,9 @@ struct SteeringContext: Sendable {
     return SteeringContext(pair: pair, engine: engine, crosscoder: crosscoder, unit: unit)
   }
 
+  /// What can be done where base is missing.
+  static let withoutBase = "; or use the mode add or project, which need the chat model alone"
+
   /// Makes sure that base is there for what needs its residual stream.
   /// - Parameter otherwise: what to do without base, ending the error's line.
   /// - Throws: `CommandError.notSaid` where one model is all there is.

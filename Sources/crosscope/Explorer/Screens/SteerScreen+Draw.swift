@@ -107,7 +107,18 @@ extension ScreenDefinition {
       switch mode {
       case .add: "add × max · chat decoder"
       case .difference: "diff. × f · (chat − base)"
+      case .ablate: "ablate − × f · d_chat"
+      case .project: "project − × d_chat part of h − mean"
+      case .clamp: "clamp f at × max"
       }
+    let wide: String? =
+      switch mode {
+      case .add, .difference: nil
+      case .ablate: "ablate: − strength × activation · d_chat; 1 takes the latent's contribution away"
+      case .project: "project: − strength × the part of h − mean along d_chat; 1 takes it out"
+      case .clamp: "clamp: the latent held at strength × its max activation"
+      }
+    if let wide { return [wide, narrow].first { displayWidth($0) <= room } ?? "" }
     return [
       "add: × max activation along d_chat; difference: × activation · (d_chat − d_base)",
       "add: × max along d_chat; difference: × f · (d_chat − d_base)", narrow,
@@ -143,7 +154,9 @@ extension ScreenDefinition {
       let known = state.latents.rows[row.latent]
       let about =
         known.map {
-          if $0.latent.dead, row.mode == .add { return "dead: it has no largest activation to scale by" }
+          if $0.latent.dead, row.mode == .add || row.mode == .clamp {
+            return "dead: it has no largest activation to scale by"
+          }
           return $0.tags.isEmpty ? "max \(fixed($0.latent.maxActivation, 1))" : $0.tags.joined(separator: ", ")
         } ?? ""
       canvas.put(
@@ -153,9 +166,9 @@ extension ScreenDefinition {
     }
   }
 
-  /// Strengths in add mode beyond what was ever seen distort the text; the bands are those others measured.
+  /// Strengths beyond what was ever seen distort the text; the bands are those others measured.
   private static func warning(_ row: SteerState.Row) -> (String, Style) {
-    guard row.mode == .add else { return ("", .plain) }
+    guard row.mode == .add || row.mode == .clamp else { return ("", .plain) }
     switch abs(row.strength) {
     case 2.5...: return ("!!", Style(.danger, .bold))
     case 2.0..<2.5: return ("!", Style(.caution, .bold))

@@ -83,7 +83,7 @@ extension ScreenDefinition {
       Binding(["space"], .toggle, "on/off", "turn the latent on or off", unavailable: noRow),
       Binding(["+", "="], .stronger, "stronger", "strength up by 0.25", unavailable: noRow),
       Binding(["-", "_"], .weaker, "weaker", "strength down by 0.25", unavailable: noRow),
-      Binding(["m"], .mode, "mode", "add the direction, or scale the chat − base difference", unavailable: noRow),
+      Binding(["m"], .mode, "mode", "add, chat − base difference, ablate, project out, clamp", unavailable: noRow),
       Binding(["a"], .addLatent, "add", "add a latent by its id"),
       Binding(["d", "del"], .deleteLatent, "delete", "take the latent off the list", unavailable: noRow),
       Binding(["o"], .open, nil, "open the latent's page", unavailable: noRow),
@@ -188,9 +188,10 @@ extension ScreenDefinition {
     case .stronger: state.steer.rows[index].strength = min(SteerState.strongest, strength + SteerState.notch)
     case .weaker: state.steer.rows[index].strength = max(-SteerState.strongest, strength - SteerState.notch)
     case .mode:
-      let isAdd = state.steer.rows[index].mode == .add
-      state.steer.rows[index].mode = isAdd ? .difference : .add
-      state.steer.rows[index].strength = isAdd ? -1 : 1
+      let mode = next(state.steer.rows[index].mode, SteeringMode.allCases)
+      state.steer.rows[index].mode = mode
+      // Each mode at what it is mostly used for: difference takes away, the others' names say what 1 does.
+      state.steer.rows[index].strength = mode == .difference ? -1 : 1
     case .deleteLatent:
       state.steer.rows.remove(at: index)
       state.steer.select(index)

@@ -1,0 +1,120 @@
+// How likely the baseline and each plan find a given answer to a prompt, token for token (teacher forcing):
+//   log p_arm(y_i | prompt, y_<i)    and    KL(baseline ‖ arm) of the distributions that y_i was to be drawn from.
+// Given the baseline's own answer that is where steering begins to act; given a phrase such as "I cannot", how far it
+// moves the start of the answer. Owns: one timeline an arm, rewound to the prompt's end after each answer.
+// Refuses: prompt and answer beyond the model's context length. Shape letters: V vocabulary.
+
+import Inference
+import Kernels
+
+/// What one arm makes of a given answer.
+public struct GivenAnswerScore: Sendable, Equatable {
+  /// log p of each token, in nats.
+  public fileprivate(set) var logProbabilities: [Double] = []
+  /// KL(baseline ‖ arm) in nats before each token; 0 for the baseline.
+  public fileprivate(set) var divergences: [Double] = []
+  /// log p of the whole answer.
+  public var logProbability: Double { logProbabilities.reduce(0, +) }
+}
+
+/// Scores answers to one prompt, one after another. One owner at a time.
+public final class GivenAnswers {
+  private let engine: Engine
+  private let setup: SteeringArms
+  private let hooks: Hooks
+  private let prefixes: PromptPrefixes
+  /// A timeline of each arm, then base's.
+  private var caches: [KVCache] = []
+  /// What each arm expects after the prompt.
+  private var first: [Matrix] = []
+
+  /// Prepares; nothing is computed before the first answer. Parameters and errors are those of `SteeringRun`.
+  public init(
+    engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan],
+    prefixes: PromptPrefixes = PromptPrefixes(), maxActivations: (Int) -> Double?
+  ) throws(DiffingError) {
+    precondition(!prompt.ids.isEmpty, "a prompt has at least one token")
+    self.engine = engine
+    self.prefixes = prefixes
+    setup = try SteeringArms(
+      engine: engine, crosscoder: crosscoder, layer: layer, prompt: prompt, plans: plans,
+      maxActivations: maxActivations)
+    hooks = setup.hooks()
+  }
+
+  /// Scores an answer under every arm, the baseline first.
+  /// - Throws: what the forward pass throws; `InferenceError.cancelled` between two blocks.
+  public func score(_ answer: [Int32]) throws(InferenceError) -> [GivenAnswerScore] {
+    var scores = [GivenAnswerScore](repeating: GivenAnswerScore(), count: setup.arms)
+    guard !answer.isEmpty else { return scores }
+    if first.isEmpty { try readPrompt() }
+    add(first, answer[..<1], to: &scores)
+    defer { for cache in caches { cache.truncate(to: setup.prompt.ids.count) } }
+    for start in stride(from: 0, to: answer.count - 1, by: rows) {
+      let part = start..<min(answer.count - 1, start + rows)
+      let logits = try run(Array(answer[part]), wantsAll: true)
+      add(logits, answer[part.lowerBound + 1...part.upperBound], to: &scores)
+    }
+    return scores
+  }
+
+  /// Positions of every stream in one pass.
+  private var rows: Int { max(1, engine.model.configuration.rowsPerPass / models.count) }
+
+  /// The model of each stream.
+  private var models: [PairModel] {
+    [PairModel](repeating: .chat, count: setup.arms)
+      + [PairModel](repeating: .base, count: setup.baseStreams.count)
+  }
+
+  private func readPrompt() throws(InferenceError) {
+    let tokens = setup.prompt.ids
+    var kept: [PromptPrefix] = []
+    for model in models {
+      kept.append(try prefixes.prefix(of: model, engine: engine, tokens: tokens, layer: setup.layer))
+    }
+    caches = kept.map { $0.makeCache() }
+    for start in stride(from: 0, to: tokens.count, by: rows) {
+      let part = start..<min(tokens.count, start + rows)
+      let isLast = part.upperBound == tokens.count
+      let logits = try run(Array(tokens[part]), starts: kept.map { $0.start(part) }, wantsLast: isLast)
+      if isLast { first = logits }
+    }
+  }
+
+  /// One pass of all streams over the same tokens.
+  private func run(
+    _ tokens: [Int32], starts: [Segment.Start]? = nil, wantsLast: Bool = false, wantsAll: Bool = false
+  ) throws(InferenceError) -> [Matrix] {
+    let segments = models.enumerated().map { stream, model in
+      let isChat = model == .chat
+      return Segment(
+        stream: stream, cache: caches[stream], tokens: tokens, start: starts?[stream],
+        lastLayer: isChat ? nil : setup.layer,
+        logits: !isChat ? .none : wantsAll ? .all : wantsLast ? .last : .none)
+    }
+    return try engine.forward(segments, of: models, hooks: hooks)
+  }
+
+  /// Adds what rows of logits say of the tokens that came next.
+  private func add(_ logits: [Matrix], _ next: ArraySlice<Int32>, to scores: inout [GivenAnswerScore]) {
+    let V = engine.model.configuration.vocabSize
+    let ids = next.map(Int.init)
+    scores.withUnsafeMutableBufferPointer { scores in
+      let scores = scores
+      inPieces(of: 1, count: scores.count) { piece in
+        for arm in piece {
+          logits[0].values.withUnsafeBufferPointer { p in
+            logits[arm].values.withUnsafeBufferPointer { q in
+              guard let p = p.baseAddress, let q = q.baseAddress else { return }
+              for (row, id) in ids.enumerated() {
+                scores[arm].logProbabilities.append(logSoftmax(q + row * V, count: V, at: id))
+                scores[arm].divergences.append(klDivergence(p + row * V, q + row * V, count: V))
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}

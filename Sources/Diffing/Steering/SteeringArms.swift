@@ -1,0 +1,119 @@
+// The streams of a steering experiment and the hooks that steer them: what a run that samples and a pass over a given
+// answer have in common.
+//   stream sample·(plans + 1) + arm    arm 0 is the baseline, arm i + 1 plan i
+//   streams after those                base on the tokens of each steered stream whose plan needs it
+// Owns: that numbering, one PreparedSteering a steered stream. Refuses: a crosscoder that does not fit the model.
+
+import Inference
+import Kernels
+
+/// The arms of one prompt: unsteered, and under each plan, `samples` times.
+struct SteeringArms {
+  let layer: Int
+  let prompt: RenderedChat
+  let samples: Int
+  /// Plans and the baseline.
+  let arms: Int
+  /// Of steered streams in order, by sample and plan.
+  let prepared: [PreparedSteering]
+  /// Base's stream of a steered one.
+  let baseStreams: [Int: Int]
+  private let nLayers: Int
+
+  init(
+    engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan], samples: Int = 1,
+    maxActivations: (Int) -> Double?
+  ) throws(DiffingError) {
+    let configuration = engine.model.configuration
+    guard crosscoder.dModel == configuration.dModel, (0..<configuration.nLayers).contains(layer) else {
+      throw .settingInvalid(
+        name: "model", expected: "one of width \(crosscoder.dModel) with a block \(layer)",
+        found: "\(configuration.nLayers) blocks of width \(configuration.dModel)")
+    }
+    precondition(crosscoder.normaliser == nil, "fold the normaliser first")
+    (self.layer, self.prompt, self.samples, nLayers) = (layer, prompt, samples, configuration.nLayers)
+    arms = plans.count + 1
+    var prepared: [PreparedSteering] = []
+    var baseStreams: [Int: Int] = [:]
+    for sample in 0..<samples {
+      for (index, plan) in plans.enumerated() {
+        prepared.append(try PreparedSteering(plan: plan, crosscoder: crosscoder, maxActivations: maxActivations))
+        guard plan.needsBase(crosscoder) else { continue }
+        baseStreams[sample * arms + index + 1] = samples * arms + baseStreams.count
+      }
+    }
+    (self.prepared, self.baseStreams) = (prepared, baseStreams)
+  }
+
+  /// Chat's streams; base's come after them.
+  var chatStreams: Int { samples * arms }
+
+  /// What steers a stream; nil for a baseline.
+  func steering(ofStream stream: Int) -> PreparedSteering? {
+    let (sample, arm) = stream.quotientAndRemainder(dividingBy: arms)
+    return arm == 0 ? nil : prepared[sample * (arms - 1) + arm - 1]
+  }
+
+  /// Hooks that keep base's rows and change chat's.
+  func hooks() -> Hooks {
+    var hooks = Hooks()
+    let baseRows = BaseRows()
+    let firstBase = chatStreams
+    if !baseStreams.isEmpty {
+      hooks.add(layer: layer, site: .residPost) { view in
+        for rows in view.segments where rows.stream >= firstBase { baseRows.keep(rows, of: view) }
+      }
+    }
+    for stream in 0..<chatStreams {
+      if let steering = steering(ofStream: stream) { add(steering, stream, baseRows, to: &hooks) }
+    }
+    return hooks
+  }
+
+  private func add(_ steering: PreparedSteering, _ stream: Int, _ baseRows: BaseRows, to hooks: inout Hooks) {
+    let (prompt, baseStream) = (prompt, baseStreams[stream])
+    let steered = SteeredRows()
+    hooks.add(layer: layer, site: .residPost) { view in
+      guard let rows = view.segment(ofStream: stream) else { return }
+      steered.offsets.removeAll(keepingCapacity: true)
+      for (offset, row) in rows.rows.enumerated() {
+        let position = rows.firstPosition + offset
+        guard steering.plan.positions.include(position, prompt: prompt) else { continue }
+        baseRows.withRow(offset, ofStream: baseStream) { base in
+          if steering.apply(to: view.row(row), base: base, isFirst: position == 0) { steered.offsets.append(offset) }
+        }
+      }
+    }
+    guard steering.plan.blocks == .ownAndAbove else { return }
+    for above in layer + 1..<nLayers {
+      hooks.add(layer: above, site: .residPost) { view in
+        guard let rows = view.segment(ofStream: stream) else { return }
+        for offset in steered.offsets { steering.applyAbove(to: view.row(rows.rows.lowerBound + offset)) }
+      }
+    }
+  }
+}
+
+/// The rows of one stream that were steered in the pass that goes on.
+private final class SteeredRows {
+  var offsets: [Int] = []
+}
+
+/// Base's residual streams at the tokens of one pass, for hooks on chat's: with two sets of weights base's pass is over
+/// by then.
+private final class BaseRows {
+  private var d = 0
+  private var rows: [Int: [Float]] = [:]
+
+  func keep(_ segment: SegmentRows, of view: SiteView) {
+    d = view.d
+    let values = UnsafeBufferPointer(start: view.row(segment.rows.lowerBound), count: segment.rows.count * d)
+    rows[segment.stream] = Array(values)
+  }
+
+  /// Hands over one row of a stream in this pass; nil without a stream.
+  func withRow(_ offset: Int, ofStream stream: Int?, _ body: (UnsafePointer<Float>?) -> Void) {
+    guard let stream, let rows = rows[stream] else { return body(nil) }
+    rows.withUnsafeBufferPointer { rows in body(rows.baseAddress.map { $0 + offset * d }) }
+  }
+}

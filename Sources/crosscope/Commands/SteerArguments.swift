@@ -1,0 +1,80 @@
+// What `crosscope steer` reads from single arguments: latents, conditions, sweeps. Refuses: anything half understood.
+
+import ArgumentParser
+import Diffing
+import Inference
+
+extension SteeringMode: ExpressibleByArgument {}
+extension TokenPositions: ExpressibleByArgument {}
+extension PairModel: ExpressibleByArgument {}
+
+/// `ID`, `ID:STRENGTH` or `ID:STRENGTH:MODE` on the command line.
+struct LatentStrength: Equatable {
+  let id: Int
+  let strength: Double
+  /// Nil for the one that --mode gives.
+  let mode: SteeringMode?
+
+  /// - Throws: `ValidationError` saying which part is wrong.
+  init(_ argument: String) throws {
+    let parts = argument.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
+    id = try latentID(parts[0], in: argument)
+    guard let strength = parts.count > 1 ? Double(parts[1]) : 1, strength.isFinite else {
+      throw ValidationError("\(argument.debugDescription): a strength is a finite number, as in \(id):0.5")
+    }
+    self.strength = strength
+    mode = parts.count > 2 ? SteeringMode(rawValue: parts[2]) : nil
+    guard mode != nil || parts.count < 3 else {
+      let modes = SteeringMode.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("\(argument.debugDescription): a mode is one of \(modes), as in \(id):1:ablate")
+    }
+  }
+}
+
+/// `ID>V` or `ID<V` on the command line, V a scaled activation in the store's units.
+struct LatentCondition: Equatable {
+  let condition: SteeringCondition
+
+  /// - Throws: `ValidationError` saying which part is wrong.
+  init(_ argument: String) throws {
+    guard let place = argument.firstIndex(where: { $0 == ">" || $0 == "<" }) else {
+      throw ValidationError("\(argument.debugDescription): a condition is ID>VALUE or ID<VALUE, as in '12>0.5'")
+    }
+    let id = try latentID(String(argument[..<place]), in: argument)
+    let side: SteeringCondition.Side = argument[place] == ">" ? .above : .below
+    guard let value = Double(argument[argument.index(after: place)...]), value.isFinite, value >= 0 else {
+      throw ValidationError("\(argument.debugDescription): an activation is a number of 0 or more, as in '\(id)>0.5'")
+    }
+    guard side == .above || value > 0 else {
+      throw ValidationError("\(argument.debugDescription): no activation is below 0, so nothing would be steered")
+    }
+    condition = SteeringCondition(latent: id, side: side, value: value)
+  }
+}
+
+private func latentID(_ text: String, in argument: String) throws -> Int {
+  guard let id = Int32(text), id >= 0 else {
+    throw ValidationError("\(argument.debugDescription): a latent's number is expected, as in 12 or 12:0.5")
+  }
+  return Int(id)
+}
+
+/// `FROM:TO:STEP` on the command line, at most 32 strengths.
+struct StrengthSweep: Equatable {
+  let values: [Double]
+
+  /// - Throws: `ValidationError` saying what is wrong.
+  init(_ argument: String) throws {
+    let parts = argument.split(separator: ":", omittingEmptySubsequences: false).map { Double($0) }
+    guard parts.count == 3, let from = parts[0], let to = parts[1], let step = parts[2], from.isFinite, to.isFinite,
+      step.isFinite
+    else { throw ValidationError("\(argument.debugDescription): three numbers are expected, as in -1:1:0.5") }
+    guard step != 0, (to - from) / step >= 0 else {
+      throw ValidationError("\(argument.debugDescription): the step does not lead from \(from) to \(to)")
+    }
+    guard (to - from) / step < 32 else {
+      throw ValidationError("\(argument.debugDescription): more than 32 strengths; take a larger step")
+    }
+    values = (0...Int(((to - from) / step + 1e-9).rounded(.down))).map { from + Double($0) * step }
+  }
+}

@@ -1,0 +1,109 @@
+// `crosscope steer` and `generate`: modes, conditions and samples as arguments, what the document says, what is refused.
+
+import Foundation
+import TestSupport
+import Testing
+
+@testable import crosscope
+
+@Suite struct SteerCommandTests {
+  let build: TinyBuild
+  let latents: [Int]
+
+  init() throws {
+    build = try TinyBuild()
+    try build.run()
+    let json = try Program.run(["latents", build.storePath, "--filter", "not dead", "--limit", "3", "--json"]).json()
+    latents = try #require(json["latents"] as? [[String: Any]]).compactMap { $0["id"] as? Int }
+  }
+
+  private func steer(_ more: [String], prompt: String = "Hi") throws -> Program.Outcome {
+    try Program.run(["steer", build.storePath, "--prompt", prompt, "--max-tokens", "5", "--json"] + more)
+  }
+
+  @Test func eachLatentHasItsOwnModeAndTheDocumentSaysAllOfIt() throws {
+    let id = latents[0]
+    let outcome = try steer([
+      "--latent", "\(id):0.5", "--latent", "\(id):1:ablate", "--latent", "\(latents[1]):0.5:clamp", "--mode", "project",
+      "--positions", "generated", "--when", "\(id)<1e9", "--watch", "ab", "--sweep", "0:1:1",
+    ])
+    #expect(outcome.code == 0, "\(outcome.error)")
+    let json = try outcome.json()
+    let interventions = try #require(json["interventions"] as? [[String: Any]])
+    #expect(interventions.map { $0["mode"] as? String } == ["project", "ablate", "clamp"])
+    #expect((json["conditions"] as? [[String: Any]])?.first?["side"] as? String == "below")
+    #expect(json["project_mean"] is String && json["all_layers"] as? Bool == false)
+    let baseline = try #require(json["baseline"] as? [String: Any])
+    for answer in try #require(json["steered"] as? [[String: Any]]) + [baseline] {
+      let ids = try #require(answer["ids"] as? [Int])
+      let logs = try #require(answer["log_probabilities"] as? [Double])
+      #expect(logs.count == ids.count && logs.allSatisfy { $0 < 0 })
+      let watched = try #require(answer["watched"] as? [[String: Any]])
+      #expect(watched.count == 1 && watched[0]["text"] as? String == "ab")
+      #expect((watched[0]["log_probability"] as? Double ?? 0) < 0)
+      #expect(answer["samples"] == nil)
+      guard let strength = answer["strength"] as? Double else {
+        #expect(answer["kl"] == nil && answer["relative_change"] == nil)
+        continue
+      }
+      let kl = try #require(answer["kl"] as? [Double])
+      #expect(kl.count == (baseline["ids"] as? [Int])?.count)
+      #expect(kl.contains { $0 > 0 } || strength == 0)
+      #expect((answer["first_difference"] == nil) == (ids == baseline["ids"] as? [Int]))
+    }
+  }
+
+  @Test func samplesAreTheAnswersOfOneSeedAfterAnother() throws {
+    let arguments = ["--latent", "\(latents[0]):0", "--temperature", "1.5", "--top-p", "0.95", "--min-p", "0.001"]
+    let json = try steer(arguments + ["--samples", "3", "--seed", "4"]).json()
+    let baseline = try #require((json["baseline"] as? [String: Any])?["samples"] as? [[String: Any]])
+    let steered = try #require((json["steered"] as? [[String: Any]])?[0]["samples"] as? [[String: Any]])
+    #expect(baseline.map { $0["seed"] as? Int } == [4, 5, 6])
+    #expect(baseline.map { $0["ids"] as? [Int] } == steered.map { $0["ids"] as? [Int] }, "strength 0, same seeds")
+    let last = try steer(arguments + ["--seed", "6"]).json()
+    #expect((last["baseline"] as? [String: Any])?["ids"] as? [Int] == baseline[2]["ids"] as? [Int])
+    let generated = try Program.run([
+      "generate", "--model", build.folder.path + "/tiny.gguf", "--adapter", build.folder.path + "/adapter", "--prompt",
+      "Hi", "--max-tokens", "5", "--temperature", "1.5", "--samples", "2", "--json",
+    ]).json()
+    #expect((generated["samples"] as? [[String: Any]])?.map { $0["seed"] as? Int } == [0, 1])
+  }
+
+  @Test func theShortFormNamesChangeDivergenceAndPhrases() throws {
+    let outcome = try Program.run([
+      "steer", build.storePath, "--prompt", "Hi", "--max-tokens", "3", "--latent", "\(latents[0]):4:add",
+      "--raw-strength", "--all-layers", "--decoder", "base",
+    ])
+    #expect(outcome.code == 0, "\(outcome.error)")
+    for part in ["baseline", "‖Δh‖/‖h‖", "KL ", "log p(I can't)", "log p(I cannot)"] {
+      #expect(outcome.out.contains(part))
+    }
+  }
+
+  @Test func whatAModeCannotUseIsRefusedInOneLine() throws {
+    let id = latents[0]
+    for (arguments, hint) in [
+      (["--latent", "\(id):1:ablate", "--all-layers"], "mode add alone"),
+      (["--latent", "\(id):1:clamp", "--raw-strength"], "mode add alone"),
+      (["--latent", "\(id):1:difference", "--decoder", "base"], "both decoders"),
+      (["--latent", "\(id)", "--when", "99999>1"], "0…"),
+    ] {
+      try steer(arguments).expectOneLine(saying: hint)
+    }
+  }
+
+  @Test(arguments: [
+    (["--latent", "1:1:clam"], "ablate"), (["--latent", "1:1:"], "ablate"),
+    (["--latent", "1::ablate"], "finite number"),
+    (["--latent", "1", "--when", "1=2"], "ID>VALUE"), (["--latent", "1", "--when", "x>2"], "number"),
+    (["--latent", "1", "--when", "1>-1"], "0 or more"), (["--latent", "1", "--when", "1<0"], "nothing would be"),
+    (["--latent", "1", "--samples", "2"], "temperature"), (["--latent", "1", "--top-p", "0.5"], "temperature"),
+    (["--latent", "1", "--temperature", "1", "--top-p", "0"], "--top-p"),
+    (["--latent", "1", "--temperature", "1", "--min-p", "2"], "--min-p"),
+    (["--latent", "1", "--frequency-penalty", "1000"], "--frequency-penalty"),
+    (["--latent", "1", "--watch", ""], "--watch"), (["--swap-base", "--decoder", "base"], "--latent"),
+  ])
+  func argumentsThatWouldDoNothingOrAreNotUnderstoodAreRefused(arguments: [String], hint: String) throws {
+    try Program.run(["steer", "any.crosscope", "--prompt", "Hi"] + arguments).expectOneLine(code: 2, saying: hint)
+  }
+}
