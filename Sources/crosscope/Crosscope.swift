@@ -16,6 +16,7 @@ struct Crosscope: AsyncParsableCommand {
       Tokenize.self,
       Encode.self,
       Scale.self,
+      Synthetic.self,
       Latents.self,
       Show.self,
       Tag.self,

@@ -1,0 +1,166 @@
+// A pair of models whose concepts are known: paired activations made of planted directions, to check the method on.
+//   h^m = Σ_c a_c^m v_c + noise,   a_c^m > 0 where concept c is on in model m, 0 elsewhere; concepts fire independently
+// Owns: the recipe, the planted concepts, the seeded activations. Two kinds of concepts set the traps of arXiv
+// 2504.02922, section 3: `rescaled` ones invite complete shrinkage, `decoupled` ones latent decoupling.
+// Refuses: a recipe out of range, by name. Shape letters: T tokens, d width of one model.
+
+import Inference
+import Kernels
+
+/// Planted concepts and the activations that they make in a base and a chat model.
+public struct SyntheticWorld: Sendable {
+  /// What becomes of a concept between base and chat.
+  public enum Kind: String, Codable, CaseIterable, Sendable {
+    /// The same in both models: a^base = a^chat.
+    case shared
+    /// Absent from chat.
+    case baseOnly = "base-only"
+    /// Absent from base: what fine-tuning put in.
+    case chatOnly = "chat-only"
+    /// In both at the same tokens, weaker in base: a^base = `baseFactor` · a^chat.
+    case rescaled
+    /// In both, with a strength of its own in each, and at a share of its tokens in one model alone.
+    case decoupled
+  }
+
+  /// One planted concept.
+  public struct Concept: Codable, Sendable, Equatable {
+    public var kind: Kind
+    /// Unit vector v `[d]`, the same in both models.
+    public var direction: [Float]
+    /// Probability that a token has it in at least one model.
+    public var frequency: Double
+    /// Mean of a where it is on; a is uniform between half and one and a half of that.
+    public var strength: Double
+    /// a^base / a^chat of a rescaled concept; 1 for others.
+    public var baseFactor = 1.0
+  }
+
+  /// What a world is made of. Ranges are drawn from uniformly, concept by concept.
+  public struct Recipe: Codable, Sendable, Equatable {
+    /// d.
+    public var dModel = 48
+    public var shared = 48
+    public var baseOnly = 8
+    public var chatOnly = 8
+    public var rescaled = 8
+    public var decoupled = 8
+    public var lowestFrequency = 0.02
+    public var highestFrequency = 0.08
+    public var lowestStrength = 0.7
+    public var highestStrength = 1.3
+    /// Of rescaled concepts. Above 0.2: a factor b gives Δ = 1 − b/2, and Δ ≥ 0.9 is chat-only by definition.
+    public var lowestBaseFactor = 0.25
+    public var highestBaseFactor = 0.5
+    /// Share of a decoupled concept's tokens at which it is on in both models; the rest is split evenly.
+    public var overlap = 0.8
+    /// Standard deviation of the noise in each dimension.
+    public var noise = 0.1
+
+    /// The world of docs/synthetic-world.md.
+    public init() {}
+
+    /// Throws `DiffingError.settingInvalid` for the first number out of range.
+    func check() throws(DiffingError) {
+      try requireSetting(dModel > 0, "dModel", "at least 1", dModel)
+      for (name, count) in [
+        ("shared", shared), ("baseOnly", baseOnly), ("chatOnly", chatOnly), ("rescaled", rescaled),
+        ("decoupled", decoupled),
+      ] { try requireSetting(count >= 0, name, "at least 0", count) }
+      for (name, low, high, most) in [
+        ("frequency", lowestFrequency, highestFrequency, 1), ("strength", lowestStrength, highestStrength, 1e6),
+        ("baseFactor", lowestBaseFactor, highestBaseFactor, 1),
+      ] { try requireSetting(low > 0 && low <= high && high <= most, name, "a range in 0…\(most)", "\(low)…\(high)") }
+      try requireSetting((0...1).contains(overlap), "overlap", "0 to 1", overlap)
+      try requireSetting(noise >= 0 && noise.isFinite, "noise", "at least 0", noise)
+    }
+  }
+
+  public let recipe: Recipe
+  public let concepts: [Concept]
+
+  /// Plants concepts: the same recipe and seed give the same ones.
+  /// - Throws: `DiffingError.settingInvalid`.
+  public init(recipe: Recipe = Recipe(), seed: UInt64) throws(DiffingError) {
+    try recipe.check()
+    var generator = SplitMix64(seed: seed)
+    let counts: [(Kind, Int)] = [
+      (.shared, recipe.shared), (.baseOnly, recipe.baseOnly), (.chatOnly, recipe.chatOnly),
+      (.rescaled, recipe.rescaled), (.decoupled, recipe.decoupled),
+    ]
+    var concepts: [Concept] = []
+    for (kind, count) in counts {
+      for _ in 0..<count {
+        let raw = (0..<recipe.dModel).map { _ in generator.nearlyNormal() }
+        let norm = raw.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        concepts.append(
+          Concept(
+            kind: kind, direction: raw.map { Float($0 / max(norm, .leastNormalMagnitude)) },
+            frequency: generator.uniform(recipe.lowestFrequency, recipe.highestFrequency),
+            strength: generator.uniform(recipe.lowestStrength, recipe.highestStrength),
+            baseFactor: kind == .rescaled
+              ? generator.uniform(recipe.lowestBaseFactor, recipe.highestBaseFactor) : 1))
+      }
+    }
+    (self.recipe, self.concepts) = (recipe, concepts)
+  }
+
+  /// Concepts on at a token, on average: the L0 of a dictionary that has one latent for each.
+  public var l0: Double { concepts.reduce(0) { $0 + $1.frequency } }
+
+  /// Activations `[T, 2, d]` of seeded tokens.
+  public func activations(tokens: Int, seed: UInt64) -> PairedActivations {
+    var generator = SplitMix64(seed: seed)
+    let d = recipe.dModel
+    var values = [Float](repeating: 0, count: tokens * 2 * d)
+    values.withUnsafeMutableBufferPointer { values in
+      guard let out = values.baseAddress else { return }
+      if recipe.noise > 0 {
+        for index in 0..<values.count { out[index] = Float(recipe.noise * generator.nearlyNormal()) }
+      }
+      for token in 0..<tokens {
+        for concept in concepts where generator.uniform() < concept.frequency {
+          let amounts = amounts(of: concept, using: &generator)
+          for model in PairModel.allCases where amounts[model.index] > 0 {
+            concept.direction.withUnsafeBufferPointer { direction in
+              guard let direction = direction.baseAddress else { return }
+              addScaled(
+                Float(amounts[model.index]), direction, to: out + (2 * token + model.index) * d, count: d)
+            }
+          }
+        }
+      }
+    }
+    return PairedActivations(dModel: d, values: values)
+  }
+
+  /// a^base and a^chat of a concept that is on.
+  private func amounts(of concept: Concept, using generator: inout SplitMix64) -> [Double] {
+    func amount() -> Double { concept.strength * generator.uniform(0.5, 1.5) }
+    switch concept.kind {
+    case .shared, .rescaled:
+      let amount = amount()
+      return [concept.baseFactor * amount, amount]
+    case .baseOnly: return [amount(), 0]
+    case .chatOnly: return [0, amount()]
+    case .decoupled:
+      let place = generator.uniform()
+      let (base, chat) = (amount(), amount())
+      let alone = (1 - recipe.overlap) / 2
+      return [place < alone ? 0 : base, place >= 1 - alone ? 0 : chat]
+    }
+  }
+}
+
+extension SplitMix64 {
+  /// A number between two others.
+  fileprivate mutating func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
+
+  /// Mean 0, variance 1, nearly normal: the sum of the four 16-bit numbers of one draw. The same on every machine.
+  fileprivate mutating func nearlyNormal() -> Double {
+    let bits = next()
+    let sum = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + bits >> 48
+    // Each is uniform on 0…65535: the mean of the sum is 2 · 65535, its variance 4 · 65536² / 12, nearly.
+    return (Double(sum) / 0x1p16 - 0x1.FFFEp0) * 1.7320508075688772
+  }
+}

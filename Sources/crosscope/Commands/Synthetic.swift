@@ -1,0 +1,75 @@
+// `crosscope synthetic`: L1 and BatchTopK on pairs of models whose concepts are known. What each calls chat-only is set
+// against the truth: a table, or one JSON document with a row for every crosscoder trained.
+// With --out the first world is written down: what other programs, and `encode` and `scale`, need to check it.
+
+import ArgumentParser
+import Diffing
+import Foundation
+import Inference
+
+struct Synthetic: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compare L1 and BatchTopK on synthetic pairs whose chat-only concepts are known.")
+
+  @Option(help: "Worlds, each with concepts and training of its own.") var worlds: Int = 5
+  @Option(help: "Seed of the first world; the others count on.") var seed: UInt64 = 1
+  @Option(help: "Training steps of each crosscoder.") var steps: Int = SyntheticExperiment().steps
+  @Option(help: "Latents of each crosscoder.") var latents: Int = SyntheticExperiment().latents
+  @Option(
+    parsing: .upToNextOption,
+    help: "Weights μ of L1's penalty to try; the one whose L0 is nearest to BatchTopK's is compared.")
+  var mu: [Double] = SyntheticExperiment().mus
+  @Option(
+    help: ArgumentHelp(
+      "Write the first world here: activations.safetensors, truth.json, and the crosscoders l1 and batchtopk.",
+      valueName: "dir"))
+  var out: String?
+  @Flag(help: "Print one JSON document.") var json = false
+
+  func validate() throws {
+    guard worlds > 0 else { throw ValidationError("--worlds is positive") }
+    guard !mu.isEmpty else { throw ValidationError("--mu needs at least one weight") }
+  }
+
+  func run() throws {
+    var experiment = SyntheticExperiment()
+    (experiment.steps, experiment.latents, experiment.mus) = (steps, latents, mu)
+    // Before minutes of training, not after.
+    if let out {
+      do {
+        try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
+      } catch {
+        throw InferenceError.fileUnwritable(path: out, reason: error.localizedDescription)
+      }
+    }
+    var report = SyntheticReport()
+    for world in 0..<worlds {
+      let seed = seed &+ UInt64(world)
+      let outcome = try experiment.run(seed: seed) { writeError("world \(world + 1) of \(worlds): \($0)") }
+      if world == 0, let out { try write(outcome, seed: seed, to: out) }
+      report.add(outcome, seed: seed)
+    }
+    if json { return try printJSON(report) }
+    writeOut(report.text)
+  }
+
+  /// What truth.json says.
+  private struct Truth: Encodable {
+    let seed: UInt64
+    let recipe: SyntheticWorld.Recipe
+    let concepts: [SyntheticWorld.Concept]
+  }
+
+  private func write(_ outcome: SyntheticExperiment.Outcome, seed: UInt64, to folder: String) throws {
+    for (name, run) in [("l1", outcome.l1), ("batchtopk", outcome.batchTopK)] {
+      try run.crosscoder.save(folder: "\(folder)/\(name)")
+    }
+    var writer = SafetensorsWriter()
+    let x = outcome.scored
+    writer.add("x", shape: [x.tokens, 2, x.dModel], floats: x.values)
+    try writer.write(to: folder + "/activations.safetensors")
+    try Diffing.write(
+      json: Truth(seed: seed, recipe: outcome.world.recipe, concepts: outcome.world.concepts),
+      to: folder + "/truth.json")
+  }
+}
