@@ -45,6 +45,20 @@ import Testing
       await driver.press("n")
       await driver.type("refuses what harms others; 漢字 too")
     },
+    View(name: "map") { await $0.press("m") },
+    View(name: "map-ascii", ascii: true) { await $0.press("m") },
+    View(name: "map-blocks") { await $0.press("m", "b", "c") },
+    View(name: "map-box") { await $0.press("m", "v", "l", "l", "l", "l", "l", "l", "k", "k", "k") },
+    View(name: "map-zoomed") { await $0.press("j", "m", "+", "+") },
+    View(name: "map-axis") { driver in
+      await driver.press("m", "y")
+      await driver.type("act")
+    },
+    View(name: "palette") { await $0.press(":") },
+    View(name: "palette-typed") { driver in
+      await driver.press("m", ":")
+      await driver.type("ax")
+    },
     View(name: "steer-empty") { await $0.press("S") },
     View(name: "steer-add") { await $0.press("S", "esc", "a", "1", "2") },
     View(name: "steer-ready") { driver in

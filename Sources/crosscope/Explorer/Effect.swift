@@ -12,6 +12,10 @@ enum Effect: Sendable, Equatable {
   /// Everything about one latent.
   case loadPage(Int32)
   case loadTagNames
+  /// All latents as points of the map.
+  case loadPoints(x: FilterColumn, y: FilterColumn, generation: Int)
+  /// Sorts points into the cells of a plot.
+  case bin(LatentPoints, MapWindow, columns: Int, rows: Int, generation: Int)
   case setTag(String, latents: [Int32], present: Bool)
   case setNote(Int32, String)
   case undo
@@ -28,7 +32,8 @@ enum Effect: Sendable, Equatable {
   var label: String {
     switch self {
     case .loadList: "searching"
-    case .loadRows, .loadPage, .loadTagNames: "reading"
+    case .loadRows, .loadPage, .loadTagNames, .loadPoints: "reading"
+    case .bin: "drawing"
     case .setTag, .setNote, .undo, .redo, .save: "saving"
     case .loadModel: "loading the model"
     case .run: "generating"
@@ -62,6 +67,8 @@ enum ExplorerEvent: Sendable {
   case rows([LatentRow])
   case page(LatentPage)
   case tagNames([String])
+  case points(LatentPoints, generation: Int)
+  case bins(MapBins, generation: Int)
   /// Tags or notes of these latents changed; what happened in words, shown to the user.
   case changed([Int32], String)
   case modelProgress(String)

@@ -44,6 +44,10 @@ struct EffectRunner: Sendable {
         latents.map { LatentRow(latent: $0, tags: tags[$0.id] ?? [], summary: summaries[$0.id]) })
     case .loadPage(let id): return .page(try store.page(of: id))
     case .loadTagNames: return .tagNames(try store.tagCounts().map(\.name))
+    case .loadPoints(let x, let y, let generation):
+      return .points(try store.points(x: x, y: y), generation: generation)
+    case .bin(let points, let window, let columns, let rows, let generation):
+      return .bins(MapBins(points, window: window, columns: columns, rows: rows), generation: generation)
     case .setTag(let tag, let latents, let present):
       return changed(try store.annotate(latents, adding: present ? [tag] : [], removing: present ? [] : [tag]))
     case .setNote(let latent, let text): return changed(try store.annotate([latent], note: text))

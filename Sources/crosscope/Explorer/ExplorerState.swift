@@ -19,7 +19,7 @@ struct StoreSummary: Sendable, Equatable {
 
 /// A screen; the first one open is always the table of latents.
 enum Screen: Sendable, Equatable {
-  case latents, latent, steer
+  case latents, latent, steer, map
 }
 
 /// What lies over a screen and takes its keys.
@@ -29,6 +29,7 @@ indirect enum Overlay: Sendable, Equatable {
   case tags(TagPicker)
   case note(NoteEditor)
   case addLatent(LineEditor)
+  case chooser(Chooser)
 }
 
 /// A line for the user.
@@ -48,6 +49,7 @@ struct ExplorerState: Sendable {
   var latents = LatentsState()
   var latent = LatentState()
   var steer = SteerState()
+  var map = MapState()
   /// Latent pages read lately, for the page itself and for the preview under the table.
   var pages: [Int32: LatentPage] = [:]
   /// Tags that the store knows.
@@ -77,6 +79,7 @@ struct ExplorerState: Sendable {
     case .latents: latents.selectedID
     case .latent: latent.id
     case .steer: steer.selectedRow?.latent
+    case .map: map.selectedID
     }
   }
 

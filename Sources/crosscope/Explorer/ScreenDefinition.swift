@@ -26,6 +26,7 @@ extension Screen {
     case .latents: .latents
     case .latent: .latent
     case .steer: .steer
+    case .map: .map
     }
   }
 }

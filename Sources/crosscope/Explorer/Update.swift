@@ -28,6 +28,8 @@ extension ExplorerState {
       keep(page)
       LatentState.keepInView(&self)
     case .tagNames(let names): tagNames = names
+    case .points(let points, let generation): return MapState.pointsArrived(points, generation, &self)
+    case .bins(let bins, let generation): return MapState.binsArrived(bins, generation, &self)
     case .changed(let ids, let what): return changed(ids, what)
     case .modelProgress(let text): steer.model = .loading(text)
     case .modelReady(let name): return SteerState.modelReady(name, &self)
@@ -114,6 +116,9 @@ extension ExplorerState {
     case .note: return openNote()
     case .steer: return steerTargets()
     case .steerScreen: return show(.steer)
+    case .mapScreen: return MapState.open(&self)
+    case .latentsScreen: return showLatents()
+    case .palette: openChooser(.actions)
     default: return screen.definition.perform(action, &self)
     }
     return []
@@ -127,8 +132,19 @@ extension ExplorerState {
     return screen.definition.appear(&self)
   }
 
+  /// The table, with everything that was open over it closed.
+  mutating func showLatents() -> [Effect] {
+    steer.isWaitingForModel = false
+    screens = [.latents]
+    return screen.definition.appear(&self)
+  }
+
   private mutating func goBack(mayQuit: Bool) -> [Effect] {
     if screen == .steer, steer.isBusy { return SteerState.cancel(&self) }
+    if screen == .map, map.corner != nil {
+      map.corner = nil
+      return []
+    }
     if screens.count > 1 {
       screens.removeLast()
       return screen.definition.appear(&self)
