@@ -59,6 +59,32 @@ import Testing
       await driver.press("m", ":")
       await driver.type("ax")
     },
+    View(name: "experiments-none") { await $0.press("4") },
+    View(name: "experiments") { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "down", "space")
+    },
+    View(name: "experiments-filter-ascii", ascii: true) { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "space", "/")
+      await driver.type("bomb")
+    },
+    View(name: "experiment") { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "G", "enter")
+    },
+    View(name: "experiment-ascii", ascii: true) { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "enter", "w")
+    },
+    View(name: "experiments-compared") { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "down", "space", "space", "c")
+    },
+    View(name: "experiment-export") { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "e")
+    },
     View(name: "steer-empty") { await $0.press("S") },
     View(name: "steer-add") { await $0.press("S", "esc", "a", "1", "2") },
     View(name: "steer-ready") { driver in

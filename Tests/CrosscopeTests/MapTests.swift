@@ -142,12 +142,12 @@ import Testing
   }
 
   @Test mutating func zoomingKeepsWhatIsUnderTheCursor() async throws {
-    await driver.press("m")
+    await driver.press("j", "m")
     let id = try #require(driver.state.currentLatent)
     let window = try #require(driver.state.map.window)
     await driver.press("+", "+")
     let near = try #require(driver.state.map.window)
-    #expect(abs(near.x.length - window.x.length / 4) < 1e-9 && driver.state.map.bins?.cell(of: id) != nil)
+    #expect(abs(near.x.length - window.x.length / 4) < 1e-9 && driver.state.currentLatent == id)
     await driver.press("-", "-", "0")
     #expect(driver.state.map.window == window)
     for _ in 0..<80 { await driver.press("+") }
@@ -196,11 +196,11 @@ import Testing
     #expect(driver.state.map.selectedID != nil)
     await driver.press("-", "-", "-", "-", "-", "-", "-")
     let here = driver.state.map.latentsHere
-    #expect(here.count > 1)
+    let index = here.firstIndex { $0 == driver.state.currentLatent } ?? here.count
     await driver.press("]")
-    #expect(driver.state.currentLatent == here[1])
+    #expect(here.count > index + 1 && driver.state.currentLatent == here[index + 1])
     await driver.press("[")
-    #expect(driver.state.currentLatent == here[0])
+    #expect(driver.state.currentLatent == here[index])
   }
 
   @Test mutating func itFitsEverySize() async {

@@ -19,7 +19,7 @@ struct StoreSummary: Sendable, Equatable {
 
 /// A screen; the first one open is always the table of latents.
 enum Screen: Sendable, Equatable {
-  case latents, latent, steer, map
+  case latents, latent, steer, map, experiments, experiment
 }
 
 /// What lies over a screen and takes its keys.
@@ -30,6 +30,7 @@ indirect enum Overlay: Sendable, Equatable {
   case note(NoteEditor)
   case addLatent(LineEditor)
   case chooser(Chooser)
+  case export(ExportPath)
 }
 
 /// A line for the user.
@@ -50,6 +51,8 @@ struct ExplorerState: Sendable {
   var latent = LatentState()
   var steer = SteerState()
   var map = MapState()
+  var experiments = ExperimentsState()
+  var experiment = ExperimentState()
   /// Latent pages read lately, for the page itself and for the preview under the table.
   var pages: [Int32: LatentPage] = [:]
   /// Tags that the store knows.
@@ -80,6 +83,7 @@ struct ExplorerState: Sendable {
     case .latent: latent.id
     case .steer: steer.selectedRow?.latent
     case .map: map.selectedID
+    case .experiments, .experiment: nil
     }
   }
 

@@ -27,6 +27,8 @@ extension Screen {
     case .latent: .latent
     case .steer: .steer
     case .map: .map
+    case .experiments: .experiments
+    case .experiment: .experiment
     }
   }
 }

@@ -42,7 +42,16 @@ extension ExplorerState {
       guard number == steer.runNumber, steer.run?.phase == .running else { break }
       steer.run?.phase = .failed(reason)
       tell(reason, .error)
-    case .saved(let id): tell("saved as experiment \(id)", .good)
+    case .experiments(let ids, let generation): return ExperimentsState.listArrived(ids, generation, &self)
+    case .experimentRows(let runs):
+      for run in runs { experiments.runs[run.record.id] = run }
+    case .openedExperiments(let runs): return ExperimentState.open(runs, &self)
+    case .exported(let path):
+      overlay = nil
+      tell("written: \(path)", .good)
+    case .saved(let id):
+      tell("saved as experiment \(id)", .good)
+      return ExperimentsState.changed(&self)
     case .failed(let reason): tell(reason, .error)
     case .done(let effect):
       if let index = work.firstIndex(of: effect.label) { work.remove(at: index) }
@@ -54,7 +63,7 @@ extension ExplorerState {
   private mutating func changed(_ ids: [Int32], _ what: String) -> [Effect] {
     tell(what, .good)
     for id in ids { pages[id] = nil }
-    var effects: [Effect] = [.loadTagNames]
+    var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)
     let known = ids.filter { latents.rows[$0] != nil }
     if !known.isEmpty { effects.append(.loadRows(known)) }
     if let id = currentLatent { effects.append(.loadPage(id)) }
@@ -118,6 +127,7 @@ extension ExplorerState {
     case .steerScreen: return show(.steer)
     case .mapScreen: return MapState.open(&self)
     case .latentsScreen: return showLatents()
+    case .experimentsScreen: return show(.experiments)
     case .palette: openChooser(.actions)
     default: return screen.definition.perform(action, &self)
     }

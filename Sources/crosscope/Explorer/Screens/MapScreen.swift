@@ -21,8 +21,8 @@ struct MapState: Sendable, Equatable {
   var list = ListState()
   /// The latent that was selected where the map was opened.
   var origin: Int32?
-  /// The cursor goes to the origin as soon as it is known where that is.
-  var goesToOrigin = false
+  /// The cursor goes to this latent as soon as it is known where it is.
+  var target: Int32?
   /// Where the mouse was pressed.
   var pressed: Point?
   var usesBlocks = false
@@ -55,7 +55,7 @@ struct MapState: Sendable, Equatable {
   static func open(_ state: inout ExplorerState) -> [Effect] {
     if state.screen != .map, let id = state.currentLatent, id != state.map.origin {
       state.map.origin = id
-      state.map.goesToOrigin = true
+      state.map.target = id
     }
     let effects = state.show(.map)
     settle(&state)
@@ -67,7 +67,7 @@ struct MapState: Sendable, Equatable {
     (state.map.x, state.map.y) = (x, y)
     state.map.corner = nil
     state.map.generation += 1
-    state.map.goesToOrigin = state.map.origin != nil
+    state.map.target = state.map.selectedID ?? state.map.origin
     return [.loadPoints(x: x, y: y, generation: state.map.generation)]
   }
 
@@ -98,7 +98,7 @@ struct MapState: Sendable, Equatable {
     return [.bin(points, window, columns: columns, rows: rows, generation: state.map.generation)]
   }
 
-  /// Keeps cursor and box inside the plot, and goes to the origin where that is due.
+  /// Keeps cursor and box inside the plot, and goes to the target where there is one.
   private static func settle(_ state: inout ExplorerState) {
     guard let bins = state.map.bins else { return }
     func inside(_ point: Point) -> Point {
@@ -106,17 +106,17 @@ struct MapState: Sendable, Equatable {
     }
     state.map.cursor = inside(state.map.cursor)
     state.map.corner = state.map.corner.map(inside)
-    guard state.map.goesToOrigin, let origin = state.map.origin else { return }
-    state.map.goesToOrigin = false
-    guard let cell = bins.cell(of: origin) else {
-      state.tell("latent \(origin) is not in this window: a shows all latents that have both values")
+    guard let target = state.map.target else { return }
+    state.map.target = nil
+    guard let cell = bins.cell(of: target) else {
+      state.tell("latent \(target) is not in this window: a shows all latents that have both values")
       return
     }
     state.map.cursor = Point(row: cell.row, column: cell.column)
     let here = state.map.latentsHere
     state.map.list = ListState()
     state.map.list.select(
-      here.firstIndex(of: origin) ?? 0, count: here.count, height: MapLayout(state).latents.rows)
+      here.firstIndex(of: target) ?? 0, count: here.count, height: MapLayout(state).latents.rows)
   }
 
   static func move(to point: Point, _ state: inout ExplorerState) -> [Effect] {
@@ -140,8 +140,13 @@ struct MapState: Sendable, Equatable {
     return missing.isEmpty ? [] : [.loadRows(missing)]
   }
 
-  /// Another window; a box belongs to the one in which it was drawn.
+  /// Another window; a box belongs to the one in which it was drawn, the selected latent stays under the cursor.
   static func show(_ window: MapWindow, _ state: inout ExplorerState) -> [Effect] {
+    if let points = state.map.points, let id = state.map.selectedID, let index = points.ids.firstIndex(of: id),
+      window.x.contains(points.x[index]), window.y.contains(points.y[index])
+    {
+      state.map.target = id
+    }
     state.map.window = window
     state.map.corner = nil
     state.map.list = ListState()
@@ -238,6 +243,7 @@ extension ScreenDefinition {
     return []
   }
 
+  /// Zooms about a cell.
   private static func zoom(by factor: Double, about cell: Point, _ bins: MapBins, _ state: inout ExplorerState)
     -> [Effect]
   {
@@ -245,16 +251,23 @@ extension ScreenDefinition {
     func centre(_ span: MapSpan, _ index: Int, of count: Int) -> Double {
       (span.edge(index, of: count) + span.edge(index + 1, of: count)) / 2
     }
-    let x = window.x.scaled(by: factor, about: centre(window.x, cell.column, of: bins.columns))
-    let y = window.y.scaled(by: factor, about: centre(window.y, bins.rows - 1 - cell.row, of: bins.rows))
-    let isFine = [x, y].allSatisfy { span in
+    var x = centre(window.x, cell.column, of: bins.columns)
+    var y = centre(window.y, bins.rows - 1 - cell.row, of: bins.rows)
+    // About the selected latent itself, which then stays in its cell.
+    if cell == state.map.cursor, let points = state.map.points, let id = state.map.selectedID,
+      let index = points.ids.firstIndex(of: id)
+    {
+      (x, y) = (points.x[index], points.y[index])
+    }
+    let zoomed = MapWindow(x: window.x.scaled(by: factor, about: x), y: window.y.scaled(by: factor, about: y))
+    let isFine = [zoomed.x, zoomed.y].allSatisfy { span in
       span.length > 1e-9 * max(1e-3, abs(span.low), abs(span.high)) && span.length < 1e12
     }
     guard isFine else {
       state.tell(factor < 1 ? "no closer than this" : "no farther than this")
       return []
     }
-    return MapState.show(MapWindow(x: x, y: y), &state)
+    return MapState.show(zoomed, &state)
   }
 
   /// A press moves the cursor, or opens the selected latent of the list; dragging makes a box; the wheel zooms.
