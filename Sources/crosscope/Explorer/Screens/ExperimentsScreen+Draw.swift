@@ -63,7 +63,10 @@ extension ScreenDefinition {
     let experiments = state.experiments
     var text =
       experiments.ids == nil
-      ? "reading…" : "\(grouped(experiments.count)) experiment\(experiments.count == 1 ? "" : "s, newest first")"
+      ? "reading…"
+      : experiments.count == 0
+        ? "no experiment"
+        : "\(grouped(experiments.count)) experiment\(experiments.count == 1 ? "" : "s, newest first")"
     if !experiments.marked.isEmpty { text += " · \(experiments.marked.count) marked" }
     guard experiments.isTypingFilter || !experiments.filter.isEmpty else {
       canvas.put(text, row: rect.row, column: 1, style: .muted, clip: rect)

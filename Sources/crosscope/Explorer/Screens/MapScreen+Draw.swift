@@ -201,7 +201,8 @@ extension ScreenDefinition {
     let here = map.latentsHere
     let side = layout.side
     canvas.heading(
-      here.isEmpty ? "No latent here" : "\(grouped(here.count)) here", note: "most specific first", in: side)
+      map.corner != nil ? "The box" : here.isEmpty ? "No latent here" : "\(grouped(here.count)) here",
+      note: map.corner != nil ? "" : "most specific first", in: side)
     let cell =
       map.box ?? bins.box(rows: map.cursor.row...map.cursor.row, columns: map.cursor.column...map.cursor.column)
     for (index, part) in [(map.x, cell.x), (map.y, cell.y)].enumerated() {
@@ -211,6 +212,10 @@ extension ScreenDefinition {
         truncated(name(part.0, state), to: line.columns - displayWidth(values) - 1), row: line.row, column: line.column,
         style: .muted, clip: line)
       canvas.put(values, row: line.row, endingBefore: line.endColumn, clip: line)
+    }
+    guard map.corner == nil else {
+      canvas.notice(["Enter lists", "its latents"], in: layout.latents)
+      return
     }
     if here.isEmpty, bins.outside < map.points?.count ?? 0 {
       canvas.notice(["Tab goes to", "the nearest"], in: layout.latents)
