@@ -1,5 +1,6 @@
 // The journal that undo and redo read.
-// Owns: recording edits of tags and notes, reversing and repeating them, each in the transaction of its caller.
+// Owns: recording edits of tags and notes and deleted experiments, reversing and repeating them, each in the
+// transaction of its caller.
 // Refuses: to keep more than the newest thousand. A new edit forgets what had been taken back.
 
 import Foundation
@@ -13,12 +14,17 @@ enum AnnotationChange: Codable, Equatable {
   case untagged(name: String, latents: [Int32])
   /// An empty text is no note.
   case noted(latent: Int32, before: String, after: String)
+  /// The experiment went, with all that it held.
+  case experimentDeleted(ExperimentRecord)
+  case experimentRestored(ExperimentRecord)
 
   var reversed: AnnotationChange {
     switch self {
     case .tagged(let name, let latents): .untagged(name: name, latents: latents)
     case .untagged(let name, let latents): .tagged(name: name, latents: latents)
     case .noted(let latent, let before, let after): .noted(latent: latent, before: after, after: before)
+    case .experimentDeleted(let record): .experimentRestored(record)
+    case .experimentRestored(let record): .experimentDeleted(record)
     }
   }
 
@@ -26,6 +32,7 @@ enum AnnotationChange: Codable, Equatable {
     switch self {
     case .tagged(_, let latents), .untagged(_, let latents): latents
     case .noted(let latent, _, _): [latent]
+    case .experimentDeleted, .experimentRestored: []
     }
   }
 
@@ -37,6 +44,8 @@ enum AnnotationChange: Codable, Equatable {
     case .tagged(let name, let latents): "tag \(name) on \(on(latents))"
     case .untagged(let name, let latents): "tag \(name) off \(on(latents))"
     case .noted(let latent, _, let after): after.isEmpty ? "no note on latent \(latent)" : "note on latent \(latent)"
+    case .experimentDeleted(let record): "experiment \(record.id) deleted"
+    case .experimentRestored(let record): "experiment \(record.id) restored"
     }
   }
 
@@ -49,6 +58,8 @@ enum AnnotationChange: Codable, Equatable {
     case .untagged(let name, let latents):
       let statement = try db.cachedStatement(sql: "DELETE FROM tag WHERE name = ? AND latent = ?")
       for latent in latents { try statement.execute(arguments: [name, latent]) }
+    case .experimentDeleted(let record): try record.delete(in: db)
+    case .experimentRestored(let record): try record.restore(in: db)
     case .noted(let latent, _, let after):
       for table in ["note", "note_search"] {
         let key = table == "note" ? "latent" : "rowid"
@@ -112,7 +123,9 @@ enum Journal {
       default:
         changes.count <= 3
           ? changes.map(\.summary).joined(separator: ", ")
-          : "\(changes.count) changes on \(latents.count == 1 ? "latent \(latents[0])" : "\(latents.count) latents")"
+          : latents.isEmpty
+            ? "\(changes.count) experiments deleted"
+            : "\(changes.count) changes on \(latents.count == 1 ? "latent \(latents[0])" : "\(latents.count) latents")"
       }
     return AnnotationEdit(summary: summary, latents: latents)
   }

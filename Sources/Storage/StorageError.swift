@@ -32,6 +32,7 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
   case diskFull(path: String)
   case inputOutput(path: String, detail: String)
   case noSuchLatent(id: Int, count: Int)
+  case noSuchExperiment(id: Int64)
   /// No metric of that name, beside the columns; `known` are those that the store has.
   case noSuchMetric(name: String, known: [String])
   /// A published file with examples breaks its format, at a row.
@@ -66,6 +67,7 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .replaced(let path): "\(path): replaced by a newer build; open it again"
     case .diskFull(let path): "\(path): the disk is full; free some space and try again"
     case .inputOutput(let path, let detail): "\(path): \(detail); check the disk and try again"
+    case .noSuchExperiment(let id): "no experiment \(id); `crosscope experiments STORE` lists those that there are"
     case .noSuchLatent(let id, let count):
       count > 0
         ? "no latent \(id); this store has latents 0 to \(count - 1)" : "no latent \(id); this store has no latents"

@@ -1,5 +1,5 @@
 // Saved steering runs.
-// Owns: writing and listing experiments. Refuses: documents that are not JSON, so that export never meets one.
+// Owns: writing, listing, searching and deleting experiments. Refuses: documents that are not JSON, so that export never meets one.
 
 import Foundation
 import GRDB
@@ -23,13 +23,53 @@ extension Store {
     try read { db in try ExperimentRecord.newest(before: id, limit: limit, in: db) }
   }
 
-  /// Deletes an experiment.
-  /// - Returns: false if there is none with this id.
+  /// The ids of the experiments that hold a text, newest first: in prompt, kind or answers, or as `latent 12` among what
+  /// was steered with. ASCII letters match in either case; an empty text lets all through.
+  public func experimentIDs(matching text: String = "") throws(StorageError) -> [Int64] {
+    try read { db in
+      // Documents of somebody else's store may be no JSON; asking SQLite for their parts would be an error.
+      func parts(_ column: String, _ key: String, _ prefix: String) -> String {
+        """
+        CASE WHEN json_valid(\(column)) THEN coalesce((SELECT group_concat('\(prefix)' || atom, char(10))
+          FROM json_tree(\(column)) WHERE key = '\(key)'), '') ELSE '' END
+        """
+      }
+      let searched = [
+        "prompt", "kind", parts("outputs", "text", ""), parts("interventions", "latent", "latent "),
+      ].joined(separator: " || char(10) || ")
+      let rows = try Row.fetchCursor(
+        db,
+        sql: """
+          SELECT id FROM experiment WHERE ?1 = '' OR instr(lower(\(searched)), lower(?1)) > 0 ORDER BY id DESC
+          """, arguments: [text])
+      var ids: [Int64] = []
+      while let row = try rows.next() {
+        ids.append(Int64(try RowReader(row: row, table: "experiment").int(0, in: 0...Int.max)))
+      }
+      return ids
+    }
+  }
+
+  /// The experiments with these ids, in this order.
+  /// - Throws: `StorageError.noSuchExperiment`.
+  public func experiments(ids: some Sequence<Int64>) throws(StorageError) -> [ExperimentRecord] {
+    try read { db in
+      try ids.map { id in
+        guard let record = try ExperimentRecord.find(id, in: db) else { throw StorageError.noSuchExperiment(id: id) }
+        return record
+      }
+    }
+  }
+
+  /// Deletes experiments as one edit, which `undo` takes back. Those that are not there any more are passed over.
   @discardableResult
-  public func deleteExperiment(_ id: Int64) throws(StorageError) -> Bool {
+  public func deleteExperiments(_ ids: some Sequence<Int64>) throws(StorageError) -> AnnotationEdit {
     try write { db in
-      try db.execute(sql: "DELETE FROM experiment WHERE id = ?", arguments: [id])
-      return db.changesCount > 0
+      let changes = try ids.compactMap { id in
+        try ExperimentRecord.find(id, in: db).map { AnnotationChange.experimentDeleted($0) }
+      }
+      for change in changes { try change.apply(in: db) }
+      return try Journal.record(changes, in: db)
     }
   }
 }
@@ -56,6 +96,27 @@ extension ExperimentRecord {
         record.versions,
       ])
     return db.lastInsertedRowID
+  }
+
+  /// Puts a deleted experiment back, under another id if its own has been given to another one since.
+  func restore(in db: Database) throws {
+    let id = try Self.insert(self, in: db)
+    try db.execute(sql: "UPDATE OR IGNORE experiment SET id = ? WHERE id = ?", arguments: [self.id, id])
+  }
+
+  /// Deletes the experiment: that of its id or, if it was put back under another one, the one with its content.
+  func delete(in db: Database) throws {
+    try db.execute(
+      sql: """
+        DELETE FROM experiment WHERE id = (
+          SELECT id FROM experiment WHERE created = ? AND prompt = ? AND kind = ? AND interventions = ? AND parameters = ?
+            AND outputs = ? AND versions = ? ORDER BY id <> ?, id LIMIT 1)
+        """, arguments: [created, prompt, kind, interventions, parameters, outputs, versions, id])
+  }
+
+  static func find(_ id: Int64, in db: Database) throws -> ExperimentRecord? {
+    guard id < Int64.max else { return nil }
+    return try newest(before: id + 1, limit: 1, in: db).first { $0.id == id }
   }
 
   static func newest(before id: Int64?, limit: Int, in db: Database) throws -> [ExperimentRecord] {

@@ -21,6 +21,7 @@ struct Crosscope: AsyncParsableCommand {
       Show.self,
       Tag.self,
       Tags.self,
+      Experiments.self,
       Explain.self,
       Check.self,
       Import.self,

@@ -45,6 +45,46 @@ import Testing
       await driver.press("n")
       await driver.type("refuses what harms others; 漢字 too")
     },
+    View(name: "map") { await $0.press("m") },
+    View(name: "map-ascii", ascii: true) { await $0.press("m") },
+    View(name: "map-blocks") { await $0.press("m", "b", "c") },
+    View(name: "map-box") { await $0.press("m", "v", "l", "l", "l", "l", "l", "l", "k", "k", "k") },
+    View(name: "map-zoomed") { await $0.press("j", "m", "+", "+") },
+    View(name: "map-axis") { driver in
+      await driver.press("m", "y")
+      await driver.type("act")
+    },
+    View(name: "palette") { await $0.press(":") },
+    View(name: "palette-typed") { driver in
+      await driver.press("m", ":")
+      await driver.type("ax")
+    },
+    View(name: "experiments-none") { await $0.press("4") },
+    View(name: "experiments") { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "down", "space")
+    },
+    View(name: "experiments-filter-ascii", ascii: true) { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "space", "/")
+      await driver.type("bomb")
+    },
+    View(name: "experiment") { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "G", "enter")
+    },
+    View(name: "experiment-ascii", ascii: true) { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "enter", "w")
+    },
+    View(name: "experiments-compared") { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "down", "space", "space", "c")
+    },
+    View(name: "experiment-export") { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("4", "e")
+    },
     View(name: "steer-empty") { await $0.press("S") },
     View(name: "steer-add") { await $0.press("S", "esc", "a", "1", "2") },
     View(name: "steer-ready") { driver in

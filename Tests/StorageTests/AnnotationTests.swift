@@ -146,7 +146,7 @@ import Testing
     #expect(
       storageError { try store.save(experiment) }
         == .invalidRecord(table: "experiment", detail: "column outputs is not JSON"))
-    #expect(try store.deleteExperiment(first.id))
-    #expect(try !store.deleteExperiment(first.id))
+    #expect(try store.deleteExperiments([first.id]).summary == "experiment \(first.id) deleted")
+    #expect(try store.deleteExperiments([first.id]).summary == "nothing changed")
   }
 }

@@ -57,14 +57,18 @@ public final class AtomicFile {
   }
 
   /// Synchronises the file with the disk and gives it its name, in place of a file that bears it.
+  /// - Parameter replacing: false leaves a file that bears the name already as it is, and throws.
   /// - Throws: `InferenceError.fileUnwritable`; the temporary file is then gone and an old file untouched.
-  public func commit() throws(InferenceError) {
+  public func commit(replacing: Bool = true) throws(InferenceError) {
     precondition(descriptor >= 0, "committed twice: \(path)")
     guard fsync(descriptor) == 0 else { throw failed() }
     let closed = close(descriptor)
     descriptor = -1
-    guard closed == 0, rename(temporary, path) == 0 else {
-      let reason = systemReason()
+    // A second name for the same file is refused where the name is taken, in one step; then the first name goes.
+    let isNamed = closed == 0 && (replacing ? rename(temporary, path) : link(temporary, path)) == 0
+    if isNamed, !replacing { unlink(temporary) }
+    guard isNamed else {
+      let reason = errno == EEXIST ? "a file of this name is there already" : systemReason()
       unlink(temporary)
       throw .fileUnwritable(path: path, reason: reason)
     }

@@ -36,8 +36,8 @@ public struct Filter: Sendable, Equatable {
   }
 }
 
-/// What a filter compares with a number.
-enum FilterColumn: Sendable, Equatable {
+/// What a filter compares with a number, and an axis of the map can be.
+public enum FilterColumn: Sendable, Hashable {
   case column(LatentColumn)
   case metric(String)
 
@@ -49,7 +49,7 @@ enum FilterColumn: Sendable, Equatable {
   }
 
   /// As one writes it in a filter.
-  var written: String {
+  public var written: String {
     switch self {
     case .column(let column): column.rawValue
     case .metric(let name): Self.written(metric: name)
@@ -58,7 +58,7 @@ enum FilterColumn: Sendable, Equatable {
 
   static func written(metric name: String) -> String {
     let isWord =
-      name.first.map { $0.isLetter || $0 == "_" } == true
+      !["and", "or", "not", "dead"].contains(name.lowercased()) && name.first.map { $0.isLetter || $0 == "_" } == true
       && name.allSatisfy { $0.isLetter || $0.isNumber || "_-".contains($0) } && LatentColumn(rawValue: name) == nil
     return isWord ? name : "[\(name)]"
   }

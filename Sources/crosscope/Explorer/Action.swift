@@ -12,6 +12,9 @@ enum Action: String, CaseIterable, Sendable {
   case nextLatent, previousLatent, contextLength, colourScale
   case run, cancel, nextFocus, editPrompt, toggle, stronger, weaker, mode, addLatent, deleteLatent
   case temperature, seed, answerLength
+  case latentsScreen, mapScreen, experimentsScreen, palette
+  case left, right, corner, zoomIn, zoomOut, usualRange, wholeRange, xAxis, yAxis, swapAxes, glyphs, chatMarks
+  case compare, runAgain, export, deleteExperiment, otherAnswer, nextAnswer, nextExperiment, previousExperiment
 }
 
 /// Keys that do something on a screen.
@@ -60,8 +63,13 @@ enum GeneralBindings {
 
   /// F1 is help also where `?` is text.
   static let always = [
-    Binding(["u"], .undo, nil, "undo the last change of tags or notes", unavailable: Unavailable.readOnly),
+    Binding(["u"], .undo, nil, "undo the last change of tags, notes or experiments", unavailable: Unavailable.readOnly),
     Binding(["ctrl-r"], .redo, nil, "redo what was undone", unavailable: Unavailable.readOnly),
+    Binding([":"], .palette, nil, "all commands of this screen, found by typing"),
+    Binding(["1"], .latentsScreen, nil, "to the table of latents"),
+    Binding(["2"], .mapScreen, nil, "to the map"),
+    Binding(["3"], .steerScreen, nil, "to the steer screen"),
+    Binding(["4"], .experimentsScreen, nil, "to the saved experiments"),
     Binding(["?", "f1"], .help, "help", "this list"),
     Binding(["esc"], .back, nil, "back"),
     Binding(["q"], .quit, "back", "back; on the first screen, quit"),

@@ -29,12 +29,13 @@ extension ExplorerState {
   private var pairTitle: String { "\(store.chat) − \(store.base), layer \(store.layer)" }
 
   private var isTyping: Bool {
-    (screen == .latents && latents.isTypingFilter) || (screen == .steer && steer.focus == .prompt)
+    (screen == .latents && latents.isTypingFilter) || (screen == .experiments && experiments.isTypingFilter)
+      || (screen == .steer && steer.focus == .prompt)
   }
 
   private var hints: [KeyHint] {
     if overlay != nil { return overlayHints }
-    if screen == .latents, latents.isTypingFilter {
+    if (screen == .latents && latents.isTypingFilter) || (screen == .experiments && experiments.isTypingFilter) {
       return [KeyHint("Enter", "keep"), KeyHint("Esc", "clear"), KeyHint("Ctrl-U", "empty line")]
     }
     if screen == .steer, steer.focus == .prompt {

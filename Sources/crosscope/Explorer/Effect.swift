@@ -12,6 +12,17 @@ enum Effect: Sendable, Equatable {
   /// Everything about one latent.
   case loadPage(Int32)
   case loadTagNames
+  /// All latents as points of the map.
+  case loadPoints(x: FilterColumn, y: FilterColumn, generation: Int)
+  /// Sorts points into the cells of a plot.
+  case bin(LatentPoints, MapWindow, columns: Int, rows: Int, generation: Int)
+  /// Experiments that hold a text, all for an empty one.
+  case loadExperiments(matching: String, generation: Int)
+  case loadExperimentRows([Int64])
+  /// One to look at, or two to compare.
+  case openExperiments([Int64])
+  case deleteExperiments([Int64])
+  case export(Int64, path: String)
   case setTag(String, latents: [Int32], present: Bool)
   case setNote(Int32, String)
   case undo
@@ -27,9 +38,10 @@ enum Effect: Sendable, Equatable {
   /// What the status line says meanwhile.
   var label: String {
     switch self {
-    case .loadList: "searching"
-    case .loadRows, .loadPage, .loadTagNames: "reading"
-    case .setTag, .setNote, .undo, .redo, .save: "saving"
+    case .loadList, .loadExperiments: "searching"
+    case .loadRows, .loadPage, .loadTagNames, .loadPoints, .loadExperimentRows, .openExperiments: "reading"
+    case .bin: "drawing"
+    case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments, .export: "saving"
     case .loadModel: "loading the model"
     case .run: "generating"
     case .cancelRun: "cancelling"
@@ -62,6 +74,12 @@ enum ExplorerEvent: Sendable {
   case rows([LatentRow])
   case page(LatentPage)
   case tagNames([String])
+  case points(LatentPoints, generation: Int)
+  case bins(MapBins, generation: Int)
+  case experiments([Int64], generation: Int)
+  case experimentRows([SavedRun])
+  case openedExperiments([SavedRun])
+  case exported(String)
   /// Tags or notes of these latents changed; what happened in words, shown to the user.
   case changed([Int32], String)
   case modelProgress(String)

@@ -15,6 +15,7 @@ struct EffectRunner: Sendable {
     case .loadModel: await loadModel(emit)
     case .run(let request, let number): await run(request, number: number, emit)
     case .cancelRun: break
+    case .export(let id, let path): export(id, path, emit)
     default:
       do {
         if let event = try answer(effect) { emit(event) }
@@ -44,6 +45,15 @@ struct EffectRunner: Sendable {
         latents.map { LatentRow(latent: $0, tags: tags[$0.id] ?? [], summary: summaries[$0.id]) })
     case .loadPage(let id): return .page(try store.page(of: id))
     case .loadTagNames: return .tagNames(try store.tagCounts().map(\.name))
+    case .loadPoints(let x, let y, let generation):
+      return .points(try store.points(x: x, y: y), generation: generation)
+    case .bin(let points, let window, let columns, let rows, let generation):
+      return .bins(MapBins(points, window: window, columns: columns, rows: rows), generation: generation)
+    case .loadExperiments(let text, let generation):
+      return .experiments(try store.experimentIDs(matching: text), generation: generation)
+    case .loadExperimentRows(let ids): return .experimentRows(try store.experiments(ids: ids).map(SavedRun.init))
+    case .openExperiments(let ids): return .openedExperiments(try store.experiments(ids: ids).map(SavedRun.init))
+    case .deleteExperiments(let ids): return changed(try store.deleteExperiments(ids))
     case .setTag(let tag, let latents, let present):
       return changed(try store.annotate(latents, adding: present ? [tag] : [], removing: present ? [] : [tag]))
     case .setNote(let latent, let text): return changed(try store.annotate([latent], note: text))
@@ -52,7 +62,7 @@ struct EffectRunner: Sendable {
     case .save(var experiment):
       experiment.created = Date().formatted(.iso8601)
       return .saved(try store.save(experiment).id)
-    case .loadModel, .run, .cancelRun: return nil
+    case .loadModel, .run, .cancelRun, .export: return nil
     }
   }
 
@@ -65,6 +75,14 @@ struct EffectRunner: Sendable {
       emit(.modelReady(try await steering.load { emit(.modelProgress($0)) }))
     } catch {
       emit(.modelFailed(String(describing: error)))
+    }
+  }
+
+  private func export(_ id: Int64, _ path: String, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) {
+    do {
+      for record in try store.experiments(ids: [id]) { emit(.exported(try SavedRun(record).export(to: path))) }
+    } catch {
+      emit(.failed(String(describing: error)))
     }
   }
 

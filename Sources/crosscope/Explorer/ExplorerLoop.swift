@@ -84,7 +84,7 @@ extension Effect {
   /// Whether it writes to the store.
   fileprivate var changesStore: Bool {
     switch self {
-    case .setTag, .setNote, .undo, .redo, .save: true
+    case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments: true
     default: false
     }
   }

@@ -19,7 +19,7 @@ struct StoreSummary: Sendable, Equatable {
 
 /// A screen; the first one open is always the table of latents.
 enum Screen: Sendable, Equatable {
-  case latents, latent, steer
+  case latents, latent, steer, map, experiments, experiment
 }
 
 /// What lies over a screen and takes its keys.
@@ -29,6 +29,8 @@ indirect enum Overlay: Sendable, Equatable {
   case tags(TagPicker)
   case note(NoteEditor)
   case addLatent(LineEditor)
+  case chooser(Chooser)
+  case export(ExportPath)
 }
 
 /// A line for the user.
@@ -48,6 +50,9 @@ struct ExplorerState: Sendable {
   var latents = LatentsState()
   var latent = LatentState()
   var steer = SteerState()
+  var map = MapState()
+  var experiments = ExperimentsState()
+  var experiment = ExperimentState()
   /// Latent pages read lately, for the page itself and for the preview under the table.
   var pages: [Int32: LatentPage] = [:]
   /// Tags that the store knows.
@@ -77,6 +82,8 @@ struct ExplorerState: Sendable {
     case .latents: latents.selectedID
     case .latent: latent.id
     case .steer: steer.selectedRow?.latent
+    case .map: map.selectedID
+    case .experiments, .experiment: nil
     }
   }
 

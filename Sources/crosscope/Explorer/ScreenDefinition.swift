@@ -26,6 +26,9 @@ extension Screen {
     case .latents: .latents
     case .latent: .latent
     case .steer: .steer
+    case .map: .map
+    case .experiments: .experiments
+    case .experiment: .experiment
     }
   }
 }

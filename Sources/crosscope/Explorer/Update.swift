@@ -28,6 +28,8 @@ extension ExplorerState {
       keep(page)
       LatentState.keepInView(&self)
     case .tagNames(let names): tagNames = names
+    case .points(let points, let generation): return MapState.pointsArrived(points, generation, &self)
+    case .bins(let bins, let generation): return MapState.binsArrived(bins, generation, &self)
     case .changed(let ids, let what): return changed(ids, what)
     case .modelProgress(let text): steer.model = .loading(text)
     case .modelReady(let name): return SteerState.modelReady(name, &self)
@@ -40,7 +42,16 @@ extension ExplorerState {
       guard number == steer.runNumber, steer.run?.phase == .running else { break }
       steer.run?.phase = .failed(reason)
       tell(reason, .error)
-    case .saved(let id): tell("saved as experiment \(id)", .good)
+    case .experiments(let ids, let generation): return ExperimentsState.listArrived(ids, generation, &self)
+    case .experimentRows(let runs):
+      for run in runs { experiments.runs[run.record.id] = run }
+    case .openedExperiments(let runs): return ExperimentState.open(runs, &self)
+    case .exported(let path):
+      overlay = nil
+      tell("written: \(path)", .good)
+    case .saved(let id):
+      tell("saved as experiment \(id)", .good)
+      return ExperimentsState.changed(&self)
     case .failed(let reason): tell(reason, .error)
     case .done(let effect):
       if let index = work.firstIndex(of: effect.label) { work.remove(at: index) }
@@ -52,7 +63,7 @@ extension ExplorerState {
   private mutating func changed(_ ids: [Int32], _ what: String) -> [Effect] {
     tell(what, .good)
     for id in ids { pages[id] = nil }
-    var effects: [Effect] = [.loadTagNames]
+    var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)
     let known = ids.filter { latents.rows[$0] != nil }
     if !known.isEmpty { effects.append(.loadRows(known)) }
     if let id = currentLatent { effects.append(.loadPage(id)) }
@@ -114,6 +125,10 @@ extension ExplorerState {
     case .note: return openNote()
     case .steer: return steerTargets()
     case .steerScreen: return show(.steer)
+    case .mapScreen: return MapState.open(&self)
+    case .latentsScreen: return showLatents()
+    case .experimentsScreen: return show(.experiments)
+    case .palette: openChooser(.actions)
     default: return screen.definition.perform(action, &self)
     }
     return []
@@ -127,8 +142,19 @@ extension ExplorerState {
     return screen.definition.appear(&self)
   }
 
+  /// The table, with everything that was open over it closed.
+  mutating func showLatents() -> [Effect] {
+    steer.isWaitingForModel = false
+    screens = [.latents]
+    return screen.definition.appear(&self)
+  }
+
   private mutating func goBack(mayQuit: Bool) -> [Effect] {
     if screen == .steer, steer.isBusy { return SteerState.cancel(&self) }
+    if screen == .map, map.corner != nil {
+      map.corner = nil
+      return []
+    }
     if screens.count > 1 {
       screens.removeLast()
       return screen.definition.appear(&self)

@@ -54,6 +54,7 @@ extension ScreenDefinition {
       Binding(["h", "left", "["], .previousLatent, "prev", "the latent before it in the list"),
       Binding(["w"], .contextLength, "whole", "whole contexts or one line each"),
       Binding(["c"], .colourScale, "scale", "colours relative to the latent's maximum or the context's"),
+      Binding(["m"], .mapScreen, nil, "where it lies on the map"),
       Binding(["S"], .steerScreen, nil, "to the steer screen"),
     ] + GeneralBindings.moving,
     perform: performOnLatent,

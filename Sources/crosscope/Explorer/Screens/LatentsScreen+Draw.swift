@@ -49,10 +49,19 @@ extension ScreenDefinition {
       let note = latents.filterError == nil ? "\(grouped(latents.count)) of \(grouped(state.store.nLatents))" : "?"
       let (field, count) = left.split(left: left.columns - displayWidth(note) - 2, gap: 2)
       let style: Style = latents.filterError == nil ? .plain : Style(.danger, .underline)
+      // At rest its beginning shows, while it is typed the place of the cursor.
+      guard latents.isTypingFilter else {
+        let end = canvas.put("/", row: rect.row, column: field.column, style: Style(.accent, .bold), clip: field)
+        canvas.put(
+          truncated(latents.filter.text, to: field.endColumn - end), row: rect.row, column: end, style: style,
+          clip: field)
+        canvas.put(note, row: rect.row, column: count.column, style: .muted, clip: count)
+        return nil
+      }
       let cursor = canvas.input(
         latents.filter, label: "/", placeholder: "nu_error<0.2 and tag:refusal and \"text\"", style: style, in: field)
       canvas.put(note, row: rect.row, column: count.column, style: .muted, clip: count)
-      return latents.isTypingFilter ? cursor : nil
+      return cursor
     }
     var text = latents.ids == nil ? "reading…" : "\(grouped(latents.count)) latents"
     if !latents.marked.isEmpty { text += " · \(latents.marked.count) marked" }

@@ -9,7 +9,7 @@ import TUI
 struct LatentsState: Sendable, Equatable {
   var query = ListQuery()
   /// The filter as it is typed; applied live.
-  var filter = LineEditor(limit: 500)
+  var filter = LineEditor(limit: 2000)
   var isTypingFilter = false
   /// Why the typed filter is not understood; the list then shows the last one that was.
   var filterError: String?
@@ -41,6 +41,18 @@ struct LatentsState: Sendable, Equatable {
   mutating func search() -> Effect {
     generation += 1
     return .loadList(query, generation: generation)
+  }
+
+  /// Shows the table filtered by a text that another screen made; what was typed before is one key up in its history.
+  static func show(filter text: String, _ state: inout ExplorerState) -> [Effect] {
+    state.latents.filter.commit()
+    state.latents.filter.text = text
+    state.latents.isTypingFilter = false
+    state.latents.filterError = nil
+    state.latents.query.filter = text
+    state.latents.list = ListState()
+    state.latents.ids = nil
+    return state.showLatents()
   }
 
   /// Takes the ids of a list. The selection stays on its latent, or where that one stood if it has left the list; at the
@@ -95,6 +107,7 @@ extension ScreenDefinition {
       Binding(["space"], .mark, nil, "mark, for tags and steering of several", unavailable: Unavailable.noLatent),
       Binding(
         ["M"], .unmarkAll, nil, "unmark all", unavailable: { $0.latents.marked.isEmpty ? "nothing is marked" : nil }),
+      Binding(["m"], .mapScreen, "map", "the map, with this latent marked"),
       Binding(["S"], .steerScreen, nil, "to the steer screen"),
       Binding(
         ["x"], .clearFilter, nil, "clear the filter",

@@ -24,16 +24,20 @@ struct SteerRun: Sendable, Equatable {
   /// as far as both sides have come.
   var differing: (baseline: Set<Int>, steered: Set<Int>) {
     let common = phase == .running ? min(baseline.count, steered.count) : Int.max
-    let changes = steered.prefix(common).map(\.self).difference(from: baseline.prefix(common).map(\.self))
-    var result: (baseline: Set<Int>, steered: Set<Int>) = ([], [])
-    for change in changes {
-      switch change {
-      case .remove(let offset, _, _): result.baseline.insert(offset)
-      case .insert(let offset, _, _): result.steered.insert(offset)
-      }
-    }
-    return result
+    return differingTokens(Array(baseline.prefix(common)), Array(steered.prefix(common)))
   }
+}
+
+/// Tokens of each side that the other does not have at that place, by the shortest edit script.
+func differingTokens(_ baseline: [String], _ steered: [String]) -> (baseline: Set<Int>, steered: Set<Int>) {
+  var result: (baseline: Set<Int>, steered: Set<Int>) = ([], [])
+  for change in steered.difference(from: baseline) {
+    switch change {
+    case .remove(let offset, _, _): result.baseline.insert(offset)
+    case .insert(let offset, _, _): result.steered.insert(offset)
+    }
+  }
+  return result
 }
 
 /// One side's answer as it is shown: its tokens and, after the last, what is to be said of its end.

@@ -1,0 +1,67 @@
+// Two numbers of every latent, for a plot.
+// Owns: reading any two columns or metrics in one pass, in the order of chat-specificity. Refuses: to make up a value;
+// a latent that lacks one of the two is counted and left out.
+
+import GRDB
+
+/// Latents as points of a plane, as arrays in one order: the most chat-specific first, those without a rank last.
+public struct LatentPoints: Sendable, Equatable {
+  /// Ids of the latents.
+  public var ids: [Int32] = []
+  /// Their first and second number, finite.
+  public var x: [Double] = []
+  public var y: [Double] = []
+  /// Whether the class is chat-only.
+  public var isChatOnly: [Bool] = []
+  /// Latents that lack one of the two numbers.
+  public var missing = 0
+
+  /// No points.
+  public init() {}
+
+  /// How many points there are.
+  public var count: Int { ids.count }
+}
+
+extension Store {
+  /// The latents as points. Cost: one pass over the table.
+  /// - Throws: `StorageError.noSuchMetric` for a metric that the store does not have.
+  public func points(x: FilterColumn, y: FilterColumn) throws(StorageError) -> LatentPoints {
+    try read { db in
+      let first = try self.value(of: x, as: "a", in: db)
+      let second = try self.value(of: y, as: "b", in: db)
+      let rows = try Row.fetchCursor(
+        db,
+        sql: """
+          SELECT latent.id, \(first.value), \(second.value), latent.class = 'chat-only'
+          FROM latent \(first.join) \(second.join) ORDER BY latent.chat_specificity IS NULL, latent.chat_specificity, latent.id
+          """, arguments: StatementArguments(first.arguments + second.arguments))
+      var points = LatentPoints()
+      while let row = try rows.next() {
+        let reader = RowReader(row: row, table: "latent")
+        guard let x = try reader.optionalDouble(1), let y = try reader.optionalDouble(2) else {
+          points.missing += 1
+          continue
+        }
+        points.ids.append(try reader.id(0))
+        points.x.append(x)
+        points.y.append(y)
+        points.isChatOnly.append(try reader.bool(3))
+      }
+      return points
+    }
+  }
+
+  private func value(
+    of column: FilterColumn, as name: String, in db: Database
+  ) throws -> (value: String, join: String, arguments: [DatabaseValue]) {
+    switch column {
+    case .column(let column): return ("latent.\(column.rawValue)", "", [])
+    case .metric(let metric):
+      return (
+        "\(name).value", "LEFT JOIN latent_metric \(name) ON \(name).metric = ? AND \(name).latent = latent.id",
+        [try self.metric(named: metric, in: db).id.databaseValue]
+      )
+    }
+  }
+}

@@ -1,0 +1,46 @@
+// `crosscope experiments`: the saved steering runs, as a table, as JSON, or as Markdown.
+
+import ArgumentParser
+import Storage
+
+struct Experiments: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "List the saved steering runs of a store, newest first, or write some out.")
+
+  @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
+  @Argument(help: "Only these experiments, by number.") var ids: [Int64] = []
+  @Option(help: "Only those with this text in prompt, answers or kind; \"latent 12\" for those that steer with it.")
+  var matching: String = ""
+  @Flag(help: "Print one JSON document.") var json = false
+  @Flag(help: "Print prompts and whole answers as Markdown.") var markdown = false
+
+  func validate() throws {
+    if json, markdown { throw ValidationError("--json and --markdown exclude each other") }
+  }
+
+  func run() throws {
+    let store = try Store(path: store, access: .readOnly)
+    let matching = try store.experimentIDs(matching: matching)
+    let chosen = ids.isEmpty ? matching : ids.filter { matching.contains($0) || self.matching.isEmpty }
+    if json {
+      try printJSON(["experiments": try store.experiments(ids: chosen).map(ExperimentJSON.init)])
+      return
+    }
+    let runs = try store.experiments(ids: chosen).map(SavedRun.init)
+    if markdown {
+      writeOut(termSafeLines(runs.map(\.markdown).joined(separator: "\n")))
+      return
+    }
+    var table = TextTable([
+      .init(title: "#", isNumber: true), .init(title: "made"), .init(title: "kind"), .init(title: "latents"),
+      .init(title: "prompt"),
+    ])
+    for run in runs {
+      table.add([
+        String(run.record.id), ScreenDefinition.when(run.record.created), run.record.kind, run.interventionsText,
+        String(run.record.prompt.prefix(60)),
+      ])
+    }
+    writeOut(table.text)
+  }
+}

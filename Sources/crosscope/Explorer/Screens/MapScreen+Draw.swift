@@ -1,0 +1,248 @@
+// How the map looks: axes with numbers, a plot of braille dots or blocks, the latents under the cursor beside it.
+// Density: up to 16 latents a cell as dots, beyond that as three shades; cells with chat-only latents as rings. Each
+// has a glyph of its own, colours only repeat it.
+
+import Storage
+import TUI
+
+/// Where the parts of the screen lie. The list stands at the right, on narrow terminals below.
+struct MapLayout {
+  let info: Rect
+  /// The numbers and the line at the left, and those below.
+  let yAxis: Rect
+  let xAxis: Rect
+  let plot: Rect
+  let legend: Rect
+  let side: Rect
+
+  init(_ state: ExplorerState) {
+    let (info, rest) = state.body.split(top: 1)
+    let columns = rest.columns
+    let main: Rect
+    if columns >= 60 {
+      let width = columns >= 110 ? 42 : 25
+      (main, side) = rest.split(left: columns - width - 1, gap: 1)
+    } else {
+      (main, side) = rest.split(bottom: rest.rows >= 16 ? 6 : 0)
+    }
+    let (upper, legend) = main.split(bottom: main.rows >= 10 ? 1 : 0)
+    let (area, below) = upper.split(bottom: 2)
+    let (left, plot) = area.split(left: 8)
+    (self.info, yAxis, self.plot, self.legend) = (info, left, plot, legend)
+    xAxis = Rect(row: below.row, column: plot.column, rows: below.rows, columns: plot.columns)
+  }
+
+  /// Where the cursor is, and the latents there.
+  var latents: Rect {
+    let rest = side.split(top: 3).rest
+    return rest.rows >= 8 ? rest.split(bottom: 4).rest : rest
+  }
+  var details: Rect {
+    Rect(row: latents.endRow, column: side.column, rows: side.endRow - latents.endRow, columns: side.columns)
+  }
+}
+
+/// The glyphs of a plot, from few latents to many.
+struct MapGlyphs {
+  let asciiOnly: Bool
+  let usesBlocks: Bool
+
+  /// The glyph of a cell with so many latents and these braille dots.
+  func density(_ count: Int, dots: UInt8) -> String {
+    if asciiOnly { return Self.step([".", ":", "+", "*", "#"], count, [1, 4, 16, 64]) }
+    if usesBlocks { return Self.step(["·", "░", "▒", "▓", "█"], count, [1, 4, 16, 64]) }
+    if count <= 16 { return String(Unicode.Scalar(UInt32(0x2800) + UInt32(dots)).map(Character.init) ?? " ") }
+    return Self.step(["▒", "▓", "█"], count, [64, 256])
+  }
+
+  private static func step(_ glyphs: [String], _ count: Int, _ limits: [Int]) -> String {
+    glyphs[limits.firstIndex { count <= $0 } ?? limits.count]
+  }
+
+  var someChatOnly: String { asciiOnly ? "o" : "○" }
+  var allChatOnly: String { asciiOnly ? "O" : "●" }
+  var origin: String { asciiOnly ? "X" : "◆" }
+
+  /// What they mean, in the order of the counts.
+  var legend: String {
+    if asciiOnly { return ". 1  : to 4  + to 16  * to 64  # more" }
+    return usesBlocks ? "· 1  ░ to 4  ▒ to 16  ▓ to 64  █ more" : "⠂ to ⣿ 16  ▒ to 64  ▓ to 256  █ more"
+  }
+
+  /// The same for narrow screens: up to how many latents each means.
+  var shortLegend: String {
+    if asciiOnly { return ".1 :4 +16 *64 #more" }
+    return usesBlocks ? "·1 ░4 ▒16 ▓64 █more" : "⣿16 ▒64 ▓256 █more"
+  }
+}
+
+extension ScreenDefinition {
+  @Sendable static func drawMap(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {
+    let layout = MapLayout(state)
+    let map = state.map
+    drawInfo(state, &canvas, layout.info)
+    guard let bins = map.bins else {
+      canvas.notice([map.points == nil ? "reading…" : "drawing…"], in: layout.plot)
+      return nil
+    }
+    let glyphs = MapGlyphs(asciiOnly: state.asciiOnly, usesBlocks: map.usesBlocks)
+    drawAxes(state, bins, &canvas, layout)
+    drawPlot(map, bins, glyphs, &canvas, layout.plot)
+    let marks = map.marksChatOnly ? "  \(glyphs.someChatOnly) some  \(glyphs.allChatOnly) all chat-only" : ""
+    let origin = map.origin.map { "  \(glyphs.origin) latent \($0)" } ?? ""
+    let short =
+      glyphs.shortLegend + (map.marksChatOnly ? "  \(glyphs.someChatOnly)\(glyphs.allChatOnly) chat-only" : "")
+    let texts = [glyphs.legend + marks + origin, short + origin, short, glyphs.shortLegend]
+    canvas.put(
+      texts.first { displayWidth($0) <= layout.legend.columns - 1 } ?? "", row: layout.legend.row,
+      column: layout.legend.column + 1, style: .muted, clip: layout.legend)
+    if map.points?.count == 0 {
+      canvas.notice(["no latent has both values", "x and y choose others"], in: layout.plot)
+    }
+    drawSide(state, bins, &canvas, layout)
+    let point = Point(row: layout.plot.row + map.cursor.row, column: layout.plot.column + map.cursor.column)
+    return layout.plot.contains(point) ? point : nil
+  }
+
+  private static func drawInfo(_ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
+    let map = state.map
+    let axes = "↑ \(name(map.y, state))  → \(name(map.x, state))"
+    let end = canvas.put(truncated(axes, to: rect.columns - 2), row: rect.row, column: 1, style: .title, clip: rect)
+    var text = ""
+    if let box = map.box, let bins = map.bins {
+      text = "box: \(grouped(bins.count(in: box))) latents, Enter lists them, Esc drops it"
+    } else if let points = map.points, let bins = map.bins {
+      text = "\(grouped(points.count - bins.outside)) latents"
+      if bins.outside > 0 { text += ", \(grouped(bins.outside)) outside" }
+      if points.missing > 0 { text += ", \(grouped(points.missing)) without values" }
+    }
+    let room = rect.endColumn - end - 3
+    canvas.put(
+      truncated(text, to: room), row: rect.row, endingBefore: rect.endColumn - 1,
+      style: map.corner == nil ? .muted : Style(.accent, .bold), clip: rect)
+  }
+
+  /// A column as the table calls it, a metric by its own name.
+  static func name(_ column: FilterColumn, _ state: ExplorerState) -> String {
+    switch column {
+    case .metric(let name): termSafe(name)
+    case .column(let column): LatentSort(column: column.rawValue).map { plain($0.title, state) } ?? column.rawValue
+    }
+  }
+
+  private static func drawAxes(
+    _ state: ExplorerState, _ bins: MapBins, _ canvas: inout Canvas, _ layout: MapLayout
+  ) {
+    let (plot, cursor) = (layout.plot, state.map.cursor)
+    let line = layout.yAxis.endColumn - 1
+    for row in 0..<plot.rows { canvas.put("│", row: plot.row + row, column: line, style: .muted) }
+    canvas.put(
+      "└" + String(repeating: "─", count: plot.columns), row: layout.xAxis.row, column: line, style: .muted)
+    for tick in axisTicks(bins.window.y, count: max(2, plot.rows / 4)) {
+      let row = bins.rows - 1 - Int((tick.value - bins.window.y.low) / bins.window.y.length * Double(bins.rows))
+      guard (0..<plot.rows).contains(row) else { continue }
+      canvas.put("┤", row: plot.row + row, column: line, style: .muted)
+      canvas.put(truncated(tick.text, to: 7), row: plot.row + row, endingBefore: line, style: .muted)
+    }
+    var free = plot.column - 4
+    for tick in axisTicks(bins.window.x, count: max(2, plot.columns / 10)) {
+      let column = Int((tick.value - bins.window.x.low) / bins.window.x.length * Double(bins.columns))
+      guard (0..<plot.columns).contains(column) else { continue }
+      canvas.put("┬", row: layout.xAxis.row, column: plot.column + column, style: .muted)
+      let width = displayWidth(tick.text)
+      let start = min(plot.column + column - width / 2, plot.endColumn - width)
+      guard start > free, layout.xAxis.rows > 1 else { continue }
+      canvas.put(tick.text, row: layout.xAxis.row + 1, column: start, style: .muted)
+      free = start + width
+    }
+    if (0..<plot.rows).contains(cursor.row) {
+      canvas.put("▶", row: plot.row + cursor.row, column: line, style: Style(.accent, .bold))
+    }
+    if (0..<plot.columns).contains(cursor.column) {
+      canvas.put("▲", row: layout.xAxis.row, column: plot.column + cursor.column, style: Style(.accent, .bold))
+    }
+  }
+
+  private static func drawPlot(
+    _ map: MapState, _ bins: MapBins, _ glyphs: MapGlyphs, _ canvas: inout Canvas, _ rect: Rect
+  ) {
+    let origin = map.origin.flatMap { bins.cell(of: $0) }
+    for row in 0..<min(rect.rows, bins.rows) {
+      var line: FlowLine = []
+      for column in 0..<min(rect.columns, bins.columns) {
+        let count = bins.count(row: row, column: column)
+        let chatOnly = Int(bins.chatOnly[row * bins.columns + column])
+        var (text, style) = (" ", Style.plain)
+        if let origin, origin == (row, column) {
+          (text, style) = (glyphs.origin, Style(.accent, .bold))
+        } else if chatOnly > 0, map.marksChatOnly {
+          (text, style) = (chatOnly == count ? glyphs.allChatOnly : glyphs.someChatOnly, Style(.chat, .bold))
+        } else if count > 0 {
+          (text, style) = (glyphs.density(count, dots: bins.dots[row * bins.columns + column]), Style(.base))
+        }
+        if let last = line.last, last.style == style {
+          line[line.count - 1].text += text
+        } else {
+          line.append(FlowSpan(text: text, style: style))
+        }
+      }
+      canvas.put(line, row: rect.row + row, column: rect.column, clip: rect)
+    }
+    let corner = map.corner ?? map.cursor
+    canvas.setGround(
+      Rect(
+        row: rect.row + min(corner.row, map.cursor.row), column: rect.column + min(corner.column, map.cursor.column),
+        rows: abs(corner.row - map.cursor.row) + 1, columns: abs(corner.column - map.cursor.column) + 1), .selected)
+  }
+
+  private static func drawSide(_ state: ExplorerState, _ bins: MapBins, _ canvas: inout Canvas, _ layout: MapLayout) {
+    guard !layout.side.isEmpty else { return }
+    let map = state.map
+    let here = map.latentsHere
+    let side = layout.side
+    canvas.heading(
+      map.corner != nil ? "The box" : here.isEmpty ? "No latent here" : "\(grouped(here.count)) here",
+      note: map.corner != nil ? "" : "most specific first", in: side)
+    let cell =
+      map.box ?? bins.box(rows: map.cursor.row...map.cursor.row, columns: map.cursor.column...map.cursor.column)
+    for (index, part) in [(map.x, cell.x), (map.y, cell.y)].enumerated() {
+      let values = "\(shortNumber(part.1.low)) to \(shortNumber(part.1.high))"
+      let line = side.line(1 + index)
+      canvas.put(
+        truncated(name(part.0, state), to: line.columns - displayWidth(values) - 1), row: line.row, column: line.column,
+        style: .muted, clip: line)
+      canvas.put(values, row: line.row, endingBefore: line.endColumn, clip: line)
+    }
+    guard map.corner == nil else {
+      canvas.notice(["Enter lists", "its latents"], in: layout.latents)
+      return
+    }
+    if here.isEmpty, bins.outside < map.points?.count ?? 0 {
+      canvas.notice(["Tab goes to", "the nearest"], in: layout.latents)
+    }
+    for index in map.list.visible(count: here.count, height: layout.latents.rows) {
+      let line = layout.latents.line(index - map.list.top)
+      let row = state.latents.rows[here[index]]
+      let isChatOnly = row?.latent.latentClass == .chatOnly
+      let mark = isChatOnly ? (state.asciiOnly ? "O " : "● ") : "  "
+      var column = canvas.put(mark, row: line.row, column: line.column, style: Style(.chat, .bold), clip: line)
+      column = canvas.put(String(here[index]).leftPadded(to: 5) + " ", row: line.row, column: column, clip: line)
+      let tags = row?.tags.joined(separator: ", ") ?? ""
+      canvas.put(
+        truncated(row == nil ? "…" : tags.isEmpty ? row?.summary ?? "" : tags, to: line.endColumn - column),
+        row: line.row, column: column, style: tags.isEmpty ? .muted : Style(.tag), clip: line)
+      if index == map.list.selected { canvas.setGround(line, .selected) }
+    }
+    guard layout.details.rows >= 4, let id = map.selectedID, let row = state.latents.rows[id] else { return }
+    canvas.heading("Latent \(id)", note: row.latent.latentClass.rawValue, in: layout.details)
+    let latent = row.latent
+    let lines = [
+      "\(plain("Δ norm", state)) \(fixed(latent.deltaNorm, 2))  cos \(fixed(latent.cosBaseChat, 2))",
+      "\(plain("ν^ε", state)) \(fixed(latent.nuError, 2))  \(plain("ν^r", state)) \(fixed(latent.nuReconstruction, 2))",
+      "max \(fixed(latent.maxActivation, 1))  on \(percent(latent.frequency))",
+    ]
+    for (index, text) in lines.enumerated() {
+      canvas.put(text, row: layout.details.row + 1 + index, column: side.column, clip: layout.details)
+    }
+  }
+}

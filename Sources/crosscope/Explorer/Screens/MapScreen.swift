@@ -1,0 +1,222 @@
+// The map: latents as a scatter of two metrics, a cursor over it, a box that becomes a filter of the table.
+// Owns: axes, window, cursor and box. Refuses: to bin; that is an effect, since it goes over all points. What lies
+// where is in MapPlane.swift, drawing in MapScreen+Draw.swift, zoom, box and mouse in MapScreen+Window.swift.
+
+import Storage
+import TUI
+
+/// View state of the map.
+struct MapState: Sendable, Equatable {
+  var x = FilterColumn.column(.nuError)
+  var y = FilterColumn.column(.nuReconstruction)
+  var points: LatentPoints?
+  /// What is to be seen; the bins may still be those of the window before.
+  var window: MapWindow?
+  var bins: MapBins?
+  /// Cells of the plot, from its upper left corner.
+  var cursor = Point(row: 0, column: 0)
+  /// The box lies between this cell and the cursor's.
+  var corner: Point?
+  /// Among the latents under the cursor.
+  var list = ListState()
+  /// The latent that was selected where the map was opened.
+  var origin: Int32?
+  /// The cursor goes to this latent as soon as it is known where it is.
+  var target: Int32?
+  /// Where the mouse was pressed.
+  var pressed: Point?
+  var usesBlocks = false
+  var marksChatOnly = true
+  /// Counts readings and binnings; an answer to an older one is dropped.
+  var generation = 0
+
+  /// The latents of the cell under the cursor, the most chat-specific first.
+  var latentsHere: [Int32] { bins?.latents(row: cursor.row, column: cursor.column) ?? [] }
+
+  var selectedID: Int32? {
+    let here = latentsHere
+    return here.indices.contains(list.selected) ? here[list.selected] : nil
+  }
+
+  /// The box as a part of the plane.
+  var box: MapWindow? {
+    guard let corner, let bins else { return nil }
+    return bins.box(
+      rows: min(corner.row, cursor.row)...max(corner.row, cursor.row),
+      columns: min(corner.column, cursor.column)...max(corner.column, cursor.column))
+  }
+
+  /// What an axis can be: every column, then the store's own metrics.
+  static func axes(_ store: StoreSummary) -> [FilterColumn] {
+    LatentColumn.allCases.map { .column($0) } + store.metrics.map { .metric($0) }
+  }
+
+  /// Puts the map on top, its cursor on the latent that is selected now.
+  static func open(_ state: inout ExplorerState) -> [Effect] {
+    if state.screen != .map, let id = state.currentLatent, id != state.map.origin {
+      state.map.origin = id
+      state.map.target = id
+    }
+    let effects = state.show(.map)
+    settle(&state)
+    return effects + read(&state)
+  }
+
+  /// Other axes start with their usual window.
+  static func setAxes(x: FilterColumn, y: FilterColumn, _ state: inout ExplorerState) -> [Effect] {
+    (state.map.x, state.map.y) = (x, y)
+    state.map.corner = nil
+    state.map.generation += 1
+    state.map.target = state.map.selectedID ?? state.map.origin
+    return [.loadPoints(x: x, y: y, generation: state.map.generation)]
+  }
+
+  static func pointsArrived(_ points: LatentPoints, _ generation: Int, _ state: inout ExplorerState) -> [Effect] {
+    guard generation == state.map.generation else { return [] }
+    state.map.points = points
+    state.map.bins = nil
+    state.map.window = MapWindow(x: .usual(points.x), y: .usual(points.y))
+    return bin(&state)
+  }
+
+  static func binsArrived(_ bins: MapBins, _ generation: Int, _ state: inout ExplorerState) -> [Effect] {
+    guard generation == state.map.generation else { return [] }
+    state.map.bins = bins
+    settle(&state)
+    return read(&state)
+  }
+
+  /// Asks for the points, or for bins where the plot has another size or window than those that are there.
+  static func bin(_ state: inout ExplorerState) -> [Effect] {
+    guard let points = state.map.points, let window = state.map.window else {
+      return setAxes(x: state.map.x, y: state.map.y, &state)
+    }
+    let plot = MapLayout(state).plot
+    let (columns, rows) = (max(1, plot.columns), max(1, plot.rows))
+    if let bins = state.map.bins, bins.window == window, bins.columns == columns, bins.rows == rows { return [] }
+    state.map.generation += 1
+    return [.bin(points, window, columns: columns, rows: rows, generation: state.map.generation)]
+  }
+
+  /// Keeps cursor and box inside the plot, and goes to the target where there is one.
+  private static func settle(_ state: inout ExplorerState) {
+    guard let bins = state.map.bins else { return }
+    func inside(_ point: Point) -> Point {
+      Point(row: min(max(0, point.row), bins.rows - 1), column: min(max(0, point.column), bins.columns - 1))
+    }
+    state.map.cursor = inside(state.map.cursor)
+    state.map.corner = state.map.corner.map(inside)
+    guard let target = state.map.target else { return }
+    state.map.target = nil
+    guard let cell = bins.cell(of: target) else {
+      state.tell("latent \(target) is not in this window: a shows all latents that have both values")
+      return
+    }
+    state.map.cursor = Point(row: cell.row, column: cell.column)
+    let here = state.map.latentsHere
+    state.map.list = ListState()
+    state.map.list.select(
+      here.firstIndex(of: target) ?? 0, count: here.count, height: MapLayout(state).latents.rows)
+  }
+
+  static func move(to point: Point, _ state: inout ExplorerState) -> [Effect] {
+    state.map.cursor = point
+    state.map.list = ListState()
+    settle(&state)
+    return read(&state)
+  }
+
+  /// Selects among the latents under the cursor.
+  static func select(_ index: Int, _ state: inout ExplorerState) -> [Effect] {
+    state.map.list.select(index, count: state.map.latentsHere.count, height: MapLayout(state).latents.rows)
+    return read(&state)
+  }
+
+  /// Reads the rows of the list that are not there yet.
+  private static func read(_ state: inout ExplorerState) -> [Effect] {
+    let here = state.map.latentsHere
+    let visible = state.map.list.visible(count: here.count, height: MapLayout(state).latents.rows)
+    let missing = visible.map { here[$0] }.filter { state.latents.rows[$0] == nil }
+    return missing.isEmpty ? [] : [.loadRows(missing)]
+  }
+
+  /// Another window; a box belongs to the one in which it was drawn, the selected latent stays under the cursor.
+  static func show(_ window: MapWindow, _ state: inout ExplorerState) -> [Effect] {
+    if let points = state.map.points, let id = state.map.selectedID, let index = points.ids.firstIndex(of: id),
+      window.x.contains(points.x[index]), window.y.contains(points.y[index])
+    {
+      state.map.target = id
+    }
+    state.map.window = window
+    state.map.corner = nil
+    state.map.list = ListState()
+    return bin(&state)
+  }
+
+  /// The table, filtered by the box.
+  static func filterByBox(_ box: MapWindow, _ state: inout ExplorerState) -> [Effect] {
+    state.map.corner = nil
+    return LatentsState.show(filter: box.filter(x: state.map.x, y: state.map.y), &state)
+  }
+}
+
+extension ScreenDefinition {
+  static let map = ScreenDefinition(
+    title: { _ in "Map" },
+    bindings: [
+      Binding(["enter"], .open, "open", "open the latent under the cursor, or list those of the box"),
+      Binding(["v"], .corner, "box", "first corner of a box; again, or Enter: its latents in the table"),
+      Binding(["+", "="], .zoomIn, "in", "zoom in about the cursor, or to the box"),
+      Binding(["-", "_"], .zoomOut, "out", "zoom out about the cursor"),
+      Binding(["x"], .xAxis, "axis", "choose what goes to the right"),
+      Binding(["y"], .yAxis, "axis", "choose what goes up"),
+      Binding(["tab", "]"], .nextLatent, "next", "the next latent under the cursor, or where the nearest is"),
+      Binding(
+        ["shift-tab", "["], .previousLatent, nil, "the latent before it under the cursor",
+        unavailable: Unavailable.noLatent),
+      Binding(["s"], .steer, "steer", "steer with the latent", unavailable: Unavailable.noLatent),
+      Binding(["X"], .swapAxes, nil, "swap the axes"),
+      Binding(["0"], .usualRange, nil, "the usual window: all latents but a few far away"),
+      Binding(["a"], .wholeRange, nil, "a window with every latent"),
+      Binding(["c"], .chatMarks, nil, "mark chat-only latents, or show the density there too"),
+      Binding(["b"], .glyphs, nil, "braille dots or plain blocks"),
+      Binding(["h", "left"], .left, nil, "left"),
+      Binding(["l", "right"], .right, nil, "right"),
+      Binding(["t"], .tag, nil, "tag the latent", unavailable: Unavailable.noLatentOrReadOnly),
+      Binding(["n"], .note, nil, "write a note", unavailable: Unavailable.noLatentOrReadOnly),
+    ] + GeneralBindings.moving,
+    perform: performOnMap,
+    type: { _, _ in nil },
+    mouse: mouseOnMap,
+    appear: { MapState.bin(&$0) },
+    draw: drawMap)
+
+  @Sendable private static func performOnMap(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
+    let cursor = state.map.cursor
+    func moved(rows: Int = 0, columns: Int = 0) -> [Effect] {
+      MapState.move(to: Point(row: cursor.row + rows, column: cursor.column + columns), &state)
+    }
+    switch action {
+    case .left: return moved(columns: -1)
+    case .right: return moved(columns: 1)
+    case .up: return moved(rows: -1)
+    case .down: return moved(rows: 1)
+    case .pageUp: return moved(rows: -5)
+    case .pageDown: return moved(rows: 5)
+    case .first: return moved(columns: -cursor.column)
+    case .last: return moved(columns: state.map.bins?.columns ?? 0)
+    case .nextLatent:
+      if state.map.selectedID == nil, let cell = state.map.bins?.nearest(row: cursor.row, column: cursor.column) {
+        return MapState.move(to: Point(row: cell.row, column: cell.column), &state)
+      }
+      return MapState.select(state.map.list.selected + 1, &state)
+    case .previousLatent: return MapState.select(state.map.list.selected - 1, &state)
+    case .xAxis, .yAxis: state.openChooser(.axis(isX: action == .xAxis))
+    case .swapAxes: return MapState.setAxes(x: state.map.y, y: state.map.x, &state)
+    case .glyphs: state.map.usesBlocks.toggle()
+    case .chatMarks: state.map.marksChatOnly.toggle()
+    default: return windowAction(action, &state)
+    }
+    return []
+  }
+}

@@ -1,0 +1,185 @@
+// A saved experiment as the explorer and the command line show it: its JSON documents read into what is known of them.
+// Owns: reading, and writing one as Markdown. Refuses: to hide what it cannot read; such a run says so and still has
+// its prompt, and its documents are exported as they are.
+
+import Diffing
+import Foundation
+import Storage
+import TUI
+
+/// What an experiment's documents say.
+struct SavedRun: Sendable, Equatable {
+  struct Answer: Sendable, Equatable, Decodable {
+    /// Multiplies the strengths of the interventions.
+    var strength: Double?
+    var text: String
+    var relativeChange: Double?
+    /// Whether the model ended it; otherwise the limit cut it.
+    var finished: Bool?
+  }
+
+  struct Parameters: Sendable, Equatable, Decodable {
+    var positions: TokenPositions?
+    var layer: Int?
+    var decoder: String?
+    var maxTokens: Int
+    var temperature: Double
+    var seed: UInt64
+  }
+
+  private struct Outputs: Decodable {
+    var baseline: Answer?
+    var steered: [Answer]?
+  }
+
+  let record: ExperimentRecord
+  let interventions: [SteeringIntervention]?
+  let parameters: Parameters?
+  let baseline: Answer?
+  let steered: [Answer]
+  /// Name and version of program and models, by name.
+  let versions: [(name: String, version: String)]
+
+  init(_ record: ExperimentRecord) {
+    func read<T: Decodable>(_ type: T.Type, _ text: String) -> T? {
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      return try? decoder.decode(type, from: Data(text.utf8))
+    }
+    self.record = record
+    interventions = read([SteeringIntervention].self, record.interventions)
+    parameters = read(Parameters.self, record.parameters)
+    let outputs = read(Outputs.self, record.outputs)
+    (baseline, steered) = (outputs?.baseline, outputs?.steered ?? [])
+    versions =
+      (try? JSONDecoder().decode([String: String].self, from: Data(record.versions.utf8)))?
+      .sorted { $0.key < $1.key }.map { ($0.key, $0.value) } ?? []
+  }
+
+  static func == (left: SavedRun, right: SavedRun) -> Bool { left.record == right.record }
+
+  /// `5 add +1.00, 42 difference -1.00`.
+  var interventionsText: String {
+    guard let interventions else { return "interventions of another form" }
+    guard !interventions.isEmpty else { return "no latent" }
+    return interventions.map { "\($0.latent) \($0.mode.rawValue) \(signed($0.strength))" }.joined(separator: ", ")
+  }
+
+  /// `greedy, up to 96 tokens, positions all, layer 14, chat decoder`.
+  var parametersText: String {
+    guard let parameters else { return "parameters of another form" }
+    var parts = [
+      parameters.temperature == 0
+        ? "greedy" : "temperature \(fixed(parameters.temperature, 1)), seed \(parameters.seed)",
+      "up to \(parameters.maxTokens) tokens",
+    ]
+    if let positions = parameters.positions { parts.append("positions \(positions.rawValue)") }
+    if let layer = parameters.layer { parts.append("layer \(layer)") }
+    if let decoder = parameters.decoder { parts.append("\(decoder) decoder") }
+    return parts.joined(separator: ", ")
+  }
+
+  var versionsText: String { versions.map { "\($0.name) \($0.version)" }.joined(separator: ", ") }
+
+  /// What the steer screen would have to be asked for; nil where the documents do not say it.
+  var request: SteeringRequest? {
+    guard let interventions, let parameters else { return nil }
+    return SteeringRequest(
+      prompt: record.prompt, interventions: interventions, positions: parameters.positions ?? .all,
+      maxTokens: parameters.maxTokens, temperature: parameters.temperature, seed: parameters.seed)
+  }
+
+  /// As a document for people. Texts stand in fences longer than any in them, so that nothing in them is taken for
+  /// markup.
+  var markdown: String {
+    func fenced(_ text: String) -> String {
+      let longest = text.split(whereSeparator: { $0 != "`" }).map(\.count).max() ?? 0
+      let fence = String(repeating: "`", count: max(3, longest + 1))
+      return "\(fence)text\n\(text)\n\(fence)\n"
+    }
+    var lines = "# Experiment \(record.id)\n\n"
+    for (name, value) in [
+      ("Made", record.created), ("Kind", record.kind), ("Interventions", interventionsText),
+      ("Parameters", parametersText), ("Versions", versionsText),
+    ] where !value.isEmpty {
+      lines += "- \(name): \(termSafe(value))\n"
+    }
+    lines += "\n## Prompt\n\n" + fenced(record.prompt)
+    if let baseline { lines += "\n## Baseline\n\n" + fenced(baseline.text) }
+    for answer in steered {
+      let factor = answer.strength.map { steered.count > 1 ? ", ×\(shortNumber($0))" : "" } ?? ""
+      let change = answer.relativeChange.map { ", ‖Δh‖/‖h‖ \(fixed($0, 2))" } ?? ""
+      lines += "\n## Steered\(factor)\(change)\n\n" + fenced(answer.text)
+    }
+    return lines
+  }
+}
+
+/// An experiment as JSON: the store's columns, its documents not as text but as what they hold.
+struct ExperimentJSON: Encodable {
+  let record: ExperimentRecord
+
+  private enum Key: String, CodingKey {
+    case id, created, prompt, kind, interventions, parameters, outputs, versions
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: Key.self)
+    try fields.encode(record.id, forKey: .id)
+    try fields.encode(record.created, forKey: .created)
+    try fields.encode(record.prompt, forKey: .prompt)
+    try fields.encode(record.kind, forKey: .kind)
+    for (key, text) in [
+      (Key.interventions, record.interventions), (.parameters, record.parameters), (.outputs, record.outputs),
+      (.versions, record.versions),
+    ] {
+      // A document that is not JSON, in a store of somebody else, goes out as the text that it is.
+      if let document = try? JSONDecoder().decode(JSONDocument.self, from: Data(text.utf8)) {
+        try fields.encode(document, forKey: key)
+      } else {
+        try fields.encode(text, forKey: key)
+      }
+    }
+  }
+}
+
+/// Any JSON, to be passed on.
+private indirect enum JSONDocument: Codable {
+  case null, bool(Bool), integer(Int64), large(UInt64), number(Double), string(String), list([JSONDocument])
+  case object([String: JSONDocument])
+
+  init(from decoder: any Decoder) throws {
+    let value = try decoder.singleValueContainer()
+    if value.decodeNil() {
+      self = .null
+    } else if let found = try? value.decode(Bool.self) {
+      self = .bool(found)
+    } else if let found = try? value.decode(Int64.self) {
+      self = .integer(found)
+    } else if let found = try? value.decode(UInt64.self) {
+      self = .large(found)
+    } else if let found = try? value.decode(Double.self) {
+      self = .number(found)
+    } else if let found = try? value.decode(String.self) {
+      self = .string(found)
+    } else if let found = try? value.decode([JSONDocument].self) {
+      self = .list(found)
+    } else {
+      self = .object(try value.decode([String: JSONDocument].self))
+    }
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var value = encoder.singleValueContainer()
+    switch self {
+    case .null: try value.encodeNil()
+    case .bool(let found): try value.encode(found)
+    case .integer(let found): try value.encode(found)
+    case .large(let found): try value.encode(found)
+    case .number(let found): try value.encode(found)
+    case .string(let found): try value.encode(found)
+    case .list(let found): try value.encode(found)
+    case .object(let found): try value.encode(found)
+    }
+  }
+}
