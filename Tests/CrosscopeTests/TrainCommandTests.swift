@@ -171,4 +171,22 @@ private final class ForeignActivations {
       .expectOneLine(saying: "chat − base")
     #expect(foreign.folder.names.sorted() == ["acts", "out", "train.json", "work"])
   }
+
+  @Test(.enabled(if: TmuxTerminal.isAvailable, "tmux is absent"))
+  func aTerminalShowsTheRunInPlace() throws {
+    let foreign = try ForeignActivations()
+    let (terminal, watcher) = (try TmuxTerminal(), try TmuxTerminal(environment: ["NO_COLOR": "1"]))
+    let program = TmuxTerminal.program ?? ""
+    try terminal.command("clear; \(program) train \(foreign.configuration); echo \"status $?\"")
+    let screen = try terminal.wait(for: "status 0")
+    #expect(screen.contains("train  step 700 of 700 ─") && screen.contains("─ finished"), "\(screen)")
+    #expect(screen.contains("variance, chat") && screen.contains("threshold"), "\(screen)")
+    // One block: nothing of the earlier ones is left above it.
+    #expect(screen.components(separatedBy: "learning rate").count == 2, "\(screen)")
+    #expect(try terminal.styledScreen().contains("\u{1b}["))
+    try watcher.command(
+      "clear; \(program) train --watch \(foreign.folder.path)/work/training.jsonl; echo \"status $?\"")
+    let watched = try watcher.wait(for: "status 0")
+    #expect(watched.contains("watch  step 700 of 700") && watched.contains("█"), "\(watched)")
+  }
 }

@@ -47,9 +47,10 @@ struct TrainStage {
       shards: shards, batch: batch, seed: job.seed, bufferTokens: training.shuffle_buffer_tokens)
     let state = job.state(bufferTokens: batches.bufferTokens)
     job.removeStates(but: state)
-    let trainer = try makeTrainer(state: state)
+    let trainer = try makeTrainer(state: state, isBuffered: batches.bufferTokens != nil)
     var log = try TrainingLog(path: job.log, keepingSteps: trainer.run.step)
     var display = TrainingDisplay(title: "train", steps: training.steps, done: trainer.run.step)
+    display.draw()
     var last: TrainingLosses?
     while trainer.run.step < training.steps {
       let losses = try trainer.step(batches.batch(ofStep: trainer.run.step))
@@ -96,7 +97,7 @@ struct TrainStage {
   }
 
   /// The trainer where an interrupted run of the same configuration stopped, or a new one.
-  private func makeTrainer(state: String) throws -> any Trainer {
+  private func makeTrainer(state: String, isBuffered: Bool) throws -> any Trainer {
     let training = job.training
     let settings = training.settings(dModel: job.shards.dModel, seed: job.seed)
     func trainer(state: String) throws(DiffingError) -> any Trainer {
@@ -113,18 +114,20 @@ struct TrainStage {
         writeError("train: beginning anew: \(termSafe(error.description))")
       }
     }
-    let normaliser = moments(settings).normaliser(targetRMS: settings.targetRMS)
+    let normaliser = moments(settings, isBuffered: isBuffered).normaliser(targetRMS: settings.targetRMS)
     return training.chosenMethod == .l1
       ? try L1Trainer(configuration: training.l1(settings), normaliser: normaliser)
       : try BatchTopKTrainer(configuration: training.batchTopK(settings), normaliser: normaliser)
   }
 
   /// The moments of what is trained on, from a sample of all tokens.
-  private func moments(_ settings: TrainingSettings) -> ActivationMoments {
+  private func moments(_ settings: TrainingSettings, isBuffered: Bool) -> ActivationMoments {
     let shards = job.shards
     var moments = ActivationMoments(width: settings.width)
     let step = max(1, shards.tokens / 65_536)
-    let sample = Array(stride(from: 0, to: shards.tokens, by: step))
+    // Beyond the buffer in runs of tokens, or the sample would read all of the set from the disk.
+    let run = isBuffered ? 64 : 1
+    let sample = stride(from: 0, to: shards.tokens, by: step * run).flatMap { $0..<min($0 + run, shards.tokens) }
     for start in stride(from: 0, to: sample.count, by: 4096) {
       moments.add(settings.target.rows(of: shards.gather(sample[start..<min(start + 4096, sample.count)])))
       shards.releasePages()

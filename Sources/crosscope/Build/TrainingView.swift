@@ -72,6 +72,7 @@ struct TrainingView: Equatable {
   {
     func number(_ value: Double) -> String { fixed(value, abs(value) < 10 ? 4 : abs(value) < 1000 ? 2 : 0) }
     func share(_ value: Double) -> String { fixed(100 * value, 2) + "%" }
+    func threshold(_ value: Double) -> String { value < 0 ? "not set" : number(value) }
     let all: [(String, Style, (Double) -> String, (TrainingLogLine) -> Double?)] = [
       ("loss", .title, number, { $0.loss }),
       ("reconstruction", .plain, number, { $0.reconstruction }),
@@ -84,15 +85,15 @@ struct TrainingView: Equatable {
       ("variance, chat", Style(.chat), share, { $0.fve_chat }),
       ("L0", .plain, { fixed($0, 1) }, { $0.l0 }),
       ("dead latents", .plain, { grouped(Int($0)) }, { Double($0.dead) }),
-      ("threshold", .plain, number, { $0.threshold.map(Double.init) }),
-      ("  of chat", .plain, number, { $0.threshold_chat.map(Double.init) }),
+      ("threshold", .plain, threshold, { $0.threshold.map(Double.init) }),
+      ("  of chat", .plain, threshold, { $0.threshold_chat.map(Double.init) }),
       ("learning rate", .plain, { String(format: "%.2e", $0) }, { $0.learning_rate }),
     ]
     return all.filter { figure in last.map { figure.3($0) != nil } ?? false }
       .map { (label: $0.0, style: $0.1, digits: $0.2, value: $0.3) }
   }
 
-  /// The block, one line less wide than the terminal so that no line wraps, and with fewer lines than it has.
+  /// The block, one column less wide than the terminal so that no line wraps, and with fewer lines than it has.
   func canvas(in size: Size, asciiOnly: Bool) -> Canvas {
     let figures = figures
     let rows = max(1, min(figures.count + 2, size.rows - 1))
