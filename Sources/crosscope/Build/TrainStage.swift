@@ -126,7 +126,7 @@ struct TrainStage {
     var moments = ActivationMoments(width: settings.width)
     let step = max(1, shards.tokens / 65_536)
     // Beyond the buffer in runs of tokens, or the sample would read all of the set from the disk.
-    let run = isBuffered ? 64 : 1
+    let run = isBuffered ? 1024 : 1
     let sample = stride(from: 0, to: shards.tokens, by: step * run).flatMap { $0..<min($0 + run, shards.tokens) }
     for start in stride(from: 0, to: sample.count, by: 4096) {
       moments.add(settings.target.rows(of: shards.gather(sample[start..<min(start + 4096, sample.count)])))
