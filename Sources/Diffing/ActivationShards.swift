@@ -2,8 +2,8 @@
 //   activations.json         {"format":1, "dModel", "layer", "identity", "shards":[{"file", "tokens", "leftOut"}]}
 //   shard-NNNNN.safetensors  x BF16 [N, 2, d] (base, chat); text I32 [N]; position I32 [N]
 //   texts.safetensors        ids I32 [all tokens]; template I32 [all tokens]; offsets I64 [texts + 1]; corpus I32 [texts]
-// Owns: writing shards so that a killed harvest resumes, and gathering rows from the mapped shards.
-// Refuses: a folder made by another configuration (identity), shards that do not fit their index.
+// Activations that others made may have x in F32 or F16 and neither text and position nor texts (docs/activations.md).
+// Owns: mapping the shards, rows anywhere in them. Refuses: shards that do not fit their index, names of other folders.
 
 import Foundation
 import Inference
@@ -15,8 +15,8 @@ public struct ActivationIndex: Codable, Equatable, Sendable {
     public var file: String
     /// Tokens kept.
     public var tokens: Int
-    /// Tokens left out for their norm, first tokens not counted.
-    public var leftOut: Int
+    /// Tokens left out for their norm, first tokens not counted; nil where nobody counted.
+    public var leftOut: Int?
   }
   public var format = 1
   public var dModel: Int
@@ -26,101 +26,44 @@ public struct ActivationIndex: Codable, Equatable, Sendable {
   public var shards: [Shard] = []
 }
 
-/// A folder of shards being written. Finished shards survive a kill.
-public struct ActivationShardWriter {
-  private let folder: String
-  public private(set) var index: ActivationIndex
-
-  /// Opens the folder, keeping the finished shards of an earlier run with the same identity and removing others.
-  /// - Throws: `DiffingError.file` where the folder cannot be made or written to.
-  public init(folder: String, dModel: Int, layer: Int, identity: String) throws(DiffingError) {
-    self.folder = folder
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw .file(.fileUnwritable(path: folder, reason: "\(error.localizedDescription)"))
-    }
-    index = ActivationIndex(dModel: dModel, layer: layer, identity: identity)
-    if let old = try? ActivationShards.readIndex(folder), old.identity == identity, old.dModel == dModel,
-      old.layer == layer
-    {
-      // A shard that is gone takes those after it with it: shards are read in order.
-      index.shards = Array(old.shards.prefix { (try? SafetensorsFile(path: folder + "/" + $0.file)) != nil })
-    }
-    try writeIndex()
-    removeStrays()
-  }
-
-  /// Shards already finished.
-  public var finished: Int { index.shards.count }
-
-  /// Writes the texts that shards refer to by number.
-  public func write(texts: [CorpusText]) throws(InferenceError) {
-    var offsets: [Int64] = [0]
-    for text in texts { offsets.append(offsets[offsets.count - 1] + Int64(text.ids.count)) }
-    let total = Int(offsets[offsets.count - 1])
-    var writer = SafetensorsWriter()
-    writer.add("ids", shape: [total], int32s: texts.flatMap(\.ids))
-    writer.add("template", shape: [total], int32s: texts.flatMap { $0.templateMask.map { $0 ? 1 : 0 } })
-    writer.add("offsets", shape: [offsets.count], int64s: offsets)
-    writer.add("corpus", shape: [texts.count], int32s: texts.map(\.corpus.rawValue))
-    try writer.write(to: folder + "/texts.safetensors")
-  }
-
-  /// Writes the next shard, then the index that names it.
-  /// - Parameters:
-  ///   - x: kept rows, `[N, 2, d]`.
-  ///   - text, position: of each row.
-  ///   - leftOut: tokens not kept for their norm.
-  public mutating func append(
-    x: [Float], text: [Int32], position: [Int32], leftOut: Int
-  ) throws(DiffingError) {
-    precondition(x.count == text.count * 2 * index.dModel && text.count == position.count, "a row a token")
-    let name = "shard-" + String(repeating: "0", count: max(0, 5 - "\(finished)".count)) + "\(finished).safetensors"
-    var writer = SafetensorsWriter(metadata: ["identity": index.identity])
-    writer.add("x", shape: [text.count, 2, index.dModel], floats: x, as: .bf16)
-    writer.add("text", shape: [text.count], int32s: text)
-    writer.add("position", shape: [text.count], int32s: position)
-    let finished = writer
-    try reading { () throws(InferenceError) in try finished.write(to: folder + "/" + name) }
-    index.shards.append(.init(file: name, tokens: text.count, leftOut: leftOut))
-    try writeIndex()
-  }
-
-  private func writeIndex() throws(DiffingError) { try Diffing.write(json: index, to: folder + "/activations.json") }
-
-  /// Removes what an earlier run left and this one does not use: other shards, half-written files.
-  private func removeStrays() {
-    let used = Set(index.shards.map(\.file))
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    where name.hasSuffix(".tmp") || (name.hasPrefix("shard-") && !used.contains(name)) {
-      try? FileManager.default.removeItem(atPath: folder + "/" + name)
-    }
-  }
-}
-
 /// A folder of finished shards, mapped.
 public struct ActivationShards: Sendable {
   public let index: ActivationIndex
+  /// How the elements of x are stored, in all shards.
+  public let type: SafetensorsType
+  private let files: [SafetensorsFile]
   private let tensors: [SafetensorsTensor]
-  private let texts: [[Int32]]
-  private let positions: [[Int32]]
   private let firstToken: [Int]
   private let folder: String
 
   /// Tokens in all shards.
   public var tokens: Int { firstToken[firstToken.count - 1] }
+  /// Tokens of each shard.
+  public var tokensOfShards: [Int] { index.shards.map(\.tokens) }
   public var dModel: Int { index.dModel }
+  /// Bytes of a row, both models.
+  var rowBytes: Int { 2 * dModel * type.size }
 
   static func readIndex(_ folder: String) throws(InferenceError) -> ActivationIndex {
     let path = folder + "/activations.json"
     let file = try MappedFile(path: path)
-    do {
-      return try JSONDecoder().decode(ActivationIndex.self, from: file.contents())
-    } catch {
-      throw .fileMalformed(
-        path: path, place: "JSON", expected: "an index of activation shards", found: "something else")
+    func malformed(_ place: String, _ expected: String, _ found: String) -> InferenceError {
+      .fileMalformed(path: path, place: place, expected: expected, found: found)
     }
+    let index: ActivationIndex
+    do {
+      index = try JSONDecoder().decode(ActivationIndex.self, from: file.contents())
+    } catch {
+      throw malformed("JSON", "an index of activation shards", "something else")
+    }
+    guard index.format == 1 else { throw malformed("format", "1", "\(index.format)") }
+    guard (1...1 << 24).contains(index.dModel) else {
+      throw malformed("dModel", "a width from 1 on", "\(index.dModel)")
+    }
+    for shard in index.shards where shard.file.isEmpty || shard.file.contains("/") {
+      throw malformed("shards", "names of files in this folder", shard.file.debugDescription)
+    }
+    return index
   }
 
   /// Maps the shards of a folder.
@@ -128,23 +71,28 @@ public struct ActivationShards: Sendable {
   public init(folder: String) throws(InferenceError) {
     self.folder = folder
     index = try Self.readIndex(folder)
-    var (tensors, texts, positions, first): ([SafetensorsTensor], [[Int32]], [[Int32]], [Int]) = ([], [], [], [0])
+    var (files, tensors, first): ([SafetensorsFile], [SafetensorsTensor], [Int]) = ([], [], [0])
     for shard in index.shards {
       let file = try SafetensorsFile(path: folder + "/" + shard.file)
       let x = try file.tensor(named: "x")
-      guard x.shape == [shard.tokens, 2, index.dModel], x.type == .bf16 else {
+      guard x.shape == [shard.tokens, 2, index.dModel] else {
         throw .shapeMismatch(
           path: file.path, tensor: "x", expected: [shard.tokens, 2, index.dModel], found: x.shape)
       }
+      guard [.f32, .f16, .bf16].contains(x.type), x.type == tensors.first?.type ?? x.type else {
+        throw .typeMismatch(
+          path: file.path, key: "tensor x", expected: tensors.first?.type.rawValue ?? "F32, F16 or BF16",
+          found: x.type.rawValue)
+      }
+      files.append(file)
       tensors.append(x)
-      texts.append(try Self.rows("text", of: file, count: shard.tokens))
-      positions.append(try Self.rows("position", of: file, count: shard.tokens))
       first.append(first[first.count - 1] + shard.tokens)
     }
-    (self.tensors, self.texts, self.positions, firstToken) = (tensors, texts, positions, first)
+    (self.files, self.tensors, firstToken, type) = (files, tensors, first, tensors.first?.type ?? .bf16)
   }
 
-  private static func rows(_ name: String, of file: SafetensorsFile, count: Int) throws(InferenceError) -> [Int32] {
+  private func numbers(_ name: String, ofShard shard: Int) throws(InferenceError) -> [Int32] {
+    let (file, count) = (files[shard], index.shards[shard].tokens)
     let values = try file.ints(named: name)
     guard values.count == count, values.allSatisfy({ $0 >= 0 && $0 <= Int(Int32.max) }) else {
       throw .fileMalformed(
@@ -184,7 +132,7 @@ public struct ActivationShards: Sendable {
         for i in Compute.share(of: numbers.count, thread: thread, threads: threads) {
           let number = numbers[start + i]
           let shard = shardOf(number)
-          widen(tensors[shard], row: number - firstToken[shard], width: width, into: base + i * width)
+          type.widen(bytes(shard, row: number - firstToken[shard]), into: base + i * width, count: width)
         }
       }
     }
@@ -203,9 +151,45 @@ public struct ActivationShards: Sendable {
   }
 
   /// One shard whole: its activations and each row's text and position.
-  public func shard(_ number: Int) -> (activations: PairedActivations, texts: [Int32], positions: [Int32]) {
+  /// - Throws: `InferenceError` where the shard has no text or position, as those that others made.
+  public func shard(
+    _ number: Int
+  ) throws(InferenceError) -> (activations: PairedActivations, texts: [Int32], positions: [Int32]) {
+    let (texts, positions) = (try numbers("text", ofShard: number), try numbers("position", ofShard: number))
     let range = firstToken[number]..<firstToken[number + 1]
-    return (gather(Array(range)[...]), texts[number], positions[number])
+    return (gather(Array(range)[...]), texts, positions)
+  }
+
+  /// SHA-256 of the index and each shard's first and last row: tells apart activations whose makers did not say what
+  /// they are made from.
+  public func contentHash() -> String {
+    var content = Array("\(index.dModel) \(index.layer) \(index.identity)".utf8)
+    for (shard, tensor) in tensors.enumerated() where tensor.count > 0 {
+      content += Array("\n\(index.shards[shard].file) \(tensor.count) \(type.rawValue)\n".utf8)
+      content += Array(tensor.bytes.prefix(rowBytes)) + Array(tensor.bytes.suffix(rowBytes))
+    }
+    return content.withUnsafeBytes { SHA256.hex(of: $0) }
+  }
+
+  /// Gives back the memory that rows read so far take in this process.
+  public func releasePages() {
+    for tensor in tensors { tensor.release(0..<tensor.bytes.count) }
+  }
+
+  /// Says that these rows of a shard are read next.
+  func willRead(_ shard: Int, rows: Range<Int>) {
+    tensors[shard].willRead(rows.lowerBound * rowBytes..<rows.upperBound * rowBytes)
+  }
+
+  /// Gives back the memory that these rows of a shard take in this process.
+  func release(_ shard: Int, rows: Range<Int>) {
+    tensors[shard].release(rows.lowerBound * rowBytes..<rows.upperBound * rowBytes)
+  }
+
+  /// A row as it is stored; valid while this value lives.
+  func bytes(_ shard: Int, row: Int) -> UnsafeRawPointer {
+    guard let start = tensors[shard].bytes.baseAddress else { preconditionFailure("a row of an empty shard") }
+    return start + row * rowBytes
   }
 
   private func shardOf(_ token: Int) -> Int {
@@ -216,9 +200,15 @@ public struct ActivationShards: Sendable {
     }
     return low
   }
+}
 
-  private func widen(_ tensor: SafetensorsTensor, row: Int, width: Int, into out: UnsafeMutablePointer<Float>) {
-    guard let bytes = tensor.bytes.baseAddress else { return }
-    widenBFloat16(bytes + row * width * 2, into: out, count: width)
+extension SafetensorsType {
+  /// fp32 from stored elements of a type that activations may have; the source need not be aligned.
+  func widen(_ source: UnsafeRawPointer, into out: UnsafeMutablePointer<Float>, count: Int) {
+    switch self {
+    case .bf16: widenBFloat16(source, into: out, count: count)
+    case .f16: widenFloat16(source, into: out, count: count)
+    default: UnsafeMutableRawPointer(out).copyMemory(from: source, byteCount: 4 * count)
+    }
   }
 }

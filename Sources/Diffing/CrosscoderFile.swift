@@ -4,6 +4,7 @@
 //   crosscoder   encoder.weight [2, d, F], decoder.weight [2, F, d], …: the authors', with JSON files beside it
 //   replication  W_enc [2, d, F], b_enc, W_dec [F, 2, d], b_dec [2, d], cfg.json: the earlier open replication
 //   sae          W_enc [d, F], b_enc, W_dec [F, d], b_dec [d], maybe threshold [F]: Gemma Scope's, one model's
+//   autoencoder  encoder.weight [F, d], decoder.weight [d, F], …: dictionary_learning's, as `SparseAutoencoder` is saved
 // Refuses: other tensors, shapes that disagree, settings of an SAE that would change its codes. Shape letters: F latents,
 // d width of one model.
 
@@ -14,7 +15,7 @@ import Kernels
 /// A crosscoder or SAE on disk. Opening costs no reading of weights.
 public struct CrosscoderFile: Sendable {
   /// Which names the tensors bear.
-  public enum Form: String, Sendable { case crosscoder, replication, sae }
+  public enum Form: String, Sendable { case crosscoder, replication, sae, autoencoder }
 
   /// The file of tensors.
   public let path: String
@@ -25,6 +26,8 @@ public struct CrosscoderFile: Sendable {
   public let card: CrosscoderCard
   /// The model that the replication's or the SAE's configuration names.
   public let modelName: String?
+  /// What the dictionary reads of a pair: `.pair`, or the one model that an autoencoder was trained on here.
+  public let target: TrainingTarget
 
   let reader: CheckpointReader
   private let configuration: HubConfiguration
@@ -52,8 +55,21 @@ public struct CrosscoderFile: Sendable {
     let reader = CheckpointReader(file: try reading { () throws(InferenceError) in try TensorFile(path: path) })
     (self.path, self.reader) = (path, reader)
     if reader.has("encoder.weight") {
-      form = .crosscoder
       let shape = try reader.shape("encoder.weight")
+      if shape.count == 2 {
+        form = .autoencoder
+        let settings = try SparseAutoencoder.Configuration.read(folder: folder)
+        guard settings.activations != .difference else {
+          throw .unsupported(
+            path: folder, what: "an autoencoder of", found: "chat − base",
+            supported: "the residual stream of one model (training.method sae-base or sae-chat)")
+        }
+        (dModel, nLatents, target) = (settings.activation_dim, settings.dict_size, settings.activations)
+        (configuration, trainer, modelName) = (HubConfiguration(), nil, nil)
+        card = try TrainerFile.read(folder: folder)?.card ?? CrosscoderCard()
+        return
+      }
+      (form, target) = (.crosscoder, .pair)
       guard shape.count == 3, shape[0] == 2, shape[1] > 0, shape[2] > 0 else {
         throw .shapeMismatch(path: path, tensor: "encoder.weight", expected: [2, 0, 0], found: shape)
       }
@@ -78,11 +94,11 @@ public struct CrosscoderFile: Sendable {
     card.layer = settings.layer
     switch shape.count {
     case 3 where shape[0] == 2 && shape[1] > 0 && shape[2] > 0:
-      form = .replication
+      (form, target) = (.replication, .pair)
       card.inputScaling = .meanNorm
       (dModel, nLatents) = (shape[1], shape[2])
     case 2 where shape[0] > 0 && shape[1] > 0:
-      form = .sae
+      (form, target) = (.sae, .chat)
       try settings.requirePlain()
       (dModel, nLatents) = (shape[0], shape[1])
     default:
@@ -93,8 +109,8 @@ public struct CrosscoderFile: Sendable {
     try settings.agree(d: dModel, F: nLatents)
   }
 
-  /// The model that an SAE reads and writes; nil for crosscoders.
-  public var soleModel: PairModel? { form == .sae ? .chat : nil }
+  /// The place of the model that an SAE reads and writes, chat's whichever it is; nil for crosscoders.
+  public var soleModel: PairModel? { target == .pair ? nil : .chat }
 
   /// SHA-256 of the file of tensors; reads all of it.
   public func sha256() throws(DiffingError) -> String {
@@ -112,11 +128,12 @@ public struct CrosscoderFile: Sendable {
   /// The decoder's rows, in place where the file holds aligned fp32, else as a copy in fp32.
   /// - Throws: `DiffingError.shapeMismatch`, `.notFinite` naming the tensor and element.
   public func decoderRows() throws(DiffingError) -> DecoderRows {
+    if form == .autoencoder { return try crosscoder().decoderRows }
     let (name, shape, layout): (String, [Int], DecoderRows.Layout) =
       switch form {
       case .crosscoder: ("decoder.weight", [2, nLatents, dModel], .modelFirst)
       case .replication: ("W_dec", [nLatents, 2, dModel], .latentFirst)
-      case .sae: ("W_dec", [nLatents, dModel], .sole(.chat))
+      case .sae, .autoencoder: ("W_dec", [nLatents, dModel], .sole(.chat))
       }
     // Reads it from end to end once, and returns nothing of it.
     _ = try reader.rearranged(name, shape) { _ in [] }
@@ -138,6 +155,7 @@ public struct CrosscoderFile: Sendable {
       case .crosscoder: [("encoder.weight", [2, d, F]), ("encoder.bias", [F]), ("decoder.bias", [2, d])]
       case .replication: [("W_enc", [2, d, F]), ("b_enc", [F]), ("b_dec", [2, d])]
       case .sae: [("W_enc", [d, F]), ("b_enc", [F]), ("b_dec", [d])]
+      case .autoencoder: [("encoder.weight", [F, d]), ("encoder.bias", [F]), ("b_dec", [d])]
       }
     for (name, shape) in shapes { _ = try reader.rearranged(name, shape) { _ in [] } }
     switch form {
@@ -146,7 +164,7 @@ public struct CrosscoderFile: Sendable {
         reader, configuration, URL(fileURLWithPath: path).deletingLastPathComponent().path)
       _ = try Crosscoder.normaliser(reader, configuration, d: d)
     case .sae: if reader.has("threshold") { _ = try reader.floats("threshold", [F]) }
-    case .replication: break
+    case .replication, .autoencoder: break
     }
   }
 
@@ -167,26 +185,22 @@ public struct CrosscoderFile: Sendable {
         decoder: Matrix(rows: F, columns: 2 * d, values: try reader.floats("W_dec", [F, 2, d])),
         decoderBias: try reader.floats("b_dec", [2, d]), card: card)
     case .sae:
-      // Base's half of each row stays 0; only the kind of norm that ignores it is used.
-      func padded(_ values: UnsafeBufferPointer<Float>, count: Int) -> [Float] {
-        var result = [Float](repeating: 0, count: 2 * count * d)
-        for row in 0..<count {
-          for column in 0..<d { result[(2 * row + 1) * d + column] = values[row * d + column] }
-        }
-        return result
-      }
+      // Only the kind of norm that ignores base's half, which is 0, is used.
       return Crosscoder(
         encoder: Matrix(
           rows: F, columns: 2 * d,
           values: try reader.rearranged("W_enc", [d, F]) { values in
-            transposed(values, rows: d, columns: F).withUnsafeBufferPointer { padded($0, count: F) }
+            transposed(values, rows: d, columns: F).withUnsafeBufferPointer { rowsInChatsPlace($0, width: d) }
           }),
         encoderBias: try reader.floats("b_enc", [F]),
         decoder: Matrix(
-          rows: F, columns: 2 * d, values: try reader.rearranged("W_dec", [F, d]) { padded($0, count: F) }),
-        decoderBias: [Float](repeating: 0, count: d) + (try reader.floats("b_dec", [d])), codeNormalization: .sae,
+          rows: F, columns: 2 * d, values: try reader.rearranged("W_dec", [F, d]) { rowsInChatsPlace($0, width: d) }),
+        decoderBias: try reader.rearranged("b_dec", [d]) { rowsInChatsPlace($0, width: d) }, codeNormalization: .sae,
         card: card, jumpThresholds: reader.has("threshold") ? try reader.floats("threshold", [F]) : nil,
         soleModel: .chat)
+    case .autoencoder:
+      let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      return try SparseAutoencoder.load(folder: folder, .read(folder: folder), reader).crosscoder()
     }
   }
 }
@@ -196,60 +210,5 @@ extension Crosscoder {
   /// - Throws: as `CrosscoderFile.init` and `load(folder:)`.
   public static func load(path: String) throws(DiffingError) -> Crosscoder {
     try CrosscoderFile(path: path).crosscoder()
-  }
-}
-
-/// cfg.json of the earlier replication and of SAEs: what of it matters here.
-struct DictionarySettings: Codable {
-  var d_in: Int?
-  var dict_size: Int?
-  var d_sae: Int?
-  var model_name: String?
-  var hook_point: String?
-  var hook_name: String?
-  var apply_b_dec_to_input: Bool?
-  var normalize_activations: String?
-  /// Where it was read.
-  var path: String?
-
-  /// Settings without values if there is no such file.
-  static func read(folder: String) throws(DiffingError) -> DictionarySettings {
-    let path = folder + "/cfg.json"
-    var settings = try readJSON(DictionarySettings.self, path) ?? DictionarySettings()
-    settings.path = path
-    return settings
-  }
-
-  /// The block whose output is read. `hook_resid_pre` of block N is the output of block N − 1.
-  var layer: Int? {
-    let parts = (hook_point ?? hook_name ?? "").split(separator: ".")
-    guard parts.count == 3, parts[0] == "blocks", let block = Int(parts[1]) else { return nil }
-    switch parts[2] {
-    case "hook_resid_post": return block
-    case "hook_resid_pre" where block > 0: return block - 1
-    default: return nil
-    }
-  }
-
-  func agree(d: Int, F: Int) throws(DiffingError) {
-    for (key, value, expected) in [("d_in", d_in, d), ("dict_size", dict_size, F), ("d_sae", d_sae, F)]
-    where value != nil && value != expected {
-      throw .configurationInvalid(
-        path: path ?? "cfg.json", key: key, expected: "\(expected), as in the weights", found: "\(value ?? 0)")
-    }
-  }
-
-  /// Throws for an SAE whose codes would be other than ReLU or JumpReLU of W_enc x + b_enc.
-  func requirePlain() throws(DiffingError) {
-    if apply_b_dec_to_input == true {
-      throw .unsupported(
-        path: path ?? "cfg.json", what: "an SAE with", found: "apply_b_dec_to_input",
-        supported: "inputs as they are, as Gemma Scope's")
-    }
-    if let normalize_activations, normalize_activations != "none" {
-      throw .unsupported(
-        path: path ?? "cfg.json", what: "an SAE with normalize_activations", found: normalize_activations,
-        supported: "none")
-    }
   }
 }

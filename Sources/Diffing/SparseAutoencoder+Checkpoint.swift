@@ -8,13 +8,30 @@ import Inference
 import Kernels
 
 extension SparseAutoencoder {
-  private struct Configuration: Codable {
+  /// config.json.
+  struct Configuration: Codable {
     var activation_dim: Int
     var dict_size: Int
     var k: Int
     var num_layers = 1
     /// `base`, `chat` or `difference` (chat − base).
     var activations: TrainingTarget
+
+    /// - Throws: `DiffingError.file`, `.configurationInvalid`.
+    static func read(folder: String) throws(DiffingError) -> Configuration {
+      let path = folder + "/config.json"
+      guard let configuration = try readJSON(Configuration.self, path) else {
+        throw .file(.fileUnreadable(path: path, reason: "no such file"))
+      }
+      guard configuration.dict_size > 0, configuration.activation_dim > 0, configuration.k > 0,
+        configuration.activations.nModels == 1
+      else {
+        throw .configurationInvalid(
+          path: path, key: "dict_size, activation_dim, k, activations",
+          expected: "positive, and base, chat or difference", found: "other values")
+      }
+      return configuration
+    }
   }
 
   /// W b_dec, what lies between our bias and the file's.
@@ -56,26 +73,24 @@ extension SparseAutoencoder {
   /// Reads a folder that `save` has written.
   /// - Throws: `DiffingError`, naming file, tensor and what is wrong.
   public static func load(folder: String) throws(DiffingError) -> SparseAutoencoder {
-    let path = folder + "/config.json"
-    guard let configuration = try readJSON(Configuration.self, path) else {
-      throw .file(.fileUnreadable(path: path, reason: "no such file"))
-    }
-    let (F, d) = (configuration.dict_size, configuration.activation_dim)
-    guard F > 0, d > 0, configuration.k > 0, configuration.activations.nModels == 1 else {
-      throw .configurationInvalid(
-        path: path, key: "dict_size, activation_dim, k, activations",
-        expected: "positive, and base, chat or difference", found: "other values")
-    }
+    let configuration = try Configuration.read(folder: folder)
     let file = try reading { () throws(InferenceError) in
       try TensorFile(path: folder + "/model.safetensors")
     }
-    let reader = CheckpointReader(file: file)
+    return try load(folder: folder, configuration, CheckpointReader(file: file))
+  }
+
+  /// Reads the weights that are mapped already.
+  static func load(
+    folder: String, _ configuration: Configuration, _ reader: CheckpointReader
+  ) throws(DiffingError) -> SparseAutoencoder {
+    let (F, d) = (configuration.dict_size, configuration.activation_dim)
     let decoder = try reader.rearranged("decoder.weight", [d, F]) { transposed($0, rows: d, columns: F) }
     for latent in 0..<F {
       let square = decoder[latent * d..<(latent + 1) * d].reduce(0.0) { $0 + Double($1) * Double($1) }
       guard square == 0 || abs(square - 1) < 1e-3 else {
         throw .unsupported(
-          path: file.path, what: "decoder.weight with a direction of norm", found: "\(square.squareRoot())",
+          path: reader.file.path, what: "decoder.weight with a direction of norm", found: "\(square.squareRoot())",
           supported: "directions of norm 1")
       }
     }

@@ -119,3 +119,8 @@ public struct RotaryTable: Sendable {
 public func widenBFloat16(_ source: UnsafeRawPointer, into out: UnsafeMutablePointer<Float>, count: Int) {
   ck_widen(CK_BF16, source, out, Int64(count))
 }
+
+/// fp32 from `count` fp16 values; the source need not be aligned.
+public func widenFloat16(_ source: UnsafeRawPointer, into out: UnsafeMutablePointer<Float>, count: Int) {
+  ck_widen(CK_F16, source, out, Int64(count))
+}

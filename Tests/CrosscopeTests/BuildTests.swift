@@ -265,7 +265,7 @@ import Testing
     let (configuration, paths) = try BuildOptions.parse([build.configurationPath]).load()
     let engine = try Engine(model: paths.model, adapter: paths.adapter)
     try HarvestStage(build: configuration, paths: paths).run(engine: engine)
-    try TrainStage(build: configuration, paths: paths).run()
+    try TrainStage(job: TrainingJob(build: configuration, paths: paths)).run()
     let trained = try Crosscoder.load(folder: paths.crosscoder)
     var (encoder, decoder, bias) = (trained.encoder, trained.decoder, trained.encoderBias)
     let d = trained.dModel

@@ -114,7 +114,7 @@ import Testing
     await view.go(&driver)
     let (canvas, cursor) = driver.state.draw()
     let place = cursor.map { "cursor at row \($0.row), column \($0.column)\n" } ?? "no cursor\n"
-    try compare(canvas.styledText + place, with: "\(view.name)-\(size.columns)x\(size.rows).txt")
+    try expectGolden(canvas.styledText + place, "\(view.name)-\(size.columns)x\(size.rows).txt")
   }
 
   @Test func tooSmallATerminalSaysSo() async throws {
@@ -131,23 +131,24 @@ import Testing
       }
     }
   }
+}
 
-  private func compare(_ text: String, with name: String) throws {
-    let recorded = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens/\(name)")
-    if ProcessInfo.processInfo.environment["CROSSCOPE_RECORD"] == "1" {
-      try text.write(to: recorded, atomically: true, encoding: .utf8)
-      return
-    }
-    let golden = try #require(
-      try? String(contentsOf: recorded, encoding: .utf8), "no golden \(name): record it with CROSSCOPE_RECORD=1")
-    let (new, old) = (
-      text.split(separator: "\n", omittingEmptySubsequences: false),
-      golden.split(separator: "\n", omittingEmptySubsequences: false)
-    )
-    let row = zip(new, old).enumerated().first { $1.0 != $1.1 }
-    #expect(
-      text == golden,
-      "\(name) first differs in line \((row?.offset ?? min(new.count, old.count)) + 1):\nnow  \(row?.element.0 ?? "")\nwas  \(row?.element.1 ?? "")"
-    )
+/// Compares a text with the file of that name among the goldens, or records it.
+func expectGolden(_ text: String, _ name: String) throws {
+  let recorded = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens/\(name)")
+  if ProcessInfo.processInfo.environment["CROSSCOPE_RECORD"] == "1" {
+    try text.write(to: recorded, atomically: true, encoding: .utf8)
+    return
   }
+  let golden = try #require(
+    try? String(contentsOf: recorded, encoding: .utf8), "no golden \(name): record it with CROSSCOPE_RECORD=1")
+  let (new, old) = (
+    text.split(separator: "\n", omittingEmptySubsequences: false),
+    golden.split(separator: "\n", omittingEmptySubsequences: false)
+  )
+  let row = zip(new, old).enumerated().first { $1.0 != $1.1 }
+  #expect(
+    text == golden,
+    "\(name) first differs in line \((row?.offset ?? min(new.count, old.count)) + 1):\nnow  \(row?.element.0 ?? "")\nwas  \(row?.element.1 ?? "")"
+  )
 }

@@ -15,7 +15,7 @@ public final class MappedFile: Sendable {
   // holds the object any more.
   public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
 
-  private let isMapping: Bool
+  let isMapping: Bool
 
   /// The number of bytes, at least 1.
   public var count: Int { bytes.count }

@@ -2,6 +2,8 @@
 // error, as is one out of range. What is left out has the method's default.
 
 import Diffing
+import Foundation
+import Glibc
 
 extension BuildConfiguration {
   /// How a dictionary is trained.
@@ -51,6 +53,8 @@ extension BuildConfiguration {
     var decay_fraction: Double
     /// A latent silent for so many tokens is dead; a tenth of the run if missing.
     var dead_after_tokens: Int?
+    /// Tokens held in memory when there are more activations; as many as fit 2.5 GB if missing.
+    var shuffle_buffer_tokens: Int?
 
     var chosenMethod: Method { method ?? .batchTopK }
 
@@ -90,6 +94,7 @@ extension BuildConfiguration {
         ("k_annealing_steps", k_annealing_steps, 0...1 << 30), ("batch", batch, 1...1 << 20),
         ("steps", steps, 1...1 << 30), ("warmup_steps", warmup_steps, 0...max(0, steps)),
         ("mu_warmup_steps", mu_warmup_steps, 0...1 << 30), ("dead_after_tokens", dead_after_tokens, 1...Int.max),
+        ("shuffle_buffer_tokens", shuffle_buffer_tokens, 2 * min(max(1, batch), 1 << 29)...1 << 30),
       ]
       for (key, value, range) in ranges {
         guard let value, !range.contains(value) else { continue }
@@ -104,6 +109,27 @@ extension BuildConfiguration {
       for (key, value) in [("learning_rate", learning_rate), ("norm_init_scale", norm_init_scale)]
       where !(value > 0 && value.isFinite) {
         throw invalid("a positive training.\(key)", "\(value)")
+      }
+    }
+
+    /// Refuses a dictionary and a shuffle buffer that this machine's memory cannot hold while it is trained.
+    /// - Parameter bufferBytes: of the shuffle buffer, if it is known.
+    /// - Throws: `CommandError.inputInvalid` with both sizes.
+    func checkMemory(dModel: Int, bufferBytes: Int = 0, source: String) throws {
+      // Encoder and decoder rows of each model in fp32: values, gradients, Adam's two moments, and copies of a save.
+      let needed = Double(latents) * Double(chosenMethod.target.nModels * dModel) * 2 * 4 * 6
+      let there = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
+      func gigabytes(_ bytes: Double) -> String { String(format: "%.0f GB", bytes / 1e9) }
+      guard needed < there else {
+        throw CommandError.inputInvalid(
+          source: source, expected: "training.latents that fit into \(gigabytes(there)) of memory",
+          found: "\(latents) latents, which need \(gigabytes(needed))")
+      }
+      guard needed + Double(bufferBytes) < there else {
+        throw CommandError.inputInvalid(
+          source: source,
+          expected: "training.shuffle_buffer_tokens that fit into \(gigabytes(there - needed)) of memory",
+          found: "a buffer of \(gigabytes(Double(bufferBytes)))")
       }
     }
 

@@ -3,7 +3,6 @@
 
 import Diffing
 import Foundation
-import Glibc
 import Inference
 import Kernels
 
@@ -55,18 +54,14 @@ struct BuildConfiguration: Codable, Equatable {
   /// Reads and checks a configuration.
   /// - Throws: `CommandError.inputInvalid` naming the key that is missing, unknown or out of range.
   init(path: String) throws {
-    let data = try MappedFile(path: path).contents()
+    if try namesActivations(path: path) {
+      throw CommandError.inputInvalid(
+        source: path, expected: "models and a corpus (activations without texts are for crosscope train alone)",
+        found: "the key activations")
+    }
+    self = try readConfiguration(BuildConfiguration.self, path: path, expected: "a build configuration")
     func invalid(_ expected: String, _ found: String) -> CommandError {
       .inputInvalid(source: path, expected: expected, found: found)
-    }
-    do {
-      self = try JSONDecoder().decode(BuildConfiguration.self, from: data)
-    } catch let error as DecodingError {
-      throw invalid("a build configuration", error.clause)
-    }
-    let known = try JSONSerialization.jsonObject(with: JSONEncoder().encode(self))
-    if let unknown = Self.unknownKey(in: try JSONSerialization.jsonObject(with: data), known: known) {
-      throw invalid("known keys only", "the key \(unknown.debugDescription)")
     }
     guard !corpus.isEmpty, corpus.allSatisfy({ $0.corpus == "plain" || $0.corpus == "chat" }) else {
       throw invalid("corpus files marked plain or chat", "\(corpus.map(\.corpus))")
@@ -81,34 +76,5 @@ struct BuildConfiguration: Codable, Equatable {
       throw invalid("\(key) in \(range.lowerBound)…\(range.upperBound)", "\(value)")
     }
     try training.check(invalid)
-  }
-
-  /// The first key, at any depth, that reading the file ignored.
-  private static func unknownKey(in given: Any, known: Any) -> String? {
-    if let given = given as? [String: Any], let known = known as? [String: Any] {
-      for (key, value) in given.sorted(by: { $0.key < $1.key }) {
-        guard let counterpart = known[key] else { return key }
-        if let unknown = unknownKey(in: value, known: counterpart) { return "\(key).\(unknown)" }
-      }
-    } else if let given = given as? [Any], let known = known as? [Any] {
-      for (value, counterpart) in zip(given, known) {
-        if let unknown = unknownKey(in: value, known: counterpart) { return unknown }
-      }
-    }
-    return nil
-  }
-
-  /// Refuses a dictionary that this machine's memory cannot hold while it is trained.
-  /// - Throws: `CommandError.inputInvalid` with both sizes.
-  func checkMemory(dModel: Int, source: String) throws {
-    // Encoder and decoder rows of each model in fp32: values, gradients, Adam's two moments, and copies of a save.
-    let needed = Double(training.latents) * Double(training.chosenMethod.target.nModels * dModel) * 2 * 4 * 6
-    let there = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
-    guard needed < there else {
-      func gigabytes(_ bytes: Double) -> String { String(format: "%.0f GB", bytes / 1e9) }
-      throw CommandError.inputInvalid(
-        source: source, expected: "training.latents that fit into \(gigabytes(there)) of memory",
-        found: "\(training.latents) latents, which need \(gigabytes(needed))")
-    }
   }
 }

@@ -17,18 +17,13 @@ struct BuildPaths {
   let store: String
 
   var activations: String { work + "/activations" }
-  var trainingLog: String { work + "/training.jsonl" }
   var scores: String { work + "/scores.json" }
 
   /// Makes sure that crosscoder and store can be written where they are wanted.
   /// - Throws: `InferenceError.fileUnwritable`, or the store's own error for another program's file in its place.
   func checkResults() throws {
     for folder in [crosscoder, URL(fileURLWithPath: store).deletingLastPathComponent().path] {
-      do {
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      } catch {
-        throw InferenceError.fileUnwritable(path: folder, reason: error.localizedDescription)
-      }
+      try makeFolder(folder)
       guard access(folder, W_OK | X_OK) == 0 else {
         throw InferenceError.fileUnwritable(path: folder, reason: String(cString: strerror(errno)))
       }
@@ -47,17 +42,6 @@ struct BuildPaths {
     case (let adapter?, _): try Adapter.sha256(folder: adapter)
     case (nil, let base?): try RememberedHash.sha256(path: base)
     case (nil, nil): ""
-    }
-  }
-
-  /// The state of a training run that was interrupted; a run on other activations has another file.
-  func trainerState(identity: String) -> String { work + "/trainer-state-\(identity.prefix(12)).safetensors" }
-
-  /// Removes the states of interrupted runs, but one.
-  func removeTrainerStates(but kept: String? = nil) {
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: work)) ?? []
-    where name.hasPrefix("trainer-state") && work + "/" + name != kept {
-      try? FileManager.default.removeItem(atPath: work + "/" + name)
     }
   }
 

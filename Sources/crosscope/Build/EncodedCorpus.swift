@@ -25,7 +25,7 @@ struct EncodedCorpus {
   func encoded(
     shard number: Int, visit: (SparseCodes, PairedActivations) throws -> Void = { _, _ in }
   ) throws -> (codes: SparseCodes, texts: [EncodedText]) {
-    let (activations, textOfRow, positions) = shards.shard(number)
+    let (activations, textOfRow, positions) = try shards.shard(number)
     var parts = [SparseCodes(nLatents: crosscoder.nLatents, offsets: [0], latents: [], values: [])]
     for start in stride(from: 0, to: activations.tokens, by: Self.batch) {
       let part = activations.tokens(start..<min(start + Self.batch, activations.tokens))

@@ -51,7 +51,7 @@ struct HarvestStage {
     }
     let d = engine.model.configuration.dModel
     // Harvesting takes long: what would stop a later stage is said now.
-    try build.checkMemory(dModel: d, source: paths.configuration)
+    try build.training.checkMemory(dModel: d, source: paths.configuration)
     try paths.checkResults()
     var writer = try ActivationShardWriter(
       folder: paths.activations, dModel: d, layer: build.layer, identity: try identity())

@@ -1,27 +1,68 @@
-// The training's log: a JSON object a step, one a line, as other tools plot them.
+// The training's log: a JSON object a step, one a line, as other tools plot them (docs/training.md lists the fields).
+// Owns: the line, and that a resumed run's log has every step once. Refuses: a place that cannot be written.
 
 import Diffing
 import Foundation
-import Glibc
 import Inference
 
-/// Appends a line a step; a resumed run drops the lines that the saved state had not reached.
+/// A step of a training run. What a method does not have is left out.
+struct TrainingLogLine: Codable, Equatable {
+  /// Counted from 0.
+  let step: Int
+  /// Of the whole run.
+  var steps: Int?
+  /// Trained on so far, this step's included.
+  var tokens: Int?
+  let loss: Double
+  var reconstruction, reconstruction_base, reconstruction_chat: Double?
+  var auxiliary, sparsity: Double
+  var fve, fve_base, fve_chat: Double?
+  let l0: Double
+  let dead: Int
+  let gradient_norm: Double
+  var threshold, threshold_chat: Float?
+  let learning_rate: Double
+}
+
+extension TrainingLogLine {
+  /// A line of what a trainer says.
+  init(_ losses: TrainingLosses, steps: Int, batch: Int) {
+    let pair = losses.fve.count == 2
+    (step, self.steps, tokens) = (losses.step, steps, (losses.step + 1) * batch)
+    loss = losses.total
+    reconstruction = pair ? nil : losses.reconstruction[0]
+    (reconstruction_base, reconstruction_chat) =
+      pair ? (losses.reconstruction[0], losses.reconstruction[1]) : (nil, nil)
+    (auxiliary, sparsity) = (losses.auxiliary, losses.sparsity)
+    fve = pair ? nil : losses.fve[0]
+    (fve_base, fve_chat) = pair ? (losses.fve[0], losses.fve[1]) : (nil, nil)
+    (l0, dead, gradient_norm) = (losses.l0, losses.dead, losses.gradientNorm)
+    (threshold, threshold_chat) = (losses.thresholds.first, losses.thresholds.dropFirst().first)
+    learning_rate = losses.learningRate
+  }
+}
+
+/// Appends a line a step; a resumed run drops the lines that the saved state had not reached, and what a kill cut short.
 struct TrainingLog {
   private let path: String
   private let handle: FileHandle
 
-  /// - Parameter keepingSteps: lines of an earlier run to keep.
+  /// - Parameter keepingSteps: lines of an earlier run to keep: those of the steps below.
   /// - Throws: `InferenceError.fileUnwritable`.
   init(path: String, keepingSteps steps: Int) throws {
     self.path = path
-    let kept =
-      steps == 0
-      ? ""
-      : (try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: "\n").prefix(steps).map { $0 + "\n" }
-        .joined()
-        ?? ""
+    let old = steps == 0 ? "" : (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    let decoder = JSONDecoder()
+    var next = 0
+    let kept = old.split(separator: "\n").filter { text in
+      guard let line = try? decoder.decode(TrainingLogLine.self, from: Data(text.utf8)), line.step >= next,
+        line.step < steps
+      else { return false }
+      next = line.step + 1
+      return true
+    }
     do {
-      try kept.write(toFile: path, atomically: true, encoding: .utf8)
+      try kept.map { $0 + "\n" }.joined().write(toFile: path, atomically: true, encoding: .utf8)
       handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
       try handle.seekToEnd()
     } catch {
@@ -29,16 +70,7 @@ struct TrainingLog {
     }
   }
 
-  mutating func append(_ losses: TrainingLosses) throws {
-    let pair = losses.fve.count == 2
-    let line = Line(
-      step: losses.step, loss: losses.total, reconstruction: pair ? nil : losses.reconstruction[0],
-      reconstruction_base: pair ? losses.reconstruction[0] : nil,
-      reconstruction_chat: pair ? losses.reconstruction[1] : nil, auxiliary: losses.auxiliary,
-      sparsity: losses.sparsity, fve: pair ? nil : losses.fve[0], fve_base: pair ? losses.fve[0] : nil,
-      fve_chat: pair ? losses.fve[1] : nil, l0: losses.l0, dead: losses.dead, gradient_norm: losses.gradientNorm,
-      threshold: losses.thresholds.first, threshold_chat: losses.thresholds.dropFirst().first,
-      learning_rate: losses.learningRate)
+  mutating func append(_ line: TrainingLogLine) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     do {
@@ -46,19 +78,5 @@ struct TrainingLog {
     } catch {
       throw InferenceError.fileUnwritable(path: path, reason: error.localizedDescription)
     }
-  }
-
-  /// What a method does not have is left out.
-  private struct Line: Encodable {
-    let step: Int
-    let loss: Double
-    let reconstruction, reconstruction_base, reconstruction_chat: Double?
-    let auxiliary, sparsity: Double
-    let fve, fve_base, fve_chat: Double?
-    let l0: Double
-    let dead: Int
-    let gradient_norm: Double
-    let threshold, threshold_chat: Float?
-    let learning_rate: Double
   }
 }

@@ -15,7 +15,7 @@ struct Build: ParsableCommand {
     try build.requireCrosscoder(source: paths.configuration)
     let engine = try options.engine(build, paths)
     try HarvestStage(build: build, paths: paths).run(engine: engine)
-    try TrainStage(build: build, paths: paths).run()
+    try TrainStage(job: TrainingJob(build: build, paths: paths)).run()
     try ScoreStage(build: build, paths: paths).run()
     try IndexStage(build: build, paths: paths).run(engine: engine)
   }
@@ -35,12 +35,26 @@ struct Harvest: ParsableCommand {
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract:
-      "Train the crosscoder, or the sparse autoencoder of one model, on harvested activations (stage 2 of build).")
-  @OptionGroup var options: BuildOptions
+      "Train the crosscoder, or the sparse autoencoder of one model, on harvested activations (stage 2 of build).",
+    discussion: """
+      A configuration may also name activations that others made: {"activations": DIR, "seed", "training", "work", \
+      "crosscoder"} (docs/activations.md). A terminal shows the run as it goes; WORK/training.jsonl has every step, and \
+      --watch shows that log from another terminal.
+      """)
+  @Argument(help: "The configuration of a build or of a training (JSON; see data/demo.json).") var config: String?
+  @Option(help: ArgumentHelp("Show the run that writes this log instead of training.", valueName: "log.jsonl"))
+  var watch: String?
+
+  func validate() throws {
+    guard (config == nil) != (watch == nil) else { throw ValidationError("give either a configuration or --watch") }
+  }
 
   func run() throws {
-    let (build, paths) = try options.load()
-    try TrainStage(build: build, paths: paths).run()
+    if let watch { return try TrainingWatch(path: watch).run() }
+    guard let config else { return }
+    if try namesActivations(path: config) { return try TrainStage(job: TrainingJob(path: config)).run() }
+    let (build, paths) = try BuildOptions.load(config)
+    try TrainStage(job: TrainingJob(build: build, paths: paths)).run()
   }
 }
 
@@ -69,14 +83,12 @@ struct Index: ParsableCommand {
 struct BuildOptions: ParsableArguments {
   @Argument(help: "The build's configuration (JSON; see data/demo.json).") var config: String
 
-  func load() throws -> (BuildConfiguration, BuildPaths) {
+  func load() throws -> (BuildConfiguration, BuildPaths) { try Self.load(config) }
+
+  static func load(_ config: String) throws -> (BuildConfiguration, BuildPaths) {
     let build = try BuildConfiguration(path: config)
     let paths = try BuildPaths(build, path: config)
-    do {
-      try FileManager.default.createDirectory(atPath: paths.work, withIntermediateDirectories: true)
-    } catch {
-      throw InferenceError.fileUnwritable(path: paths.work, reason: error.localizedDescription)
-    }
+    try makeFolder(paths.work)
     return (build, paths)
   }
 

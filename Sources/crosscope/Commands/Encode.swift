@@ -1,6 +1,6 @@
 // `crosscope encode`: activations through a crosscoder, written beside each other. The parity probe of the crosscoder.
 // Reads x [N, 2, d]; writes f [N, F] ([N, 2, F] of DECOUPLED codes), f_scaled [N, F] and x_hat [N, 2, d], names as in
-// the reference files. An SAE reads chat's half of x; base's half of x_hat is then 0.
+// the reference files. An SAE reads its model's half of x, chat's if nobody says; the other half of x_hat is then 0.
 
 import ArgumentParser
 import Diffing
@@ -20,9 +20,9 @@ struct Encode: ParsableCommand {
   var out: String
 
   func run() throws {
-    let loaded = try Crosscoder.load(path: crosscoder)
-    let x = try PairedActivations(path: activations)
-    let crosscoder = try loaded.scalingInputs(as: x)
+    let file = try CrosscoderFile(path: crosscoder)
+    let x = file.inPlace(try PairedActivations(path: activations))
+    let crosscoder = try file.crosscoder().scalingInputs(as: x)
     let codes = try crosscoder.encode(x)
     var writer = SafetensorsWriter()
     if codes.selections == nil {
@@ -31,8 +31,24 @@ struct Encode: ParsableCommand {
       writer.add("f", shape: [x.tokens, 2, crosscoder.nLatents], floats: codes.denseByModel())
     }
     writer.add("f_scaled", shape: [x.tokens, crosscoder.nLatents], floats: codes.dense(crosscoder.scaled(codes)))
-    writer.add("x_hat", shape: [x.tokens, 2, crosscoder.dModel], floats: crosscoder.decode(codes).values)
+    writer.add("x_hat", shape: [x.tokens, 2, crosscoder.dModel], floats: file.inPlace(crosscoder.decode(codes)).values)
     try writer.write(to: out)
+  }
+}
+
+extension CrosscoderFile {
+  /// A pair's activations, or a reconstruction, with the halves exchanged for an SAE of base, which is in chat's place.
+  func inPlace(_ x: PairedActivations) -> PairedActivations {
+    guard target == .base else { return x }
+    let d = x.dModel
+    var result = x
+    for token in 0..<x.tokens {
+      for model in PairModel.allCases {
+        let (from, to) = ((2 * token + model.index) * d, (2 * token + 1 - model.index) * d)
+        result.values.replaceSubrange(to..<to + d, with: x.values[from..<from + d])
+      }
+    }
+    return result
   }
 }
 

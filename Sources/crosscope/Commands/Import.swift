@@ -9,7 +9,7 @@ struct Import: ParsableCommand {
     abstract: "Make a store from published files: a crosscoder, its examples, its table of latents.",
     discussion: """
       Crosscoders: folders as on the hub, training checkpoints (model_final.pt), the earlier replication (cc_weights.pt), \
-      and SAEs with Gemma Scope's names (safetensors), which become one-model dictionaries. Examples: examples.db in either \
+      and SAEs with Gemma Scope's names (safetensors) or of crosscope train, which become one-model dictionaries. Examples: examples.db in either \
       published schema. Latents: feature_df.csv; its columns become the store's where they mean the same (delta_norm is \
       1 − dec_norm_diff), all others are kept as metrics under their own names:
         crosscope latents gemma.crosscope --sort lmsys_freq --filter '[base uselessness score] > 0.5'

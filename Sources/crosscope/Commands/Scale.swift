@@ -63,9 +63,9 @@ struct Scale: ParsableCommand {
   }
 
   func run() throws {
-    let loaded = try Crosscoder.load(path: crosscoder)
-    let x = try PairedActivations(path: activations)
-    let crosscoder = try loaded.scalingInputs(as: x)
+    let file = try CrosscoderFile(path: crosscoder)
+    let x = file.inPlace(try PairedActivations(path: activations))
+    let crosscoder = try file.crosscoder().scalingInputs(as: x)
     var scaling = LatentScaling(crosscoder: crosscoder)
     // In runs of tokens: memory stays small, and the sums are the same.
     for start in stride(from: 0, to: x.tokens, by: 4096) {

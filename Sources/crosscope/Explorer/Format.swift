@@ -71,3 +71,11 @@ func sparkline(_ values: [Double]) -> String {
   let steps = Array(" ▁▂▃▄▅▆▇█")
   return String(values.map { $0 <= 0 ? " " : steps[max(1, Int(($0 / largest * 8).rounded()))] })
 }
+
+/// A row of small bars, one a value, from the least to the largest of them; flat where they are all the same.
+func trend(_ values: [Double]) -> String {
+  guard let least = values.min(), let largest = values.max(), (largest - least).isFinite else { return "" }
+  let steps = Array("▁▂▃▄▅▆▇█")
+  return String(
+    values.map { largest > least ? steps[Int((($0 - least) / (largest - least) * 7).rounded())] : steps[0] })
+}

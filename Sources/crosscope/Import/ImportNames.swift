@@ -25,7 +25,8 @@ struct ImportNames: Equatable {
     let named = file.card.modelName.flatMap(Self.split)
     if file.soleModel != nil {
       // A one-model dictionary has no base.
-      (self.base, self.chat) = (base ?? "", chat ?? file.modelName ?? "model")
+      let trained = file.target == .base ? named?.base : named?.chat
+      (self.base, self.chat) = (base ?? "", chat ?? trained ?? file.modelName ?? "model")
     } else {
       (self.base, self.chat) = (base ?? named?.base ?? file.modelName ?? "base", chat ?? named?.chat ?? "chat")
     }

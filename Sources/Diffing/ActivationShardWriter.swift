@@ -1,0 +1,79 @@
+// Paired activations being written to a folder, shard by shard; the format is described in docs/activations.md.
+// Owns: the order of writes (a shard, then the index that names it), so that a killed harvest goes on with its next
+// shard, and the removal of what an earlier run left and this one does not use. Refuses: a folder that cannot be written.
+
+import Foundation
+import Inference
+
+/// A folder of shards being written. Finished shards survive a kill.
+public struct ActivationShardWriter {
+  private let folder: String
+  public private(set) var index: ActivationIndex
+
+  /// Opens the folder, keeping the finished shards of an earlier run with the same identity and removing others.
+  /// - Throws: `DiffingError.file` where the folder cannot be made or written to.
+  public init(folder: String, dModel: Int, layer: Int, identity: String) throws(DiffingError) {
+    self.folder = folder
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw .file(.fileUnwritable(path: folder, reason: "\(error.localizedDescription)"))
+    }
+    index = ActivationIndex(dModel: dModel, layer: layer, identity: identity)
+    if let old = try? ActivationShards.readIndex(folder), old.identity == identity, old.dModel == dModel,
+      old.layer == layer
+    {
+      // A shard that is gone takes those after it with it: shards are read in order.
+      index.shards = Array(old.shards.prefix { (try? SafetensorsFile(path: folder + "/" + $0.file)) != nil })
+    }
+    try writeIndex()
+    removeStrays()
+  }
+
+  /// Shards already finished.
+  public var finished: Int { index.shards.count }
+
+  /// Writes the texts that shards refer to by number.
+  public func write(texts: [CorpusText]) throws(InferenceError) {
+    var offsets: [Int64] = [0]
+    for text in texts { offsets.append(offsets[offsets.count - 1] + Int64(text.ids.count)) }
+    let total = Int(offsets[offsets.count - 1])
+    var writer = SafetensorsWriter()
+    writer.add("ids", shape: [total], int32s: texts.flatMap(\.ids))
+    writer.add("template", shape: [total], int32s: texts.flatMap { $0.templateMask.map { $0 ? 1 : 0 } })
+    writer.add("offsets", shape: [offsets.count], int64s: offsets)
+    writer.add("corpus", shape: [texts.count], int32s: texts.map(\.corpus.rawValue))
+    try writer.write(to: folder + "/texts.safetensors")
+  }
+
+  /// Writes the next shard, then the index that names it.
+  /// - Parameters:
+  ///   - x: kept rows, `[N, 2, d]`.
+  ///   - text, position: of each row.
+  ///   - leftOut: tokens not kept for their norm.
+  public mutating func append(
+    x: [Float], text: [Int32], position: [Int32], leftOut: Int
+  ) throws(DiffingError) {
+    precondition(x.count == text.count * 2 * index.dModel && text.count == position.count, "a row a token")
+    let name = "shard-" + String(repeating: "0", count: max(0, 5 - "\(finished)".count)) + "\(finished).safetensors"
+    var writer = SafetensorsWriter(metadata: ["identity": index.identity])
+    writer.add("x", shape: [text.count, 2, index.dModel], floats: x, as: .bf16)
+    writer.add("text", shape: [text.count], int32s: text)
+    writer.add("position", shape: [text.count], int32s: position)
+    let finished = writer
+    try reading { () throws(InferenceError) in try finished.write(to: folder + "/" + name) }
+    index.shards.append(.init(file: name, tokens: text.count, leftOut: leftOut))
+    try writeIndex()
+  }
+
+  private func writeIndex() throws(DiffingError) { try Diffing.write(json: index, to: folder + "/activations.json") }
+
+  /// Removes what an earlier run left and this one does not use: other shards, half-written files.
+  private func removeStrays() {
+    let used = Set(index.shards.map(\.file))
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    where name.hasSuffix(".tmp") || (name.hasPrefix("shard-") && !used.contains(name)) {
+      try? FileManager.default.removeItem(atPath: folder + "/" + name)
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// How a configuration of a build or of a training is read: JSON, every key known. What the values may be, their types say.
+
+import Foundation
+import Inference
+
+/// Reads a configuration.
+/// - Throws: `CommandError.inputInvalid` naming the key that is missing, of another type or unknown.
+func readConfiguration<Value: Codable>(_ type: Value.Type, path: String, expected: String) throws -> Value {
+  let data = try MappedFile(path: path).contents()
+  let value: Value
+  do {
+    value = try JSONDecoder().decode(type, from: data)
+  } catch let error as DecodingError {
+    throw CommandError.inputInvalid(source: path, expected: expected, found: error.clause)
+  }
+  let known = try JSONSerialization.jsonObject(with: JSONEncoder().encode(value))
+  if let unknown = unknownKey(in: try JSONSerialization.jsonObject(with: data), known: known) {
+    throw CommandError.inputInvalid(
+      source: path, expected: "known keys only", found: "the key \(unknown.debugDescription)")
+  }
+  return value
+}
+
+/// Whether a configuration names activations that others made, and so no models and texts.
+func namesActivations(path: String) throws -> Bool {
+  let data = try MappedFile(path: path).contents()
+  return ((try? JSONSerialization.jsonObject(with: data)) as? [String: Any])?["activations"] != nil
+}
+
+/// The first key, at any depth, that reading the file ignored.
+private func unknownKey(in given: Any, known: Any) -> String? {
+  if let given = given as? [String: Any], let known = known as? [String: Any] {
+    for (key, value) in given.sorted(by: { $0.key < $1.key }) {
+      guard let counterpart = known[key] else { return key }
+      if let unknown = unknownKey(in: value, known: counterpart) { return "\(key).\(unknown)" }
+    }
+  } else if let given = given as? [Any], let known = known as? [Any] {
+    for (value, counterpart) in zip(given, known) {
+      if let unknown = unknownKey(in: value, known: counterpart) { return unknown }
+    }
+  }
+  return nil
+}
