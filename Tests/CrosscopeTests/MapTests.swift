@@ -81,6 +81,7 @@ import Testing
     let many = (0..<1000).map { Double($0) / 1000 }
     #expect(MapSpan.usual(many + [1.2]).contains(1.2))
     #expect(!MapSpan.usual(many + [50]).contains(50) && MapSpan.all(many + [50]).contains(50))
+    #expect(MapSpan.usual(many + [1.2, 50]).contains(1.2), "one far away does not take the near ones with it")
     for values in [[], [3], [3, 3], [-1, 2]] as [[Double]] {
       for span in [MapSpan.usual(values), .all(values)] {
         #expect(span.length > 0 && values.allSatisfy(span.contains))

@@ -20,15 +20,16 @@ struct MapSpan: Sendable, Equatable {
     return padded(low, high)
   }
 
-  /// What nearly all values span: the middle 98 %, and the rest on either side unless it lies farther away than that
-  /// is long, where it would press the others into a corner.
+  /// What nearly all values span: the middle 98 %, and whatever lies no farther from it than that is long. What lies
+  /// farther would press the others into a corner.
   static func usual(_ values: [Double]) -> MapSpan {
     let sorted = values.sorted()
     guard let first = sorted.first, let last = sorted.last else { return MapSpan(low: 0, high: 1) }
     let tail = sorted.count / 100
     let (low, high) = (sorted[tail], sorted[sorted.count - 1 - tail])
     let length = high - low
-    return padded(length > 0 && low - first > length ? low : first, length > 0 && last - high > length ? high : last)
+    guard length > 0 else { return padded(first, last) }
+    return padded(sorted.first { $0 >= low - length } ?? low, sorted.last { $0 <= high + length } ?? high)
   }
 
   private static func padded(_ low: Double, _ high: Double) -> MapSpan {
