@@ -12,7 +12,7 @@ public enum DiffingError: Error, Equatable, Sendable {
   case configurationInvalid(path: String, key: String, expected: String, found: String)
   /// A tensor has another shape than the rest of its checkpoint, or than the crosscoder it is used with.
   case shapeMismatch(path: String, tensor: String, expected: [Int], found: [Int])
-  /// Well formed, but of a kind that is not implemented.
+  /// Well formed, but of a kind that is not read or computed here.
   case unsupported(path: String, what: String, found: String, supported: String)
   /// A value that is NaN or infinite, in a file, in activations or in training.
   case notFinite(what: String, place: String)

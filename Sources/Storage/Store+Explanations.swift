@@ -87,6 +87,13 @@ extension Store {
   }
 }
 
+extension LatentPage {
+  /// What the latent is about in one text, see `Store.summaries(of:)`.
+  public var summary: String? {
+    (explanations.first { $0.source != Store.tokenSource } ?? explanations.first)?.text
+  }
+}
+
 extension ExplanationRecord {
   /// Writes the row and its entry in the text search, in place of the one of the same latent and source.
   func insert(in db: Database) throws {

@@ -107,7 +107,7 @@ struct PageJSON: Encodable {
     }
     latent = LatentJSON(
       latent: page.latent, tags: page.tags,
-      summary: (page.explanations.first { $0.source != Store.tokenSource } ?? page.explanations.first)?.text)
+      summary: page.summary)
     note = page.note
     explanations = page.explanations.map(ExplanationJSON.init)
     logits = [:]

@@ -100,7 +100,7 @@ struct IndexStage {
   }
 
   private func modelPair(engine: Engine, scores: ScoreFile) throws -> ModelPair {
-    let folder = URL(fileURLWithPath: paths.store).deletingLastPathComponent().path
+    let folder = StorePlace.folder(of: paths.store)
     struct Card: Encodable {
       let seed: UInt64
       let training: BuildConfiguration.Training
@@ -119,17 +119,14 @@ struct IndexStage {
       base: build.base_name, chat: build.chat_name, layer: build.layer, dModel: engine.model.configuration.dModel,
       nLatents: scores.latents.count, vocabSize: engine.model.configuration.vocabSize,
       model: .init(path: modelName, sha256: modelHash),
-      adapter: engine.adapter.map { .init(path: relative($0.path, to: folder), sha256: $0.sha256) },
+      adapter: engine.adapter.map { .init(path: StorePlace.recorded($0.path, folder: folder), sha256: $0.sha256) },
       baseModel: try paths.baseModel.map {
         .init(path: URL(fileURLWithPath: $0).lastPathComponent, sha256: try RememberedHash.sha256(path: $0))
       },
       crosscoder: .init(
-        path: relative(paths.crosscoder + "/model.safetensors", to: folder), sha256: scores.crosscoder_sha256),
+        path: StorePlace.recorded(paths.crosscoder + "/model.safetensors", folder: folder),
+        sha256: scores.crosscoder_sha256),
       tokenizer: .init(path: modelName, sha256: modelHash), card: String(decoding: card, as: UTF8.self))
-  }
-
-  private func relative(_ path: String, to folder: String) -> String {
-    path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : path
   }
 
   private func meta(_ scores: ScoreFile) -> [String: String] {

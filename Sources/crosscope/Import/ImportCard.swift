@@ -38,16 +38,3 @@ struct ImportCard: Codable, Equatable {
     return String(decoding: try encoder.encode(self), as: UTF8.self)
   }
 }
-
-/// Where a store's files are, from the store's folder.
-enum StorePlace {
-  static func folder(of store: String) -> String {
-    URL(fileURLWithPath: store).standardizedFileURL.deletingLastPathComponent().path
-  }
-
-  /// Relative inside the store's folder, so that both can be moved together; absolute elsewhere.
-  static func recorded(_ path: String, folder: String) -> String {
-    let path = URL(fileURLWithPath: path).standardizedFileURL.path
-    return path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : path
-  }
-}

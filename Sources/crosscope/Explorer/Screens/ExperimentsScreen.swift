@@ -120,17 +120,9 @@ extension ScreenDefinition {
     perform: performOnExperiments,
     type: typeExperimentFilter,
     mouse: { mouse, state in
-      let layout = ExperimentsLayout(state)
-      switch mouse.kind {
-      case .wheelUp: return ExperimentsState.select(state.experiments.list.selected - 3, &state)
-      case .wheelDown: return ExperimentsState.select(state.experiments.list.selected + 3, &state)
-      case .press where layout.rows.contains(mouse.point):
-        let index = state.experiments.list.top + mouse.point.row - layout.rows.row
-        guard index < state.experiments.count else { return [] }
-        if index == state.experiments.list.selected { return state.perform(.open) }
-        return ExperimentsState.select(index, &state)
-      default: return []
-      }
+      let (list, count) = (state.experiments.list, state.experiments.count)
+      guard let row = list.row(after: mouse, in: ExperimentsLayout(state).rows, count: count) else { return [] }
+      return row == list.selected ? state.perform(.open) : ExperimentsState.select(row, &state)
     },
     appear: { state in
       if state.experiments.ids == nil { return [state.experiments.search()] }
@@ -143,15 +135,11 @@ extension ScreenDefinition {
   }
 
   @Sendable private static func performOnExperiments(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
-    let selected = state.experiments.list.selected
-    let height = ExperimentsLayout(state).rowsVisible
+    let (list, count) = (state.experiments.list, state.experiments.count)
+    if let row = list.row(after: action, count: count, height: ExperimentsLayout(state).rowsVisible) {
+      return ExperimentsState.select(row, &state)
+    }
     switch action {
-    case .down: return ExperimentsState.select(selected + 1, &state)
-    case .up: return ExperimentsState.select(selected - 1, &state)
-    case .pageDown: return ExperimentsState.select(selected + height, &state)
-    case .pageUp: return ExperimentsState.select(selected - height, &state)
-    case .first: return ExperimentsState.select(0, &state)
-    case .last: return ExperimentsState.select(state.experiments.count - 1, &state)
     case .filter: state.experiments.isTypingFilter = true
     case .clearFilter:
       state.experiments.filter.text = ""

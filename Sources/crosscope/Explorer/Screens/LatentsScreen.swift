@@ -116,17 +116,9 @@ extension ScreenDefinition {
     perform: performOnLatents,
     type: typeFilter,
     mouse: { mouse, state in
-      let layout = LatentsLayout(state)
-      switch mouse.kind {
-      case .wheelUp: return LatentsState.select(state.latents.list.selected - 3, &state)
-      case .wheelDown: return LatentsState.select(state.latents.list.selected + 3, &state)
-      case .press where layout.rows.contains(mouse.point):
-        let index = state.latents.list.top + mouse.point.row - layout.rows.row
-        guard index < state.latents.count else { return [] }
-        if index == state.latents.list.selected { return state.perform(.open) }
-        return LatentsState.select(index, &state)
-      default: return []
-      }
+      let (list, count) = (state.latents.list, state.latents.count)
+      guard let row = list.row(after: mouse, in: LatentsLayout(state).rows, count: count) else { return [] }
+      return row == list.selected ? state.perform(.open) : LatentsState.select(row, &state)
     },
     appear: { state in
       if state.latents.ids == nil { return [state.latents.search()] }
@@ -135,15 +127,11 @@ extension ScreenDefinition {
     draw: drawLatents)
 
   @Sendable private static func performOnLatents(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
-    let selected = state.latents.list.selected
-    let height = LatentsLayout(state).rowsVisible
+    let (list, count) = (state.latents.list, state.latents.count)
+    if let row = list.row(after: action, count: count, height: LatentsLayout(state).rowsVisible) {
+      return LatentsState.select(row, &state)
+    }
     switch action {
-    case .down: return LatentsState.select(selected + 1, &state)
-    case .up: return LatentsState.select(selected - 1, &state)
-    case .pageDown: return LatentsState.select(selected + height, &state)
-    case .pageUp: return LatentsState.select(selected - height, &state)
-    case .first: return LatentsState.select(0, &state)
-    case .last: return LatentsState.select(state.latents.count - 1, &state)
     case .open:
       guard let id = state.latents.selectedID else { return [] }
       return LatentState.open(id, &state)
@@ -157,7 +145,7 @@ extension ScreenDefinition {
     case .mark:
       guard let id = state.latents.selectedID else { return [] }
       if state.latents.marked.remove(id) == nil { state.latents.marked.insert(id) }
-      return LatentsState.select(selected + 1, &state)
+      return LatentsState.select(list.selected + 1, &state)
     case .unmarkAll: state.latents.marked = []
     default: break
     }
