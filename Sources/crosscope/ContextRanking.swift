@@ -1,6 +1,6 @@
 // In which order a latent's contexts are shown, and which are left out: by their peak outside of the chat template
 // unless wanted otherwise, each text once.
-// Owns: what is template, what is a copy. Refuses: contexts that the store does not have; it ranks those that were read.
+// Owns: what is template, what is a copy. Refuses: contexts that the store does not have; it ranks what was read.
 
 import Diffing
 import Storage

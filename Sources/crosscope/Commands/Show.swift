@@ -116,9 +116,10 @@ struct Show: ParsableCommand {
   private static func contrast(_ contrast: Contrast) -> String {
     contrast.contexts.map { context in
       let likeness = context.similar.map { ", from similar latent \($0)" } ?? ""
+      let what = context.isSilent ? "silent" : "not among its stored contexts"
       return """
 
-        \(context.isSilent ? "silent" : "not among its stored contexts"), \(termSafe(context.sequence.corpus))\(likeness)
+        \(what), \(termSafe(context.sequence.corpus))\(likeness)
           \(termSafe(tokenTexts(context.sequence.tokenIDs, contrast.tokens).joined()))
 
         """

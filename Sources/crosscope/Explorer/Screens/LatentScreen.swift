@@ -1,6 +1,6 @@
 // A latent's page: metrics with their meaning, logit lens, contexts by band, contrast, neighbours, tags and note.
 // Owns: which context or latent is selected, what is unfolded, where in a text the cursor is, how far the page is
-// scrolled. The lines are made in LatentScreen+Lines.swift and its neighbours, what keys do in LatentScreen+Actions.swift.
+// scrolled. LatentScreen+Lines.swift and its neighbours make the lines, LatentScreen+Actions.swift has what keys do.
 
 import Storage
 import TUI
