@@ -15,13 +15,15 @@ enum Schema {
     migrator.registerMigration("base model", foreignKeyChecks: .immediate) { try $0.execute(sql: baseModel) }
     migrator.registerMigration("detection score", foreignKeyChecks: .immediate) { try $0.execute(sql: detectionScore) }
     migrator.registerMigration(latentMetrics, foreignKeyChecks: .immediate) { try $0.execute(sql: metricTables) }
+    migrator.registerMigration(examplesBySequence, foreignKeyChecks: .immediate) { try $0.execute(sql: sequenceIndex) }
     return migrator
   }
 
   private static let latentMetrics = "latent-metrics"
+  private static let examplesBySequence = "examples-by-sequence"
 
-  /// Migrations that only add tables which may be empty: a store without them can be read as it is.
-  static let additions: Set<String> = [latentMetrics]
+  /// Migrations that only add tables which may be empty, or an index: a store without them can be read as it is.
+  static let additions: Set<String> = [latentMetrics, examplesBySequence]
 
   /// Tables that every store has; a file without one of them is not a store.
   static let tables: Set<String> = [
@@ -122,4 +124,7 @@ enum Schema {
       PRIMARY KEY (metric, latent)) STRICT, WITHOUT ROWID;
     CREATE INDEX latent_metric_value ON latent_metric (metric, value);
     """
+
+  /// Which latents have a context in a sequence.
+  private static let sequenceIndex = "CREATE INDEX example_sequence ON example (sequence);"
 }

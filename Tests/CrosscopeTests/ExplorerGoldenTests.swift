@@ -35,6 +35,16 @@ import Testing
     View(name: "latent") { await $0.press("enter") },
     View(name: "latent-ascii", ascii: true) { await $0.press("enter", "enter") },
     View(name: "latent-unfolded") { await $0.press("enter", "w", "j", "c") },
+    View(name: "latent-token") { await $0.press("enter", "enter", "l", "l", "h") },
+    View(name: "latent-template") { await $0.press("enter", "T", "d", "L") },
+    View(name: "latent-contrast") { driver in
+      await driver.press("enter")
+      if driver.state.size.columns < 110 { await driver.press("x") }
+      await driver.press("}", "}", "}", "}", "enter")
+    },
+    View(name: "latent-number") { await $0.press("#", "4", "2") },
+    View(name: "latent-comparison") { await $0.press("space", "space", "C") },
+    View(name: "latent-comparison-ascii", ascii: true) { await $0.press("enter", "G", "C", "pgdn") },
     View(name: "latent-end") { await $0.press("j", "enter", "G") },
     View(name: "help") { await $0.press("?") },
     View(name: "tags") { driver in

@@ -178,8 +178,8 @@ import Testing
     try queue.write { db in
       try db.execute(
         sql: """
-          DROP TABLE latent_metric; DROP TABLE metric;
-          DELETE FROM grdb_migrations WHERE identifier = 'latent-metrics';
+          DROP TABLE latent_metric; DROP TABLE metric; DROP INDEX example_sequence;
+          DELETE FROM grdb_migrations WHERE identifier IN ('latent-metrics', 'examples-by-sequence');
           """)
     }
     try queue.close()

@@ -14,6 +14,8 @@ enum Action: String, CaseIterable, Sendable {
   case temperature, seed, answerLength
   case latentsScreen, mapScreen, experimentsScreen, palette
   case left, right, corner, zoomIn, zoomOut, usualRange, wholeRange, xAxis, yAxis, swapAxes, glyphs, chatMarks
+  case templateTokens, duplicates, contrast, wholeLens, nextSection, previousSection
+  case randomLatent, goToLatent, compareLatents, swapSides
   case compare, runAgain, export, deleteExperiment, otherAnswer, nextAnswer, nextExperiment, previousExperiment
 }
 
@@ -66,6 +68,7 @@ enum GeneralBindings {
     Binding(["u"], .undo, nil, "undo the last change of tags, notes or experiments", unavailable: Unavailable.readOnly),
     Binding(["ctrl-r"], .redo, nil, "redo what was undone", unavailable: Unavailable.readOnly),
     Binding([":"], .palette, nil, "all commands of this screen, found by typing"),
+    Binding(["#"], .goToLatent, nil, "open a latent by its id"),
     Binding(["1"], .latentsScreen, nil, "to the table of latents"),
     Binding(["2"], .mapScreen, nil, "to the map"),
     Binding(["3"], .steerScreen, nil, "to the steer screen"),

@@ -12,6 +12,8 @@ enum Effect: Sendable, Equatable {
   /// Everything about one latent.
   case loadPage(Int32)
   case loadTagNames
+  /// What a latent's page shows below: contrast, and latents that fire together with it.
+  case loadSurroundings(Int32)
   /// All latents as points of the map.
   case loadPoints(x: FilterColumn, y: FilterColumn, generation: Int)
   /// Sorts points into the cells of a plot.
@@ -40,6 +42,7 @@ enum Effect: Sendable, Equatable {
     switch self {
     case .loadList, .loadExperiments: "searching"
     case .loadRows, .loadPage, .loadTagNames, .loadPoints, .loadExperimentRows, .openExperiments: "reading"
+    case .loadSurroundings: "reading"
     case .bin: "drawing"
     case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments, .export: "saving"
     case .loadModel: "loading the model"
@@ -74,6 +77,7 @@ enum ExplorerEvent: Sendable {
   case rows([LatentRow])
   case page(LatentPage)
   case tagNames([String])
+  case surroundings(LatentSurroundings)
   case points(LatentPoints, generation: Int)
   case bins(MapBins, generation: Int)
   case experiments([Int64], generation: Int)

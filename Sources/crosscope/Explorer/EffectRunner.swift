@@ -44,6 +44,10 @@ struct EffectRunner: Sendable {
       return .rows(
         latents.map { LatentRow(latent: $0, tags: tags[$0.id] ?? [], summary: summaries[$0.id]) })
     case .loadPage(let id): return .page(try store.page(of: id))
+    case .loadSurroundings(let id):
+      return .surroundings(
+        LatentSurroundings(
+          latent: id, contrast: try store.contrast(to: id), coFiring: try store.coFiring(with: id)))
     case .loadTagNames: return .tagNames(try store.tagCounts().map(\.name))
     case .loadPoints(let x, let y, let generation):
       return .points(try store.points(x: x, y: y), generation: generation)

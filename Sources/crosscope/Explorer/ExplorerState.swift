@@ -20,6 +20,7 @@ struct StoreSummary: Sendable, Equatable {
 /// A screen; the first one open is always the table of latents.
 enum Screen: Sendable, Equatable {
   case latents, latent, steer, map, experiments, experiment
+  case latentComparison
 }
 
 /// What lies over a screen and takes its keys.
@@ -29,6 +30,7 @@ indirect enum Overlay: Sendable, Equatable {
   case tags(TagPicker)
   case note(NoteEditor)
   case addLatent(LineEditor)
+  case latentNumber(LatentNumber)
   case chooser(Chooser)
   case export(ExportPath)
 }
@@ -49,6 +51,7 @@ struct ExplorerState: Sendable {
   var overlay: Overlay?
   var latents = LatentsState()
   var latent = LatentState()
+  var latentComparison = LatentComparisonState()
   var steer = SteerState()
   var map = MapState()
   var experiments = ExperimentsState()
@@ -83,14 +86,20 @@ struct ExplorerState: Sendable {
     case .latent: latent.id
     case .steer: steer.selectedRow?.latent
     case .map: map.selectedID
+    case .latentComparison: latentComparison.ids.first
     case .experiments, .experiment: nil
     }
   }
 
-  /// The latents that tags and steering are about: the marked ones on the table, else the current one.
+  /// The latents that tags and steering are about: the marked ones on the table, else those on view.
   var targets: [Int32] {
     if screen == .latents, !latents.marked.isEmpty { return latents.marked.sorted() }
-    return currentLatent.map { [$0] } ?? []
+    return shownLatents
+  }
+
+  /// The latents whose pages are on view.
+  var shownLatents: [Int32] {
+    screen == .latentComparison ? latentComparison.ids : currentLatent.map { [$0] } ?? []
   }
 
   /// Between breadcrumbs at the top and status line and key bar at the bottom.
@@ -100,7 +109,7 @@ struct ExplorerState: Sendable {
 
   /// Keeps a page; when many are kept, those that are not on view go.
   mutating func keep(_ page: LatentPage) {
-    if pages.count >= 64 { pages = pages.filter { $0.key == currentLatent } }
+    if pages.count >= 64 { pages = pages.filter { shownLatents.contains($0.key) } }
     pages[page.latent.id] = page
   }
 }

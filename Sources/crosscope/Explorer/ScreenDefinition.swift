@@ -25,6 +25,7 @@ extension Screen {
     switch self {
     case .latents: .latents
     case .latent: .latent
+    case .latentComparison: .latentComparison
     case .steer: .steer
     case .map: .map
     case .experiments: .experiments

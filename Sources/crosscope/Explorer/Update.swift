@@ -28,6 +28,7 @@ extension ExplorerState {
       keep(page)
       LatentState.keepInView(&self)
     case .tagNames(let names): tagNames = names
+    case .surroundings(let surroundings): LatentState.surroundingsArrived(surroundings, &self)
     case .points(let points, let generation): return MapState.pointsArrived(points, generation, &self)
     case .bins(let bins, let generation): return MapState.binsArrived(bins, generation, &self)
     case .changed(let ids, let what): return changed(ids, what)
@@ -66,7 +67,7 @@ extension ExplorerState {
     var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)
     let known = ids.filter { latents.rows[$0] != nil }
     if !known.isEmpty { effects.append(.loadRows(known)) }
-    if let id = currentLatent { effects.append(.loadPage(id)) }
+    effects += shownLatents.map { .loadPage($0) }
     if !latents.query.filter.isEmpty { effects.append(latents.search()) }
     return effects
   }
@@ -126,6 +127,7 @@ extension ExplorerState {
     case .steer: return steerTargets()
     case .steerScreen: return show(.steer)
     case .mapScreen: return MapState.open(&self)
+    case .goToLatent: overlay = .latentNumber(LatentNumber(purpose: .page))
     case .latentsScreen: return showLatents()
     case .experimentsScreen: return show(.experiments)
     case .palette: openChooser(.actions)
@@ -153,6 +155,10 @@ extension ExplorerState {
     if screen == .steer, steer.isBusy { return SteerState.cancel(&self) }
     if screen == .map, map.corner != nil {
       map.corner = nil
+      return []
+    }
+    if screen == .latent, latent.token != nil {
+      latent.token = nil
       return []
     }
     if screens.count > 1 {

@@ -11,6 +11,7 @@ extension ExplorerState {
     case .tags(let picker): return typeIntoTags(input, picker)
     case .note(let editor): return typeIntoNote(input, editor)
     case .addLatent(let editor): return typeIntoAddLatent(input, editor)
+    case .latentNumber(let number): return typeIntoNumber(input, number)
     case .chooser(let chooser): return typeIntoChooser(input, chooser)
     case .export(let editor): return typeIntoExport(input, editor)
     case nil: return nil
@@ -32,6 +33,7 @@ extension ExplorerState {
     case .note: [KeyHint("Enter", "save"), KeyHint("Alt-Enter", "new line"), KeyHint("Esc", "discard")]
     case .addLatent: [KeyHint("Enter", "add"), KeyHint("Esc", "close")]
     case .export: [KeyHint("Enter", "write"), KeyHint("Esc", "close")]
+    case .latentNumber: [KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
     case .chooser: [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
     case nil: []
     }
@@ -48,6 +50,7 @@ extension ExplorerState {
     case .addLatent(let editor):
       let inside = canvas.window("Add a latent", size: Size(columns: 34, rows: 1), in: body)
       return canvas.input(editor, label: "id ", placeholder: "0 to \(store.nLatents - 1)", in: inside)
+    case .latentNumber(let number): return draw(number, &canvas)
     case .chooser(let chooser): return draw(chooser, &canvas)
     case .export(let editor): return draw(editor, &canvas)
     case nil: return nil

@@ -10,21 +10,23 @@ extension ScreenDefinition {
       return nil
     }
     let layout = LatentPageLayout(page, state)
-    draw(layout.aside, from: layout.asideTop, &canvas, layout.asideRect)
-    draw(layout.scrolled, from: state.latent.top, &canvas, layout.scrolledRect)
-    return nil
+    canvas.put(layout.aside, from: layout.asideTop, in: layout.asideRect)
+    canvas.put(layout.scrolled, from: state.latent.top, in: layout.scrolledRect)
+    return layout.cursor(top: state.latent.top)
   }
+}
 
+extension Canvas {
   /// The lines from `top` on, with a mark where there are more below.
-  private static func draw(_ lines: [PageLine], from top: Int, _ canvas: inout Canvas, _ rect: Rect) {
+  mutating func put(_ lines: [PageLine], from top: Int, in rect: Rect) {
     if lines.count - top > rect.rows, !rect.isEmpty {
-      canvas.put("▼", row: rect.endRow - 1, column: rect.endColumn, style: .muted)
+      put("▼", row: rect.endRow - 1, column: rect.endColumn, style: .muted)
     }
     for (index, line) in lines.dropFirst(top).prefix(rect.rows).enumerated() {
-      if let heading = line.heading {
-        canvas.heading(heading.title, note: heading.note, in: rect.line(index))
+      if let title = line.heading {
+        heading(title.title, note: title.note, in: rect.line(index))
       } else {
-        canvas.put(line.spans, row: rect.row + index, column: rect.column, clip: rect)
+        put(line.spans, row: rect.row + index, column: rect.column, clip: rect)
       }
     }
   }

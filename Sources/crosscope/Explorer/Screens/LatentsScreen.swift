@@ -107,6 +107,9 @@ extension ScreenDefinition {
       Binding(["space"], .mark, nil, "mark, for tags and steering of several", unavailable: Unavailable.noLatent),
       Binding(
         ["M"], .unmarkAll, nil, "unmark all", unavailable: { $0.latents.marked.isEmpty ? "nothing is marked" : nil }),
+      Binding(
+        ["C"], .compareLatents, nil, "compare the two marked latents",
+        unavailable: { $0.latents.marked.count == 2 ? nil : "mark two latents with Space first" }),
       Binding(["m"], .mapScreen, "map", "the map, with this latent marked"),
       Binding(["S"], .steerScreen, nil, "to the steer screen"),
       Binding(
@@ -147,6 +150,9 @@ extension ScreenDefinition {
       if state.latents.marked.remove(id) == nil { state.latents.marked.insert(id) }
       return LatentsState.select(list.selected + 1, &state)
     case .unmarkAll: state.latents.marked = []
+    case .compareLatents:
+      let ids = state.latents.marked.sorted()
+      if ids.count == 2 { return LatentComparisonState.open(ids[0], ids[1], &state) }
     default: break
     }
     return []
