@@ -15,13 +15,23 @@ enum Schema {
     migrator.registerMigration("base model", foreignKeyChecks: .immediate) { try $0.execute(sql: baseModel) }
     migrator.registerMigration("detection score", foreignKeyChecks: .immediate) { try $0.execute(sql: detectionScore) }
     migrator.registerMigration(latentMetrics, foreignKeyChecks: .immediate) { try $0.execute(sql: metricTables) }
+    migrator.registerMigration(examplesBySequence, foreignKeyChecks: .immediate) { try indexContexts(in: $0) }
     return migrator
   }
 
   private static let latentMetrics = "latent-metrics"
+  private static let examplesBySequence = "examples-by-sequence"
 
-  /// Migrations that only add tables which may be empty: a store without them can be read as it is.
-  static let additions: Set<String> = [latentMetrics]
+  /// Makes the index that leads from a sequence to the latents with a context in it, where there are so many contexts
+  /// that looking through all of them for a text takes long. It is a fiftieth of a large store, a tenth of a small one.
+  static func indexContexts(in db: Database, from count: Int = 200_000) throws {
+    let found = try Int.fetchOne(db, sql: "SELECT count(*) FROM (SELECT 1 FROM example LIMIT ?)", arguments: [count])
+    guard found ?? 0 >= count else { return }
+    try db.execute(sql: "CREATE INDEX IF NOT EXISTS example_sequence ON example (sequence, latent)")
+  }
+
+  /// Migrations that only add tables which may be empty, or indexes: a store without them can be read as it is.
+  static let additions: Set<String> = [latentMetrics, examplesBySequence]
 
   /// Tables that every store has; a file without one of them is not a store.
   static let tables: Set<String> = [

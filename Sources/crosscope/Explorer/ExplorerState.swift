@@ -31,6 +31,8 @@ indirect enum Overlay: Sendable, Equatable {
   case addLatent(LineEditor)
   case chooser(Chooser)
   case export(ExportPath)
+  case columns(ColumnChooser)
+  case filters(FilterPicker)
 }
 
 /// A line for the user.

@@ -13,6 +13,8 @@ extension ExplorerState {
     case .addLatent(let editor): return typeIntoAddLatent(input, editor)
     case .chooser(let chooser): return typeIntoChooser(input, chooser)
     case .export(let editor): return typeIntoExport(input, editor)
+    case .columns(let chooser): return typeIntoColumns(input, chooser)
+    case .filters(let picker): return typeIntoFilters(input, picker)
     case nil: return nil
     }
   }
@@ -33,6 +35,13 @@ extension ExplorerState {
     case .addLatent: [KeyHint("Enter", "add"), KeyHint("Esc", "close")]
     case .export: [KeyHint("Enter", "write"), KeyHint("Esc", "close")]
     case .chooser: [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
+    case .columns:
+      [
+        KeyHint("Space", "show/hide"), KeyHint("J K", "move"), KeyHint("+ -", "width"), KeyHint("0", "usual"),
+        KeyHint("Esc", "close"),
+      ]
+    case .filters:
+      [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "take it"), KeyHint("Ctrl-D", "delete"), KeyHint("Esc", "close")]
     case nil: []
     }
   }
@@ -50,6 +59,8 @@ extension ExplorerState {
       return canvas.input(editor, label: "id ", placeholder: "0 to \(store.nLatents - 1)", in: inside)
     case .chooser(let chooser): return draw(chooser, &canvas)
     case .export(let editor): return draw(editor, &canvas)
+    case .columns(let chooser): return draw(chooser, &canvas)
+    case .filters(let picker): return draw(picker, &canvas)
     case nil: return nil
     }
   }
