@@ -62,6 +62,17 @@ import Testing
     for field in TableField.all(driver.state.store) { #expect(TableField(rawValue: field.rawValue) == field) }
   }
 
+  @Test func aChoiceOfAnotherStoreOrAWrongWidthIsMended() throws {
+    let text = #"{"shown":[{"field":"nu_error","width":-4},{"field":"metric:elsewhere"},{"field":"id","width":4000}]}"#
+    var state = driver.state
+    state.latents.columns = try JSONDecoder().decode(TableColumns.self, from: Data(text.utf8))
+    let shown = TableColumns.onScreen(state).shown
+    #expect(shown.map(\.field) == [.column(.nuError), .column(.id), .column(.chatSpecificity)])
+    #expect(shown.compactMap(\.width) == [3, 60])
+    state.latents.columns = TableColumns([])
+    #expect(state.draw().canvas.text.contains("#▲"), "what it is sorted by is there in any case")
+  }
+
   @Test mutating func columnsScrollAndNoneIsCutAtAnySize() async {
     await driver.press("C", "G")
     for _ in 0..<20 { await driver.press("space", "G") }
@@ -83,6 +94,34 @@ import Testing
     #expect(TableView(driver.state).shown.count == 3)
     await driver.press("{")
     #expect(TableView(driver.state).shown.count == 4)
+  }
+
+  @Test mutating func whatLiesOverTheTableFitsEverySize() async {
+    let ways: [[String]] = [
+      ["C"], ["o"], ["O"], ["F"], ["/", "tab"], ["/", "d", "e"], ["H", ">", ">"], ["c"], ["V", "j"],
+    ]
+    for keys in ways {
+      await driver.send(.terminal(.resized(Size(columns: 120, rows: 40))))
+      for key in keys { await driver.press(key) }
+      for columns in stride(from: 40, to: 130, by: 7) {
+        for rows in [10, 12, 16, 19, 20, 24, 31, 32, 50] {
+          await driver.send(.terminal(.resized(Size(columns: columns, rows: rows))))
+          let (canvas, cursor) = driver.state.draw()
+          #expect(cursor.map { canvas.bounds.contains($0) } ?? true, "\(keys) \(columns)×\(rows)")
+          let list = driver.state.latents.list
+          let visible = list.visible(count: SampleStore.latents, height: LatentsLayout(driver.state).rowsVisible)
+          #expect(driver.state.latents.count == 0 || visible.contains(list.selected), "\(keys) \(columns)×\(rows)")
+        }
+      }
+      await driver.press("esc", "esc", "esc")
+    }
+  }
+
+  @Test mutating func marksShowWithWhateverColumnComesFirst() async {
+    // The table is sorted by the rank, which shows in any case, so by another column first.
+    await driver.press(">", ">", "C", "space", "g", "space", "esc", "space")
+    #expect(!fields.contains(.column(.chatSpecificity)) && !fields.contains(.column(.id)))
+    #expect(driver.text.contains("●"))
   }
 
   @Test mutating func headsSortWhenTheyArePressed() async throws {
@@ -202,6 +241,16 @@ import Testing
     }
     await driver.press("c")
     #expect(driver.state.latents.count == SampleStore.latents && driver.text.contains("[all 60]"))
+    // On a low screen the line of classes has no room; a class without latents is passed over there too.
+    await driver.send(.terminal(.resized(Size(columns: 100, rows: 16))))
+    await driver.press("/")
+    await driver.type("nu_error>0.7")
+    await driver.press("enter", "c")
+    let left = try store.classCounts(matching: Filter("nu_error>0.7"))
+    #expect(left[.chatOnly] == nil && driver.state.latents.query.latentClass.flatMap { left[$0] } ?? 0 > 0)
+    #expect(driver.state.latents.count > 0 && driver.text.contains("shared, by chat-specificity"))
+    await driver.press("x")
+    await driver.send(.terminal(.resized(Size(columns: 100, rows: 40))))
     await driver.press("c", "x")
     #expect(driver.state.latents.query.latentClass == nil && driver.state.latents.count == SampleStore.latents)
   }

@@ -87,7 +87,8 @@ extension ExplorerState {
   func draw(_ picker: TagPicker, _ canvas: inout Canvas) -> Point? {
     let offered = offers(picker)
     let title =
-      picker.latents.count == 1 ? "Tags of latent \(picker.latents[0])" : "Tags of \(picker.latents.count) latents"
+      picker.latents.count == 1
+      ? "Tags of latent \(picker.latents[0])" : "Tags of \(grouped(picker.latents.count)) latents"
     let rows = min(max(6, offered.count), body.rows - 4)
     let inside = canvas.window(title, size: Size(columns: 44, rows: rows + 2), in: body)
     let (field, list) = inside.split(top: 2)

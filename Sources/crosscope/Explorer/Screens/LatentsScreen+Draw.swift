@@ -1,5 +1,5 @@
-// How the table of latents looks: a line about the list, classes and histogram, the table, a preview of the latent under
-// the cursor. Cells are in LatentsScreen+Cells.swift, the histogram in LatentsScreen+Histogram.swift.
+// How the table of latents looks: a line about the list, classes and histogram, the table, a preview of the latent
+// under the cursor. Cells are in LatentsScreen+Cells.swift, the histogram in LatentsScreen+Histogram.swift.
 
 import Storage
 import TUI
@@ -87,11 +87,16 @@ extension ScreenDefinition {
     func words(_ order: LatentOrder) -> String {
       plain(order.sort.title, state) + (order.ascending ? " ▲" : " ▼")
     }
-    let order = "by " + words(query.first) + (query.then.map { " then " + words($0) } ?? "")
+    // The line of classes says it too, where there is room for it.
+    let only = query.latentClass.flatMap { LatentsLayout(state).classes.isEmpty ? "\($0.rawValue), " : nil } ?? ""
+    let order = truncated(
+      only + "by " + words(query.first) + (query.then.map { " then " + words($0) } ?? ""), to: rect.columns / 2)
+    let marked = latents.marked.isEmpty ? "" : " · \(grouped(latents.marked.count)) marked"
     canvas.put(order, row: rect.row, endingBefore: rect.endColumn - 1, style: .muted)
     let left = Rect(row: rect.row, column: 1, rows: 1, columns: rect.columns - displayWidth(order) - 4)
     if latents.isTypingFilter || !latents.filter.isEmpty {
-      let note = latents.filterError == nil ? "\(grouped(latents.count)) of \(grouped(state.store.nLatents))" : "?"
+      let found = latents.filterError == nil ? "\(grouped(latents.count)) of \(grouped(state.store.nLatents))" : "?"
+      let note = found + marked
       let (field, count) = left.split(left: left.columns - displayWidth(note) - 2, gap: 2)
       let style: Style = latents.filterError == nil ? .plain : Style(.danger, .underline)
       // At rest its beginning shows, while it is typed the place of the cursor.
@@ -109,8 +114,7 @@ extension ScreenDefinition {
       canvas.put(note, row: rect.row, column: count.column, style: .muted, clip: count)
       return cursor
     }
-    var text = latents.ids == nil ? "reading…" : "\(grouped(latents.count)) latents"
-    if !latents.marked.isEmpty { text += " · \(latents.marked.count) marked" }
+    let text = latents.ids == nil ? "reading…" : "\(grouped(latents.count)) latents" + marked
     canvas.put(text, row: rect.row, column: 1, style: .muted, clip: left)
     return nil
   }

@@ -37,6 +37,8 @@ struct LatentsState: Sendable, Equatable {
   var distribution: Distribution?
   /// Of the latents that the filter lets through, whatever class is chosen.
   var classCounts: [LatentClass: Int]?
+  /// A class was chosen before it was known whether it has latents: an empty one is passed over.
+  var seeksClass = false
   /// Counts searches; an answer to an older one is dropped.
   var generation = 0
 
@@ -60,17 +62,23 @@ struct LatentsState: Sendable, Equatable {
   /// Reads the list for what is typed and sorted now, and what stands above the table.
   static func search(_ state: inout ExplorerState) -> Effect {
     state.latents.generation += 1
-    return .loadList(
-      state.latents.query, overview: state.latents.overviewRows(state) > 0, generation: state.latents.generation)
+    let needsCounts = state.latents.overviewRows(state) > 0 || state.latents.query.latentClass != nil
+    return .loadList(state.latents.query, overview: needsCounts, generation: state.latents.generation)
   }
 
   /// The rows of classes and histogram: none where the terminal is too low, or too narrow for its bins.
   func overviewRows(_ state: ExplorerState) -> Int {
     guard state.size.rows >= 20 else { return 0 }
     guard showsOverview ?? (state.size.rows >= 32) else { return query.latentClass == nil ? 0 : 1 }
-    // Ranks and ids of all latents are spread evenly.
-    let isPlain = [.chatSpecificity, .id].contains(query.sort) && !query.isFiltered
-    return state.size.columns >= 72 && query.sort.isNumber && !isPlain ? 1 + ScreenDefinition.histogramRows : 1
+    return whyNoHistogram(state) == nil ? 1 + ScreenDefinition.histogramRows : 1
+  }
+
+  /// Why there is no histogram of what the table is sorted by; nil where there is one.
+  func whyNoHistogram(_ state: ExplorerState) -> String? {
+    if state.size.columns < 72 { return "the histogram needs 72 columns" }
+    if !query.sort.isNumber { return "no histogram: \(query.sort.title) is no number of a latent" }
+    guard [.chatSpecificity, .id].contains(query.sort), !query.isFiltered else { return nil }
+    return "no histogram: ranks and ids of all latents are spread evenly; > sorts by another column"
   }
 
   /// Reads the list again where the rows above it need what was not read with it.
@@ -107,6 +115,10 @@ struct LatentsState: Sendable, Equatable {
     state.latents.classCounts = found.classCounts
     state.latents.filterError = nil
     state.latents.anchor = nil
+    if state.latents.seeksClass {
+      state.latents.seeksClass = false
+      if found.ids.isEmpty, found.classCounts?.isEmpty == false { return nextClass(&state) }
+    }
     let effects = select(index == 0 ? 0 : id.flatMap { found.ids.firstIndex(of: $0) } ?? index, &state)
     return state.screen == .map ? effects + MapState.bin(&state) : effects
   }
@@ -143,7 +155,7 @@ extension ScreenDefinition {
     title: { _ in "Latents" },
     bindings: [
       Binding(["enter", "l", "right"], .open, "open", "open the latent's page", unavailable: Unavailable.noLatent),
-      Binding(["/"], .filter, "filter", "filter: nu_error<0.2 and tag:refusal and \"text\"; Tab completes"),
+      Binding(["/"], .filter, "filter", "filter, Tab completes: nu_error<0.2 and tag:x and \"text\""),
       Binding([">"], .sortNext, "sort", "sort by the next column"),
       Binding(["<"], .sortPrevious, nil, "sort by the column before"),
       Binding(["r"], .reverse, "reverse", "reverse the order"),
@@ -232,7 +244,9 @@ extension ScreenDefinition {
       state.tell("histogram and classes need a terminal of 20 rows")
       return []
     }
-    state.latents.showsOverview = !(state.latents.showsOverview ?? (state.size.rows >= 32))
+    let shows = !(state.latents.showsOverview ?? (state.size.rows >= 32))
+    state.latents.showsOverview = shows
+    if shows, let reason = state.latents.whyNoHistogram(state) { state.tell(reason) }
     return LatentsState.fillOverview(&state) + LatentsState.select(state.latents.list.selected, &state)
   }
 
@@ -292,6 +306,7 @@ extension LatentsState {
     let offered = LatentClass.allCases.filter { counts == nil || counts?[$0] ?? 0 > 0 }
     let index = state.latents.query.latentClass.flatMap { offered.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
     state.latents.query.latentClass = offered.indices.contains(index) ? offered[index] : nil
+    state.latents.seeksClass = counts == nil
     return restart(&state)
   }
 }

@@ -176,6 +176,15 @@ struct TableColumns: Hashable, Sendable, Codable {
     if state.latents.columns == nil, !state.isWide {
       columns.shown.removeAll { forWideScreens.contains($0.field) }
     }
+    // A choice may come from another store, or from a file that somebody edited.
+    columns.shown.removeAll { column in
+      if case .metric(let name) = column.field { !state.store.metrics.contains(name) } else { false }
+    }
+    for index in columns.shown.indices {
+      columns.shown[index].width = columns.shown[index].width.map {
+        min(max(widths.lowerBound, $0), widths.upperBound)
+      }
+    }
     let query = state.latents.query
     for sort in [query.sort, query.then?.sort].compactMap(\.self) where columns.index(of: TableField(sort)) == nil {
       let tags = columns.index(of: .tags) ?? columns.shown.endIndex
