@@ -15,14 +15,21 @@ enum Schema {
     migrator.registerMigration("base model", foreignKeyChecks: .immediate) { try $0.execute(sql: baseModel) }
     migrator.registerMigration("detection score", foreignKeyChecks: .immediate) { try $0.execute(sql: detectionScore) }
     migrator.registerMigration(latentMetrics, foreignKeyChecks: .immediate) { try $0.execute(sql: metricTables) }
-    migrator.registerMigration(examplesBySequence, foreignKeyChecks: .immediate) { try $0.execute(sql: sequenceIndex) }
+    migrator.registerMigration(examplesBySequence, foreignKeyChecks: .immediate) { try indexContexts(in: $0) }
     return migrator
   }
 
   private static let latentMetrics = "latent-metrics"
   private static let examplesBySequence = "examples-by-sequence"
 
-  /// Migrations that only add tables which may be empty, or an index: a store without them can be read as it is.
+  /// Makes the index that leads from a sequence to the latents with a context in it: for texts that are searched for, and
+  /// for latents that fire together. A new store has it when it is complete, since filling an index row by row is slow.
+  static func indexContexts(in db: Database) throws {
+    guard try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM example)") == true else { return }
+    try db.execute(sql: "CREATE INDEX IF NOT EXISTS example_sequence ON example (sequence, latent)")
+  }
+
+  /// Migrations that only add tables which may be empty, or indexes: a store without them can be read as it is.
   static let additions: Set<String> = [latentMetrics, examplesBySequence]
 
   /// Tables that every store has; a file without one of them is not a store.
@@ -124,7 +131,4 @@ enum Schema {
       PRIMARY KEY (metric, latent)) STRICT, WITHOUT ROWID;
     CREATE INDEX latent_metric_value ON latent_metric (metric, value);
     """
-
-  /// Which latents have a context in a sequence.
-  private static let sequenceIndex = "CREATE INDEX example_sequence ON example (sequence);"
 }

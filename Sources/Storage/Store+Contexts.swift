@@ -53,6 +53,18 @@ extension Store {
     try read { db in try Self.contexts(of: latent, quantile: quantile, limit: limit, in: db) }
   }
 
+  /// The histograms of these latents; latents without any are left out.
+  public func histograms(of latents: [Int32]) throws(StorageError) -> [Int32: [HistogramRecord]] {
+    try read { db in
+      var result: [Int32: [HistogramRecord]] = [:]
+      for latent in latents {
+        let own = try Self.histograms(of: latent, in: db)
+        if !own.isEmpty { result[latent] = own }
+      }
+      return result
+    }
+  }
+
   /// One sequence.
   /// - Throws: `StorageError.damaged` if there is none with this id.
   public func sequence(_ id: Int32) throws(StorageError) -> SequenceRecord {

@@ -130,6 +130,7 @@ public final class StoreWriter: Sendable {
       for table in ["sequence_search", "note_search", "explanation_search"] {
         try db.execute(sql: "INSERT INTO \(table) (\(table)) VALUES ('optimize')")
       }
+      try Schema.indexContexts(in: db)
     }
     guard let queue = state.withLock({ $0.queue }) else { throw .busy(path: path) }
     do {

@@ -23,8 +23,7 @@ struct DemoStoreTests {
   }
 
   private func tagged(_ tag: String, _ count: Int) throws -> [LatentRecord] {
-    try store.latents(
-      sortedBy: .chatSpecificity, ascending: true, matching: Filter("tag:\(tag)"), after: nil, limit: count)
+    try store.latents(ids: store.latentIDs(matching: Filter("tag:\(tag)")).prefix(count))
   }
 
   /// The answers to a prompt: unsteered, then under each plan.

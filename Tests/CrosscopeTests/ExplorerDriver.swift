@@ -16,13 +16,13 @@ struct ExplorerDriver {
 
   init(
     _ store: Store, steering: SteeringService = .scripted(), size: Size = Size(columns: 80, rows: 24),
-    ascii: Bool = false
+    ascii: Bool = false, filters: FilterFile? = nil
   ) async throws {
     let pair = try store.modelPair()
     let summary = StoreSummary(
       name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer, nLatents: pair.nLatents,
       isWritable: store.isWritable)
-    runner = EffectRunner(store: store, steering: steering)
+    runner = EffectRunner(store: store, steering: steering, filters: filters)
     state = ExplorerState(store: summary, size: size, asciiOnly: ascii)
     await settle(state.start())
   }

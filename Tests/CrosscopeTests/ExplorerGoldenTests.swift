@@ -32,6 +32,36 @@ import Testing
       await driver.type("delta_norm>5")
       await driver.press("enter")
     },
+    View(name: "latents-columns") { driver in
+      await driver.press("C", "j", "j", "j", "space", "J", "up", "+", "+", "G", "k", "space")
+    },
+    View(name: "latents-overview") {
+      await $0.press("H", ">", ">", ">", "O", "down", "down", "down", "enter", "j", "j")
+    },
+    View(name: "latents-overview-ascii", ascii: true) { await $0.press("H", "<", "<", "<", "<", "<", "j") },
+    View(name: "latents-class") { await $0.press("c", "c") },
+    View(name: "latents-completion") { driver in
+      await driver.press("/")
+      await driver.type("not dead and nu")
+      await driver.press("tab", "down")
+    },
+    View(name: "latents-sort-chooser") { driver in
+      await driver.press("O")
+      await driver.type("fre")
+    },
+    View(name: "latents-saved-filters") { driver in
+      await driver.send(
+        .savedFilters(
+          SavedFilters(named: [
+            .init(name: "known to base", filter: "nu_error>0.8"), .init(name: "refusals", filter: "tag:refusal"),
+          ])))
+      await driver.press("F", "down")
+    },
+    View(name: "map-filtered") { driver in
+      await driver.press("/")
+      await driver.type("nu_error<0.5")
+      await driver.press("enter", "m")
+    },
     View(name: "latent") { await $0.press("enter") },
     View(name: "latent-ascii", ascii: true) { await $0.press("enter", "enter") },
     View(name: "latent-unfolded") { await $0.press("enter", "w", "j", "c") },
@@ -43,8 +73,8 @@ import Testing
       await driver.press("}", "}", "}", "}", "enter")
     },
     View(name: "latent-number") { await $0.press("#", "4", "2") },
-    View(name: "latent-comparison") { await $0.press("space", "space", "C") },
-    View(name: "latent-comparison-ascii", ascii: true) { await $0.press("enter", "G", "C", "pgdn") },
+    View(name: "latent-comparison") { await $0.press("space", "space", "=") },
+    View(name: "latent-comparison-ascii", ascii: true) { await $0.press("enter", "G", "=", "pgdn") },
     View(name: "latent-end") { await $0.press("j", "enter", "G") },
     View(name: "help") { await $0.press("?") },
     View(name: "tags") { driver in

@@ -146,9 +146,9 @@ import Testing
   }
 
   @Test mutating func twoLatentsAreComparedFromThePage() async throws {
-    await driver.press("C", "5", "enter")
+    await driver.press("=", "5", "enter")
     #expect(driver.state.message?.kind == .error && driver.state.screen == .latent)
-    await driver.press("C", "9", "enter")
+    await driver.press("=", "9", "enter")
     #expect(driver.state.screen == .latentComparison && driver.state.latentComparison.ids == [5, 9])
     let pages = try #require(LatentComparisonState.pages(driver.state))
     let difference = try #require(pages.0.latent.deltaNorm) - (try #require(pages.1.latent.deltaNorm))
@@ -165,9 +165,9 @@ import Testing
   }
 
   @Test mutating func twoMarkedLatentsAreComparedFromTheTable() async {
-    await driver.press("esc", "C")
+    await driver.press("esc", "=")
     #expect(driver.state.screen == .latents && driver.state.message?.text.contains("Space") == true)
-    await driver.press("g", "space", "space", "C")
+    await driver.press("g", "space", "space", "=")
     #expect(driver.state.latentComparison.ids == [5, 42] && driver.state.screen == .latentComparison)
     for key in ["G", "j", "pgdn", "pgup", "k", "g"] {
       await driver.press(key)

@@ -22,12 +22,16 @@ final class TmuxTerminal {
   }()
 
   private let socket = "crosscope-test-\(UUID().uuidString.prefix(8))"
+  /// In place of the user's configuration, which tests must not change.
+  private var configuration: String { FileManager.default.temporaryDirectory.path + "/" + socket }
   /// How often the screen is looked at before giving up; each look takes a few milliseconds.
   static let looks = 1500
 
   /// Opens a shell of the given size, with a short prompt.
   init(columns: Int = 80, rows: Int = 24, environment: [String: String] = [:]) throws {
-    let variables = environment.map { "\($0)='\($1)'" }.sorted().joined(separator: " ")
+    let variables = environment.merging(["XDG_CONFIG_HOME": configuration]) { given, _ in given }.map {
+      "\($0)='\($1)'"
+    }.sorted().joined(separator: " ")
     try run(
       [
         "-f", "/dev/null", "new-session", "-d", "-x", "\(columns)", "-y", "\(rows)",
@@ -37,7 +41,10 @@ final class TmuxTerminal {
     try wait(for: "$")
   }
 
-  deinit { _ = try? run(["kill-server"]) }
+  deinit {
+    _ = try? run(["kill-server"])
+    try? FileManager.default.removeItem(atPath: configuration)
+  }
 
   /// Types a command line into the shell.
   func command(_ line: String) throws {

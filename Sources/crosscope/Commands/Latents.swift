@@ -7,8 +7,8 @@ import TUI
 
 extension LatentSort: ExpressibleByArgument {
   /// A column's name, with - or _; anything else may be a metric of the store.
-  public init?(argument: String) { self = LatentSort(column: argument.replacing("-", with: "_")) ?? .metric(argument) }
-  public static var allValueStrings: [String] { allCases.map { $0.name.replacing("_", with: "-") } }
+  public init?(argument: String) { self = LatentSort(named: argument.replacing("-", with: "_")) ?? .metric(argument) }
+  public static var allValueStrings: [String] { everywhere.map { $0.name.replacing("_", with: "-") } }
   public var defaultValueDescription: String { name.replacing("_", with: "-") }
 }
 
@@ -33,8 +33,10 @@ struct Latents: ParsableCommand {
       """)
 
   @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
-  @Option(help: "What to sort by, or a metric's name; ties are ordered by id, missing values come last.")
+  @Option(help: "What to sort by, or a metric's name; missing values come last.")
   var sort = LatentSort.chatSpecificity
+  @Option(help: "Orders what --sort leaves equal, in its usual direction; otherwise by id.")
+  var then: LatentSort?
   @Flag(help: "Sort the other way round.") var reverse = false
   @Option(help: ArgumentHelp("Only latents that fulfil this condition.", valueName: "expr")) var filter = ""
   @Option(help: ArgumentHelp("At most this many (default: 50 in a table, otherwise all).", valueName: "n"))
@@ -51,9 +53,10 @@ struct Latents: ParsableCommand {
     let store = try Store(path: store, access: .readOnly)
     let metrics = try store.metricNames()
     let filter = try Filter(argument: filter, of: store)
-    let sort = try sort(metrics)
+    let sort = try Self.known(sort, metrics, option: "--sort")
+    let then = try then.map { LatentOrder(try Self.known($0, metrics, option: "--then")) }
     let ids = try store.latentIDs(
-      sortedBy: sort, ascending: sort.ascendsByDefault != reverse, matching: filter)
+      sortedBy: sort, ascending: sort.ascendsByDefault != reverse, then: then, matching: filter)
     let shown = ids.prefix(limit ?? (json || csv ? ids.count : 50))
     let tags = try store.tags(of: shown)
     let summaries = try store.summaries(of: shown)
@@ -65,17 +68,17 @@ struct Latents: ParsableCommand {
     } else if csv {
       writeOut(Self.csv(latents, metrics))
     } else {
-      writeOut(Self.table(latents, sort))
+      writeOut(Self.table(latents, [sort] + (then.map { [$0.sort] } ?? [])))
       if shown.count < ids.count { writeError("\(shown.count) of \(ids.count) latents; --limit shows more") }
     }
   }
 
   /// An order that the store does not have is a mistake in the command line too.
-  private func sort(_ metrics: [String]) throws -> LatentSort {
+  private static func known(_ sort: LatentSort, _ metrics: [String], option: String) throws -> LatentSort {
     guard case .metric(let name) = sort, !metrics.contains(name) else { return sort }
     if let known = metrics.first(where: { $0.lowercased() == name.lowercased() }) { return .metric(known) }
     let orders = (LatentSort.allValueStrings + metrics).joined(separator: ", ")
-    throw ValidationError("--sort: no column or metric \(name.debugDescription); there are \(orders)")
+    throw ValidationError("\(option): no column or metric \(name.debugDescription); there are \(orders)")
   }
 
   private static let shownColumns: [LatentColumn] = [
@@ -83,9 +86,9 @@ struct Latents: ParsableCommand {
     .templateShare,
   ]
 
-  /// A metric that is not among the columns is shown where it is what the table is sorted by.
-  static func table(_ latents: [LatentJSON], _ sort: LatentSort = .chatSpecificity) -> String {
-    let extra = sort.column == nil ? [sort] : []
+  /// A number that is not among the columns is shown where it is what the table is sorted by.
+  static func table(_ latents: [LatentJSON], _ sorts: [LatentSort] = [.chatSpecificity]) -> String {
+    let extra = sorts.filter { $0.isNumber && !shownColumns.map { LatentSort.column($0) }.contains($0) }
     var table = TextTable(
       (shownColumns.map(\.rawValue) + extra.map { termSafe($0.name) })
         .map { TextTable.Column(title: $0, isNumber: true) } + ["class", "tags", "summary"].map { .init(title: $0) })

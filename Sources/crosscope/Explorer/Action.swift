@@ -9,6 +9,9 @@ enum Action: String, CaseIterable, Sendable {
   case up, down, pageUp, pageDown, first, last
   case open, steer, steerScreen, tag, note
   case filter, clearFilter, sortNext, sortPrevious, reverse, mark, unmarkAll
+  case sortBy, thenBy, nextClass, columns, scrollLeft, scrollRight, overview, savedFilters
+  case markDown, markUp, markRange, markAll, invertMarks
+  case followFilter
   case nextLatent, previousLatent, contextLength, colourScale
   case run, cancel, nextFocus, editPrompt, toggle, stronger, weaker, mode, addLatent, deleteLatent
   case temperature, seed, answerLength

@@ -36,7 +36,11 @@ extension ExplorerState {
   private var hints: [KeyHint] {
     if overlay != nil { return overlayHints }
     if (screen == .latents && latents.isTypingFilter) || (screen == .experiments && experiments.isTypingFilter) {
-      return [KeyHint("Enter", "keep"), KeyHint("Esc", "clear"), KeyHint("Ctrl-U", "empty line")]
+      if latents.completion != nil, screen == .latents {
+        return [KeyHint("↑ ↓", "choose"), KeyHint("Tab", "take it"), KeyHint("Esc", "close")]
+      }
+      let complete = screen == .latents ? [KeyHint("Tab", "complete")] : []
+      return [KeyHint("Enter", "keep"), KeyHint("Esc", "clear"), KeyHint("Ctrl-U", "empty line")] + complete
     }
     if screen == .steer, steer.focus == .prompt {
       return [
@@ -67,7 +71,7 @@ extension ExplorerState {
     case .good: style = Style(.good)
     default: break
     }
-    if message == nil, screen == .latents, let error = latents.filterError {
+    if message == nil, screen == .latents, latents.completion == nil, let error = latents.filterError {
       text = error
       style = Style(.danger)
     }

@@ -5,8 +5,11 @@ import TUI
 
 /// Work outside the view state. Nothing of it runs on the main actor.
 enum Effect: Sendable, Equatable {
-  /// All latents that a filter lets through, in order; an older generation's answer is ignored.
-  case loadList(ListQuery, generation: Int)
+  /// All latents that a filter lets through, in order, and if asked what stands above them; an older generation's
+  /// answer is ignored.
+  case loadList(ListQuery, overview: Bool, generation: Int)
+  /// Reads the filters that are kept beyond a run, after a change if there is one.
+  case editFilters(SavedFilters.Edit?)
   /// Table rows by id.
   case loadRows([Int32])
   /// Everything about one latent.
@@ -14,10 +17,12 @@ enum Effect: Sendable, Equatable {
   case loadTagNames
   /// What a latent's page shows below: contrast, and latents that fire together with it.
   case loadSurroundings(Int32)
+  /// How many of these latents have which tag.
+  case countTags([Int32])
   /// All latents as points of the map.
   case loadPoints(x: FilterColumn, y: FilterColumn, generation: Int)
-  /// Sorts points into the cells of a plot.
-  case bin(LatentPoints, MapWindow, columns: Int, rows: Int, generation: Int)
+  /// Sorts points into the cells of a plot, all or those of some latents.
+  case bin(LatentPoints, only: [Int32]?, MapWindow, columns: Int, rows: Int, generation: Int)
   /// Experiments that hold a text, all for an empty one.
   case loadExperiments(matching: String, generation: Int)
   case loadExperimentRows([Int64])
@@ -41,6 +46,8 @@ enum Effect: Sendable, Equatable {
   var label: String {
     switch self {
     case .loadList, .loadExperiments: "searching"
+    case .editFilters(let edit): edit == nil ? "reading" : "saving"
+    case .countTags: "reading"
     case .loadRows, .loadPage, .loadTagNames, .loadPoints, .loadExperimentRows, .openExperiments: "reading"
     case .loadSurroundings: "reading"
     case .bin: "drawing"
@@ -59,6 +66,28 @@ struct ListQuery: Sendable, Equatable {
   var sort: LatentSort = .chatSpecificity
   /// Against the sort's usual direction.
   var reversed = false
+  /// Orders those of equal first key; nil by id.
+  var then: LatentOrder?
+  /// Only this class of what the filter lets through.
+  var latentClass: LatentClass?
+
+  /// Whether a change of tags or notes may change the order.
+  var sortsByAnnotations: Bool { [sort, then?.sort].contains { $0 == .tags || $0 == .note } }
+
+  /// Whether it leaves anything out.
+  var isFiltered: Bool { !filter.isEmpty || latentClass != nil }
+
+  /// The first key with its direction.
+  var first: LatentOrder { LatentOrder(sort, ascending: sort.ascendsByDefault != reversed) }
+}
+
+/// The answer to a query.
+struct FoundLatents: Sendable, Equatable {
+  var ids: [Int32]
+  /// Of the first key, where it was asked for and there is one.
+  var distribution: Distribution?
+  /// Of what the filter lets through, in all classes; nil where it was not asked for.
+  var classCounts: [LatentClass: Int]?
 }
 
 /// A row of the latent table.
@@ -67,17 +96,21 @@ struct LatentRow: Sendable, Equatable {
   var tags: [String]
   /// What it is about, see `Store.summaries(of:)`.
   var summary: String?
+  var hasNote = false
+  var histograms: [HistogramRecord] = []
 }
 
 /// What happened: at the terminal, or in answer to an effect.
 enum ExplorerEvent: Sendable {
   case terminal(TerminalEvent)
-  case list([Int32], generation: Int)
+  case list(FoundLatents, generation: Int)
   case listFailed(String, generation: Int)
   case rows([LatentRow])
   case page(LatentPage)
   case tagNames([String])
   case surroundings(LatentSurroundings)
+  case tagCounts([String: Int], of: [Int32])
+  case savedFilters(SavedFilters)
   case points(LatentPoints, generation: Int)
   case bins(MapBins, generation: Int)
   case experiments([Int64], generation: Int)

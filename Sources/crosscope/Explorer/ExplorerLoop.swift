@@ -85,6 +85,8 @@ extension Effect {
   fileprivate var changesStore: Bool {
     switch self {
     case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments: true
+    // A file of its own, with the same need.
+    case .editFilters: true
     default: false
     }
   }

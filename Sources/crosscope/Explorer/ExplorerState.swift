@@ -33,6 +33,8 @@ indirect enum Overlay: Sendable, Equatable {
   case latentNumber(LatentNumber)
   case chooser(Chooser)
   case export(ExportPath)
+  case columns(ColumnChooser)
+  case filters(FilterPicker)
 }
 
 /// A line for the user.

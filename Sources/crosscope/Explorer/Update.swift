@@ -5,7 +5,7 @@ import TUI
 
 extension ExplorerState {
   /// What is to be loaded before anything has happened.
-  mutating func start() -> [Effect] { begun(screen.definition.appear(&self) + [.loadTagNames]) }
+  mutating func start() -> [Effect] { begun(screen.definition.appear(&self) + [.loadTagNames, .editFilters(nil)]) }
 
   /// Takes an event and returns the work that follows from it, already counted as under way.
   mutating func update(_ event: ExplorerEvent) -> [Effect] { begun(react(to: event)) }
@@ -19,9 +19,10 @@ extension ExplorerState {
   private mutating func react(to event: ExplorerEvent) -> [Effect] {
     switch event {
     case .terminal(let event): return take(event)
-    case .list(let ids, let generation): return LatentsState.listArrived(ids, generation, &self)
+    case .list(let found, let generation): return LatentsState.listArrived(found, generation, &self)
     case .listFailed(let reason, let generation):
-      if generation == latents.generation { latents.filterError = reason }
+      if generation == latents.generation { (latents.filterError, latents.errorPosition) = (reason, nil) }
+    case .savedFilters(let saved): LatentsState.savedFiltersArrived(saved, &self)
     case .rows(let rows):
       for row in rows { latents.rows[row.latent.id] = row }
     case .page(let page):
@@ -29,6 +30,7 @@ extension ExplorerState {
       LatentState.keepInView(&self)
     case .tagNames(let names): tagNames = names
     case .surroundings(let surroundings): LatentState.surroundingsArrived(surroundings, &self)
+    case .tagCounts(let counts, let ids): tagCountsArrived(counts, of: ids)
     case .points(let points, let generation): return MapState.pointsArrived(points, generation, &self)
     case .bins(let bins, let generation): return MapState.binsArrived(bins, generation, &self)
     case .changed(let ids, let what): return changed(ids, what)
@@ -68,7 +70,8 @@ extension ExplorerState {
     let known = ids.filter { latents.rows[$0] != nil }
     if !known.isEmpty { effects.append(.loadRows(known)) }
     effects += shownLatents.map { .loadPage($0) }
-    if !latents.query.filter.isEmpty { effects.append(latents.search()) }
+    if case .tags(let picker) = overlay { effects.append(.countTags(picker.latents)) }
+    if !latents.query.filter.isEmpty || latents.query.sortsByAnnotations { effects.append(LatentsState.search(&self)) }
     return effects
   }
 

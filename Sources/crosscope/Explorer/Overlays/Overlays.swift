@@ -14,6 +14,8 @@ extension ExplorerState {
     case .latentNumber(let number): return typeIntoNumber(input, number)
     case .chooser(let chooser): return typeIntoChooser(input, chooser)
     case .export(let editor): return typeIntoExport(input, editor)
+    case .columns(let chooser): return typeIntoColumns(input, chooser)
+    case .filters(let picker): return typeIntoFilters(input, picker)
     case nil: return nil
     }
   }
@@ -35,6 +37,13 @@ extension ExplorerState {
     case .export: [KeyHint("Enter", "write"), KeyHint("Esc", "close")]
     case .latentNumber: [KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
     case .chooser: [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
+    case .columns:
+      [
+        KeyHint("Space", "show/hide"), KeyHint("J K", "move"), KeyHint("+ -", "width"), KeyHint("0", "usual"),
+        KeyHint("Esc", "close"),
+      ]
+    case .filters:
+      [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "take it"), KeyHint("Ctrl-D", "delete"), KeyHint("Esc", "close")]
     case nil: []
     }
   }
@@ -53,6 +62,8 @@ extension ExplorerState {
     case .latentNumber(let number): return draw(number, &canvas)
     case .chooser(let chooser): return draw(chooser, &canvas)
     case .export(let editor): return draw(editor, &canvas)
+    case .columns(let chooser): return draw(chooser, &canvas)
+    case .filters(let picker): return draw(picker, &canvas)
     case nil: return nil
     }
   }

@@ -131,7 +131,7 @@ extension ScreenDefinition {
     Binding(["h", "left", "["], .previousLatent, "prev", "the latent before it; inside a text the token before"),
     Binding(["T"], .templateTokens, "template", "rank contexts with or without template tokens"),
     Binding(["x"], .contrast, "contrast", "contexts in which it is silent"),
-    Binding(["C"], .compareLatents, "compare", "beside another: the selected latent, or one by its id"),
+    Binding(["="], .compareLatents, "compare", "beside another: the selected latent, or one by its id"),
     Binding(["w"], .contextLength, "whole", "whole contexts or one line each"),
     Binding(["d"], .duplicates, nil, "hide or show copies: contexts with the same text around the peak"),
     Binding(["}"], .nextSection, nil, "to the next band or section; inside a text the next active token"),
