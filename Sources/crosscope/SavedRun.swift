@@ -14,6 +14,8 @@ struct SavedRun: Sendable, Equatable {
   let parameters: SteeringDocument.Parameters?
   let baseline: SteeringDocument.Answer?
   let steered: [SteeringDocument.Answer]
+  /// The figures of a causal check, which has no answers.
+  let check: CausalCheckReport?
   /// Name and version of program and models, by name.
   let versions: [(name: String, version: String)]
 
@@ -26,6 +28,7 @@ struct SavedRun: Sendable, Equatable {
     parameters = read(SteeringDocument.Parameters.self, record.parameters)
     let outputs = read(SteeringDocument.Outputs.self, record.outputs)
     (baseline, steered) = (outputs?.baseline, outputs?.steered ?? [])
+    check = outputs == nil ? read(CausalCheckReport.self, record.outputs) : nil
     versions =
       read([String: String].self, record.versions)?.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } ?? []
   }
@@ -43,6 +46,7 @@ struct SavedRun: Sendable, Equatable {
 
   /// `greedy, up to 96 tokens, positions all, layer 14, chat decoder`.
   var parametersText: String {
+    if let check { return check.sizeText }
     guard let parameters else { return "parameters of another form" }
     let settings = parameters.settings
     var parts = [
@@ -97,6 +101,7 @@ struct SavedRun: Sendable, Equatable {
     ] where !value.isEmpty {
       lines += "- \(name): \(termSafe(value))\n"
     }
+    if let check { return lines + "\n## Effects\n\n" + fenced(check.text) }
     lines += "\n## Prompt\n\n" + fenced(record.prompt)
     if let baseline { lines += "\n## Baseline\n\n" + fenced(baseline.text) }
     for answer in steered {

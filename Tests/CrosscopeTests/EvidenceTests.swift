@@ -179,6 +179,10 @@ import Testing
     }
     let table = try Program.run(["experiments", store])
     #expect(table.out.contains("causal check") && table.out.contains("latent \(latents[0])"))
+    #expect(
+      SavedRun(try Store(path: store, access: .readOnly).experiments(ids: [1])[0]).parametersText.hasPrefix("3 random"))
+    let markdown = try Program.run(["experiments", store, "1", "--markdown"])
+    #expect(markdown.out.contains("## Effects") && markdown.out.contains("taken away: KL after the peak"))
     try Program.run(["rerun", store, "1"]).expectOneLine(saying: "parameters of a steering run")
   }
 

@@ -115,8 +115,8 @@ struct ContextEffect: Equatable {
 }
 
 /// The finished check. Intervals are 95 %, over prompts or contexts; several random latents' mean counts once for each.
-struct CausalCheckReport: Encodable {
-  struct Effect: Encodable {
+struct CausalCheckReport: Codable {
+  struct Effect: Codable {
     let measure: String
     let latent: Interval?
     let random: Interval?
@@ -159,6 +159,11 @@ struct CausalCheckReport: Encodable {
       effects.append(effect(name, .mean(takenAway.map { value($0[0]) }), .mean(others)))
     }
     self.effects = effects
+  }
+
+  /// What it was made of.
+  var sizeText: String {
+    "\(random.count) random latents, \(size.prompts) prompts, \(size.contexts) contexts, up to \(size.tokens) tokens"
   }
 
   /// A line a measure.

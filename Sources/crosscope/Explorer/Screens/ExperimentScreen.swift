@@ -45,7 +45,9 @@ struct ExperimentState: Sendable, Equatable {
     func side(_ title: String, _ answer: SteeringDocument.Answer?, _ run: SavedRun) -> Side {
       var end: String?
       var words = answer.map { wordsWithBlanks($0.text) } ?? []
-      if answer == nil { end = "no such answer is saved" }
+      if answer == nil {
+        end = run.check == nil ? "no such answer is saved" : "a causal check has figures: e writes them to a file"
+      }
       if answer?.finished == false { end = "(cut at \(run.parameters?.settings.maxTokens ?? 0) tokens)" }
       if words.count > Self.mostWords {
         end = "(\(words.count - Self.mostWords) more words: e writes all of them to a file)"
