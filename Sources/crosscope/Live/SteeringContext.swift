@@ -19,6 +19,12 @@ struct SteeringContext: Sendable {
   /// A latent's largest activation in the crosscoder's units, from that in the store.
   func activation(_ stored: Double?, of latent: Int) -> Double? { stored.map { $0 * (unit?[latent] ?? 1) } }
 
+  /// A latent's activation in the store's units, from that in the crosscoder's.
+  func stored(_ activation: Float, of latent: Int) -> Float {
+    guard let unit = unit?[latent], unit > 0 else { return activation }
+    return Float(Double(activation) / unit)
+  }
+
   /// Loads what the store names; `files` say where to look instead, not what to use instead.
   /// - Throws: the modules' own errors, or `CommandError.mismatch` naming both sides and the remedy.
   static func load(
@@ -102,7 +108,7 @@ struct SteeringContext: Sendable {
   /// - Parameter otherwise: what to do without base, ending the error's line.
   /// - Throws: `CommandError.notSaid` where one model is all there is.
   func requireBase(store: Store, otherwise: String = "") throws(CommandError) {
-    guard engine.adapter == nil, engine.baseModel === engine.model else { return }
+    guard !engine.isPair else { return }
     throw .notSaid(
       source: store.path, what: "what base is (it names one model)",
       remedy: "give --base-model or --adapter" + otherwise)
