@@ -8,13 +8,15 @@ import Storage
 struct EffectRunner: Sendable {
   let store: Store
   let steering: SteeringService
+  let tracing: TraceService
 
   /// Runs one effect to its end; blocks its thread only for the time of a query. Cancelling the task ends a run.
   @concurrent func run(_ effect: Effect, emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
     switch effect {
     case .loadModel: await loadModel(emit)
     case .run(let request, let number): await run(request, number: number, emit)
-    case .cancelRun: break
+    case .trace(let request, let number): await trace(request, number: number, emit)
+    case .cancelRun, .cancelTrace: break
     case .export(let id, let path): export(id, path, emit)
     default:
       do {
@@ -62,7 +64,7 @@ struct EffectRunner: Sendable {
     case .save(var experiment):
       experiment.created = Date().formatted(.iso8601)
       return .saved(try store.save(experiment).id)
-    case .loadModel, .run, .cancelRun, .export: return nil
+    case .loadModel, .run, .cancelRun, .trace, .cancelTrace, .export: return nil
     }
   }
 
@@ -93,6 +95,16 @@ struct EffectRunner: Sendable {
       return
     } catch {
       emit(.runFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func trace(_ request: TraceRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
+    do {
+      for try await event in tracing.trace(request) { emit(.traced(event, number: number)) }
+    } catch is CancellationError {
+      return
+    } catch {
+      emit(.traceFailed(String(describing: error), number: number))
     }
   }
 }

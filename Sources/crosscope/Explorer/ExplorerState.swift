@@ -19,7 +19,7 @@ struct StoreSummary: Sendable, Equatable {
 
 /// A screen; the first one open is always the table of latents.
 enum Screen: Sendable, Equatable {
-  case latents, latent, steer, map, experiments, experiment
+  case latents, latent, steer, map, experiments, experiment, prompt
 }
 
 /// What lies over a screen and takes its keys.
@@ -50,6 +50,7 @@ struct ExplorerState: Sendable {
   var latents = LatentsState()
   var latent = LatentState()
   var steer = SteerState()
+  var prompt = PromptState()
   var map = MapState()
   var experiments = ExperimentsState()
   var experiment = ExperimentState()
@@ -82,6 +83,7 @@ struct ExplorerState: Sendable {
     case .latents: latents.selectedID
     case .latent: latent.id
     case .steer: steer.selectedRow?.latent
+    case .prompt: prompt.selected
     case .map: map.selectedID
     case .experiments, .experiment: nil
     }

@@ -26,6 +26,7 @@ extension Screen {
     case .latents: .latents
     case .latent: .latent
     case .steer: .steer
+    case .prompt: .prompt
     case .map: .map
     case .experiments: .experiments
     case .experiment: .experiment

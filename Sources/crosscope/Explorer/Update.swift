@@ -24,6 +24,7 @@ extension ExplorerState {
       if generation == latents.generation { latents.filterError = reason }
     case .rows(let rows):
       for row in rows { latents.rows[row.latent.id] = row }
+      PromptState.rowsArrived(&self)
     case .page(let page):
       keep(page)
       LatentState.keepInView(&self)
@@ -42,6 +43,8 @@ extension ExplorerState {
       guard number == steer.runNumber, steer.run?.phase == .running else { break }
       steer.run?.phase = .failed(reason)
       tell(reason, .error)
+    case .traced(let event, let number): return PromptState.take(event, number: number, &self)
+    case .traceFailed(let reason, let number): PromptState.failed(reason, number: number, &self)
     case .experiments(let ids, let generation): return ExperimentsState.listArrived(ids, generation, &self)
     case .experimentRows(let runs):
       for run in runs { experiments.runs[run.record.id] = run }
@@ -125,6 +128,7 @@ extension ExplorerState {
     case .note: return openNote()
     case .steer: return steerTargets()
     case .steerScreen: return show(.steer)
+    case .promptScreen: return show(.prompt)
     case .mapScreen: return MapState.open(&self)
     case .latentsScreen: return showLatents()
     case .experimentsScreen: return show(.experiments)
@@ -151,6 +155,7 @@ extension ExplorerState {
 
   private mutating func goBack(mayQuit: Bool) -> [Effect] {
     if screen == .steer, steer.isBusy { return SteerState.cancel(&self) }
+    if screen == .prompt, prompt.isBusy { return PromptState.cancel(&self) }
     if screen == .map, map.corner != nil {
       map.corner = nil
       return []
@@ -174,6 +179,7 @@ extension ExplorerState {
       return []
     }
     if steer.isBusy { return SteerState.cancel(&self) }
+    if prompt.isBusy { return PromptState.cancel(&self) }
     ending = 0
     return []
   }

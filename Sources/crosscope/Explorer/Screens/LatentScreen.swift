@@ -41,6 +41,16 @@ struct LatentState: Sendable, Equatable {
   }
 }
 
+extension ExplorerState {
+  /// The context under the cursor of the latent's page.
+  fileprivate var selectedContext: Context? {
+    guard let page = latent.id.flatMap({ pages[$0] }), page.contexts.indices.contains(latent.selected) else {
+      return nil
+    }
+    return page.contexts[latent.selected]
+  }
+}
+
 extension ScreenDefinition {
   static let latent = ScreenDefinition(
     title: { "Latent \($0.latent.id.map(String.init) ?? "")" },
@@ -55,6 +65,9 @@ extension ScreenDefinition {
       Binding(["w"], .contextLength, "whole", "whole contexts or one line each"),
       Binding(["c"], .colourScale, "scale", "colours relative to the latent's maximum or the context's"),
       Binding(["m"], .mapScreen, nil, "where it lies on the map"),
+      Binding(
+        ["P"], .tracePrompt, nil, "the context's tokens on the prompt screen: all latents that fire there",
+        unavailable: { $0.selectedContext == nil ? "no context is selected" : nil }),
       Binding(["S"], .steerScreen, nil, "to the steer screen"),
     ] + GeneralBindings.moving,
     perform: performOnLatent,
@@ -78,6 +91,9 @@ extension ScreenDefinition {
     switch action {
     case .nextLatent: return step(1, from: id, &state)
     case .previousLatent: return step(-1, from: id, &state)
+    case .tracePrompt:
+      guard let page = state.pages[id], let context = state.selectedContext else { return [] }
+      return trace(context, of: page, &state)
     default: break
     }
     guard let page = state.pages[id] else { return [] }
