@@ -91,7 +91,7 @@ import Testing
     await trace()
     await driver.press("v")
     let usual = prompt.overall
-    #expect(usual.allSatisfy { !prompt.tokens[$0.peak].isTemplate } && driver.text.contains("Whole text"))
+    #expect(usual.allSatisfy { !prompt.tokens[$0.peak].isTemplate } && driver.text.contains("Text ─"))
     await driver.press("T")
     #expect(prompt.overall.contains { prompt.tokens[$0.peak].isTemplate })
     await driver.press("T", "f")

@@ -19,7 +19,7 @@ extension ScreenDefinition {
         editor.raw, placeholder: "type or paste a text, then Enter", breakLines: true, in: layout.editor)
     }
     // Turns from the one that is typed upwards and downwards, as far as there is room.
-    let labelWidth = 11
+    let labelWidth = 12
     let heights = editor.turns.map { $0.text.rows(width: layout.editor.columns - labelWidth) }
     var first = editor.turn
     var used = min(heights[first], layout.editor.rows)
@@ -75,7 +75,7 @@ extension ScreenDefinition {
   private static let leftOut = "left out: a first token's or an outlier's codes mean nothing"
 
   private static func listTitle(_ prompt: PromptState) -> String {
-    guard !prompt.isWholeText else { return "Whole text" }
+    guard !prompt.isWholeText else { return "Text" }
     let text = prompt.run.map { $0.texts.indices.contains(prompt.cursor) ? $0.texts[prompt.cursor] : "" } ?? ""
     return "Token \(prompt.cursor) “\(truncated(text, to: 12))”"
   }
@@ -86,8 +86,8 @@ extension ScreenDefinition {
     let cut = prompt.filter.maxFrequency == nil ? "any" : state.asciiOnly ? "<= 1%" : "≤ 1%"
     let template = prompt.isWholeText && prompt.countsTemplate ? ", template" : ""
     let specific = prompt.filter.chatSpecificOnly ? "chat-specific, " : ""
-    return ["\(specific)freq \(cut)\(template)", "\(specific)\(cut)\(template)"].first { displayWidth($0) <= room }
-      ?? cut
+    let notes = ["\(specific)freq \(cut)\(template)", "\(specific)\(cut)\(template)"]
+    return notes.first { displayWidth($0) <= room } ?? ""
   }
 
   private static func cells(_ row: PromptState.Row, hasBar: Bool, _ state: ExplorerState) -> [TableCell] {

@@ -101,15 +101,18 @@ extension PromptState {
     return missing.isEmpty ? [] : [.loadRows(missing)]
   }
 
-  /// What is known of latents now decides which ones pass the filters.
+  /// What is known of latents now decides which ones pass the filters. Rows for other screens wait until this one
+  /// appears again.
   static func rowsArrived(_ state: inout ExplorerState) {
-    if state.prompt.run != nil { refresh(&state) }
+    if state.screen == .prompt, state.prompt.run != nil { refresh(&state) }
   }
 
   /// Makes the list of the whole text anew, and looks at its strongest latent as long as nothing was chosen: one that
   /// was looked at before stays, where it is on in this text.
   static func refresh(_ state: inout ExplorerState) {
     let prompt = state.prompt
+    // While tokens still come, only if it is looked at: it takes as long as the text is.
+    guard prompt.isWholeText || !prompt.isBusy || prompt.selected == nil else { return keepInView(&state) }
     let before = state
     state.prompt.overall = tracedLatents(
       prompt.tokens, by: prompt.aggregate, template: prompt.countsTemplate, where: { isShown($0, before) })

@@ -103,7 +103,7 @@ extension ScreenDefinition {
   static let prompt = ScreenDefinition(
     title: { _ in "Prompt" },
     bindings: [
-      Binding(["i", "tab"], .editPrompt, "edit", "edit the text or the chat"),
+      Binding(["i", "tab"], .editPrompt, "edit", "edit the text or the chat; F1 there lists its keys"),
       Binding(["h", "left"], .left, nil, "a token to the left", unavailable: noTokens),
       Binding(["l", "right"], .right, "token", "a token to the right", unavailable: noTokens),
       Binding(["w", "ctrl-right"], .nextWord, nil, "to the next word", unavailable: noTokens),
@@ -134,7 +134,7 @@ extension ScreenDefinition {
       return []
     },
     appear: { state in
-      PromptState.keepInView(&state)
+      PromptState.refresh(&state)
       return PromptState.missingRows(state)
     },
     draw: drawPrompt)
