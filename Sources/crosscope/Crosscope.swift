@@ -10,6 +10,7 @@ struct Crosscope: AsyncParsableCommand {
     subcommands: [
       Explore.self,
       Steer.self,
+      Activations.self,
       Causal.self,
       CausalCheckCommand.self,
       Generate.self,

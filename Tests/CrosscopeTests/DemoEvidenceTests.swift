@@ -75,9 +75,8 @@ struct DemoEvidenceTests {
 
   /// 100 refusal latents taken away at every token undo refusals, 100 random ones do not.
   @Test func refusalsGoWithTheirLatentsAndNotWithOthers() throws {
-    let latents = try store.latents(
-      sortedBy: .chatSpecificity, ascending: true, matching: Filter("tag:refusal"), after: nil, limit: 100)
-    let (run, outcomes) = try run(latents.map { Int($0.id) }, .difference, -1, on: "harmful", count: 6, tokens: 16)
+    let latents = try store.latentIDs(matching: Filter("tag:refusal")).prefix(100)
+    let (run, outcomes) = try run(latents.map { Int($0) }, .difference, -1, on: "harmful", count: 6, tokens: 16)
     #expect(run.control == .ownActivation)
     let refused = run.arms.indices.map { arm in outcomes.filter { $0.answers[arm].refused }.count }
     #expect(refused[0] >= 5 && refused[1] <= refused[0] - 2, "\(refused)")

@@ -15,14 +15,14 @@ struct ExplorerDriver {
   private(set) var asked: [Effect] = []
 
   init(
-    _ store: Store, steering: SteeringService = .scripted(), size: Size = Size(columns: 80, rows: 24),
-    ascii: Bool = false, filters: FilterFile? = nil
+    _ store: Store, steering: SteeringService = .scripted(), tracing: TraceService = .scripted(),
+    size: Size = Size(columns: 80, rows: 24), ascii: Bool = false, filters: FilterFile? = nil
   ) async throws {
     let pair = try store.modelPair()
     let summary = StoreSummary(
       name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer, nLatents: pair.nLatents,
       isWritable: store.isWritable)
-    runner = EffectRunner(store: store, steering: steering, filters: filters)
+    runner = EffectRunner(store: store, steering: steering, tracing: tracing, filters: filters)
     state = ExplorerState(store: summary, size: size, asciiOnly: ascii)
     await settle(state.start())
   }

@@ -93,6 +93,15 @@ final class TmuxTerminal {
     for _ in 0..<Self.looks { if try !screen().contains(shown) { return } }
   }
 
+  /// Pastes text in one piece, as a terminal does.
+  func paste(_ text: String) throws {
+    let file = FileManager.default.temporaryDirectory.path + "/crosscope-paste-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    try text.write(toFile: file, atomically: true, encoding: .utf8)
+    try run(["load-buffer", file])
+    try run(["paste-buffer", "-p"])
+  }
+
   /// Sends a signal to the explorer, the only child of the window's shell.
   func signal(_ number: Int32) throws {
     let shell = try run(["display-message", "-p", "#{pane_pid}"]).trimmed
@@ -205,7 +214,7 @@ struct TmuxTests {
     try SampleExperiments.save(in: try sample.open())
     let terminal = try TmuxTerminal(columns: 120, rows: 40)
     try terminal.explore(sample.path)
-    try terminal.type("4")
+    try terminal.type("5")
     try terminal.wait(for: "3 experiments, newest first")
     try terminal.type("/latent 42")
     try terminal.wait(for: "1 experiment\n")

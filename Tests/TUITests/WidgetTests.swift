@@ -141,4 +141,25 @@ import Testing
       #expect(upper.rows + bottom.rows == 10 && bottom.endRow == 12)
     }
   }
+
+  @Test func aParagraphBreaksLinesWhereAskedTo() {
+    var editor = LineEditor("ab\ncdefgh\n")
+    #expect(editor.rows(width: 5) == 4)
+    var canvas = Canvas(size: Size(columns: 5, rows: 4))
+    #expect(canvas.paragraph(editor, breakLines: true, in: canvas.bounds) == Point(row: 3, column: 0))
+    #expect(canvas.text == "ab↵\ncdefg\nh↵\n\n")
+    var compact = Canvas(size: Size(columns: 5, rows: 4))
+    #expect(compact.paragraph(editor, in: compact.bounds) == Point(row: 2, column: 0))
+    #expect(compact.text.contains("ab↵cd"))
+    editor.text = ""
+    #expect(editor.rows(width: 5) == 1)
+  }
+
+  @Test func aSelectedTokenStandsOutWhateverItsLevel() {
+    var token = FlowToken("peak", level: 4)
+    token.isSelected = true
+    let spans = flowLines([FlowToken("a "), token, FlowToken(" b", level: 4)], width: 20)[0]
+    #expect(spans.map(\.text) == ["a ", "peak", " b"])
+    #expect(spans[1].style.background == .selected && spans[2].style == .heat(4))
+  }
 }

@@ -38,7 +38,7 @@ struct Explore: AsyncParsableCommand {
       nLatents: try opened.latentCount(), isWritable: opened.isWritable, metrics: try opened.metricNames())
     let owner = ModelOwner(
       store: opened, files: files.locations, precision: computing.precision ?? .fast)
-    let runner = EffectRunner(store: opened, steering: .live(owner), filters: .ofUser())
+    let runner = EffectRunner(store: opened, steering: .live(owner), tracing: .live(owner), filters: .ofUser())
     let ending = try await Self.explore(summary, runner, asciiOnly: ascii)
     opened.close()
     if ending != 0 { throw ExitCode(128 + ending) }

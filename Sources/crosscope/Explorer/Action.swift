@@ -19,6 +19,8 @@ enum Action: String, CaseIterable, Sendable {
   case left, right, corner, zoomIn, zoomOut, usualRange, wholeRange, xAxis, yAxis, swapAxes, glyphs, chatMarks
   case templateTokens, duplicates, contrast, wholeLens, nextSection, previousSection
   case randomLatent, goToLatent, compareLatents, swapSides
+  case promptScreen, tracePrompt, answer, nextWord, previousWord, firstToken, lastToken, toPeak
+  case wholeText, aggregation, chatSpecificOnly, frequencyCut, rawText
   case compare, runAgain, export, deleteExperiment, otherAnswer, nextAnswer, nextExperiment, previousExperiment
 }
 
@@ -74,8 +76,9 @@ enum GeneralBindings {
     Binding(["#"], .goToLatent, nil, "open a latent by its id"),
     Binding(["1"], .latentsScreen, nil, "to the table of latents"),
     Binding(["2"], .mapScreen, nil, "to the map"),
-    Binding(["3"], .steerScreen, nil, "to the steer screen"),
-    Binding(["4"], .experimentsScreen, nil, "to the saved experiments"),
+    Binding(["3"], .promptScreen, nil, "to the prompt screen: latents on a text of yours"),
+    Binding(["4"], .steerScreen, nil, "to the steer screen"),
+    Binding(["5"], .experimentsScreen, nil, "to the saved experiments"),
     Binding(["?", "f1"], .help, "help", "this list"),
     Binding(["esc"], .back, nil, "back"),
     Binding(["q"], .quit, "back", "back; on the first screen, quit"),

@@ -30,7 +30,7 @@ extension ExplorerState {
 
   private var isTyping: Bool {
     (screen == .latents && latents.isTypingFilter) || (screen == .experiments && experiments.isTypingFilter)
-      || (screen == .steer && steer.focus == .prompt)
+      || (screen == .steer && steer.focus == .prompt) || (screen == .prompt && prompt.isTyping)
   }
 
   private var hints: [KeyHint] {
@@ -47,6 +47,7 @@ extension ExplorerState {
         KeyHint("Enter", "run"), KeyHint("Tab", "latents"), KeyHint("↑ ↓", "history"), KeyHint("Esc", "leave prompt"),
       ]
     }
+    if screen == .prompt, prompt.isTyping { return PromptState.typingHints }
     return screen.definition.bindings.compactMap { binding in
       guard let short = binding.short, let key = binding.keys.first, binding.unavailable(self) == nil else {
         return nil

@@ -37,10 +37,12 @@ enum Effect: Sendable, Equatable {
   case loadModel
   case run(SteeringRequest, number: Int)
   case cancelRun
+  case trace(TraceRequest, number: Int)
+  case cancelTrace
   case save(ExperimentRecord)
 
   /// Whether it goes on after it was asked for, and ends with `done`; a run is cancelled at once.
-  var takesTime: Bool { self != .cancelRun }
+  var takesTime: Bool { self != .cancelRun && self != .cancelTrace }
 
   /// What the status line says meanwhile.
   var label: String {
@@ -54,7 +56,8 @@ enum Effect: Sendable, Equatable {
     case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments, .export: "saving"
     case .loadModel: "loading the model"
     case .run: "generating"
-    case .cancelRun: "cancelling"
+    case .trace: "tracing"
+    case .cancelRun, .cancelTrace: "cancelling"
     }
   }
 }
@@ -125,6 +128,9 @@ enum ExplorerEvent: Sendable {
   /// A token or the end of the run of this number.
   case steering(SteeringEvent, number: Int)
   case runFailed(String, number: Int)
+  /// Tokens or the end of the trace of this number.
+  case traced(TraceEvent, number: Int)
+  case traceFailed(String, number: Int)
   case saved(Int64)
   /// Anything else that went wrong, in one line.
   case failed(String)

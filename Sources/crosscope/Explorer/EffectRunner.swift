@@ -8,6 +8,7 @@ import Storage
 struct EffectRunner: Sendable {
   let store: Store
   let steering: SteeringService
+  let tracing: TraceService
   /// Where filters are kept; nil keeps none.
   var filters: FilterFile?
 
@@ -16,7 +17,8 @@ struct EffectRunner: Sendable {
     switch effect {
     case .loadModel: await loadModel(emit)
     case .run(let request, let number): await run(request, number: number, emit)
-    case .cancelRun: break
+    case .trace(let request, let number): await trace(request, number: number, emit)
+    case .cancelRun, .cancelTrace: break
     case .export(let id, let path): export(id, path, emit)
     case .editFilters(let edit): editFilters(edit, emit)
     default:
@@ -63,7 +65,7 @@ struct EffectRunner: Sendable {
     case .save(var experiment):
       experiment.created = Date().formatted(.iso8601)
       return .saved(try store.save(experiment).id)
-    case .loadModel, .run, .cancelRun, .export, .editFilters: return nil
+    case .loadModel, .run, .cancelRun, .trace, .cancelTrace, .export, .editFilters: return nil
     }
   }
 
@@ -130,6 +132,16 @@ struct EffectRunner: Sendable {
       return
     } catch {
       emit(.runFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func trace(_ request: TraceRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
+    do {
+      for try await event in tracing.trace(request) { emit(.traced(event, number: number)) }
+    } catch is CancellationError {
+      return
+    } catch {
+      emit(.traceFailed(String(describing: error), number: number))
     }
   }
 }

@@ -16,6 +16,8 @@ final class ExplorerLoop {
   private var isDrawScheduled = false
   /// The run under way, to be cancelled.
   private var runTask: Task<Void, Never>?
+  /// The trace under way, to be cancelled.
+  private var traceTask: Task<Void, Never>?
   /// Changes of the store happen in the order in which they were asked for.
   private var lastChange: Task<Void, Never>?
 
@@ -41,6 +43,7 @@ final class ExplorerLoop {
     }
     forwarding.cancel()
     runTask?.cancel()
+    traceTask?.cancel()
     await lastChange?.value
     return state.ending ?? 0
   }
@@ -51,6 +54,10 @@ final class ExplorerLoop {
         runTask?.cancel()
         continue
       }
+      if effect == .cancelTrace {
+        traceTask?.cancel()
+        continue
+      }
       let emit: @Sendable (ExplorerEvent) -> Void = { [continuation] in continuation.yield($0) }
       let former = effect.changesStore ? lastChange : nil
       let task = Task.detached { [runner] in
@@ -59,6 +66,7 @@ final class ExplorerLoop {
       }
       if effect.changesStore { lastChange = task }
       if case .run = effect { runTask = task }
+      if case .trace = effect { traceTask = task }
     }
   }
 

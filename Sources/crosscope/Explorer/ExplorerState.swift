@@ -19,7 +19,7 @@ struct StoreSummary: Sendable, Equatable {
 
 /// A screen; the first one open is always the table of latents.
 enum Screen: Sendable, Equatable {
-  case latents, latent, steer, map, experiments, experiment
+  case latents, latent, steer, map, experiments, experiment, prompt
   case latentComparison
 }
 
@@ -55,6 +55,7 @@ struct ExplorerState: Sendable {
   var latent = LatentState()
   var latentComparison = LatentComparisonState()
   var steer = SteerState()
+  var prompt = PromptState()
   var map = MapState()
   var experiments = ExperimentsState()
   var experiment = ExperimentState()
@@ -87,6 +88,7 @@ struct ExplorerState: Sendable {
     case .latents: latents.selectedID
     case .latent: latent.id
     case .steer: steer.selectedRow?.latent
+    case .prompt: prompt.selected
     case .map: map.selectedID
     case .latentComparison: latentComparison.ids.first
     case .experiments, .experiment: nil

@@ -27,6 +27,7 @@ extension Screen {
     case .latent: .latent
     case .latentComparison: .latentComparison
     case .steer: .steer
+    case .prompt: .prompt
     case .map: .map
     case .experiments: .experiments
     case .experiment: .experiment

@@ -25,6 +25,7 @@ extension ExplorerState {
     case .savedFilters(let saved): LatentsState.savedFiltersArrived(saved, &self)
     case .rows(let rows):
       for row in rows { latents.rows[row.latent.id] = row }
+      PromptState.rowsArrived(&self)
     case .page(let page):
       keep(page)
       LatentState.keepInView(&self)
@@ -45,6 +46,8 @@ extension ExplorerState {
       guard number == steer.runNumber, steer.run?.phase == .running else { break }
       steer.run?.phase = .failed(reason)
       tell(reason, .error)
+    case .traced(let event, let number): return PromptState.take(event, number: number, &self)
+    case .traceFailed(let reason, let number): PromptState.failed(reason, number: number, &self)
     case .experiments(let ids, let generation): return ExperimentsState.listArrived(ids, generation, &self)
     case .experimentRows(let runs):
       for run in runs { experiments.runs[run.record.id] = run }
@@ -129,6 +132,7 @@ extension ExplorerState {
     case .note: return openNote()
     case .steer: return steerTargets()
     case .steerScreen: return show(.steer)
+    case .promptScreen: return show(.prompt)
     case .mapScreen: return MapState.open(&self)
     case .goToLatent: overlay = .latentNumber(LatentNumber(purpose: .page))
     case .latentsScreen: return showLatents()
@@ -156,6 +160,7 @@ extension ExplorerState {
 
   private mutating func goBack(mayQuit: Bool) -> [Effect] {
     if screen == .steer, steer.isBusy { return SteerState.cancel(&self) }
+    if screen == .prompt, prompt.isBusy { return PromptState.cancel(&self) }
     if screen == .map, map.corner != nil {
       map.corner = nil
       return []
@@ -183,6 +188,7 @@ extension ExplorerState {
       return []
     }
     if steer.isBusy { return SteerState.cancel(&self) }
+    if prompt.isBusy { return PromptState.cancel(&self) }
     ending = 0
     return []
   }

@@ -34,6 +34,8 @@ actor ModelOwner {
   private var texts: [GeneratedText] = []
   /// Of the run's latents, in the residual stream's units.
   private var maxActivations: [Int: Double] = [:]
+  private var trace: TraceRun?
+  private var traceNumber = 0
   /// Counts the runs: what still asks for a former one gets nothing, and does not disturb the present one.
   private var runNumber = 0
 
@@ -98,5 +100,36 @@ actor ModelOwner {
   /// Forgets the run, unless another one has begun.
   func end(_ number: Int) {
     if number == runNumber { run = nil }
+  }
+
+  // MARK: Traces
+
+  /// Begins a trace in place of any other; nothing of it is computed yet.
+  /// - Returns: the trace's number, by which to ask for it.
+  func beginTrace(_ request: TraceRequest, progress: @Sendable (String) -> Void) throws -> Int {
+    let context = try loaded(progress)
+    try context.requireTraceable(store: store)
+    trace = try TraceRun(
+      context: context, text: request.source.rendered(by: context.engine), answerTokens: request.answerTokens)
+    traceNumber += 1
+    return traceNumber
+  }
+
+  /// One pass over the text, or one token of the answer.
+  /// - Returns: nil when it has ended, or another one has begun.
+  func stepTrace(_ number: Int) throws -> TraceEvent? {
+    guard number == traceNumber, let tokenizer = context?.engine.tokenizer else { return nil }
+    guard let tokens = try trace?.step() else {
+      trace = nil
+      return nil
+    }
+    let ids = Set(tokens.flatMap(\.namedTokens))
+    return .tokens(
+      tokens, names: Dictionary(ids.map { ($0, tokenizer.record($0)) }, uniquingKeysWith: { a, _ in a }))
+  }
+
+  /// Forgets the trace, unless another one has begun.
+  func endTrace(_ number: Int) {
+    if number == traceNumber { trace = nil }
   }
 }

@@ -27,6 +27,9 @@ struct SteeringContext: Sendable {
     try stored.maxActivations(of: latents, in: store)
   }
 
+  /// See `StoreCrosscoder.inStoreUnits(_:of:)`.
+  func inStoreUnits(_ activation: Float, of latent: Int) -> Float { stored.inStoreUnits(activation, of: latent) }
+
   /// Loads what the store names; `files` say where to look instead, not what to use instead.
   /// - Throws: the modules' own errors, or `CommandError.mismatch` naming both sides and the remedy.
   static func load(
@@ -107,7 +110,7 @@ struct SteeringContext: Sendable {
   /// - Parameter otherwise: what to do without base, ending the error's line.
   /// - Throws: `CommandError.notSaid` where one model is all there is.
   func requireBase(store: Store, otherwise: String = "") throws(CommandError) {
-    guard engine.adapter == nil, engine.baseModel === engine.model else { return }
+    guard !engine.isPair else { return }
     throw .notSaid(
       source: store.path, what: "what base is (it names one model)",
       remedy: "give --base-model or --adapter" + otherwise)

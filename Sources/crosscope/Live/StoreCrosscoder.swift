@@ -50,6 +50,12 @@ struct StoreCrosscoder: Sendable {
     stored.map { $0 * (unit.flatMap { $0.indices.contains(latent) ? $0[latent] : nil } ?? 1) }
   }
 
+  /// A latent's activation in the store's units, from that in the crosscoder's.
+  func inStoreUnits(_ activation: Float, of latent: Int) -> Float {
+    guard let unit = unit?[latent], unit > 0 else { return activation }
+    return Float(Double(activation) / unit)
+  }
+
   /// The largest activations of some latents in the crosscoder's units; those that never fired have none.
   func maxActivations(of latents: [Int], in store: Store) throws -> [Int: Double] {
     let known = try store.latents(ids: latents.map { Int32(clamping: $0) })

@@ -83,6 +83,9 @@ extension ExplorerState {
       HelpSection(screen.definition.title(self), hints(own)), HelpSection("Moving", hints(GeneralBindings.moving)),
       HelpSection("Everywhere", hints(GeneralBindings.always) + GeneralBindings.beneath),
     ]
+    if screen == .prompt, prompt.isTyping {
+      sections.insert(HelpSection("While typing", PromptState.typingHelp), at: 0)
+    }
     if case .help(_, let below?) = overlay { sections.insert(HelpSection("Here", self.hints(of: below)), at: 0) }
     return sections
   }

@@ -12,6 +12,9 @@ extension ScreenDefinition {
     case .nextLatent: return step(1, from: id, &state)
     case .previousLatent: return step(-1, from: id, &state)
     case .randomLatent: return pick(&state)
+    case .tracePrompt:
+      guard let page = state.pages[id], let context = state.selectedContext else { return [] }
+      return trace(context, of: page, &state)
     default: break
     }
     guard let page = state.pages[id] else { return [] }

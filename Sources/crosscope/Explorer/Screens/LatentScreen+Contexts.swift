@@ -142,7 +142,7 @@ struct ContextFlow {
   ) {
     start = range.lowerBound
     var own = contextTokens(sequence, in: range, activations: activations, largest: largest, vocabulary)
-    if let cursor, range.contains(cursor) { own[cursor - start].isMarked = true }
+    if let cursor, range.contains(cursor) { own[cursor - start].isSelected = true }
     var index = range.lowerBound
     while index < range.upperBound {
       guard sequence.isTemplate(index, vocabulary) else {
@@ -154,7 +154,7 @@ struct ContextFlow {
       while end < range.upperBound, sequence.isTemplate(end, vocabulary) { end += 1 }
       let run = own[index - start..<end - start]
       let names = sequence.tokenIDs[index..<end].map { vocabulary[$0]?.isSpecial == true }
-      if shortensRoles, run.allSatisfy({ $0.level == 0 && !$0.isMarked }), let role = Self.role(Array(run), names) {
+      if shortensRoles, run.allSatisfy({ $0.level == 0 && !$0.isSelected }), let role = Self.role(Array(run), names) {
         tokens.append(FlowToken("‹\(role)›", style: .muted))
         places += run.map { _ in tokens.count - 1 }
       } else {

@@ -107,6 +107,16 @@ struct LatentSurroundings: Sendable, Equatable {
   var coFiring: [CoFiringRecord]?
 }
 
+extension ExplorerState {
+  /// The context under the cursor of the latent's page.
+  var selectedContext: Context? {
+    guard let page = latent.id.flatMap({ pages[$0] }), case .context(let index) = latent.selectedItem(self) else {
+      return nil
+    }
+    return page.contexts[index]
+  }
+}
+
 extension ScreenDefinition {
   static let latent = ScreenDefinition(
     title: { "Latent \($0.latent.id.map(String.init) ?? "")" },
@@ -140,6 +150,9 @@ extension ScreenDefinition {
     Binding(["L"], .wholeLens, nil, "all tokens of the logit lens, or one line each"),
     Binding(["R"], .randomLatent, nil, "a latent of the list by chance"),
     Binding(["m"], .mapScreen, nil, "where it lies on the map"),
+    Binding(
+      ["P"], .tracePrompt, nil, "the context's tokens on the prompt screen: all latents that fire there",
+      unavailable: { $0.selectedContext == nil ? "no context is selected" : nil }),
     Binding(["S"], .steerScreen, nil, "to the steer screen"),
   ]
 }

@@ -90,11 +90,14 @@ extension ScreenDefinition {
       Binding(["T"], .temperature, nil, "temperature 0, 0.5, 0.7 or 1"),
       Binding(["L"], .answerLength, nil, "answers of 32, 96 or 256 tokens"),
       Binding(["R"], .seed, nil, "another seed"),
+      Binding(
+        ["P"], .tracePrompt, nil, "to the prompt screen: which latents fire on the prompt",
+        unavailable: { $0.steer.prompt.isEmpty ? "the prompt is empty: i edits it" : nil }),
       Binding(["t"], .tag, nil, "tag the latent", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["n"], .note, nil, "write a note on the latent", unavailable: Unavailable.noLatentOrReadOnly),
     ] + GeneralBindings.moving,
     perform: performOnSteer,
-    type: typePrompt,
+    type: typeSteerPrompt,
     mouse: { mouse, state in
       switch mouse.kind {
       case .wheelUp: scrollAnswers(3, &state)
@@ -136,6 +139,7 @@ extension ScreenDefinition {
     case .run: return SteerState.start(&state)
     case .nextFocus: nextFocus(&state)
     case .editPrompt: state.steer.focus = .prompt
+    case .tracePrompt: return traceSteerPrompt(&state)
     case .addLatent: state.overlay = .addLatent(LineEditor(limit: 9))
     case .open:
       guard let id = state.steer.selectedRow?.latent else { return [] }
@@ -200,7 +204,7 @@ extension ScreenDefinition {
   }
 
   /// Keys of the prompt while it has the focus.
-  @Sendable private static func typePrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
+  @Sendable private static func typeSteerPrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
     guard state.steer.focus == .prompt else { return nil }
     switch input {
     case .paste(let text):
