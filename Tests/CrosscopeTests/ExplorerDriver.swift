@@ -73,7 +73,7 @@ extension SteeringService {
   static let steeredAnswer = ["I", " am", " sorry", ",", " but", " I", " cannot", " help", " with", " that", "."]
 
   static let info = SteeringInfo(
-    tokensPerSecond: 41.2, relativeChange: 0.31, layer: 14, decoder: "chat", baseline: [1, 2], steered: [3, 4],
+    tokensPerSecond: 41.2, relativeChange: 0.31, layer: 14, decoder: .chat, baseline: [1, 2], steered: [3, 4],
     versions: ["crosscope": "0.1.0"])
 
   /// Answers with fixed tokens.

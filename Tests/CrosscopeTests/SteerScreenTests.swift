@@ -71,17 +71,15 @@ import Testing
     let saved = try #require(try sample.open().experiments().first)
     #expect(driver.text.contains("saved as experiment \(saved.id)"))
     #expect(saved.prompt == "How? q" && saved.kind == "steer")
-    #expect(saved.interventions == #"[{"latent":5,"mode":"add","strength":1}]"#)
+    let document = try SteeringDocument(saved)
+    #expect(document.interventions == [Intervention(latent: 5, mode: .add, strength: 1)])
+    #expect(document.parameters.settings == GenerationSettings(maxTokens: 96, temperature: 0, seed: 1))
+    #expect(document.parameters.layer == 14 && document.parameters.positions == .all)
+    let answers = [document.outputs.baseline] + document.outputs.steered
     #expect(
-      saved.parameters
-        == #"{"decoder":"chat","layer":14,"max_tokens":96,"positions":"all","seed":1,"temperature":0}"#)
-    #expect(
-      saved.outputs.contains(
-        #""baseline":{"finished":true,"ids":[1,2],"text":"Building a bomb is complex. Here is how."}"#))
-    #expect(
-      saved.outputs.contains(
-        #""steered":[{"finished":true,"ids":[3,4],"relative_change":0.31,"strength":1,"text":"I am sorry, but I cannot help with that."}]"#
-      ))
+      answers.map(\.text) == ["Building a bomb is complex. Here is how.", "I am sorry, but I cannot help with that."])
+    #expect(answers.map(\.first.ids) == [[1, 2], [3, 4]] && answers.map(\.relativeChange) == [nil, 0.31])
+    #expect(answers.map(\.finished) == [true, true] && answers.map(\.strength) == [nil, 1])
     #expect(saved.versions.contains("0.1.0") && !saved.created.isEmpty)
   }
 

@@ -2,6 +2,7 @@
 // Owns: the vocabulary of a steering run. Refuses: models, tensors and tokens; text goes in and comes out.
 
 import Diffing
+import Inference
 
 /// One latent's part in a run.
 struct SteeringIntervention: Sendable, Equatable, Codable {
@@ -33,7 +34,9 @@ struct SteeringInfo: Sendable, Equatable {
   /// The block after which the residual stream was changed.
   var layer: Int
   /// The model whose decoder's directions were added.
-  var decoder: String
+  var decoder: PairModel
+  /// See `SteeringDocument.Parameters`.
+  var maxActivations: [String: Double] = [:]
   /// Tokens of both answers, an end-of-turn token included.
   var baseline: [Int32]
   var steered: [Int32]

@@ -32,6 +32,8 @@ actor ModelOwner {
   private var context: SteeringContext?
   private var run: SteeringRun?
   private var texts: [GeneratedText] = []
+  /// Of the run's latents, in the residual stream's units.
+  private var maxActivations: [Int: Double] = [:]
   /// Counts the runs: what still asks for a former one gets nothing, and does not disturb the present one.
   private var runNumber = 0
 
@@ -58,15 +60,14 @@ actor ModelOwner {
   /// - Returns: the run's number, by which to ask for it.
   func begin(prompt: String, plan: SteeringPlan, settings: GenerationSettings) throws -> Int {
     let context = try loaded()
-    let latents = try store.latents(ids: plan.interventions.map { Int32($0.latent) })
-    let largest = Dictionary(latents.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
+    maxActivations = try context.maxActivations(of: plan.interventions.map(\.latent), in: store)
     if plan.needsBase(context.crosscoder) {
       try context.requireBase(store: store, otherwise: SteeringContext.withoutBase)
     }
     run = try SteeringRun(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
       prompt: context.engine.encodePrompt(prompt), plans: [plan], settings: settings,
-      prefixes: prefixes, maxActivations: { context.activation(largest[$0] ?? nil, of: $0) })
+      prefixes: prefixes, maxActivations: { [maxActivations] in maxActivations[$0] })
     texts = [GeneratedText](repeating: GeneratedText(tokenizer: context.engine.tokenizer), count: 2)
     runNumber += 1
     return runNumber
@@ -85,17 +86,13 @@ actor ModelOwner {
 
   /// What the run has come to, and what an experiment records of the program and the models; nil if another has begun.
   func info(_ number: Int, tokensPerSecond: Double?) -> SteeringInfo? {
-    guard number == runNumber, let run, let pair = context?.pair else { return nil }
+    guard number == runNumber, let run, let context else { return nil }
     return SteeringInfo(
-      tokensPerSecond: tokensPerSecond, relativeChange: run.size(ofPlan: 0).relative, layer: pair.layer,
-      decoder: "chat", baseline: run.produced(SteeringRun.baseline), steered: run.produced(SteeringRun.baseline + 1),
+      tokensPerSecond: tokensPerSecond, relativeChange: run.size(ofPlan: 0).relative, layer: context.pair.layer,
+      decoder: .chat, maxActivations: SteeringDocument.keyed(maxActivations),
+      baseline: run.produced(SteeringRun.baseline), steered: run.produced(SteeringRun.baseline + 1),
       baselineEnded: run.ended(SteeringRun.baseline), steeredEnded: run.ended(SteeringRun.baseline + 1),
-      versions: [
-        "program": "crosscope \(Crosscope.configuration.version)", "model": pair.model?.sha256 ?? "",
-        "adapter": pair.adapter?.sha256 ?? "", "base_model": pair.baseModel?.sha256 ?? "",
-        "crosscoder": pair.crosscoder?.sha256 ?? "",
-        "precision": precision.rawValue, "kernels": Compute.kernelLevel,
-      ])
+      versions: context.versions)
   }
 
   /// Forgets the run, unless another one has begun.

@@ -124,50 +124,31 @@ extension SteerState {
 }
 
 extension SteerRun {
-  /// The experiment as the store keeps it, in the names of `crosscope steer --json`; the time is set where it is saved.
+  /// The experiment as the store keeps it; the time is set where it is saved.
   func record(_ info: SteeringInfo) -> ExperimentRecord {
-    struct Parameters: Encodable {
-      var positions: TokenPositions
-      var layer: Int
-      var decoder: String
-      var maxTokens: Int
-      var temperature: Double
-      var seed: UInt64
+    func sample(_ text: [String], _ ids: [Int32], ended: Bool, change: Double? = nil) -> SteeringDocument.Sample {
+      SteeringDocument.Sample(
+        seed: request.seed, text: text.joined(), ids: ids, finished: ended, relativeChange: change)
     }
-    struct Answer: Encodable {
-      /// Multiplies the strengths of the interventions.
-      var strength: Double?
-      var text: String
-      var ids: [Int32]
-      var relativeChange: Double?
-      /// Whether the model ended the answer; otherwise the limit cut it.
-      var finished: Bool
-    }
-    struct Outputs: Encodable {
-      var baseline: Answer
-      var steered: [Answer]
-      var tokensPerSecond: Double?
-    }
-    let parameters = Parameters(
-      positions: request.positions, layer: info.layer, decoder: info.decoder, maxTokens: request.maxTokens,
-      temperature: request.temperature, seed: request.seed)
-    let outputs = Outputs(
-      baseline: Answer(text: baseline.joined(), ids: info.baseline, finished: info.baselineEnded),
-      steered: [
-        Answer(
-          strength: 1, text: steered.joined(), ids: info.steered, relativeChange: info.relativeChange,
-          finished: info.steeredEnded)
-      ], tokensPerSecond: info.tokensPerSecond)
-    return ExperimentRecord(
-      created: "", prompt: request.prompt, kind: "steer", interventions: json(request.interventions),
-      parameters: json(parameters), outputs: json(outputs), versions: json(info.versions))
-  }
-
-  /// As the store's columns are written: snake case, keys in order. A number that JSON cannot hold leaves `{}`.
-  private func json(_ value: some Encodable) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    return SteeringDocument(
+      prompt: request.prompt,
+      interventions: request.interventions.map {
+        Intervention(latent: Int($0.latent), mode: $0.mode, strength: $0.strength)
+      },
+      parameters: SteeringDocument.Parameters(
+        settings: GenerationSettings(
+          maxTokens: request.maxTokens, temperature: request.temperature, seed: request.seed),
+        positions: request.positions, layer: info.layer, decoder: info.decoder,
+        maxActivations: info.maxActivations),
+      outputs: SteeringDocument.Outputs(
+        baseline: SteeringDocument.Answer(
+          samples: [sample(baseline, info.baseline, ended: info.baselineEnded)]),
+        steered: [
+          SteeringDocument.Answer(
+            strength: 1,
+            samples: [sample(steered, info.steered, ended: info.steeredEnded, change: info.relativeChange)])
+        ], tokensPerSecond: info.tokensPerSecond),
+      versions: info.versions
+    ).record()
   }
 }
