@@ -76,6 +76,20 @@ extension SteeringService {
     tokensPerSecond: 41.2, relativeChange: 0.31, layer: 14, decoder: "chat", baseline: [1, 2], steered: [3, 4],
     versions: ["crosscope": "0.1.0"])
 
+  /// The stronger, the likelier a refusal.
+  static func nextTokens(_ request: SteeringRequest) -> NextTokens {
+    let strength = request.interventions.reduce(0) { $0 + $1.strength }
+    let share = min(max(0, 0.2 * strength), 1)
+    let tokens = ["Building", "I", " The", "\n", "Sure", ",", " a", "<|im_end|>"].enumerated().map { index, text in
+      let unsteered = 0.5 / Double(1 << index)
+      return NextTokens.Token(
+        text: text, unsteered: unsteered, steered: (1 - share) * unsteered + (index == 1 ? share : 0))
+    }
+    return NextTokens(
+      likelyUnsteered: tokens, likelySteered: tokens.sorted { $0.steered > $1.steered },
+      divergence: 0.4 * strength * strength, relativeChange: 0.3 * abs(strength))
+  }
+
   /// Answers with fixed tokens.
   static func scripted(loads: Bool = true, breaks: Bool = false) -> SteeringService {
     struct Broken: Error, CustomStringConvertible { let description: String }
@@ -95,6 +109,16 @@ extension SteeringService {
             return stream.finish(throwing: Broken(description: "layer 14: not a number; lower the strength"))
           }
           stream.yield(.finished(info))
+          stream.finish()
+        }
+      },
+      preview: { request in
+        AsyncThrowingStream { stream in
+          if breaks {
+            return stream.finish(throwing: Broken(description: "layer 14: not a number; lower the strength"))
+          }
+          stream.yield(.distribution(nextTokens(request)))
+          for text in steeredAnswer.prefix(3) { stream.yield(.token(text)) }
           stream.finish()
         }
       })

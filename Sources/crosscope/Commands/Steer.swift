@@ -60,6 +60,9 @@ struct Steer: ParsableCommand {
   @OptionGroup var computing: ComputeOptions
   @Flag(help: "Print one JSON document.") var json = false
 
+  /// Phrases that a refusal begins with.
+  static let usuallyWatched = ["I can't", "I cannot"]
+
   func validate() throws {
     guard !prompt.isEmpty || promptFile != nil else { throw ValidationError("--prompt or --prompt-file is needed") }
     guard !latent.isEmpty || swapBase else { throw ValidationError("--latent is needed (or --swap-base)") }
@@ -107,11 +110,7 @@ struct Steer: ParsableCommand {
         },
         positions: positions, swapsBase: swapBase, decoder: decoder, blocks: allLayers ? .ownAndAbove : .own,
         unit: rawStrength ? .norm : .maxActivation,
-        // From the store's units into those of the residual stream.
-        conditions: when.map(\.condition).map {
-          SteeringCondition(
-            latent: $0.latent, side: $0.side, value: context.activation($0.value, of: $0.latent) ?? $0.value)
-        })
+        conditions: context.conditions(when.map(\.condition)))
     }
   }
 
@@ -129,7 +128,7 @@ struct Steer: ParsableCommand {
       engine: engine, crosscoder: crosscoder, layer: layer, prompt: rendered, plans: plans, prefixes: prefixes,
       maxActivations: maxActivations)
     let baselines = try (0..<settings.samples).map { try given.score(run.produced(run.stream(arm: 0, sample: $0))) }
-    let phrases = watch.isEmpty ? ["I can't", "I cannot"] : watch
+    let phrases = watch.isEmpty ? Self.usuallyWatched : watch
     let watched = try phrases.map { try given.score(engine.tokenizer.encode($0, parseSpecial: false)) }
     func answer(_ arm: Int) -> SteerReport.Answer {
       SteerReport.Answer(

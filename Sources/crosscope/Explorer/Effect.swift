@@ -30,6 +30,8 @@ enum Effect: Sendable, Equatable {
   case loadModel
   case run(SteeringRequest, number: Int)
   case cancelRun
+  /// Takes the place of any other preview.
+  case preview(SteeringRequest, number: Int)
   case save(ExperimentRecord)
 
   /// Whether it goes on after it was asked for, and ends with `done`; a run is cancelled at once.
@@ -45,6 +47,7 @@ enum Effect: Sendable, Equatable {
     case .loadModel: "loading the model"
     case .run: "generating"
     case .cancelRun: "cancelling"
+    case .preview: "looking ahead"
     }
   }
 }
@@ -88,6 +91,9 @@ enum ExplorerEvent: Sendable {
   /// A token or the end of the run of this number.
   case steering(SteeringEvent, number: Int)
   case runFailed(String, number: Int)
+  /// What came of the preview of this number.
+  case previewed(PreviewEvent, number: Int)
+  case previewFailed(String, number: Int)
   case saved(Int64)
   /// Anything else that went wrong, in one line.
   case failed(String)

@@ -14,6 +14,7 @@ struct EffectRunner: Sendable {
     switch effect {
     case .loadModel: await loadModel(emit)
     case .run(let request, let number): await run(request, number: number, emit)
+    case .preview(let request, let number): await preview(request, number: number, emit)
     case .cancelRun: break
     case .export(let id, let path): export(id, path, emit)
     default:
@@ -62,7 +63,7 @@ struct EffectRunner: Sendable {
     case .save(var experiment):
       experiment.created = Date().formatted(.iso8601)
       return .saved(try store.save(experiment).id)
-    case .loadModel, .run, .cancelRun, .export: return nil
+    case .loadModel, .run, .cancelRun, .preview, .export: return nil
     }
   }
 
@@ -93,6 +94,16 @@ struct EffectRunner: Sendable {
       return
     } catch {
       emit(.runFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func preview(
+    _ request: SteeringRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) async {
+    do {
+      for try await event in steering.preview(request) { emit(.previewed(event, number: number)) }
+    } catch {
+      emit(.previewFailed(String(describing: error), number: number))
     }
   }
 }

@@ -16,6 +16,8 @@ final class ExplorerLoop {
   private var isDrawScheduled = false
   /// The run under way, to be cancelled.
   private var runTask: Task<Void, Never>?
+  /// The preview under way; the next one ends it.
+  private var previewTask: Task<Void, Never>?
   /// Changes of the store happen in the order in which they were asked for.
   private var lastChange: Task<Void, Never>?
 
@@ -41,6 +43,7 @@ final class ExplorerLoop {
     }
     forwarding.cancel()
     runTask?.cancel()
+    previewTask?.cancel()
     await lastChange?.value
     return state.ending ?? 0
   }
@@ -59,6 +62,10 @@ final class ExplorerLoop {
       }
       if effect.changesStore { lastChange = task }
       if case .run = effect { runTask = task }
+      if case .preview = effect {
+        previewTask?.cancel()
+        previewTask = task
+      }
     }
   }
 

@@ -31,6 +31,8 @@ indirect enum Overlay: Sendable, Equatable {
   case addLatent(LineEditor)
   case chooser(Chooser)
   case export(ExportPath)
+  case settings(SettingsEditor)
+  case condition(ConditionEditor)
 }
 
 /// A line for the user.

@@ -2,6 +2,7 @@
 // Owns: the vocabulary of a steering run. Refuses: models, tensors and tokens; text goes in and comes out.
 
 import Diffing
+import Inference
 
 /// One latent's part in a run.
 struct SteeringIntervention: Sendable, Equatable, Codable {
@@ -17,11 +18,40 @@ struct SteeringRequest: Sendable, Equatable {
   var interventions: [SteeringIntervention]
   /// Which tokens are steered.
   var positions = TokenPositions.all
+  /// The model whose decoder's directions are used.
+  var decoder = PairModel.chat
+  /// The blocks after which the residual stream is changed.
+  var blocks = SteeredBlocks.own
+  /// What a strength of mode add is multiplied by.
+  var unit = StrengthUnit.maxActivation
+  /// All must hold at a token; values in the store's units.
+  var conditions: [SteeringCondition] = []
   /// Tokens of an answer at most.
   var maxTokens: Int
   /// 0 takes the likeliest token each time.
   var temperature: Double
   var seed: UInt64
+  /// See `Sampler`.
+  var topP = 1.0
+  var minP = 0.0
+  var frequencyPenalty = 0.0
+  /// Answers of each side, with seeds one after another.
+  var samples = 1
+
+  /// How tokens are chosen.
+  var settings: GenerationSettings {
+    GenerationSettings(
+      maxTokens: maxTokens, temperature: temperature, seed: seed, topP: topP, minP: minP,
+      frequencyPenalty: frequencyPenalty, samples: samples)
+  }
+
+  /// The same whatever the way of sampling: what the next token's distribution depends on.
+  var withoutSampling: SteeringRequest {
+    var request = SteeringRequest(prompt: prompt, interventions: interventions, maxTokens: 0, temperature: 0, seed: 0)
+    (request.positions, request.decoder, request.blocks) = (positions, decoder, blocks)
+    (request.unit, request.conditions) = (unit, conditions)
+    return request
+  }
 }
 
 /// What a run told about itself when it ended: with the request, enough to make it again exactly.
@@ -51,10 +81,41 @@ enum SteeringEvent: Sendable, Equatable {
   case finished(SteeringInfo)
 }
 
+/// What steering makes of the token after the prompt.
+struct NextTokens: Sendable, Equatable {
+  /// A token's text and its probability on both sides.
+  struct Token: Sendable, Equatable {
+    var text: String
+    var unsteered: Double
+    var steered: Double
+  }
+
+  /// The likeliest tokens of each side, the likeliest first.
+  var likelyUnsteered: [Token]
+  var likelySteered: [Token]
+  /// KL(unsteered ‖ steered) in nats.
+  var divergence: Double
+  /// Mean ‖Δh‖ ÷ ‖h‖ over the prompt's steered positions.
+  var relativeChange: Double?
+
+  /// Tokens named of each side.
+  static let count = 8
+  /// Tokens of the steered answer that follow.
+  static let answerTokens = 8
+}
+
+/// What a preview tells: the distribution at once, then the steered answer's first tokens.
+enum PreviewEvent: Sendable, Equatable {
+  case distribution(NextTokens)
+  case token(String)
+}
+
 /// The engine as the explorer knows it.
 struct SteeringService: Sendable {
   /// Loads the models once; called at first need, reports what it does, returns the chat model's name.
   var load: @Sendable (_ progress: @escaping @Sendable (String) -> Void) async throws -> String
   /// Runs a request; ending the stream's consumer cancels the run within one token.
   var run: @Sendable (SteeringRequest) -> AsyncThrowingStream<SteeringEvent, any Error>
+  /// Previews a request; ending the stream's consumer, or another preview, ends it within one token.
+  var preview: @Sendable (SteeringRequest) -> AsyncThrowingStream<PreviewEvent, any Error>
 }

@@ -8,7 +8,9 @@ extension ExplorerState {
   mutating func start() -> [Effect] { begun(screen.definition.appear(&self) + [.loadTagNames]) }
 
   /// Takes an event and returns the work that follows from it, already counted as under way.
-  mutating func update(_ event: ExplorerEvent) -> [Effect] { begun(react(to: event)) }
+  mutating func update(_ event: ExplorerEvent) -> [Effect] {
+    begun(react(to: event) + SteerState.followKnob(&self))
+  }
 
   /// Counts work as begun before anybody starts it, so that `ready` is never shown too early.
   private mutating func begun(_ effects: [Effect]) -> [Effect] {
@@ -42,6 +44,8 @@ extension ExplorerState {
       guard number == steer.runNumber, steer.run?.phase == .running else { break }
       steer.run?.phase = .failed(reason)
       tell(reason, .error)
+    case .previewed(let event, let number): steer.take(event, number: number)
+    case .previewFailed(let reason, let number): steer.previewFailed(reason, number: number)
     case .experiments(let ids, let generation): return ExperimentsState.listArrived(ids, generation, &self)
     case .experimentRows(let runs):
       for run in runs { experiments.runs[run.record.id] = run }
@@ -181,6 +185,8 @@ extension ExplorerState {
   private mutating func steerTargets() -> [Effect] {
     let ids = targets
     for id in ids { steer.add(id) }
+    // Digits and `:` are keys where there is nothing to be typed.
+    steer.focus = steer.prompt.isEmpty ? .prompt : .interventions
     latents.marked = []
     return show(.steer)
   }

@@ -34,6 +34,16 @@ actor ModelOwner {
   private var texts: [GeneratedText] = []
   /// Counts the runs: what still asks for a former one gets nothing, and does not disturb the present one.
   private var runNumber = 0
+  private var preview: Preview?
+  /// The prompt of the last preview, as chat reads it unsteered.
+  private var unsteered: (prompt: String, read: UnsteeredPrompt)?
+
+  /// The last preview asked for.
+  private struct Preview {
+    var number: Int
+    var steering: SteeringPreview
+    var text: GeneratedText
+  }
 
   /// - Parameters:
   ///   - files: where to find the models, if not where the store says.
@@ -56,20 +66,73 @@ actor ModelOwner {
 
   /// Begins a run in place of any other; nothing is computed yet.
   /// - Returns: the run's number, by which to ask for it.
-  func begin(prompt: String, plan: SteeringPlan, settings: GenerationSettings) throws -> Int {
+  func begin(_ request: SteeringRequest) throws -> Int {
     let context = try loaded()
-    let latents = try store.latents(ids: plan.interventions.map { Int32($0.latent) })
+    let (plan, maxActivations) = try prepare(request, context)
+    run = try SteeringRun(
+      engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
+      prompt: context.engine.encodePrompt(request.prompt), plans: [plan], settings: request.settings,
+      prefixes: prefixes, maxActivations: maxActivations)
+    texts = [GeneratedText](repeating: GeneratedText(tokenizer: context.engine.tokenizer), count: 2)
+    runNumber += 1
+    return runNumber
+  }
+
+  /// A request as the method's plan, with the largest activations of its latents; base is there if it needs it.
+  private func prepare(
+    _ request: SteeringRequest, _ context: SteeringContext
+  ) throws -> (plan: SteeringPlan, maxActivations: (Int) -> Double?) {
+    let plan = SteeringPlan(
+      interventions: request.interventions.map {
+        Intervention(latent: Int($0.latent), mode: $0.mode, strength: $0.strength)
+      },
+      positions: request.positions, decoder: request.decoder, blocks: request.blocks, unit: request.unit,
+      conditions: context.conditions(request.conditions))
+    let latents = try store.latents(ids: request.interventions.map(\.latent))
     let largest = Dictionary(latents.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
     if plan.needsBase(context.crosscoder) {
       try context.requireBase(store: store, otherwise: SteeringContext.withoutBase)
     }
-    run = try SteeringRun(
-      engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
-      prompt: context.engine.encodePrompt(prompt), plans: [plan], settings: settings,
-      prefixes: prefixes, maxActivations: { context.activation(largest[$0] ?? nil, of: $0) })
-    texts = [GeneratedText](repeating: GeneratedText(tokenizer: context.engine.tokenizer), count: 2)
-    runNumber += 1
-    return runNumber
+    return (plan, { context.activation(largest[$0] ?? nil, of: $0) })
+  }
+
+  /// What a request makes of the token after the prompt, in place of any other preview. Blocks up to the crosscoder's
+  /// are computed once a prompt.
+  /// - Returns: with it the preview's number, by which to ask for the tokens that follow.
+  func preview(_ request: SteeringRequest) throws -> (number: Int, tokens: NextTokens) {
+    let context = try loaded()
+    let (engine, layer) = (context.engine, context.pair.layer)
+    let (plan, maxActivations) = try prepare(request, context)
+    if unsteered?.prompt != request.prompt {
+      let rendered = try engine.encodePrompt(request.prompt)
+      unsteered = (
+        request.prompt, try UnsteeredPrompt(engine: engine, layer: layer, prompt: rendered, prefixes: prefixes)
+      )
+    }
+    guard let read = unsteered?.read else { throw CancellationError() }
+    let steering = try SteeringPreview(
+      engine: engine, crosscoder: context.crosscoder, unsteered: read, plan: plan, prefixes: prefixes,
+      maxActivations: maxActivations)
+    let shift = try steering.shift(count: NextTokens.count)
+    let number = (preview?.number ?? 0) + 1
+    preview = Preview(number: number, steering: steering, text: GeneratedText(tokenizer: engine.tokenizer))
+    func named(_ tokens: [NextTokenShift.Token]) -> [NextTokens.Token] {
+      tokens.map {
+        NextTokens.Token(text: engine.tokenizer.decode([$0.id]), unsteered: $0.unsteered, steered: $0.steered)
+      }
+    }
+    return (
+      number,
+      NextTokens(
+        likelyUnsteered: named(shift.likelyUnsteered), likelySteered: named(shift.likelySteered),
+        divergence: shift.divergence, relativeChange: shift.size.relative)
+    )
+  }
+
+  /// The next token of a preview's steered answer as text; nil when it has ended, or another preview has begun.
+  func previewToken(_ number: Int) throws -> String? {
+    guard number == preview?.number, let id = try preview?.steering.next() else { return nil }
+    return preview?.text.append(id)
   }
 
   /// One token of both streams.

@@ -19,6 +19,14 @@ struct SteeringContext: Sendable {
   /// A latent's largest activation in the crosscoder's units, from that in the store.
   func activation(_ stored: Double?, of latent: Int) -> Double? { stored.map { $0 * (unit?[latent] ?? 1) } }
 
+  /// Conditions on the store's activations as conditions on the crosscoder's.
+  func conditions(_ stored: [SteeringCondition]) -> [SteeringCondition] {
+    stored.map {
+      SteeringCondition(
+        latent: $0.latent, side: $0.side, value: activation($0.value, of: $0.latent) ?? $0.value)
+    }
+  }
+
   /// Loads what the store names; `files` say where to look instead, not what to use instead.
   /// - Throws: the modules' own errors, or `CommandError.mismatch` naming both sides and the remedy.
   static func load(

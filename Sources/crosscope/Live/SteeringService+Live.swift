@@ -7,32 +7,45 @@ extension SteeringService {
   static func live(_ owner: ModelOwner) -> SteeringService {
     SteeringService(
       load: { progress in try await owner.load(progress: progress) },
-      run: { request in
-        AsyncThrowingStream { continuation in
-          let task = Task {
-            do {
-              try await answer(request, owner: owner, continuation)
-              continuation.finish()
-            } catch {
-              continuation.finish(throwing: error)
-            }
-          }
-          continuation.onTermination = { _ in task.cancel() }
+      run: { request in stream { try await answer(request, owner: owner, $0) } },
+      preview: { request in stream { try await preview(request, owner: owner, $0) } })
+  }
+
+  /// A stream that a task feeds; the task ends with the stream's consumer.
+  private static func stream<Event: Sendable>(
+    _ body: @escaping @Sendable (AsyncThrowingStream<Event, any Error>.Continuation) async throws -> Void
+  ) -> AsyncThrowingStream<Event, any Error> {
+    AsyncThrowingStream { continuation in
+      let task = Task {
+        do {
+          try await body(continuation)
+          continuation.finish()
+        } catch {
+          continuation.finish(throwing: error)
         }
-      })
+      }
+      continuation.onTermination = { _ in task.cancel() }
+    }
+  }
+
+  private static func preview(
+    _ request: SteeringRequest, owner: ModelOwner,
+    _ continuation: AsyncThrowingStream<PreviewEvent, any Error>.Continuation
+  ) async throws {
+    let (number, tokens) = try await owner.preview(request)
+    continuation.yield(.distribution(tokens))
+    for _ in 0..<NextTokens.answerTokens {
+      try Task.checkCancellation()
+      guard let text = try await owner.previewToken(number) else { return }
+      if !text.isEmpty { continuation.yield(.token(text)) }
+    }
   }
 
   private static func answer(
     _ request: SteeringRequest, owner: ModelOwner,
     _ continuation: AsyncThrowingStream<SteeringEvent, any Error>.Continuation
   ) async throws {
-    let plan = SteeringPlan(
-      interventions: request.interventions.map {
-        Intervention(latent: Int($0.latent), mode: $0.mode, strength: $0.strength)
-      }, positions: request.positions)
-    let settings = GenerationSettings(
-      maxTokens: request.maxTokens, temperature: request.temperature, seed: request.seed)
-    let number = try await owner.begin(prompt: request.prompt, plan: plan, settings: settings)
+    let number = try await owner.begin(request)
     let clock = ContinuousClock()
     let start = clock.now
     var steps = 0

@@ -13,6 +13,8 @@ extension ExplorerState {
     case .addLatent(let editor): return typeIntoAddLatent(input, editor)
     case .chooser(let chooser): return typeIntoChooser(input, chooser)
     case .export(let editor): return typeIntoExport(input, editor)
+    case .settings(let editor): return typeIntoSettings(input, editor)
+    case .condition(let editor): return typeIntoCondition(input, editor)
     case nil: return nil
     }
   }
@@ -32,6 +34,11 @@ extension ExplorerState {
     case .note: [KeyHint("Enter", "save"), KeyHint("Alt-Enter", "new line"), KeyHint("Esc", "discard")]
     case .addLatent: [KeyHint("Enter", "add"), KeyHint("Esc", "close")]
     case .export: [KeyHint("Enter", "write"), KeyHint("Esc", "close")]
+    case .settings(let editor):
+      editor.typed == nil
+        ? [KeyHint("↑ ↓", "choose"), KeyHint("+ -", "change"), KeyHint("Enter", "type"), KeyHint("Esc", "close")]
+        : [KeyHint("Enter", "set"), KeyHint("Esc", "leave it")]
+    case .condition: [KeyHint("Enter", "set"), KeyHint("Esc", "close")]
     case .chooser: [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
     case nil: []
     }
@@ -50,6 +57,8 @@ extension ExplorerState {
       return canvas.input(editor, label: "id ", placeholder: "0 to \(store.nLatents - 1)", in: inside)
     case .chooser(let chooser): return draw(chooser, &canvas)
     case .export(let editor): return draw(editor, &canvas)
+    case .settings(let editor): return draw(editor, &canvas)
+    case .condition(let editor): return draw(editor, &canvas)
     case nil: return nil
     }
   }

@@ -1,11 +1,12 @@
-// How the steer screen looks: prompt, latents, two panes of text.
+// How the steer screen looks: prompt, latents, the next token, two panes of text.
 
 import Diffing
 import Storage
 import TUI
 
 /// Where the parts of the screen lie. Panes stand side by side, on narrow terminals one above the other. On low ones the
-/// answers keep a line each: the list and the prompt shrink to a row, and last the list's heading goes.
+/// answers keep a line each: the next token's table goes first, then the list and the prompt shrink to a row, and last the
+/// list's heading goes.
 struct SteerLayout {
   let promptHeading: Rect
   let prompt: Rect
@@ -13,6 +14,8 @@ struct SteerLayout {
   let rows: Rect
   /// The list, scrolled so that its cursor shows in `rows`.
   let list: ListState
+  /// The next token's heading and table.
+  let preview: Rect
   let answers: Rect
   let baseline: Rect
   let steered: Rect
@@ -35,6 +38,10 @@ struct SteerLayout {
     (prompt, rest) = rest.split(top: promptRows)
     (rowsHeading, rest) = rest.split(top: headingRows)
     (rows, rest) = rest.split(top: listRows)
+    // Until there are answers the table has their room; then it leaves them a few lines.
+    let table = state.steer.run == nil ? 2 + NextTokens.count : body.rows >= 30 ? 7 : 5
+    let previewRows = take(min(table, state.steer.run == nil ? spare : max(0, spare - 3)))
+    (preview, rest) = rest.split(top: previewRows)
     var list = state.steer.list
     list.select(list.selected, count: state.steer.rows.count, height: listRows)
     self.list = list
@@ -83,46 +90,72 @@ extension ScreenDefinition {
     func title(_ text: String, _ focus: SteerState.Focus) -> String { (steer.focus == focus ? "› " : "") + text }
     func style(_ focus: SteerState.Focus) -> Style { steer.focus == focus ? Style(.accent, .bold) : .title }
     canvas.heading(
-      title("Prompt", .prompt), note: settings(steer), style: style(.prompt), in: layout.promptHeading)
+      title("Prompt", .prompt), note: settings(steer, layout.promptHeading.columns - 12), style: style(.prompt),
+      in: layout.promptHeading)
     let cursor = canvas.paragraph(
       steer.prompt, placeholder: "type a prompt for the chat model, then Enter", in: layout.prompt)
     let rowsTitle = title("Latents", .interventions)
     let room = layout.rowsHeading.columns - displayWidth(rowsTitle) - 4
     canvas.heading(
-      rowsTitle, note: strengthNote(steer.selectedRow?.mode ?? .add, room), style: style(.interventions),
+      rowsTitle, note: strengthNote(steer, room), style: style(.interventions),
       in: layout.rowsHeading)
     drawRows(state, &canvas, layout)
+    drawPreview(state, &canvas, layout)
     drawAnswers(state, &canvas, layout)
     return steer.focus == .prompt && state.overlay == nil ? cursor : nil
   }
 
-  private static func settings(_ steer: SteerState) -> String {
-    let sampling = steer.temperature == 0 ? "greedy" : "temperature \(fixed(steer.temperature, 1)), seed \(steer.seed)"
-    return "\(sampling), up to \(steer.maxTokens) tokens"
+  /// Sampling, and where it is steered if not everywhere; what does not fit is left out from the left.
+  private static func settings(_ steer: SteerState, _ room: Int) -> String {
+    var parts: [String] = []
+    if steer.positions != .all { parts.append("steers \(steer.positions.rawValue) tokens") }
+    if steer.blocks == .ownAndAbove { parts.append("all layers") }
+    if steer.samples > 1 { parts.append("\(steer.samples) samples") }
+    if steer.topP < 1 { parts.append("top-p \(compact(steer.topP))") }
+    if steer.minP > 0 { parts.append("min-p \(compact(steer.minP))") }
+    if steer.frequencyPenalty != 0 { parts.append("penalty \(compact(steer.frequencyPenalty))") }
+    parts.append(
+      steer.temperature == 0 ? "greedy" : "temperature \(compact(steer.temperature)), seed \(steer.seed)")
+    parts.append("up to \(steer.maxTokens) tokens")
+    while parts.count > 1, displayWidth(parts.joined(separator: ", ")) > room { parts.removeFirst() }
+    return parts.joined(separator: ", ")
   }
 
-  /// What a strength multiplies, and the decoder whose direction it is; on narrow screens for one mode only.
-  private static func strengthNote(_ mode: SteeringMode, _ room: Int) -> String {
-    let narrow =
-      switch mode {
-      case .add: "add × max · chat decoder"
-      case .difference: "diff. × f · (chat − base)"
-      case .ablate: "ablate − × f · d_chat"
-      case .project: "project − × d_chat part of h − mean"
-      case .clamp: "clamp f at × max"
+  /// What a strength of the chosen latent's mode multiplies, and the decoder whose direction it is.
+  private static func strengthNote(_ steer: SteerState, _ room: Int) -> String {
+    let d = "d_\(steer.decoder.rawValue)"
+    let above = steer.blocks == .ownAndAbove ? " after every block from here on" : ""
+    let texts: [String] =
+      switch steer.selectedRow?.mode ?? .add {
+      case .add where steer.unit == .norm:
+        [
+          "add: strength is the length of what is added along \(d)\(above)",
+          "add: strength is the length of what is added along \(d)", "add × 1 · \(d)",
+        ]
+      case .add:
+        [
+          "add: strength × largest activation along \(d)\(above)", "add: strength × largest activation along \(d)",
+          "add × max · \(d)",
+        ]
+      case .difference: ["difference: strength × activation · (d_chat − d_base)", "diff. × f · (chat − base)"]
+      case .ablate:
+        [
+          "ablate: − strength × activation · \(d); 1 takes the latent's contribution away",
+          "ablate: − strength × f · \(d)",
+          "ablate − × f · \(d)",
+        ]
+      case .project:
+        [
+          "project: − strength × the part of h − mean along \(d); 1 takes it out",
+          "project: − strength × part of h − mean along \(d)", "project − × \(d) part",
+        ]
+      case .clamp:
+        [
+          "clamp: the latent held at strength × its largest activation, along \(d)",
+          "clamp: held at strength × largest activation, along \(d)", "clamp f at × max · \(d)",
+        ]
       }
-    let wide: String? =
-      switch mode {
-      case .add, .difference: nil
-      case .ablate: "ablate: − strength × activation · d_chat; 1 takes the latent's contribution away"
-      case .project: "project: − strength × the part of h − mean along d_chat; 1 takes it out"
-      case .clamp: "clamp: the latent held at strength × its max activation"
-      }
-    if let wide { return [wide, narrow].first { displayWidth($0) <= room } ?? "" }
-    return [
-      "add: × max activation along d_chat; difference: × activation · (d_chat − d_base)",
-      "add: × max along d_chat; difference: × f · (d_chat − d_base)", narrow,
-    ].first { displayWidth($0) <= room } ?? ""
+    return texts.first { displayWidth($0) <= room } ?? ""
   }
 
   private static func drawRows(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
@@ -159,8 +192,9 @@ extension ScreenDefinition {
           }
           return $0.tags.isEmpty ? "max \(fixed($0.latent.maxActivation, 1))" : $0.tags.joined(separator: ", ")
         } ?? ""
+      let condition = row.condition.map { "where f \($0.written)  " } ?? ""
       canvas.put(
-        truncated(about, to: line.endColumn - bar.endColumn - 2), row: line.row, column: bar.endColumn + 2,
+        truncated(condition + about, to: line.endColumn - bar.endColumn - 2), row: line.row, column: bar.endColumn + 2,
         style: known?.tags.isEmpty == false ? Style(.tag) : .muted, clip: line)
       if index == layout.list.selected, steer.focus == .interventions { canvas.setGround(line, .selected) }
     }
