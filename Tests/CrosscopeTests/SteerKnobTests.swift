@@ -75,7 +75,8 @@ import Testing
     await fresh.press("s", "H", "i")
     let effects = fresh.sendOnly(.terminal(.input(.key("enter"))))
     #expect(effects == [.run(fresh.state.steer.request, number: 1)])
-    let after = fresh.sendOnly(.steering(.finished(SteeringService.info), number: 1))
+    let after = fresh.sendOnly(
+      .steering(.finished(SteeringService.document(fresh.state.steer.request)), number: 1))
     #expect(after.contains(.preview(fresh.state.steer.request.withoutSampling, number: 1)))
   }
 
@@ -120,7 +121,7 @@ import Testing
     #expect(request.frequencyPenalty == 0.2 && request.samples == 3 && request.seed == 2 && request.maxTokens == 80)
     let text = driver.text
     #expect(text.contains("temperature 0.8, seed 2") && text.contains("length of what is added along d_base"))
-    await driver.send(.terminal(.resized(Size(columns: 140, rows: 30))))
+    await driver.send(.terminal(.resized(Size(columns: 160, rows: 30))))
     for part in ["steers prompt tokens", "3 samples", "top-p 0.9", "min-p 0.05", "penalty 0.2"] {
       #expect(driver.text.contains(part), "\(part)")
     }

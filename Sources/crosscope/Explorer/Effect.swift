@@ -32,7 +32,8 @@ enum Effect: Sendable, Equatable {
   case cancelRun
   /// Takes the place of any other preview.
   case preview(SteeringRequest, number: Int)
-  case save(ExperimentRecord)
+  case save(SteeringDocument)
+  case sweep(SteeringRequest, withControl: Bool, number: Int)
 
   /// Whether it goes on after it was asked for, and ends with `done`; a run is cancelled at once.
   var takesTime: Bool { self != .cancelRun }
@@ -46,6 +47,7 @@ enum Effect: Sendable, Equatable {
     case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments, .export: "saving"
     case .loadModel: "loading the model"
     case .run: "generating"
+    case .sweep: "sweeping"
     case .cancelRun: "cancelling"
     case .preview: "looking ahead"
     }
@@ -91,6 +93,8 @@ enum ExplorerEvent: Sendable {
   /// A token or the end of the run of this number.
   case steering(SteeringEvent, number: Int)
   case runFailed(String, number: Int)
+  case swept(SweepEvent, number: Int)
+  case sweepFailed(String, number: Int)
   /// What came of the preview of this number.
   case previewed(PreviewEvent, number: Int)
   case previewFailed(String, number: Int)

@@ -15,6 +15,7 @@ struct EffectRunner: Sendable {
     case .loadModel: await loadModel(emit)
     case .run(let request, let number): await run(request, number: number, emit)
     case .preview(let request, let number): await preview(request, number: number, emit)
+    case .sweep(let request, let withControl, let number): await sweep(request, withControl, number: number, emit)
     case .cancelRun: break
     case .export(let id, let path): export(id, path, emit)
     default:
@@ -60,10 +61,8 @@ struct EffectRunner: Sendable {
     case .setNote(let latent, let text): return changed(try store.annotate([latent], note: text))
     case .undo: return try store.undo().map { changed($0, "undone: ") } ?? .failed("nothing to undo")
     case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo")
-    case .save(var experiment):
-      experiment.created = Date().formatted(.iso8601)
-      return .saved(try store.save(experiment).id)
-    case .loadModel, .run, .cancelRun, .preview, .export: return nil
+    case .save(let document): return .saved(try store.save(document.record()).id)
+    case .loadModel, .run, .sweep, .cancelRun, .preview, .export: return nil
     }
   }
 
@@ -94,6 +93,18 @@ struct EffectRunner: Sendable {
       return
     } catch {
       emit(.runFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func sweep(
+    _ request: SteeringRequest, _ withControl: Bool, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) async {
+    do {
+      for try await event in steering.sweep(request, withControl) { emit(.swept(event, number: number)) }
+    } catch is CancellationError {
+      return
+    } catch {
+      emit(.sweepFailed(String(describing: error), number: number))
     }
   }
 

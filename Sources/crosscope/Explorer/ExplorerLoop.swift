@@ -61,7 +61,10 @@ final class ExplorerLoop {
         await runner.run(effect, emit: emit)
       }
       if effect.changesStore { lastChange = task }
-      if case .run = effect { runTask = task }
+      switch effect {
+      case .run, .sweep: runTask = task
+      default: break
+      }
       if case .preview = effect {
         previewTask?.cancel()
         previewTask = task

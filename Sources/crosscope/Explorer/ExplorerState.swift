@@ -20,6 +20,7 @@ struct StoreSummary: Sendable, Equatable {
 /// A screen; the first one open is always the table of latents.
 enum Screen: Sendable, Equatable {
   case latents, latent, steer, map, experiments, experiment
+  case sweep
 }
 
 /// What lies over a screen and takes its keys.
@@ -85,7 +86,7 @@ struct ExplorerState: Sendable {
     case .latent: latent.id
     case .steer: steer.selectedRow?.latent
     case .map: map.selectedID
-    case .experiments, .experiment: nil
+    case .experiments, .experiment, .sweep: nil
     }
   }
 

@@ -29,6 +29,7 @@ extension Screen {
     case .map: .map
     case .experiments: .experiments
     case .experiment: .experiment
+    case .sweep: .sweep
     }
   }
 }

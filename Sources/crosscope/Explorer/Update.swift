@@ -41,9 +41,11 @@ extension ExplorerState {
       tell(reason, .error)
     case .steering(let event, let number): return SteerState.take(event, number: number, &self)
     case .runFailed(let reason, let number):
-      guard number == steer.runNumber, steer.run?.phase == .running else { break }
+      guard number == steer.runNumber, steer.run?.isGoingOn == true else { break }
       steer.run?.phase = .failed(reason)
       tell(reason, .error)
+    case .swept(let event, let number): return SteerSweep.take(event, number: number, &self)
+    case .sweepFailed(let reason, let number): SteerSweep.failed(reason, number: number, &self)
     case .previewed(let event, let number): steer.take(event, number: number)
     case .previewFailed(let reason, let number): steer.previewFailed(reason, number: number)
     case .experiments(let ids, let generation): return ExperimentsState.listArrived(ids, generation, &self)
@@ -154,7 +156,7 @@ extension ExplorerState {
   }
 
   private mutating func goBack(mayQuit: Bool) -> [Effect] {
-    if screen == .steer, steer.isBusy { return SteerState.cancel(&self) }
+    if screen == .steer || screen == .sweep, steer.isBusy { return SteerState.cancel(&self) }
     if screen == .map, map.corner != nil {
       map.corner = nil
       return []

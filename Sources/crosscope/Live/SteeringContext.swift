@@ -15,9 +15,24 @@ struct SteeringContext: Sendable {
   let crosscoder: Crosscoder
   /// Residual-stream units in one unit of the store's activations, by latent; nil where they are the same.
   private let unit: [Double]?
+  /// SHA-256 of what was loaded.
+  private let crosscoderHash: String
+  private let modelHash: String
+  private let baseHash: String?
 
   /// A latent's largest activation in the crosscoder's units, from that in the store.
-  func activation(_ stored: Double?, of latent: Int) -> Double? { stored.map { $0 * (unit?[latent] ?? 1) } }
+  func activation(_ stored: Double?, of latent: Int) -> Double? {
+    stored.map { $0 * (unit.flatMap { $0.indices.contains(latent) ? $0[latent] : nil } ?? 1) }
+  }
+
+  /// The largest activations of some latents in the crosscoder's units; those that never fired have none.
+  func maxActivations(of latents: [Int], in store: Store) throws -> [Int: Double] {
+    let known = try store.latents(ids: latents.map { Int32(clamping: $0) })
+    let pairs = known.compactMap { latent in
+      activation(latent.maxActivation, of: Int(latent.id)).map { (Int(latent.id), $0) }
+    }
+    return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+  }
 
   /// Conditions on the store's activations as conditions on the crosscoder's.
   func conditions(_ stored: [SteeringCondition]) -> [SteeringCondition] {
@@ -43,7 +58,7 @@ struct SteeringContext: Sendable {
     }
     progress("loading the crosscoder")
     let crosscoderPath = resolve(crosscoderFile.path)
-    try check(crosscoderPath, is: crosscoderFile.sha256, store: store, what: "crosscoder")
+    let crosscoderHash = try check(crosscoderPath, is: crosscoderFile.sha256, store: store, what: "crosscoder")
     if files.model == nil, pair.model == nil {
       throw CommandError.notSaid(
         source: store.path, what: "which model to steer",
@@ -93,14 +108,29 @@ struct SteeringContext: Sendable {
         store: store.path, what: what, expected: "SHA-256 \(wanted.prefix(12))…", found: "\(found.prefix(12))…")
     }
     progress("checking the models")
-    try check(modelPath, is: pair.model?.sha256, store: store, what: "model")
-    if let basePath { try check(basePath, is: pair.baseModel?.sha256, store: store, what: "base model") }
+    let modelHash = try check(modelPath, is: pair.model?.sha256, store: store, what: "model")
+    let baseHash = try basePath.map { try check($0, is: pair.baseModel?.sha256, store: store, what: "base model") }
     if let recorded = pair.adapter?.sha256, recorded != engine.adapter?.sha256 {
       throw CommandError.mismatch(
         store: store.path, what: "adapter", expected: "SHA-256 \(recorded.prefix(12))…",
         found: engine.adapter.map { "\($0.sha256.prefix(12))…" } ?? "none")
     }
-    return SteeringContext(pair: pair, engine: engine, crosscoder: crosscoder, unit: unit)
+    return SteeringContext(
+      pair: pair, engine: engine, crosscoder: crosscoder, unit: unit, crosscoderHash: crosscoderHash,
+      modelHash: modelHash, baseHash: baseHash)
+  }
+
+  /// What decides the bits of a run beside its parameters: a run with the same has the same tokens. The number of
+  /// threads decides nothing; it is recorded with the rest.
+  var versions: [String: String] {
+    var versions = [
+      "program": "crosscope \(Crosscope.configuration.version)", "model": modelHash,
+      "crosscoder": crosscoderHash, "precision": engine.model.precision.rawValue,
+      "kernels": Compute.kernelLevel, "threads": "\(Compute.threads)",
+    ]
+    if let adapter = engine.adapter { versions["adapter"] = adapter.sha256 }
+    if let baseHash { versions["base_model"] = baseHash }
+    return versions
   }
 
   /// What can be done where base is missing.
@@ -116,13 +146,13 @@ struct SteeringContext: Sendable {
       remedy: "give --base-model or --adapter" + otherwise)
   }
 
-  private static func check(_ path: String, is recorded: String?, store: Store, what: String) throws {
-    guard let recorded else { return }
+  /// The file's SHA-256, which is the recorded one where there is one.
+  @discardableResult
+  private static func check(_ path: String, is recorded: String?, store: Store, what: String) throws -> String {
     let found = try RememberedHash.sha256(path: path)
-    guard found == recorded else {
-      throw CommandError.mismatch(
-        store: store.path, what: "\(what) \(path)", expected: "SHA-256 \(recorded.prefix(12))…",
-        found: "\(found.prefix(12))…")
-    }
+    guard let recorded, found != recorded else { return found }
+    throw CommandError.mismatch(
+      store: store.path, what: "\(what) \(path)", expected: "SHA-256 \(recorded.prefix(12))…",
+      found: "\(found.prefix(12))…")
   }
 }

@@ -74,15 +74,17 @@ extension ExplorerState {
 
   func draw(_ editor: SettingsEditor, _ canvas: inout Canvas) -> Point? {
     let all = SteerSetting.allCases
-    let size = Size(columns: min(100, body.columns - 6), rows: min(all.count, body.rows - 2))
-    let inside = canvas.window("Settings", size: size, in: body)
+    let size = Size(columns: min(74, body.columns - 6), rows: min(all.count + 1, body.rows - 2))
+    let (inside, help) = canvas.window("Settings", size: size, in: body).split(bottom: 1)
+    canvas.put(
+      truncated(editor.setting.help, to: help.columns), row: help.row, column: help.column, style: .muted, clip: help)
     var cursor: Point?
     var window = ListState()
     window.select(editor.selected, count: all.count, height: inside.rows)
     for index in window.visible(count: all.count, height: inside.rows) {
       let (setting, line) = (all[index], inside.line(index - window.top))
       let (name, rest) = line.split(left: 19)
-      let (value, about) = rest.split(left: min(22, rest.columns), gap: 2)
+      let value = rest.split(left: min(52, rest.columns)).left
       canvas.put(setting.title, row: name.row, column: name.column, clip: name)
       if index == editor.selected { canvas.setGround(line, .selected) }
       if index == editor.selected, let typed = editor.typed {
@@ -92,8 +94,6 @@ extension ExplorerState {
           truncated(setting.value(steer), to: value.columns), row: value.row, column: value.column,
           style: Style(.accent, .bold), clip: value)
       }
-      canvas.put(
-        truncated(setting.help, to: about.columns), row: about.row, column: about.column, style: .muted, clip: about)
     }
     return cursor
   }

@@ -42,11 +42,11 @@ struct ExperimentState: Sendable, Equatable {
 
   /// Makes the two sides anew.
   mutating func lay() {
-    func side(_ title: String, _ answer: SavedRun.Answer?, _ run: SavedRun) -> Side {
+    func side(_ title: String, _ answer: SteeringDocument.Answer?, _ run: SavedRun) -> Side {
       var end: String?
       var words = answer.map { wordsWithBlanks($0.text) } ?? []
       if answer == nil { end = "no such answer is saved" }
-      if answer?.finished == false { end = "(cut at \(run.parameters?.maxTokens ?? 0) tokens)" }
+      if answer?.finished == false { end = "(cut at \(run.parameters?.settings.maxTokens ?? 0) tokens)" }
       if words.count > Self.mostWords {
         end = "(\(words.count - Self.mostWords) more words: e writes all of them to a file)"
         words = Array(words.prefix(Self.mostWords))
@@ -56,7 +56,7 @@ struct ExperimentState: Sendable, Equatable {
       if let change = answer?.relativeChange { notes.append("‖Δh‖/‖h‖ \(fixed(change, 2))") }
       return Side(title: title, note: notes.joined(separator: ", "), words: words, differing: [], end: end)
     }
-    func steered(_ run: SavedRun) -> SavedRun.Answer? {
+    func steered(_ run: SavedRun) -> SteeringDocument.Answer? {
       run.steered.indices.contains(answer) ? run.steered[answer] : nil
     }
     if runs.count == 2 {

@@ -67,7 +67,9 @@ struct ExperimentsState: Sendable, Equatable {
   /// Puts an experiment on the steer screen and runs it.
   static func runAgain(_ run: SavedRun, _ state: inout ExplorerState) -> [Effect] {
     guard let request = run.request else {
-      state.tell("experiment \(run.record.id) does not say all that a run needs: it cannot be run again", .error)
+      state.tell(
+        "experiment \(run.record.id) says less than a run needs, or more than this screen can: try crosscope rerun",
+        .error)
       return []
     }
     guard !state.steer.isBusy else {

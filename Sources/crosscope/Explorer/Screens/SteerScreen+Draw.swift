@@ -9,6 +9,8 @@ import TUI
 /// list's heading goes.
 struct SteerLayout {
   let promptHeading: Rect
+  /// What was said before, in one line; empty for the first prompt.
+  let turns: Rect
   let prompt: Rect
   let rowsHeading: Rect
   let rows: Rect
@@ -19,6 +21,8 @@ struct SteerLayout {
   let answers: Rect
   let baseline: Rect
   let steered: Rect
+  /// What is measured of the answers, below them.
+  let measures: Rect
 
   init(_ state: ExplorerState) {
     let body = state.body.inset(columns: 1)
@@ -31,10 +35,12 @@ struct SteerLayout {
       return taken
     }
     let headingRows = take(1)
+    let turnRows = state.steer.turns.isEmpty ? 0 : take(1)
     let promptRows = 1 + take(body.rows >= 26 ? 2 : 1)
     let listRows = 1 + take(min(Self.mostRows, max(1, state.steer.rows.count)) - 1)
     var rest: Rect
     (promptHeading, rest) = body.split(top: 1)
+    (turns, rest) = rest.split(top: turnRows)
     (prompt, rest) = rest.split(top: promptRows)
     (rowsHeading, rest) = rest.split(top: headingRows)
     (rows, rest) = rest.split(top: listRows)
@@ -46,6 +52,8 @@ struct SteerLayout {
     list.select(list.selected, count: state.steer.rows.count, height: listRows)
     self.list = list
     answers = rest
+    let measureRows = state.steer.run?.measured == nil ? 0 : min(3, max(0, rest.rows - (isWide ? 5 : 8)))
+    (rest, measures) = rest.split(bottom: measureRows)
     if isWide {
       (baseline, steered) = rest.split(left: (rest.columns - 3) / 2, gap: 3)
     } else {
@@ -65,18 +73,22 @@ struct SteerLayout {
       (run.shownBaseline, differing.baseline, layout.baseline),
       (run.shownSteered, differing.steered, layout.steered),
     ]
-    return panes.map { tokens, differing, pane in
-      max(0, lines(tokens, differing, width: pane.columns, state).count - (pane.rows - 1))
+    return panes.map { answer, differing, pane in
+      max(0, lines(answer, differing, width: pane.columns, state).count - (pane.rows - 1))
     }.max() ?? 0
   }
 
   /// Text of one side, differing tokens underlined in a colour of their own (in brackets with --ascii).
   static func lines(_ answer: ShownAnswer, _ differing: Set<Int>, width: Int, _ state: ExplorerState) -> [FlowLine] {
     var flow = answer.tokens.enumerated().map { index, text in
-      guard differing.contains(index) else { return FlowToken(text) }
+      // The mark of where the answers part stands before the token, behind the blank that belongs to it.
+      let blanks = text.prefix { $0 == " " }
+      let text = index == answer.parting ? blanks + "▸" + text.dropFirst(blanks.count) : text[...]
+      let ground: Role = index == answer.cursor ? .selected : .plain
+      guard differing.contains(index) else { return FlowToken(String(text), style: Style(.plain, on: ground)) }
       let opens = state.asciiOnly && !differing.contains(index - 1) ? "[" : ""
       let closes = state.asciiOnly && !differing.contains(index + 1) ? "]" : ""
-      return FlowToken(opens + text + closes, style: Style(.changed, .underline))
+      return FlowToken(opens + text + closes, style: Style(.changed, on: ground, .underline))
     }
     if let note = answer.note { flow.append(FlowToken(" " + note, style: .muted)) }
     return flowLines(flow, width: width)
@@ -90,8 +102,15 @@ extension ScreenDefinition {
     func title(_ text: String, _ focus: SteerState.Focus) -> String { (steer.focus == focus ? "› " : "") + text }
     func style(_ focus: SteerState.Focus) -> Style { steer.focus == focus ? Style(.accent, .bold) : .title }
     canvas.heading(
-      title("Prompt", .prompt), note: settings(steer, layout.promptHeading.columns - 12), style: style(.prompt),
+      title(steer.turns.isEmpty ? "Prompt" : "Prompt, turn \(steer.turns.count / 2 + 1)", .prompt),
+      note: settings(steer, layout.promptHeading.columns - 22), style: style(.prompt),
       in: layout.promptHeading)
+    let said = steer.turns.suffix(2).map {
+      ($0.role == .user ? "you: " : "chat: ") + $0.content.replacing("\n", with: " ")
+    }
+    canvas.put(
+      truncated(said.joined(separator: "  "), to: layout.turns.columns), row: layout.turns.row,
+      column: layout.turns.column, style: .muted, clip: layout.turns)
     let cursor = canvas.paragraph(
       steer.prompt, placeholder: "type a prompt for the chat model, then Enter", in: layout.prompt)
     let rowsTitle = title("Latents", .interventions)
@@ -226,13 +245,21 @@ extension ScreenDefinition {
       return
     }
     let differing = run.differing
-    draw(run.shownBaseline, differing.baseline, state, &canvas, layout.baseline.split(top: 1).rest)
-    draw(run.shownSteered, differing.steered, state, &canvas, layout.steered.split(top: 1).rest)
+    draw(shown(run.shownBaseline, run, state), differing.baseline, state, &canvas, layout.baseline.split(top: 1).rest)
+    draw(shown(run.shownSteered, run, state), differing.steered, state, &canvas, layout.steered.split(top: 1).rest)
+    drawMeasures(run, state, &canvas, layout)
     if case .failed(let reason) = run.phase {
       canvas.put(
         truncated(reason, to: layout.steered.columns), row: layout.steered.endRow - 1, column: layout.steered.column,
         style: Style(.danger), clip: layout.steered)
     }
+  }
+
+  /// The cursor shows while the answers have the keys.
+  private static func shown(_ answer: ShownAnswer, _ run: SteerRun, _ state: ExplorerState) -> ShownAnswer {
+    var answer = answer
+    if state.steer.focus == .answers, run.measured != nil { answer.cursor = run.cursor }
+    return answer
   }
 
   private static func modelNote(_ state: ExplorerState) -> String {
@@ -248,15 +275,16 @@ extension ScreenDefinition {
     if steer.isWaitingForModel { return "waiting for the model" }
     guard let run = steer.run else { return "" }
     // Old answers beside new settings would be read as theirs.
-    if run.phase != .running, run.request != steer.request { return "settings changed since" }
+    if !run.isGoingOn, run.request != steer.request { return "settings changed since" }
     switch run.phase {
     case .running: return "generating, \(run.steered.count)…"
+    case .measuring: return "measuring…"
     case .cancelled: return "cancelled"
     case .failed: return "failed"
-    case .finished(let info):
+    case .finished(let document):
       let label = asciiOnly ? "|dh|/|h|" : "‖Δh‖/‖h‖"
-      let change = info.relativeChange.map { ", \(label) \(fixed($0, 2))" } ?? ""
-      return info.tokensPerSecond.map { "\(fixed($0, 0)) tokens/s\(change)" } ?? "done\(change)"
+      let change = run.measured?.steered.relativeChange.map { ", \(label) \(fixed($0, 2))" } ?? ""
+      return document.outputs.tokensPerSecond.map { "\(fixed($0, 0)) tokens/s\(change)" } ?? "done\(change)"
     }
   }
 

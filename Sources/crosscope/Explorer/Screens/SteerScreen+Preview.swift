@@ -34,7 +34,7 @@ extension SteerState {
     guard case .ready = model, !prompt.text.trimmed.isEmpty, focus != .prompt else { return nil }
     let request = request.withoutSampling
     // A run that goes on shows the same at once: it comes first.
-    if let run, run.phase == .running, run.request.withoutSampling == request { return nil }
+    if let run, run.isGoingOn, run.request.withoutSampling == request { return nil }
     return request
   }
 
@@ -156,7 +156,10 @@ extension ScreenDefinition {
   }
 
   /// Whether the distribution on view, if not of the present settings, is of the present prompt.
-  private static func isOfThePrompt(_ steer: SteerState) -> Bool { steer.preview.answers?.prompt == steer.prompt.text }
+  private static func isOfThePrompt(_ steer: SteerState) -> Bool {
+    guard let answers = steer.preview.answers else { return false }
+    return answers.prompt == steer.prompt.text && answers.turns == steer.turns
+  }
 
   private static let retryHint = "x tries again"
 

@@ -37,6 +37,8 @@ struct SteerState: Sendable, Equatable {
   }
 
   var prompt = LineEditor(limit: 8000)
+  /// What was said before the prompt: the user's turns and the answers to them.
+  var turns: [ChatMessage] = []
   var rows: [Row] = []
   var list = ListState()
   var focus = Focus.prompt
@@ -59,6 +61,7 @@ struct SteerState: Sendable, Equatable {
   var isWaitingForModel = false
   var run: SteerRun?
   var preview = SteerPreview()
+  var sweep: SteerSweep?
   /// Numbers the runs, so that a cancelled one's late tokens are dropped.
   var runNumber = 0
   /// Lines that the answers are scrolled up from their end.
@@ -76,11 +79,11 @@ struct SteerState: Sendable, Equatable {
   var request: SteeringRequest {
     let rows = rows.filter(\.isOn)
     return SteeringRequest(
-      prompt: prompt.text,
+      prompt: prompt.text, turns: turns,
       interventions: rows.map { SteeringIntervention(latent: $0.latent, mode: $0.mode, strength: $0.strength) },
       positions: positions, decoder: decoder, blocks: blocks, unit: unit, conditions: rows.compactMap(\.condition),
       maxTokens: maxTokens, temperature: temperature, seed: seed, topP: topP, minP: minP,
-      frequencyPenalty: frequencyPenalty, samples: samples)
+      frequencyPenalty: frequencyPenalty, samples: samples, watched: watched)
   }
 
   /// Puts a latent on the list, or goes to where it is.
@@ -118,6 +121,18 @@ extension ScreenDefinition {
       Binding(["D"], .decoder, nil, "directions of chat's decoder, or of base's"),
       Binding(["A"], .blocks, nil, "add after the crosscoder's block only, or after all above too"),
       Binding(["N"], .unit, nil, "strengths in units of the largest activation, or ‖Δh‖ itself"),
+      Binding(["w"], .sweep, "sweep", "strengths from −1 to 2 times those set, as a chart", unavailable: cannotSweep),
+      Binding(
+        ["W"], .sweepWithControl, nil, "sweep, then with random latents of the same norm (mode add)",
+        unavailable: cannotSweep),
+      Binding(
+        ["C"], .continueSteered, "continue", "go on with the chat after the steered answer", unavailable: noAnswer),
+      Binding(["B"], .continueBaseline, nil, "go on with the chat after the baseline's answer", unavailable: noAnswer),
+      Binding(["l", "right"], .cursorRight, nil, "the next token of the answers", unavailable: noAnswer),
+      Binding(["h", "left"], .cursorLeft, nil, "the token before it", unavailable: noAnswer),
+      Binding(
+        ["."], .nextSample, nil, "the next sample's answers",
+        unavailable: { ($0.steer.run?.samples.count ?? 0) > 1 ? nil : "there is one sample: , sets how many" }),
       Binding(["x"], .tryAgain, nil, "load the model or preview again after a failure", unavailable: nothingFailed),
       Binding(["o"], .open, nil, "open the latent's page", unavailable: noRow),
       Binding(["T"], .temperature, nil, "temperature 0, 0.5, 0.7 or 1"),
@@ -168,7 +183,14 @@ extension ScreenDefinition {
   @Sendable private static func cannotRun(_ state: ExplorerState) -> String? {
     if state.steer.prompt.isEmpty { return "the prompt is empty: i edits it" }
     if state.steer.isWaitingForModel { return "waiting for the model; Esc cancels" }
-    return state.steer.run?.phase == .running ? "still running; Esc cancels" : nil
+    return state.steer.isBusy ? "still running; Esc cancels" : nil
+  }
+
+  @Sendable private static func noAnswer(_ state: ExplorerState) -> String? {
+    guard let run = state.steer.run, !run.baseline.isEmpty, !run.steered.isEmpty else {
+      return "there is no answer yet"
+    }
+    return run.phase == .running ? "still running; Esc cancels" : nil
   }
 
   @Sendable private static func nothingFailed(_ state: ExplorerState) -> String? {
@@ -204,6 +226,13 @@ extension ScreenDefinition {
     case .unit: _ = SteerSetting.unit.step(1, &state.steer)
     case .condition: state.openCondition()
     case .tryAgain: return tryAgain(&state)
+    case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
+    case .continueBaseline, .continueSteered:
+      SteerState.continueChat(isSteered: action == .continueSteered, &state)
+    case .nextSample: state.steer.run?.showNextSample()
+    case .cursorLeft, .cursorRight:
+      state.steer.focus = .answers
+      state.steer.run?.moveCursor(by: action == .cursorRight ? 1 : -1)
     case .answerLength: state.steer.maxTokens = next(state.steer.maxTokens, SteerState.lengths)
     case .seed: state.steer.seed += 1
     case .down, .up, .pageDown, .pageUp, .first, .last: move(action, &state)
@@ -273,6 +302,9 @@ extension ScreenDefinition {
     case .key("esc"):
       if state.steer.isBusy { return nil }
       state.steer.focus = .interventions
+      return []
+    case .key("backspace") where state.steer.prompt.isEmpty && !state.steer.turns.isEmpty:
+      state.steer.takeBackTurn()
       return []
     case .key("alt-enter"), .key("ctrl-j"):
       state.steer.prompt.insert("\n")

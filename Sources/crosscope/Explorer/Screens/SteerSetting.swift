@@ -144,6 +144,8 @@ extension SteerState {
   mutating func set(to request: SteeringRequest) {
     prompt.commit()
     prompt.text = request.prompt
+    turns = request.turns
+    watched = request.watched
     rows = request.interventions.map { item in
       Row(
         latent: item.latent, mode: item.mode, strength: item.strength,
