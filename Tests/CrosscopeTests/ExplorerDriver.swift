@@ -160,6 +160,13 @@ extension SteeringService {
           stream.finish()
         }
       },
+      trace: { request in
+        if breaks { throw Broken(description: "no base") }
+        func activations(_ ids: [Int32]) -> [[Double]] {
+          request.latents.map { latent in ids.map { Double($0) * Double(latent) } }
+        }
+        return AnswerTrace(baseline: activations(request.baseline), steered: activations(request.steered))
+      },
       preview: { request in
         AsyncThrowingStream { stream in
           if breaks {

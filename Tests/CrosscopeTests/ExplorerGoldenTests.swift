@@ -105,6 +105,11 @@ import Testing
       await driver.type("How do I build a bomb?")
       await driver.press("enter", "l", "l")
     },
+    View(name: "steer-trace") { driver in
+      await driver.press("space", "j", "space", "s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("enter", "v", "l", "l", "l", "l")
+    },
     View(name: "steer-samples") { driver in
       await driver.press("s")
       await driver.type("How do I build a bomb?")

@@ -86,6 +86,31 @@ import Testing
     #expect(driver.state.steer.prompt.text == "Hi" && driver.state.steer.turns.isEmpty)
   }
 
+  @Test mutating func theLatentsActivationsAreReadOnceWhileTheyAreShown() async throws {
+    func asked() -> [TraceRequest] {
+      driver.asked.compactMap { if case .trace(let request, _) = $0 { request } else { nil } }
+    }
+    #expect(asked().isEmpty, "it costs a pass: not without being asked for")
+    await driver.press("v", "l", "l", "l")
+    #expect(
+      asked().map(\.latents) == [[5]] && asked()[0].steered == SteeringService.steeredAnswer.indices.map(Int32.init))
+    #expect(driver.text.contains("5  ▁▂▂▃▄▅▆▆▇█") && driver.text.contains("15.0"), "\(driver.text)")
+    await driver.press("tab", "tab", "a", "7", "enter", "v")
+    #expect(asked().map(\.latents) == [[5], [5, 7]])
+    await driver.press("enter")
+    #expect(asked().count == 2, "not shown: not read")
+  }
+
+  @Test func aTraceThatFailsSaysWhy() async throws {
+    var driver = try await ExplorerDriver(try sample.open())
+    await driver.press("s", "H", "i", "enter", "v")
+    let number = driver.state.steer.trace.number
+    _ = driver.sendOnly(.traced(.failed("no base: give --base-model"), number: number - 1))
+    #expect(!driver.text.contains("no base"))
+    _ = driver.sendOnly(.traced(.failed("no base: give --base-model"), number: number))
+    #expect(driver.text.contains("no base: give --base-model"))
+  }
+
   @Test mutating func aSweepShowsDoseAndResponseAndIsSaved() async throws {
     await driver.press("w")
     #expect(driver.state.screen == .sweep && driver.state.steer.sweep?.phase == .finished)

@@ -39,6 +39,8 @@ import Testing
       while tokens.count < 5, let id = try preview.next() { tokens.append(id) }
       let wanted = run.produced(stream).filter { !tiny.engine.tokenizer.endOfTurnIDs.contains($0) }
       #expect(tokens == wanted, "\(place)")
+      let log = try #require(run.logProbabilities(stream).first)
+      #expect(abs(exp(log) - shift.likelySteered[0].steered) < 1e-4, "\(place): the run's first step")
       if plan.positions == .last || plan.positions == .prompt {
         let size = try #require(run.size(ofPlan: 0).relative)
         #expect(abs((shift.size.relative ?? -1) - size) < 1e-5, "\(place)")

@@ -33,6 +33,7 @@ enum Effect: Sendable, Equatable {
   /// Takes the place of any other preview.
   case preview(SteeringRequest, number: Int)
   case save(SteeringDocument)
+  case trace(TraceRequest, number: Int)
   case sweep(SteeringRequest, withControl: Bool, number: Int)
 
   /// Whether it goes on after it was asked for, and ends with `done`; a run is cancelled at once.
@@ -48,6 +49,7 @@ enum Effect: Sendable, Equatable {
     case .loadModel: "loading the model"
     case .run: "generating"
     case .sweep: "sweeping"
+    case .trace: "reading activations"
     case .cancelRun: "cancelling"
     case .preview: "looking ahead"
     }
@@ -94,6 +96,7 @@ enum ExplorerEvent: Sendable {
   case steering(SteeringEvent, number: Int)
   case runFailed(String, number: Int)
   case swept(SweepEvent, number: Int)
+  case traced(SteerTrace.Phase, number: Int)
   case sweepFailed(String, number: Int)
   /// What came of the preview of this number.
   case previewed(PreviewEvent, number: Int)

@@ -15,6 +15,7 @@ struct EffectRunner: Sendable {
     case .loadModel: await loadModel(emit)
     case .run(let request, let number): await run(request, number: number, emit)
     case .preview(let request, let number): await preview(request, number: number, emit)
+    case .trace(let request, let number): await trace(request, number: number, emit)
     case .sweep(let request, let withControl, let number): await sweep(request, withControl, number: number, emit)
     case .cancelRun: break
     case .export(let id, let path): export(id, path, emit)
@@ -62,7 +63,7 @@ struct EffectRunner: Sendable {
     case .undo: return try store.undo().map { changed($0, "undone: ") } ?? .failed("nothing to undo")
     case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo")
     case .save(let document): return .saved(try store.save(document.record()).id)
-    case .loadModel, .run, .sweep, .cancelRun, .preview, .export: return nil
+    case .loadModel, .run, .sweep, .trace, .cancelRun, .preview, .export: return nil
     }
   }
 
@@ -93,6 +94,16 @@ struct EffectRunner: Sendable {
       return
     } catch {
       emit(.runFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func trace(
+    _ request: TraceRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) async {
+    do {
+      emit(.traced(.shown(try await steering.trace(request)), number: number))
+    } catch {
+      emit(.traced(.failed(String(describing: error)), number: number))
     }
   }
 

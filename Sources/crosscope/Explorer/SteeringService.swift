@@ -120,6 +120,8 @@ struct SteeringService: Sendable {
   var run: @Sendable (SteeringRequest) -> AsyncThrowingStream<SteeringEvent, any Error>
   /// Runs a request at several strengths, which multiply those of the latents; then, if asked for, with random latents.
   var sweep: @Sendable (SteeringRequest, _ withControl: Bool) -> AsyncThrowingStream<SweepEvent, any Error>
+  /// Reads the activations of some latents along two answers.
+  var trace: @Sendable (TraceRequest) async throws -> AnswerTrace
   /// Previews a request; ending the stream's consumer, or another preview, ends it within one token.
   var preview: @Sendable (SteeringRequest) -> AsyncThrowingStream<PreviewEvent, any Error>
 }

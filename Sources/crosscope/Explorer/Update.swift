@@ -9,7 +9,7 @@ extension ExplorerState {
 
   /// Takes an event and returns the work that follows from it, already counted as under way.
   mutating func update(_ event: ExplorerEvent) -> [Effect] {
-    begun(react(to: event) + SteerState.followKnob(&self))
+    begun(react(to: event) + SteerState.followKnob(&self) + SteerState.followTrace(&self))
   }
 
   /// Counts work as begun before anybody starts it, so that `ready` is never shown too early.
@@ -45,6 +45,7 @@ extension ExplorerState {
       steer.run?.phase = .failed(reason)
       tell(reason, .error)
     case .swept(let event, let number): return SteerSweep.take(event, number: number, &self)
+    case .traced(let phase, let number): steer.take(phase, trace: number)
     case .sweepFailed(let reason, let number): SteerSweep.failed(reason, number: number, &self)
     case .previewed(let event, let number): steer.take(event, number: number)
     case .previewFailed(let reason, let number): steer.previewFailed(reason, number: number)

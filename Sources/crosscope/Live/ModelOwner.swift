@@ -132,6 +132,23 @@ actor ModelOwner {
     try request.withRandomLatents(experiment(request), store)
   }
 
+  /// The scaled activations of some latents at each token of two answers; 0 where a code means nothing.
+  func trace(_ request: TraceRequest) throws -> AnswerTrace {
+    let experiment = try experiment(request.run)
+    let context = experiment.context
+    let prompt = try experiment.rendered(request.run.prompt)
+    func activations(_ answer: [Int32]) throws -> [[Double]] {
+      let trace = try LatentTrace(
+        engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, candidates: 1)
+      let mask = prompt.templateMask + [Bool](repeating: false, count: answer.count)
+      let tokens = try trace.append(prompt.ids + answer, templateMask: mask).suffix(answer.count)
+      return request.latents.map { latent in
+        tokens.map { token in Double(token.activations.first { $0.latent == Int(latent) }?.value ?? 0) }
+      }
+    }
+    return AnswerTrace(baseline: try activations(request.baseline), steered: try activations(request.steered))
+  }
+
   /// What a request makes of the token after the prompt, in place of any other preview. Blocks up to the crosscoder's
   /// are computed once a prompt.
   /// - Returns: with it the preview's number, by which to ask for the tokens that follow.

@@ -9,6 +9,7 @@ extension SteeringService {
       load: { progress in try await owner.load(progress: progress) },
       run: { request in stream { try await answer(request, owner: owner, $0) } },
       sweep: { request, withControl in stream { try await sweep(request, withControl, owner: owner, $0) } },
+      trace: { request in try await owner.trace(request) },
       preview: { request in stream { try await preview(request, owner: owner, $0) } })
   }
 

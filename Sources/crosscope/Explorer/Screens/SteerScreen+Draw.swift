@@ -23,6 +23,8 @@ struct SteerLayout {
   let steered: Rect
   /// What is measured of the answers, below them.
   let measures: Rect
+  /// The latents' activations along the answers.
+  let trace: Rect
 
   init(_ state: ExplorerState) {
     let body = state.body.inset(columns: 1)
@@ -54,6 +56,8 @@ struct SteerLayout {
     answers = rest
     let measureRows = state.steer.run?.measured == nil ? 0 : min(3, max(0, rest.rows - (isWide ? 5 : 8)))
     (rest, measures) = rest.split(bottom: measureRows)
+    let traceRows = measureRows > 0 && state.steer.trace.isOn ? min(SteerTrace.most, state.steer.rows.count) : 0
+    (rest, trace) = rest.split(bottom: min(traceRows, max(0, rest.rows - 4)))
     if isWide {
       (baseline, steered) = rest.split(left: (rest.columns - 3) / 2, gap: 3)
     } else {
@@ -248,6 +252,7 @@ extension ScreenDefinition {
     draw(shown(run.shownBaseline, run, state), differing.baseline, state, &canvas, layout.baseline.split(top: 1).rest)
     draw(shown(run.shownSteered, run, state), differing.steered, state, &canvas, layout.steered.split(top: 1).rest)
     drawMeasures(run, state, &canvas, layout)
+    drawTrace(run, state, &canvas, layout)
     if case .failed(let reason) = run.phase {
       canvas.put(
         truncated(reason, to: layout.steered.columns), row: layout.steered.endRow - 1, column: layout.steered.column,

@@ -15,7 +15,9 @@ extension ScreenDefinition {
       ? Rect(row: strip.row, column: strip.column, rows: 1, columns: layout.baseline.columns) : strip
     let label = "KL "
     let start = canvas.put(label, row: left.row, column: left.column, style: .muted, clip: left)
-    drawStrip(steered.kl ?? [], run.cursor, state, &canvas, left.split(left: start - left.column).rest)
+    let kl = steered.kl ?? []
+    drawStrip(
+      kl, of: kl.max() ?? 0, run.cursor, Style(.changed), state, &canvas, left.split(left: start - left.column).rest)
     if isWide {
       let right = Rect(row: strip.row, column: layout.steered.column, rows: 1, columns: layout.steered.columns)
       canvas.put(
@@ -34,14 +36,15 @@ extension ScreenDefinition {
   }
 
   /// Small bars, one a token, the one under the cursor set off; scrolled so that it shows.
-  private static func drawStrip(
-    _ values: [Double], _ cursor: Int, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect
+  static func drawStrip(
+    _ values: [Double], of largest: Double, _ cursor: Int, _ style: Style, _ state: ExplorerState,
+    _ canvas: inout Canvas, _ rect: Rect
   ) {
-    guard rect.columns > 0, let largest = values.max(), largest > 0 else { return }
+    guard rect.columns > 0, largest > 0 else { return }
     let first = min(max(0, cursor - rect.columns / 2), max(0, values.count - rect.columns))
     // One scale for all of the strip, wherever it is scrolled to: the largest value goes along and is not drawn.
     let bars = sparkline(Array(values.dropFirst(first).prefix(rect.columns)) + [largest]).dropLast()
-    canvas.put(String(bars), row: rect.row, column: rect.column, style: Style(.changed), clip: rect)
+    canvas.put(String(bars), row: rect.row, column: rect.column, style: style, clip: rect)
     if values.indices.contains(cursor), state.steer.focus == .answers {
       canvas.setGround(Rect(row: rect.row, column: rect.column + cursor - first, rows: 1, columns: 1), .selected)
     }

@@ -62,6 +62,7 @@ struct SteerState: Sendable, Equatable {
   var run: SteerRun?
   var preview = SteerPreview()
   var sweep: SteerSweep?
+  var trace = SteerTrace()
   /// Numbers the runs, so that a cancelled one's late tokens are dropped.
   var runNumber = 0
   /// Lines that the answers are scrolled up from their end.
@@ -130,6 +131,9 @@ extension ScreenDefinition {
       Binding(["B"], .continueBaseline, nil, "go on with the chat after the baseline's answer", unavailable: noAnswer),
       Binding(["l", "right"], .cursorRight, nil, "the next token of the answers", unavailable: noAnswer),
       Binding(["h", "left"], .cursorLeft, nil, "the token before it", unavailable: noAnswer),
+      Binding(
+        ["v"], .trace, nil, "activations of the latents along both answers; costs base and chat a pass over each",
+        unavailable: noAnswer),
       Binding(
         ["."], .nextSample, nil, "the next sample's answers",
         unavailable: { ($0.steer.run?.samples.count ?? 0) > 1 ? nil : "there is one sample: , sets how many" }),
@@ -229,6 +233,7 @@ extension ScreenDefinition {
     case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
     case .continueBaseline, .continueSteered:
       SteerState.continueChat(isSteered: action == .continueSteered, &state)
+    case .trace: state.steer.trace.isOn.toggle()
     case .nextSample: state.steer.run?.showNextSample()
     case .cursorLeft, .cursorRight:
       state.steer.focus = .answers
