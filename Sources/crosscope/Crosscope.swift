@@ -11,6 +11,7 @@ struct Crosscope: AsyncParsableCommand {
       Explore.self,
       Steer.self,
       Causal.self,
+      Calibrate.self,
       Generate.self,
       Forward.self,
       Tokenize.self,

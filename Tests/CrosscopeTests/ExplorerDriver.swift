@@ -22,7 +22,7 @@ struct ExplorerDriver {
     let pair = try store.modelPair()
     let summary = StoreSummary(
       name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer, nLatents: pair.nLatents,
-      isWritable: store.isWritable)
+      isWritable: store.isWritable, coherenceLimit: try store.meta()[Store.coherenceLimit].flatMap(Double.init))
     runner = EffectRunner(store: store, steering: steering)
     state = ExplorerState(store: summary, size: size, asciiOnly: ascii)
     await settle(state.start())

@@ -102,6 +102,31 @@ import Testing
     #expect(driver.state.steer.rows[0].strength == 0.75)
   }
 
+  @Test mutating func warningsSayWhoseLimitTheyAre() async throws {
+    await driver.press("+", "+", "+", "+")
+    #expect(driver.text.contains("+2.00 !  ") && driver.text.contains("others' limit is 2.5"))
+    await driver.press("+", "+")
+    #expect(driver.text.contains("+2.50 !! "))
+    let store = try sample.open()
+    try store.setMeta(Store.coherenceLimit, "1.2")
+    try store.setMeta(Store.coherenceLimit, "1.25")
+    var calibrated = try await ExplorerDriver(store)
+    await calibrated.press("s", "H", "i", "esc")
+    #expect(calibrated.text.contains("+1.00 !  ") && calibrated.text.contains("this pair's limit is 1.25"))
+    await calibrated.press("+")
+    #expect(calibrated.text.contains("+1.25 !! "))
+    await calibrated.press("[", "[", "[", "[", "[", "[")
+    #expect(!calibrated.text.contains("limit is"))
+    await calibrated.press("+", "+", "N")
+    #expect(!calibrated.text.contains("limit is"), "a length has none")
+  }
+
+  @Test func theLimitIsWhereTheCurveCrossesTheCeiling() throws {
+    #expect(try Calibrate.limit([(0, 0.5), (1, 2), (2, 4), (3, 1)], model: "chat") == 1.5)
+    #expect(try Calibrate.limit([(0, 0.5), (1, 2)], model: "chat") == 1)
+    #expect(throws: CommandError.self) { try Calibrate.limit([(0, 5), (1, 6)], model: "chat") }
+  }
+
   @Test mutating func manyFineNotchesAreExact() async {
     for _ in 0..<8 { await driver.press("[") }
     #expect(driver.state.steer.rows[0].strength == 0.6)

@@ -15,6 +15,8 @@ struct StoreSummary: Sendable, Equatable {
   var isWritable: Bool
   /// Metrics beyond the columns, by name.
   var metrics: [String] = []
+  /// The strength from which answers stop being text, as calibrated on the pair; nil if it was not.
+  var coherenceLimit: Double?
 }
 
 /// A screen; the first one open is always the table of latents.

@@ -194,7 +194,7 @@ extension ScreenDefinition {
       let row = steer.rows[index]
       let line = rect.line(index - layout.list.top)
       let quiet: Style = row.isOn ? .plain : .muted
-      let (warning, warningStyle) = warning(row)
+      let (warning, warningStyle) = warning(row, state)
       var column = canvas.put(
         row.isOn ? "[x] " : "[ ] ", row: line.row, column: line.column, style: row.isOn ? Style(.good, .bold) : .muted,
         clip: line)
@@ -215,22 +215,27 @@ extension ScreenDefinition {
           }
           return $0.tags.isEmpty ? "max \(fixed($0.latent.maxActivation, 1))" : $0.tags.joined(separator: ", ")
         } ?? ""
+      let band = warning.isEmpty ? "" : "\(limit(state).origin) is \(compact(limit(state).value))  "
       let condition = row.condition.map { "where f \($0.written)  " } ?? ""
       canvas.put(
-        truncated(condition + about, to: line.endColumn - bar.endColumn - 2), row: line.row, column: bar.endColumn + 2,
+        truncated(band + condition + about, to: line.endColumn - bar.endColumn - 2), row: line.row,
+        column: bar.endColumn + 2,
         style: known?.tags.isEmpty == false ? Style(.tag) : .muted, clip: line)
       if index == layout.list.selected, steer.focus == .interventions { canvas.setGround(line, .selected) }
     }
   }
 
-  /// Strengths beyond what was ever seen distort the text; the bands are those others measured.
-  private static func warning(_ row: SteerState.Row) -> (String, Style) {
-    guard row.mode == .add || row.mode == .clamp else { return ("", .plain) }
-    switch abs(row.strength) {
-    case 2.5...: return ("!!", Style(.danger, .bold))
-    case 2.0..<2.5: return ("!", Style(.caution, .bold))
-    default: return ("", .plain)
-    }
+  /// Strengths beyond what was ever seen distort the text: from the limit that was calibrated on the pair, else from
+  /// the one that others measured, and a caution from four fifths of it. Lengths have no such limit.
+  private static func warning(_ row: SteerState.Row, _ state: ExplorerState) -> (String, Style) {
+    guard row.mode == .add || row.mode == .clamp, state.steer.unit == .maxActivation else { return ("", .plain) }
+    let limit = limit(state).value
+    if abs(row.strength) >= limit { return ("!!", Style(.danger, .bold)) }
+    return abs(row.strength) >= 0.8 * limit ? ("!", Style(.caution, .bold)) : ("", .plain)
+  }
+
+  private static func limit(_ state: ExplorerState) -> (value: Double, origin: String) {
+    state.store.coherenceLimit.map { ($0, "this pair's limit") } ?? (2.5, "others' limit")
   }
 
   private static func drawAnswers(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
