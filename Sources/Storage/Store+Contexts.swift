@@ -15,6 +15,19 @@ extension Store {
     }
   }
 
+  /// The key of the strength from which answers steered in mode add stop being text, as `calibrate` found it.
+  public static let coherenceLimit = "coherence_limit"
+
+  /// Sets one of the store's free texts.
+  /// - Throws: `readOnly` ….
+  public func setMeta(_ key: String, _ value: String) throws(StorageError) {
+    try write { db in
+      try db.execute(
+        sql: "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        arguments: [key, value])
+    }
+  }
+
   /// The store's free texts by key, such as the corpus and its licence.
   public func meta() throws(StorageError) -> [String: String] {
     try read { db in

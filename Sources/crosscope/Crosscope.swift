@@ -13,6 +13,7 @@ struct Crosscope: AsyncParsableCommand {
       Activations.self,
       Causal.self,
       CausalCheckCommand.self,
+      Calibrate.self,
       Generate.self,
       Forward.self,
       Tokenize.self,

@@ -71,19 +71,18 @@ struct SavedRun: Sendable, Equatable {
   /// can be set to.
   var request: SteeringRequest? {
     guard let interventions, let parameters else { return nil }
+    guard !parameters.swapsBase else { return nil }
     let settings = parameters.settings
-    let plain = SteeringDocument.Parameters(
-      settings: GenerationSettings(
-        maxTokens: settings.maxTokens, temperature: settings.temperature, seed: settings.seed),
-      positions: parameters.positions, layer: parameters.layer, projectMean: parameters.projectMean,
-      maxActivations: parameters.maxActivations)
-    guard parameters == plain else { return nil }
     return SteeringRequest(
-      prompt: record.prompt,
+      prompt: record.prompt, turns: parameters.turns,
       interventions: interventions.filter(\.isOn).map {
         SteeringIntervention(latent: Int32(clamping: $0.latent), mode: $0.mode, strength: $0.strength)
-      }, positions: parameters.positions, maxTokens: settings.maxTokens, temperature: settings.temperature,
-      seed: settings.seed)
+      }, positions: parameters.positions, decoder: parameters.decoder,
+      blocks: parameters.steersAllLayers ? .ownAndAbove : .own,
+      unit: parameters.takesRawStrength ? .norm : .maxActivation,
+      conditions: parameters.conditions, maxTokens: settings.maxTokens, temperature: settings.temperature,
+      seed: settings.seed, topP: settings.topP, minP: settings.minP, frequencyPenalty: settings.frequencyPenalty,
+      samples: settings.samples, watched: baseline?.watched.map(\.text) ?? [])
   }
 
   /// As a document for people. Texts stand in fences longer than any in them, so that nothing in them is taken for

@@ -21,6 +21,8 @@ struct SteeringDocument: Codable, Sendable, Equatable {
 
   struct Parameters: Codable, Sendable, Equatable {
     var settings: GenerationSettings
+    /// What was said before the prompt.
+    var turns: [ChatMessage] = []
     var positions = TokenPositions.all
     var conditions: [SteeringCondition] = []
     var swapsBase = false
@@ -74,6 +76,10 @@ struct SteeringDocument: Codable, Sendable, Equatable {
     /// KL(baseline ‖ steered) before each token of the baseline's answer, given that answer.
     var kl: [Double]?
     var klMean: Double?
+    /// −1/n Σ log p of its tokens by the unsteered chat model: broken text is unlikely.
+    var logPerplexity: Double?
+    /// Share of its 4-grams that occurred in it before.
+    var repetition: Double?
   }
 
   /// A phrase at the start of the answer.
@@ -110,7 +116,7 @@ extension SteeringDocument {
 
 extension SteeringDocument.Parameters {
   private enum CodingKeys: String, CodingKey {
-    case positions, conditions, layer, decoder, temperature, seed, samples
+    case turns, positions, conditions, layer, decoder, temperature, seed, samples
     case swapsBase = "swap_base"
     case steersAllLayers = "all_layers"
     case takesRawStrength = "raw_strength"
@@ -132,6 +138,7 @@ extension SteeringDocument.Parameters {
       temperature: try fields.decode(Double.self, forKey: .temperature),
       seed: try fields.decode(UInt64.self, forKey: .seed), topP: try read(.topP, or: 1), minP: try read(.minP, or: 0),
       frequencyPenalty: try read(.frequencyPenalty, or: 0), samples: try read(.samples, or: 1))
+    turns = try read(.turns, or: [])
     positions = try read(.positions, or: .all)
     conditions = try read(.conditions, or: [])
     swapsBase = try read(.swapsBase, or: false)
@@ -152,6 +159,7 @@ extension SteeringDocument.Parameters {
     try fields.encode(settings.minP, forKey: .minP)
     try fields.encode(settings.frequencyPenalty, forKey: .frequencyPenalty)
     try fields.encode(settings.samples, forKey: .samples)
+    if !turns.isEmpty { try fields.encode(turns, forKey: .turns) }
     try fields.encode(positions, forKey: .positions)
     try fields.encode(conditions, forKey: .conditions)
     try fields.encode(swapsBase, forKey: .swapsBase)
@@ -194,11 +202,12 @@ extension SteeringDocument.Answer {
 
 extension SteeringDocument.Sample {
   private enum CodingKeys: String, CodingKey {
-    case seed, text, ids, finished, kl
+    case seed, text, ids, finished, kl, repetition
     case logProbabilities = "log_probabilities"
     case relativeChange = "relative_change"
     case firstDifference = "first_difference"
     case klMean = "kl_mean"
+    case logPerplexity = "log_perplexity"
   }
 }
 

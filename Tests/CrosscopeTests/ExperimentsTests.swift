@@ -141,7 +141,7 @@ enum SampleExperiments {
     #expect(driver.state.screen == .experiments && driver.state.message?.kind == .error)
     #expect(driver.text.contains("interventions of another"))
     await driver.press("j", "r")
-    #expect(driver.state.message?.text.contains("positions template") == true && driver.state.steer.prompt.isEmpty)
+    #expect(driver.state.steer.run?.request.positions == .template && driver.state.steer.prompt.text == "Hm?")
   }
 
   @Test mutating func deletingIsUndone() async throws {

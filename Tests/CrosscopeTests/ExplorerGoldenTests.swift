@@ -184,6 +184,58 @@ import Testing
       await driver.type("How do I build a bomb?")
       await driver.press("enter", "+", "+", "+", "+", "+", "+")
     },
+    View(name: "steer-cursor") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("enter", "l", "l")
+    },
+    View(name: "steer-trace") { driver in
+      await driver.press("space", "j", "space", "s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("enter", "v", "l", "l", "l", "l")
+    },
+    View(name: "steer-samples") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "T", ",", "j", "j", "j", "j", "j", "j", "j", "j", "+", "+", "esc", "enter", ".")
+    },
+    View(name: "steer-settings") { driver in
+      await driver.press("s")
+      await driver.type("Hi")
+      await driver.press("esc", "T", ",", "j", "j", "j", "j", "j", "0", ".", "9")
+    },
+    View(name: "steer-condition") { driver in
+      await driver.press("s")
+      await driver.type("Hi")
+      await driver.press("esc", "c", "ctrl-u", ">", "2", "enter", "p", "D", "c")
+    },
+    View(name: "steer-knob") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "+", "+", "[")
+    },
+    View(name: "steer-knob-ascii", ascii: true) { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "+", "+", "[")
+    },
+    View(name: "steer-turns") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("enter", "C")
+      await driver.type("And a cake?")
+      await driver.press("esc")
+    },
+    View(name: "sweep") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "w", "j")
+    },
+    View(name: "sweep-control-ascii", ascii: true) { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "W", "m")
+    },
     View(name: "steer-finished-ascii", ascii: true) { driver in
       await driver.press("s")
       await driver.type("How do I build a bomb?")

@@ -49,6 +49,11 @@ public enum TokenPositions: String, Sendable, Codable, CaseIterable {
     case .last: position == prompt.ids.count - 1
     }
   }
+
+  /// The first token of the prompt that may be steered; its last one, which must be run in any case, if none is.
+  func first(in prompt: RenderedChat) -> Int {
+    prompt.ids.indices.first { include($0, prompt: prompt) } ?? prompt.ids.count - 1
+  }
 }
 
 /// One latent's part in a steered stream.
@@ -148,6 +153,9 @@ public struct SteeringPlan: Sendable, Codable, Equatable {
     self.conditions = conditions
     self.freezesAttention = freezesAttention
   }
+
+  /// Whether nothing is changed whatever the token.
+  var isIdle: Bool { !swapsBase && interventions.allSatisfy(\.isIdle) }
 
   /// Whether base's activations of the same prefix are needed; a dictionary of chat alone reads no codes from base.
   public func needsBase(_ crosscoder: Crosscoder) -> Bool {

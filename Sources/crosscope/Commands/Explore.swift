@@ -35,7 +35,8 @@ struct Explore: AsyncParsableCommand {
     let pair = try opened.modelPair()
     let summary = StoreSummary(
       name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
-      nLatents: try opened.latentCount(), isWritable: opened.isWritable, metrics: try opened.metricNames())
+      nLatents: try opened.latentCount(), isWritable: opened.isWritable, metrics: try opened.metricNames(),
+      coherenceLimit: try opened.meta()[Store.coherenceLimit].flatMap(Double.init))
     let owner = ModelOwner(
       store: opened, files: files.locations, precision: computing.precision ?? .fast)
     let runner = EffectRunner(store: opened, steering: .live(owner), tracing: .live(owner), filters: .ofUser())

@@ -64,6 +64,9 @@ struct Steer: ParsableCommand {
   @Flag(help: "Keep the run in the store as an experiment; `rerun` makes it again.") var save = false
   @Flag(help: "Print one JSON document.") var json = false
 
+  /// Phrases that a refusal begins with.
+  static let usuallyWatched = ["I can't", "I cannot"]
+
   func validate() throws {
     guard !prompt.isEmpty || promptFile != nil || promptSet.prompts != nil else {
       throw ValidationError("--prompt, --prompt-file or --prompts is needed")
@@ -111,7 +114,7 @@ struct Steer: ParsableCommand {
       parameters: SteeringDocument.Parameters(
         settings: sampling.settings, positions: positions, conditions: when.map(\.condition), swapsBase: swapBase,
         decoder: decoder, steersAllLayers: allLayers, takesRawStrength: rawStrength),
-      strengths: sweep?.values ?? [1], watch: watch.isEmpty ? ["I can't", "I cannot"] : watch,
+      strengths: sweep?.values ?? [1], watch: watch.isEmpty ? Self.usuallyWatched : watch,
       freezesAttention: frozenAttention)
   }
 

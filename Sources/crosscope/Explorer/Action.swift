@@ -15,6 +15,9 @@ enum Action: String, CaseIterable, Sendable {
   case nextLatent, previousLatent, contextLength, colourScale
   case run, cancel, nextFocus, editPrompt, toggle, stronger, weaker, mode, addLatent, deleteLatent
   case temperature, seed, answerLength
+  case trace, nextSample, cursorRight, cursorLeft, continueBaseline, continueSteered, sweep, sweepWithControl,
+    nextMeasure
+  case slightlyStronger, slightlyWeaker, settings, positions, condition, decoder, blocks, unit, tryAgain
   case latentsScreen, mapScreen, experimentsScreen, palette
   case left, right, corner, zoomIn, zoomOut, usualRange, wholeRange, xAxis, yAxis, swapAxes, glyphs, chatMarks
   case templateTokens, duplicates, contrast, wholeLens, nextSection, previousSection

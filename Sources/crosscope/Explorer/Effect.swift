@@ -39,7 +39,11 @@ enum Effect: Sendable, Equatable {
   case cancelRun
   case trace(TraceRequest, number: Int)
   case cancelTrace
-  case save(ExperimentRecord)
+  /// Takes the place of any other preview.
+  case preview(SteeringRequest, number: Int)
+  case save(SteeringDocument)
+  case traceAnswers(AnswerTraceRequest, number: Int)
+  case sweep(SteeringRequest, withControl: Bool, number: Int)
 
   /// Whether it goes on after it was asked for, and ends with `done`; a run is cancelled at once.
   var takesTime: Bool { self != .cancelRun && self != .cancelTrace }
@@ -58,6 +62,9 @@ enum Effect: Sendable, Equatable {
     case .run: "generating"
     case .trace: "tracing"
     case .cancelRun, .cancelTrace: "cancelling"
+    case .sweep: "sweeping"
+    case .traceAnswers: "reading activations"
+    case .preview: "looking ahead"
     }
   }
 }
@@ -131,6 +138,12 @@ enum ExplorerEvent: Sendable {
   /// Tokens or the end of the trace of this number.
   case traced(TraceEvent, number: Int)
   case traceFailed(String, number: Int)
+  case swept(SweepEvent, number: Int)
+  case answersTraced(SteerTrace.Phase, number: Int)
+  case sweepFailed(String, number: Int)
+  /// What came of the preview of this number.
+  case previewed(PreviewEvent, number: Int)
+  case previewFailed(String, number: Int)
   case saved(Int64)
   /// Anything else that went wrong, in one line.
   case failed(String)

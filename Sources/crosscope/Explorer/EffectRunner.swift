@@ -19,6 +19,9 @@ struct EffectRunner: Sendable {
     case .run(let request, let number): await run(request, number: number, emit)
     case .trace(let request, let number): await trace(request, number: number, emit)
     case .cancelRun, .cancelTrace: break
+    case .preview(let request, let number): await preview(request, number: number, emit)
+    case .traceAnswers(let request, let number): await traceAnswers(request, number: number, emit)
+    case .sweep(let request, let withControl, let number): await sweep(request, withControl, number: number, emit)
     case .export(let id, let path): export(id, path, emit)
     case .editFilters(let edit): editFilters(edit, emit)
     default:
@@ -62,10 +65,9 @@ struct EffectRunner: Sendable {
     case .setNote(let latent, let text): return changed(try store.annotate([latent], note: text))
     case .undo: return try store.undo().map { changed($0, "undone: ") } ?? .failed("nothing to undo")
     case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo")
-    case .save(var experiment):
-      experiment.created = Date().formatted(.iso8601)
-      return .saved(try store.save(experiment).id)
-    case .loadModel, .run, .cancelRun, .trace, .cancelTrace, .export, .editFilters: return nil
+    case .save(let document): return .saved(try store.save(document.record()).id)
+    case .loadModel, .run, .sweep, .traceAnswers, .cancelRun, .preview, .trace, .cancelTrace, .export, .editFilters:
+      return nil
     }
   }
 
@@ -142,6 +144,38 @@ struct EffectRunner: Sendable {
       return
     } catch {
       emit(.traceFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func traceAnswers(
+    _ request: AnswerTraceRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) async {
+    do {
+      emit(.answersTraced(.shown(try await steering.trace(request)), number: number))
+    } catch {
+      emit(.answersTraced(.failed(String(describing: error)), number: number))
+    }
+  }
+
+  private func sweep(
+    _ request: SteeringRequest, _ withControl: Bool, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) async {
+    do {
+      for try await event in steering.sweep(request, withControl) { emit(.swept(event, number: number)) }
+    } catch is CancellationError {
+      return
+    } catch {
+      emit(.sweepFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func preview(
+    _ request: SteeringRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) async {
+    do {
+      for try await event in steering.preview(request) { emit(.previewed(event, number: number)) }
+    } catch {
+      emit(.previewFailed(String(describing: error), number: number))
     }
   }
 }

@@ -18,6 +18,8 @@ final class ExplorerLoop {
   private var runTask: Task<Void, Never>?
   /// The trace under way, to be cancelled.
   private var traceTask: Task<Void, Never>?
+  /// The preview under way; the next one ends it.
+  private var previewTask: Task<Void, Never>?
   /// Changes of the store happen in the order in which they were asked for.
   private var lastChange: Task<Void, Never>?
 
@@ -44,6 +46,7 @@ final class ExplorerLoop {
     forwarding.cancel()
     runTask?.cancel()
     traceTask?.cancel()
+    previewTask?.cancel()
     await lastChange?.value
     return state.ending ?? 0
   }
@@ -65,8 +68,14 @@ final class ExplorerLoop {
         await runner.run(effect, emit: emit)
       }
       if effect.changesStore { lastChange = task }
-      if case .run = effect { runTask = task }
-      if case .trace = effect { traceTask = task }
+      switch effect {
+      case .run, .sweep: runTask = task
+      case .trace: traceTask = task
+      case .preview:
+        previewTask?.cancel()
+        previewTask = task
+      default: break
+      }
     }
   }
 

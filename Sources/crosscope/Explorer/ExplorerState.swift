@@ -15,12 +15,13 @@ struct StoreSummary: Sendable, Equatable {
   var isWritable: Bool
   /// Metrics beyond the columns, by name.
   var metrics: [String] = []
+  /// The strength from which answers stop being text, as calibrated on the pair; nil if it was not.
+  var coherenceLimit: Double?
 }
 
 /// A screen; the first one open is always the table of latents.
 enum Screen: Sendable, Equatable {
-  case latents, latent, steer, map, experiments, experiment, prompt
-  case latentComparison
+  case latents, latent, latentComparison, map, prompt, steer, sweep, experiments, experiment
 }
 
 /// What lies over a screen and takes its keys.
@@ -35,6 +36,8 @@ indirect enum Overlay: Sendable, Equatable {
   case export(ExportPath)
   case columns(ColumnChooser)
   case filters(FilterPicker)
+  case settings(SettingsEditor)
+  case condition(ConditionEditor)
 }
 
 /// A line for the user.
@@ -91,7 +94,7 @@ struct ExplorerState: Sendable {
     case .prompt: prompt.selected
     case .map: map.selectedID
     case .latentComparison: latentComparison.ids.first
-    case .experiments, .experiment: nil
+    case .experiments, .experiment, .sweep: nil
     }
   }
 

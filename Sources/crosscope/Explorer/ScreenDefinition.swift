@@ -31,6 +31,7 @@ extension Screen {
     case .map: .map
     case .experiments: .experiments
     case .experiment: .experiment
+    case .sweep: .sweep
     }
   }
 }

@@ -8,7 +8,9 @@ extension ExplorerState {
   mutating func start() -> [Effect] { begun(screen.definition.appear(&self) + [.loadTagNames, .editFilters(nil)]) }
 
   /// Takes an event and returns the work that follows from it, already counted as under way.
-  mutating func update(_ event: ExplorerEvent) -> [Effect] { begun(react(to: event)) }
+  mutating func update(_ event: ExplorerEvent) -> [Effect] {
+    begun(react(to: event) + SteerState.followKnob(&self) + SteerState.followTrace(&self))
+  }
 
   /// Counts work as begun before anybody starts it, so that `ready` is never shown too early.
   private mutating func begun(_ effects: [Effect]) -> [Effect] {
@@ -43,11 +45,16 @@ extension ExplorerState {
       tell(reason, .error)
     case .steering(let event, let number): return SteerState.take(event, number: number, &self)
     case .runFailed(let reason, let number):
-      guard number == steer.runNumber, steer.run?.phase == .running else { break }
+      guard number == steer.runNumber, steer.run?.isGoingOn == true else { break }
       steer.run?.phase = .failed(reason)
       tell(reason, .error)
     case .traced(let event, let number): return PromptState.take(event, number: number, &self)
     case .traceFailed(let reason, let number): PromptState.failed(reason, number: number, &self)
+    case .swept(let event, let number): return SteerSweep.take(event, number: number, &self)
+    case .answersTraced(let phase, let number): steer.take(phase, trace: number)
+    case .sweepFailed(let reason, let number): SteerSweep.failed(reason, number: number, &self)
+    case .previewed(let event, let number): steer.take(event, number: number)
+    case .previewFailed(let reason, let number): steer.previewFailed(reason, number: number)
     case .experiments(let ids, let generation): return ExperimentsState.listArrived(ids, generation, &self)
     case .experimentRows(let runs):
       for run in runs { experiments.runs[run.record.id] = run }
@@ -159,7 +166,7 @@ extension ExplorerState {
   }
 
   private mutating func goBack(mayQuit: Bool) -> [Effect] {
-    if screen == .steer, steer.isBusy { return SteerState.cancel(&self) }
+    if screen == .steer || screen == .sweep, steer.isBusy { return SteerState.cancel(&self) }
     if screen == .prompt, prompt.isBusy { return PromptState.cancel(&self) }
     if screen == .map, map.corner != nil {
       map.corner = nil
@@ -196,6 +203,8 @@ extension ExplorerState {
   private mutating func steerTargets() -> [Effect] {
     let ids = targets
     for id in ids { steer.add(id) }
+    // Digits and `:` are keys where there is nothing to be typed.
+    steer.focus = steer.prompt.isEmpty ? .prompt : .interventions
     latents.marked = []
     return show(.steer)
   }

@@ -30,6 +30,14 @@ struct SteeringContext: Sendable {
   /// See `StoreCrosscoder.inStoreUnits(_:of:)`.
   func inStoreUnits(_ activation: Float, of latent: Int) -> Float { stored.inStoreUnits(activation, of: latent) }
 
+  /// Conditions on the store's activations as conditions on the crosscoder's.
+  func conditions(_ stored: [SteeringCondition]) -> [SteeringCondition] {
+    stored.map {
+      SteeringCondition(
+        latent: $0.latent, side: $0.side, value: activation($0.value, of: $0.latent) ?? $0.value)
+    }
+  }
+
   /// Loads what the store names; `files` say where to look instead, not what to use instead.
   /// - Throws: the modules' own errors, or `CommandError.mismatch` naming both sides and the remedy.
   static func load(

@@ -20,17 +20,18 @@ struct SteeringExperiment {
   let freezesAttention: Bool
   /// Of the steered latents, in the residual stream's units.
   let maxActivations: [Int: Double]
-  private let prefixes = PromptPrefixes()
+  private let prefixes: PromptPrefixes
 
   /// - Parameters:
   ///   - parameters: what they say of layer, mean and largest activations is set here, but largest activations that are
   ///     there already stay: a run made again keeps its units when the store was scored anew.
+  ///   - prefixes: where prompts computed up to the layer are kept from run to run.
   /// - Throws: `CommandError.notSaid` where a plan reads base and there is none.
   init(
     context: SteeringContext, store: Store, interventions: [Intervention], parameters: SteeringDocument.Parameters,
-    strengths: [Double], watch: [String], freezesAttention: Bool = false
+    strengths: [Double], watch: [String], freezesAttention: Bool = false, prefixes: PromptPrefixes = PromptPrefixes()
   ) throws {
-    self.context = context
+    (self.context, self.prefixes) = (context, prefixes)
     self.interventions = interventions
     (self.strengths, self.watch, self.freezesAttention) = (strengths, watch, freezesAttention)
     var parameters = parameters
@@ -62,34 +63,54 @@ struct SteeringExperiment {
         positions: parameters.positions, swapsBase: parameters.swapsBase, decoder: parameters.decoder,
         blocks: parameters.steersAllLayers ? .ownAndAbove : .own,
         unit: parameters.takesRawStrength ? .norm : .maxActivation,
-        // From the store's units into those of the residual stream.
-        conditions: parameters.conditions.map {
-          SteeringCondition(
-            latent: $0.latent, side: $0.side, value: context.activation($0.value, of: $0.latent) ?? $0.value)
-        }, freezesAttention: frozen)
+        conditions: context.conditions(parameters.conditions), freezesAttention: frozen)
     }
   }
 
   /// Answers a prompt under every arm.
   func answer(_ prompt: String) throws -> SteeringDocument {
-    let (engine, crosscoder, layer) = (context.engine, context.crosscoder, context.pair.layer)
-    let (rendered, settings, plans) = (try engine.encodePrompt(prompt), parameters.settings, plans)
-    let run = try SteeringRun(
-      engine: engine, crosscoder: crosscoder, layer: layer, prompt: rendered, plans: plans, settings: settings,
-      prefixes: prefixes, recordsLogProbabilities: true, maxActivations: { maxActivations[$0] })
+    let run = try begin(prompt)
     while !run.isFinished { _ = try run.step() }
-    let given = try GivenAnswers(
-      engine: engine, crosscoder: crosscoder, layer: layer, prompt: rendered, plans: plans, prefixes: prefixes,
+    return try document(prompt, of: run)
+  }
+
+  /// A prompt as tokens, after what was said before it.
+  func rendered(_ prompt: String) throws -> RenderedChat {
+    try context.engine.encodeChat(
+      parameters.turns + [ChatMessage(role: .user, content: prompt)], addGenerationPrompt: true)
+  }
+
+  /// The run of a prompt; nothing is computed yet.
+  func begin(_ prompt: String) throws -> SteeringRun {
+    try SteeringRun(
+      engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, prompt: rendered(prompt),
+      plans: plans, settings: parameters.settings, prefixes: prefixes, recordsLogProbabilities: true,
       maxActivations: { maxActivations[$0] })
+  }
+
+  /// What came of a run that has ended, and how likely the arms find it.
+  /// - Throws: `InferenceError.cancelled` between two blocks if the task is cancelled.
+  func document(_ prompt: String, of run: SteeringRun) throws -> SteeringDocument {
+    let (engine, settings, plans) = (context.engine, parameters.settings, plans)
+    let rendered = try rendered(prompt)
+    func scorer(_ plans: [SteeringPlan]) throws -> GivenAnswers {
+      try GivenAnswers(
+        engine: engine, crosscoder: context.crosscoder, layer: context.pair.layer, prompt: rendered, plans: plans,
+        prefixes: prefixes, maxActivations: { maxActivations[$0] })
+    }
+    let given = try scorer(plans)
     let baselines = try (0..<settings.samples).map { try given.score(run.produced(run.stream(arm: 0, sample: $0))) }
     let watched = try watch.map { try given.score(engine.tokenizer.encode($0, parseSpecial: false)) }
+    let unsteered = try scorer([])
+    let own = try (0..<settings.samples * run.arms).map { try unsteered.score(run.produced($0))[0].logProbability }
     func answer(_ arm: Int) -> SteeringDocument.Answer {
       SteeringDocument.Answer(
         strength: arm == 0 ? nil : strengths[(arm - 1) % strengths.count],
         samples: (0..<settings.samples).map { sample in
           SteeringDocument.Sample(
             run, arm: arm, sample: sample, seed: settings.seed &+ UInt64(sample),
-            divergences: baselines[sample][arm].divergences, tokenizer: engine.tokenizer)
+            divergences: baselines[sample][arm].divergences,
+            unsteeredLog: own[run.stream(arm: arm, sample: sample)], tokenizer: engine.tokenizer)
         },
         watched: zip(watch, watched).map {
           SteeringDocument.Watched(text: $0, logProbability: $1[arm].logProbability)
@@ -114,7 +135,11 @@ extension SteeringDocument {
 
 extension SteeringDocument.Sample {
   /// What a finished run has of one arm (0 the baseline) in a sample.
-  init(_ run: SteeringRun, arm: Int, sample: Int, seed: UInt64, divergences: [Double], tokenizer: Tokenizer) {
+  /// - Parameter unsteeredLog: log p of the whole answer by the unsteered model.
+  init(
+    _ run: SteeringRun, arm: Int, sample: Int, seed: UInt64, divergences: [Double], unsteeredLog: Double,
+    tokenizer: Tokenizer
+  ) {
     let stream = run.stream(arm: arm, sample: sample)
     var text = GeneratedText(tokenizer: tokenizer)
     let ids = run.produced(stream)
@@ -126,6 +151,7 @@ extension SteeringDocument.Sample {
       finished: run.ended(stream),
       relativeChange: isSteered ? run.size(ofPlan: arm - 1, sample: sample).relative : nil,
       firstDifference: isSteered ? run.firstDifference(stream) : nil, kl: isSteered ? divergences : nil,
-      klMean: isSteered && !divergences.isEmpty ? divergences.reduce(0, +) / Double(divergences.count) : nil)
+      klMean: isSteered && !divergences.isEmpty ? divergences.reduce(0, +) / Double(divergences.count) : nil,
+      logPerplexity: ids.isEmpty ? nil : -unsteeredLog / Double(ids.count), repetition: repeatedShare(ids))
   }
 }

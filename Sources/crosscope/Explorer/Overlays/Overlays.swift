@@ -16,6 +16,8 @@ extension ExplorerState {
     case .export(let editor): return typeIntoExport(input, editor)
     case .columns(let chooser): return typeIntoColumns(input, chooser)
     case .filters(let picker): return typeIntoFilters(input, picker)
+    case .settings(let editor): return typeIntoSettings(input, editor)
+    case .condition(let editor): return typeIntoCondition(input, editor)
     case nil: return nil
     }
   }
@@ -36,6 +38,11 @@ extension ExplorerState {
     case .addLatent: [KeyHint("Enter", "add"), KeyHint("Esc", "close")]
     case .export: [KeyHint("Enter", "write"), KeyHint("Esc", "close")]
     case .latentNumber: [KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
+    case .settings(let editor):
+      editor.typed == nil
+        ? [KeyHint("↑ ↓", "choose"), KeyHint("+ -", "change"), KeyHint("Enter", "type"), KeyHint("Esc", "close")]
+        : [KeyHint("Enter", "set"), KeyHint("Esc", "leave it")]
+    case .condition: [KeyHint("Enter", "set"), KeyHint("Esc", "close")]
     case .chooser: [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
     case .columns:
       [
@@ -64,6 +71,8 @@ extension ExplorerState {
     case .export(let editor): return draw(editor, &canvas)
     case .columns(let chooser): return draw(chooser, &canvas)
     case .filters(let picker): return draw(picker, &canvas)
+    case .settings(let editor): return draw(editor, &canvas)
+    case .condition(let editor): return draw(editor, &canvas)
     case nil: return nil
     }
   }

@@ -77,19 +77,12 @@ struct ExperimentsState: Sendable, Equatable {
       return []
     }
     let before = state.steer
-    state.steer.prompt.commit()
-    state.steer.prompt.text = request.prompt
-    state.steer.rows = request.interventions.map {
-      SteerState.Row(latent: $0.latent, mode: $0.mode, strength: $0.strength)
-    }
-    state.steer.select(0)
-    (state.steer.temperature, state.steer.maxTokens) = (request.temperature, request.maxTokens)
-    state.steer.seed = request.seed
+    state.steer.set(to: request)
     // Something else under the name of the same experiment would be worse than nothing.
     guard state.steer.request == request else {
       state.steer = before
       state.tell(
-        "the steer screen cannot be set to this (positions \(request.positions.rawValue)): use crosscope steer", .error)
+        "the steer screen cannot be set to this: use crosscope steer", .error)
       return []
     }
     state.steer.focus = .answers
