@@ -16,14 +16,16 @@ struct ExplorerDriver {
 
   init(
     _ store: Store, steering: SteeringService = .scripted(), size: Size = Size(columns: 80, rows: 24),
-    ascii: Bool = false
+    ascii: Bool = false, spoken: Bool = false, restoring view: SavedView? = nil
   ) async throws {
     let pair = try store.modelPair()
     let summary = StoreSummary(
       name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer, nLatents: pair.nLatents,
       isWritable: store.isWritable)
     runner = EffectRunner(store: store, steering: steering)
-    state = ExplorerState(store: summary, size: size, asciiOnly: ascii)
+    state = ExplorerState(store: summary, size: size, asciiOnly: ascii || spoken)
+    state.isSpoken = spoken
+    if let view { state.restore(view) }
     await settle(state.start())
   }
 

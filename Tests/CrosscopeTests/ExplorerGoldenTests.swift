@@ -51,7 +51,7 @@ import Testing
     View(name: "map-box") { await $0.press("m", "v", "l", "l", "l", "l", "l", "l", "k", "k", "k") },
     View(name: "map-zoomed") { await $0.press("j", "m", "+", "+") },
     View(name: "map-axis") { driver in
-      await driver.press("m", "y")
+      await driver.press("m", "U")
       await driver.type("act")
     },
     View(name: "palette") { await $0.press(":") },
@@ -59,31 +59,31 @@ import Testing
       await driver.press("m", ":")
       await driver.type("ax")
     },
-    View(name: "experiments-none") { await $0.press("4") },
+    View(name: "experiments-none") { await $0.press("f6") },
     View(name: "experiments") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "down", "space")
+      await driver.press("f6", "down", "space")
     },
     View(name: "experiments-filter-ascii", ascii: true) { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "space", "/")
+      await driver.press("f6", "space", "/")
       await driver.type("bomb")
     },
     View(name: "experiment") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "G", "enter")
+      await driver.press("f6", "G", "enter")
     },
     View(name: "experiment-ascii", ascii: true) { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "enter", "w")
+      await driver.press("f6", "enter", "w")
     },
     View(name: "experiments-compared") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "down", "space", "space", "c")
+      await driver.press("f6", "down", "space", "space", "c")
     },
     View(name: "experiment-export") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "e")
+      await driver.press("f6", "e")
     },
     View(name: "steer-empty") { await $0.press("S") },
     View(name: "steer-add") { await $0.press("S", "esc", "a", "1", "2") },

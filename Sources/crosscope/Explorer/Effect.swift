@@ -22,7 +22,7 @@ enum Effect: Sendable, Equatable {
   /// One to look at, or two to compare.
   case openExperiments([Int64])
   case deleteExperiments([Int64])
-  case export(Int64, path: String)
+  case export(ExportPath.Content, path: String)
   case setTag(String, latents: [Int32], present: Bool)
   case setNote(Int32, String)
   case undo
@@ -31,9 +31,22 @@ enum Effect: Sendable, Equatable {
   case run(SteeringRequest, number: Int)
   case cancelRun
   case save(ExperimentRecord)
+  /// Text for the terminal's clipboard, and the desktop's where there is one.
+  case copy(CopiedText)
+  /// Text in the user's editor.
+  case edit(EditRequest)
+  /// The configuration in the user's editor.
+  case editConfiguration
+  /// Everything is sent to the terminal anew.
+  case redraw
 
-  /// Whether it goes on after it was asked for, and ends with `done`; a run is cancelled at once.
-  var takesTime: Bool { self != .cancelRun }
+  /// Whether it goes on after it was asked for, and ends with `done`; the others are over at once.
+  var takesTime: Bool {
+    switch self {
+    case .cancelRun, .redraw, .edit, .editConfiguration: false
+    default: true
+    }
+  }
 
   /// What the status line says meanwhile.
   var label: String {
@@ -45,6 +58,9 @@ enum Effect: Sendable, Equatable {
     case .loadModel: "loading the model"
     case .run: "generating"
     case .cancelRun: "cancelling"
+    case .copy: "copying"
+    case .edit, .editConfiguration: "editing"
+    case .redraw: "drawing anew"
     }
   }
 }
@@ -89,6 +105,14 @@ enum ExplorerEvent: Sendable {
   case steering(SteeringEvent, number: Int)
   case runFailed(String, number: Int)
   case saved(Int64)
+  /// Copied to the clipboard, in words.
+  case copied(String)
+  /// A text came back from the editor.
+  case edited(EditRequest)
+  /// The configuration was changed and read.
+  case configured(Settings)
+  /// Another program, or this one, has changed the store.
+  case storeChanged
   /// Anything else that went wrong, in one line.
   case failed(String)
   /// An effect has ended, whatever came of it.

@@ -14,8 +14,9 @@ struct EffectRunner: Sendable {
     switch effect {
     case .loadModel: await loadModel(emit)
     case .run(let request, let number): await run(request, number: number, emit)
-    case .cancelRun: break
-    case .export(let id, let path): export(id, path, emit)
+    case .cancelRun, .edit, .editConfiguration, .redraw: break
+    case .export(let content, let path): export(content, path, emit)
+    case .copy(let copied): emit(.copied(Clipboard.report(copied, tool: Clipboard.copy(copied.text))))
     default:
       do {
         if let event = try answer(effect) { emit(event) }
@@ -62,7 +63,7 @@ struct EffectRunner: Sendable {
     case .save(var experiment):
       experiment.created = Date().formatted(.iso8601)
       return .saved(try store.save(experiment).id)
-    case .loadModel, .run, .cancelRun, .export: return nil
+    case .loadModel, .run, .cancelRun, .export, .copy, .edit, .editConfiguration, .redraw: return nil
     }
   }
 
@@ -78,9 +79,15 @@ struct EffectRunner: Sendable {
     }
   }
 
-  private func export(_ id: Int64, _ path: String, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) {
+  private func export(
+    _ content: ExportPath.Content, _ path: String, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) {
     do {
-      for record in try store.experiments(ids: [id]) { emit(.exported(try SavedRun(record).export(to: path))) }
+      switch content {
+      case .experiment(let id):
+        for record in try store.experiments(ids: [id]) { emit(.exported(try SavedRun(record).export(to: path))) }
+      case .display(let text): emit(.exported(try writeNew(text, to: path)))
+      }
     } catch {
       emit(.failed(String(describing: error)))
     }

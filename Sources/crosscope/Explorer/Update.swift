@@ -5,10 +5,22 @@ import TUI
 
 extension ExplorerState {
   /// What is to be loaded before anything has happened.
-  mutating func start() -> [Effect] { begun(screen.definition.appear(&self) + [.loadTagNames]) }
+  mutating func start() -> [Effect] {
+    var effects = screen.definition.appear(&self) + [.loadTagNames]
+    if let place = startingPlace, place.screen != .latents { effects += go(to: place) }
+    startingPlace = nil
+    return begun(effects)
+  }
 
   /// Takes an event and returns the work that follows from it, already counted as under way.
-  mutating func update(_ event: ExplorerEvent) -> [Effect] { begun(react(to: event)) }
+  mutating func update(_ event: ExplorerEvent) -> [Effect] {
+    let before = place
+    let effects = begun(react(to: event))
+    advanceTour()
+    if !isTravelling, place.isElsewhere(than: before) { history.left(before) }
+    isTravelling = false
+    return effects
+  }
 
   /// Counts work as begun before anybody starts it, so that `ready` is never shown too early.
   private mutating func begun(_ effects: [Effect]) -> [Effect] {
@@ -26,6 +38,7 @@ extension ExplorerState {
       for row in rows { latents.rows[row.latent.id] = row }
     case .page(let page):
       keep(page)
+      noticeNote(page)
       LatentState.keepInView(&self)
     case .tagNames(let names): tagNames = names
     case .points(let points, let generation): return MapState.pointsArrived(points, generation, &self)
@@ -52,6 +65,13 @@ extension ExplorerState {
     case .saved(let id):
       tell("saved as experiment \(id)", .good)
       return ExperimentsState.changed(&self)
+    case .copied(let what): tell(what, .good)
+    case .edited(let request): edited(request)
+    case .configured(let settings):
+      apply(settings)
+      tell("the configuration is in use; mouse on or off from the next start on", .good)
+      return screen.definition.appear(&self)
+    case .storeChanged: return storeChanged()
     case .failed(let reason): tell(reason, .error)
     case .done(let effect):
       if let index = work.firstIndex(of: effect.label) { work.remove(at: index) }
@@ -66,6 +86,21 @@ extension ExplorerState {
     var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)
     let known = ids.filter { latents.rows[$0] != nil }
     if !known.isEmpty { effects.append(.loadRows(known)) }
+    if let id = currentLatent { effects.append(.loadPage(id)) }
+    if !latents.query.filter.isEmpty { effects.append(latents.search()) }
+    return effects
+  }
+
+  /// Reads again what is on view: another program may have changed tags, notes and experiments.
+  private mutating func storeChanged() -> [Effect] {
+    let visible = latents.ids.map { ids in
+      latents.list.visible(count: ids.count, height: LatentsLayout(self).rowsVisible).map { ids[$0] }
+    }
+    let shown = Set(visible ?? []).union(steer.rows.map(\.latent)).union(targets)
+    latents.rows = latents.rows.filter { shown.contains($0.key) }
+    pages = pages.filter { $0.key == currentLatent }
+    var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)
+    if !latents.rows.isEmpty { effects.append(.loadRows(latents.rows.keys.sorted())) }
     if let id = currentLatent { effects.append(.loadPage(id)) }
     if !latents.query.filter.isEmpty { effects.append(latents.search()) }
     return effects
@@ -98,12 +133,18 @@ extension ExplorerState {
     }
     if let effects = type(.key(key)) { return effects }
     guard overlay == nil else { return [] }
-    for binding in screen.definition.bindings + GeneralBindings.always where binding.keys.contains(key) {
+    if let effects = takePrefix(key) { return effects }
+    if tour != nil, key == "esc" {
+      tour = nil
+      return []
+    }
+    defer { count = nil }
+    for binding in bindings where binding.keys.contains(key) {
       if let reason = binding.unavailable(self) {
         tell(reason)
         return []
       }
-      return perform(binding.action)
+      return performCounted(binding.action)
     }
     return []
   }
@@ -116,6 +157,8 @@ extension ExplorerState {
 
   /// Performs an action by name.
   mutating func perform(_ action: Action) -> [Effect] {
+    tour?.performed(action)
+    if let effects = performShell(action) { return effects }
     switch action {
     case .quit, .back: return goBack(mayQuit: action == .quit)
     case .help: overlay = .help(top: 0, over: overlay)

@@ -10,22 +10,29 @@ extension ScreenDefinition {
       return nil
     }
     let layout = LatentPageLayout(page, state)
-    draw(layout.aside, from: layout.asideTop, &canvas, layout.asideRect)
-    draw(layout.scrolled, from: state.latent.top, &canvas, layout.scrolledRect)
+    let selected = state.latent.selected
+    draw(layout.aside, from: layout.asideTop, selected: selected, &canvas, layout.asideRect)
+    draw(layout.scrolled, from: state.latent.top, selected: selected, &canvas, layout.scrolledRect)
     return nil
   }
 
   /// The lines from `top` on, with a mark where there are more below.
-  private static func draw(_ lines: [PageLine], from top: Int, _ canvas: inout Canvas, _ rect: Rect) {
+  private static func draw(
+    _ lines: [PageLine], from top: Int, selected: Int, _ canvas: inout Canvas, _ rect: Rect
+  ) {
     if lines.count - top > rect.rows, !rect.isEmpty {
       canvas.put("▼", row: rect.endRow - 1, column: rect.endColumn, style: .muted)
     }
-    for (index, line) in lines.dropFirst(top).prefix(rect.rows).enumerated() {
+    let shown = lines.dropFirst(top).prefix(rect.rows)
+    for (index, line) in shown.enumerated() {
       if let heading = line.heading {
         canvas.heading(heading.title, note: heading.note, in: rect.line(index))
       } else {
         canvas.put(line.spans, row: rect.row + index, column: rect.column, clip: rect)
       }
+    }
+    if let first = shown.firstIndex(where: { $0.item == selected }) {
+      canvas.select(Point(row: rect.row + first - shown.startIndex, column: rect.column))
     }
   }
 }

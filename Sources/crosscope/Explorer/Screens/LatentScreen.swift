@@ -71,7 +71,14 @@ extension ScreenDefinition {
       guard let id = state.latent.id, state.pages[id] == nil else { return [] }
       return [.loadPage(id)]
     },
-    draw: drawLatent)
+    draw: drawLatent, copy: copyLatent,
+    cursor: RowCursor(
+      selected: { $0.latent.selected },
+      select: { item, state in
+        state.latent.selected = item
+        LatentState.keepInView(&state)
+        return []
+      }))
 
   @Sendable private static func performOnLatent(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     guard let id = state.latent.id else { return [] }

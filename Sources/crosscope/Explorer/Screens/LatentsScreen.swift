@@ -18,6 +18,8 @@ struct LatentsState: Sendable, Equatable {
   var rows: [Int32: LatentRow] = [:]
   var list = ListState()
   var marked: Set<Int32> = []
+  /// The cursor goes to this latent when the list arrives.
+  var target: Int32?
   /// Counts searches; an answer to an older one is dropped.
   var generation = 0
 
@@ -59,7 +61,9 @@ struct LatentsState: Sendable, Equatable {
   /// top it stays at the top.
   static func listArrived(_ ids: [Int32], _ generation: Int, _ state: inout ExplorerState) -> [Effect] {
     guard generation == state.latents.generation else { return [] }
-    let (index, id) = (state.latents.list.selected, state.latents.selectedID)
+    let target = state.latents.target.flatMap { ids.firstIndex(of: $0) }
+    state.latents.target = nil
+    let (index, id) = (target ?? state.latents.list.selected, target.map { ids[$0] } ?? state.latents.selectedID)
     state.latents.ids = ids
     state.latents.filterError = nil
     return select(index == 0 ? 0 : id.flatMap { ids.firstIndex(of: $0) } ?? index, &state)
@@ -124,7 +128,8 @@ extension ScreenDefinition {
       if state.latents.ids == nil { return [state.latents.search()] }
       return LatentsState.select(state.latents.list.selected, &state)
     },
-    draw: drawLatents)
+    draw: drawLatents, copy: copyLatents,
+    cursor: RowCursor(selected: { $0.latents.list.selected }, select: LatentsState.select))
 
   @Sendable private static func performOnLatents(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     let (list, count) = (state.latents.list, state.latents.count)

@@ -85,6 +85,11 @@ extension ScreenDefinition {
       canvas.notice([map.points == nil ? "reading…" : "drawing…"], in: layout.plot)
       return nil
     }
+    // Of a plot nothing can be read out; the list of what is under the cursor says it in numbers.
+    if state.isSpoken {
+      drawSide(state, bins, &canvas, layout)
+      return nil
+    }
     let glyphs = MapGlyphs(asciiOnly: state.asciiOnly, usesBlocks: map.usesBlocks)
     drawAxes(state, bins, &canvas, layout)
     drawPlot(map, bins, glyphs, &canvas, layout.plot)
@@ -97,7 +102,7 @@ extension ScreenDefinition {
       texts.first { displayWidth($0) <= layout.legend.columns - 1 } ?? "", row: layout.legend.row,
       column: layout.legend.column + 1, style: .muted, clip: layout.legend)
     if map.points?.count == 0 {
-      canvas.notice(["no latent has both values", "x and y choose others"], in: layout.plot)
+      canvas.notice(["no latent has both values", "x and U choose others"], in: layout.plot)
     }
     drawSide(state, bins, &canvas, layout)
     let point = Point(row: layout.plot.row + map.cursor.row, column: layout.plot.column + map.cursor.column)
