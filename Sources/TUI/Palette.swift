@@ -118,10 +118,10 @@ public struct Palette: Sendable {
       .chat: Shade(0xFFAF00, 11), .tag: Shade(0xFFFFFF, 15), .good: Shade(0xFFFFFF, 15), .caution: Shade(0xFFFF00, 11),
       .danger: Shade(0xFFAFAF, 9), .changed: Shade(0xFFAFFF, 13), .heat1: Shade(0xFFFFFF, 15),
       .heat2: Shade(0xFFFFFF, 15), .heat3: Shade(0x000000, 0), .heat4: Shade(0x000000, 0),
-      .selected: Shade(0x000000, 0),
+      .selected: Shade(0xFFFFFF, 15),
     ],
     grounds: [
-      .selected: Shade(0xFFFFFF, 15), .track: Shade(0x3A3A3A), .heat1: Shade(0x3A3A3A), .heat2: Shade(0x5F5F5F),
+      .selected: Shade(0x0000AF, 4), .track: Shade(0x3A3A3A), .heat1: Shade(0x3A3A3A), .heat2: Shade(0x5F5F5F),
       .heat3: Shade(0xD0D0D0, 7), .heat4: Shade(0xFFFF00, 11),
     ])
 

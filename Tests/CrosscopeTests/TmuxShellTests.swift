@@ -162,19 +162,43 @@ struct TmuxShellTests {
         try terminal.press("C-l")
         try terminal.settle()
         let whole = try terminal.cells()
-        #expect(whole == pieces, "\(keys): \(TmuxTerminal.firstDifference(pieces, whole))")
+        TmuxTerminal.expectSame(pieces, whole, after: keys)
       }
       // A stop and a return send everything anew too, whatever the keys are for.
       try terminal.press("C-z")
       try terminal.wait(for: "Stopped")
       try terminal.command("clear; fg")
+      try terminal.wait(for: "Latents")
       try terminal.settle()
       let again = try terminal.cells()
-      #expect(again == pieces, "\(keys): \(TmuxTerminal.firstDifference(pieces, again))")
+      TmuxTerminal.expectSame(pieces, again, after: keys)
     }
     try terminal.press("C-c", "C-c")
     try terminal.command("echo and he're'")
     try terminal.wait(for: "\nand here")
+  }
+
+  @Test(.enabled(if: ["/usr/bin/tic", "/bin/tic"].contains { FileManager.default.isExecutableFile(atPath: $0) }))
+  func coloursAreExactWhereTheTerminalHasThem() throws {
+    let set = { (digit: Int, ground: Int) in
+      "\\E[%?%p1%{8}%<%t\(digit)%p1%d%e\(ground)\\:2\\:\\:%p1%{65536}%/%d\\:%p1%{256}%/%{255}%&%d\\:%p1%{255}%&%d%;m"
+    }
+    let entry = """
+      xterm-direct|xterm with exact colours,
+      \tRGB, colors#0x1000000, pairs#0x10000, setab=\(set(4, 48)), setaf=\(set(3, 38)),
+      \tsetb@, setf@, initc@, ccc@, use=xterm-256color,
+
+      """
+    try Data(entry.utf8).write(to: URL(filePath: sample.folder + "/direct.ti"))
+    let terminal = try TmuxTerminal(
+      environment: ["TERM": "xterm-256color", "COLORTERM": "truecolor", "TERMINFO_DIRS": sample.folder + "/info:"])
+    try terminal.command("tic -x -o \(sample.folder)/info \(sample.folder)/direct.ti; echo \"tic $?\"")
+    try terminal.wait(for: "tic 0")
+    try terminal.explore(sample.path, "--theme okabe-ito")
+    let screen = try terminal.styledScreen()
+    #expect(screen.contains("38;2;230;159;0"), "\(screen.replacing("\u{1B}", with: "^").prefix(900))")
+    try terminal.type("q")
+    try terminal.wait(for: "status 0")
   }
 
   @Test func twoHundredSizesLaterTheScreenIsWhole() throws {
@@ -193,7 +217,7 @@ struct TmuxShellTests {
     try terminal.press("C-l")
     try terminal.settle()
     let whole = try terminal.cells()
-    #expect(whole == after, "\(TmuxTerminal.firstDifference(after, whole))")
+    TmuxTerminal.expectSame(after, whole, after: ["200 sizes"])
     try terminal.type("q")
     try terminal.wait(for: "status 0")
   }
@@ -226,7 +250,7 @@ extension TmuxTerminal {
   /// What is to be seen in each cell: a character and its style. The colour of a blank's text is not to be seen.
   func cells() throws -> [String] {
     var (text, ground, attributes) = ("", "", Set<Int>())
-    return try styledScreen().replacing(/\u{E}|\u{F}/, with: "").split(
+    return try run(["capture-pane", "-p", "-e", "-N"]).replacing(/\u{E}|\u{F}/, with: "").split(
       separator: "\n", omittingEmptySubsequences: false
     )
     .map { line in
@@ -268,9 +292,14 @@ extension TmuxTerminal {
     }
   }
 
-  /// The first row that differs, for a message.
-  static func firstDifference(_ one: [String], _ other: [String]) -> String {
-    zip(one, other).enumerated().first { $0.element.0 != $0.element.1 }
-      .map { "row \($0.offset)\n\($0.element.0)\n\($0.element.1)" } ?? "\(one.count) and \(other.count) rows"
+  /// An issue that shows the first row that differs, if one does.
+  static func expectSame(
+    _ one: [String], _ other: [String], after keys: [String], _ location: SourceLocation = #_sourceLocation
+  ) {
+    guard one != other else { return }
+    let rows = zip(one, other).enumerated().first { $0.element.0 != $0.element.1 }
+    Issue.record(
+      "after \(keys) row \(rows?.offset ?? -1) was\n\(rows?.element.0 ?? "")\nand became\n\(rows?.element.1 ?? "")",
+      sourceLocation: location)
   }
 }
