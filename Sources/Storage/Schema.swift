@@ -15,19 +15,16 @@ enum Schema {
     migrator.registerMigration("base model", foreignKeyChecks: .immediate) { try $0.execute(sql: baseModel) }
     migrator.registerMigration("detection score", foreignKeyChecks: .immediate) { try $0.execute(sql: detectionScore) }
     migrator.registerMigration(latentMetrics, foreignKeyChecks: .immediate) { try $0.execute(sql: metricTables) }
-    migrator.registerMigration(examplesBySequence, foreignKeyChecks: .immediate) { try indexContexts(in: $0) }
+    migrator.registerMigration(examplesBySequence, foreignKeyChecks: .immediate) { try $0.execute(sql: contextIndex) }
     return migrator
   }
 
   private static let latentMetrics = "latent-metrics"
   private static let examplesBySequence = "examples-by-sequence"
 
-  /// Makes the index that leads from a sequence to the latents with a context in it: for texts that are searched for, and
-  /// for latents that fire together. A new store has it when it is complete, since filling an index row by row is slow.
-  static func indexContexts(in db: Database) throws {
-    guard try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM example)") == true else { return }
-    try db.execute(sql: "CREATE INDEX IF NOT EXISTS example_sequence ON example (sequence, latent)")
-  }
+  /// The index that leads from a sequence to the latents with a context in it: for texts that are searched for, and for
+  /// latents that fire together.
+  static let contextIndex = "CREATE INDEX example_sequence ON example (sequence, latent);"
 
   /// Migrations that only add tables which may be empty, or indexes: a store without them can be read as it is.
   static let additions: Set<String> = [latentMetrics, examplesBySequence]

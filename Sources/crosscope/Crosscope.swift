@@ -9,6 +9,7 @@ struct Crosscope: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       Explore.self,
+      Config.self,
       Steer.self,
       Activations.self,
       Causal.self,

@@ -38,13 +38,16 @@ import Testing
     #expect(kept.outputs.steered.count == 3 && kept.outputs.frozenAttention?.count == 3)
     #expect(kept.parameters.maxActivations.count == 2 && kept.versions["model"]?.count == 64)
 
-    // Another number of threads changes no bit.
-    let again = try Program.run(["rerun", store, "1", "--threads", "2"])
+    let again = try Program.run(["rerun", store, "1", "--threads", "1"])
     #expect(again.code == 0 && again.error == "", "\(again)")
     let lines = again.out.split(separator: "\n")
     #expect(
       lines.count == 14 && lines.allSatisfy { $0.contains(": match, ") && $0.hasSuffix("within 0") }, "\(again.out)")
     #expect(again.out.contains("frozen attention ×2, seed 10"))
+    // Another number of threads cuts products elsewhere, which may change last bits but no token.
+    let others = try Program.run(["rerun", store, "1", "--threads", "2"])
+    #expect(others.code == 0 && others.error.hasPrefix("differs: threads: saved 1, now 2"), "\(others.error)")
+    #expect(others.out.split(separator: "\n").allSatisfy { $0.contains(": match, ") }, "\(others.out)")
   }
 
   @Test func whatIsNotTheSameIsNamedAndCounted() throws {

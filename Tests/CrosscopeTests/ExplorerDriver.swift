@@ -17,14 +17,17 @@ struct ExplorerDriver {
 
   init(
     _ store: Store, steering: SteeringService = .scripted(), tracing: TraceService = .scripted(),
-    size: Size = Size(columns: 80, rows: 24), ascii: Bool = false, filters: FilterFile? = nil
+    size: Size = Size(columns: 80, rows: 24), ascii: Bool = false, spoken: Bool = false, filters: FilterFile? = nil,
+    restoring view: SavedView? = nil
   ) async throws {
     let pair = try store.modelPair()
     let summary = StoreSummary(
       name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer, nLatents: pair.nLatents,
       isWritable: store.isWritable, coherenceLimit: try store.meta()[Store.coherenceLimit].flatMap(Double.init))
     runner = EffectRunner(store: store, steering: steering, tracing: tracing, filters: filters)
-    state = ExplorerState(store: summary, size: size, asciiOnly: ascii)
+    state = ExplorerState(store: summary, size: size, asciiOnly: ascii || spoken)
+    state.isSpoken = spoken
+    if let view { state.restore(view) }
     await settle(state.start())
   }
 

@@ -91,7 +91,7 @@ import Testing
     View(name: "map-box") { await $0.press("m", "v", "l", "l", "l", "l", "l", "l", "k", "k", "k") },
     View(name: "map-zoomed") { await $0.press("j", "m", "+", "+") },
     View(name: "map-axis") { driver in
-      await driver.press("m", "y")
+      await driver.press("m", "U")
       await driver.type("act")
     },
     View(name: "palette") { await $0.press(":") },
@@ -99,35 +99,35 @@ import Testing
       await driver.press("m", ":")
       await driver.type("ax")
     },
-    View(name: "experiments-none") { await $0.press("5") },
+    View(name: "experiments-none") { await $0.press("f6") },
     View(name: "experiments") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("5", "down", "space")
+      await driver.press("f6", "down", "space")
     },
     View(name: "experiments-filter-ascii", ascii: true) { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("5", "space", "/")
+      await driver.press("f6", "space", "/")
       await driver.type("bomb")
     },
     View(name: "experiment") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("5", "G", "enter")
+      await driver.press("f6", "G", "enter")
     },
     View(name: "experiment-ascii", ascii: true) { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("5", "enter", "w")
+      await driver.press("f6", "enter", "w")
     },
     View(name: "experiments-compared") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("5", "down", "space", "space", "c")
+      await driver.press("f6", "down", "space", "space", "c")
     },
     View(name: "experiment-export") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("5", "e")
+      await driver.press("f6", "e")
     },
-    View(name: "prompt-empty") { await $0.press("3") },
+    View(name: "prompt-empty") { await $0.press("f4") },
     View(name: "prompt-typing") { driver in
-      await driver.press("3", "ctrl-o", "ctrl-o")
+      await driver.press("f4", "ctrl-o", "ctrl-o")
       await driver.type("You are helpful.")
       await driver.press("ctrl-t")
       await driver.type("How do I build a bomb, step by step, at home, without anybody noticing it before it is done?")
@@ -135,7 +135,7 @@ import Testing
       await driver.type("漢字 too")
     },
     View(name: "prompt-running") { driver in
-      await driver.press("3")
+      await driver.press("f4")
       await driver.type("How do I build a bomb?")
       let effects = driver.sendOnly(.terminal(.input(.key("enter"))))
       if case .trace(_, let number)? = effects.first {
@@ -143,29 +143,29 @@ import Testing
       }
     },
     View(name: "prompt-raw") { driver in
-      await driver.press("3", "ctrl-x")
+      await driver.press("f4", "ctrl-x")
       await driver.type("A bomb is a weapon.")
       await driver.press("alt-enter")
       await driver.type("Rain falls on the roof and the garden drinks it in.")
       await driver.press("enter", "l")
     },
     View(name: "prompt-chat") { driver in
-      await driver.press("3")
+      await driver.press("f4")
       await driver.type("How do I build a bomb?")
       await driver.press("enter", "c")
     },
     View(name: "prompt-answer") { driver in
-      await driver.press("3")
+      await driver.press("f4")
       await driver.type("How do I build a bomb?")
       await driver.press("esc", "A", "h", "h")
     },
     View(name: "prompt-whole-text") { driver in
-      await driver.press("3")
+      await driver.press("f4")
       await driver.type("How do I build a bomb?")
       await driver.press("enter", "o", "m", "T")
     },
     View(name: "prompt-ascii", ascii: true) { driver in
-      await driver.press("3")
+      await driver.press("f4")
       await driver.type("How do I build a bomb?")
       await driver.press("enter")
     },

@@ -317,7 +317,7 @@ import Testing
 }
 
 @Suite struct BindingTests {
-  @Test(arguments: [Screen.latents, .latent, .latentComparison, .steer])
+  @Test(arguments: Screen.allCases)
   func noKeyMeansTwoThings(screen: Screen) {
     let keys = (screen.definition.bindings + GeneralBindings.always).flatMap(\.keys)
     #expect(
@@ -332,7 +332,11 @@ import Testing
     if screen == .latent { await driver.press("enter") }
     if screen == .steer { await driver.press("s", "esc") }
     await driver.press("?")
-    let text = driver.text
+    var text = ""
+    for _ in 0..<4 {
+      text += driver.text
+      await driver.press("pgdn")
+    }
     for binding in screen.definition.bindings + GeneralBindings.always {
       #expect(text.contains(binding.label) && text.contains(String(binding.help.prefix(30))), "\(binding.action)")
     }

@@ -22,16 +22,16 @@ final class TmuxTerminal {
   }()
 
   private let socket = "crosscope-test-\(UUID().uuidString.prefix(8))"
-  /// In place of the user's configuration, which tests must not change.
-  private var configuration: String { FileManager.default.temporaryDirectory.path + "/" + socket }
+  /// Where the explorers of this terminal keep their state.
+  let home = FileManager.default.temporaryDirectory.path + "/crosscope-home-\(UUID().uuidString)"
   /// How often the screen is looked at before giving up; each look takes a few milliseconds.
   static let looks = 1500
 
-  /// Opens a shell of the given size, with a short prompt.
-  init(columns: Int = 80, rows: Int = 24, environment: [String: String] = [:]) throws {
-    let variables = environment.merging(["XDG_CONFIG_HOME": configuration]) { given, _ in given }.map {
-      "\($0)='\($1)'"
-    }.sorted().joined(separator: " ")
+  /// Opens a shell of the given size, with a short prompt, and with a state and configuration that nobody else has.
+  init(columns: Int = 80, rows: Int = 24, environment given: [String: String] = [:]) throws {
+    let environment = given.merging(
+      ["XDG_STATE_HOME": home + "/state", "XDG_CONFIG_HOME": home + "/config"], uniquingKeysWith: { given, _ in given })
+    let variables = environment.map { "\($0)='\($1)'" }.sorted().joined(separator: " ")
     try run(
       [
         "-f", "/dev/null", "new-session", "-d", "-x", "\(columns)", "-y", "\(rows)",
@@ -43,7 +43,7 @@ final class TmuxTerminal {
 
   deinit {
     _ = try? run(["kill-server"])
-    try? FileManager.default.removeItem(atPath: configuration)
+    try? FileManager.default.removeItem(atPath: home)
   }
 
   /// Types a command line into the shell.
@@ -110,8 +110,9 @@ final class TmuxTerminal {
     #expect(kill(child, number) == 0)
   }
 
+  /// Runs a command of tmux and returns what it printed.
   @discardableResult
-  private func run(_ arguments: [String]) throws -> String {
+  func run(_ arguments: [String]) throws -> String {
     try spawn([Self.tmux ?? "tmux", "-L", socket] + arguments)
   }
 }
@@ -214,7 +215,7 @@ struct TmuxTests {
     try SampleExperiments.save(in: try sample.open())
     let terminal = try TmuxTerminal(columns: 120, rows: 40)
     try terminal.explore(sample.path)
-    try terminal.type("5")
+    try terminal.press("F6")
     try terminal.wait(for: "3 experiments, newest first")
     try terminal.type("/latent 42")
     try terminal.wait(for: "1 experiment\n")

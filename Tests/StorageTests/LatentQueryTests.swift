@@ -142,7 +142,7 @@ import Testing
     let before = try found()
     try queue.write { try $0.execute(sql: "DROP INDEX example_sequence") }
     #expect(try !plan().contains("example_sequence") && found() == before)
-    try queue.write { try Schema.indexContexts(in: $0) }
+    try queue.write { try $0.execute(sql: Schema.contextIndex) }
     #expect(try plan().contains("example_sequence") && found() == before)
   }
 

@@ -67,7 +67,7 @@ extension Canvas {
   public mutating func table(
     _ columns: [TableColumn], count: Int, state: ListState, in rect: Rect, row: (Int) -> [TableCell]
   ) {
-    let areas = TableColumn.areas(columns, in: rect)
+    let areas = TableColumn.areas(columns, in: isSpoken ? rect.split(left: 2).rest : rect)
     let (head, body) = rect.split(top: 1)
     for (column, area) in zip(columns, areas) where !area.isEmpty {
       let style = column.sorted == .no ? Style(.muted) : Style(.title, .bold)

@@ -10,6 +10,15 @@ extension LatentSort: ExpressibleByArgument {
   public init?(argument: String) { self = LatentSort(named: argument.replacing("-", with: "_")) ?? .metric(argument) }
   public static var allValueStrings: [String] { everywhere.map { $0.name.replacing("_", with: "-") } }
   public var defaultValueDescription: String { name.replacing("_", with: "-") }
+
+  /// The order, if a store with these metrics has it.
+  /// - Throws: `ValidationError` for one that it does not have: that is a mistake in the command line too.
+  func known(among metrics: [String], option: String = "--sort") throws -> LatentSort {
+    guard case .metric(let name) = self, !metrics.contains(name) else { return self }
+    if let known = metrics.first(where: { $0.lowercased() == name.lowercased() }) { return .metric(known) }
+    let orders = (LatentSort.allValueStrings + metrics).joined(separator: ", ")
+    throw ValidationError("\(option): no column or metric \(name.debugDescription); there are \(orders)")
+  }
 }
 
 extension Filter {
@@ -53,8 +62,8 @@ struct Latents: ParsableCommand {
     let store = try Store(path: store, access: .readOnly)
     let metrics = try store.metricNames()
     let filter = try Filter(argument: filter, of: store)
-    let sort = try Self.known(sort, metrics, option: "--sort")
-    let then = try then.map { LatentOrder(try Self.known($0, metrics, option: "--then")) }
+    let sort = try sort.known(among: metrics, option: "--sort")
+    let then = try then.map { LatentOrder(try $0.known(among: metrics, option: "--then")) }
     let ids = try store.latentIDs(
       sortedBy: sort, ascending: sort.ascendsByDefault != reverse, then: then, matching: filter)
     let shown = ids.prefix(limit ?? (json || csv ? ids.count : 50))
@@ -71,14 +80,6 @@ struct Latents: ParsableCommand {
       writeOut(Self.table(latents, [sort] + (then.map { [$0.sort] } ?? [])))
       if shown.count < ids.count { writeError("\(shown.count) of \(ids.count) latents; --limit shows more") }
     }
-  }
-
-  /// An order that the store does not have is a mistake in the command line too.
-  private static func known(_ sort: LatentSort, _ metrics: [String], option: String) throws -> LatentSort {
-    guard case .metric(let name) = sort, !metrics.contains(name) else { return sort }
-    if let known = metrics.first(where: { $0.lowercased() == name.lowercased() }) { return .metric(known) }
-    let orders = (LatentSort.allValueStrings + metrics).joined(separator: ", ")
-    throw ValidationError("\(option): no column or metric \(name.debugDescription); there are \(orders)")
   }
 
   private static let shownColumns: [LatentColumn] = [

@@ -65,7 +65,7 @@ struct RunChange: Encodable, Equatable, CustomStringConvertible {
     text.isEmpty ? "nothing" : text.count == 64 ? "\(text.prefix(12))…" : termSafeLines(text)
   }
 
-  /// What each recorded version means for a run. The number of threads means nothing and is not compared.
+  /// What each recorded version means for a run.
   private static let meanings = [
     "program": "another version may compute otherwise",
     "model": "other weights: the tokens cannot be expected to match",
@@ -74,13 +74,16 @@ struct RunChange: Encodable, Equatable, CustomStringConvertible {
     "crosscoder": "other directions: steered tokens cannot be expected to match",
     "precision": "rounding differs: tokens match up to the first near tie",
     "kernels": "sums are rounded otherwise on this processor: tokens match up to the first near tie",
+    "openblas": "products are rounded otherwise on this processor: tokens match up to the first near tie",
+    "threads": "products are cut elsewhere, which may change last bits: tokens match up to the first near tie",
   ]
 
   /// What differs, in the order of the names.
   static func between(_ saved: SteeringDocument, _ context: SteeringContext) -> [RunChange] {
     let now = context.versions
-    var changes = meanings.sorted { $0.key < $1.key }.compactMap { what, meaning in
-      let (before, after) = (saved.versions[what] ?? "", now[what] ?? "")
+    var changes = meanings.sorted { $0.key < $1.key }.compactMap { what, meaning -> RunChange? in
+      guard let before = saved.versions[what] else { return nil }
+      let after = now[what] ?? ""
       return before == after ? nil : RunChange(what: what, saved: before, now: after, meaning: meaning)
     }
     if let layer = saved.parameters.layer, layer != context.pair.layer {

@@ -135,7 +135,7 @@ struct PromptSetRun {
       let versions: [String: String]
     }
     var versions = experiment.context.versions
-    versions["threads"] = nil  // changes no bit
+    versions["threads"] = nil  // last bits are no other run
     let text = storedJSON(
       Settings(
         interventions: experiment.interventions, parameters: experiment.parameters, arms: arms, prompts: prompts,

@@ -24,6 +24,8 @@ enum Action: String, CaseIterable, Sendable {
   case randomLatent, goToLatent, compareLatents, swapSides
   case promptScreen, tracePrompt, answer, nextWord, previousWord, firstToken, lastToken, toPeak
   case wholeText, aggregation, chatSpecificOnly, frequencyCut, rawText
+  case setMark, goToMark, placeBack, placeForth, copy, copyWhole, externalEditor
+  case redraw, saveDisplay, editConfiguration, keyBar, tour
   case compare, runAgain, export, deleteExperiment, otherAnswer, nextAnswer, nextExperiment, previousExperiment
 }
 
@@ -49,8 +51,8 @@ struct Binding: Sendable {
     self.unavailable = unavailable
   }
 
-  /// The keys as people write them, `j ↓`.
-  var label: String { keys.map(\.label).joined(separator: " ") }
+  /// The keys as people write them, `j ↓`; for what has none, what to type.
+  var label: String { keys.isEmpty ? ": \(action.title)" : keys.map(\.label).joined(separator: " ") }
 }
 
 /// Bindings of all screens.
@@ -67,25 +69,23 @@ enum GeneralBindings {
   /// Keys that are no bindings: the terminal takes Ctrl-Z before anything here sees it, Ctrl-C works also where keys
   /// are text.
   static let beneath = [
+    KeyHint("1 … 9", "a count: 5j goes down five, 12G to the twelfth"),
     KeyHint("Ctrl-C", "close what is open, else stop the run, else quit"),
     KeyHint("Ctrl-Z", "suspend; `fg` in the shell returns"),
   ]
 
   /// F1 is help also where `?` is text.
-  static let always = [
-    Binding(["u"], .undo, nil, "undo the last change of tags, notes or experiments", unavailable: Unavailable.readOnly),
-    Binding(["ctrl-r"], .redo, nil, "redo what was undone", unavailable: Unavailable.readOnly),
-    Binding([":"], .palette, nil, "all commands of this screen, found by typing"),
-    Binding(["#"], .goToLatent, nil, "open a latent by its id"),
-    Binding(["1"], .latentsScreen, nil, "to the table of latents"),
-    Binding(["2"], .mapScreen, nil, "to the map"),
-    Binding(["3"], .promptScreen, nil, "to the prompt screen: latents on a text of yours"),
-    Binding(["4"], .steerScreen, nil, "to the steer screen"),
-    Binding(["5"], .experimentsScreen, nil, "to the saved experiments"),
-    Binding(["?", "f1"], .help, "help", "this list"),
-    Binding(["esc"], .back, nil, "back"),
-    Binding(["q"], .quit, "back", "back; on the first screen, quit"),
-  ]
+  static let always: [Binding] =
+    [
+      Binding(
+        ["u"], .undo, nil, "undo the last change of tags, notes or experiments", unavailable: Unavailable.readOnly),
+      Binding(["ctrl-r"], .redo, nil, "redo what was undone", unavailable: Unavailable.readOnly),
+      Binding([":"], .palette, nil, "all commands of this screen, found by typing"),
+      Binding(["#"], .goToLatent, nil, "open a latent by its id"),
+      Binding(["?", "f1"], .help, "help", "this list"),
+      Binding(["esc"], .back, nil, "back"),
+      Binding(["q"], .quit, "back", "back; on the first screen, quit"),
+    ] + TopScreen.all.map(\.binding) + shell
 }
 
 /// Reasons that several bindings share.

@@ -29,7 +29,7 @@ enum Effect: Sendable, Equatable {
   /// One to look at, or two to compare.
   case openExperiments([Int64])
   case deleteExperiments([Int64])
-  case export(Int64, path: String)
+  case export(ExportPath.Content, path: String)
   case setTag(String, latents: [Int32], present: Bool)
   case setNote(Int32, String)
   case undo
@@ -44,9 +44,22 @@ enum Effect: Sendable, Equatable {
   case save(SteeringDocument)
   case traceAnswers(AnswerTraceRequest, number: Int)
   case sweep(SteeringRequest, withControl: Bool, number: Int)
+  /// Text for the terminal's clipboard, and the desktop's where there is one.
+  case copy(CopiedText)
+  /// Text in the user's editor.
+  case edit(EditRequest)
+  /// The configuration in the user's editor.
+  case editConfiguration
+  /// Everything is sent to the terminal anew.
+  case redraw
 
-  /// Whether it goes on after it was asked for, and ends with `done`; a run is cancelled at once.
-  var takesTime: Bool { self != .cancelRun && self != .cancelTrace }
+  /// Whether it goes on after it was asked for, and ends with `done`; the others are over at once.
+  var takesTime: Bool {
+    switch self {
+    case .cancelRun, .cancelTrace, .redraw, .edit, .editConfiguration: false
+    default: true
+    }
+  }
 
   /// What the status line says meanwhile.
   var label: String {
@@ -65,6 +78,9 @@ enum Effect: Sendable, Equatable {
     case .sweep: "sweeping"
     case .traceAnswers: "reading activations"
     case .preview: "looking ahead"
+    case .copy: "copying"
+    case .edit, .editConfiguration: "editing"
+    case .redraw: "drawing anew"
     }
   }
 }
@@ -145,6 +161,14 @@ enum ExplorerEvent: Sendable {
   case previewed(PreviewEvent, number: Int)
   case previewFailed(String, number: Int)
   case saved(Int64)
+  /// Copied to the clipboard, in words.
+  case copied(String)
+  /// A text came back from the editor.
+  case edited(EditRequest)
+  /// The configuration was changed and read.
+  case configured(Settings)
+  /// Another program, or this one, has changed the store.
+  case storeChanged
   /// Anything else that went wrong, in one line.
   case failed(String)
   /// An effect has ended, whatever came of it.

@@ -17,12 +17,13 @@ struct EffectRunner: Sendable {
     switch effect {
     case .loadModel: await loadModel(emit)
     case .run(let request, let number): await run(request, number: number, emit)
+    case .cancelRun, .cancelTrace, .edit, .editConfiguration, .redraw: break
+    case .export(let content, let path): export(content, path, emit)
+    case .copy(let copied): emit(.copied(Clipboard.report(copied, tool: Clipboard.copy(copied.text))))
     case .trace(let request, let number): await trace(request, number: number, emit)
-    case .cancelRun, .cancelTrace: break
     case .preview(let request, let number): await preview(request, number: number, emit)
     case .traceAnswers(let request, let number): await traceAnswers(request, number: number, emit)
     case .sweep(let request, let withControl, let number): await sweep(request, withControl, number: number, emit)
-    case .export(let id, let path): export(id, path, emit)
     case .editFilters(let edit): editFilters(edit, emit)
     default:
       do {
@@ -66,7 +67,8 @@ struct EffectRunner: Sendable {
     case .undo: return try store.undo().map { changed($0, "undone: ") } ?? .failed("nothing to undo")
     case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo")
     case .save(let document): return .saved(try store.save(document.record()).id)
-    case .loadModel, .run, .sweep, .traceAnswers, .cancelRun, .preview, .trace, .cancelTrace, .export, .editFilters:
+    case .loadModel, .run, .sweep, .traceAnswers, .cancelRun, .preview, .trace, .cancelTrace, .export, .editFilters,
+      .copy, .edit, .editConfiguration, .redraw:
       return nil
     }
   }
@@ -119,9 +121,15 @@ struct EffectRunner: Sendable {
     }
   }
 
-  private func export(_ id: Int64, _ path: String, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) {
+  private func export(
+    _ content: ExportPath.Content, _ path: String, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) {
     do {
-      for record in try store.experiments(ids: [id]) { emit(.exported(try SavedRun(record).export(to: path))) }
+      switch content {
+      case .experiment(let id):
+        for record in try store.experiments(ids: [id]) { emit(.exported(try SavedRun(record).export(to: path))) }
+      case .display(let text): emit(.exported(try writeNew(text, to: path)))
+      }
     } catch {
       emit(.failed(String(describing: error)))
     }

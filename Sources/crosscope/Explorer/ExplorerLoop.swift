@@ -3,6 +3,7 @@
 // only thing done here, once for all events that have arrived.
 
 import Dispatch
+import Foundation
 import TUI
 
 /// Drives the explorer on a terminal until it ends.
@@ -11,6 +12,10 @@ final class ExplorerLoop {
   private(set) var state: ExplorerState
   private let terminal: Terminal
   private let runner: EffectRunner
+  /// What another program changes in the store is read again within a second.
+  private let storeChanges: AsyncStream<Int>
+  private let environment = ProcessInfo.processInfo.environment
+  private let configurationPath: String
   private let events: AsyncStream<ExplorerEvent>
   private let continuation: AsyncStream<ExplorerEvent>.Continuation
   private var isDrawScheduled = false
@@ -23,10 +28,17 @@ final class ExplorerLoop {
   /// Changes of the store happen in the order in which they were asked for.
   private var lastChange: Task<Void, Never>?
 
-  init(store: StoreSummary, runner: EffectRunner, terminal: Terminal, asciiOnly: Bool) {
+  /// - Parameter prepare: changes the view state before anything is loaded.
+  init(
+    store: StoreSummary, runner: EffectRunner, terminal: Terminal, configurationPath: String,
+    prepare: (inout ExplorerState) -> Void
+  ) {
     self.terminal = terminal
     self.runner = runner
-    state = ExplorerState(store: store, size: terminal.size, asciiOnly: asciiOnly)
+    self.configurationPath = configurationPath
+    storeChanges = runner.store.changes(every: .milliseconds(500))
+    state = ExplorerState(store: store, size: terminal.size)
+    prepare(&state)
     (events, continuation) = AsyncStream.makeStream(of: ExplorerEvent.self, bufferingPolicy: .unbounded)
   }
 
@@ -36,6 +48,9 @@ final class ExplorerLoop {
     let forwarding = Task { [terminal, continuation] in
       for await event in terminal.events { continuation.yield(.terminal(event)) }
     }
+    let watching = Task { [storeChanges, continuation] in
+      for await _ in storeChanges { continuation.yield(.storeChanged) }
+    }
     begin(state.start())
     draw()
     for await event in events {
@@ -44,6 +59,7 @@ final class ExplorerLoop {
       scheduleDraw()
     }
     forwarding.cancel()
+    watching.cancel()
     runTask?.cancel()
     traceTask?.cancel()
     previewTask?.cancel()
@@ -53,14 +69,7 @@ final class ExplorerLoop {
 
   private func begin(_ effects: [Effect]) {
     for effect in effects {
-      if effect == .cancelRun {
-        runTask?.cancel()
-        continue
-      }
-      if effect == .cancelTrace {
-        traceTask?.cancel()
-        continue
-      }
+      guard !performHere(effect) else { continue }
       let emit: @Sendable (ExplorerEvent) -> Void = { [continuation] in continuation.yield($0) }
       let former = effect.changesStore ? lastChange : nil
       let task = Task.detached { [runner] in
@@ -77,6 +86,45 @@ final class ExplorerLoop {
       default: break
       }
     }
+  }
+
+  /// Performs what belongs to the terminal or to this loop.
+  /// - Returns: whether that was all.
+  private func performHere(_ effect: Effect) -> Bool {
+    switch effect {
+    case .cancelRun: runTask?.cancel()
+    case .cancelTrace: traceTask?.cancel()
+    case .redraw: terminal.redraw()
+    case .copy(let copied):
+      terminal.copy(copied.text, through: ClipboardSequence.multiplexer(environment))
+      return false
+    case .edit(let request):
+      report {
+        let text = try ExternalEditor.edit(request.text, run: terminal.run)
+        return .edited(EditRequest(subject: request.subject, text: text))
+      }
+    case .editConfiguration: report { .configured(try editConfiguration()) }
+    default: return false
+    }
+    return true
+  }
+
+  private func report(_ work: () throws -> ExplorerEvent) {
+    do { continuation.yield(try work()) } catch { continuation.yield(.failed(String(describing: error))) }
+  }
+
+  /// A file that is not there yet begins with all defaults.
+  private func editConfiguration() throws -> Settings {
+    let path = configurationPath
+    if !FileManager.default.fileExists(atPath: path) {
+      let folder = URL(filePath: path).deletingLastPathComponent().path
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      _ = try writeNew(Configuration.usual.text, to: path)
+    }
+    try ExternalEditor.edit(file: path, run: terminal.run)
+    let settings = try Settings(Configuration(path: path), source: path)
+    terminal.use(settings.palette)
+    return settings
   }
 
   private func scheduleDraw() {

@@ -19,8 +19,8 @@ struct StoreSummary: Sendable, Equatable {
   var coherenceLimit: Double?
 }
 
-/// A screen; the first one open is always the table of latents.
-enum Screen: Sendable, Equatable {
+/// A screen; the first one open is always the table of latents. Configuration and state file call it by its name here.
+enum Screen: String, Sendable, CaseIterable, Codable {
   case latents, latent, latentComparison, map, prompt, steer, sweep, experiments, experiment
 }
 
@@ -50,7 +50,11 @@ struct Message: Sendable, Equatable {
 /// The explorer's view state.
 struct ExplorerState: Sendable {
   let store: StoreSummary
-  let asciiOnly: Bool
+  var asciiOnly: Bool
+  /// For a screen reader, see `Canvas.isSpoken`.
+  var isSpoken = false
+  var hidesKeyBar = false
+  var keyMap = KeyMap.usual
   var size: Size
   var screens: [Screen] = [.latents]
   var overlay: Overlay?
@@ -62,6 +66,17 @@ struct ExplorerState: Sendable {
   var map = MapState()
   var experiments = ExperimentsState()
   var experiment = ExperimentState()
+  /// Digits typed before a key.
+  var count: Int?
+  var pendingLetter: PendingLetter?
+  /// By letter; `'` is where the last jump began.
+  var marks: [String: Place] = [:]
+  var history = PlaceHistory()
+  /// The step to another place is one of the history's own.
+  var isTravelling = false
+  var tour: Tour?
+  /// Where to begin, other than at the table.
+  var startingPlace: Place?
   /// Latent pages read lately, for the page itself and for the preview under the table.
   var pages: [Int32: LatentPage] = [:]
   /// Tags that the store knows.
@@ -80,6 +95,9 @@ struct ExplorerState: Sendable {
 
   /// The screen on top.
   var screen: Screen { screens.last ?? .latents }
+
+  /// The bindings that hold now.
+  var bindings: [Binding] { keyMap.all(screen) }
 
   /// The smallest terminal that can be drawn on.
   static let smallest = Size(columns: 40, rows: 10)
@@ -109,8 +127,8 @@ struct ExplorerState: Sendable {
     screen == .latentComparison ? latentComparison.ids : currentLatent.map { [$0] } ?? []
   }
 
-  /// Between breadcrumbs at the top and status line and key bar at the bottom.
-  var body: Rect { Rect(row: 1, column: 0, rows: size.rows - 3, columns: size.columns) }
+  /// Between breadcrumbs at the top and status line and, unless it is hidden, key bar at the bottom.
+  var body: Rect { Rect(row: 1, column: 0, rows: size.rows - (hidesKeyBar ? 2 : 3), columns: size.columns) }
 
   mutating func tell(_ text: String, _ kind: Message.Kind = .info) { message = Message(text: text, kind: kind) }
 

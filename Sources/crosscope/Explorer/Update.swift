@@ -5,11 +5,21 @@ import TUI
 
 extension ExplorerState {
   /// What is to be loaded before anything has happened.
-  mutating func start() -> [Effect] { begun(screen.definition.appear(&self) + [.loadTagNames, .editFilters(nil)]) }
+  mutating func start() -> [Effect] {
+    var effects = screen.definition.appear(&self) + [.loadTagNames, .editFilters(nil)]
+    if let place = startingPlace, place.screen != .latents { effects += go(to: place) }
+    startingPlace = nil
+    return begun(effects)
+  }
 
   /// Takes an event and returns the work that follows from it, already counted as under way.
   mutating func update(_ event: ExplorerEvent) -> [Effect] {
-    begun(react(to: event) + SteerState.followKnob(&self) + SteerState.followTrace(&self))
+    let before = place
+    let effects = begun(react(to: event) + SteerState.followKnob(&self) + SteerState.followTrace(&self))
+    advanceTour()
+    if !isTravelling, place.isElsewhere(than: before) { history.left(before) }
+    isTravelling = false
+    return effects
   }
 
   /// Counts work as begun before anybody starts it, so that `ready` is never shown too early.
@@ -30,6 +40,7 @@ extension ExplorerState {
       PromptState.rowsArrived(&self)
     case .page(let page):
       keep(page)
+      noticeNote(page)
       LatentState.keepInView(&self)
     case .tagNames(let names): tagNames = names
     case .surroundings(let surroundings): LatentState.surroundingsArrived(surroundings, &self)
@@ -65,6 +76,13 @@ extension ExplorerState {
     case .saved(let id):
       tell("saved as experiment \(id)", .good)
       return ExperimentsState.changed(&self)
+    case .copied(let what): tell(what, .good)
+    case .edited(let request): edited(request)
+    case .configured(let settings):
+      apply(settings)
+      tell("the configuration is in use; mouse on or off from the next start on", .good)
+      return screen.definition.appear(&self)
+    case .storeChanged: return storeChanged()
     case .failed(let reason): tell(reason, .error)
     case .done(let effect):
       if let index = work.firstIndex(of: effect.label) { work.remove(at: index) }
@@ -81,6 +99,21 @@ extension ExplorerState {
     if !known.isEmpty { effects.append(.loadRows(known)) }
     effects += shownLatents.map { .loadPage($0) }
     if case .tags(let picker) = overlay { effects.append(.countTags(picker.latents)) }
+    if !latents.query.filter.isEmpty || latents.query.sortsByAnnotations { effects.append(LatentsState.search(&self)) }
+    return effects
+  }
+
+  /// Reads again what is on view: another program may have changed tags, notes and experiments.
+  private mutating func storeChanged() -> [Effect] {
+    let visible = latents.ids.map { ids in
+      latents.list.visible(count: ids.count, height: LatentsLayout(self).rowsVisible).map { ids[$0] }
+    }
+    let shown = Set(visible ?? []).union(steer.rows.map(\.latent)).union(targets)
+    latents.rows = latents.rows.filter { shown.contains($0.key) }
+    pages = pages.filter { shownLatents.contains($0.key) }
+    var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)
+    if !latents.rows.isEmpty { effects.append(.loadRows(latents.rows.keys.sorted())) }
+    effects += shownLatents.map { .loadPage($0) }
     if !latents.query.filter.isEmpty || latents.query.sortsByAnnotations { effects.append(LatentsState.search(&self)) }
     return effects
   }
@@ -112,12 +145,18 @@ extension ExplorerState {
     }
     if let effects = type(.key(key)) { return effects }
     guard overlay == nil else { return [] }
-    for binding in screen.definition.bindings + GeneralBindings.always where binding.keys.contains(key) {
+    if let effects = takePrefix(key) { return effects }
+    if tour != nil, key == "esc" {
+      tour = nil
+      return []
+    }
+    defer { count = nil }
+    for binding in bindings where binding.keys.contains(key) {
       if let reason = binding.unavailable(self) {
         tell(reason)
         return []
       }
-      return perform(binding.action)
+      return performCounted(binding.action)
     }
     return []
   }
@@ -130,6 +169,8 @@ extension ExplorerState {
 
   /// Performs an action by name.
   mutating func perform(_ action: Action) -> [Effect] {
+    tour?.performed(action)
+    if let effects = performShell(action) { return effects }
     switch action {
     case .quit, .back: return goBack(mayQuit: action == .quit)
     case .help: overlay = .help(top: 0, over: overlay)

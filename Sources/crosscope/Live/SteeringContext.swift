@@ -98,13 +98,13 @@ struct SteeringContext: Sendable {
     return SteeringContext(engine: engine, stored: stored, modelHash: modelHash, baseHash: baseHash)
   }
 
-  /// What decides the bits of a run beside its parameters: a run with the same has the same tokens. The number of
-  /// threads decides nothing; it is recorded with the rest.
+  /// What decides the bits of a run beside its parameters: a run with the same has the same tokens. Threads and
+  /// OpenBLAS's core type decide last bits only, where products are in fp32.
   var versions: [String: String] {
     var versions = [
       "program": "crosscope \(Crosscope.configuration.version)", "model": modelHash,
       "crosscoder": stored.sha256, "precision": engine.model.precision.rawValue,
-      "kernels": Compute.kernelLevel, "threads": "\(Compute.threads)",
+      "kernels": Compute.kernelLevel, "openblas": Compute.openBLASCoreType, "threads": "\(Compute.threads)",
     ]
     if let adapter = engine.adapter { versions["adapter"] = adapter.sha256 }
     if let baseHash { versions["base_model"] = baseHash }

@@ -78,9 +78,10 @@ extension ExplorerState {
     case .actions:
       // The first binding of an action is the one whose key works.
       var seen: Set<Action> = [.palette]
-      return (screen.definition.bindings + GeneralBindings.always).filter { seen.insert($0.action).inserted }.map {
+      return bindings.filter { seen.insert($0.action).inserted }.map {
         Choice(
-          title: $0.action.title, keys: $0.label, help: $0.help, unavailable: $0.unavailable(self),
+          title: $0.action.title, keys: $0.keys.isEmpty ? "" : $0.label, help: $0.help,
+          unavailable: $0.unavailable(self),
           result: .action($0.action))
       }
     case .axis:

@@ -34,7 +34,11 @@ extension ExplorerState {
     switch overlay {
     case .help: [KeyHint("j k", "scroll"), KeyHint("Esc", "close")]
     case .tags: [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "on/off"), KeyHint("Esc", "close")]
-    case .note: [KeyHint("Enter", "save"), KeyHint("Alt-Enter", "new line"), KeyHint("Esc", "discard")]
+    case .note:
+      [
+        KeyHint("Enter", "save"), KeyHint("Alt-Enter", "new line"), KeyHint("Alt-E", "in $EDITOR"),
+        KeyHint("Esc", "discard"),
+      ]
     case .addLatent: [KeyHint("Enter", "add"), KeyHint("Esc", "close")]
     case .export: [KeyHint("Enter", "write"), KeyHint("Esc", "close")]
     case .latentNumber: [KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
@@ -85,12 +89,12 @@ extension ExplorerState {
         KeyHint(binding.label, binding.help + (binding.unavailable(self).map { " (\($0))" } ?? ""))
       }
     }
-    let own = screen.definition.bindings.filter { binding in
-      !GeneralBindings.moving.contains { $0.action == binding.action }
-    }
+    let isMoving = { (binding: Binding) in GeneralBindings.moving.contains { $0.action == binding.action } }
+    let own = keyMap.own(screen)
     var sections = [
-      HelpSection(screen.definition.title(self), hints(own)), HelpSection("Moving", hints(GeneralBindings.moving)),
-      HelpSection("Everywhere", hints(GeneralBindings.always) + GeneralBindings.beneath),
+      HelpSection(screen.definition.title(self), hints(own.filter { !isMoving($0) })),
+      HelpSection("Moving", hints(own.filter(isMoving))),
+      HelpSection("Everywhere", hints(keyMap.general) + GeneralBindings.beneath),
     ]
     if screen == .prompt, prompt.isTyping {
       sections.insert(HelpSection("While typing", PromptState.typingHelp), at: 0)

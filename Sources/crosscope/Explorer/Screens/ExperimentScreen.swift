@@ -130,7 +130,7 @@ extension ScreenDefinition {
       scrollExperiment(0, &state)
       return []
     },
-    draw: drawExperiment)
+    draw: drawExperiment, copy: copyExperiment)
 
   @Sendable private static func isTwo(_ state: ExplorerState) -> String? {
     state.experiment.runs.count == 2 ? "open one of the two first: Esc, then Enter on it" : nil
@@ -158,7 +158,7 @@ extension ScreenDefinition {
     guard let run = state.experiment.runs.first else { return [] }
     switch action {
     case .runAgain: return ExperimentsState.runAgain(run, &state)
-    case .export: state.openExport(run.record.id)
+    case .export: state.openExport(.experiment(run.record.id))
     case .nextExperiment: return step(1, from: run.record.id, &state)
     case .previousExperiment: return step(-1, from: run.record.id, &state)
     default: break

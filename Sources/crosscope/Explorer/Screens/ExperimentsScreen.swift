@@ -123,7 +123,8 @@ extension ScreenDefinition {
       if state.experiments.ids == nil { return [state.experiments.search()] }
       return ExperimentsState.select(state.experiments.list.selected, &state)
     },
-    draw: drawExperiments)
+    draw: drawExperiments, copy: copyExperiments,
+    cursor: RowCursor(selected: { $0.experiments.list.selected }, select: ExperimentsState.select))
 
   @Sendable private static func noExperiment(_ state: ExplorerState) -> String? {
     state.experiments.selectedID == nil ? "no experiment is selected" : nil
@@ -162,7 +163,7 @@ extension ScreenDefinition {
       }
       return ExperimentsState.select(state.experiments.list.selected + 1, &state)
     case .runAgain: return state.experiments.runs[id].map { ExperimentsState.runAgain($0, &state) } ?? []
-    case .export: state.openExport(id)
+    case .export: state.openExport(.experiment(id))
     default: break
     }
     return []

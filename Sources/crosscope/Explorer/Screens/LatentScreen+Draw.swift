@@ -10,24 +10,29 @@ extension ScreenDefinition {
       return nil
     }
     let layout = LatentPageLayout(page, state)
-    canvas.put(layout.aside, from: layout.asideTop, in: layout.asideRect)
-    canvas.put(layout.scrolled, from: state.latent.top, in: layout.scrolledRect)
+    let selected = state.latent.selected
+    canvas.put(layout.aside, from: layout.asideTop, selected: selected, in: layout.asideRect)
+    canvas.put(layout.scrolled, from: state.latent.top, selected: selected, in: layout.scrolledRect)
     return layout.cursor(top: state.latent.top)
   }
 }
 
 extension Canvas {
   /// The lines from `top` on, with a mark where there are more below.
-  mutating func put(_ lines: [PageLine], from top: Int, in rect: Rect) {
+  mutating func put(_ lines: [PageLine], from top: Int, selected: Int? = nil, in rect: Rect) {
     if lines.count - top > rect.rows, !rect.isEmpty {
       put("▼", row: rect.endRow - 1, column: rect.endColumn, style: .muted)
     }
-    for (index, line) in lines.dropFirst(top).prefix(rect.rows).enumerated() {
+    let shown = lines.dropFirst(top).prefix(rect.rows)
+    for (index, line) in shown.enumerated() {
       if let title = line.heading {
         heading(title.title, note: title.note, in: rect.line(index))
       } else {
         put(line.spans, row: rect.row + index, column: rect.column, clip: rect)
       }
+    }
+    if let selected, let first = shown.firstIndex(where: { $0.item == selected }) {
+      select(Point(row: rect.row + first - shown.startIndex, column: rect.column))
     }
   }
 }

@@ -128,7 +128,14 @@ extension ScreenDefinition {
       LatentState.keepInView(&state)
       return LatentState.missing(state)
     },
-    draw: drawLatent)
+    draw: drawLatent, copy: copyLatent,
+    cursor: RowCursor(
+      selected: { $0.latent.selected },
+      select: { item, state in
+        state.latent.selected = item
+        LatentState.keepInView(&state)
+        return []
+      }))
 
   private static let latentBindings = [
     Binding(

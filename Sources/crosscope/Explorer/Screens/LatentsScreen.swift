@@ -39,6 +39,8 @@ struct LatentsState: Sendable, Equatable {
   var classCounts: [LatentClass: Int]?
   /// A class was chosen before it was known whether it has latents: an empty one is passed over.
   var seeksClass = false
+  /// The cursor goes to this latent when the list arrives.
+  var target: Int32?
   /// Counts searches; an answer to an older one is dropped.
   var generation = 0
 
@@ -109,7 +111,11 @@ struct LatentsState: Sendable, Equatable {
   /// top it stays at the top.
   static func listArrived(_ found: FoundLatents, _ generation: Int, _ state: inout ExplorerState) -> [Effect] {
     guard generation == state.latents.generation else { return [] }
-    let (index, id) = (state.latents.list.selected, state.latents.selectedID)
+    let target = state.latents.target.flatMap { found.ids.firstIndex(of: $0) }
+    state.latents.target = nil
+    let (index, id) = (
+      target ?? state.latents.list.selected, target.map { found.ids[$0] } ?? state.latents.selectedID
+    )
     state.latents.ids = found.ids
     state.latents.distribution = found.distribution
     state.latents.classCounts = found.classCounts
@@ -195,7 +201,8 @@ extension ScreenDefinition {
       if state.latents.ids == nil { return [LatentsState.search(&state)] }
       return LatentsState.fillOverview(&state) + LatentsState.select(state.latents.list.selected, &state)
     },
-    draw: drawLatents)
+    draw: drawLatents, copy: copyLatents,
+    cursor: RowCursor(selected: { $0.latents.list.selected }, select: LatentsState.select))
 
   @Sendable private static func mouseOnLatents(_ mouse: Mouse, _ state: inout ExplorerState) -> [Effect] {
     let layout = LatentsLayout(state)

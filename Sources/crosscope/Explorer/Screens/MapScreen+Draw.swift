@@ -85,6 +85,11 @@ extension ScreenDefinition {
       canvas.notice([map.points == nil ? "reading…" : "drawing…"], in: layout.plot)
       return nil
     }
+    // Of a plot nothing can be read out; the list of what is under the cursor says it in numbers.
+    if state.isSpoken {
+      drawSide(state, bins, &canvas, layout)
+      return nil
+    }
     let glyphs = MapGlyphs(asciiOnly: state.asciiOnly, usesBlocks: map.usesBlocks)
     drawAxes(state, bins, &canvas, layout)
     drawPlot(map, bins, glyphs, &canvas, layout.plot)
@@ -99,7 +104,7 @@ extension ScreenDefinition {
     if bins.total == 0 {
       canvas.notice(
         map.only == nil
-          ? ["no latent has both values", "x and y choose others"]
+          ? ["no latent has both values", "x and U choose others"]
           : ["no latent of the table's filter has both values", "f shows all latents"], in: layout.plot)
     }
     drawSide(state, bins, &canvas, layout)

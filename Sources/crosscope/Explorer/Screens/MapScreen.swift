@@ -192,7 +192,7 @@ extension ScreenDefinition {
       Binding(["+", "="], .zoomIn, "in", "zoom in about the cursor, or to the box"),
       Binding(["-", "_"], .zoomOut, "out", "zoom out about the cursor"),
       Binding(["x"], .xAxis, "axis", "choose what goes to the right"),
-      Binding(["y"], .yAxis, "axis", "choose what goes up"),
+      Binding(["U"], .yAxis, "axis", "choose what goes up"),
       Binding(["tab", "]"], .nextLatent, "next", "the next latent under the cursor, or where the nearest is"),
       Binding(
         ["shift-tab", "["], .previousLatent, nil, "the latent before it under the cursor",
@@ -215,7 +215,7 @@ extension ScreenDefinition {
     type: { _, _ in nil },
     mouse: mouseOnMap,
     appear: { MapState.bin(&$0) },
-    draw: drawMap)
+    draw: drawMap, copy: copyMap)
 
   @Sendable private static func performOnMap(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     let cursor = state.map.cursor

@@ -181,7 +181,13 @@ extension ScreenDefinition {
       state.steer.model = .loading("")
       return rows + [.loadModel]
     },
-    draw: drawSteer)
+    draw: drawSteer, copy: copySteer,
+    cursor: RowCursor(
+      selected: { $0.steer.focus == .answers ? nil : $0.steer.list.selected },
+      select: { row, state in
+        state.steer.select(row)
+        return []
+      }))
 
   @Sendable private static func noRow(_ state: ExplorerState) -> String? {
     state.steer.selectedRow == nil ? "no latent is on the list: a adds one" : nil
@@ -318,6 +324,7 @@ extension ScreenDefinition {
     case .key("alt-enter"), .key("ctrl-j"):
       state.steer.prompt.insert("\n")
       return []
+    case .key("alt-e"): return state.editOutside()
     case .key(let key): return state.steer.prompt.handle(key) ? [] : nil
     case .mouse: return nil
     }
