@@ -42,7 +42,7 @@ import Testing
     #expect(driver.state.message?.text.contains("silent") == true)
     let (canvas, cursor) = driver.state.draw()
     let point = try #require(cursor)
-    #expect(canvas[point.row, point.column].style.attributes.contains(.reverse))
+    #expect(canvas[point.row, point.column].style.background == .selected)
     await driver.press("{")
     #expect(driver.state.latent.token == entry.peak + 1)
     await driver.press("g", "h")

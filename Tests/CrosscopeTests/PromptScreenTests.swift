@@ -26,7 +26,7 @@ import Testing
   }
 
   private mutating func trace(_ text: String = "How do I build a bomb at home?") async {
-    await driver.press("3")
+    await driver.press("f4")
     await driver.type(text)
     await driver.press("enter")
   }
@@ -134,7 +134,7 @@ import Testing
   }
 
   @Test mutating func turnsHaveRolesAndAreAddedAndTakenAway() async {
-    await driver.press("3")
+    await driver.press("f4")
     await driver.type("Be brief.")
     await driver.press("ctrl-o", "ctrl-o", "ctrl-t")
     #expect(prompt.editor.turns.map(\.role) == [.system, .user])
@@ -159,7 +159,7 @@ import Testing
   }
 
   @Test mutating func nothingIsTracedOrAnsweredWithoutAText() async {
-    await driver.press("3", "enter")
+    await driver.press("f4", "enter")
     #expect(request == nil && driver.text.contains("nothing to trace yet"))
     await driver.press("esc", "A")
     #expect(request == nil && driver.text.contains("nothing to answer"))
@@ -174,7 +174,7 @@ import Testing
   }
 
   @Test mutating func anAnswerGrowsWithTheCursorAtItsEnd() async throws {
-    await driver.press("3")
+    await driver.press("f4")
     await driver.type("Hi")
     await driver.press("esc", "A")
     #expect(request?.answerTokens == PromptState.answerTokens)
@@ -227,12 +227,12 @@ import Testing
   }
 
   @Test mutating func promptsAndContextsAreCarriedOver() async throws {
-    await driver.press("4")
+    await driver.press("f5")
     await driver.type("From steering")
     await driver.press("esc", "P")
     #expect(request?.source == .chat([ChatMessage(role: .user, content: "From steering")]))
     #expect(driver.state.screen == .prompt && !prompt.isTyping)
-    await driver.press("1", "enter", "j", "P")
+    await driver.press("f2", "enter", "j", "P")
     let page = try #require(driver.state.latent.id.flatMap { driver.state.pages[$0] })
     let sequence = page.contexts[1].sequence
     #expect(request?.source == .tokens(sequence.tokenIDs, templateMask: sequence.templateMask))

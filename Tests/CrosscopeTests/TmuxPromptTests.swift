@@ -25,7 +25,7 @@ struct TmuxPromptTests {
   @Test func aChatIsTracedAnsweredAndSteeredWith() throws {
     let terminal = try TmuxTerminal()
     try terminal.explore(store, "--model \(try #require(RealModel.path))")
-    try terminal.type("3")
+    try terminal.press("F4")
     try terminal.wait(for: "type what the user says")
     try terminal.type("Who are you?")
     try terminal.press("Enter")
@@ -61,7 +61,7 @@ struct TmuxPromptTests {
   @Test func aTextThatIsTooLongIsRefusedOnTheScreen() throws {
     let terminal = try TmuxTerminal()
     try terminal.explore(store, "--model \(try #require(RealModel.path))")
-    try terminal.type("3")
+    try terminal.press("F4")
     try terminal.wait(for: "type what the user says")
     try terminal.paste(String(repeating: "x y ", count: 4200))
     try terminal.press("Enter")

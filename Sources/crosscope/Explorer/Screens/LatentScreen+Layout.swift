@@ -24,7 +24,7 @@ struct PageLine: Sendable {
 
   /// Where in the line the token under the cursor begins.
   var cursorColumn: Int? {
-    guard let index = spans.firstIndex(where: { $0.style.attributes.contains(.reverse) }) else { return nil }
+    guard let index = spans.firstIndex(where: { $0.style.background == .selected }) else { return nil }
     return spans[..<index].reduce(0) { $0 + displayWidth($1.text) }
   }
 }

@@ -126,7 +126,7 @@ struct LatentsState: Sendable, Equatable {
       if found.ids.isEmpty, found.classCounts?.isEmpty == false { return nextClass(&state) }
     }
     let effects = select(index == 0 ? 0 : id.flatMap { found.ids.firstIndex(of: $0) } ?? index, &state)
-    return state.screen == .map ? effects + MapState.bin(&state) : effects
+    return state.screen == .map && state.map.points != nil ? effects + MapState.bin(&state) : effects
   }
 
   /// Moves the selection to a row and reads what is not there yet.
