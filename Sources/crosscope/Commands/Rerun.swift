@@ -78,11 +78,14 @@ struct RunChange: Encodable, Equatable, CustomStringConvertible {
     "threads": "products are cut elsewhere, which may change last bits: tokens match up to the first near tie",
   ]
 
+  /// That an older record lacks these means nothing.
+  private static let recordedLater: Set<String> = ["openblas", "threads"]
+
   /// What differs, in the order of the names.
   static func between(_ saved: SteeringDocument, _ context: SteeringContext) -> [RunChange] {
     let now = context.versions
     var changes = meanings.sorted { $0.key < $1.key }.compactMap { what, meaning -> RunChange? in
-      guard let before = saved.versions[what] else { return nil }
+      guard let before = saved.versions[what] ?? (recordedLater.contains(what) ? nil : "") else { return nil }
       let after = now[what] ?? ""
       return before == after ? nil : RunChange(what: what, saved: before, now: after, meaning: meaning)
     }
