@@ -1,5 +1,5 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo test bench bench-engine bench-training bench-scaling bench-explorer fuzz format lint data clean
+.PHONY: help demo test bench bench-engine bench-training bench-scaling bench-explorer bench-steering fuzz format lint data clean
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS = 60
@@ -38,6 +38,11 @@ bench-scaling: ## measure Latent Scaling against a dense one in PyTorch (CROSSCO
 	@scripts/setup
 	@swift build -c release --product crosscope >&2 \
 	  && $${CROSSCOPE_VENV:+$$CROSSCOPE_VENV/bin/}python3 Benchmarks/latent_scaling.py
+
+bench-steering: ## measure another strength to both answers against llama.cpp and transformers (installs them; long)
+	@scripts/setup
+	@model=$$(scripts/fetch-model) && peers=$$(scripts/bench-peers) && swift build -c release --product crosscope >&2 \
+	  && "$${CROSSCOPE_VENV:-$$peers/venv}/bin/python" Benchmarks/steering.py --model "$$model"
 
 bench-explorer: ## measure the explorer on a store of the published size, VisiData beside it (10 minutes to make it, 5 GB)
 	@scripts/setup

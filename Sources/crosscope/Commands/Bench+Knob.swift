@@ -1,5 +1,5 @@
 // `crosscope bench --store`: seconds from a turn of the steer screen's knob to the next token's distribution, on the
-// models of a store. The prompt is known already, as it is while somebody turns.
+// models of a store, and to both answers. The prompt is known already, as it is while somebody turns.
 
 import Diffing
 import Foundation
@@ -14,6 +14,9 @@ struct KnobBenchmark {
 
   /// Tokens of the prompt, its template included.
   private static let promptLength = 50
+
+  /// Tokens of each answer.
+  private static let answerLength = 40
 
   /// Prints a CSV row for modes and positions that differ in cost: the median of `repeats` turns.
   func run(repeats: Int) throws {
@@ -48,10 +51,36 @@ struct KnobBenchmark {
         "knob,\(mode.rawValue),\(positions.rawValue),\(prompt.ids.count),\(median),\(precision.rawValue),"
           + "\(Compute.kernelLevel),\(Compute.threads)\n")
     }
+    try answers(context, prompt, prefixes, latent: Int(latent), largest: largest, repeats: repeats)
+  }
+
+  /// From another strength to the baseline's and the steered answer, decoded together. Tokens are those of both: an
+  /// answer may end by itself.
+  private func answers(
+    _ context: SteeringContext, _ prompt: RenderedChat, _ prefixes: PromptPrefixes, latent: Int, largest: Double,
+    repeats: Int
+  ) throws {
+    var (seconds, tokens): ([Double], Int) = ([], 0)
+    for turn in 0..<repeats {
+      let plan = SteeringPlan(
+        interventions: [Intervention(latent: latent, mode: .add, strength: 0.1 + 0.01 * Double(turn))])
+      seconds.append(
+        try elapsedSeconds {
+          let run = try SteeringRun(
+            engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, prompt: prompt,
+            plans: [plan], settings: GenerationSettings(maxTokens: Self.answerLength), prefixes: prefixes,
+            maxActivations: { context.activation(largest, of: $0) })
+          while !run.isFinished { _ = try run.step() }
+          tokens = run.produced(0).count + run.produced(1).count
+        })
+    }
+    writeOut(
+      "answers,add,all,\(tokens),\(seconds.sorted()[repeats / 2]),\(precision.rawValue),"
+        + "\(Compute.kernelLevel),\(Compute.threads)\n")
   }
 
   private static func prompt(_ engine: Engine) throws -> RenderedChat {
-    var text = "Tell me"
+    var text = "Tell me a long story about a lighthouse keeper and the sea, with many details, and"
     var prompt = try engine.encodePrompt(text)
     while prompt.ids.count < promptLength {
       text += " more"
