@@ -313,6 +313,17 @@ import Testing
     await driver.press("s", "x", "enter")
     #expect(driver.state.message?.text.contains("not saved") == true)
     #expect(try sample.open(.readOnly).experiments().isEmpty)
+
+    // What could not be saved can be written to a file.
+    let document = try #require(driver.state.steer.run?.document)
+    await driver.settle([.save(document)])
+    #expect(driver.state.message?.text.contains("e writes the run to a file") == true)
+    await driver.press("e", "ctrl-u")
+    let path = sample.folder + "/run.json"
+    await driver.type(path)
+    await driver.press("enter")
+    #expect(driver.state.message?.text == "written: \(path)")
+    #expect(try String(contentsOfFile: path, encoding: .utf8).contains("\"baseline\""))
   }
 }
 

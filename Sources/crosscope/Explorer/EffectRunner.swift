@@ -31,6 +31,8 @@ struct EffectRunner: Sendable {
       } catch {
         if case .loadList(_, _, let generation) = effect {
           emit(.listFailed(error.description, generation: generation))
+        } else if case .save = effect {
+          emit(.failed("not saved: \(error.description); e writes the run to a file"))
         } else {
           emit(.failed(error.description))
         }
@@ -128,6 +130,7 @@ struct EffectRunner: Sendable {
       switch content {
       case .experiment(let id):
         for record in try store.experiments(ids: [id]) { emit(.exported(try SavedRun(record).export(to: path))) }
+      case .run(let document): emit(.exported(try SavedRun(document.record()).export(to: path)))
       case .display(let text): emit(.exported(try writeNew(text, to: path)))
       }
     } catch {

@@ -11,6 +11,8 @@ struct ExportPath: Sendable, Equatable {
   /// What is to be written.
   enum Content: Sendable, Equatable {
     case experiment(Int64)
+    /// A run that may not be in the store.
+    case run(SteeringDocument)
     /// The screen as text, as it was when this was asked for.
     case display(String)
   }
@@ -24,6 +26,7 @@ extension ExplorerState {
     let name =
       switch content {
       case .experiment(let id): "experiment-\(id).md"
+      case .run(let document): "\(document.record().kind).md"
       case .display: "\(screen.rawValue).txt"
       }
     overlay = .export(ExportPath(content: content, text: LineEditor(name, limit: 1000)))
@@ -49,6 +52,7 @@ extension ExplorerState {
       switch editor.content {
       case .experiment(let id):
         ("Export experiment \(id)", "name.md or name.json", ".md for people, .json for programs; ")
+      case .run: ("Export the run", "name.md or name.json", ".md for people, .json for programs; ")
       case .display: ("Save the screen", "name.txt", "the characters, without colours; ")
       }
     let inside = canvas.window(title, size: Size(columns: min(70, body.columns - 6), rows: 2), in: body)
@@ -57,6 +61,15 @@ extension ExplorerState {
       truncated(about + "an existing file stays as it is", to: hint.columns), row: hint.row, column: hint.column,
       style: .muted, clip: hint)
     return canvas.input(editor.text, label: "file ", placeholder: names, in: field)
+  }
+}
+
+extension ExplorerState {
+  /// Keeps what a run came to, in the store where that can be.
+  mutating func save(_ document: SteeringDocument) -> [Effect] {
+    if store.isWritable { return [.save(document)] }
+    tell("not saved: the store is read-only; e writes the run to a file")
+    return []
   }
 }
 

@@ -191,8 +191,7 @@ extension SteerState {
     case .answered: state.steer.run?.phase = .measuring
     case .finished(let document):
       state.steer.run?.finish(document)
-      if state.store.isWritable { return [.save(document)] }
-      state.tell("not saved: the store is read-only")
+      return state.save(document)
     }
     return []
   }

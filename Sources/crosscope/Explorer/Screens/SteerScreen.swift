@@ -137,6 +137,9 @@ extension ScreenDefinition {
       Binding(
         ["."], .nextSample, nil, "the next sample's answers",
         unavailable: { ($0.steer.run?.samples.count ?? 0) > 1 ? nil : "there is one sample: , sets how many" }),
+      Binding(
+        ["e"], .export, nil, "write the run to a file, also where it could not be saved",
+        unavailable: { $0.steer.run?.document == nil ? "there is no finished run" : nil }),
       Binding(["x"], .tryAgain, nil, "load the model or preview again after a failure", unavailable: nothingFailed),
       Binding(["o"], .open, nil, "open the latent's page", unavailable: noRow),
       Binding(["T"], .temperature, nil, "temperature 0, 0.5, 0.7 or 1"),
@@ -244,6 +247,8 @@ extension ScreenDefinition {
     case .continueBaseline, .continueSteered:
       SteerState.continueChat(isSteered: action == .continueSteered, &state)
     case .trace: state.steer.trace.isOn.toggle()
+    case .export:
+      if let document = state.steer.run?.document { state.openExport(.run(document)) }
     case .nextSample: state.steer.run?.showNextSample()
     case .cursorLeft, .cursorRight:
       state.steer.focus = .answers

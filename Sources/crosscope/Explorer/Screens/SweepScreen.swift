@@ -68,6 +68,9 @@ extension SteeringDocument.Answer {
 }
 
 extension SteerSweep {
+  /// What came last.
+  var last: SteeringDocument? { control ?? document }
+
   /// Starts a sweep over what the steer screen is set to.
   static func start(withControl: Bool, _ state: inout ExplorerState) -> [Effect] {
     state.steer.prompt.commit()
@@ -93,9 +96,7 @@ extension SteerSweep {
       sweep.phase = .finished
     }
     state.steer.sweep = sweep
-    if state.store.isWritable { return [.save(document)] }
-    state.tell("not saved: the store is read-only")
-    return []
+    return state.save(document)
   }
 
   static func failed(_ reason: String, number: Int, _ state: inout ExplorerState) {
@@ -115,10 +116,15 @@ extension ScreenDefinition {
       Binding(
         ["W"], .sweepWithControl, "with control", "sweep again, then with random latents of the same norm",
         unavailable: cannotSweep),
+      Binding(
+        ["e"], .export, "export", "write the sweep to a file",
+        unavailable: { $0.steer.sweep?.last == nil ? "there is no sweep yet" : nil }),
     ] + GeneralBindings.moving,
     perform: { action, state in
       switch action {
       case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
+      case .export:
+        if let document = state.steer.sweep?.last { state.openExport(.run(document)) }
       case .nextMeasure:
         guard let sweep = state.steer.sweep else { break }
         state.steer.sweep?.measure = (sweep.measure + 1) % sweep.measures(asciiOnly: state.asciiOnly).count
