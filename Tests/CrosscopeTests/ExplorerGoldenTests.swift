@@ -72,6 +72,7 @@ import Testing
       if driver.state.size.columns < 110 { await driver.press("x") }
       await driver.press("}", "}", "}", "}", "enter")
     },
+    View(name: "latent-check") { await $0.press("enter", "K") },
     View(name: "latent-number") { await $0.press("#", "4", "2") },
     View(name: "latent-comparison") { await $0.press("space", "space", "=") },
     View(name: "latent-comparison-ascii", ascii: true) { await $0.press("enter", "G", "=", "pgdn") },

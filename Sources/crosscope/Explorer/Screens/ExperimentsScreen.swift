@@ -76,6 +76,10 @@ struct ExperimentsState: Sendable, Equatable {
       state.tell("a run is going on: let it end, or cancel it on the steer screen")
       return []
     }
+    if let reason = LatentCheck.blocksRuns(state) {
+      state.tell(reason)
+      return []
+    }
     let before = state.steer
     state.steer.set(to: request)
     // Something else under the name of the same experiment would be worse than nothing.
