@@ -43,6 +43,8 @@ import Testing
     for part in ["taken away", "KL after the peak", "4 random latents"] {
       #expect(driver.text.contains(part), "\(part) in\n\(driver.text)")
     }
+    await driver.press("r")
+    #expect(driver.state.screen == .experiment && driver.text.contains("with K"))
   }
 
   @Test mutating func itsProgressShowsAndEscapeCancelsIt() async throws {

@@ -184,7 +184,7 @@ extension CausalCheckReport {
         rows.first { $0.arm == kind && $0.strength == strength }
       }
       let (own, other) = (row(.steered), row(.random))
-      let name = "added ×\(shortNumber(strength)): "
+      let name = "added ×\(compact(strength)): "
       effects.append(effect(name + "KL", own?.kl, other?.kl))
       effects.append(effect(name + "refused", own?.refused, other?.refused))
       effects.append(effect(name + "perplexity", own?.perplexity, other?.perplexity))

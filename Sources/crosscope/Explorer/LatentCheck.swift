@@ -122,6 +122,9 @@ extension CausalCheckReport {
     case note(String)
   }
 
+  /// Cells of an interval.
+  fileprivate static let intervalWidth = 22
+
   /// Measures by what was done, and what they are of.
   var lines: [Line] {
     var lines: [Line] = []
@@ -145,7 +148,8 @@ extension Canvas {
   /// The figures of a causal check, a line a measure; what is apart stands out.
   mutating func put(_ report: CausalCheckReport, in rect: Rect) {
     let columns = [
-      TableColumn("", width: nil), TableColumn("latent", width: 22), TableColumn("random", width: 22),
+      TableColumn("", width: nil), TableColumn("latent", width: CausalCheckReport.intervalWidth),
+      TableColumn("random", width: CausalCheckReport.intervalWidth),
       TableColumn("apart", width: 5),
     ]
     let areas = TableColumn.areas(columns, in: rect)
@@ -162,7 +166,7 @@ extension Canvas {
       case .note(let text): put(truncated(text, to: rect.columns), row: row, column: rect.column, style: .muted)
       case .effect(let name, let effect):
         cells(
-          [" " + name, effect.latent.shown, effect.random.shown, effect.apart ? "yes" : "no"],
+          [name, effect.latent.shown, effect.random.shown, effect.apart ? "yes" : "no"],
           effect.apart ? Style(.accent, .bold) : .plain)
       }
     }
@@ -170,11 +174,13 @@ extension Canvas {
 }
 
 extension Interval? {
-  /// `0.123 [0.045, 0.201]`, with as many digits as fit.
+  /// `0.123 [0.045, 0.201]`, with as many digits as fit the column.
   fileprivate var shown: String {
     guard let interval = self else { return "–" }
     guard let low = interval.low, let high = interval.high else { return fixed(interval.value, 3) }
-    let digits = low < 0 || high >= 10 ? 2 : 3
-    return "\(fixed(interval.value, digits)) [\(fixed(low, digits)), \(fixed(high, digits))]"
+    func text(_ digits: Int) -> String {
+      "\(fixed(interval.value, digits)) [\(fixed(low, digits)), \(fixed(high, digits))]"
+    }
+    return [3, 2, 1].map(text).first { $0.count <= CausalCheckReport.intervalWidth } ?? text(0)
   }
 }
