@@ -152,7 +152,8 @@ extension Canvas {
       TableColumn("random", width: CausalCheckReport.intervalWidth),
       TableColumn("apart", width: 5),
     ]
-    let areas = TableColumn.areas(columns, in: rect)
+    // Figures stay near their names on wide terminals.
+    let areas = TableColumn.areas(columns, in: rect.split(left: min(76, rect.columns)).left)
     for (index, line) in report.lines.prefix(rect.rows).enumerated() {
       let row = rect.row + index
       func cells(_ texts: [String], _ style: Style) {
