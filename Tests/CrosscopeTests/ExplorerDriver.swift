@@ -17,14 +17,16 @@ struct ExplorerDriver {
 
   init(
     _ store: Store, steering: SteeringService = .scripted(), tracing: TraceService = .scripted(),
-    size: Size = Size(columns: 80, rows: 24), ascii: Bool = false, spoken: Bool = false, filters: FilterFile? = nil,
+    checking: CheckService = .scripted(), size: Size = Size(columns: 80, rows: 24), ascii: Bool = false,
+    spoken: Bool = false, filters: FilterFile? = nil,
     restoring view: SavedView? = nil
   ) async throws {
     let pair = try store.modelPair()
     let summary = StoreSummary(
       name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer, nLatents: pair.nLatents,
       isWritable: store.isWritable, coherenceLimit: try store.meta()[Store.coherenceLimit].flatMap(Double.init))
-    runner = EffectRunner(store: store, steering: steering, tracing: tracing, filters: filters, restDelay: .zero)
+    runner = EffectRunner(
+      store: store, steering: steering, tracing: tracing, checking: checking, filters: filters, restDelay: .zero)
     state = ExplorerState(store: summary, size: size, asciiOnly: ascii || spoken)
     state.isSpoken = spoken
     if let view { state.restore(view) }
@@ -154,6 +156,7 @@ extension SteeringService {
             return stream.finish(throwing: Broken(description: "layer 14: not a number; lower the strength"))
           }
           stream.yield(.tokens(3))
+          stream.yield(.scored(4, of: 8))
           stream.yield(.finished(document(request, strengths: SteerSweep.strengths)))
           var control = request
           control.interventions = request.interventions.map {

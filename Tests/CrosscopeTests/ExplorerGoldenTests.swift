@@ -72,6 +72,13 @@ import Testing
       if driver.state.size.columns < 110 { await driver.press("x") }
       await driver.press("}", "}", "}", "}", "enter")
     },
+    View(name: "latent-check") { await $0.press("enter", "K") },
+    View(name: "experiment-check") { driver in
+      var record = CausalCheckReport.scripted(5).record()
+      record.created = "2026-11-24T21:30:00Z"
+      _ = try? driver.runner.store.save(record)
+      await driver.press("f6", "enter")
+    },
     View(name: "latent-number") { await $0.press("#", "4", "2") },
     View(name: "latent-comparison") { await $0.press("space", "space", "=") },
     View(name: "latent-comparison-ascii", ascii: true) { await $0.press("enter", "G", "=", "pgdn") },

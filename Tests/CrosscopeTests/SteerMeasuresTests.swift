@@ -135,6 +135,8 @@ import Testing
     #expect(effects == [.sweep(driver.state.steer.request, withControl: false, number: number)])
     _ = driver.sendOnly(.swept(.tokens(7), number: number))
     #expect(driver.text.contains("7 of up to 96 tokens"))
+    _ = driver.sendOnly(.swept(.scored(4, of: 8), number: number))
+    #expect(driver.text.contains("answering, 4 of 8 texts scored"))
     #expect(driver.sendOnly(.terminal(.input(.key("esc")))) == [.cancelRun])
     let late = SweepEvent.finished(SteeringService.document(driver.state.steer.request))
     #expect(driver.sendOnly(.swept(late, number: number)) == [] && driver.state.steer.sweep?.phase == .cancelled)

@@ -33,14 +33,16 @@ struct CausalCheckCommand: ParsableCommand {
     let store = try Store(path: store, access: save ? .readWrite : .readOnly)
     let context = try SteeringContext.load(
       store: store, files: files.locations, precision: computing.precision ?? .fast)
-    let check = try CausalCheck(
+    var check = try CausalCheck(
       latent, size: .init(random: random, prompts: prompts, contexts: contexts, tokens: maxTokens), context: context,
       store: store)
-    var progress: Progress?
-    let report = try check.run { done, total in
-      if progress == nil { progress = Progress("causal-check", total: total, unit: "texts") }
-      progress?.update(done)
+    var progress = Progress("causal-check", total: check.total, unit: "texts")
+    var finished: CausalCheckReport?
+    while finished == nil {
+      finished = try check.step()
+      progress.update(check.done)
     }
+    guard let report = finished else { return }
     if json { try printJSON(report) } else { writeOut(report.text) }
     if save {
       writeError("saved as experiment \(try store.save(report.record()).id)")

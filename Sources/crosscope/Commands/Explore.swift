@@ -53,7 +53,8 @@ struct Explore: AsyncParsableCommand {
       coherenceLimit: try opened.meta()[Store.coherenceLimit].flatMap(Double.init))
     let owner = ModelOwner(
       store: opened, files: files.locations, precision: computing.precision ?? .fast)
-    let runner = EffectRunner(store: opened, steering: .live(owner), tracing: .live(owner), filters: .ofUser())
+    let runner = EffectRunner(
+      store: opened, steering: .live(owner), tracing: .live(owner), checking: .live(owner), filters: .ofUser())
     let view = try beginning.view(of: opened)
     let savedState = SavedState.usualPath()
     // Whoever names no store looks at the demo, and sees the tour the first time.

@@ -2,14 +2,14 @@
 //   added           h += s · a_max · u on neutral prompts, s = 0.5 and 1; control: other directions, the same ‖Δh‖
 //   taken away      h −= f (d^chat − d^base) on the latent's own top contexts, from the peak on; control: others' differences
 // Owns: choosing the control, the figures and their intervals. Refuses: latents that never fired; a store without base.
-// A value: it is made from a store, runs anywhere, says how far it is, and ends when its task is cancelled.
+// It is made from a store, goes on a text a step, says how far it is, and ends when its task is cancelled.
 
 import Diffing
 import Foundation
 import Inference
 import Storage
 
-/// A check of one latent, made ready.
+/// A check of one latent, made ready. One owner at a time.
 struct CausalCheck {
   /// How many of each there are; every count is at least 1.
   struct Size: Codable, Sendable, Equatable {
@@ -18,6 +18,9 @@ struct CausalCheck {
     var contexts = 10
     /// Tokens of an answer, and of a context after its peak.
     var tokens = 24
+
+    /// For somebody who waits for it: under a minute on two cores and a small model.
+    static let interactive = Size(random: 4, prompts: 6, contexts: 6, tokens: 16)
   }
 
   static let strengths = [0.5, 1]
@@ -29,6 +32,8 @@ struct CausalCheck {
   private let contexts: [Context]
   /// The latents of the control, as many as `size.random`.
   let random: [Int]
+  private var outcomes: [PromptOutcome] = []
+  private var takenAway: [[ContextEffect]] = []
 
   /// - Throws: `CommandError.inputInvalid` for a latent that never fired or has no contexts, or where there are too few
   ///   others; `CommandError.notSaid` without base.
@@ -70,17 +75,20 @@ struct CausalCheck {
     return others.sorted { (distance($0), $0.id) < (distance($1), $1.id) }.prefix(count).map { Int($0.id) }
   }
 
-  /// Runs all of it.
-  /// - Parameter progress: finished prompts and contexts of how many.
+  /// Prompts and contexts, all and finished.
+  var total: Int { added.prompts.count + contexts.count }
+  var done: Int { outcomes.count + takenAway.count }
+
+  /// Goes through the next prompt or context.
+  /// - Returns: the report when all are finished.
   /// - Throws: what the engine throws; cancelled within a token.
-  func run(progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }) throws -> CausalCheckReport {
-    let total = added.prompts.count + contexts.count
-    let outcomes = try added.outcomes(resuming: nil) { progress($0, total) }
-    var takenAway: [[ContextEffect]] = []
-    for context in contexts {
-      takenAway.append(try effects(on: context))
-      progress(outcomes.count + takenAway.count, total)
+  mutating func step() throws -> CausalCheckReport? {
+    if outcomes.count < added.prompts.count {
+      outcomes.append(try added.outcome(outcomes.count))
+    } else if takenAway.count < contexts.count {
+      takenAway.append(try effects(on: contexts[takenAway.count]))
     }
+    guard done == total else { return nil }
     return CausalCheckReport(self, added: DoseResponse.rows(added.arms, outcomes), takenAway: takenAway)
   }
 
@@ -115,8 +123,8 @@ struct ContextEffect: Equatable {
 }
 
 /// The finished check. Intervals are 95 %, over prompts or contexts; several random latents' mean counts once for each.
-struct CausalCheckReport: Codable {
-  struct Effect: Codable {
+struct CausalCheckReport: Codable, Sendable, Equatable {
+  struct Effect: Codable, Sendable, Equatable {
     let measure: String
     let latent: Interval?
     let random: Interval?
@@ -130,36 +138,6 @@ struct CausalCheckReport: Codable {
   let effects: [Effect]
   let added: [DoseResponse.Row]
   let versions: [String: String]
-
-  init(_ check: CausalCheck, added rows: [DoseResponse.Row], takenAway: [[ContextEffect]]) {
-    (latent, random, size, versions) = (check.latent, check.random, check.size, check.versions)
-    added = rows
-    func effect(_ measure: String, _ own: Interval?, _ random: Interval?) -> Effect {
-      Effect(
-        measure: measure, latent: own, random: random,
-        apart: own.flatMap { own in random.map { own.isApart(from: $0) } } ?? false)
-    }
-    var effects: [Effect] = []
-    for strength in CausalCheck.strengths {
-      func row(_ kind: EvidenceArm.Kind) -> DoseResponse.Row? {
-        rows.first { $0.arm == kind && $0.strength == strength }
-      }
-      let (own, other) = (row(.steered), row(.random))
-      let name = "added ×\(shortNumber(strength)): "
-      effects.append(effect(name + "KL", own?.kl, other?.kl))
-      effects.append(effect(name + "refused", own?.refused, other?.refused))
-      effects.append(effect(name + "perplexity", own?.perplexity, other?.perplexity))
-    }
-    for (name, value) in [
-      ("taken away: KL after the peak", { $0.kl }), ("taken away: log p of the next tokens", { $0.logProbability }),
-    ] as [(String, (ContextEffect) -> Double)] {
-      let others = takenAway.map { arms in
-        arms.dropFirst().map(value).reduce(0, +) / Double(max(1, arms.count - 1))
-      }
-      effects.append(effect(name, .mean(takenAway.map { value($0[0]) }), .mean(others)))
-    }
-    self.effects = effects
-  }
 
   /// What it was made of.
   var sizeText: String {
@@ -189,5 +167,38 @@ struct CausalCheckReport: Codable {
       created: Date().formatted(.iso8601), prompt: "latent \(latent)", kind: "causal check",
       interventions: storedJSON([Intervention(latent: latent, mode: .add, strength: 1)]),
       parameters: storedJSON(size), outputs: storedJSON(self), versions: storedJSON(versions))
+  }
+}
+
+extension CausalCheckReport {
+  /// The figures of a check that has gone through all of its texts.
+  init(_ check: CausalCheck, added rows: [DoseResponse.Row], takenAway: [[ContextEffect]]) {
+    func effect(_ measure: String, _ own: Interval?, _ random: Interval?) -> Effect {
+      Effect(
+        measure: measure, latent: own, random: random,
+        apart: own.flatMap { own in random.map { own.isApart(from: $0) } } ?? false)
+    }
+    var effects: [Effect] = []
+    for strength in CausalCheck.strengths {
+      func row(_ kind: EvidenceArm.Kind) -> DoseResponse.Row? {
+        rows.first { $0.arm == kind && $0.strength == strength }
+      }
+      let (own, other) = (row(.steered), row(.random))
+      let name = "added ×\(compact(strength)): "
+      effects.append(effect(name + "KL", own?.kl, other?.kl))
+      effects.append(effect(name + "refused", own?.refused, other?.refused))
+      effects.append(effect(name + "perplexity", own?.perplexity, other?.perplexity))
+    }
+    for (name, value) in [
+      ("taken away: KL after the peak", { $0.kl }), ("taken away: log p of the next tokens", { $0.logProbability }),
+    ] as [(String, (ContextEffect) -> Double)] {
+      let others = takenAway.map { arms in
+        arms.dropFirst().map(value).reduce(0, +) / Double(max(1, arms.count - 1))
+      }
+      effects.append(effect(name, .mean(takenAway.map { value($0[0]) }), .mean(others)))
+    }
+    self.init(
+      latent: check.latent, random: check.random, size: check.size, effects: effects, added: rows,
+      versions: check.versions)
   }
 }

@@ -8,7 +8,7 @@ import TUI
 
 /// The finished report.
 struct DoseResponse: Encodable {
-  struct Row: Codable {
+  struct Row: Codable, Sendable, Equatable {
     let arm: EvidenceArm.Kind
     let strength: Double
     /// Sets of latents that were drawn; 1 for what is not random.

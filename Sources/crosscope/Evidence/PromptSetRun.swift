@@ -48,8 +48,7 @@ struct PromptSetRun {
   let arms: [EvidenceArm]
   let control: Control?
   let settings: String
-  private let plans: [SteeringPlan]
-  private let maxActivations: [Int: Double]
+  private let answers: SteeredAnswers
 
   /// Arms at most: all of them are decoded together.
   static let mostArms = 128
@@ -60,8 +59,7 @@ struct PromptSetRun {
   init(_ experiment: SteeringExperiment, prompts: [SetPrompt], random: Int, store: Store) throws {
     let own = experiment.interventions.map(\.latent)
     try self.init(
-      experiment, prompts: prompts, draws: Self.draws(random, of: own.count, without: Set(own), experiment, store),
-      store: store)
+      experiment, prompts: prompts, draws: experiment.randomLatents(random, of: own.count, in: store), store: store)
   }
 
   /// - Parameter draws: the sets of latents that stand for the steered ones, each as many as they are.
@@ -89,8 +87,12 @@ struct PromptSetRun {
         source: "--sweep and --random", expected: "at most \(Self.mostArms) arms with the baseline",
         found: "\(arms.count)")
     }
-    (self.arms, self.plans, maxActivations) = (arms, plans, maxima)
+    self.arms = arms
     settings = Self.hash(experiment, prompts, arms)
+    let context = experiment.context
+    answers = SteeredAnswers(
+      engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, plans: plans,
+      settings: experiment.parameters.settings, maxActivations: { maxima[$0] })
   }
 
   /// A plan with other latents in the places of its own.
@@ -107,23 +109,6 @@ struct PromptSetRun {
     }
     if isAdd { result.unit = .norm }
     return result
-  }
-
-  /// Sets of random living latents that have a direction, none twice in a set.
-  private static func draws(
-    _ sets: Int, of count: Int, without own: Set<Int>, _ experiment: SteeringExperiment, _ store: Store
-  ) throws -> [[Int]] {
-    guard sets > 0 else { return [] }
-    let crosscoder = experiment.context.crosscoder
-    let norms = experiment.parameters.decoder == .chat ? crosscoder.chatNorms : crosscoder.baseNorms
-    let living = try store.latentIDs(sortedBy: .id, matching: Filter("not dead")).map { Int($0) }
-      .filter { !own.contains($0) && norms[$0] > 0 }
-    guard living.count >= count else {
-      throw CommandError.inputInvalid(
-        source: store.path, expected: "\(count) other living latents for --random", found: "\(living.count)")
-    }
-    var generator = SplitMix64(seed: experiment.parameters.settings.seed)
-    return (0..<sets).map { _ in Array(living.shuffled(using: &generator).prefix(count)) }
   }
 
   private static func hash(_ experiment: SteeringExperiment, _ prompts: [SetPrompt], _ arms: [EvidenceArm]) -> String {
@@ -152,19 +137,22 @@ struct PromptSetRun {
     let log = try path.map { try FinishedPrompts(path: $0, settings: settings) }
     for outcome in log?.outcomes ?? [] { finished[outcome.index] = outcome }
     progress(finished.count)
-    let context = experiment.context
-    let answers = SteeredAnswers(
-      engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, plans: plans,
-      settings: experiment.parameters.settings, maxActivations: { [maxActivations] in maxActivations[$0] })
-    for (index, prompt) in prompts.enumerated() where finished[index] == nil {
-      let outcome = PromptOutcome(
-        settings: settings, index: index, prompt: prompt.prompt, kind: prompt.kind,
-        answers: try answers.answer(context.engine.encodePrompt(prompt.prompt)))
+    for index in prompts.indices where finished[index] == nil {
+      let outcome = try outcome(index)
       try log?.append(outcome)
       finished[index] = outcome
       progress(finished.count)
     }
     return prompts.indices.compactMap { finished[$0] }
+  }
+
+  /// Answers one prompt under every arm.
+  /// - Throws: `DiffingError.file(.cancelled)` between two tokens if the task is cancelled.
+  func outcome(_ index: Int) throws -> PromptOutcome {
+    let prompt = prompts[index]
+    return PromptOutcome(
+      settings: settings, index: index, prompt: prompt.prompt, kind: prompt.kind,
+      answers: try answers.answer(experiment.context.engine.encodePrompt(prompt.prompt)))
   }
 }
 

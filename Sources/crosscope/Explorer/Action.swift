@@ -22,6 +22,7 @@ enum Action: String, CaseIterable, Sendable {
   case left, right, corner, zoomIn, zoomOut, usualRange, wholeRange, xAxis, yAxis, swapAxes, glyphs, chatMarks
   case templateTokens, duplicates, contrast, wholeLens, nextSection, previousSection
   case randomLatent, goToLatent, compareLatents, swapSides
+  case causalCheck
   case promptScreen, tracePrompt, answer, nextWord, previousWord, firstToken, lastToken, toPeak
   case wholeText, aggregation, chatSpecificOnly, frequencyCut, rawText
   case setMark, goToMark, placeBack, placeForth, copy, copyWhole, externalEditor

@@ -85,6 +85,7 @@ extension ExplorerState {
     var state = isReady ? "ready" : "working… \(work.last ?? "")"
     state = pendingText + state
     if case .loading(let detail) = steer.model, !isReady, !detail.isEmpty { state = "working… \(detail)" }
+    if let progress = check?.progress, !isReady, !progress.isEmpty { state = "working… \(progress)" }
     if !store.isWritable { state = "read-only · " + state }
     let room = rect.columns - displayWidth(state) - 5
     let lines = flowLines([FlowToken(text)], width: rect.columns - 2)

@@ -41,6 +41,9 @@ enum Effect: Sendable, Equatable {
   case cancelRun
   case trace(TraceRequest, number: Int)
   case cancelTrace
+  case check(Int32, number: Int)
+  case cancelCheck
+  case saveCheck(CausalCheckReport)
   /// Takes the place of any other preview.
   case preview(SteeringRequest, number: Int)
   case save(SteeringDocument)
@@ -58,7 +61,7 @@ enum Effect: Sendable, Equatable {
   /// Whether it is work that goes on after it was asked for, and ends with `done`.
   var takesTime: Bool {
     switch self {
-    case .cancelRun, .cancelTrace, .redraw, .edit, .editConfiguration: false
+    case .cancelRun, .cancelTrace, .cancelCheck, .redraw, .edit, .editConfiguration: false
     // Nobody waits for it.
     case .rest: false
     default: true
@@ -79,7 +82,9 @@ enum Effect: Sendable, Equatable {
     case .loadModel: "loading the model"
     case .run: "generating"
     case .trace: "tracing"
-    case .cancelRun, .cancelTrace: "cancelling"
+    case .check: "checking"
+    case .saveCheck: "saving"
+    case .cancelRun, .cancelTrace, .cancelCheck: "cancelling"
     case .sweep: "sweeping"
     case .traceAnswers: "reading activations"
     case .preview: "looking ahead"
@@ -161,6 +166,9 @@ enum ExplorerEvent: Sendable {
   /// Tokens or the end of the trace of this number.
   case traced(TraceEvent, number: Int)
   case traceFailed(String, number: Int)
+  /// Progress or the end of the check of this number.
+  case checked(CheckEvent, number: Int)
+  case checkFailed(String, number: Int)
   case swept(SweepEvent, number: Int)
   case answersTraced(SteerTrace.Phase, number: Int)
   case sweepFailed(String, number: Int)

@@ -1,5 +1,5 @@
 // Runs effects on the store and the engine, away from the main actor, and reports what came of each.
-// Owns: the translation between effects and the two services. Refuses: view state.
+// Owns: the translation between effects and the services. Refuses: view state.
 
 import Foundation
 import Storage
@@ -9,6 +9,7 @@ struct EffectRunner: Sendable {
   let store: Store
   let steering: SteeringService
   let tracing: TraceService
+  let checking: CheckService
   /// Where filters are kept; nil keeps none.
   var filters: FilterFile?
   /// How long a cursor stays on a latent before it counts as resting there.
@@ -19,10 +20,11 @@ struct EffectRunner: Sendable {
     switch effect {
     case .loadModel: await loadModel(emit)
     case .run(let request, let number): await run(request, number: number, emit)
-    case .cancelRun, .cancelTrace, .edit, .editConfiguration, .redraw: break
+    case .cancelRun, .cancelTrace, .cancelCheck, .edit, .editConfiguration, .redraw: break
     case .export(let content, let path): export(content, path, emit)
     case .copy(let copied): emit(.copied(Clipboard.report(copied, tool: Clipboard.copy(copied.text))))
     case .trace(let request, let number): await trace(request, number: number, emit)
+    case .check(let latent, let number): await check(latent, number: number, emit)
     case .preview(let request, let number): await preview(request, number: number, emit)
     case .traceAnswers(let request, let number): await traceAnswers(request, number: number, emit)
     case .sweep(let request, let withControl, let number): await sweep(request, withControl, number: number, emit)
@@ -74,6 +76,8 @@ struct EffectRunner: Sendable {
     case .undo: return try store.undo().map { changed($0, "undone: ") } ?? .failed("nothing to undo")
     case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo")
     case .save(let document): return .saved(try store.save(document.record()).id)
+    case .saveCheck(let report): return .saved(try store.save(report.record()).id)
+    case .check, .cancelCheck: return nil
     case .loadModel, .run, .sweep, .traceAnswers, .cancelRun, .preview, .trace, .cancelTrace, .export, .editFilters,
       .copy, .edit, .editConfiguration, .redraw, .rest:
       return nil
@@ -160,6 +164,16 @@ struct EffectRunner: Sendable {
       return
     } catch {
       emit(.traceFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func check(_ latent: Int32, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
+    do {
+      for try await event in checking.check(latent) { emit(.checked(event, number: number)) }
+    } catch is CancellationError {
+      return
+    } catch {
+      emit(.checkFailed(String(describing: error), number: number))
     }
   }
 

@@ -23,6 +23,8 @@ final class ExplorerLoop {
   private var runTask: Task<Void, Never>?
   /// The trace under way, to be cancelled.
   private var traceTask: Task<Void, Never>?
+  /// The check under way, to be cancelled.
+  private var checkTask: Task<Void, Never>?
   /// The preview under way; the next one ends it.
   private var previewTask: Task<Void, Never>?
   /// The list that is searched for; the next one ends it, so that what is typed never waits for what was typed before.
@@ -66,6 +68,7 @@ final class ExplorerLoop {
     watching.cancel()
     runTask?.cancel()
     traceTask?.cancel()
+    checkTask?.cancel()
     previewTask?.cancel()
     listTask?.cancel()
     restTask?.cancel()
@@ -86,6 +89,7 @@ final class ExplorerLoop {
       switch effect {
       case .run, .sweep: runTask = task
       case .trace: traceTask = task
+      case .check: checkTask = task
       case .preview:
         previewTask?.cancel()
         previewTask = task
@@ -106,6 +110,7 @@ final class ExplorerLoop {
     switch effect {
     case .cancelRun: runTask?.cancel()
     case .cancelTrace: traceTask?.cancel()
+    case .cancelCheck: checkTask?.cancel()
     case .redraw: terminal.redraw()
     case .copy(let copied):
       terminal.copy(copied.text, through: ClipboardSequence.multiplexer(environment))
@@ -161,7 +166,7 @@ extension Effect {
   /// Whether it writes to the store.
   fileprivate var changesStore: Bool {
     switch self {
-    case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments: true
+    case .setTag, .setNote, .undo, .redo, .save, .saveCheck, .deleteExperiments: true
     // A file of its own, with the same need.
     case .editFilters: true
     default: false

@@ -30,8 +30,8 @@ indirect enum Overlay: Sendable, Equatable {
   case help(top: Int, over: Overlay?)
   case tags(TagPicker)
   case note(NoteEditor)
-  case addLatent(LineEditor)
   case latentNumber(LatentNumber)
+  case causalCheck(CausalCheckReport)
   case chooser(Chooser)
   case export(ExportPath)
   case columns(ColumnChooser)
@@ -61,6 +61,8 @@ struct ExplorerState: Sendable {
   var latents = LatentsState()
   var latent = LatentState()
   var latentComparison = LatentComparisonState()
+  /// The last causal check.
+  var check: LatentCheck?
   var steer = SteerState()
   var prompt = PromptState()
   var map = MapState()

@@ -78,6 +78,8 @@ enum SteeringEvent: Sendable, Equatable {
 enum SweepEvent: Sendable, Equatable {
   /// Tokens of each answer so far.
   case tokens(Int)
+  /// All answers have ended; how many texts are scored, of how many.
+  case scored(Int, of: Int)
   case finished(SteeringDocument)
   /// The same with random latents in the places of the chosen ones.
   case control(SteeringDocument)

@@ -66,6 +66,8 @@ extension ExplorerState {
       tell(reason, .error)
     case .traced(let event, let number): return PromptState.take(event, number: number, &self)
     case .traceFailed(let reason, let number): PromptState.failed(reason, number: number, &self)
+    case .checked(let event, let number): return LatentCheck.take(event, number: number, &self)
+    case .checkFailed(let reason, let number): LatentCheck.failed(reason, number: number, &self)
     case .swept(let event, let number): return SteerSweep.take(event, number: number, &self)
     case .answersTraced(let phase, let number): steer.take(phase, trace: number)
     case .sweepFailed(let reason, let number): SteerSweep.failed(reason, number: number, &self)
@@ -214,6 +216,7 @@ extension ExplorerState {
   private mutating func goBack(mayQuit: Bool) -> [Effect] {
     if screen == .steer || screen == .sweep, steer.isBusy { return SteerState.cancel(&self) }
     if screen == .prompt, prompt.isBusy { return PromptState.cancel(&self) }
+    if screen == .latent, check?.progress != nil, check?.latent == latent.id { return LatentCheck.cancel(&self) }
     if screen == .map, map.corner != nil {
       map.corner = nil
       return []
@@ -242,6 +245,7 @@ extension ExplorerState {
     }
     if steer.isBusy { return SteerState.cancel(&self) }
     if prompt.isBusy { return PromptState.cancel(&self) }
+    if check?.progress != nil { return LatentCheck.cancel(&self) }
     ending = 0
     return []
   }

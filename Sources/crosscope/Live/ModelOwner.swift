@@ -32,6 +32,8 @@ actor ModelOwner {
   private var context: SteeringContext?
   private var trace: TraceRun?
   private var traceNumber = 0
+  private var check: CausalCheck?
+  private var checkNumber = 0
   private var run: Run?
   /// Counts the runs: what still asks for a former one gets nothing, and does not disturb the present one.
   private var runNumber = 0
@@ -115,10 +117,13 @@ actor ModelOwner {
   }
 
   /// What a run has come to, with what is measured of its answers; nil if another has begun. The run is forgotten.
-  func document(_ number: Int, tokensPerSecond: Double?) throws -> SteeringDocument? {
+  /// - Parameter progress: how many texts are scored, of how many.
+  func document(
+    _ number: Int, tokensPerSecond: Double?, progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws -> SteeringDocument? {
     guard number == runNumber, let run else { return nil }
     self.run = nil
-    var document = try run.experiment.document(run.prompt, of: run.steering)
+    var document = try run.experiment.document(run.prompt, of: run.steering, progress: progress)
     document.outputs.tokensPerSecond = tokensPerSecond
     return document
   }
@@ -157,6 +162,31 @@ actor ModelOwner {
   /// Forgets the trace, unless another one has begun.
   func endTrace(_ number: Int) {
     if number == traceNumber { trace = nil }
+  }
+
+  // MARK: Causal checks
+
+  /// Begins a check of one latent in place of any other; nothing of it is computed yet.
+  /// - Returns: the check's number, by which to ask for it.
+  func beginCheck(_ latent: Int32, progress: @Sendable (String) -> Void) throws -> Int {
+    check = try CausalCheck(latent, size: .interactive, context: loaded(progress), store: store)
+    checkNumber += 1
+    return checkNumber
+  }
+
+  /// The next prompt or context.
+  /// - Returns: nil if another one has begun.
+  func stepCheck(_ number: Int) throws -> CheckEvent? {
+    guard number == checkNumber, let report = try check?.step() else {
+      return number == checkNumber ? check.map { .progress(done: $0.done, of: $0.total) } : nil
+    }
+    check = nil
+    return .finished(report)
+  }
+
+  /// Forgets the check, unless another one has begun.
+  func endCheck(_ number: Int) {
+    if number == checkNumber { check = nil }
   }
 
   // MARK: Live steering

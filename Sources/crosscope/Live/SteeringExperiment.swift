@@ -89,8 +89,11 @@ struct SteeringExperiment {
   }
 
   /// What came of a run that has ended, and how likely the arms find it.
+  /// - Parameter progress: how many texts are scored, of how many.
   /// - Throws: `InferenceError.cancelled` between two blocks if the task is cancelled.
-  func document(_ prompt: String, of run: SteeringRun) throws -> SteeringDocument {
+  func document(
+    _ prompt: String, of run: SteeringRun, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws -> SteeringDocument {
     let (engine, settings, plans) = (context.engine, parameters.settings, plans)
     let rendered = try rendered(prompt)
     func scorer(_ plans: [SteeringPlan]) throws -> GivenAnswers {
@@ -98,11 +101,22 @@ struct SteeringExperiment {
         engine: engine, crosscoder: context.crosscoder, layer: context.pair.layer, prompt: rendered, plans: plans,
         prefixes: prefixes, maxActivations: { maxActivations[$0] })
     }
+    var scored = 0
+    let total = settings.samples + watch.count + settings.samples * run.arms
+    func score(_ answer: [Int32], by scorer: GivenAnswers) throws -> [GivenAnswerScore] {
+      defer { scored += 1 }
+      progress(scored, total)
+      return try scorer.score(answer)
+    }
     let given = try scorer(plans)
-    let baselines = try (0..<settings.samples).map { try given.score(run.produced(run.stream(arm: 0, sample: $0))) }
-    let watched = try watch.map { try given.score(engine.tokenizer.encode($0, parseSpecial: false)) }
+    let baselines = try (0..<settings.samples).map {
+      try score(run.produced(run.stream(arm: 0, sample: $0)), by: given)
+    }
+    let watched = try watch.map { try score(engine.tokenizer.encode($0, parseSpecial: false), by: given) }
     let unsteered = try scorer([])
-    let own = try (0..<settings.samples * run.arms).map { try unsteered.score(run.produced($0))[0].logProbability }
+    let own = try (0..<settings.samples * run.arms).map {
+      try score(run.produced($0), by: unsteered)[0].logProbability
+    }
     func answer(_ arm: Int) -> SteeringDocument.Answer {
       SteeringDocument.Answer(
         strength: arm == 0 ? nil : strengths[(arm - 1) % strengths.count],

@@ -13,23 +13,6 @@ extension SteeringService {
       preview: { request in stream { try await preview(request, owner: owner, $0) } })
   }
 
-  /// A stream that a task feeds; the task ends with the stream's consumer.
-  private static func stream<Event: Sendable>(
-    _ body: @escaping @Sendable (AsyncThrowingStream<Event, any Error>.Continuation) async throws -> Void
-  ) -> AsyncThrowingStream<Event, any Error> {
-    AsyncThrowingStream { continuation in
-      let task = Task {
-        do {
-          try await body(continuation)
-          continuation.finish()
-        } catch {
-          continuation.finish(throwing: error)
-        }
-      }
-      continuation.onTermination = { _ in task.cancel() }
-    }
-  }
-
   private static func answer(
     _ request: SteeringRequest, owner: ModelOwner,
     _ continuation: AsyncThrowingStream<SteeringEvent, any Error>.Continuation
@@ -81,7 +64,10 @@ extension SteeringService {
         tokens += 1
         continuation.yield(.tokens(tokens))
       }
-      guard let document = try await owner.document(number, tokensPerSecond: nil) else { return }
+      let document = try await owner.document(number, tokensPerSecond: nil) { scored, total in
+        continuation.yield(.scored(scored, of: total))
+      }
+      guard let document else { return }
       continuation.yield(isControl ? .control(document) : .finished(document))
     }
   }
@@ -97,5 +83,22 @@ extension SteeringService {
       guard let text = try await owner.previewToken(number) else { return }
       if !text.isEmpty { continuation.yield(.token(text)) }
     }
+  }
+}
+
+/// A stream that a task feeds; the task ends with the stream's consumer.
+func stream<Event: Sendable>(
+  _ body: @escaping @Sendable (AsyncThrowingStream<Event, any Error>.Continuation) async throws -> Void
+) -> AsyncThrowingStream<Event, any Error> {
+  AsyncThrowingStream { continuation in
+    let task = Task {
+      do {
+        try await body(continuation)
+        continuation.finish()
+      } catch {
+        continuation.finish(throwing: error)
+      }
+    }
+    continuation.onTermination = { _ in task.cancel() }
   }
 }

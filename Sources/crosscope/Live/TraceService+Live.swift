@@ -5,19 +5,7 @@ import Diffing
 extension TraceService {
   /// Traces by the models of a store, loaded at first need.
   static func live(_ owner: ModelOwner) -> TraceService {
-    TraceService { request in
-      AsyncThrowingStream { continuation in
-        let task = Task {
-          do {
-            try await run(request, owner: owner, continuation)
-            continuation.finish()
-          } catch {
-            continuation.finish(throwing: error)
-          }
-        }
-        continuation.onTermination = { _ in task.cancel() }
-      }
-    }
+    TraceService { request in stream { try await run(request, owner: owner, $0) } }
   }
 
   private static func run(

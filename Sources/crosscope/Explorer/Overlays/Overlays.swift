@@ -10,8 +10,8 @@ extension ExplorerState {
     case .some where input == .key("f1"): return perform(.help)
     case .tags(let picker): return typeIntoTags(input, picker)
     case .note(let editor): return typeIntoNote(input, editor)
-    case .addLatent(let editor): return typeIntoAddLatent(input, editor)
     case .latentNumber(let number): return typeIntoNumber(input, number)
+    case .causalCheck(let report): return typeIntoCheck(input, report)
     case .chooser(let chooser): return typeIntoChooser(input, chooser)
     case .export(let editor): return typeIntoExport(input, editor)
     case .columns(let chooser): return typeIntoColumns(input, chooser)
@@ -39,9 +39,9 @@ extension ExplorerState {
         KeyHint("Enter", "save"), KeyHint("Alt-Enter", "new line"), KeyHint("Alt-E", "in $EDITOR"),
         KeyHint("Esc", "discard"),
       ]
-    case .addLatent: [KeyHint("Enter", "add"), KeyHint("Esc", "close")]
     case .export: [KeyHint("Enter", "write"), KeyHint("Esc", "close")]
     case .latentNumber: [KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
+    case .causalCheck: [KeyHint("r", "check again"), KeyHint("Esc", "close")]
     case .settings(let editor):
       editor.typed == nil
         ? [KeyHint("↑ ↓", "choose"), KeyHint("+ -", "change"), KeyHint("Enter", "type"), KeyHint("Esc", "close")]
@@ -67,10 +67,10 @@ extension ExplorerState {
       return nil
     case .tags(let picker): return draw(picker, &canvas)
     case .note(let editor): return draw(editor, &canvas)
-    case .addLatent(let editor):
-      let inside = canvas.window("Add a latent", size: Size(columns: 34, rows: 1), in: body)
-      return canvas.input(editor, label: "id ", placeholder: "0 to \(store.nLatents - 1)", in: inside)
     case .latentNumber(let number): return draw(number, &canvas)
+    case .causalCheck(let report):
+      draw(report, &canvas)
+      return nil
     case .chooser(let chooser): return draw(chooser, &canvas)
     case .export(let editor): return draw(editor, &canvas)
     case .columns(let chooser): return draw(chooser, &canvas)
@@ -115,29 +115,6 @@ extension ExplorerState {
     case .key("esc"), .key("q"), .key("?"), .key("f1"), .key("enter"): overlay = below
     default: break
     }
-    return []
-  }
-
-  private mutating func typeIntoAddLatent(_ input: Input, _ before: LineEditor) -> [Effect] {
-    var editor = before
-    switch input {
-    case .key("esc"):
-      overlay = nil
-      return []
-    case .key("enter"):
-      guard let id = Int32(editor.text), id >= 0, Int(id) < store.nLatents else {
-        tell("a latent's id is a number from 0 to \(store.nLatents - 1)", .error)
-        return []
-      }
-      overlay = nil
-      steer.add(id)
-      steer.focus = .interventions
-      return latents.rows[id] == nil ? [.loadRows([id])] : []
-    case .key(let key): if key.text?.isNumber ?? true { _ = editor.handle(key) }
-    case .paste(let text): editor.insert(text.filter(\.isNumber))
-    case .mouse: break
-    }
-    overlay = .addLatent(editor)
     return []
   }
 }

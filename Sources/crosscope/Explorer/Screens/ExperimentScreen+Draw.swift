@@ -75,6 +75,10 @@ extension ScreenDefinition {
       canvas.put(
         truncated(fact.text, to: line.columns - width), row: line.row, column: line.column + width, clip: line)
     }
+    if let check = state.experiment.runs.first?.check, state.experiment.runs.count == 1 {
+      canvas.put(check, in: layout.answers)
+      return nil
+    }
     for (index, (side, rect)) in zip(state.experiment.sides, [layout.left, layout.right]).enumerated() {
       let note = state.asciiOnly ? side.note.replacing("‖Δh‖/‖h‖", with: "|dh|/|h|") : side.note
       canvas.heading(side.title, note: note, style: Style(index == 0 ? .base : .chat, .bold), in: rect)

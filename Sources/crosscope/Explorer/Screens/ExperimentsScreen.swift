@@ -66,6 +66,10 @@ struct ExperimentsState: Sendable, Equatable {
 
   /// Puts an experiment on the steer screen and runs it.
   static func runAgain(_ run: SavedRun, _ state: inout ExplorerState) -> [Effect] {
+    if let check = run.check {
+      state.tell("a causal check is made again on the page of latent \(check.latent), with K")
+      return []
+    }
     guard let request = run.request else {
       state.tell(
         "experiment \(run.record.id) says less than a run needs, or more than this screen can: try crosscope rerun",
@@ -74,6 +78,10 @@ struct ExperimentsState: Sendable, Equatable {
     }
     guard !state.steer.isBusy else {
       state.tell("a run is going on: let it end, or cancel it on the steer screen")
+      return []
+    }
+    if let reason = LatentCheck.blocksRuns(state) {
+      state.tell(reason)
       return []
     }
     let before = state.steer

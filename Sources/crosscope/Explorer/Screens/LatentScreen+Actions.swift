@@ -12,6 +12,7 @@ extension ScreenDefinition {
     case .nextLatent: return step(1, from: id, &state)
     case .previousLatent: return step(-1, from: id, &state)
     case .randomLatent: return pick(&state)
+    case .causalCheck: return LatentCheck.showOrStart(id, &state)
     case .tracePrompt:
       guard let page = state.pages[id], let context = state.selectedContext else { return [] }
       return trace(context, of: page, &state)

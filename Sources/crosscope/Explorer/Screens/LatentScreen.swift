@@ -155,6 +155,9 @@ extension ScreenDefinition {
     Binding(["{"], .previousSection, nil, "to the band or section before; inside a text the active token before"),
     Binding(["c"], .colourScale, nil, "colours relative to the latent's maximum or the context's"),
     Binding(["L"], .wholeLens, nil, "all tokens of the logit lens, or one line each"),
+    Binding(
+      ["K"], .causalCheck, nil, "causal check: what it does, added and taken away, against random latents",
+      unavailable: { $0.check?.report?.latent == $0.latent.id.map(Int.init) ? nil : LatentCheck.unavailable($0) }),
     Binding(["R"], .randomLatent, nil, "a latent of the list by chance"),
     Binding(["m"], .mapScreen, nil, "where it lies on the map"),
     Binding(

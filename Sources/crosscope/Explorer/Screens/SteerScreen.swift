@@ -199,7 +199,7 @@ extension ScreenDefinition {
   @Sendable private static func cannotRun(_ state: ExplorerState) -> String? {
     if state.steer.prompt.isEmpty { return "the prompt is empty: i edits it" }
     if state.steer.isWaitingForModel { return "waiting for the model; Esc cancels" }
-    return state.steer.isBusy ? "still running; Esc cancels" : nil
+    return state.steer.isBusy ? "still running; Esc cancels" : LatentCheck.blocksRuns(state)
   }
 
   @Sendable private static func noAnswer(_ state: ExplorerState) -> String? {
@@ -229,7 +229,7 @@ extension ScreenDefinition {
     case .nextFocus: nextFocus(&state)
     case .editPrompt: state.steer.focus = .prompt
     case .tracePrompt: return traceSteerPrompt(&state)
-    case .addLatent: state.overlay = .addLatent(LineEditor(limit: 9))
+    case .addLatent: state.overlay = .latentNumber(LatentNumber(purpose: .steering))
     case .open:
       guard let id = state.steer.selectedRow?.latent else { return [] }
       return LatentState.open(id, &state)

@@ -11,6 +11,8 @@ struct SteerSweep: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     /// Tokens of each answer so far.
     case running(Int)
+    /// All answers have ended; texts that are scored, of how many.
+    case scoring(Int, of: Int)
     case finished
     case cancelled
     case failed(String)
@@ -30,7 +32,12 @@ struct SteerSweep: Sendable, Equatable {
   /// They multiply the strengths of the latents.
   static let strengths = stride(from: -1, through: 2, by: 0.5).map { $0 }
 
-  var isRunning: Bool { if case .running = phase { true } else { false } }
+  var isRunning: Bool {
+    switch phase {
+    case .running, .scoring: true
+    case .finished, .cancelled, .failed: false
+    }
+  }
 
   /// What is measured of each answer, by name.
   func measures(asciiOnly: Bool) -> [SweepMeasure] {
@@ -88,9 +95,12 @@ extension SteerSweep {
     case .tokens(let count):
       state.steer.sweep?.phase = .running(count)
       return []
+    case .scored(let count, let total):
+      state.steer.sweep?.phase = .scoring(count, of: total)
+      return []
     case .finished(let found):
       (sweep.document, document) = (found, found)
-      if !sweep.withControl { sweep.phase = .finished }
+      sweep.phase = sweep.withControl ? .running(0) : .finished
     case .control(let found):
       (sweep.control, document) = (found, found)
       sweep.phase = .finished
@@ -145,7 +155,7 @@ extension ScreenDefinition {
     if state.steer.request.interventions.isEmpty { return "no latent is on: there is nothing to sweep" }
     if state.steer.prompt.isEmpty { return "the prompt is empty" }
     guard case .ready = state.steer.model else { return "the model is not loaded yet" }
-    return state.steer.isBusy ? "still running; Esc cancels" : nil
+    return state.steer.isBusy ? "still running; Esc cancels" : LatentCheck.blocksRuns(state)
   }
 
   @Sendable private static func drawSweep(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {
@@ -184,9 +194,10 @@ extension ScreenDefinition {
   }
 
   private static func note(_ sweep: SteerSweep) -> String {
+    let what = sweep.document == nil ? "answering" : "control"
     switch sweep.phase {
+    case .scoring(let count, let total): return "\(what), \(count) of \(total) texts scored"
     case .running(let tokens):
-      let what = sweep.document == nil ? "answering" : "control"
       return tokens == 0 ? what : "\(what), \(tokens) of up to \(sweep.request.maxTokens) tokens"
     case .finished: return sweep.control == nil ? "" : "control: random latents, same norm"
     case .cancelled: return "cancelled"

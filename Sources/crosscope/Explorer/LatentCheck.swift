@@ -1,0 +1,187 @@
+// The causal check of a latent as the explorer sees it: start, progress, end, saving; its figures in a window over the
+// page. Owns: the last check of the session. Refuses: models; CheckService has them. The method is CausalCheck.
+
+import Diffing
+import Storage
+import TUI
+
+/// A check and what has come of it.
+struct LatentCheck: Sendable, Equatable {
+  enum Phase: Sendable, Equatable {
+    /// What is done, in words.
+    case running(String)
+    case finished(CausalCheckReport)
+    case cancelled
+    case failed(String)
+  }
+
+  var latent: Int32
+  /// Numbers the checks, so that a former one's late events are dropped.
+  var number: Int
+  var phase = Phase.running("")
+
+  /// What is done now, while it is under way.
+  var progress: String? { if case .running(let what) = phase { what } else { nil } }
+
+  var report: CausalCheckReport? { if case .finished(let report) = phase { report } else { nil } }
+}
+
+extension LatentCheck {
+  /// Shows what is known of the latent on view, or checks it in place of any other.
+  static func showOrStart(_ latent: Int32, _ state: inout ExplorerState) -> [Effect] {
+    if let check = state.check, check.latent == latent, let report = check.report {
+      state.overlay = .causalCheck(report)
+      return []
+    }
+    return start(latent, &state)
+  }
+
+  static func start(_ latent: Int32, _ state: inout ExplorerState) -> [Effect] {
+    if let reason = unavailable(state) {
+      state.tell(reason)
+      return []
+    }
+    let cancelled: [Effect] = state.check?.progress == nil ? [] : [.cancelCheck]
+    let number = (state.check?.number ?? 0) + 1
+    state.check = LatentCheck(latent: latent, number: number)
+    state.tell("what latent \(latent) does, added and taken away, beside random latents")
+    return cancelled + [.check(latent, number: number)]
+  }
+
+  static func cancel(_ state: inout ExplorerState) -> [Effect] {
+    state.check?.phase = .cancelled
+    state.tell("cancelled: nothing of the check is kept")
+    return [.cancelCheck]
+  }
+
+  /// Takes progress or the end of the check of this number. Its figures come up where the user waits for them.
+  static func take(_ event: CheckEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
+    guard let check = state.check, check.number == number, check.progress != nil else { return [] }
+    switch event {
+    case .loading(let what): state.check?.phase = .running(what)
+    case .progress(let done, let total): state.check?.phase = .running("checking \(check.latent), \(done) of \(total)")
+    case .finished(let report):
+      state.check?.phase = .finished(report)
+      if state.screen == .latent, state.latent.id == check.latent, state.overlay == nil {
+        state.overlay = .causalCheck(report)
+      } else {
+        state.tell("latent \(check.latent) is checked: K on its page shows the figures", .good)
+      }
+      if state.store.isWritable { return [.saveCheck(report)] }
+    }
+    return []
+  }
+
+  static func failed(_ reason: String, number: Int, _ state: inout ExplorerState) {
+    guard state.check?.number == number, state.check?.progress != nil else { return }
+    state.check?.phase = .failed(reason)
+    state.tell(reason, .error)
+  }
+
+  /// Why the latent on view cannot be checked now: a run's tokens and a check's answers would wait for each other.
+  @Sendable static func unavailable(_ state: ExplorerState) -> String? {
+    guard let latent = state.latent.id, let page = state.pages[latent] else { return "the page is not read yet" }
+    if page.latent.maxActivation ?? 0 <= 0 { return "this latent never fired: there is nothing to check" }
+    if state.check?.latent == latent, state.check?.progress != nil { return "it is being checked; Esc cancels" }
+    return state.steer.isBusy ? "a steering run is under way: let it end, or cancel it on its screen" : nil
+  }
+
+  /// Why nothing can be run on the steer screen while a latent is checked.
+  static func blocksRuns(_ state: ExplorerState) -> String? {
+    guard let check = state.check, check.progress != nil else { return nil }
+    return "latent \(check.latent) is being checked: let it end, or press Ctrl-C"
+  }
+}
+
+extension ExplorerState {
+  mutating func typeIntoCheck(_ input: Input, _ report: CausalCheckReport) -> [Effect] {
+    switch input {
+    case .key("esc"), .key("enter"), .key("q"), .key("K"): overlay = nil
+    case .key("r"):
+      overlay = nil
+      return LatentCheck.start(Int32(clamping: report.latent), &self)
+    default: break
+    }
+    return []
+  }
+
+  func draw(_ report: CausalCheckReport, _ canvas: inout Canvas) {
+    let lines = report.lines
+    let inside = canvas.window(
+      "Causal check of latent \(report.latent)", size: Size(columns: min(76, body.columns - 4), rows: lines.count),
+      in: body)
+    canvas.put(report, in: inside)
+  }
+}
+
+extension CausalCheckReport {
+  /// A line of the figures as they are shown: the head of a group, or a measure.
+  enum Line: Sendable {
+    case group(String)
+    case effect(name: String, Effect)
+    case note(String)
+  }
+
+  /// Cells of an interval.
+  fileprivate static let intervalWidth = 22
+
+  /// Measures by what was done, and what they are of.
+  var lines: [Line] {
+    var lines: [Line] = []
+    var group: Substring?
+    for effect in effects {
+      // A name is what was done and what was measured.
+      let parts = effect.measure.split(separator: ": ", maxSplits: 1)
+      if parts.count == 2, parts[0] != group {
+        group = parts[0]
+        lines.append(.group(String(parts[0])))
+      }
+      lines.append(.effect(name: String(parts.last ?? ""), effect))
+    }
+    return [.group("")] + lines + [
+      .note("means with 95% intervals; apart: the intervals share no value"), .note(sizeText),
+    ]
+  }
+}
+
+extension Canvas {
+  /// The figures of a causal check, a line a measure; what is apart stands out.
+  mutating func put(_ report: CausalCheckReport, in rect: Rect) {
+    let columns = [
+      TableColumn("", width: nil), TableColumn("latent", width: CausalCheckReport.intervalWidth),
+      TableColumn("random", width: CausalCheckReport.intervalWidth),
+      TableColumn("apart", width: 5),
+    ]
+    // Figures stay near their names on wide terminals.
+    let areas = TableColumn.areas(columns, in: rect.split(left: min(76, rect.columns)).left)
+    for (index, line) in report.lines.prefix(rect.rows).enumerated() {
+      let row = rect.row + index
+      func cells(_ texts: [String], _ style: Style) {
+        for (text, area) in zip(texts, areas) where !area.isEmpty {
+          put(truncated(text, to: area.columns), row: row, column: area.column, style: style, clip: area)
+        }
+      }
+      switch line {
+      case .group(""): cells(["", "latent \(report.latent)", "\(report.random.count) random latents", "apart"], .muted)
+      case .group(let name): put(truncated(name, to: rect.columns), row: row, column: rect.column, style: .muted)
+      case .note(let text): put(truncated(text, to: rect.columns), row: row, column: rect.column, style: .muted)
+      case .effect(let name, let effect):
+        cells(
+          [name, effect.latent.shown, effect.random.shown, effect.apart ? "yes" : "no"],
+          effect.apart ? Style(.accent, .bold) : .plain)
+      }
+    }
+  }
+}
+
+extension Interval? {
+  /// `0.123 [0.045, 0.201]`, with as many digits as fit the column.
+  fileprivate var shown: String {
+    guard let interval = self else { return "–" }
+    guard let low = interval.low, let high = interval.high else { return fixed(interval.value, 3) }
+    func text(_ digits: Int) -> String {
+      "\(fixed(interval.value, digits)) [\(fixed(low, digits)), \(fixed(high, digits))]"
+    }
+    return [3, 2, 1].map(text).first { $0.count <= CausalCheckReport.intervalWidth } ?? text(0)
+  }
+}
