@@ -1,4 +1,4 @@
-// The one function of CSQLite.h.
+// The functions of CSQLite.h.
 #include "CSQLite.h"
 
 #include <sqlite3.h>
@@ -20,4 +20,8 @@ int crosscope_sqlite_defend(struct sqlite3 *connection) {
   }
   sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, 256 << 20);
   return SQLITE_OK;
+}
+
+void crosscope_sqlite_ask(struct sqlite3 *connection, int (*isUnwanted)(void *)) {
+  sqlite3_progress_handler(connection, 10000, isUnwanted, 0);
 }

@@ -27,6 +27,8 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
   case readOnly(path: String)
   /// Another program holds the store.
   case busy(path: String)
+  /// The task that was reading has been cancelled.
+  case cancelled(path: String)
   /// Another file has taken the place of the store since it was opened, as a build does.
   case replaced(path: String)
   case diskFull(path: String)
@@ -64,6 +66,7 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .notPermitted(let path): "\(path): permission denied; check the owner and mode of the file and its folder"
     case .readOnly(let path): "\(path): cannot be written; open it without --read-only in a folder you may write"
     case .busy(let path): "\(path): in use by another program; close that one, or try again"
+    case .cancelled(let path): "\(path): reading was cancelled; ask again"
     case .replaced(let path): "\(path): replaced by a newer build; open it again"
     case .diskFull(let path): "\(path): the disk is full; free some space and try again"
     case .inputOutput(let path, let detail): "\(path): \(detail); check the disk and try again"
@@ -108,6 +111,7 @@ extension StorageError {
     return switch error.resultCode {
     case .SQLITE_NOTADB: .notSQLite(path: path)
     case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_PROTOCOL: .busy(path: path)
+    case .SQLITE_INTERRUPT: .cancelled(path: path)
     case .SQLITE_FULL: .diskFull(path: path)
     case .SQLITE_READONLY: .readOnly(path: path)
     case .SQLITE_PERM, .SQLITE_AUTH: .notPermitted(path: path)

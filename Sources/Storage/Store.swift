@@ -10,7 +10,8 @@ import Synchronization
 
 /// A store of latents, contexts, tags and experiments, safe to use from any thread.
 ///
-/// Its functions block for the time of a query; call them away from the main actor where that may be long.
+/// Its functions block for the time of a query; call them away from the main actor where that may be long. A long query
+/// of a cancelled task ends within milliseconds with `StorageError.cancelled`.
 public final class Store: Sendable {
   /// What the store is opened for.
   public enum Access: Sendable { case readOnly, readWrite }
@@ -25,8 +26,8 @@ public final class Store: Sendable {
   private let connections: Mutex<Connections>
   /// The vocabulary's bytes, for the text search; nil until a search needs it.
   let textOfTokens = Mutex<[Int32: [UInt8]]?>(nil)
-  /// Latents found by a text in their contexts, for the last few texts.
-  let foundInContexts = Mutex<[TextPattern: [Int32]]>([:])
+  /// Which latents have a text in their contexts, for the last few texts.
+  let foundInContexts = Mutex<[TextPattern: SQLCondition]>([:])
   /// Metrics beyond the columns, by name in their order; nil until they are needed.
   let knownMetrics = Mutex<[Metric]?>(nil)
 
@@ -194,6 +195,8 @@ extension Store {
       let code = crosscope_sqlite_defend(connection)
       guard code == 0 else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
       try db.execute(sql: "PRAGMA cell_size_check = ON")
+      // GRDB runs a read on the thread of the task that waits for it. Writers are never ended: a change is wanted whole.
+      if readOnly { crosscope_sqlite_ask(connection) { _ in Task.isCancelled ? 1 : 0 } }
     }
     return configuration
   }

@@ -229,7 +229,8 @@ import Testing
       .missing(path: "p"), .notAFile(path: "p"), .empty(path: "p"), .notSQLite(path: "p"),
       .otherApplication(path: "p", applicationID: 1), .truncated(path: "p", expected: 2, found: 1),
       .newerSchema(path: "p", migrations: ["9"]), .olderSchema(path: "p"), .damaged(path: "p", detail: "d"),
-      .notPermitted(path: "p"), .readOnly(path: "p"), .busy(path: "p"), .replaced(path: "p"), .diskFull(path: "p"),
+      .notPermitted(path: "p"), .readOnly(path: "p"), .busy(path: "p"), .cancelled(path: "p"), .replaced(path: "p"),
+      .diskFull(path: "p"),
       .inputOutput(path: "p", detail: "d"), .noSuchLatent(id: 1, count: 1), .invalidTag(name: "n", reason: "r"),
       .invalidRecord(table: "t", detail: "d"), .annotationsOfAnotherCrosscoder(path: "p"),
     ]

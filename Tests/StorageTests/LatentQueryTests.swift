@@ -146,6 +146,48 @@ import Testing
     #expect(try plan().contains("example_sequence") && found() == before)
   }
 
+  @Test func aWordOfMostLatentsIsFoundLikeARareOne() throws {
+    let sample = try Sample(seed: 27)
+    let pages = try sample.store.latentIDs(sortedBy: .id).map { try sample.store.page(of: $0) }
+    var shares: [Int] = []
+    for word in ["the", "re", "nobel prize", "given to", "sorry cannot"] {
+      let pattern = TextPattern(word)
+      let expected = pages.filter { page in
+        page.contexts.contains { context in
+          let bytes = context.sequence.tokenIDs.flatMap { id in
+            page.tokens[id].map { $0.isSpecial ? [] : $0.bytes } ?? []
+          }
+          return pattern.isFound(inFolded: TextPattern.fold(bytes))
+        }
+      }.map(\.latent.id)
+      // Twice: what was found is kept.
+      for _ in 0..<2 {
+        #expect(try sample.store.latentIDs(sortedBy: .id, matching: Filter("\"\(word)\"")) == expected, "\(word)")
+      }
+      shares.append(100 * expected.count / pages.count)
+    }
+    #expect(shares.contains { $0 > 50 } && shares.contains { 0 < $0 && $0 < 50 }, "\(shares)")
+  }
+
+  @Test func aCancelledTasksQueryEnds() async throws {
+    let sample = try Sample(seed: 28)
+    let store = sample.store
+    let reading = Task.detached {
+      storageError {
+        _ = try store.read { db in
+          try Int.fetchOne(
+            db,
+            sql: """
+              WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000000) SELECT count(*) FROM n
+              """)
+        }
+      }
+    }
+    reading.cancel()
+    #expect(await reading.value == .cancelled(path: store.path))
+    #expect(try !store.latentIDs().isEmpty, "the connection is as good as new")
+  }
+
   @Test func unknownLatentIsNamedWithTheRange() throws {
     let folder = try TemporaryFolder()
     try Content(latents: 5, seed: 1).write(to: folder.file())

@@ -15,7 +15,7 @@ struct SQLCondition {
 
 extension FilterNode {
   /// Always 0 or 1, never NULL: a comparison with a missing value is false.
-  /// - Parameter contexts: the latents with a context that holds a text, as an SQL list.
+  /// - Parameter contexts: the latents with a context that holds a text.
   func condition(contexts: (TextPattern) throws -> SQLCondition) throws -> SQLCondition {
     switch self {
     case .and(let nodes): return Self.join(try nodes.map { try $0.condition(contexts: contexts) }, with: " AND ")
@@ -63,7 +63,7 @@ extension FilterNode {
     let phrase = pattern.phrase.databaseValue
     return join(
       [
-        SQLCondition(sql: "latent.id IN (\(contexts.sql))", arguments: contexts.arguments),
+        contexts,
         SQLCondition(
           sql: "latent.id IN (SELECT rowid FROM note_search WHERE note_search MATCH ?)", arguments: [phrase]),
         SQLCondition(

@@ -76,25 +76,49 @@ extension Store {
   /// The condition of a filter, its texts already looked for in the contexts.
   func condition(of filter: Filter, in db: Database) throws -> SQLCondition {
     guard let root = filter.root else { return .always }
-    return try root.condition { try latents(withContextsHolding: $0, in: db) }
+    return try root.condition { try condition(ofContextsHolding: $0, in: db) }
   }
 
-  /// The latents with a context that holds the pattern, as an SQL list. Contexts never change, so what was found is
-  /// kept for the next list with the same text.
-  private func latents(withContextsHolding pattern: TextPattern, in db: Database) throws -> SQLCondition {
-    if let known = foundInContexts.withLock({ $0[pattern] }) { return Self.list(known) }
-    let sequences = try sequences(with: pattern, in: db)
-    let statement = try db.cachedStatement(
-      sql: "SELECT DISTINCT latent FROM example WHERE sequence IN (\(sequences.sql))")
-    let rows = try Row.fetchCursor(statement, arguments: StatementArguments(sequences.arguments))
-    var found: [Int32] = []
-    while let row = try rows.next() { found.append(try RowReader(row: row, table: "example").id(0)) }
-    let latents = found
+  /// The condition of having a context that holds the pattern. Contexts never change, so what was found is kept for the
+  /// next list with the same text.
+  private func condition(ofContextsHolding pattern: TextPattern, in db: Database) throws -> SQLCondition {
+    if let known = foundInContexts.withLock({ $0[pattern] }) { return known }
+    let latents = try latents(withContextsHolding: pattern, in: db)
+    // A list costs by its length, and a common word is in nearly all latents: then those without it are listed.
+    let all = try Self.latentIDs(in: db)
+    let isCommon = 2 * latents.count > all.count
+    let list = Self.list(isCommon ? all.filter { !latents.contains($0) } : latents.sorted())
+    let condition = SQLCondition(
+      sql: "latent.id \(isCommon ? "NOT IN" : "IN") (\(list.sql))", arguments: list.arguments)
     foundInContexts.withLock { known in
       if known.count >= Self.mostTextsKept { known = [:] }
-      known[pattern] = latents
+      known[pattern] = condition
     }
-    return Self.list(found)
+    return condition
+  }
+
+  /// The latents with a context that holds the pattern. Repeats are dropped here: with DISTINCT, SQLite needed 1.3 s
+  /// for 740,000 hits that it counts in 0.3 s. The search ends when no latent is left to be found.
+  private func latents(withContextsHolding pattern: TextPattern, in db: Database) throws -> Set<Int32> {
+    let sequences = try sequences(with: pattern, in: db)
+    let count = try Int.fetchOne(db, sql: "SELECT count(*) FROM latent") ?? 0
+    let statement = try db.cachedStatement(sql: "SELECT latent FROM example WHERE sequence IN (\(sequences.sql))")
+    let rows = try Int64.fetchCursor(statement, arguments: StatementArguments(sequences.arguments))
+    var found: Set<Int32> = []
+    while found.count < count, let latent = try rows.next() {
+      guard let id = Int32(exactly: latent) else {
+        throw BadValue(table: "example", detail: "latent \(latent) is out of range")
+      }
+      found.insert(id)
+    }
+    return found
+  }
+
+  private static func latentIDs(in db: Database) throws -> [Int32] {
+    let rows = try Row.fetchCursor(db, sql: "SELECT id FROM latent")
+    var ids: [Int32] = []
+    while let row = try rows.next() { ids.append(try RowReader(row: row, table: "latent").id(0)) }
+    return ids
   }
 
   private static let mostTextsKept = 16
