@@ -84,6 +84,21 @@ import Testing
     #expect(driver.state.latents.ids == ids && driver.state.latents.filterError == nil)
   }
 
+  @Test mutating func thePreviewFollowsWhenTheCursorRests() async throws {
+    let ids = try #require(driver.state.latents.ids)
+    #expect(driver.text.contains("Latent \(ids[0])"))
+    var moves: [Effect] = []
+    for _ in 0..<3 { moves += driver.sendOnly(.terminal(.input(.key("j")))) }
+    #expect(moves == [.rest(on: ids[1]), .rest(on: ids[2]), .rest(on: ids[3])])
+    #expect(driver.state.work.isEmpty, "a cursor at rest is no work")
+    await driver.settle(Array(moves.prefix(2)))
+    #expect(driver.state.latents.previewed == ids[0] && driver.state.pages[ids[2]] == nil, "it went on")
+    #expect(driver.text.contains("Latent \(ids[0])"))
+    await driver.settle([moves[2]])
+    #expect(driver.state.latents.previewed == ids[3] && driver.state.pages[ids[3]] != nil)
+    #expect(driver.text.contains("Latent \(ids[3])"))
+  }
+
   @Test mutating func movingKeepsTheCursorInView() async {
     for key in ["G", "pgup", "g", "pgdn", "down", "up", "end", "home"] {
       await driver.press(key)

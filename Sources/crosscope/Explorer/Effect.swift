@@ -14,6 +14,8 @@ enum Effect: Sendable, Equatable {
   case loadRows([Int32])
   /// Everything about one latent.
   case loadPage(Int32)
+  /// Waits whether the cursor stays on this latent; takes the place of any other wait.
+  case rest(on: Int32)
   case loadTagNames
   /// What a latent's page shows below: contrast, and latents that fire together with it.
   case loadSurroundings(Int32)
@@ -53,10 +55,12 @@ enum Effect: Sendable, Equatable {
   /// Everything is sent to the terminal anew.
   case redraw
 
-  /// Whether it goes on after it was asked for, and ends with `done`; the others are over at once.
+  /// Whether it is work that goes on after it was asked for, and ends with `done`.
   var takesTime: Bool {
     switch self {
     case .cancelRun, .cancelTrace, .redraw, .edit, .editConfiguration: false
+    // Nobody waits for it.
+    case .rest: false
     default: true
     }
   }
@@ -67,6 +71,7 @@ enum Effect: Sendable, Equatable {
     case .loadList, .loadExperiments: "searching"
     case .editFilters(let edit): edit == nil ? "reading" : "saving"
     case .countTags: "reading"
+    case .rest: "resting"
     case .loadRows, .loadPage, .loadTagNames, .loadPoints, .loadExperimentRows, .openExperiments: "reading"
     case .loadSurroundings: "reading"
     case .bin: "drawing"
@@ -133,6 +138,8 @@ enum ExplorerEvent: Sendable {
   case listFailed(String, generation: Int)
   case rows([LatentRow])
   case page(LatentPage)
+  /// The cursor came to this latent a while ago.
+  case rested(on: Int32)
   case tagNames([String])
   case surroundings(LatentSurroundings)
   case tagCounts([String: Int], of: [Int32])

@@ -11,6 +11,8 @@ struct EffectRunner: Sendable {
   let tracing: TraceService
   /// Where filters are kept; nil keeps none.
   var filters: FilterFile?
+  /// How long a cursor stays on a latent before it counts as resting there.
+  var restDelay = Duration.milliseconds(80)
 
   /// Runs one effect to its end; blocks its thread only for the time of a query. Cancelling the task ends a run.
   @concurrent func run(_ effect: Effect, emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
@@ -25,6 +27,9 @@ struct EffectRunner: Sendable {
     case .traceAnswers(let request, let number): await traceAnswers(request, number: number, emit)
     case .sweep(let request, let withControl, let number): await sweep(request, withControl, number: number, emit)
     case .editFilters(let edit): editFilters(edit, emit)
+    case .rest(let id):
+      do { try await Task.sleep(for: restDelay) } catch { return }
+      return emit(.rested(on: id))
     default:
       do {
         if let event = try answer(effect) { emit(event) }
@@ -68,7 +73,7 @@ struct EffectRunner: Sendable {
     case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo")
     case .save(let document): return .saved(try store.save(document.record()).id)
     case .loadModel, .run, .sweep, .traceAnswers, .cancelRun, .preview, .trace, .cancelTrace, .export, .editFilters,
-      .copy, .edit, .editConfiguration, .redraw:
+      .copy, .edit, .editConfiguration, .redraw, .rest:
       return nil
     }
   }

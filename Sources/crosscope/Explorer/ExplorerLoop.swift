@@ -25,6 +25,10 @@ final class ExplorerLoop {
   private var traceTask: Task<Void, Never>?
   /// The preview under way; the next one ends it.
   private var previewTask: Task<Void, Never>?
+  /// The list that is searched for; the next one ends it, so that what is typed never waits for what was typed before.
+  private var listTask: Task<Void, Never>?
+  /// The wait for the cursor to rest; the next one ends it.
+  private var restTask: Task<Void, Never>?
   /// Changes of the store happen in the order in which they were asked for.
   private var lastChange: Task<Void, Never>?
 
@@ -63,6 +67,8 @@ final class ExplorerLoop {
     runTask?.cancel()
     traceTask?.cancel()
     previewTask?.cancel()
+    listTask?.cancel()
+    restTask?.cancel()
     await lastChange?.value
     return state.ending ?? 0
   }
@@ -83,6 +89,12 @@ final class ExplorerLoop {
       case .preview:
         previewTask?.cancel()
         previewTask = task
+      case .loadList:
+        listTask?.cancel()
+        listTask = task
+      case .rest:
+        restTask?.cancel()
+        restTask = task
       default: break
       }
     }

@@ -42,6 +42,11 @@ extension ExplorerState {
       keep(page)
       noticeNote(page)
       LatentState.keepInView(&self)
+      LatentsState.preview(page.latent.id, &self)
+    case .rested(let id):
+      guard id == latents.selectedID else { break }
+      if pages[id] == nil { return [.loadPage(id)] }
+      LatentsState.preview(id, &self)
     case .tagNames(let names): tagNames = names
     case .surroundings(let surroundings): LatentState.surroundingsArrived(surroundings, &self)
     case .tagCounts(let counts, let ids): tagCountsArrived(counts, of: ids)

@@ -1,5 +1,6 @@
 // How the table of latents looks: a line about the list, classes and histogram, the table, a preview of the latent
-// under the cursor. Cells are in LatentsScreen+Cells.swift, the histogram in LatentsScreen+Histogram.swift.
+// on which the cursor last rested. Cells are in LatentsScreen+Cells.swift, the histogram in
+// LatentsScreen+Histogram.swift.
 
 import Storage
 import TUI
@@ -40,7 +41,9 @@ extension ScreenDefinition {
         latents.query.isFiltered ? ["no latent matches the filter", "x clears it"] : ["this store has no latents"],
         in: layout.rows)
     }
-    if let id = latents.selectedID, !layout.preview.isEmpty { drawPreview(id, state, &canvas, layout.preview) }
+    if latents.selectedID != nil, let id = latents.previewed, !layout.preview.isEmpty {
+      drawPreview(id, state, &canvas, layout.preview)
+    }
     if let cursor { drawUnderFilter(cursor, state, &canvas, body) }
     return cursor
   }

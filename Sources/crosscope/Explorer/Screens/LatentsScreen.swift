@@ -41,6 +41,8 @@ struct LatentsState: Sendable, Equatable {
   var seeksClass = false
   /// The cursor goes to this latent when the list arrives.
   var target: Int32?
+  /// The latent in the preview under the table: the one on which the cursor last rested.
+  var previewed: Int32?
   /// Counts searches; an answer to an older one is dropped.
   var generation = 0
 
@@ -135,7 +137,7 @@ struct LatentsState: Sendable, Equatable {
     return fill(&state)
   }
 
-  /// Reads the rows of the window and the page of the selected latent, where they are not there.
+  /// Reads the rows of the window where they are not there, and sees to the preview of the selected latent.
   static func fill(_ state: inout ExplorerState) -> [Effect] {
     var effects: [Effect] = []
     let latents = state.latents
@@ -151,8 +153,16 @@ struct LatentsState: Sendable, Equatable {
       }
       effects.append(.loadRows(missing))
     }
-    if let id = latents.selectedID, state.pages[id] == nil { effects.append(.loadPage(id)) }
+    if let id = latents.selectedID, id != latents.previewed || state.pages[id] == nil {
+      // The first page is wanted at once; later ones when the cursor rests, or each row passed would be read and drawn.
+      effects.append(latents.previewed == nil && state.pages[id] == nil ? .loadPage(id) : .rest(on: id))
+    }
     return effects
+  }
+
+  /// Shows a latent in the preview if the cursor is still on it.
+  static func preview(_ id: Int32, _ state: inout ExplorerState) {
+    if id == state.latents.selectedID { state.latents.previewed = id }
   }
 }
 
