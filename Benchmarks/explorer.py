@@ -4,7 +4,8 @@
     explorer.py [--store FILE]     without a store one is made first: 73,728 latents, 1.5 M examples (10 minutes, 5 GB)
 
 A frame counts as drawn when the last byte has arrived that a key brought: until the terminal has been quiet for 40 ms (300 for
-VisiData, whose sheets come later), late rows included. Percentiles are over the presses of a kind. VisiData shows the same rows as a CSV file, in the same run,
+VisiData, whose sheets come later), late rows included; the preview under the table comes when
+the cursor rests and does not count. A filter is answered when the status line says ready. Percentiles are over the presses of a kind. VisiData shows the same rows as a CSV file, in the same run,
 with its own keys for the same move; a ratio is its median over crosscope's. Needs a release build of crosscope.
 CSV on stdout, a table on stderr.
 """
@@ -68,7 +69,29 @@ class Program:
             output += read
         return last - since, len(output), output
 
+    def answer(self, keys, mark=b"ready"):
+        """Seconds until the status line says that what the keys asked for has been drawn, or to the last byte."""
+        self.drain()
+        since = time.perf_counter()
+        os.write(self.terminal, keys)
+        last = since
+        while time.perf_counter() - since < 20:
+            if not select.select([self.terminal], [], [], 0.5)[0]:
+                break
+            output = os.read(self.terminal, 1 << 16)
+            last = time.perf_counter()
+            if mark in output:
+                break
+        self.drain()
+        return last - since
+
+    def drain(self):
+        """Reads what comes by itself after a press, such as the preview of the latent that the cursor rests on."""
+        while select.select([self.terminal], [], [], 0.15)[0]:
+            os.read(self.terminal, 1 << 16)
+
     def press(self, keys):
+        self.drain()
         since = time.perf_counter()
         os.write(self.terminal, keys)
         return self.until_quiet(since, quiet=self.quiet, patience=10)
@@ -147,7 +170,7 @@ def filters(program, texts, repeats):
         times = []
         for _ in range(repeats):
             program.press(b"/")
-            times.append(1000 * program.press(pasted(text))[0])
+            times.append(1000 * program.answer(pasted(text)))
             program.press(b"\033")
             time.sleep(0.05)
         results[name] = (times, [])

