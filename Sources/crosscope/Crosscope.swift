@@ -22,6 +22,7 @@ struct Crosscope: AsyncParsableCommand {
       Tag.self,
       Tags.self,
       Experiments.self,
+      Serve.self,
       Explain.self,
       Check.self,
       Import.self,

@@ -24,12 +24,14 @@ actor ModelOwner {
   private let executor = ComputeExecutor()
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-  private let store: Store
+  let store: Store
   private let files: ModelLocations
-  private let precision: Precision
+  let precision: Precision
   /// Prompts that were computed up to the steered block: another strength re-runs only what is above.
-  private let prefixes = PromptPrefixes()
+  let prefixes = PromptPrefixes()
   private var context: SteeringContext?
+  /// What `crosscope serve` is answering.
+  var answering: Answering?
   private var run: SteeringRun?
   private var texts: [GeneratedText] = []
   /// Counts the runs: what still asks for a former one gets nothing, and does not disturb the present one.
@@ -46,7 +48,7 @@ actor ModelOwner {
   /// - Returns: the chat model's name.
   func load(progress: @Sendable (String) -> Void) throws -> String { try loaded(progress).pair.chat }
 
-  private func loaded(_ progress: (String) -> Void = { _ in }) throws -> SteeringContext {
+  func loaded(_ progress: (String) -> Void = { _ in }) throws -> SteeringContext {
     if let context { return context }
     let loaded = try SteeringContext.load(
       store: store, files: files, precision: precision, progress: progress)
@@ -90,12 +92,17 @@ actor ModelOwner {
       tokensPerSecond: tokensPerSecond, relativeChange: run.size(ofPlan: 0).relative, layer: pair.layer,
       decoder: "chat", baseline: run.produced(SteeringRun.baseline), steered: run.produced(SteeringRun.baseline + 1),
       baselineEnded: run.ended(SteeringRun.baseline), steeredEnded: run.ended(SteeringRun.baseline + 1),
-      versions: [
-        "program": "crosscope \(Crosscope.configuration.version)", "model": pair.model?.sha256 ?? "",
-        "adapter": pair.adapter?.sha256 ?? "", "base_model": pair.baseModel?.sha256 ?? "",
-        "crosscoder": pair.crosscoder?.sha256 ?? "",
-        "precision": precision.rawValue, "kernels": Compute.kernelLevel,
-      ])
+      versions: versions(pair))
+  }
+
+  /// What computed a run: the program and the files, by their SHA-256.
+  func versions(_ pair: ModelPair) -> [String: String] {
+    [
+      "program": "crosscope \(Crosscope.configuration.version)", "model": pair.model?.sha256 ?? "",
+      "adapter": pair.adapter?.sha256 ?? "", "base_model": pair.baseModel?.sha256 ?? "",
+      "crosscoder": pair.crosscoder?.sha256 ?? "",
+      "precision": precision.rawValue, "kernels": Compute.kernelLevel,
+    ]
   }
 
   /// Forgets the run, unless another one has begun.
