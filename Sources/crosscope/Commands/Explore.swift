@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Serving
 import Storage
 import TUI
 
@@ -17,6 +18,12 @@ struct Explore: AsyncParsableCommand {
 
   @OptionGroup var computing: ComputeOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "Steer with the models of a `crosscope serve` there; its token is in CROSSCOPE_TOKEN.",
+      valueName: "http://host:port|unix:path"))
+  var engine: String?
+
   @Flag(help: "Draw with ASCII characters only.")
   var ascii = false
 
@@ -28,6 +35,10 @@ struct Explore: AsyncParsableCommand {
     if let store, !store.contains("/"), !store.hasSuffix(".crosscope"), !FileManager.default.fileExists(atPath: store) {
       throw ValidationError("\(store.debugDescription) is neither a subcommand nor a store")
     }
+    let own = files.model ?? files.adapter ?? files.baseModel ?? computing.precision?.rawValue
+    if engine != nil, own != nil {
+      throw ValidationError("--engine has models and precision of its own; leave --model and the like out")
+    }
   }
 
   func run() async throws {
@@ -36,12 +47,19 @@ struct Explore: AsyncParsableCommand {
     let summary = StoreSummary(
       name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
       nLatents: try opened.latentCount(), isWritable: opened.isWritable, metrics: try opened.metricNames())
-    let owner = ModelOwner(
-      store: opened, files: files.locations, precision: computing.precision ?? .fast)
-    let runner = EffectRunner(store: opened, steering: .live(owner))
+    let runner = EffectRunner(store: opened, steering: try steering(of: opened, pair))
     let ending = try await Self.explore(summary, runner, asciiOnly: ascii)
     opened.close()
     if ending != 0 { throw ExitCode(128 + ending) }
+  }
+
+  /// The models of the store here, or those of a service.
+  private func steering(of store: Store, _ pair: ModelPair) throws -> SteeringService {
+    if let engine {
+      let client = ServiceClient(address: try ServiceAddress(engine), token: try AccessToken.ofEnvironment())
+      return .remote(client, pair: pair)
+    }
+    return .live(ModelOwner(store: store, files: files.locations, precision: computing.precision ?? .fast))
   }
 
   @MainActor
