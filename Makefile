@@ -1,5 +1,5 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo test bench bench-engine bench-training bench-scaling fuzz format lint data clean
+.PHONY: help demo test bench bench-engine bench-training bench-scaling bench-serve fuzz format lint data clean
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS = 60
@@ -38,6 +38,11 @@ bench-scaling: ## measure Latent Scaling against a dense one in PyTorch (CROSSCO
 	@scripts/setup
 	@swift build -c release --product crosscope >&2 \
 	  && $${CROSSCOPE_VENV:+$$CROSSCOPE_VENV/bin/}python3 Benchmarks/latent_scaling.py
+
+bench-serve: ## load `crosscope serve` with 50 clients for a minute (CSV)
+	@scripts/setup
+	@model=$$(scripts/fetch-model) && swift build -c release --product crosscope >&2 \
+	  && python3 Benchmarks/serve_load.py --model "$$model"
 
 fuzz: ## fuzz the file readers, FUZZ_SECONDS each (60)
 	@scripts/setup

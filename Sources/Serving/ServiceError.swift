@@ -13,7 +13,7 @@ public enum ServiceError: Error, Equatable, Sendable, CustomStringConvertible {
   case unreachable(String, reason: String)
   /// The connection ended before the answer did.
   case lost(String)
-  /// A status other than 200, with what the service says of it.
+  /// What the service says of a request, with its status; 200 where it said so in the midst of an answer.
   case refused(String, status: Int, message: String)
   case answerInvalid(String, found: String)
 
@@ -27,7 +27,8 @@ public enum ServiceError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(address) can be reached by others: give a token with --token-file or in CROSSCOPE_TOKEN"
     case .unreachable(let address, let reason): "\(address): \(reason); check the address and that the service runs"
     case .lost(let address): "\(address): the connection was lost; try again"
-    case .refused(let address, let status, let message): "\(address): \(message) (status \(status))"
+    case .refused(let address, let status, let message):
+      "\(address): \(message)\(status == 200 ? "" : " (status \(status))")"
     case .answerInvalid(let address, let found): "\(address): expected an answer of crosscope serve, found \(found)"
     }
   }

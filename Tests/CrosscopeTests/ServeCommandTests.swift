@@ -221,7 +221,7 @@ private final class RunningService {
     let cases: [([String: Any], String)] = [
       (["tools": []], "tools"), (["presence_penalty": 0.5], "presence_penalty"), (["top_logprobs": 3], "top_logprobs"),
       (["max_tokens": 41], "max_tokens"), (["max_tokens": 0], "max_tokens"), (["temperature": -1], "temperature"),
-      (["top_p": 0], "top_p"), (["n": 65], "n"), (["n": "two"], "n"), (["stop": ["a", "b", "c", "d", "e"]], "stop"),
+      (["top_p": 0], "top_p"), (["n": 17], "n"), (["n": "two"], "n"), (["stop": ["a", "b", "c", "d", "e"]], "stop"),
       (["seed": -1], "seed"), (["max_tokens": 2, "max_completion_tokens": 2], "max_completion_tokens"),
       (["messages": []], "messages"), (["messages": [["role": "tool", "content": "x"]]], "messages[0].role"),
       (["messages": [["role": "user"]]], "messages[0].content"),
@@ -302,7 +302,7 @@ private final class RunningService {
     return AnswerService(owner: ModelOwner(store: store, files: ModelLocations(), precision: .exact), queue: queue)
   }
 
-  private let short = AnswerRequest(messages: [.init(role: .user, content: "Hi")], settings: .init(maxTokens: 3))
+  private static let short = AnswerRequest(messages: [.init(role: .user, content: "Hi")], settings: .init(maxTokens: 3))
 
   private func count(_ events: AsyncThrowingStream<AnswerEvent, any Error>) async throws -> Int {
     var tokens = 0
@@ -311,7 +311,7 @@ private final class RunningService {
   }
 
   @Test func requestsBeyondTheQueueAreRefused() async throws {
-    let service = try answers(queue: 0)
+    let (service, short) = (try answers(queue: 0), Self.short)
     try await service.turns.take {
       await #expect(throws: APIError.busy) { for try await _ in service.answer(short) {} }
     }
@@ -322,11 +322,11 @@ private final class RunningService {
 
   @Test func whoGoesAwayInTheMidstOfAnAnswerLeavesTheModelToTheNext() async throws {
     let service = try answers(queue: 1)
-    var long = short
+    var long = Self.short
     long.settings.maxTokens = 400
     long.settings.temperature = 2
     for try await case .token in service.answer(long) { break }
-    #expect(try await count(service.answer(short)) > 0)
+    #expect(try await count(service.answer(Self.short)) > 0)
   }
 
   @Test func theExplorerSteersByAServiceOfTheSameFilesOnly() async throws {

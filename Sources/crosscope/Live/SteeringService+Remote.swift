@@ -41,22 +41,30 @@ extension SteeringService {
   private static func check(
     _ found: EngineIdentity, _ expected: EngineIdentity, _ client: ServiceClient
   ) throws(CommandError) {
-    guard let difference = found.difference(from: expected) else { return }
-    throw .inputInvalid(
-      source: client.address.description, expected: "the store's own models",
-      found: "another \(difference); serve a copy of this store there, which is to")
+    if let what = found.difference(from: expected) {
+      throw .otherEngine(address: client.address.description, what: what)
+    }
   }
 
   private static func answer(
     _ request: SteeringRequest, _ client: ServiceClient, _ identity: EngineIdentity, _ emit: (SteeringEvent) -> Void
   ) async throws {
     let body = try JSONEncoder().encode(SteerWireRequest(request))
+    var (isChecked, tokens) = (false, 0)
     try await client.post("/v1/steer", body: body) { data in
       if let error = try? JSONDecoder().decode(APIError.self, from: data) {
         throw ServiceError.refused(client.address.description, status: 200, message: String(error.message.prefix(300)))
       }
       let event = try JSONDecoder.reading(SteerExchangeEvent.self, data, client)
-      if let began = event.began { try check(began.identity, identity, client) }
+      if let began = event.began {
+        try check(began.identity, identity, client)
+        isChecked = true
+      }
+      if event.token != nil { tokens += 1 }
+      guard isChecked, tokens <= 2 * request.maxTokens else {
+        throw ServiceError.answerInvalid(
+          client.address.description, found: isChecked ? "more tokens than were asked for" : "none of its files named")
+      }
       if let token = event.token, !token.text.isEmpty {
         emit(token.stream == .baseline ? .baseline(token.text) : .steered(token.text))
       }

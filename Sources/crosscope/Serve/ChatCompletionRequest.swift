@@ -35,7 +35,7 @@ struct ChatCompletionRequest: Decodable {
       defaults: GenerationSettings(maxTokens: .max, temperature: 1, seed: UInt64.random(in: 0...UInt64(Int64.max))),
       lengthField: "max_completion_tokens")
     var settings = sampling.settings
-    settings.samples = try fields.value("n", in: 1...SamplingOptions.mostSamples) ?? 1
+    settings.samples = try fields.value("n", in: 1...AnswerLimits.mostSamples) ?? 1
     answer = AnswerRequest(
       messages: messages.map(\.message), plan: steering.isSteered ? steering.plan : nil, settings: settings,
       fitsContext: sampling.isOpenEnded, stop: try fields.value("stop", StopTexts.self)?.texts ?? [],

@@ -5,6 +5,8 @@ import Serving
 
 /// Limits that the operator sets.
 struct AnswerLimits: Sendable {
+  /// Answers to one request at most: each has keys and values of the whole prompt.
+  static let mostSamples = 16
   /// Tokens of one answer at most; also what holds where a request names no limit.
   var maxTokens = 1024
 }
