@@ -72,44 +72,52 @@ public struct HTTPService: Sendable {
     listening: @escaping @Sendable (ServiceAddress) -> Void, until stop: @escaping @Sendable () async -> Void
   ) async throws {
     guard case .unix(let path) = address else {
-      return try await serve(listening: listening, until: stop)
+      return try await serve(at: address, published: listening, until: stop)
     }
-    try makeRoom()
     let file = SocketFile(path: path)
-    let identity = Mutex<[UInt64]?>(nil)
-    // The socket is never open to others, not for a moment; the mask is the process's and is put back at once.
-    let mask = umask(0o177)
-    defer { umask(mask) }
-    defer { file.remove(identity.withLock { $0 }) }
+    try file.clear()
+    let bound = try file.privatePath()
+    let published = Mutex<[UInt64]?>(nil)
+    defer {
+      file.discard(bound)
+      file.remove(published.withLock { $0 })
+    }
     try await serve(
-      listening: {
-        umask(mask)
-        identity.withLock { $0 = file.identity() }
-        listening($0)
+      at: .unix(path: bound),
+      published: { _ in
+        let identity = try file.publish(bound)
+        published.withLock { $0 = identity }
+        listening(address)
       }, until: stop)
   }
 
+  /// - Parameter published: called when the place is listened at; where it throws, serving ends with that error.
   private func serve(
-    listening: @escaping @Sendable (ServiceAddress) -> Void, until stop: @escaping @Sendable () async -> Void
+    at place: ServiceAddress, published: @escaping @Sendable (ServiceAddress) throws -> Void,
+    until stop: @escaping @Sendable () async -> Void
   ) async throws {
     var logger = Logger(label: "crosscope.serve")
     logger.logLevel = .critical
-    let place: BindAddress =
-      switch address {
+    let bindAddress: BindAddress =
+      switch place {
       case .unix(let path): .unixDomainSocket(path: path)
       case .tcp(let host, let port): .hostname(host, port: port)
       }
+    let (failed, fail) = AsyncThrowingStream<Void, any Error>.makeStream()
     let server = Server(
       childChannelSetup: HTTP1Channel(
         responder: { request, writer, _ in try await respond(to: request, writer) },
         configuration: .init(idleTimeout: .seconds(30))),
       configuration: ServerConfiguration(
-        address: place, availableConnectionsDelegate: MaximumAvailableConnections(connectionLimit)),
-      onServerRunning: { channel in listening(found(channel)) },
+        address: bindAddress, availableConnectionsDelegate: MaximumAvailableConnections(connectionLimit)),
+      onServerRunning: { channel in
+        do { try published(found(channel)) } catch { fail.finish(throwing: error) }
+      },
       eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger)
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await server.run() }
+        group.addTask { for try await _ in failed {} }
         group.addTask {
           await stop()
           Task { try? await server.shutdownGracefully() }

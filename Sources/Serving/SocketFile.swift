@@ -6,15 +6,16 @@ import Foundation
 import Glibc
 
 /// A Unix socket's place in the file system.
-struct SocketFile {
+struct SocketFile: Sendable {
   let path: String
   private var address: String { "unix:\(path)" }
 
   /// Makes the place free: a socket at which nobody answers any more is removed.
   /// - Throws: `ServiceError.inUse`, `.cannotListen`.
   func clear() throws(ServiceError) {
-    guard path.utf8.count <= ServiceAddress.longestPath else {
-      throw .cannotListen(address, reason: "the path is longer than \(ServiceAddress.longestPath) bytes")
+    let longest = ServiceAddress.longestPath
+    guard path.utf8.count <= longest, nursery.utf8.count + 2 <= longest else {
+      throw .cannotListen(address, reason: "the path is too long")
     }
     var status = stat()
     guard lstat(path, &status) == 0 else {
@@ -50,14 +51,41 @@ struct SocketFile {
     return result == 0 ? 0 : errno
   }
 
-  /// What the file is told apart by; nil where there is none.
-  func identity() -> [UInt64]? {
-    var status = stat()
-    return lstat(path, &status) == 0 ? [UInt64(status.st_dev), UInt64(status.st_ino)] : nil
+  /// The pattern of a folder beside the socket.
+  private var nursery: String { URL(fileURLWithPath: path).deletingLastPathComponent().path + "/.cs-XXXXXX" }
+
+  /// A path to bind to first, in a folder that nobody else can enter: between binding and the change of its mode a socket
+  /// would be open to whomever the process's mask lets in.
+  func privatePath() throws(ServiceError) -> String {
+    var folder = Array(nursery.utf8CString)
+    guard mkdtemp(&folder) != nil else { throw .cannotListen(address, reason: String(cString: strerror(errno))) }
+    return String(decoding: folder.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self) + "/s"
   }
 
-  /// Removes the file if it is still the one that was there then.
-  func remove(_ identity: [UInt64]?) {
-    if let identity, identity == self.identity() { unlink(path) }
+  /// Moves a bound socket to its place, for its owner alone.
+  /// - Returns: what the file is told apart by, for `remove`.
+  /// - Throws: `ServiceError.inUse` where something has come to be there meanwhile.
+  func publish(_ bound: String) throws(ServiceError) -> [UInt64] {
+    guard chmod(bound, 0o600) == 0, link(bound, path) == 0 else {
+      throw errno == EEXIST ? .inUse(address) : .cannotListen(address, reason: String(cString: strerror(errno)))
+    }
+    discard(bound)
+    return identity() ?? []
+  }
+
+  /// Removes what `privatePath` made.
+  func discard(_ bound: String) {
+    unlink(bound)
+    rmdir(URL(fileURLWithPath: bound).deletingLastPathComponent().path)
+  }
+
+  /// Removes the socket if it is still the one that was published.
+  func remove(_ published: [UInt64]?) {
+    if let published, published == identity() { unlink(path) }
+  }
+
+  private func identity() -> [UInt64]? {
+    var status = stat()
+    return lstat(path, &status) == 0 ? [UInt64(status.st_dev), UInt64(status.st_ino)] : nil
   }
 }

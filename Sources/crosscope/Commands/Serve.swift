@@ -6,6 +6,7 @@ import ArgumentParser
 import Dispatch
 import Foundation
 import Glibc
+import Inference
 import Serving
 import Storage
 
@@ -46,7 +47,10 @@ struct Serve: AsyncParsableCommand {
   func run() async throws {
     let token = try tokenFile.map { try AccessToken(path: $0) } ?? AccessToken.ofEnvironment()
     let opened = try Store(path: store, access: .readOnly)
-    let owner = ModelOwner(store: opened, files: files.locations, precision: computing.precision ?? .fast)
+    // Strangers' prompts seldom come twice: fewer are kept than for one user who turns a knob.
+    let owner = ModelOwner(
+      store: opened, files: files.locations, precision: computing.precision ?? .fast,
+      prefixes: PromptPrefixes(budget: 64 << 20))
     let answers = AnswerService(owner: owner, queue: queue)
     let routes = try Routes(store: opened, answers: answers, limits: AnswerLimits(maxTokens: maxTokens))
     var service = try HTTPService(

@@ -28,7 +28,7 @@ actor ModelOwner {
   private let files: ModelLocations
   let precision: Precision
   /// Prompts that were computed up to the steered block: another strength re-runs only what is above.
-  let prefixes = PromptPrefixes()
+  let prefixes: PromptPrefixes
   private var context: SteeringContext?
   /// What `crosscope serve` is answering.
   var answering: Answering?
@@ -40,8 +40,9 @@ actor ModelOwner {
   /// - Parameters:
   ///   - files: where to find the models, if not where the store says.
   ///   - precision: how all runs compute.
-  init(store: Store, files: ModelLocations, precision: Precision) {
-    (self.store, self.files, self.precision) = (store, files, precision)
+  ///   - prefixes: where prompts are kept from run to run.
+  init(store: Store, files: ModelLocations, precision: Precision, prefixes: PromptPrefixes = PromptPrefixes()) {
+    (self.store, self.files, self.precision, self.prefixes) = (store, files, precision, prefixes)
   }
 
   /// Loads the models if they are not loaded yet.
