@@ -334,25 +334,32 @@ private final class RunningService {
     let store = try Store(path: build.storePath, access: .readOnly)
     let client = ServiceClient(address: .unix(path: running.socket), token: nil)
     let remote = SteeringService.remote(client, pair: try store.modelPair())
-    let local = SteeringService.live(ModelOwner(store: store, files: ModelLocations(), precision: .fast))
     #expect(try await remote.load { _ in } == "tiny-chat at unix:\(running.socket)")
     let request = SteeringRequest(
       prompt: "Hi there", interventions: [.init(latent: Int32(latent), mode: .add, strength: 0.7)], maxTokens: 12,
       temperature: 1, seed: 5)
-    func texts(_ service: SteeringService) async throws -> (String, String, SteeringInfo?) {
-      var (baseline, steered, info) = ("", "", SteeringInfo?.none)
-      for try await event in service.run(request) {
-        switch event {
-        case .baseline(let text): baseline += text
-        case .steered(let text): steered += text
-        case .finished(let found): info = found
-        }
+    var (baseline, steered, info) = ("", "", SteeringInfo?.none)
+    for try await event in remote.run(request) {
+      switch event {
+      case .baseline(let text): baseline += text
+      case .steered(let text): steered += text
+      case .finished(let found): info = found
       }
-      info?.tokensPerSecond = nil
-      return (baseline, steered, info)
     }
-    let (here, there) = (try await texts(local), try await texts(remote))
-    #expect(here == there && here.2 != nil && here.0 != here.1)
+    // The reference is a process of its own: other tests switch this one's kernels.
+    let local = try Program.run([
+      "steer", build.storePath, "--latent", "\(latent):0.7", "--prompt", "Hi there", "--max-tokens", "12",
+      "--temperature", "1", "--seed", "5", "--json",
+    ]).json()
+    let here = try [local["baseline"], (local["steered"] as? [Any])?.first].map { try #require($0 as? [String: Any]) }
+    #expect([baseline, steered] == here.map { $0["text"] as? String ?? "" } && baseline != steered)
+    let found = try #require(info)
+    #expect([found.baseline, found.steered].map { $0.map(Int.init) } == here.map { $0["ids"] as? [Int] ?? [] })
+    #expect([found.baselineEnded, found.steeredEnded] == here.map { $0["finished"] as? Bool })
+    let change = try #require(here[1]["relative_change"] as? Double)
+    // The two readers of JSON round the last digit each in its way.
+    #expect(abs(try #require(found.relativeChange) - change) < 1e-12)
+    #expect(found.layer == 2 && found.decoder == "chat" && found.versions["crosscoder"]?.count == 64)
 
     var other = try store.modelPair()
     other.crosscoder?.sha256 = String(repeating: "0", count: 64)
