@@ -1,5 +1,5 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo test bench bench-engine bench-training bench-scaling bench-serve fuzz format lint data clean
+.PHONY: help demo test bench bench-engine bench-training bench-scaling bench-explorer bench-serve fuzz format lint data clean
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS = 60
@@ -43,6 +43,13 @@ bench-serve: ## load `crosscope serve` with 50 clients for a minute (CSV)
 	@scripts/setup
 	@model=$$(scripts/fetch-model) && swift build -c release --product crosscope >&2 \
 	  && python3 Benchmarks/serve_load.py --model "$$model"
+
+bench-explorer: ## measure the explorer on a store of the published size, VisiData beside it (10 minutes to make it, 5 GB)
+	@scripts/setup
+	@swift build -c release --product crosscope >&2 && cache=$$(dirname "$$(scripts/fetch-model)") \
+	  && { [ -x "$$cache/visidata/bin/vd" ] || { python3 -m venv "$$cache/visidata" \
+	    && "$$cache/visidata/bin/pip" install --quiet visidata==3.4 numpy >&2; }; } \
+	  && "$$cache/visidata/bin/python" Benchmarks/explorer.py
 
 fuzz: ## fuzz the file readers, FUZZ_SECONDS each (60)
 	@scripts/setup

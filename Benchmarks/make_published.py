@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Makes files of the published size, with random content, to measure `crosscope import` on.
 
-    make_published.py FOLDER     writes FOLDER/crosscoder (2.7 GB), FOLDER/examples.db (2.2 GB) and FOLDER/feature_df.csv
+    make_published.py FOLDER [D]     writes FOLDER/crosscoder (2.7 GB), FOLDER/examples.db (2.2 GB) and FOLDER/feature_df.csv
 
-d = 2304, F = 73,728 latents, about 100,000 sequences of up to 1024 tokens, 1.5 M examples with as many active positions
-as make up the published database's size. Needs numpy. Nothing of it is shipped or used by tests.
+d = D, 2304 if not said otherwise: a narrow crosscoder is imported sooner, and the explorer does not look at it.
+F = 73,728 latents, about 100,000 sequences of up to 1024 tokens, 1.5 M examples with as many active positions as make up
+the published database's size. Needs numpy. Nothing of it is shipped or used by tests.
 """
 
 import json
@@ -139,6 +140,7 @@ def table(path: Path, norms: np.ndarray, maxima: np.ndarray) -> None:
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])
+    D = int(sys.argv[2]) if len(sys.argv) > 2 else D
     norms = crosscoder(root / "crosscoder")
     print("crosscoder written", file=sys.stderr)
     table(root / "feature_df.csv", norms, examples(root / "examples.db"))

@@ -16,7 +16,8 @@
 static SCREEN *screen;
 static bool in_colour;
 static int cursor_row = -1, cursor_column = -1;
-static char modes_on[64]; // mouse and bracketed paste, where supported
+static char modes_on[64]; // mouse and bracketed paste, where supported and wanted
+static bool wants_mouse;
 
 // Appends a terminfo string without its padding marks.
 static void append_capability(char *into, size_t size, const char *name) {
@@ -46,7 +47,8 @@ static void compose_sequences(void) {
   leave[0] = 0;
   modes_on[0] = 0;
   if (has_capability("kmous")) {
-    append_text(modes_on, sizeof modes_on, "\033[?1000h\033[?1006h\033[?2004h");
+    if (wants_mouse) append_text(modes_on, sizeof modes_on, "\033[?1000h\033[?1006h");
+    append_text(modes_on, sizeof modes_on, "\033[?2004h");
     append_text(leave, CT_LEAVE_SIZE, "\033[?1006l\033[?1000l\033[?2004l");
   }
   append_capability(leave, CT_LEAVE_SIZE, "sgr0");
@@ -78,12 +80,28 @@ static void modes(const char *sequence) {
   if (length) (void)!write(STDOUT_FILENO, sequence, length);
 }
 
-int ct_open(void) {
+// The entry of a terminal's twin with exact colours, where the terminal says it has them and its twin is known; else
+// NULL, which is TERM itself.
+static const char *exact_twin(void) {
+  static char name[80];
+  const char *says = getenv("COLORTERM"), *term = getenv("TERM"), *end;
+  int found = 0;
+  if (says == NULL || (strcmp(says, "truecolor") != 0 && strcmp(says, "24bit") != 0)) return NULL;
+  if (term == NULL || (end = strstr(term, "-256color")) == NULL || strlen(term) >= sizeof name - 8) return NULL;
+  memcpy(name, term, (size_t)(end - term));
+  strcpy(name + (end - term), "-direct");
+  bool known = setupterm(name, STDOUT_FILENO, &found) == OK && found == 1;
+  if (known) del_curterm(cur_term);
+  return known ? name : NULL;
+}
+
+int ct_open(bool mouse) {
+  wants_mouse = mouse;
   use_utf8_locale();
   int found = check_terminal();
   if (found != CT_OK) return found;
   if (!ct_signals_install()) return CT_NO_RESOURCES;
-  screen = newterm(NULL, stdout, stdin);
+  screen = newterm(exact_twin(), stdout, stdin);
   if (screen == NULL) {
     ct_signals_remove();
     return CT_UNKNOWN_TERMINAL;
@@ -119,15 +137,29 @@ void ct_close(void) {
   ct_stderr_release();
 }
 
-void ct_suspend(void) {
-  if (screen == NULL) return;
+// Hands the tty over for a while: to the shell, or to another program.
+static void leave(void) {
   modes(modes_on[0] ? "\033[?1006l\033[?1000l\033[?2004l" : "");
   curs_set(1);
   endwin();
   ct_termios_restore();
   ct_stderr_release();
+}
+
+void ct_suspend(void) {
+  if (screen == NULL) return;
+  leave();
   ct_signals_stop();
   ct_resume();
+}
+
+int ct_run(char *const arguments[]) {
+  if (screen == NULL) return -1;
+  leave();
+  int status = ct_signals_wait_for(arguments);
+  ct_termios_restore();
+  ct_resume();
+  return status;
 }
 
 void ct_resume(void) {
@@ -143,8 +175,24 @@ void ct_resume(void) {
 int ct_columns(void) { return screen ? COLS : 0; }
 int ct_rows(void) { return screen ? LINES : 0; }
 
+void ct_clear(void) {
+  if (screen != NULL) clearok(curscr, TRUE);
+}
+
+void ct_write(const void *bytes, size_t count) {
+  const char *rest = bytes;
+  while (screen != NULL && count > 0) {
+    ssize_t written = write(STDOUT_FILENO, rest, count);
+    if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (written <= 0) return;
+    rest += written;
+    count -= (size_t)written;
+  }
+}
+
 int ct_colours(void) {
   if (!in_colour) return 0;
+  if (COLORS >= 1 << 24) return 1 << 24;
   return COLORS >= 256 ? 256 : COLORS >= 16 ? 16 : 8;
 }
 

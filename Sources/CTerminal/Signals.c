@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 #include "CTerminal.h"
@@ -134,6 +136,32 @@ void ct_signals_stop(void) {
   sigaction(SIGTSTP, &former, NULL);
   for (int i = 0; i < ENDINGS; i++) sigaction(endings[i], &former_endings[i], NULL);
   armed = 1;
+}
+
+// While another program has the tty, keys that are signals are meant for it: interrupt and quit are left to it, a stop
+// stops both, as the shell expects of a job. What it stops by itself is continued at once, else nobody would answer.
+int ct_signals_wait_for(char *const arguments[]) {
+  struct sigaction former[3], ignore = {.sa_handler = SIG_IGN}, usual = {.sa_handler = SIG_DFL};
+  static const int keys[] = {SIGINT, SIGQUIT, SIGTSTP};
+  posix_spawnattr_t attributes;
+  sigset_t none, all;
+  pid_t child;
+  int status = 0;
+  sigemptyset(&none);
+  sigfillset(&all);
+  if (posix_spawnattr_init(&attributes) != 0) return -1;
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  for (int i = 0; i < 3; i++) sigaction(keys[i], keys[i] == SIGTSTP ? &usual : &ignore, &former[i]);
+  armed = 0;
+  int failure = posix_spawn(&child, arguments[0], NULL, &attributes, arguments, environ);
+  posix_spawnattr_destroy(&attributes);
+  while (failure == 0 && (waitpid(child, &status, WUNTRACED) < 0 ? errno == EINTR : WIFSTOPPED(status)))
+    if (WIFSTOPPED(status)) kill(child, SIGCONT);
+  for (int i = 0; i < 3; i++) sigaction(keys[i], &former[i], NULL);
+  armed = 1;
+  return failure == 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 void ct_termios_restore(void) {

@@ -27,19 +27,24 @@ extension Crosscoder {
       jumps: jumpThresholds)
   }
 
-  /// Encodes a whole text. Its first token and tokens of outlying norm, which training left out, get no codes: theirs
-  /// would mean nothing.
+  /// Encodes a text, or the part of it from a position on. Its first token and tokens of outlying norm, which training
+  /// left out, get no codes: theirs would mean nothing.
   /// - Throws: as `encode(_:)`.
-  func encode(text: PairedActivations) throws(DiffingError) -> SparseCodes {
-    let codes = try encode(text)
+  func encode(text: PairedActivations, from firstPosition: Int = 0) throws(DiffingError) -> SparseCodes {
+    try encode(text).keeping(meaningful(in: text, from: firstPosition))
+  }
+
+  /// For each token of a text, or of the part of it from a position on, whether its codes mean something.
+  func meaningful(in text: PairedActivations, from firstPosition: Int = 0) -> [Bool] {
     let limit = card.normLimit * card.normLimit
-    let keep = text.values.withUnsafeBufferPointer { values in
+    return text.values.withUnsafeBufferPointer { values in
       (0..<text.tokens).map { token in
-        guard token > 0, let row = values.baseAddress.map({ $0 + 2 * token * dModel }) else { return false }
+        guard firstPosition + token > 0, let row = values.baseAddress.map({ $0 + 2 * token * dModel }) else {
+          return false
+        }
         return max(squareSum(row, count: dModel), squareSum(row + dModel, count: dModel)) <= limit
       }
     }
-    return codes.keeping(keep)
   }
 
   /// Reconstructs activations `[T, 2, d]` in the models' own units: x̂ = Σ f_j d_j + b_dec, then the normaliser undone.

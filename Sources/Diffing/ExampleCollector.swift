@@ -55,7 +55,10 @@ public struct ExampleCollector: Sendable {
   }
 
   /// Upper ends of bands 0 to 3, as fractions of the maximum.
-  static let bands: [Float] = [0.25, 0.5, 0.75, 0.95]
+  private static let bands: [Float] = [0.25, 0.5, 0.75, 0.95]
+
+  /// The band of an activation that is this fraction of the latent's maximum.
+  public static func band(_ fraction: Float) -> Int { bands.firstIndex { fraction <= $0 } ?? 4 }
 
   private let configuration: Configuration
   private let codeScale: CodeScale
@@ -177,7 +180,7 @@ public struct ExampleCollector: Sendable {
   ) {
     guard maxima[latent] > 0 else { return }
     let fraction = peak.value / maxima[latent]
-    let band = Self.bands.firstIndex { fraction <= $0 } ?? 4
+    let band = Self.band(fraction)
     let order = order(latent: latent, band: band, activation: peak.value)
     let rivals = candidates[latent].filter { $0.band == band }
     if rivals.count >= configuration.perLatent, let last = rivals.last, last.order <= order { return }

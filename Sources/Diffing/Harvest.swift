@@ -87,26 +87,11 @@ public struct Harvester {
             logits: .none))
       }
     }
-    let result = Rows(texts.map { [Float](repeating: 0, count: $0.count * 2 * d) })
-    var hooks = Hooks()
     let count = texts.count
-    hooks.add(layer: layer, site: .residPost) { view in
-      for segment in view.segments {
-        let (half, text) = (segment.stream / count, segment.stream % count)
-        for (offset, row) in segment.rows.enumerated() {
-          let start = (2 * offset + half) * d
-          let source = UnsafeBufferPointer(start: view.row(row), count: d)
-          result.texts[text].replaceSubrange(start..<start + d, with: source)
-        }
-      }
-    }
-    _ = try engine.forward(segments, of: segments.map { $0.stream < count ? .base : .chat }, hooks: hooks)
-    return result.texts.map { PairedActivations(dModel: d, values: $0) }
-  }
-
-  private final class Rows {
-    var texts: [[Float]]
-    init(_ texts: [[Float]]) { self.texts = texts }
+    let rows = PairedRows(tokens: texts.map(\.count), dModel: d)
+    let models = segments.map { $0.stream < count ? PairModel.base : .chat }
+    _ = try engine.forward(segments, of: models, hooks: rows.hooks(layer: layer))
+    return rows.texts.map { PairedActivations(dModel: d, values: $0) }
   }
 
   /// The kept tokens of texts: positions from 1 on whose norm, in both models, is at most `outlierFactor` times the
@@ -130,5 +115,33 @@ public struct Harvester {
     guard !inner.isEmpty else { return norms.map { _ in [] } }
     let limit = inner[inner.count / 2] * outlierFactor
     return norms.map { text in text.indices.dropFirst().filter { text[$0] <= limit } }
+  }
+}
+
+/// Residual streams after a block as one pass goes by: a stream's number is model.index · texts + text.
+final class PairedRows {
+  /// `[T, 2, d]` of each text; what no stream brings stays 0.
+  private(set) var texts: [[Float]]
+  private let d: Int
+
+  init(tokens: [Int], dModel d: Int) {
+    texts = tokens.map { [Float](repeating: 0, count: $0 * 2 * d) }
+    self.d = d
+  }
+
+  /// Hooks that copy the rows and change nothing.
+  func hooks(layer: Int) -> Hooks {
+    var hooks = Hooks()
+    hooks.add(layer: layer, site: .residPost) { view in
+      for segment in view.segments {
+        let (half, text) = segment.stream.quotientAndRemainder(dividingBy: self.texts.count)
+        for (offset, row) in segment.rows.enumerated() {
+          let start = (2 * offset + half) * self.d
+          let source = UnsafeBufferPointer(start: view.row(row), count: self.d)
+          self.texts[text].replaceSubrange(start..<start + self.d, with: source)
+        }
+      }
+    }
+    return hooks
   }
 }

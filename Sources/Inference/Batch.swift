@@ -20,6 +20,22 @@ public struct Segment {
   /// The last block to run for this segment; nil for all of them. Without the last block there are no logits.
   public var lastLayer: Int?
   public var logits: Logits
+  /// Where given, this timeline attends by another one's weights.
+  public var attention: FrozenAttention?
+
+  /// Attention with the softmax weights of another stream of the same batch, at the same positions: in every block above
+  /// `layer` a head's output at position t is Σ_s A_ts v_s, with A of the other stream's queries and keys and v of this
+  /// timeline's values. What is then left of a change of the residual stream went through values and MLPs alone
+  /// (neuronpedia#147 asks for it as "freeze attention").
+  public struct FrozenAttention: Sendable, Equatable {
+    /// The other stream; its segment has as many tokens, at the same positions, and is not frozen itself.
+    public let stream: Int
+    public let layer: Int
+
+    public init(stream: Int, above layer: Int) {
+      (self.stream, self.layer) = (stream, layer)
+    }
+  }
 
   /// The residual stream of a segment's tokens after a block, whose cache holds their keys and values up to there.
   public struct Start {
@@ -35,7 +51,7 @@ public struct Segment {
 
   public init(
     stream: Int, cache: KVCache, tokens: [Int32], start: Start? = nil, adapter: Adapter? = nil, lastLayer: Int? = nil,
-    logits: Logits = .last
+    logits: Logits = .last, attention: FrozenAttention? = nil
   ) {
     self.stream = stream
     self.cache = cache
@@ -44,6 +60,7 @@ public struct Segment {
     self.adapter = adapter
     self.lastLayer = lastLayer
     self.logits = logits
+    self.attention = attention
   }
 }
 

@@ -15,10 +15,13 @@ public struct DecodingStream {
   /// The model of the pair that computes it.
   public var model: PairModel
   public var source: Source
+  /// Where given, the stream attends by an earlier one's weights and ends at the latest when that one does.
+  public var attention: Segment.FrozenAttention?
 
-  public init(model: PairModel = .chat, source: Source) {
+  public init(model: PairModel = .chat, source: Source, attention: Segment.FrozenAttention? = nil) {
     self.model = model
     self.source = source
+    self.attention = attention
   }
 }
 
@@ -77,6 +80,9 @@ public final class Decoding {
     hooks: Hooks = Hooks(), recordsLogProbabilities: Bool = false
   ) {
     precondition(!prompt.isEmpty, "a prompt has at least one token")
+    for (index, stream) in streams.enumerated() {
+      precondition(stream.attention.map { $0.stream < index } ?? true, "attention of an earlier stream")
+    }
     self.engine = engine
     self.hooks = hooks
     self.limit = limit
@@ -143,7 +149,8 @@ public final class Decoding {
   ) -> Segment {
     let state = states[index]
     var segment = Segment(
-      stream: index, cache: state.cache, tokens: tokens, start: start, logits: logits)
+      stream: index, cache: state.cache, tokens: tokens, start: start, logits: logits,
+      attention: state.stream.attention)
     if case .following(_, let lastLayer) = state.stream.source {
       segment.lastLayer = lastLayer
       segment.logits = .none
@@ -187,7 +194,9 @@ public final class Decoding {
     var result: [DecodedToken] = []
     for (segment, logits) in zip(segments, logits) where logits.rows > 0 {
       let id = try sample(segment.stream, logits)
-      let isLast = engine.tokenizer.endOfTurnIDs.contains(id) || states[segment.stream].produced.count >= limit
+      let isLast =
+        engine.tokenizer.endOfTurnIDs.contains(id) || states[segment.stream].produced.count >= limit
+        || segment.attention.map { states[$0.stream].isFinished } ?? false
       states[segment.stream].isFinished = isLast
       result.append(DecodedToken(stream: segment.stream, id: id, isLast: isLast))
     }

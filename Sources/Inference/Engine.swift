@@ -94,6 +94,9 @@ public final class Engine: Sendable {
     return base
   }
 
+  /// Whether there are two models: chat is base with an adapter, or a file of its own beside base's.
+  public var isPair: Bool { adapter != nil || baseModel !== model }
+
   /// The weights that one of the pair runs on.
   public func transformer(of model: PairModel) -> Transformer { model == .base ? baseModel : self.model }
 

@@ -58,6 +58,16 @@ public final class KVCache {
     }
   }
 
+  /// A timeline of its own that holds this one's first `count` tokens. Rows of later ones are there too, for the blocks
+  /// that a pass which goes on above them does not run.
+  public func fork(at count: Int) -> KVCache {
+    precondition((0...self.count).contains(count), "cannot fork \(self.count) tokens at \(count)")
+    let result = KVCache(layers: keyRows.count, width: width, capacity: capacity)
+    if !keyRows.isEmpty { result.adopt(0...keyRows.count - 1, of: self) }
+    result.advance(count)
+    return result
+  }
+
   /// Bytes that the cache holds.
   public var byteCount: Int { 2 * keyRows.count * capacity * width * MemoryLayout<Float>.size }
 

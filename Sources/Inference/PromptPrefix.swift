@@ -50,9 +50,12 @@ public final class PromptPrefix {
   }
 
   /// A new timeline whose blocks 0…layer have seen the prompt; `start(_:)` goes on with the others.
-  public func makeCache() -> KVCache {
+  /// - Parameter position: where it goes on. What the other blocks have of the tokens before is not there: only for
+  ///   segments that end at `layer`.
+  public func makeCache(at position: Int = 0) -> KVCache {
     let result = model.makeCache()
     result.adopt(0...layer, of: cache)
+    result.advance(position)
     return result
   }
 

@@ -3,11 +3,13 @@
 
 import CKernels
 import COpenBLAS
+import Foundation
 
 /// The process-wide worker pool and the processor features that the kernels use.
 public enum Compute {
   /// Threads that `parallel` uses, the caller's included. `CROSSCOPE_THREADS` in the environment overrides the count.
   public static let threads: Int = {
+    chooseOpenBLASCore()
     openblas_set_num_threads(1)
     return Int(ck_pool_threads())
   }()
@@ -22,7 +24,24 @@ public enum Compute {
   public static var kernelLevel: String { ["portable", "avx2", "avx512-vnni", "avx512-vnni-bf16"][Int(ck_level())] }
 
   /// The core type for which OpenBLAS chose its kernels (OPENBLAS_CORETYPE overrides).
-  public static var openBLASCoreType: String { String(cString: openblas_get_corename()) }
+  public static var openBLASCoreType: String {
+    _ = threads
+    return String(cString: openblas_get_corename())
+  }
+
+  /// OpenBLAS knows processors by their model numbers and takes one that is newer than itself for the oldest of all
+  /// (release 0.3.21 takes Emerald Rapids for a Pentium 4); what it can do is asked of the processor instead.
+  private static func chooseOpenBLASCore() {
+    guard getenv("OPENBLAS_CORETYPE") == nil,
+      ["Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Sandybridge"].contains(
+        String(cString: openblas_get_corename()))
+    else { return }
+    switch ck_level() {
+    case 2...: _ = openblas_choose_core("SkylakeX")
+    case 1: _ = openblas_choose_core("Haswell")
+    default: break
+    }
+  }
 
   /// Calls `body(thread, threads)` once for each of `threads` parts and returns when all have finished. Parts run at the
   /// same time as far as cores are free. `body` must not touch what another part writes. A call from inside `body` runs

@@ -1,4 +1,5 @@
-// The layouts of the store's blobs, chosen for size: a store of 4096 latents × 20 contexts must stay below 10 MB.
+// The layouts of the store's blobs, chosen for size: a store of 4096 latents × 20 contexts must stay below 11 MB,
+// of which the index of examples by sequence takes less than 1.
 // Owns: writing and checked reading of number lists. Refuses, on reading, anything that is not exactly one list.
 //   ids        each number as LEB128 (7 bits a byte, low bits first, high bit = more follow)
 //   positions  strictly rising numbers: the first, then the gaps to the next, as LEB128

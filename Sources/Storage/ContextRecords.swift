@@ -182,6 +182,8 @@ public struct LatentPage: Sendable, Equatable {
   public var explanations: [ExplanationRecord]
   /// Strongest band first, then by rank.
   public var contexts: [Context]
+  /// How many contexts the store has, those that were not read among them.
+  public var contextCount: Int
   public var logits: [LogitLensRecord]
   public var histograms: [HistogramRecord]
   /// By kind, most similar first.

@@ -105,67 +105,74 @@ public struct LatentRecord: Sendable, Equatable, Identifiable {
   }
 }
 
-/// An order of the latent table that an index serves.
-public enum LatentSort: Sendable, Hashable, CaseIterable {
-  case chatSpecificity
-  case nuError
-  case nuReconstruction
-  case deltaNorm
-  case frequency
-  case maxActivation
-  case cosBaseChat
-  case templateShare
-  case id
+/// What the latent table can be ordered by. Missing values come last in either direction.
+public enum LatentSort: Sendable, Hashable {
+  case column(LatentColumn)
   /// A metric beyond the columns, by its name in the store.
   case metric(String)
+  /// Chat-only, base-only, shared, other.
+  case latentClass
+  /// How many tags a latent has.
+  case tags
+  /// Whether a latent has a note.
+  case note
 
-  /// The orders that every store has.
-  public static let allCases: [LatentSort] = [
+  public static let chatSpecificity = LatentSort.column(.chatSpecificity)
+  public static let nuError = LatentSort.column(.nuError)
+  public static let nuReconstruction = LatentSort.column(.nuReconstruction)
+  public static let deltaNorm = LatentSort.column(.deltaNorm)
+  public static let frequency = LatentSort.column(.frequency)
+  public static let maxActivation = LatentSort.column(.maxActivation)
+  public static let cosBaseChat = LatentSort.column(.cosBaseChat)
+  public static let templateShare = LatentSort.column(.templateShare)
+  public static let id = LatentSort.column(.id)
+
+  /// The orders of every store that an index serves; the others are sorted when they are asked for.
+  public static let indexed: [LatentSort] = [
     .chatSpecificity, .nuError, .nuReconstruction, .deltaNorm, .frequency, .maxActivation, .cosBaseChat,
     .templateShare, .id,
   ]
 
-  /// The column that is compared, nil for a metric; missing values come last in either direction, ties are ordered by
-  /// id.
-  public var column: LatentColumn? {
+  /// All orders that every store has, those with an index first.
+  public static let everywhere: [LatentSort] =
+    indexed + LatentColumn.allCases.map { .column($0) }.filter { !indexed.contains($0) }
+    + [.latentClass, .tags, .note]
+
+  /// The column's or the metric's name, or `class`, `tags`, `note`.
+  public var name: String {
     switch self {
-    case .chatSpecificity: .chatSpecificity
-    case .nuError: .nuError
-    case .nuReconstruction: .nuReconstruction
-    case .deltaNorm: .deltaNorm
-    case .frequency: .frequency
-    case .maxActivation: .maxActivation
-    case .cosBaseChat: .cosBaseChat
-    case .templateShare: .templateShare
-    case .id: .id
-    case .metric: nil
+    case .column(let column): column.rawValue
+    case .metric(let name): name
+    case .latentClass: "class"
+    case .tags: "tags"
+    case .note: "note"
     }
   }
 
-  /// The column's or the metric's name.
-  public var name: String {
-    if case .metric(let name) = self { name } else { column?.rawValue ?? "" }
-  }
-
-  /// One of `allCases` by its column's name.
-  public init?(column name: String) {
-    guard let sort = Self.allCases.first(where: { $0.name == name }) else { return nil }
+  /// One of `everywhere` by its name.
+  public init?(named name: String) {
+    guard let sort = Self.everywhere.first(where: { $0.name == name }) else { return nil }
     self = sort
   }
 
   /// Whether the interesting end is the low one: most chat-specific, smallest ν, smallest cosine, first id.
   public var ascendsByDefault: Bool {
     switch self {
-    case .chatSpecificity, .nuError, .nuReconstruction, .cosBaseChat, .id: true
-    case .deltaNorm, .frequency, .maxActivation, .templateShare, .metric: false
+    case .column(let column): [.chatSpecificity, .nuError, .nuReconstruction, .cosBaseChat, .id].contains(column)
+    case .latentClass: true
+    case .metric, .tags, .note: false
     }
   }
 }
 
 extension LatentRecord {
-  /// The value that an order compares, nil if missing.
+  /// The number that an order compares; nil if it is missing, or no number of the latent itself.
   public subscript(sort: LatentSort) -> Double? {
-    if case .metric(let name) = sort { metrics[name] } else { sort.column.flatMap { self[$0] } }
+    switch sort {
+    case .column(let column): self[column]
+    case .metric(let name): metrics[name]
+    case .latentClass, .tags, .note: nil
+    }
   }
 }
 
@@ -179,7 +186,6 @@ extension LatentRecord {
   ]
 
   static let columnList = columnNames.joined(separator: ", ")
-  static let qualifiedColumnList = columnNames.map { "latent." + $0 }.joined(separator: ", ")
 
   init(_ row: RowReader) throws {
     guard let latentClass = LatentClass(rawValue: try row.text(20)) else { throw row.bad(20, "unknown class") }

@@ -15,13 +15,19 @@ enum Schema {
     migrator.registerMigration("base model", foreignKeyChecks: .immediate) { try $0.execute(sql: baseModel) }
     migrator.registerMigration("detection score", foreignKeyChecks: .immediate) { try $0.execute(sql: detectionScore) }
     migrator.registerMigration(latentMetrics, foreignKeyChecks: .immediate) { try $0.execute(sql: metricTables) }
+    migrator.registerMigration(examplesBySequence, foreignKeyChecks: .immediate) { try $0.execute(sql: contextIndex) }
     return migrator
   }
 
   private static let latentMetrics = "latent-metrics"
+  private static let examplesBySequence = "examples-by-sequence"
 
-  /// Migrations that only add tables which may be empty: a store without them can be read as it is.
-  static let additions: Set<String> = [latentMetrics]
+  /// The index that leads from a sequence to the latents with a context in it: for texts that are searched for, and for
+  /// latents that fire together.
+  static let contextIndex = "CREATE INDEX example_sequence ON example (sequence, latent);"
+
+  /// Migrations that only add tables which may be empty, or indexes: a store without them can be read as it is.
+  static let additions: Set<String> = [latentMetrics, examplesBySequence]
 
   /// Tables that every store has; a file without one of them is not a store.
   static let tables: Set<String> = [

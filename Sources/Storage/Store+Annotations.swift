@@ -47,6 +47,30 @@ extension Store {
     }
   }
 
+  /// How many of these latents have which tag; tags that none has are left out. Cost: a look-up a latent.
+  public func tagCounts(of latents: [Int32]) throws(StorageError) -> [String: Int] {
+    try read { db in
+      let list = Self.list(latents)
+      let rows = try Row.fetchCursor(
+        db, sql: "SELECT name, count(*) FROM tag WHERE latent IN (\(list.sql)) GROUP BY name",
+        arguments: StatementArguments(list.arguments))
+      var counts: [String: Int] = [:]
+      while let row = try rows.next() {
+        let reader = RowReader(row: row, table: "tag")
+        counts[try reader.text(0)] = try reader.int(1)
+      }
+      return counts
+    }
+  }
+
+  /// Those of these latents that have a note.
+  public func noted(among latents: [Int32]) throws(StorageError) -> Set<Int32> {
+    try read { db in
+      let statement = try db.cachedStatement(sql: "SELECT 1 FROM note WHERE latent = ?")
+      return Set(try latents.filter { try Row.fetchOne(statement, arguments: [$0]) != nil })
+    }
+  }
+
   /// A latent's note, nil if it has none.
   public func note(of latent: Int32) throws(StorageError) -> String? {
     try read { db in try Self.note(of: latent, in: db) }
@@ -71,14 +95,16 @@ extension Store {
       throw .invalidRecord(table: "note", detail: "longer than \(Self.longestNote) bytes")
     }
     return try write { db in
-      for latent in latents { _ = try self.latent(latent, in: db) }
+      try Self.require(latents, in: db)
       var changes: [AnnotationChange] = []
       for name in removed {
-        let having = try latents.filter { try Self.hasTag(name, latent: $0, in: db) }
+        let tagged = try Self.latents(tagged: name, in: db)
+        let having = latents.filter(tagged.contains)
         if !having.isEmpty { changes.append(.untagged(name: name, latents: having)) }
       }
       for name in added {
-        let lacking = try latents.filter { try !Self.hasTag(name, latent: $0, in: db) }
+        let tagged = try Self.latents(tagged: name, in: db)
+        let lacking = latents.filter { !tagged.contains($0) }
         if !lacking.isEmpty { changes.append(.tagged(name: name, latents: lacking)) }
       }
       if let note {
@@ -117,9 +143,23 @@ extension Store {
     return result
   }
 
-  private static func hasTag(_ name: String, latent: Int32, in db: Database) throws -> Bool {
-    let statement = try db.cachedStatement(sql: "SELECT 1 FROM tag WHERE name = ? AND latent = ?")
-    return try Row.fetchOne(statement, arguments: [name, latent]) != nil
+  /// - Throws: `StorageError.noSuchLatent` for the first that the store does not have.
+  private static func require(_ latents: [Int32], in db: Database) throws {
+    let list = list(latents)
+    let row = try Row.fetchOne(
+      db, sql: "SELECT value FROM (\(list.sql)) WHERE value NOT IN (SELECT id FROM latent) LIMIT 1",
+      arguments: StatementArguments(list.arguments))
+    if let row {
+      throw try noSuchLatent(try RowReader(row: row, table: "latent").int(0, in: Int.min...Int.max), in: db)
+    }
+  }
+
+  private static func latents(tagged name: String, in db: Database) throws -> Set<Int32> {
+    let statement = try db.cachedStatement(sql: "SELECT latent FROM tag WHERE name = ?")
+    let rows = try Row.fetchCursor(statement, arguments: [name])
+    var latents: Set<Int32> = []
+    while let row = try rows.next() { latents.insert(try RowReader(row: row, table: "tag").id(0)) }
+    return latents
   }
 
   static func tags(of latent: Int32, in db: Database) throws -> [String] {

@@ -15,6 +15,19 @@ extension Store {
     }
   }
 
+  /// The key of the strength from which answers steered in mode add stop being text, as `calibrate` found it.
+  public static let coherenceLimit = "coherence_limit"
+
+  /// Sets one of the store's free texts.
+  /// - Throws: `readOnly` ….
+  public func setMeta(_ key: String, _ value: String) throws(StorageError) {
+    try write { db in
+      try db.execute(
+        sql: "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        arguments: [key, value])
+    }
+  }
+
   /// The store's free texts by key, such as the corpus and its licence.
   public func meta() throws(StorageError) -> [String: String] {
     try read { db in
@@ -40,7 +53,8 @@ extension Store {
       for lens in logits { ids.formUnion((lens.promoted + lens.suppressed).map(\.token)) }
       return LatentPage(
         latent: record, tags: try Self.tags(of: latent, in: db), note: try Self.note(of: latent, in: db),
-        explanations: try Self.explanations(of: latent, in: db), contexts: contexts, logits: logits,
+        explanations: try Self.explanations(of: latent, in: db), contexts: contexts,
+        contextCount: try Self.contextCount(of: latent, in: db), logits: logits,
         histograms: try Self.histograms(of: latent, in: db), neighbours: try Self.neighbours(of: latent, in: db),
         tokens: try Self.tokens(ids, in: db))
     }
@@ -52,15 +66,26 @@ extension Store {
     try read { db in try Self.contexts(of: latent, quantile: quantile, limit: limit, in: db) }
   }
 
+  /// The histograms of these latents; latents without any are left out.
+  public func histograms(of latents: [Int32]) throws(StorageError) -> [Int32: [HistogramRecord]] {
+    try read { db in
+      var result: [Int32: [HistogramRecord]] = [:]
+      for latent in latents {
+        let own = try Self.histograms(of: latent, in: db)
+        if !own.isEmpty { result[latent] = own }
+      }
+      return result
+    }
+  }
+
   /// One sequence.
   /// - Throws: `StorageError.damaged` if there is none with this id.
   public func sequence(_ id: Int32) throws(StorageError) -> SequenceRecord {
     try read { db in
-      let sql = "SELECT token_ids, corpus, template_mask FROM sequence WHERE id = ?"
-      guard let row = try Row.fetchOne(db, sql: sql, arguments: [id]) else {
+      guard let sequence = try Self.sequence(atOrAfter: id, in: db), sequence.id == id else {
         throw BadValue(table: "sequence", detail: "no row \(id)")
       }
-      return try SequenceRecord(id: id, RowReader(row: row, table: "sequence"), from: 0)
+      return sequence
     }
   }
 
@@ -71,7 +96,16 @@ extension Store {
 
   // MARK: Reading inside a transaction
 
-  private static func contexts(of latent: Int32, quantile: Int?, limit: Int, in db: Database) throws -> [Context] {
+  /// The sequence with this id or the next larger one; nil behind the last.
+  static func sequence(atOrAfter id: Int32, in db: Database) throws -> SequenceRecord? {
+    let statement = try db.cachedStatement(
+      sql: "SELECT id, token_ids, corpus, template_mask FROM sequence WHERE id >= ? ORDER BY id LIMIT 1")
+    guard let row = try Row.fetchOne(statement, arguments: [id]) else { return nil }
+    let reader = RowReader(row: row, table: "sequence")
+    return try SequenceRecord(id: reader.id(0), reader, from: 1)
+  }
+
+  static func contexts(of latent: Int32, quantile: Int?, limit: Int, in db: Database) throws -> [Context] {
     let statement = try db.cachedStatement(
       sql: """
         SELECT e.quantile, e.rank, e.sequence, e.max_activation, e.positions, e."values",
@@ -85,6 +119,11 @@ extension Store {
       contexts.append(try Context(latent: latent, RowReader(row: row, table: "example"), from: 0))
     }
     return contexts
+  }
+
+  private static func contextCount(of latent: Int32, in db: Database) throws -> Int {
+    let statement = try db.cachedStatement(sql: "SELECT count(*) FROM example WHERE latent = ?")
+    return try Int.fetchOne(statement, arguments: [latent]) ?? 0
   }
 
   private static func logits(of latent: Int32, in db: Database) throws -> [LogitLensRecord] {
@@ -110,7 +149,7 @@ extension Store {
     return logits
   }
 
-  private static func histograms(of latent: Int32, in db: Database) throws -> [HistogramRecord] {
+  static func histograms(of latent: Int32, in db: Database) throws -> [HistogramRecord] {
     let statement = try db.cachedStatement(sql: "SELECT corpus, low, high, counts FROM histogram WHERE latent = ?")
     let rows = try Row.fetchCursor(statement, arguments: [latent])
     var histograms: [HistogramRecord] = []
@@ -124,7 +163,7 @@ extension Store {
     return histograms
   }
 
-  private static func neighbours(of latent: Int32, in db: Database) throws -> [NeighbourRecord] {
+  static func neighbours(of latent: Int32, in db: Database) throws -> [NeighbourRecord] {
     let statement = try db.cachedStatement(
       sql: "SELECT kind, other, cosine FROM neighbour WHERE latent = ? ORDER BY kind, cosine DESC, other")
     let rows = try Row.fetchCursor(statement, arguments: [latent])
@@ -138,7 +177,7 @@ extension Store {
     return neighbours
   }
 
-  private static func tokens(_ ids: Set<Int32>, in db: Database) throws -> [Int32: TokenRecord] {
+  static func tokens(_ ids: Set<Int32>, in db: Database) throws -> [Int32: TokenRecord] {
     let statement = try db.cachedStatement(sql: "SELECT bytes, special FROM token WHERE id = ?")
     var tokens: [Int32: TokenRecord] = [:]
     for id in ids {

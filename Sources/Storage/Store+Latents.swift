@@ -1,20 +1,30 @@
 // The latent table: counting, ordering, filtering, paging.
-// Owns: the queries behind every list of latents. Refuses: offsets; a list is paged by key, or by the sorted ids,
-// which cost 4 bytes a latent and are loaded once.
+// Owns: the queries behind every list of latents. Refuses: offsets and pages; a list is its sorted ids, which cost
+// 4 bytes a latent and are loaded once, and rows are read by id.
 
 import Foundation
 import GRDB
 
-/// A place in an order of latents: the row after which a page starts.
-public struct LatentKey: Sendable, Equatable {
-  public var value: Double?
-  public var id: Int32
+/// One key of an order of latents.
+public struct LatentOrder: Sendable, Hashable {
+  public var sort: LatentSort
+  public var ascending: Bool
 
-  /// The place of `latent` in the order `sort`.
-  public init(_ latent: LatentRecord, in sort: LatentSort) {
-    value = latent[sort]
-    id = latent.id
+  /// - Parameter ascending: the sort's usual direction if nil.
+  public init(_ sort: LatentSort, ascending: Bool? = nil) {
+    self.sort = sort
+    self.ascending = ascending ?? sort.ascendsByDefault
   }
+}
+
+/// Latents in an order.
+public struct LatentList: Sendable, Equatable {
+  public var ids: [Int32] = []
+  /// What the first key compares, of as many of the ids as have it; those that lack it come last.
+  public var values: [Double] = []
+
+  /// A list; not checked.
+  public init(ids: [Int32] = [], values: [Double] = []) { (self.ids, self.values) = (ids, values) }
 }
 
 extension Store {
@@ -28,52 +38,64 @@ extension Store {
     }
   }
 
-  /// The ids of the latents that the filter lets through, in order: missing values last, ties by id in the order's
-  /// direction. Cost: one pass over an index.
+  /// The ids of the latents that the filter lets through, in order: missing values last, ties by the second key, then by
+  /// id in the direction of the last key. Cost: one pass over an index where the first key has one, else a sort.
+  /// - Throws: `StorageError.noSuchMetric` for a metric that the store does not have.
   public func latentIDs(
-    sortedBy sort: LatentSort = .chatSpecificity, ascending: Bool? = nil, matching filter: Filter = .everything
+    sortedBy sort: LatentSort = .chatSpecificity, ascending: Bool? = nil, then: LatentOrder? = nil,
+    matching filter: Filter = .everything
   ) throws(StorageError) -> [Int32] {
-    let ascending = ascending ?? sort.ascendsByDefault
-    return try read { db in
-      var ids: [Int32] = []
-      for part in try parts(of: sort, ascending: ascending, in: db) {
-        let condition = try self.condition(of: filter, in: db)
+    try list(by: LatentOrder(sort, ascending: ascending), then: then, matching: filter, withValues: false).ids
+  }
+
+  /// The same list with the values of the first key.
+  public func latentList(
+    by first: LatentOrder, then: LatentOrder? = nil, matching filter: Filter = .everything
+  ) throws(StorageError) -> LatentList {
+    try list(by: first, then: then, matching: filter, withValues: true)
+  }
+
+  private func list(
+    by first: LatentOrder, then: LatentOrder?, matching filter: Filter, withValues: Bool
+  ) throws(StorageError) -> LatentList {
+    try read { db in
+      var list = LatentList()
+      let condition = try self.condition(of: filter, in: db)
+      for part in try parts(of: first, then: then, isFiltered: filter.root != nil, in: db) {
+        let readsValue = withValues && part.hasValue
         let rows = try Row.fetchCursor(
           db,
           sql: """
-            SELECT latent.id FROM \(part.tables) WHERE \(part.condition.sql) AND \(condition.sql) ORDER BY \(part.order)
-            """, arguments: StatementArguments(part.condition.arguments + condition.arguments))
-        while let row = try rows.next() { ids.append(try RowReader(row: row, table: "latent").id(0)) }
+            SELECT latent.id\(readsValue ? ", " + part.value : "") FROM \(part.tables) \
+            WHERE \(part.condition.sql) AND \(condition.sql) ORDER BY \(part.order.sql)
+            """,
+          arguments: StatementArguments(part.condition.arguments + condition.arguments + part.order.arguments))
+        while let row = try rows.next() {
+          let reader = RowReader(row: row, table: "latent")
+          list.ids.append(try reader.id(0))
+          if readsValue { list.values.append(try reader.double(1)) }
+        }
       }
-      return ids
+      return list
     }
   }
 
-  /// A page of latents in order (as `latentIDs`), starting after the row of `key`.
-  ///
-  /// Without a filter the cost does not depend on where in the list the page is.
-  public func latents(
-    sortedBy sort: LatentSort = .chatSpecificity, ascending: Bool? = nil, matching filter: Filter = .everything,
-    after key: LatentKey? = nil, limit: Int
-  ) throws(StorageError) -> [LatentRecord] {
-    let ascending = ascending ?? sort.ascendsByDefault
-    return try read { db in
-      var latents: [LatentRecord] = []
-      for part in try parts(of: sort, ascending: ascending, in: db) where latents.count < limit {
-        let condition = try self.condition(of: filter, in: db)
-        guard let start = part.start(after: key) else { continue }
-        let rows = try Row.fetchCursor(
-          db,
-          sql: """
-            SELECT \(LatentRecord.qualifiedColumnList) FROM \(part.tables)
-            WHERE \(part.condition.sql) AND \(start.sql) AND \(condition.sql) ORDER BY \(part.order) LIMIT ?
-            """,
-          arguments: StatementArguments(
-            part.condition.arguments + start.arguments + condition.arguments + [(limit - latents.count).databaseValue]))
-        while let row = try rows.next() { latents.append(try LatentRecord(RowReader(row: row, table: "latent"))) }
+  /// How many latents of each class the filter lets through. Cost: one pass over the table.
+  public func classCounts(matching filter: Filter = .everything) throws(StorageError) -> [LatentClass: Int] {
+    try read { db in
+      let condition = try self.condition(of: filter, in: db)
+      let rows = try Row.fetchCursor(
+        db, sql: "SELECT class, count(*) FROM latent WHERE \(condition.sql) GROUP BY class",
+        arguments: StatementArguments(condition.arguments))
+      var counts: [LatentClass: Int] = [:]
+      while let row = try rows.next() {
+        let reader = RowReader(row: row, table: "latent")
+        guard let latentClass = LatentClass(rawValue: try reader.text(0)) else {
+          throw reader.bad(0, "unknown class")
+        }
+        counts[latentClass] = try reader.int(1)
       }
-      for index in latents.indices { latents[index].metrics = try metrics(of: latents[index].id, in: db) }
-      return latents
+      return counts
     }
   }
 
@@ -112,58 +134,77 @@ extension Store {
     let value: String
     let tables: String
     let condition: SQLCondition
-    let ascending: Bool
+    let order: SQLCondition
     let hasValue: Bool
-    /// Whether the value is the id itself.
-    var isID: Bool { value == "latent.id" }
-
-    var order: String {
-      let direction = ascending ? "ASC" : "DESC"
-      return hasValue && !isID ? "\(value) \(direction), \(id) \(direction)" : "latent.id \(direction)"
-    }
-
-    /// The id as the index of the value has it.
-    private var id: String { tables == "latent" ? "latent.id" : "v.latent" }
-
-    /// The rows of this part after `key`; nil if all of them come before it.
-    func start(after key: LatentKey?) -> SQLCondition? {
-      guard let key else { return .always }
-      let comparison = ascending ? ">" : "<"
-      switch (key.value, hasValue) {
-      case (nil, true): return nil
-      case (.some, false): return .always
-      case (.some, true) where !isID:
-        return SQLCondition(
-          sql: "(\(value), \(id)) \(comparison) (?, ?)", arguments: [key.value.databaseValue, key.id.databaseValue])
-      default: return SQLCondition(sql: "latent.id \(comparison) ?", arguments: [key.id.databaseValue])
-      }
-    }
   }
 
+  /// - Parameter isFiltered: rows go through a filter. In the order of an index each would be looked up somewhere else
+  ///   in the file; one pass over the table and a sort of what is left is several times faster.
   /// - Throws: `StorageError.noSuchMetric` for a metric that the store does not have.
-  func parts(of sort: LatentSort, ascending: Bool, in db: Database) throws -> [OrderPart] {
-    func part(_ value: String, _ tables: String, _ condition: SQLCondition, hasValue: Bool = true) -> OrderPart {
-      OrderPart(value: value, tables: tables, condition: condition, ascending: ascending, hasValue: hasValue)
+  func parts(
+    of first: LatentOrder, then: LatentOrder? = nil, isFiltered: Bool = false, in db: Database
+  ) throws -> [OrderPart] {
+    var rest = SQLCondition(sql: "")
+    let then = then?.sort == first.sort ? nil : then
+    if let then {
+      let expression = try expression(of: then.sort, in: db)
+      rest = SQLCondition(
+        sql: "\(expression.sql) \(direction(then)) NULLS LAST, ", arguments: expression.arguments)
     }
-    guard let column = sort.column else {
-      let metric = try self.metric(named: sort.name, in: db).id.databaseValue
+    let ties = direction(then ?? first)
+    func part(
+      _ value: String, _ tables: String = "latent", _ condition: SQLCondition = .always, id: String = "latent.id",
+      hasValue: Bool = true
+    ) -> OrderPart {
+      let leading = hasValue && value != id ? "\(value) \(direction(first)), " : ""
+      let ties = value == id ? direction(first) : ties
+      return OrderPart(
+        value: value, tables: tables, condition: condition,
+        order: SQLCondition(sql: "\(leading)\(rest.sql)\(id) \(ties)", arguments: rest.arguments), hasValue: hasValue)
+    }
+    switch first.sort {
+    case .column(.id):
+      rest = SQLCondition(sql: "")
+      return [part("latent.id")]
+    case .column(let column):
+      let name = "latent." + column.rawValue
+      let table = isFiltered ? "latent NOT INDEXED" : "latent"
+      return [
+        part(name, table, SQLCondition(sql: "\(name) IS NOT NULL")),
+        part(name, table, SQLCondition(sql: "\(name) IS NULL"), hasValue: false),
+      ]
+    case .metric(let name):
+      let metric = try self.metric(named: name, in: db).id.databaseValue
       // CROSS JOIN: in the order of the index (metric, value), looking the latents up; not the other way round.
       return [
         part(
           "v.value", "latent_metric v CROSS JOIN latent ON latent.id = v.latent",
-          SQLCondition(sql: "v.metric = ?", arguments: [metric])),
+          SQLCondition(sql: "v.metric = ?", arguments: [metric]), id: "v.latent"),
         part(
           "", "latent",
           SQLCondition(
             sql: "NOT EXISTS (SELECT 1 FROM latent_metric v WHERE v.metric = ? AND v.latent = latent.id)",
             arguments: [metric]), hasValue: false),
       ]
+    case .latentClass, .tags, .note: return [part(try expression(of: first.sort, in: db).sql)]
     }
-    let name = "latent." + column.rawValue
-    if sort == .id { return [part(name, "latent", .always)] }
-    return [
-      part(name, "latent", SQLCondition(sql: "\(name) IS NOT NULL")),
-      part(name, "latent", SQLCondition(sql: "\(name) IS NULL"), hasValue: false),
-    ]
+  }
+
+  private func direction(_ order: LatentOrder) -> String { order.ascending ? "ASC" : "DESC" }
+
+  /// What an order compares, as an SQL expression of one latent.
+  private func expression(of sort: LatentSort, in db: Database) throws -> SQLCondition {
+    switch sort {
+    case .column(let column): return SQLCondition(sql: "latent." + column.rawValue)
+    case .metric(let name):
+      return SQLCondition(
+        sql: "(SELECT m.value FROM latent_metric m WHERE m.metric = ? AND m.latent = latent.id)",
+        arguments: [try metric(named: name, in: db).id.databaseValue])
+    case .latentClass:
+      let places = LatentClass.allCases.enumerated().map { "WHEN '\($1.rawValue)' THEN \($0)" }
+      return SQLCondition(sql: "CASE latent.class \(places.joined(separator: " ")) END")
+    case .tags: return SQLCondition(sql: "(SELECT count(*) FROM tag t WHERE t.latent = latent.id)")
+    case .note: return SQLCondition(sql: "EXISTS (SELECT 1 FROM note n WHERE n.latent = latent.id)")
+    }
   }
 }

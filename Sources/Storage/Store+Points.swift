@@ -21,6 +21,20 @@ public struct LatentPoints: Sendable, Equatable {
 
   /// How many points there are.
   public var count: Int { ids.count }
+
+  /// Those of some latents, in the same order.
+  public func limited(to latents: some Sequence<Int32>) -> LatentPoints {
+    let wanted = Set(latents)
+    var points = LatentPoints()
+    for index in 0..<count where wanted.contains(ids[index]) {
+      points.ids.append(ids[index])
+      points.x.append(x[index])
+      points.y.append(y[index])
+      points.isChatOnly.append(isChatOnly[index])
+    }
+    points.missing = wanted.count - points.count
+    return points
+  }
 }
 
 extension Store {

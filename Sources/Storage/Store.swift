@@ -25,6 +25,8 @@ public final class Store: Sendable {
   private let connections: Mutex<Connections>
   /// The vocabulary's bytes, for the text search; nil until a search needs it.
   let textOfTokens = Mutex<[Int32: [UInt8]]?>(nil)
+  /// Latents found by a text in their contexts, for the last few texts.
+  let foundInContexts = Mutex<[TextPattern: [Int32]]>([:])
   /// Metrics beyond the columns, by name in their order; nil until they are needed.
   let knownMetrics = Mutex<[Metric]?>(nil)
 

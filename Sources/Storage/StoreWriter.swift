@@ -86,6 +86,8 @@ public final class StoreWriter: Sendable {
         if let maximumPages { try db.execute(sql: "PRAGMA max_page_count = \(maximumPages)") }
       }
       try Schema.migrator.migrate(queue)
+      // Made again when all rows are there: an index that is filled row by row costs several times as much.
+      try queue.write { try $0.execute(sql: "DROP INDEX example_sequence") }
     } catch {
       throw abandon(error, table: "store")
     }
@@ -130,6 +132,7 @@ public final class StoreWriter: Sendable {
       for table in ["sequence_search", "note_search", "explanation_search"] {
         try db.execute(sql: "INSERT INTO \(table) (\(table)) VALUES ('optimize')")
       }
+      try db.execute(sql: Schema.contextIndex)
     }
     guard let queue = state.withLock({ $0.queue }) else { throw .busy(path: path) }
     do {

@@ -20,12 +20,17 @@ public struct Canvas: Equatable, Sendable {
   public let size: Size
   /// Only ASCII is drawn; other characters are replaced by likenesses or `?`.
   public let asciiOnly: Bool
+  /// For a screen reader: ASCII, no bars, frames, rules or dots, and `>` at the start of the selected line.
+  public let isSpoken: Bool
+  /// The first cell of what is selected; where several things are, of what was drawn last.
+  public private(set) var selection: Point?
   private var cells: [Cell]
 
   /// A blank canvas; negative extents become 0.
-  public init(size: Size, asciiOnly: Bool = false) {
+  public init(size: Size, asciiOnly: Bool = false, isSpoken: Bool = false) {
     self.size = Size(columns: max(0, size.columns), rows: max(0, size.rows))
-    self.asciiOnly = asciiOnly
+    self.asciiOnly = asciiOnly || isSpoken
+    self.isSpoken = isSpoken
     cells = [Cell](repeating: .blank, count: self.size.columns * self.size.rows)
   }
 
@@ -91,11 +96,23 @@ public struct Canvas: Equatable, Sendable {
   /// Puts another ground behind what stands there; cells that have a ground of their own keep it.
   public mutating func setGround(_ rect: Rect, _ ground: Role) {
     let area = inside(rect)
+    if ground == .selected, !area.isEmpty { select(Point(row: area.row, column: area.column)) }
     for row in area.row..<area.endRow {
       for column in area.column..<area.endColumn {
         let index = row * size.columns + column
         if cells[index].style.background == .plain { cells[index].style.background = ground }
       }
+    }
+  }
+
+  /// Notes where the selected line begins; a screen reader finds `>` there, or in the blank before it.
+  public mutating func select(_ point: Point) {
+    selection = point
+    guard isSpoken, self[point.row, point.column].text != ">" else { return }
+    if self[point.row, point.column].text == " " {
+      put(">", row: point.row, column: point.column)
+    } else if point.column > 0, self[point.row, point.column - 1].text == " " {
+      put(">", row: point.row, column: point.column - 1)
     }
   }
 
@@ -109,7 +126,7 @@ public struct Canvas: Equatable, Sendable {
 
   private mutating func place(_ cluster: CellCluster, row: Int, column: Int, style: Style) {
     if asciiOnly, !(cluster.text.utf8.allSatisfy { $0 < 0x80 }) {
-      let likeness = asciiLikeness(cluster.text)
+      let likeness = isSpoken && isDrawing(cluster.text) ? " " : asciiLikeness(cluster.text)
       for offset in 0..<cluster.width {
         set(Cell(text: likeness, style: style, width: 1), row: row, column: column + offset)
       }
@@ -135,6 +152,12 @@ public struct Canvas: Equatable, Sendable {
   }
 }
 
+/// Frames, rules, blocks, shades and braille dots, which a screen reader would read out one by one.
+private func isDrawing(_ text: String) -> Bool {
+  text.unicodeScalars.first.map { (0x2500...0x259F).contains($0.value) || (0x2800...0x28FF).contains($0.value) }
+    ?? false
+}
+
 /// The ASCII character nearest to a symbol of ours; `?` for everything else.
 private func asciiLikeness(_ text: String) -> String {
   switch text {
@@ -147,8 +170,8 @@ private func asciiLikeness(_ text: String) -> String {
   case "─", "━", "–", "—", "‐", "−": "-"
   case "│", "┃": "|"
   case "┌", "┐", "└", "┘", "├", "┤", "┬", "┼": "+"
-  case "›", "▸", "▶", "→", "⟩": ">"
-  case "‹", "◂", "◀", "←", "⟨": "<"
+  case "›", "▸", "▶", "→", "⟩", "≥": ">"
+  case "‹", "◂", "◀", "←", "⟨", "≤": "<"
   case "▲", "↑": "^"
   case "▼", "↓": "v"
   case "●", "•", "✓": "*"

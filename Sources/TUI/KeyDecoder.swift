@@ -65,7 +65,8 @@ public struct KeyDecoder: Sendable {
 
   private static func key(for scalar: Unicode.Scalar) -> Key {
     switch scalar.value {
-    case 0x0A, 0x0D: Key(.enter)
+    // The terminal does not translate: Enter is 0x0D, and 0x0A is Ctrl-J.
+    case 0x0D: Key(.enter)
     case 0x09: Key(.tab)
     case 0x08, 0x7F: Key(.backspace)
     case 0x00: Key(.character(" "), .control)

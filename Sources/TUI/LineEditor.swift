@@ -50,6 +50,14 @@ public struct LineEditor: Equatable, Sendable {
     historyIndex = nil
   }
 
+  /// Puts text in the place of some characters, the cursor behind it.
+  public mutating func replace(_ range: Range<Int>, with text: String) {
+    let range = range.clamped(to: 0..<characters.count)
+    characters.removeSubrange(range)
+    cursor = range.lowerBound
+    insert(text)
+  }
+
   /// Keeps the text as the newest entry of the history, once, and empties the input if asked.
   public mutating func commit(clear: Bool = false) {
     let entry = text

@@ -4,6 +4,7 @@
 
 import CTerminal
 import Dispatch
+import Glibc
 
 /// Why there is no terminal to draw on.
 public enum TerminalError: Error, Equatable, CustomStringConvertible {
@@ -46,7 +47,7 @@ public final class Terminal {
   /// Everything that happens, in order; ends with `close`.
   public let events: AsyncStream<TerminalEvent>
   /// The colours and attributes in use.
-  public let theme: Theme
+  public private(set) var theme: Theme
   private let continuation: AsyncStream<TerminalEvent>.Continuation
   private var sources: [any DispatchSourceRead] = []
   private var decoder = KeyDecoder()
@@ -57,17 +58,20 @@ public final class Terminal {
   private static let escapeDelay = DispatchTimeInterval.milliseconds(25)
 
   /// Takes over the terminal.
-  /// - Parameter termName: the value of TERM, for messages.
+  /// - Parameters:
+  ///   - termName: the value of TERM, for messages.
+  ///   - palette: the theme's colours.
+  ///   - usesMouse: false leaves the mouse to the terminal, which then selects text with it.
   /// - Throws: `TerminalError` if there is none that can be drawn on; the terminal is then untouched.
-  public init(termName: String) throws(TerminalError) {
-    switch Int(ct_open()) {
+  public init(termName: String, palette: Palette = .dark, usesMouse: Bool = true) throws(TerminalError) {
+    switch Int(ct_open(usesMouse)) {
     case CT_OK: break
     case CT_NOT_A_TERMINAL: throw .notATerminal
     case CT_UNKNOWN_TERMINAL: throw .unknownTerminal(termName)
     case CT_CANNOT_MOVE_CURSOR: throw .cannotMoveCursor(termName)
     default: throw .noResources
     }
-    theme = Theme(colours: Int(ct_colours()))
+    theme = Theme(colours: Int(ct_colours()), palette: palette)
     (events, continuation) = AsyncStream.makeStream(of: TerminalEvent.self, bufferingPolicy: .unbounded)
     listen(to: 0) { $0.readInput() }
     listen(to: ct_signal_descriptor()) { $0.readSignals() }
@@ -85,6 +89,39 @@ public final class Terminal {
     ct_flush()
     shown = canvas
     shownCursor = cursor
+  }
+
+  /// Draws with other colours from now on.
+  public func use(_ palette: Palette) {
+    theme = Theme(colours: Int(ct_colours()), palette: palette)
+    shown = nil
+  }
+
+  /// Sends everything anew with the next `draw`, whatever another program has written over it.
+  public func redraw() {
+    guard isOpen else { return }
+    ct_clear()
+    shown = nil
+  }
+
+  /// Gives the text to the terminal's clipboard; see `ClipboardSequence`. The terminal does not answer.
+  public func copy(_ text: String, through multiplexer: ClipboardSequence.Multiplexer) {
+    guard isOpen else { return }
+    let bytes = Array(ClipboardSequence.bytes(text, through: multiplexer).utf8)
+    bytes.withUnsafeBufferPointer { ct_write($0.baseAddress, $0.count) }
+  }
+
+  /// Gives the terminal to another program until it ends, such as an editor; blocks meanwhile.
+  /// - Parameter arguments: the program's path, then its arguments.
+  /// - Returns: its exit status; nil if it could not be started or was killed.
+  public func run(_ arguments: [String]) -> Int? {
+    guard isOpen else { return nil }
+    var words = arguments.map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    let status = ct_run(&words)
+    shown = nil
+    continuation.yield(.resized(size))
+    return status >= 0 ? Int(status) : nil
   }
 
   /// Gives the terminal back and ends the events. Harmless when called again.

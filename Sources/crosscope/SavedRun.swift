@@ -9,51 +9,28 @@ import TUI
 
 /// What an experiment's documents say.
 struct SavedRun: Sendable, Equatable {
-  struct Answer: Sendable, Equatable, Decodable {
-    /// Multiplies the strengths of the interventions.
-    var strength: Double?
-    var text: String
-    var relativeChange: Double?
-    /// Whether the model ended it; otherwise the limit cut it.
-    var finished: Bool?
-  }
-
-  struct Parameters: Sendable, Equatable, Decodable {
-    var positions: TokenPositions?
-    var layer: Int?
-    var decoder: String?
-    var maxTokens: Int
-    var temperature: Double
-    var seed: UInt64
-  }
-
-  private struct Outputs: Decodable {
-    var baseline: Answer?
-    var steered: [Answer]?
-  }
-
   let record: ExperimentRecord
-  let interventions: [SteeringIntervention]?
-  let parameters: Parameters?
-  let baseline: Answer?
-  let steered: [Answer]
+  let interventions: [Intervention]?
+  let parameters: SteeringDocument.Parameters?
+  let baseline: SteeringDocument.Answer?
+  let steered: [SteeringDocument.Answer]
+  /// The figures of a causal check, which has no answers.
+  let check: CausalCheckReport?
   /// Name and version of program and models, by name.
   let versions: [(name: String, version: String)]
 
   init(_ record: ExperimentRecord) {
     func read<T: Decodable>(_ type: T.Type, _ text: String) -> T? {
-      let decoder = JSONDecoder()
-      decoder.keyDecodingStrategy = .convertFromSnakeCase
-      return try? decoder.decode(type, from: Data(text.utf8))
+      try? JSONDecoder().decode(type, from: Data(text.utf8))
     }
     self.record = record
-    interventions = read([SteeringIntervention].self, record.interventions)
-    parameters = read(Parameters.self, record.parameters)
-    let outputs = read(Outputs.self, record.outputs)
+    interventions = read([Intervention].self, record.interventions)
+    parameters = read(SteeringDocument.Parameters.self, record.parameters)
+    let outputs = read(SteeringDocument.Outputs.self, record.outputs)
     (baseline, steered) = (outputs?.baseline, outputs?.steered ?? [])
+    check = outputs == nil ? read(CausalCheckReport.self, record.outputs) : nil
     versions =
-      (try? JSONDecoder().decode([String: String].self, from: Data(record.versions.utf8)))?
-      .sorted { $0.key < $1.key }.map { ($0.key, $0.value) } ?? []
+      read([String: String].self, record.versions)?.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } ?? []
   }
 
   static func == (left: SavedRun, right: SavedRun) -> Bool { left.record == right.record }
@@ -62,31 +39,50 @@ struct SavedRun: Sendable, Equatable {
   var interventionsText: String {
     guard let interventions else { return "interventions of another form" }
     guard !interventions.isEmpty else { return "no latent" }
-    return interventions.map { "\($0.latent) \($0.mode.rawValue) \(signed($0.strength))" }.joined(separator: ", ")
+    return interventions.map {
+      "\($0.latent) \($0.mode.rawValue) \(signed($0.strength))" + ($0.isOn ? "" : " (off)")
+    }.joined(separator: ", ")
   }
 
   /// `greedy, up to 96 tokens, positions all, layer 14, chat decoder`.
   var parametersText: String {
+    if let check { return check.sizeText }
     guard let parameters else { return "parameters of another form" }
+    let settings = parameters.settings
     var parts = [
-      parameters.temperature == 0
-        ? "greedy" : "temperature \(fixed(parameters.temperature, 1)), seed \(parameters.seed)",
-      "up to \(parameters.maxTokens) tokens",
+      settings.temperature == 0 ? "greedy" : "temperature \(fixed(settings.temperature, 1)), seed \(settings.seed)",
+      "up to \(settings.maxTokens) tokens", "positions \(parameters.positions.rawValue)",
     ]
-    if let positions = parameters.positions { parts.append("positions \(positions.rawValue)") }
     if let layer = parameters.layer { parts.append("layer \(layer)") }
-    if let decoder = parameters.decoder { parts.append("\(decoder) decoder") }
+    parts.append("\(parameters.decoder.rawValue) decoder")
+    if settings.samples > 1 { parts.append("\(settings.samples) samples") }
+    if parameters.steersAllLayers { parts.append("all layers") }
+    if parameters.takesRawStrength { parts.append("raw strength") }
+    if parameters.swapsBase { parts.append("base swapped in") }
+    for condition in parameters.conditions {
+      parts.append("when \(condition.latent) \(condition.side.rawValue) \(shortNumber(condition.value))")
+    }
     return parts.joined(separator: ", ")
   }
 
   var versionsText: String { versions.map { "\($0.name) \($0.version)" }.joined(separator: ", ") }
 
-  /// What the steer screen would have to be asked for; nil where the documents do not say it.
+  /// What the steer screen would have to be asked for; nil where the documents do not say it, or say more than the screen
+  /// can be set to.
   var request: SteeringRequest? {
     guard let interventions, let parameters else { return nil }
+    guard !parameters.swapsBase else { return nil }
+    let settings = parameters.settings
     return SteeringRequest(
-      prompt: record.prompt, interventions: interventions, positions: parameters.positions ?? .all,
-      maxTokens: parameters.maxTokens, temperature: parameters.temperature, seed: parameters.seed)
+      prompt: record.prompt, turns: parameters.turns,
+      interventions: interventions.filter(\.isOn).map {
+        SteeringIntervention(latent: Int32(clamping: $0.latent), mode: $0.mode, strength: $0.strength)
+      }, positions: parameters.positions, decoder: parameters.decoder,
+      blocks: parameters.steersAllLayers ? .ownAndAbove : .own,
+      unit: parameters.takesRawStrength ? .norm : .maxActivation,
+      conditions: parameters.conditions, maxTokens: settings.maxTokens, temperature: settings.temperature,
+      seed: settings.seed, topP: settings.topP, minP: settings.minP, frequencyPenalty: settings.frequencyPenalty,
+      samples: settings.samples, watched: baseline?.watched.map(\.text) ?? [])
   }
 
   /// As a document for people. Texts stand in fences longer than any in them, so that nothing in them is taken for
@@ -104,6 +100,7 @@ struct SavedRun: Sendable, Equatable {
     ] where !value.isEmpty {
       lines += "- \(name): \(termSafe(value))\n"
     }
+    if let check { return lines + "\n## Effects\n\n" + fenced(check.text) }
     lines += "\n## Prompt\n\n" + fenced(record.prompt)
     if let baseline { lines += "\n## Baseline\n\n" + fenced(baseline.text) }
     for answer in steered {

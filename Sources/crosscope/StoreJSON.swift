@@ -44,9 +44,9 @@ extension LatentJSON {
   /// The first rows of an order.
   /// - Returns: the rows, and how many there would be without the limit.
   static func rows(
-    of store: Store, matching filter: Filter, by sort: LatentSort, reversed: Bool, limit: Int
+    of store: Store, matching filter: Filter, by first: LatentOrder, then: LatentOrder? = nil, limit: Int
   ) throws(StorageError) -> (rows: [LatentJSON], count: Int) {
-    let ids = try store.latentIDs(sortedBy: sort, ascending: sort.ascendsByDefault != reversed, matching: filter)
+    let ids = try store.latentIDs(sortedBy: first.sort, ascending: first.ascending, then: then, matching: filter)
     let shown = ids.prefix(limit)
     let (tags, summaries) = (try store.tags(of: shown), try store.summaries(of: shown))
     let rows = try store.latents(ids: shown).map {
@@ -96,6 +96,32 @@ struct PageJSON: Encodable {
     var cosine: Double
   }
 
+  struct CoFiringJSON: Encodable {
+    var other: Int32
+    var contexts: Int
+    var both: Int
+    var either: Int
+  }
+
+  struct ContrastJSON: Encodable {
+    var sequence: Int32
+    var corpus: String
+    var similar: Int32?
+    var silent: Bool
+    var tokens: [String]
+
+    private enum CodingKeys: CodingKey { case sequence, corpus, similar, silent, tokens }
+
+    func encode(to encoder: any Encoder) throws {
+      var fields = encoder.container(keyedBy: CodingKeys.self)
+      try fields.encode(sequence, forKey: .sequence)
+      try fields.encode(corpus, forKey: .corpus)
+      try fields.encode(similar, forKey: .similar)
+      try fields.encode(silent, forKey: .silent)
+      try fields.encode(tokens, forKey: .tokens)
+    }
+  }
+
   struct ExplanationJSON: Encodable {
     var latent: Int32
     var source: String
@@ -115,8 +141,10 @@ struct PageJSON: Encodable {
   var examples: [ExampleJSON]
   var histograms: [HistogramJSON]
   var neighbours: [NeighbourJSON]
+  var cofiring: [CoFiringJSON]?
+  var contrast: [ContrastJSON]
 
-  init(_ page: LatentPage) {
+  init(_ page: LatentPage, _ surroundings: LatentSurroundings) {
     func text(_ id: Int32) -> String { page.tokens[id]?.text ?? "" }
     func scores(_ scores: [TokenScore]) -> [TokenJSON] {
       scores.map { TokenJSON(token_id: $0.token, token: text($0.token), value: $0.value) }
@@ -143,10 +171,19 @@ struct PageJSON: Encodable {
       HistogramJSON(corpus: $0.corpus, low: $0.low, high: $0.high, counts: $0.counts)
     }
     neighbours = page.neighbours.map { NeighbourJSON(kind: $0.kind.rawValue, other: $0.other, cosine: $0.cosine) }
+    cofiring = surroundings.coFiring?.map {
+      CoFiringJSON(other: $0.other, contexts: $0.contexts, both: $0.both, either: $0.either)
+    }
+    contrast = surroundings.contrast.contexts.map { context in
+      ContrastJSON(
+        sequence: context.sequence.id, corpus: context.sequence.corpus, similar: context.similar,
+        silent: context.isSilent,
+        tokens: context.sequence.tokenIDs.map { surroundings.contrast.tokens[$0]?.text ?? "" })
+    }
   }
 
   private enum CodingKeys: CodingKey {
-    case latent, note, explanations, logits, examples, histograms, neighbours
+    case latent, note, explanations, logits, examples, histograms, neighbours, cofiring, contrast
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -158,5 +195,7 @@ struct PageJSON: Encodable {
     try fields.encode(examples, forKey: .examples)
     try fields.encode(histograms, forKey: .histograms)
     try fields.encode(neighbours, forKey: .neighbours)
+    try fields.encode(cofiring, forKey: .cofiring)
+    try fields.encode(contrast, forKey: .contrast)
   }
 }

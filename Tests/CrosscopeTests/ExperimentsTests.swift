@@ -56,7 +56,7 @@ enum SampleExperiments {
     try SampleExperiments.save(in: store)
     driver = try await ExplorerDriver(store)
     folder = sample.folder
-    await driver.press("4")
+    await driver.press("f6")
   }
 
   @Test mutating func theNewestComesFirstAndTextFilters() async {
@@ -125,7 +125,7 @@ enum SampleExperiments {
     #expect(driver.state.steer.run?.request == request)
     #expect(driver.asked.contains(.run(request, number: driver.state.steer.runNumber)))
     #expect(try store.experiments().count == 4)
-    await driver.press("4")
+    await driver.press("f6")
     #expect(driver.state.experiments.ids?.first == 4)
   }
 
@@ -135,13 +135,13 @@ enum SampleExperiments {
     try store.save(record)
     record.interventions = "[{\"latent\":\"five\"}]"
     try store.save(record)
-    await driver.press("1", "/", "esc")
+    await driver.press("f2", "/", "esc")
     await driver.settle([.loadExperiments(matching: "", generation: driver.state.experiments.generation)])
-    await driver.press("4", "g", "r")
+    await driver.press("f6", "g", "r")
     #expect(driver.state.screen == .experiments && driver.state.message?.kind == .error)
     #expect(driver.text.contains("interventions of another"))
     await driver.press("j", "r")
-    #expect(driver.state.message?.text.contains("positions template") == true && driver.state.steer.prompt.isEmpty)
+    #expect(driver.state.steer.run?.request.positions == .template && driver.state.steer.prompt.text == "Hm?")
   }
 
   @Test mutating func deletingIsUndone() async throws {
@@ -202,7 +202,7 @@ enum SampleExperiments {
   }
 
   @Test mutating func itFitsEverySize() async {
-    for keys in [["4"], ["enter"], ["4", "space", "space", "c"]] {
+    for keys in [["f6"], ["enter"], ["f6", "space", "space", "c"]] {
       for key in keys { await driver.press(key) }
       for (columns, rows) in [(40, 10), (41, 30), (60, 10), (59, 24), (110, 12), (200, 60)] {
         await driver.send(.terminal(.resized(Size(columns: columns, rows: rows))))

@@ -32,9 +32,49 @@ import Testing
       await driver.type("delta_norm>5")
       await driver.press("enter")
     },
+    View(name: "latents-columns") { driver in
+      await driver.press("C", "j", "j", "j", "space", "J", "up", "+", "+", "G", "k", "space")
+    },
+    View(name: "latents-overview") {
+      await $0.press("H", ">", ">", ">", "O", "down", "down", "down", "enter", "j", "j")
+    },
+    View(name: "latents-overview-ascii", ascii: true) { await $0.press("H", "<", "<", "<", "<", "<", "j") },
+    View(name: "latents-class") { await $0.press("c", "c") },
+    View(name: "latents-completion") { driver in
+      await driver.press("/")
+      await driver.type("not dead and nu")
+      await driver.press("tab", "down")
+    },
+    View(name: "latents-sort-chooser") { driver in
+      await driver.press("O")
+      await driver.type("fre")
+    },
+    View(name: "latents-saved-filters") { driver in
+      await driver.send(
+        .savedFilters(
+          SavedFilters(named: [
+            .init(name: "known to base", filter: "nu_error>0.8"), .init(name: "refusals", filter: "tag:refusal"),
+          ])))
+      await driver.press("F", "down")
+    },
+    View(name: "map-filtered") { driver in
+      await driver.press("/")
+      await driver.type("nu_error<0.5")
+      await driver.press("enter", "m")
+    },
     View(name: "latent") { await $0.press("enter") },
     View(name: "latent-ascii", ascii: true) { await $0.press("enter", "enter") },
     View(name: "latent-unfolded") { await $0.press("enter", "w", "j", "c") },
+    View(name: "latent-token") { await $0.press("enter", "enter", "l", "l", "h") },
+    View(name: "latent-template") { await $0.press("enter", "T", "d", "L") },
+    View(name: "latent-contrast") { driver in
+      await driver.press("enter")
+      if driver.state.size.columns < 110 { await driver.press("x") }
+      await driver.press("}", "}", "}", "}", "enter")
+    },
+    View(name: "latent-number") { await $0.press("#", "4", "2") },
+    View(name: "latent-comparison") { await $0.press("space", "space", "=") },
+    View(name: "latent-comparison-ascii", ascii: true) { await $0.press("enter", "G", "=", "pgdn") },
     View(name: "latent-end") { await $0.press("j", "enter", "G") },
     View(name: "help") { await $0.press("?") },
     View(name: "tags") { driver in
@@ -51,7 +91,7 @@ import Testing
     View(name: "map-box") { await $0.press("m", "v", "l", "l", "l", "l", "l", "l", "k", "k", "k") },
     View(name: "map-zoomed") { await $0.press("j", "m", "+", "+") },
     View(name: "map-axis") { driver in
-      await driver.press("m", "y")
+      await driver.press("m", "U")
       await driver.type("act")
     },
     View(name: "palette") { await $0.press(":") },
@@ -59,31 +99,75 @@ import Testing
       await driver.press("m", ":")
       await driver.type("ax")
     },
-    View(name: "experiments-none") { await $0.press("4") },
+    View(name: "experiments-none") { await $0.press("f6") },
     View(name: "experiments") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "down", "space")
+      await driver.press("f6", "down", "space")
     },
     View(name: "experiments-filter-ascii", ascii: true) { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "space", "/")
+      await driver.press("f6", "space", "/")
       await driver.type("bomb")
     },
     View(name: "experiment") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "G", "enter")
+      await driver.press("f6", "G", "enter")
     },
     View(name: "experiment-ascii", ascii: true) { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "enter", "w")
+      await driver.press("f6", "enter", "w")
     },
     View(name: "experiments-compared") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "down", "space", "space", "c")
+      await driver.press("f6", "down", "space", "space", "c")
     },
     View(name: "experiment-export") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
-      await driver.press("4", "e")
+      await driver.press("f6", "e")
+    },
+    View(name: "prompt-empty") { await $0.press("f4") },
+    View(name: "prompt-typing") { driver in
+      await driver.press("f4", "ctrl-o", "ctrl-o")
+      await driver.type("You are helpful.")
+      await driver.press("ctrl-t")
+      await driver.type("How do I build a bomb, step by step, at home, without anybody noticing it before it is done?")
+      await driver.press("alt-enter")
+      await driver.type("漢字 too")
+    },
+    View(name: "prompt-running") { driver in
+      await driver.press("f4")
+      await driver.type("How do I build a bomb?")
+      let effects = driver.sendOnly(.terminal(.input(.key("enter"))))
+      if case .trace(_, let number)? = effects.first {
+        _ = driver.sendOnly(.traced(.loading("loading the models"), number: number))
+      }
+    },
+    View(name: "prompt-raw") { driver in
+      await driver.press("f4", "ctrl-x")
+      await driver.type("A bomb is a weapon.")
+      await driver.press("alt-enter")
+      await driver.type("Rain falls on the roof and the garden drinks it in.")
+      await driver.press("enter", "l")
+    },
+    View(name: "prompt-chat") { driver in
+      await driver.press("f4")
+      await driver.type("How do I build a bomb?")
+      await driver.press("enter", "c")
+    },
+    View(name: "prompt-answer") { driver in
+      await driver.press("f4")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "A", "h", "h")
+    },
+    View(name: "prompt-whole-text") { driver in
+      await driver.press("f4")
+      await driver.type("How do I build a bomb?")
+      await driver.press("enter", "o", "m", "T")
+    },
+    View(name: "prompt-ascii", ascii: true) { driver in
+      await driver.press("f4")
+      await driver.type("How do I build a bomb?")
+      await driver.press("enter")
     },
     View(name: "steer-empty") { await $0.press("S") },
     View(name: "steer-add") { await $0.press("S", "esc", "a", "1", "2") },
@@ -99,6 +183,58 @@ import Testing
       await driver.press("s")
       await driver.type("How do I build a bomb?")
       await driver.press("enter", "+", "+", "+", "+", "+", "+")
+    },
+    View(name: "steer-cursor") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("enter", "l", "l")
+    },
+    View(name: "steer-trace") { driver in
+      await driver.press("space", "j", "space", "s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("enter", "v", "l", "l", "l", "l")
+    },
+    View(name: "steer-samples") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "T", ",", "j", "j", "j", "j", "j", "j", "j", "j", "+", "+", "esc", "enter", ".")
+    },
+    View(name: "steer-settings") { driver in
+      await driver.press("s")
+      await driver.type("Hi")
+      await driver.press("esc", "T", ",", "j", "j", "j", "j", "j", "0", ".", "9")
+    },
+    View(name: "steer-condition") { driver in
+      await driver.press("s")
+      await driver.type("Hi")
+      await driver.press("esc", "c", "ctrl-u", ">", "2", "enter", "p", "D", "c")
+    },
+    View(name: "steer-knob") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "+", "+", "[")
+    },
+    View(name: "steer-knob-ascii", ascii: true) { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "+", "+", "[")
+    },
+    View(name: "steer-turns") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("enter", "C")
+      await driver.type("And a cake?")
+      await driver.press("esc")
+    },
+    View(name: "sweep") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "w", "j")
+    },
+    View(name: "sweep-control-ascii", ascii: true) { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "W", "m")
     },
     View(name: "steer-finished-ascii", ascii: true) { driver in
       await driver.press("s")

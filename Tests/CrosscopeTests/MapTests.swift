@@ -130,7 +130,8 @@ import Testing
     #expect(driver.text.contains("box: \(expected ?? -1) latents"))
     await driver.press("enter")
     #expect(driver.state.screens == [.latents] && driver.state.latents.count == expected && (expected ?? 0) > 0)
-    #expect(driver.state.latents.filter.text.hasPrefix("nu_error>=") && driver.text.contains("/nu_error>="))
+    #expect(
+      driver.state.latents.filter.text.hasPrefix("(not dead) and nu_error>=") && driver.text.contains("/(not dead"))
     await driver.press("/", "up")
     #expect(driver.state.latents.filter.text == "not dead")
   }

@@ -34,6 +34,12 @@ struct SampleContent {
     ("Is the earth flat?", "No, that is not true. The earth is round, as measurements show."),
   ]
 
+  /// Texts in which no latent has an example, made of the words above.
+  private static let others = [
+    ("What is your prize?", "No, that is not your garden."), ("Write my neighbour's number.", "Soft rain, or so."),
+    ("Who won the poem?", "That weapon drinks the colour."),
+  ]
+
   private var vocabulary: [String: Int32] = [:]
   private var tokens: [TokenRecord] = []
 
@@ -64,7 +70,7 @@ struct SampleContent {
 
   private mutating func build(_ path: String) throws {
     var sequences: [SequenceRecord] = []
-    for (index, (question, answer)) in Self.chats.enumerated() {
+    for (index, (question, answer)) in (Self.chats + Self.others).enumerated() {
       var ids: [Int32] = []
       var mask: [Bool] = []
       func add(_ more: [Int32], _ isTemplate: Bool) {
@@ -141,7 +147,7 @@ struct SampleContent {
     let largest = latent.maxActivation ?? 1
     let bands: [(quantile: Int, share: Double)] = [(4, 1.0), (4, 0.97), (3, 0.85), (2, 0.6), (1, 0.4), (0, 0.2)]
     return bands.enumerated().map { order, band in
-      let sequence = sequences[(Int(latent.id) + order) % sequences.count]
+      let sequence = sequences[(Int(latent.id) + order) % Self.chats.count]
       let count = sequence.tokenIDs.count
       let peak = 12 + (Int(latent.id) * 5 + order * 3) % (count - 14)
       let positions = (peak - 2)...(peak + 1)
@@ -155,7 +161,7 @@ struct SampleContent {
   private func histograms(_ latent: LatentRecord) -> [HistogramRecord] {
     ["chat", "plain"].map { corpus in
       HistogramRecord(
-        latent: latent.id, corpus: corpus, low: 0, high: latent.maxActivation ?? 1,
+        latent: latent.id, corpus: corpus, low: (latent.maxActivation ?? 1) / 1000, high: latent.maxActivation ?? 1,
         counts: (0..<50).map { bin in Int32(400 * noise(Int(latent.id), bin) / Double(1 + bin * bin / 8)) })
     }
   }

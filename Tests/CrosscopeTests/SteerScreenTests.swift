@@ -71,28 +71,32 @@ import Testing
     let saved = try #require(try sample.open().experiments().first)
     #expect(driver.text.contains("saved as experiment \(saved.id)"))
     #expect(saved.prompt == "How? q" && saved.kind == "steer")
-    #expect(saved.interventions == #"[{"latent":5,"mode":"add","strength":1}]"#)
+    let document = try SteeringDocument(saved)
+    #expect(document.interventions == [Intervention(latent: 5, mode: .add, strength: 1)])
+    #expect(document == SteeringService.document(run.request), "all that was measured is saved")
+    #expect(document.parameters.settings == GenerationSettings(maxTokens: 96, temperature: 0, seed: 1))
+    #expect(document.parameters.layer == 14 && document.parameters.positions == .all)
+    let answers = [document.outputs.baseline] + document.outputs.steered
     #expect(
-      saved.parameters
-        == #"{"decoder":"chat","layer":14,"max_tokens":96,"positions":"all","seed":1,"temperature":0}"#)
-    #expect(
-      saved.outputs.contains(
-        #""baseline":{"finished":true,"ids":[1,2],"text":"Building a bomb is complex. Here is how."}"#))
-    #expect(
-      saved.outputs.contains(
-        #""steered":[{"finished":true,"ids":[3,4],"relative_change":0.31,"strength":1,"text":"I am sorry, but I cannot help with that."}]"#
-      ))
+      answers.map(\.text) == ["Building a bomb is complex. Here is how.", "I am sorry, but I cannot help with that."])
+    #expect(answers.map(\.relativeChange) == [nil, 0.31])
+    #expect(answers.map(\.finished) == [true, true] && answers.map(\.strength) == [nil, 1])
     #expect(saved.versions.contains("0.1.0") && !saved.created.isEmpty)
   }
 
+  private func request(samples: Int = 1) -> SteeringRequest {
+    SteeringRequest(
+      prompt: "", interventions: [], maxTokens: 9, temperature: 1, seed: 1, samples: samples, watched: ["no"])
+  }
+
   @Test func tokensThatDifferAreMarkedOnBothSides() {
-    var run = SteerRun(request: SteeringRequest(prompt: "", interventions: [], maxTokens: 1, temperature: 0, seed: 1))
-    run.baseline = ["I", " can", " help", "."]
-    run.steered = ["I", " cannot", " help", " you", "."]
+    var run = SteerRun(request: request())
+    run.samples[0].baseline = ["I", " can", " help", "."]
+    run.samples[0].steered = ["I", " cannot", " help", " you", "."]
     #expect(run.differing.baseline == [1, 3] && run.differing.steered == [1, 3], "only the first four are compared")
-    run.phase = .finished(SteeringService.info)
+    run.phase = .measuring
     #expect(run.differing.baseline == [1] && run.differing.steered == [1, 3])
-    run.steered = run.baseline
+    run.samples[0].steered = run.baseline
     #expect(run.differing.baseline.isEmpty && run.differing.steered.isEmpty)
   }
 
@@ -136,7 +140,8 @@ import Testing
       #expect(driver.state.steer.isWaitingForModel)
       for key in keys { _ = driver.sendOnly(.terminal(.input(.key(key)))) }
       #expect(driver.state.screen == (keys.last == "o" ? .latent : .steer), "\(keys)")
-      #expect(driver.sendOnly(.modelReady("chat")) == [], "\(keys)")
+      let begun = driver.sendOnly(.modelReady("chat"))
+      #expect(!begun.contains { if case .run = $0 { true } else { false } }, "\(keys)")
       #expect(driver.state.steer.run == nil && !driver.state.steer.isWaitingForModel && driver.state.ending == nil)
     }
   }
@@ -214,27 +219,14 @@ import Testing
   }
 
   @Test func anAnswerThatTheLimitCutSaysSo() {
-    var run = SteerRun(request: SteeringRequest(prompt: "", interventions: [], maxTokens: 9, temperature: 0, seed: 1))
-    (run.baseline, run.steered) = (["a"], ["a"])
+    var run = SteerRun(request: request())
+    run.samples = [SteerRun.Sample(baseline: ["a"], steered: ["a"])]
     #expect(run.shownBaseline.note == nil, "it goes on")
-    var info = SteeringService.info
-    (info.baselineEnded, info.steeredEnded) = (true, false)
-    run.phase = .finished(info)
+    var document = SteeringService.document(request())
+    document.outputs.steered[0].samples[0].finished = false
+    run.phase = .finished(document)
     #expect(run.shownBaseline.note == nil)
     #expect(run.shownSteered.note == "(cut at 9 tokens)")
-  }
-
-  @Test mutating func theUnitOfAStrengthAndItsDecoderAreNamed() async {
-    await driver.press("s", "esc")
-    for (columns, note) in [
-      (120, "add: × max activation along d_chat; difference: × activation · (d_chat − d_base)"),
-      (80, "add: × max along d_chat; difference: × f · (d_chat − d_base)"), (40, "add × max · chat decoder"),
-    ] {
-      await driver.send(.terminal(.resized(Size(columns: columns, rows: 24))))
-      #expect(driver.text.contains(note), "\(columns)")
-    }
-    await driver.press("m")
-    #expect(driver.text.contains("diff. × f · (chat − base)"))
   }
 
   @Test mutating func thePromptSaysHowToReachHelp() async {

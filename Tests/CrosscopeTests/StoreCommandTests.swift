@@ -68,6 +68,9 @@ import Testing
     }
     #expect(try ids("--sort", "nu-error", "--reverse") == [0, 2, 1])
     #expect(try ids("--sort", "nu_error") == [2, 0, 1])
+    #expect(try ids("--sort", "class", "--then", "nu-error") == [2, 0, 1])
+    #expect(try ids("--sort", "class", "--reverse", "--then", "nu-error") == [0, 1, 2])
+    #expect(try run("latents", store, "--then", "nonsense").code == 2)
     #expect(try ids("--sort", "id", "--limit", "2") == [0, 1])
     #expect(try ids("--filter", "nu_error<0.2 or dead") == [2, 1])
     #expect(try ids("--filter", "\"nobel\"") == [2])

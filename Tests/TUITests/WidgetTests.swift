@@ -18,6 +18,33 @@ import Testing
     }
   }
 
+  @Test func aLineChartPutsItsPointsInPlaceAndTellsSeriesApart() {
+    let chart = LineChart(
+      title: "share", xLabel: "x",
+      series: [
+        .init(name: "one", points: [(0, 0), (0.5, 1), (1, 0)], role: .accent),
+        .init(name: "two", points: [(0, 0.5), (.nan, 3), (1, 0.5)], role: .muted),
+      ])
+    var canvas = Canvas(size: Size(columns: 25, rows: 8))
+    chart.draw(into: &canvas, canvas.bounds)
+    let lines = canvas.text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    #expect(lines[0] == "share   ● one   ○ two")
+    // The peak is in the middle of the first row, the ends of the first series in the last.
+    #expect(Array(lines[1]).firstIndex(of: "●").map { abs($0 - 13) <= 1 } == true, "\(canvas.text)")
+    #expect(lines[5].hasPrefix("0│●") && lines[5].hasSuffix("●") && lines[1].hasPrefix("1│"), "\(canvas.text)")
+    #expect(lines[1...5].contains { $0.dropFirst(2).first == "○" && $0.last == "○" }, "\(canvas.text)")
+    #expect(lines[6].hasPrefix(" └──") && lines[7].hasPrefix("  0") && lines[7].hasSuffix("1"))
+    var plain = Canvas(size: Size(columns: 25, rows: 8), asciiOnly: true)
+    chart.draw(into: &plain, plain.bounds)
+    #expect(plain.text.utf8.allSatisfy { $0 < 0x80 } && plain.text.contains("*") && plain.text.contains("o"))
+    for size in [Size(columns: 3, rows: 2), Size(columns: 17, rows: 4)] {
+      var small = Canvas(size: size)
+      chart.draw(into: &small, small.bounds)
+      LineChart(title: "", xLabel: "", series: []).draw(into: &small, small.bounds)
+    }
+    #expect([0.3, 12.34, 1e9, -0.126].map(LineChart.label) == ["0.3", "12.3", "1000000000", "-0.13"])
+  }
+
   @Test func barsGrowInEighths() {
     for eighth in 0...32 {
       var canvas = Canvas(size: Size(columns: 4, rows: 1))
@@ -113,5 +140,26 @@ import Testing
       let (upper, bottom) = whole.split(bottom: count)
       #expect(upper.rows + bottom.rows == 10 && bottom.endRow == 12)
     }
+  }
+
+  @Test func aParagraphBreaksLinesWhereAskedTo() {
+    var editor = LineEditor("ab\ncdefgh\n")
+    #expect(editor.rows(width: 5) == 4)
+    var canvas = Canvas(size: Size(columns: 5, rows: 4))
+    #expect(canvas.paragraph(editor, breakLines: true, in: canvas.bounds) == Point(row: 3, column: 0))
+    #expect(canvas.text == "ab↵\ncdefg\nh↵\n\n")
+    var compact = Canvas(size: Size(columns: 5, rows: 4))
+    #expect(compact.paragraph(editor, in: compact.bounds) == Point(row: 2, column: 0))
+    #expect(compact.text.contains("ab↵cd"))
+    editor.text = ""
+    #expect(editor.rows(width: 5) == 1)
+  }
+
+  @Test func aSelectedTokenStandsOutWhateverItsLevel() {
+    var token = FlowToken("peak", level: 4)
+    token.isSelected = true
+    let spans = flowLines([FlowToken("a "), token, FlowToken(" b", level: 4)], width: 20)[0]
+    #expect(spans.map(\.text) == ["a ", "peak", " b"])
+    #expect(spans[1].style.background == .selected && spans[2].style == .heat(4))
   }
 }

@@ -23,7 +23,8 @@ enum { CT_BOLD = 1, CT_DIM = 2, CT_REVERSE = 4, CT_UNDERLINE = 8 };
 // Takes over the terminal: raw mode, alternate screen, mouse and bracketed paste where terminfo promises them,
 // signal handlers that write to a pipe; any other signal that ends the process repairs the tty first. Standard error is
 // held back while the terminal is taken (if it is a tty) and shown when it is given back. Returns CT_OK or a reason.
-int ct_open(void);
+// Without the mouse, the terminal keeps it for itself.
+int ct_open(bool mouse);
 
 // Gives the terminal back exactly as found and restores all signal handlers. Harmless when not open.
 void ct_close(void);
@@ -32,10 +33,11 @@ void ct_close(void);
 int ct_columns(void);
 int ct_rows(void);
 
-// Colours that the terminal shows: 0, 8, 16 or 256. A non-empty NO_COLOR makes it 0.
+// Colours that the terminal shows: 0, 8, 16, 256, or 1 << 24 for exact ones. A non-empty NO_COLOR makes it 0.
 int ct_colours(void);
 
-// Puts UTF-8 text at a cell. Colours are palette indexes, -1 for the terminal's own. Text beyond the edge is cut.
+// Puts UTF-8 text at a cell. Colours are palette indexes, or 0xRRGGBB where they are exact; -1 is the terminal's own.
+// Text beyond the edge is cut.
 void ct_put(int row, int column, const char *utf8, int foreground, int background, unsigned attributes);
 
 // Shows the cursor at a cell after the next ct_flush; a negative row hides it.
@@ -43,6 +45,12 @@ void ct_cursor(int row, int column);
 
 // Sends what was put since the last flush.
 void ct_flush(void);
+
+// Sends every cell anew with the next flush.
+void ct_clear(void);
+
+// Sends bytes past the screen's cells, such as a sequence for the clipboard; all of them, or none after an error.
+void ct_write(const void *bytes, size_t count);
 
 // Takes over the size that the tty reports now.
 void ct_resize(void);
@@ -56,6 +64,10 @@ int ct_next_signal(void);
 
 // Stops the process group as Ctrl-Z does in a shell and returns after it was continued, screen taken over again.
 void ct_suspend(void);
+
+// Gives the terminal to a program and takes it over again when that has ended. Returns its exit status; -1 if it could not
+// be started or was killed.
+int ct_run(char *const arguments[]);
 
 // Takes the screen over again after a SIGCONT that did not follow ct_suspend.
 void ct_resume(void);

@@ -91,7 +91,8 @@ public final class GivenAnswers {
       return Segment(
         stream: stream, cache: caches[stream], tokens: tokens, start: starts?[stream],
         lastLayer: isChat ? nil : setup.layer,
-        logits: !isChat ? .none : wantsAll ? .all : wantsLast ? .last : .none)
+        logits: !isChat ? .none : wantsAll ? .all : wantsLast ? .last : .none,
+        attention: setup.attention(ofStream: stream))
     }
     return try engine.forward(segments, of: models, hooks: hooks)
   }

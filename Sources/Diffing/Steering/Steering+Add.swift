@@ -9,7 +9,7 @@ extension Crosscoder {
   /// The vector `[d]` that a plan's latents in mode add put on top of h, whatever the token; nil without any.
   /// - Parameter maxActivations: a_max of a latent, scaled units.
   /// - Throws: `DiffingError.settingInvalid`, `.notFinite`.
-  func addedVector(
+  public func addedVector(
     _ items: [Intervention], _ plan: SteeringPlan, maxActivations: (Int) -> Double?
   ) throws(DiffingError) -> [Float]? {
     var sum = [Double](repeating: 0, count: dModel)

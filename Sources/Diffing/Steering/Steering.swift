@@ -49,6 +49,11 @@ public enum TokenPositions: String, Sendable, Codable, CaseIterable {
     case .last: position == prompt.ids.count - 1
     }
   }
+
+  /// The first token of the prompt that may be steered; its last one, which must be run in any case, if none is.
+  func first(in prompt: RenderedChat) -> Int {
+    prompt.ids.indices.first { include($0, prompt: prompt) } ?? prompt.ids.count - 1
+  }
 }
 
 /// One latent's part in a steered stream.
@@ -71,6 +76,15 @@ public struct Intervention: Sendable, Codable, Equatable {
     self.mode = mode
     self.strength = strength
     self.isOn = isOn
+  }
+
+  /// What does not say whether it is on, is.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    latent = try fields.decode(Int.self, forKey: .latent)
+    mode = try fields.decode(SteeringMode.self, forKey: .mode)
+    strength = try fields.decode(Double.self, forKey: .strength)
+    isOn = try fields.decodeIfPresent(Bool.self, forKey: .isOn) ?? true
   }
 
   /// Whether nothing is changed whatever the token: it is off, or has strength 0 in a mode where that means nothing.
@@ -120,11 +134,15 @@ public struct SteeringPlan: Sendable, Codable, Equatable {
   public var unit: StrengthUnit
   /// All must hold at a token for it to be steered. A token whose codes mean nothing meets none.
   public var conditions: [SteeringCondition]
+  /// Whether the stream attends by the baseline's weights in all blocks above the crosscoder's, so that steering acts
+  /// through values and MLPs alone. In free decoding weights are over positions, whatever tokens stand there, and the
+  /// stream ends when the baseline does.
+  public var freezesAttention: Bool
 
   public init(
     interventions: [Intervention], positions: TokenPositions = .all, swapsBase: Bool = false,
     decoder: PairModel = .chat, blocks: SteeredBlocks = .own, unit: StrengthUnit = .maxActivation,
-    conditions: [SteeringCondition] = []
+    conditions: [SteeringCondition] = [], freezesAttention: Bool = false
   ) {
     self.interventions = interventions
     self.positions = positions
@@ -133,7 +151,11 @@ public struct SteeringPlan: Sendable, Codable, Equatable {
     self.blocks = blocks
     self.unit = unit
     self.conditions = conditions
+    self.freezesAttention = freezesAttention
   }
+
+  /// Whether nothing is changed whatever the token.
+  var isIdle: Bool { !swapsBase && interventions.allSatisfy(\.isIdle) }
 
   /// Whether base's activations of the same prefix are needed; a dictionary of chat alone reads no codes from base.
   public func needsBase(_ crosscoder: Crosscoder) -> Bool {

@@ -54,6 +54,12 @@ struct SteeringArms {
     return arm == 0 ? nil : prepared[sample * (arms - 1) + arm - 1]
   }
 
+  /// Where a stream's attention weights come from, if not from itself: the baseline of its sample.
+  func attention(ofStream stream: Int) -> Segment.FrozenAttention? {
+    guard stream < chatStreams, steering(ofStream: stream)?.plan.freezesAttention == true else { return nil }
+    return Segment.FrozenAttention(stream: stream / arms * arms, above: layer)
+  }
+
   /// Hooks that keep base's rows and change chat's.
   func hooks() -> Hooks {
     var hooks = Hooks()

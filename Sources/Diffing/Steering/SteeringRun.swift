@@ -67,13 +67,17 @@ public final class SteeringRun {
     guard settings.samples > 0 else {
       throw .settingInvalid(name: "samples", expected: "1 or more", found: "\(settings.samples)")
     }
-    setup = try SteeringArms(
+    let setup = try SteeringArms(
       engine: engine, crosscoder: crosscoder, layer: layer, prompt: prompt, plans: plans, samples: settings.samples,
       maxActivations: maxActivations)
+    self.setup = setup
     var streams: [DecodingStream] = []
     for sample in 0..<settings.samples {
       let sampler = try reading { () throws(InferenceError) in try settings.sampler(sample) }
-      streams += [DecodingStream](repeating: DecodingStream(source: .sampled(sampler)), count: setup.arms)
+      streams += (0..<setup.arms).map { arm in
+        DecodingStream(
+          source: .sampled(sampler), attention: setup.attention(ofStream: sample * setup.arms + arm))
+      }
     }
     for (steered, _) in setup.baseStreams.sorted(by: { $0.value < $1.value }) {
       streams.append(DecodingStream(model: .base, source: .following(stream: steered, lastLayer: layer)))

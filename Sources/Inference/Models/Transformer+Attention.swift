@@ -34,11 +34,12 @@ extension ForwardPass {
     let rule = config.attentionRule(layer)
     // Work items are (segment, block of queries, head of keys), for whichever thread is free: costs grow along a segment.
     let queryBlock = 64
-    var items: [(segment: SegmentRows, first: Int, count: Int, head: Int)] = []
+    var items: [(segment: SegmentRows, weights: SegmentRows, first: Int, count: Int, head: Int)] = []
     for segment in rows {
+      let weights = weightsSource(of: segment, layer, rows)
       for first in stride(from: segment.rows.lowerBound, to: segment.rows.upperBound, by: queryBlock) {
         for head in 0..<config.nKeyValueHeads {
-          items.append((segment, first, min(queryBlock, segment.rows.upperBound - first), head))
+          items.append((segment, weights, first, min(queryBlock, segment.rows.upperBound - first), head))
         }
       }
     }
@@ -49,9 +50,11 @@ extension ForwardPass {
         guard let scores = scores.baseAddress else { return }
         for item in items[share] {
           let cache = plan.segments[item.segment.segment].cache
+          let keys = plan.segments[item.weights.segment].cache.keys(layer)
           let query = item.first * config.nHeads * c + item.head * group * c
+          let shift = (item.weights.rows.lowerBound - item.segment.rows.lowerBound) * config.nHeads * c
           CausalAttention(
-            queries: q + query, queryStride: config.nHeads * c, keys: cache.keys(layer) + item.head * c,
+            queries: q + query + shift, queryStride: config.nHeads * c, keys: keys + item.head * c,
             values: cache.values(layer) + item.head * c, keyStride: cache.width,
             firstPosition: item.segment.firstPosition + item.first - item.segment.rows.lowerBound, d: c,
             heads: group, rule: rule
@@ -62,5 +65,13 @@ extension ForwardPass {
     // Below this a dispatch costs more than it saves.
     let work = items.reduce(0) { $0 + $1.count } * longest * group * c
     if work < 1 << 17 { run(0..<items.count) } else { inPieces(of: 1, count: items.count, run) }
+  }
+  /// The segment whose queries and keys weigh a segment's values: itself, unless its attention is frozen.
+  private func weightsSource(of segment: SegmentRows, _ layer: Int, _ rows: [SegmentRows]) -> SegmentRows {
+    guard let frozen = plan.segments[segment.segment].attention, layer > frozen.layer else { return segment }
+    guard let other = rows.first(where: { $0.stream == frozen.stream }), other.rows.count == segment.rows.count,
+      other.firstPosition == segment.firstPosition
+    else { preconditionFailure("stream \(frozen.stream) has no weights for stream \(segment.stream)") }
+    return other
   }
 }

@@ -15,13 +15,13 @@ struct SQLCondition {
 
 extension FilterNode {
   /// Always 0 or 1, never NULL: a comparison with a missing value is false.
-  /// - Parameter sequences: the sequences that hold a text, as an SQL list.
-  func condition(sequences: (TextPattern) throws -> SQLCondition) throws -> SQLCondition {
+  /// - Parameter contexts: the latents with a context that holds a text, as an SQL list.
+  func condition(contexts: (TextPattern) throws -> SQLCondition) throws -> SQLCondition {
     switch self {
-    case .and(let nodes): return Self.join(try nodes.map { try $0.condition(sequences: sequences) }, with: " AND ")
-    case .or(let nodes): return Self.join(try nodes.map { try $0.condition(sequences: sequences) }, with: " OR ")
+    case .and(let nodes): return Self.join(try nodes.map { try $0.condition(contexts: contexts) }, with: " AND ")
+    case .or(let nodes): return Self.join(try nodes.map { try $0.condition(contexts: contexts) }, with: " OR ")
     case .not(let node):
-      let condition = try node.condition(sequences: sequences)
+      let condition = try node.condition(contexts: contexts)
       return SQLCondition(sql: "NOT (\(condition.sql))", arguments: condition.arguments)
     case .compareMetric(let name, let comparison, let number):
       return SQLCondition(
@@ -40,7 +40,7 @@ extension FilterNode {
     case .latentClass(let latentClass):
       return SQLCondition(sql: "latent.class = ?", arguments: [latentClass.rawValue.databaseValue])
     case .dead: return SQLCondition(sql: "latent.dead = 1")
-    case .text(let text): return try Self.search(for: text, sequences: sequences)
+    case .text(let text): return try Self.search(for: text, contexts: contexts)
     }
   }
 
@@ -50,7 +50,7 @@ extension FilterNode {
   }
 
   private static func search(
-    for text: String, sequences: (TextPattern) throws -> SQLCondition
+    for text: String, contexts: (TextPattern) throws -> SQLCondition
   ) throws -> SQLCondition {
     // An empty text would otherwise be found in every tag.
     guard text.contains(where: { !$0.isWhitespace }) else { return .never }
@@ -59,13 +59,11 @@ extension FilterNode {
       arguments: [text.databaseValue])
     let pattern = TextPattern(text)
     guard !pattern.words.isEmpty else { return tags }
-    let sequences = try sequences(pattern)
+    let contexts = try contexts(pattern)
     let phrase = pattern.phrase.databaseValue
     return join(
       [
-        SQLCondition(
-          sql: "latent.id IN (SELECT example.latent FROM example WHERE example.sequence IN (\(sequences.sql)))",
-          arguments: sequences.arguments),
+        SQLCondition(sql: "latent.id IN (\(contexts.sql))", arguments: contexts.arguments),
         SQLCondition(
           sql: "latent.id IN (SELECT rowid FROM note_search WHERE note_search MATCH ?)", arguments: [phrase]),
         SQLCondition(

@@ -28,11 +28,14 @@ public struct Filter: Sendable, Equatable {
   }
 
   /// Lets every latent through.
-  public static let everything = Filter()
+  public static let everything = Filter(text: "", root: nil)
 
-  private init() {
-    text = ""
-    root = nil
+  private init(text: String, root: FilterNode?) { (self.text, self.root) = (text, root) }
+
+  /// The same for latents of one class; nil for all.
+  public func narrowed(to latentClass: LatentClass?) -> Filter {
+    guard let latentClass else { return self }
+    return Filter(text: text, root: .and([.latentClass(latentClass)] + (root.map { [$0] } ?? [])))
   }
 }
 

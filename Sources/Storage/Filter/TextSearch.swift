@@ -8,7 +8,7 @@ import Foundation
 import GRDB
 
 /// A text to look for: words in a row, of which the last may go on unless the text ends in a blank.
-struct TextPattern: Equatable {
+struct TextPattern: Hashable {
   let words: [String]
   let isOpen: Bool
 
@@ -76,7 +76,34 @@ extension Store {
   /// The condition of a filter, its texts already looked for in the contexts.
   func condition(of filter: Filter, in db: Database) throws -> SQLCondition {
     guard let root = filter.root else { return .always }
-    return try root.condition { try sequences(with: $0, in: db) }
+    return try root.condition { try latents(withContextsHolding: $0, in: db) }
+  }
+
+  /// The latents with a context that holds the pattern, as an SQL list. Contexts never change, so what was found is
+  /// kept for the next list with the same text.
+  private func latents(withContextsHolding pattern: TextPattern, in db: Database) throws -> SQLCondition {
+    if let known = foundInContexts.withLock({ $0[pattern] }) { return Self.list(known) }
+    let sequences = try sequences(with: pattern, in: db)
+    let statement = try db.cachedStatement(
+      sql: "SELECT DISTINCT latent FROM example WHERE sequence IN (\(sequences.sql))")
+    let rows = try Row.fetchCursor(statement, arguments: StatementArguments(sequences.arguments))
+    var found: [Int32] = []
+    while let row = try rows.next() { found.append(try RowReader(row: row, table: "example").id(0)) }
+    let latents = found
+    foundInContexts.withLock { known in
+      if known.count >= Self.mostTextsKept { known = [:] }
+      known[pattern] = latents
+    }
+    return Self.list(found)
+  }
+
+  private static let mostTextsKept = 16
+
+  /// Ids as an SQL list.
+  static func list(_ ids: [Int32]) -> SQLCondition {
+    SQLCondition(
+      sql: "SELECT value FROM json_each(?)",
+      arguments: [("[" + ids.map(String.init).joined(separator: ",") + "]").databaseValue])
   }
 
   /// The sequences that hold the pattern, as an SQL list with its arguments.
@@ -93,8 +120,7 @@ extension Store {
       let text = TextPattern.fold(try reader.ids(1).flatMap { vocabulary[$0] ?? [] })
       if pattern.isFound(inFolded: text) { found.append(try reader.id(0)) }
     }
-    let list = "[" + found.map(String.init).joined(separator: ",") + "]"
-    return SQLCondition(sql: "SELECT value FROM json_each(?)", arguments: [list.databaseValue])
+    return Self.list(found)
   }
 
   /// The bytes of all tokens that are text, read once.

@@ -1,10 +1,11 @@
 // Bars.
 
 extension Canvas {
-  /// A horizontal bar over one row, its length in eighths of a cell, on a track that shows where 1 would be.
+  /// A horizontal bar over one row, its length in eighths of a cell, on a track that shows where 1 would be. Nothing for
+  /// a screen reader: the value stands beside it.
   /// - Parameter fraction: moved into 0…1; what is not a number shows the empty track.
   public mutating func bar(_ fraction: Double, in rect: Rect, style: Style = Style(.accent)) {
-    guard rect.rows > 0, rect.columns > 0 else { return }
+    guard rect.rows > 0, rect.columns > 0, !isSpoken else { return }
     let line = rect.line(0)
     fill(line, style: Style(style.foreground, on: .track))
     put(

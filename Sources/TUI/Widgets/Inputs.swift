@@ -23,10 +23,11 @@ extension Canvas {
   }
 
   /// Draws an editor wrapped over all rows of `rect`, scrolled so that the cursor shows.
+  /// - Parameter breakLines: whether a line feed ends the row; it is shown as ↵ in either case.
   /// - Returns: the cell of the cursor.
   @discardableResult
   public mutating func paragraph(
-    _ editor: LineEditor, placeholder: String = "", style: Style = .plain, in rect: Rect
+    _ editor: LineEditor, placeholder: String = "", style: Style = .plain, breakLines: Bool = false, in rect: Rect
   ) -> Point? {
     guard rect.rows > 0, rect.columns > 1 else { return nil }
     fill(rect)
@@ -34,7 +35,7 @@ extension Canvas {
       put(truncated(placeholder, to: rect.columns), row: rect.row, column: rect.column, style: .muted, clip: rect)
       return Point(row: rect.row, column: rect.column)
     }
-    let (rows, cursor) = wrapped(editor, width: rect.columns)
+    let (rows, cursor) = editor.wrapped(width: rect.columns, breakLines: breakLines)
     let top = max(0, cursor.row - rect.rows + 1)
     for (index, row) in rows.dropFirst(top).prefix(rect.rows).enumerated() {
       put(row, row: rect.row + index, column: rect.column, style: style, clip: rect)
@@ -42,27 +43,37 @@ extension Canvas {
     return Point(row: rect.row + cursor.row - top, column: rect.column + cursor.column)
   }
 
-  /// Breaks at cells, not at words, so that typing never moves what stands before the cursor.
-  private func wrapped(_ editor: LineEditor, width: Int) -> (rows: [String], cursor: Point) {
+}
+
+extension LineEditor {
+  /// Rows that `Canvas.paragraph` needs to show all of the text, its lines broken.
+  public func rows(width: Int) -> Int {
+    isEmpty || width < 2 ? 1 : wrapped(width: width, breakLines: true).rows.count
+  }
+
+  /// The text in rows and the cell of the cursor. Breaks at cells, not at words, so that typing never moves what stands
+  /// before the cursor.
+  fileprivate func wrapped(width: Int, breakLines: Bool) -> (rows: [String], cursor: Point) {
     var rows = [""]
     var used = 0
     var cursor = Point(row: 0, column: 0)
-    let (before, after) = editor.parts
+    func breakRow() {
+      rows.append("")
+      used = 0
+    }
+    let (before, after) = parts
     for (part, isBefore) in [(before, true), (after, false)] {
-      forEachCluster(of: part) { cluster in
-        if used + cluster.width > width {
-          rows.append("")
-          used = 0
+      for character in part {
+        forEachCluster(of: String(character)) { cluster in
+          if used + cluster.width > width { breakRow() }
+          rows[rows.count - 1] += cluster.text
+          used += cluster.width
+          return true
         }
-        rows[rows.count - 1] += cluster.text
-        used += cluster.width
-        return true
+        if breakLines, character.isNewline { breakRow() }
       }
       if isBefore {
-        if used >= width {
-          rows.append("")
-          used = 0
-        }
+        if used >= width { breakRow() }
         cursor = Point(row: rows.count - 1, column: used)
       }
     }

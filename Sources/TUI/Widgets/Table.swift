@@ -12,16 +12,45 @@ public struct TableColumn: Sendable {
   public var alignment: Alignment
   /// The table is sorted by it: shown by an arrow, down for descending.
   public var sorted: Sorted
+  /// Which key of several it is, from 1; nil for the only one.
+  public var sortKey: Int?
 
   /// Whether and which way the table is sorted by a column.
   public enum Sorted: Sendable { case no, ascending, descending }
 
   /// A column; see the properties.
-  public init(_ title: String, width: Int?, _ alignment: Alignment = .left, sorted: Sorted = .no) {
+  public init(
+    _ title: String, width: Int?, _ alignment: Alignment = .left, sorted: Sorted = .no, sortKey: Int? = nil
+  ) {
     self.title = title
     self.width = width
     self.alignment = alignment
     self.sorted = sorted
+    self.sortKey = sortKey
+  }
+
+  /// The head within so many cells: the arrow stays, the title gives way.
+  func head(columns: Int) -> String {
+    guard sorted != .no else { return truncated(title, to: columns) }
+    let arrow = (sorted == .ascending ? "▲" : "▼") + (sortKey.map(String.init) ?? "")
+    return truncated(title, to: max(0, columns - displayWidth(arrow))) + arrow
+  }
+
+  /// Where columns stand in a table's area; empty for those that do not fit. Columns are left out from the right, the
+  /// flexible one first shrinks to 8 cells.
+  public static func areas(_ columns: [TableColumn], in rect: Rect) -> [Rect] {
+    var shown = columns.count
+    func fixed(_ n: Int) -> Int { columns.prefix(n).reduce(0) { $0 + ($1.width ?? 8) } + max(0, n - 1) }
+    while shown > 1, fixed(shown) > rect.columns { shown -= 1 }
+    let spare = max(0, rect.columns - fixed(shown))
+    let flexible = max(1, columns.prefix(shown).filter { $0.width == nil }.count)
+    var at = rect.column
+    return columns.enumerated().map { index, column in
+      guard index < shown else { return Rect(row: rect.row, column: at, rows: 0, columns: 0) }
+      let width = column.width ?? 8 + spare / flexible
+      defer { at += width + 1 }
+      return Rect(row: rect.row, column: at, rows: rect.rows, columns: min(width, rect.endColumn - at))
+    }
   }
 }
 
@@ -34,17 +63,16 @@ public enum TableCell: Sendable {
 
 extension Canvas {
   /// Draws the head and the rows that are visible by `state`; `row` is asked only for those.
-  /// Columns that do not fit are left out from the right, the flexible one first shrinks to 8 cells.
+  /// Columns stand as `TableColumn.areas` says.
   public mutating func table(
     _ columns: [TableColumn], count: Int, state: ListState, in rect: Rect, row: (Int) -> [TableCell]
   ) {
-    let areas = layOut(columns, in: rect)
+    let areas = TableColumn.areas(columns, in: isSpoken ? rect.split(left: 2).rest : rect)
     let (head, body) = rect.split(top: 1)
     for (column, area) in zip(columns, areas) where !area.isEmpty {
-      let arrow = column.sorted == .no ? "" : column.sorted == .ascending ? "▲" : "▼"
       let style = column.sorted == .no ? Style(.muted) : Style(.title, .bold)
       write(
-        column.title + arrow, column.alignment, style: style,
+        column.head(columns: area.columns), column.alignment, style: style,
         in: Rect(row: head.row, column: area.column, rows: head.rows, columns: area.columns))
     }
     for index in state.visible(count: count, height: body.rows) {
@@ -53,21 +81,6 @@ extension Canvas {
         draw(cell, column, in: Rect(row: line.row, column: area.column, rows: 1, columns: area.columns))
       }
       if index == state.selected { setGround(line, .selected) }
-    }
-  }
-
-  private func layOut(_ columns: [TableColumn], in rect: Rect) -> [Rect] {
-    var shown = columns.count
-    func fixed(_ n: Int) -> Int { columns.prefix(n).reduce(0) { $0 + ($1.width ?? 8) } + max(0, n - 1) }
-    while shown > 1, fixed(shown) > rect.columns { shown -= 1 }
-    let spare = max(0, rect.columns - fixed(shown))
-    let flexible = max(1, columns.prefix(shown).filter { $0.width == nil }.count)
-    var at = rect.column
-    return columns.enumerated().map { index, column in
-      guard index < shown else { return Rect(row: rect.row, column: at, rows: 0, columns: 0) }
-      let width = column.width ?? 8 + spare / flexible
-      defer { at += width + 1 }
-      return Rect(row: rect.row, column: at, rows: rect.rows, columns: min(width, rect.endColumn - at))
     }
   }
 

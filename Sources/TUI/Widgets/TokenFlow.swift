@@ -8,6 +8,8 @@ public struct FlowToken: Hashable, Sendable {
   public var level: Int
   /// The style where the level is 0.
   public var style: Style
+  /// The one under the cursor: it stands on `.selected`, whatever its level.
+  public var isSelected = false
 
   /// A token; the level is moved into 0…4.
   public init(_ text: String, level: Int = 0, style: Style = .plain) {
@@ -51,7 +53,8 @@ public func flowLines(_ tokens: [FlowToken], width: Int, asciiMarkers: Bool = fa
   guard width > 0 else { return [] }
   var flow = Flow(width: width, breakLines: breakLines)
   for token in tokens {
-    let style = token.level > 0 ? Style.heat(token.level) : token.style
+    var style = token.level > 0 ? Style.heat(token.level) : token.style
+    if token.isSelected { style = Style(.plain, on: .selected, style.attributes) }
     let marks: (String, String)? =
       asciiMarkers ? [2: ("(", ")"), 3: ("[", "]"), 4: ("{", "}")][token.level] : nil
     guard let marks else {

@@ -200,9 +200,10 @@ struct IndexStage {
 
 extension Tokenizer {
   /// Every token as a store has it.
-  var records: [TokenRecord] {
-    (0..<Int32(vocabularySize)).map { TokenRecord(id: $0, bytes: bytes(of: $0), isSpecial: isSpecial($0)) }
-  }
+  var records: [TokenRecord] { (0..<Int32(vocabularySize)).map(record) }
+
+  /// A token as a store has it.
+  func record(_ id: Int32) -> TokenRecord { TokenRecord(id: id, bytes: bytes(of: id), isSpecial: isSpecial(id)) }
 }
 
 extension LatentRecord {

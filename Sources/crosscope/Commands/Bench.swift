@@ -3,6 +3,7 @@
 import ArgumentParser
 import Inference
 import Kernels
+import Storage
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,6 +11,7 @@ struct Bench: ParsableCommand {
 
   @Option(help: "GGUF file or Hugging Face folder of the model.") var model: String?
   @Flag(help: "Measure steps of BatchTopK training on synthetic activations; needs no model.") var training = false
+  @Option(help: "Measure a turn of the steering knob on the models of this store.") var store: String?
   @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
   @Option(help: ArgumentHelp("Base, where the model is all of chat.", valueName: "gguf|dir")) var baseModel: String?
   @Option(help: "Tokens of the prefill.") var prefill: Int = 512
@@ -23,12 +25,18 @@ struct Bench: ParsableCommand {
     guard prefill > 0, decode > 0, repeats > 0, streams.allSatisfy({ $0 > 0 }) else {
       throw ValidationError("counts are positive")
     }
-    guard training == (model == nil) else { throw ValidationError("give --model, or --training without a model") }
+    guard [training, model != nil, store != nil].count(where: { $0 }) == 1 else {
+      throw ValidationError("give one of --model, --store and --training")
+    }
   }
 
   func run() throws {
-    guard let model else { return try TrainingBenchmark().run(repeats: repeats) }
     let precision = computing.precision ?? .fast
+    if let store {
+      let opened = try Store(path: store, access: .readOnly)
+      return try KnobBenchmark(store: opened, precision: precision).run(repeats: repeats)
+    }
+    guard let model else { return try TrainingBenchmark().run(repeats: repeats) }
     let transformer = try Transformer.load(path: model, precision: precision)
     let subject = Subject(
       model: transformer, adapter: try adapter.map { try Adapter(path: $0, for: transformer) },

@@ -30,6 +30,19 @@ struct Explore: AsyncParsableCommand {
   @Flag(help: "Do not change the store: no tags, notes or experiments are saved.")
   var readOnly = false
 
+  @OptionGroup var beginning: BeginningOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "The configuration to use; see `crosscope config`.", valueName: "file"), completion: .file(extensions: ["json"]))
+  var config: String?
+
+  @Option(help: "Colours: \(Palette.all.map { "\($0.name) (\($0.about))" }.joined(separator: ", ")).")
+  var theme: String?
+
+  @Flag(help: "For a screen reader: ASCII, words and numbers only, the cursor on the selected line.")
+  var screenReader = false
+
   func validate() throws {
     // A mistyped subcommand arrives here as the name of a store.
     if let store, !store.contains("/"), !store.hasSuffix(".crosscope"), !FileManager.default.fileExists(atPath: store) {
@@ -42,38 +55,76 @@ struct Explore: AsyncParsableCommand {
   }
 
   func run() async throws {
+    let settings = try settings()
     let opened = try Store(path: try store ?? Self.demoStore(), access: readOnly ? .readOnly : .readWrite)
     let pair = try opened.modelPair()
     let summary = StoreSummary(
       name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
-      nLatents: try opened.latentCount(), isWritable: opened.isWritable, metrics: try opened.metricNames())
-    let runner = EffectRunner(store: opened, steering: try steering(of: opened, pair))
-    let ending = try await Self.explore(summary, runner, asciiOnly: ascii)
+      nLatents: try opened.latentCount(), isWritable: opened.isWritable, metrics: try opened.metricNames(),
+      coherenceLimit: try opened.meta()[Store.coherenceLimit].flatMap(Double.init))
+    let runner = try runner(on: opened, pair)
+    let view = try beginning.view(of: opened)
+    let savedState = SavedState.usualPath()
+    // Whoever names no store looks at the demo, and sees the tour the first time.
+    let showsTour = store == nil && !beginning.isGiven && !SavedState(path: savedState).hasSeenTour
+    let (ending, seen) = try await Self.explore(
+      summary, runner, settings, configurationPath: config ?? Configuration.usualPath()
+    ) { state in
+      state.apply(settings)
+      if let view { state.restore(view) }
+      if showsTour { state.tour = Tour() }
+    }
+    SavedState.save(seen, of: opened.path, seenTour: showsTour, path: savedState)
     opened.close()
     if ending != 0 { throw ExitCode(128 + ending) }
   }
 
-  /// The models of the store here, or those of a service.
-  private func steering(of store: Store, _ pair: ModelPair) throws -> SteeringService {
+  /// With the models of the store here, or those of a service.
+  private func runner(on store: Store, _ pair: ModelPair) throws -> EffectRunner {
     if let engine {
       let client = ServiceClient(address: try ServiceAddress(engine), token: try AccessToken.ofEnvironment())
-      return .remote(client, pair: pair)
+      return EffectRunner(
+        store: store, steering: .remote(client, pair: pair), tracing: .notServed, filters: .ofUser())
     }
-    return .live(ModelOwner(store: store, files: files.locations, precision: computing.precision ?? .fast))
+    let owner = ModelOwner(store: store, files: files.locations, precision: computing.precision ?? .fast)
+    return EffectRunner(store: store, steering: .live(owner), tracing: .live(owner), filters: .ofUser())
   }
 
+  /// What the file says, and over it what the command line says.
+  private func settings() throws -> Settings {
+    let path = config ?? Configuration.usualPath()
+    var settings = Settings()
+    if config != nil || FileManager.default.fileExists(atPath: path) {
+      settings = try Settings(Configuration(path: path), source: path)
+    }
+    if let theme {
+      do { settings.palette = try Settings.palette(theme, source: "--theme") } catch {
+        throw ValidationError(error.description)
+      }
+    }
+    settings.asciiOnly = settings.asciiOnly || ascii
+    settings.isSpoken = settings.isSpoken || screenReader
+    return settings
+  }
+
+  /// - Returns: 0 or the signal that ended it, and how the store was last seen.
   @MainActor
-  private static func explore(_ summary: StoreSummary, _ runner: EffectRunner, asciiOnly: Bool) async throws -> Int32 {
-    let terminal = try Terminal(termName: ProcessInfo.processInfo.environment["TERM"] ?? "")
+  private static func explore(
+    _ summary: StoreSummary, _ runner: EffectRunner, _ settings: Settings, configurationPath: String,
+    prepare: @Sendable (inout ExplorerState) -> Void
+  ) async throws -> (Int32, SavedView) {
+    let terminal = try Terminal(
+      termName: ProcessInfo.processInfo.environment["TERM"] ?? "", palette: settings.palette,
+      usesMouse: settings.usesMouse)
     defer { terminal.close() }
     let smallest = ExplorerState.smallest
     guard terminal.size.columns >= smallest.columns, terminal.size.rows >= smallest.rows else {
       throw ExploreError.terminalTooSmall(terminal.size)
     }
-    let loop = ExplorerLoop(store: summary, runner: runner, terminal: terminal, asciiOnly: asciiOnly)
+    let loop = ExplorerLoop(
+      store: summary, runner: runner, terminal: terminal, configurationPath: configurationPath, prepare: prepare)
     let ending = await loop.run()
-    withExtendedLifetime(loop) {}
-    return ending
+    return (ending, SavedView(loop.state))
   }
 
   /// The demo store, below the current folder or beside the program.

@@ -7,9 +7,18 @@ import TUI
 
 extension LatentSort: ExpressibleByArgument {
   /// A column's name, with - or _; anything else may be a metric of the store.
-  public init?(argument: String) { self = LatentSort(column: argument.replacing("-", with: "_")) ?? .metric(argument) }
-  public static var allValueStrings: [String] { allCases.map { $0.name.replacing("_", with: "-") } }
+  public init?(argument: String) { self = LatentSort(named: argument.replacing("-", with: "_")) ?? .metric(argument) }
+  public static var allValueStrings: [String] { everywhere.map { $0.name.replacing("_", with: "-") } }
   public var defaultValueDescription: String { name.replacing("_", with: "-") }
+
+  /// The order, if a store with these metrics has it.
+  /// - Throws: `ValidationError` for one that it does not have: that is a mistake in the command line too.
+  func known(among metrics: [String], option: String = "--sort") throws -> LatentSort {
+    guard case .metric(let name) = self, !metrics.contains(name) else { return self }
+    if let known = metrics.first(where: { $0.lowercased() == name.lowercased() }) { return .metric(known) }
+    let orders = (LatentSort.allValueStrings + metrics).joined(separator: ", ")
+    throw ValidationError("\(option): no column or metric \(name.debugDescription); there are \(orders)")
+  }
 }
 
 extension Filter {
@@ -33,8 +42,10 @@ struct Latents: ParsableCommand {
       """)
 
   @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
-  @Option(help: "What to sort by, or a metric's name; ties are ordered by id, missing values come last.")
+  @Option(help: "What to sort by, or a metric's name; missing values come last.")
   var sort = LatentSort.chatSpecificity
+  @Option(help: "Orders what --sort leaves equal, in its usual direction; otherwise by id.")
+  var then: LatentSort?
   @Flag(help: "Sort the other way round.") var reverse = false
   @Option(help: ArgumentHelp("Only latents that fulfil this condition.", valueName: "expr")) var filter = ""
   @Option(help: ArgumentHelp("At most this many (default: 50 in a table, otherwise all).", valueName: "n"))
@@ -51,25 +62,19 @@ struct Latents: ParsableCommand {
     let store = try Store(path: store, access: .readOnly)
     let metrics = try store.metricNames()
     let filter = try Filter(argument: filter, of: store)
-    let sort = try sort(metrics)
+    let sort = try sort.known(among: metrics, option: "--sort")
+    let then = try then.map { LatentOrder(try $0.known(among: metrics, option: "--then")) }
     let (latents, count) = try LatentJSON.rows(
-      of: store, matching: filter, by: sort, reversed: reverse, limit: limit ?? (json || csv ? Int.max : 50))
+      of: store, matching: filter, by: LatentOrder(sort, ascending: sort.ascendsByDefault != reverse), then: then,
+      limit: limit ?? (json || csv ? Int.max : 50))
     if json {
       try printJSON(["latents": latents])
     } else if csv {
       writeOut(Self.csv(latents, metrics))
     } else {
-      writeOut(Self.table(latents, sort))
+      writeOut(Self.table(latents, [sort] + (then.map { [$0.sort] } ?? [])))
       if latents.count < count { writeError("\(latents.count) of \(count) latents; --limit shows more") }
     }
-  }
-
-  /// An order that the store does not have is a mistake in the command line too.
-  private func sort(_ metrics: [String]) throws -> LatentSort {
-    guard case .metric(let name) = sort, !metrics.contains(name) else { return sort }
-    if let known = metrics.first(where: { $0.lowercased() == name.lowercased() }) { return .metric(known) }
-    let orders = (LatentSort.allValueStrings + metrics).joined(separator: ", ")
-    throw ValidationError("--sort: no column or metric \(name.debugDescription); there are \(orders)")
   }
 
   private static let shownColumns: [LatentColumn] = [
@@ -77,9 +82,9 @@ struct Latents: ParsableCommand {
     .templateShare,
   ]
 
-  /// A metric that is not among the columns is shown where it is what the table is sorted by.
-  static func table(_ latents: [LatentJSON], _ sort: LatentSort = .chatSpecificity) -> String {
-    let extra = sort.column == nil ? [sort] : []
+  /// A number that is not among the columns is shown where it is what the table is sorted by.
+  static func table(_ latents: [LatentJSON], _ sorts: [LatentSort] = [.chatSpecificity]) -> String {
+    let extra = sorts.filter { $0.isNumber && !shownColumns.map { LatentSort.column($0) }.contains($0) }
     var table = TextTable(
       (shownColumns.map(\.rawValue) + extra.map { termSafe($0.name) })
         .map { TextTable.Column(title: $0, isNumber: true) } + ["class", "tags", "summary"].map { .init(title: $0) })

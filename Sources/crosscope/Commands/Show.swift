@@ -7,11 +7,18 @@ import TUI
 struct Show: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show one latent: metrics, tokens, contexts, neighbours, tags.",
-    discussion: "In contexts [brackets] mark the tokens on which the latent is active, [[double ones]] the strongest.")
+    discussion: """
+      In contexts [brackets] mark the tokens on which the latent is active, [[double ones]] the strongest. They are \
+      ranked by their strongest token outside of the chat template, and shown once where the text around it is the \
+      same; what is left out is counted. JSON always has all contexts, in the store's order.
+      """)
 
   @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
   @Argument(help: ArgumentHelp("The latent's number.", valueName: "latent")) var latent: Int32
   @Option(help: ArgumentHelp("At most this many contexts.", valueName: "n")) var contexts = 100
+  @Flag(help: "Count template tokens: contexts in the store's own order.") var template = false
+  @Flag(help: "Show contexts also where an earlier one has the same tokens around the peak.") var duplicates = false
+  @Flag(help: "Add contexts in which the latent is silent.") var contrast = false
   @Flag(help: "Print one JSON document.") var json = false
 
   func validate() throws {
@@ -19,11 +26,28 @@ struct Show: ParsableCommand {
   }
 
   func run() throws {
-    let page = try Store(path: store, access: .readOnly).page(of: latent, contextLimit: contexts)
-    if json { try printJSON(PageJSON(page)) } else { writeOut(Self.text(page)) }
+    let store = try Store(path: store, access: .readOnly)
+    // A ranking other than the store's may bring up what the store has further down.
+    let page = try store.page(of: latent, contextLimit: json ? contexts : max(contexts, 100))
+    let surroundings = LatentSurroundings(
+      latent: latent, contrast: contrast ? try store.contrast(to: latent) : Contrast(),
+      coFiring: try store.coFiring(with: latent))
+    if json {
+      try printJSON(PageJSON(page, surroundings))
+    } else {
+      let options = ContextRanking.Options(countsTemplate: template, showsDuplicates: duplicates)
+      writeOut(Self.text(page, surroundings, ContextRanking(page, options), limit: contexts))
+    }
   }
 
-  static func text(_ page: LatentPage) -> String {
+  static func text(
+    _ page: LatentPage, _ surroundings: LatentSurroundings, _ ranking: ContextRanking, limit: Int
+  ) -> String {
+    summary(page) + neighbours(page, surroundings.coFiring) + contexts(page, ranking, limit: limit)
+      + contrast(surroundings.contrast)
+  }
+
+  private static func summary(_ page: LatentPage) -> String {
     var text = "latent \(page.latent.id), \(page.latent.latentClass.rawValue)\(page.latent.dead ? ", dead" : "")\n"
     if !page.tags.isEmpty { text += "tags: " + termSafe(page.tags.joined(separator: ", ")) + "\n" }
     if let note = page.note { text += "note: " + termSafeLines(note) + "\n" }
@@ -41,6 +65,11 @@ struct Show: ParsableCommand {
     }
     text += metrics.text
     if !page.logits.isEmpty { text += "\n" + logits(page) }
+    return text
+  }
+
+  private static func neighbours(_ page: LatentPage, _ coFiring: [CoFiringRecord]?) -> String {
+    var text = ""
     if !page.neighbours.isEmpty {
       var table = TextTable([
         .init(title: "neighbour", isNumber: true), .init(title: "by"), .init(title: "cosine", isNumber: true),
@@ -50,16 +79,51 @@ struct Show: ParsableCommand {
       }
       text += "\n" + table.text
     }
-    for context in page.contexts {
+    guard let coFiring else { return text + "\nfires with: not known; open the store for writing once\n" }
+    if !coFiring.isEmpty {
+      var table = TextTable([
+        .init(title: "fires with", isNumber: true), .init(title: "common tokens", isNumber: true),
+        .init(title: "of", isNumber: true), .init(title: "contexts", isNumber: true),
+      ])
+      for record in coFiring {
+        table.add(["\(record.other)", "\(record.both)", "\(record.either)", "\(record.contexts)"])
+      }
+      text += "\n" + table.text
+    }
+    return text
+  }
+
+  private static func contexts(_ page: LatentPage, _ ranking: ContextRanking, limit: Int) -> String {
+    var text = ""
+    if ranking.templateOnly > 0 {
+      text += "\n\(counted(ranking.templateOnly, "context", "contexts")) left out: template tokens only (--template)\n"
+    }
+    if ranking.duplicates > 0 {
+      text += "\n\(counted(ranking.duplicates, "context", "contexts")) left out: copies of others (--duplicates)\n"
+    }
+    for entry in ranking.entries.prefix(limit) {
+      let context = page.contexts[entry.index]
       text += """
 
-        quantile \(context.example.quantile), \(termSafe(context.sequence.corpus)), \
-        max \(shortNumber(Double(context.maxActivation)))
-          \(marked(context, tokens: page.tokens))
+        quantile \(entry.band), \(termSafe(context.sequence.corpus)), max \(shortNumber(Double(entry.activation)))
+          \(marked(context, peak: entry.peak, tokens: page.tokens))
 
         """
     }
     return text
+  }
+
+  private static func contrast(_ contrast: Contrast) -> String {
+    contrast.contexts.map { context in
+      let likeness = context.similar.map { ", from similar latent \($0)" } ?? ""
+      let what = context.isSilent ? "silent" : "not among its stored contexts"
+      return """
+
+        \(what), \(termSafe(context.sequence.corpus))\(likeness)
+          \(termSafe(tokenTexts(context.sequence.tokenIDs, contrast.tokens).joined()))
+
+        """
+    }.joined()
   }
 
   private static func logits(_ page: LatentPage) -> String {
@@ -76,7 +140,7 @@ struct Show: ParsableCommand {
 
   /// The context in one line. Neighbouring tokens with the same mark are decoded together, since a character may be
   /// spread over several.
-  static func marked(_ context: Context, tokens: [Int32: TokenRecord]) -> String {
+  private static func marked(_ context: Context, peak: Int, tokens: [Int32: TokenRecord]) -> String {
     var text = ""
     var run: [UInt8] = []
     func close() {
@@ -91,7 +155,7 @@ struct Show: ParsableCommand {
         continue
       }
       close()
-      let (left, right) = position == context.peak ? ("[[", "]]") : ("[", "]")
+      let (left, right) = position == peak ? ("[[", "]]") : ("[", "]")
       text += left + termSafe(String(decoding: bytes, as: UTF8.self)) + right
     }
     close()

@@ -51,17 +51,32 @@ struct Steer: ParsableCommand {
   var sweep: StrengthSweep?
   @Flag(help: "Replace the residual stream by base's: the ceiling of what difference can take away.")
   var swapBase = false
+  @Flag(help: "Steer once more with the baseline's attention weights above the layer: what values and MLPs do alone.")
+  var frozenAttention = false
   @Option(
     parsing: .unconditionalSingleValue,
     help: "Phrase whose log-probability at the start of the answer is reported (default: I can't, I cannot).")
   var watch: [String] = []
+  @OptionGroup(title: "Prompt sets") var promptSet: PromptSetOptions
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var sampling: SamplingOptions
   @OptionGroup var computing: ComputeOptions
+  @Flag(help: "Keep the run in the store as an experiment; `rerun` makes it again.") var save = false
   @Flag(help: "Print one JSON document.") var json = false
 
+  /// Phrases that a refusal begins with.
+  static let usuallyWatched = ["I can't", "I cannot"]
+
   func validate() throws {
-    guard !prompt.isEmpty || promptFile != nil else { throw ValidationError("--prompt or --prompt-file is needed") }
+    guard !prompt.isEmpty || promptFile != nil || promptSet.prompts != nil else {
+      throw ValidationError("--prompt, --prompt-file or --prompts is needed")
+    }
+    if promptSet.prompts != nil {
+      guard prompt.isEmpty, promptFile == nil, watch.isEmpty, !save, sampling.samples == 1 else {
+        throw ValidationError("--prompt, --prompt-file, --watch, --samples and --save are not for --prompts")
+      }
+      guard !(json && promptSet.csv) else { throw ValidationError("--json and --csv exclude each other") }
+    }
     guard !latent.isEmpty || swapBase else { throw ValidationError("--latent is needed (or --swap-base)") }
     guard !latent.isEmpty || (decoder == .chat && !allLayers && !rawStrength && sweep == nil) else {
       throw ValidationError("--decoder, --all-layers, --raw-strength and --sweep change nothing without --latent")
@@ -70,100 +85,69 @@ struct Steer: ParsableCommand {
   }
 
   func run() throws {
-    let store = try Store(path: store, access: .readOnly)
+    let store = try Store(path: store, access: save ? .readWrite : .readOnly)
     let context = try SteeringContext.load(
       store: store, files: files.locations, precision: computing.precision ?? .fast)
-    let known = try store.latents(ids: latent.map { Int32(clamping: $0.id) })
-    let largest = Dictionary(known.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
-    let plans = plans(context)
-    if plans.contains(where: { $0.needsBase(context.crosscoder) }) {
-      try context.requireBase(store: store, otherwise: SteeringContext.withoutBase)
-    }
-    let prefixes = PromptPrefixes()
-    var reports: [SteerReport] = []
+    let experiment = try experiment(context, store)
+    if let set = promptSet.prompts { return try runSet(set, experiment, store) }
+    var documents: [SteeringDocument] = []
     for prompt in try prompts() {
-      let report = try answer(prompt, plans, context, prefixes) { context.activation(largest[$0] ?? nil, of: $0) }
-      if !json { report.print() }
-      reports.append(report)
+      let document = try experiment.answer(prompt)
+      if !json { document.printShort() }
+      if save { writeError("saved as experiment \(try store.save(document.record()).id)") }
+      documents.append(document)
     }
     if json {
-      if promptFile == nil, reports.count == 1 { try printJSON(reports[0]) } else { try printJSON(["runs": reports]) }
+      if promptFile == nil, documents.count == 1 {
+        try printJSON(documents[0])
+      } else {
+        try printJSON(["runs": documents])
+      }
     }
+    if save { store.close() }
   }
 
-  /// The interventions as given; a sweep multiplies their strengths.
-  private var interventions: [Intervention] {
-    latent.map { Intervention(latent: $0.id, mode: $0.mode ?? mode, strength: $0.strength) }
-  }
-
-  private var strengths: [Double] { sweep?.values ?? [1] }
-
-  /// A plan for each strength of the sweep.
-  private func plans(_ context: SteeringContext) -> [SteeringPlan] {
-    strengths.map { factor in
-      SteeringPlan(
-        interventions: interventions.map {
-          Intervention(latent: $0.latent, mode: $0.mode, strength: $0.strength * factor)
-        },
-        positions: positions, swapsBase: swapBase, decoder: decoder, blocks: allLayers ? .ownAndAbove : .own,
-        unit: rawStrength ? .norm : .maxActivation,
-        // From the store's units into those of the residual stream.
-        conditions: when.map(\.condition).map {
-          SteeringCondition(
-            latent: $0.latent, side: $0.side, value: context.activation($0.value, of: $0.latent) ?? $0.value)
-        })
-    }
-  }
-
-  private func answer(
-    _ prompt: String, _ plans: [SteeringPlan], _ context: SteeringContext, _ prefixes: PromptPrefixes,
-    maxActivations: (Int) -> Double?
-  ) throws -> SteerReport {
-    let (engine, crosscoder, layer) = (context.engine, context.crosscoder, context.pair.layer)
-    let (rendered, settings) = (try engine.encodePrompt(prompt), sampling.settings)
-    let run = try SteeringRun(
-      engine: engine, crosscoder: crosscoder, layer: layer, prompt: rendered, plans: plans, settings: settings,
-      prefixes: prefixes, recordsLogProbabilities: true, maxActivations: maxActivations)
-    while !run.isFinished { _ = try run.step() }
-    let given = try GivenAnswers(
-      engine: engine, crosscoder: crosscoder, layer: layer, prompt: rendered, plans: plans, prefixes: prefixes,
-      maxActivations: maxActivations)
-    let baselines = try (0..<settings.samples).map { try given.score(run.produced(run.stream(arm: 0, sample: $0))) }
-    let phrases = watch.isEmpty ? ["I can't", "I cannot"] : watch
-    let watched = try phrases.map { try given.score(engine.tokenizer.encode($0, parseSpecial: false)) }
-    func answer(_ arm: Int) -> SteerReport.Answer {
-      SteerReport.Answer(
-        strength: arm == 0 ? nil : strengths[arm - 1],
-        samples: (0..<settings.samples).map { sample in
-          SteerReport.Sample(
-            run, arm: arm, sample: sample, seed: settings.seed &+ UInt64(sample),
-            divergences: baselines[sample][arm].divergences, tokenizer: engine.tokenizer)
-        },
-        watched: zip(phrases, watched).map {
-          SteerReport.Watched(text: $0, log_probability: $1[arm].logProbability)
-        })
-    }
-    let projects = interventions.contains { $0.mode == .project }
-    return SteerReport(
-      prompt: prompt, interventions: interventions, conditions: when.map(\.condition), positions: positions,
-      swap_base: swapBase, layer: layer, decoder: decoder, all_layers: allLayers, raw_strength: rawStrength,
-      project_mean: projects ? try crosscoder.residualMean(.chat).source : nil, precision: engine.model.precision,
-      settings: settings, baseline: answer(0), steered: plans.indices.map { answer($0 + 1) })
+  private func experiment(_ context: SteeringContext, _ store: Store) throws -> SteeringExperiment {
+    try SteeringExperiment(
+      context: context, store: store,
+      interventions: latent.map { Intervention(latent: $0.id, mode: $0.mode ?? mode, strength: $0.strength) },
+      parameters: SteeringDocument.Parameters(
+        settings: sampling.settings, positions: positions, conditions: when.map(\.condition), swapsBase: swapBase,
+        decoder: decoder, steersAllLayers: allLayers, takesRawStrength: rawStrength),
+      strengths: sweep?.values ?? [1], watch: watch.isEmpty ? Self.usuallyWatched : watch,
+      freezesAttention: frozenAttention)
   }
 
   private func prompts() throws -> [String] {
     guard let promptFile else { return prompt }
-    struct Line: Decodable { let prompt: String }
-    return try prompt
-      + MappedFile(path: promptFile).contents().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-      .enumerated().filter { !$0.element.isEmpty }.map { number, line in
-        do {
-          return try JSONDecoder().decode(Line.self, from: Data(line)).prompt
-        } catch {
-          throw CommandError.inputInvalid(
-            source: "\(promptFile) line \(number + 1)", expected: "a JSON object with \"prompt\"",
-            found: "something else")
-        }
+    return try prompt + SetPrompt.read(promptFile).map(\.prompt)
+  }
+
+  /// A whole set of prompts, as figures.
+  private func runSet(_ path: String, _ experiment: SteeringExperiment, _ store: Store) throws {
+    let run = try PromptSetRun(
+      experiment, prompts: try promptSet.chosen(from: path), random: promptSet.random, store: store)
+    let partial = promptSet.out.map { $0 + ".partial.jsonl" }
+    var progress: Progress?
+    let outcomes = try run.outcomes(resuming: partial) { done in
+      if progress == nil {
+        if done > 0 { writeError("steer: \(done) of \(run.prompts.count) prompts are there already") }
+        progress = Progress("steer", total: run.prompts.count, unit: "prompts", done: done)
+      } else {
+        progress?.update(done)
       }
+    }
+    let report = DoseResponse(run, outcomes, promptFile: path)
+    if let out = promptSet.out {
+      let file = try AtomicFile(path: out)
+      try file.write(Array((storedJSON(report) + "\n").utf8))
+      try file.commit()
+      if let partial { try FileManager.default.removeItem(atPath: partial) }
+    }
+    if json {
+      try printJSON(report)
+    } else {
+      writeOut(promptSet.csv ? report.csv : report.text(asciiOnly: promptSet.ascii))
+    }
   }
 }

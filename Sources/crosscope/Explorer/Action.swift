@@ -9,11 +9,23 @@ enum Action: String, CaseIterable, Sendable {
   case up, down, pageUp, pageDown, first, last
   case open, steer, steerScreen, tag, note
   case filter, clearFilter, sortNext, sortPrevious, reverse, mark, unmarkAll
+  case sortBy, thenBy, nextClass, columns, scrollLeft, scrollRight, overview, savedFilters
+  case markDown, markUp, markRange, markAll, invertMarks
+  case followFilter
   case nextLatent, previousLatent, contextLength, colourScale
   case run, cancel, nextFocus, editPrompt, toggle, stronger, weaker, mode, addLatent, deleteLatent
   case temperature, seed, answerLength
+  case trace, nextSample, cursorRight, cursorLeft, continueBaseline, continueSteered, sweep, sweepWithControl,
+    nextMeasure
+  case slightlyStronger, slightlyWeaker, settings, positions, condition, decoder, blocks, unit, tryAgain
   case latentsScreen, mapScreen, experimentsScreen, palette
   case left, right, corner, zoomIn, zoomOut, usualRange, wholeRange, xAxis, yAxis, swapAxes, glyphs, chatMarks
+  case templateTokens, duplicates, contrast, wholeLens, nextSection, previousSection
+  case randomLatent, goToLatent, compareLatents, swapSides
+  case promptScreen, tracePrompt, answer, nextWord, previousWord, firstToken, lastToken, toPeak
+  case wholeText, aggregation, chatSpecificOnly, frequencyCut, rawText
+  case setMark, goToMark, placeBack, placeForth, copy, copyWhole, externalEditor
+  case redraw, saveDisplay, editConfiguration, keyBar, tour
   case compare, runAgain, export, deleteExperiment, otherAnswer, nextAnswer, nextExperiment, previousExperiment
 }
 
@@ -39,8 +51,8 @@ struct Binding: Sendable {
     self.unavailable = unavailable
   }
 
-  /// The keys as people write them, `j ↓`.
-  var label: String { keys.map(\.label).joined(separator: " ") }
+  /// The keys as people write them, `j ↓`; for what has none, what to type.
+  var label: String { keys.isEmpty ? ": \(action.title)" : keys.map(\.label).joined(separator: " ") }
 }
 
 /// Bindings of all screens.
@@ -57,23 +69,23 @@ enum GeneralBindings {
   /// Keys that are no bindings: the terminal takes Ctrl-Z before anything here sees it, Ctrl-C works also where keys
   /// are text.
   static let beneath = [
+    KeyHint("1 … 9", "a count: 5j goes down five, 12G to the twelfth"),
     KeyHint("Ctrl-C", "close what is open, else stop the run, else quit"),
     KeyHint("Ctrl-Z", "suspend; `fg` in the shell returns"),
   ]
 
   /// F1 is help also where `?` is text.
-  static let always = [
-    Binding(["u"], .undo, nil, "undo the last change of tags, notes or experiments", unavailable: Unavailable.readOnly),
-    Binding(["ctrl-r"], .redo, nil, "redo what was undone", unavailable: Unavailable.readOnly),
-    Binding([":"], .palette, nil, "all commands of this screen, found by typing"),
-    Binding(["1"], .latentsScreen, nil, "to the table of latents"),
-    Binding(["2"], .mapScreen, nil, "to the map"),
-    Binding(["3"], .steerScreen, nil, "to the steer screen"),
-    Binding(["4"], .experimentsScreen, nil, "to the saved experiments"),
-    Binding(["?", "f1"], .help, "help", "this list"),
-    Binding(["esc"], .back, nil, "back"),
-    Binding(["q"], .quit, "back", "back; on the first screen, quit"),
-  ]
+  static let always: [Binding] =
+    [
+      Binding(
+        ["u"], .undo, nil, "undo the last change of tags, notes or experiments", unavailable: Unavailable.readOnly),
+      Binding(["ctrl-r"], .redo, nil, "redo what was undone", unavailable: Unavailable.readOnly),
+      Binding([":"], .palette, nil, "all commands of this screen, found by typing"),
+      Binding(["#"], .goToLatent, nil, "open a latent by its id"),
+      Binding(["?", "f1"], .help, "help", "this list"),
+      Binding(["esc"], .back, nil, "back"),
+      Binding(["q"], .quit, "back", "back; on the first screen, quit"),
+    ] + TopScreen.all.map(\.binding) + shell
 }
 
 /// Reasons that several bindings share.

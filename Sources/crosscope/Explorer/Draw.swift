@@ -5,7 +5,7 @@ import TUI
 extension ExplorerState {
   /// The screen, and the cell of the text cursor if something is typed.
   func draw() -> (canvas: Canvas, cursor: Point?) {
-    var canvas = Canvas(size: size, asciiOnly: asciiOnly)
+    var canvas = Canvas(size: size, asciiOnly: asciiOnly, isSpoken: isSpoken)
     guard !isTooSmall else {
       canvas.notice(
         [
@@ -18,10 +18,12 @@ extension ExplorerState {
     let rows = size.rows
     canvas.breadcrumbs(crumbs, right: pairTitle, in: canvas.bounds.line(0))
     let cursor = screen.definition.draw(self, &canvas, body)
+    if overlay == nil { drawTour(&canvas) }
     let overlayCursor = drawOverlay(&canvas)
-    drawStatus(&canvas, canvas.bounds.line(rows - 2))
-    canvas.keyBar(hints, last: lastHints, in: canvas.bounds.line(rows - 1))
-    return (canvas, overlay == nil ? cursor : overlayCursor)
+    drawStatus(&canvas, canvas.bounds.line(body.endRow))
+    if !hidesKeyBar { canvas.keyBar(hints, last: lastHints, in: canvas.bounds.line(rows - 1)) }
+    // A screen reader reads the line of the terminal's cursor.
+    return (canvas, (overlay == nil ? cursor : overlayCursor) ?? (isSpoken ? canvas.selection : nil))
   }
 
   private var crumbs: [String] { [store.name] + screens.map { $0.definition.title(self) } }
@@ -30,32 +32,40 @@ extension ExplorerState {
 
   private var isTyping: Bool {
     (screen == .latents && latents.isTypingFilter) || (screen == .experiments && experiments.isTypingFilter)
-      || (screen == .steer && steer.focus == .prompt)
+      || (screen == .steer && steer.focus == .prompt) || (screen == .prompt && prompt.isTyping)
   }
 
   private var hints: [KeyHint] {
     if overlay != nil { return overlayHints }
     if (screen == .latents && latents.isTypingFilter) || (screen == .experiments && experiments.isTypingFilter) {
-      return [KeyHint("Enter", "keep"), KeyHint("Esc", "clear"), KeyHint("Ctrl-U", "empty line")]
+      if latents.completion != nil, screen == .latents {
+        return [KeyHint("↑ ↓", "choose"), KeyHint("Tab", "take it"), KeyHint("Esc", "close")]
+      }
+      let complete = screen == .latents ? [KeyHint("Tab", "complete")] : []
+      return [KeyHint("Enter", "keep"), KeyHint("Esc", "clear"), KeyHint("Ctrl-U", "empty line")] + complete
     }
     if screen == .steer, steer.focus == .prompt {
       return [
         KeyHint("Enter", "run"), KeyHint("Tab", "latents"), KeyHint("↑ ↓", "history"), KeyHint("Esc", "leave prompt"),
       ]
     }
-    return screen.definition.bindings.compactMap { binding in
+    if screen == .prompt, prompt.isTyping { return PromptState.typingHints }
+    return keyMap.own(screen).compactMap { binding in
       guard let short = binding.short, let key = binding.keys.first, binding.unavailable(self) == nil else {
         return nil
       }
       return KeyHint(key.label, short)
-    }
+    } + [TopScreen.hint]
   }
 
   /// What the key bar never leaves out: the way out and the way to help.
   private var lastHints: [KeyHint] {
     if case .help = overlay { return [] }
     if overlay != nil || isTyping { return [KeyHint("F1", "help")] }
-    return [KeyHint("q", screens.count > 1 ? "back" : "quit"), KeyHint("?", "help")]
+    func key(_ action: Action) -> String {
+      keyMap.general.first { $0.action == action }?.keys.first?.label ?? ":"
+    }
+    return [KeyHint(key(.quit), screens.count > 1 ? "back" : "quit"), KeyHint(key(.help), "help")]
   }
 
   /// A message or what the list's filter complains about at the left; `ready` or what is under way at the right.
@@ -67,12 +77,13 @@ extension ExplorerState {
     case .good: style = Style(.good)
     default: break
     }
-    if message == nil, screen == .latents, let error = latents.filterError {
+    if message == nil, screen == .latents, latents.completion == nil, let error = latents.filterError {
       text = error
       style = Style(.danger)
     }
     let isReady = work.isEmpty
     var state = isReady ? "ready" : "working… \(work.last ?? "")"
+    state = pendingText + state
     if case .loading(let detail) = steer.model, !isReady, !detail.isEmpty { state = "working… \(detail)" }
     if !store.isWritable { state = "read-only · " + state }
     let room = rect.columns - displayWidth(state) - 5

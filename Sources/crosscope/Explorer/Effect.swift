@@ -5,24 +5,31 @@ import TUI
 
 /// Work outside the view state. Nothing of it runs on the main actor.
 enum Effect: Sendable, Equatable {
-  /// All latents that a filter lets through, in order; an older generation's answer is ignored.
-  case loadList(ListQuery, generation: Int)
+  /// All latents that a filter lets through, in order, and if asked what stands above them; an older generation's
+  /// answer is ignored.
+  case loadList(ListQuery, overview: Bool, generation: Int)
+  /// Reads the filters that are kept beyond a run, after a change if there is one.
+  case editFilters(SavedFilters.Edit?)
   /// Table rows by id.
   case loadRows([Int32])
   /// Everything about one latent.
   case loadPage(Int32)
   case loadTagNames
+  /// What a latent's page shows below: contrast, and latents that fire together with it.
+  case loadSurroundings(Int32)
+  /// How many of these latents have which tag.
+  case countTags([Int32])
   /// All latents as points of the map.
   case loadPoints(x: FilterColumn, y: FilterColumn, generation: Int)
-  /// Sorts points into the cells of a plot.
-  case bin(LatentPoints, MapWindow, columns: Int, rows: Int, generation: Int)
+  /// Sorts points into the cells of a plot, all or those of some latents.
+  case bin(LatentPoints, only: [Int32]?, MapWindow, columns: Int, rows: Int, generation: Int)
   /// Experiments that hold a text, all for an empty one.
   case loadExperiments(matching: String, generation: Int)
   case loadExperimentRows([Int64])
   /// One to look at, or two to compare.
   case openExperiments([Int64])
   case deleteExperiments([Int64])
-  case export(Int64, path: String)
+  case export(ExportPath.Content, path: String)
   case setTag(String, latents: [Int32], present: Bool)
   case setNote(Int32, String)
   case undo
@@ -30,21 +37,50 @@ enum Effect: Sendable, Equatable {
   case loadModel
   case run(SteeringRequest, number: Int)
   case cancelRun
-  case save(ExperimentRecord)
+  case trace(TraceRequest, number: Int)
+  case cancelTrace
+  /// Takes the place of any other preview.
+  case preview(SteeringRequest, number: Int)
+  case save(SteeringDocument)
+  case traceAnswers(AnswerTraceRequest, number: Int)
+  case sweep(SteeringRequest, withControl: Bool, number: Int)
+  /// Text for the terminal's clipboard, and the desktop's where there is one.
+  case copy(CopiedText)
+  /// Text in the user's editor.
+  case edit(EditRequest)
+  /// The configuration in the user's editor.
+  case editConfiguration
+  /// Everything is sent to the terminal anew.
+  case redraw
 
-  /// Whether it goes on after it was asked for, and ends with `done`; a run is cancelled at once.
-  var takesTime: Bool { self != .cancelRun }
+  /// Whether it goes on after it was asked for, and ends with `done`; the others are over at once.
+  var takesTime: Bool {
+    switch self {
+    case .cancelRun, .cancelTrace, .redraw, .edit, .editConfiguration: false
+    default: true
+    }
+  }
 
   /// What the status line says meanwhile.
   var label: String {
     switch self {
     case .loadList, .loadExperiments: "searching"
+    case .editFilters(let edit): edit == nil ? "reading" : "saving"
+    case .countTags: "reading"
     case .loadRows, .loadPage, .loadTagNames, .loadPoints, .loadExperimentRows, .openExperiments: "reading"
+    case .loadSurroundings: "reading"
     case .bin: "drawing"
     case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments, .export: "saving"
     case .loadModel: "loading the model"
     case .run: "generating"
-    case .cancelRun: "cancelling"
+    case .trace: "tracing"
+    case .cancelRun, .cancelTrace: "cancelling"
+    case .sweep: "sweeping"
+    case .traceAnswers: "reading activations"
+    case .preview: "looking ahead"
+    case .copy: "copying"
+    case .edit, .editConfiguration: "editing"
+    case .redraw: "drawing anew"
     }
   }
 }
@@ -56,6 +92,28 @@ struct ListQuery: Sendable, Equatable {
   var sort: LatentSort = .chatSpecificity
   /// Against the sort's usual direction.
   var reversed = false
+  /// Orders those of equal first key; nil by id.
+  var then: LatentOrder?
+  /// Only this class of what the filter lets through.
+  var latentClass: LatentClass?
+
+  /// Whether a change of tags or notes may change the order.
+  var sortsByAnnotations: Bool { [sort, then?.sort].contains { $0 == .tags || $0 == .note } }
+
+  /// Whether it leaves anything out.
+  var isFiltered: Bool { !filter.isEmpty || latentClass != nil }
+
+  /// The first key with its direction.
+  var first: LatentOrder { LatentOrder(sort, ascending: sort.ascendsByDefault != reversed) }
+}
+
+/// The answer to a query.
+struct FoundLatents: Sendable, Equatable {
+  var ids: [Int32]
+  /// Of the first key, where it was asked for and there is one.
+  var distribution: Distribution?
+  /// Of what the filter lets through, in all classes; nil where it was not asked for.
+  var classCounts: [LatentClass: Int]?
 }
 
 /// A row of the latent table.
@@ -64,16 +122,21 @@ struct LatentRow: Sendable, Equatable {
   var tags: [String]
   /// What it is about, see `Store.summaries(of:)`.
   var summary: String?
+  var hasNote = false
+  var histograms: [HistogramRecord] = []
 }
 
 /// What happened: at the terminal, or in answer to an effect.
 enum ExplorerEvent: Sendable {
   case terminal(TerminalEvent)
-  case list([Int32], generation: Int)
+  case list(FoundLatents, generation: Int)
   case listFailed(String, generation: Int)
   case rows([LatentRow])
   case page(LatentPage)
   case tagNames([String])
+  case surroundings(LatentSurroundings)
+  case tagCounts([String: Int], of: [Int32])
+  case savedFilters(SavedFilters)
   case points(LatentPoints, generation: Int)
   case bins(MapBins, generation: Int)
   case experiments([Int64], generation: Int)
@@ -88,7 +151,24 @@ enum ExplorerEvent: Sendable {
   /// A token or the end of the run of this number.
   case steering(SteeringEvent, number: Int)
   case runFailed(String, number: Int)
+  /// Tokens or the end of the trace of this number.
+  case traced(TraceEvent, number: Int)
+  case traceFailed(String, number: Int)
+  case swept(SweepEvent, number: Int)
+  case answersTraced(SteerTrace.Phase, number: Int)
+  case sweepFailed(String, number: Int)
+  /// What came of the preview of this number.
+  case previewed(PreviewEvent, number: Int)
+  case previewFailed(String, number: Int)
   case saved(Int64)
+  /// Copied to the clipboard, in words.
+  case copied(String)
+  /// A text came back from the editor.
+  case edited(EditRequest)
+  /// The configuration was changed and read.
+  case configured(Settings)
+  /// Another program, or this one, has changed the store.
+  case storeChanged
   /// Anything else that went wrong, in one line.
   case failed(String)
   /// An effect has ended, whatever came of it.

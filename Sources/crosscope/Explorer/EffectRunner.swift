@@ -8,19 +8,28 @@ import Storage
 struct EffectRunner: Sendable {
   let store: Store
   let steering: SteeringService
+  let tracing: TraceService
+  /// Where filters are kept; nil keeps none.
+  var filters: FilterFile?
 
   /// Runs one effect to its end; blocks its thread only for the time of a query. Cancelling the task ends a run.
   @concurrent func run(_ effect: Effect, emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
     switch effect {
     case .loadModel: await loadModel(emit)
     case .run(let request, let number): await run(request, number: number, emit)
-    case .cancelRun: break
-    case .export(let id, let path): export(id, path, emit)
+    case .cancelRun, .cancelTrace, .edit, .editConfiguration, .redraw: break
+    case .export(let content, let path): export(content, path, emit)
+    case .copy(let copied): emit(.copied(Clipboard.report(copied, tool: Clipboard.copy(copied.text))))
+    case .trace(let request, let number): await trace(request, number: number, emit)
+    case .preview(let request, let number): await preview(request, number: number, emit)
+    case .traceAnswers(let request, let number): await traceAnswers(request, number: number, emit)
+    case .sweep(let request, let withControl, let number): await sweep(request, withControl, number: number, emit)
+    case .editFilters(let edit): editFilters(edit, emit)
     default:
       do {
         if let event = try answer(effect) { emit(event) }
       } catch {
-        if case .loadList(_, let generation) = effect {
+        if case .loadList(_, _, let generation) = effect {
           emit(.listFailed(error.description, generation: generation))
         } else {
           emit(.failed(error.description))
@@ -32,22 +41,20 @@ struct EffectRunner: Sendable {
 
   private func answer(_ effect: Effect) throws(StorageError) -> ExplorerEvent? {
     switch effect {
-    case .loadList(let query, let generation):
-      let ids = try store.latentIDs(
-        sortedBy: query.sort, ascending: query.sort.ascendsByDefault != query.reversed,
-        matching: Filter(query.filter, metrics: store.metricNames()))
-      return .list(ids, generation: generation)
-    case .loadRows(let ids):
-      let latents = try store.latents(ids: ids)
-      let tags = try store.tags(of: ids)
-      let summaries = try store.summaries(of: ids)
-      return .rows(
-        latents.map { LatentRow(latent: $0, tags: tags[$0.id] ?? [], summary: summaries[$0.id]) })
+    case .loadList(let query, let overview, let generation):
+      return .list(try found(query, overview: overview), generation: generation)
+    case .loadRows(let ids): return .rows(try rows(ids))
+    case .countTags(let ids): return .tagCounts(try store.tagCounts(of: ids), of: ids)
     case .loadPage(let id): return .page(try store.page(of: id))
+    case .loadSurroundings(let id):
+      return .surroundings(
+        LatentSurroundings(
+          latent: id, contrast: try store.contrast(to: id), coFiring: try store.coFiring(with: id)))
     case .loadTagNames: return .tagNames(try store.tagCounts().map(\.name))
     case .loadPoints(let x, let y, let generation):
       return .points(try store.points(x: x, y: y), generation: generation)
-    case .bin(let points, let window, let columns, let rows, let generation):
+    case .bin(let all, let only, let window, let columns, let rows, let generation):
+      let points = only.map { all.limited(to: $0) } ?? all
       return .bins(MapBins(points, window: window, columns: columns, rows: rows), generation: generation)
     case .loadExperiments(let text, let generation):
       return .experiments(try store.experimentIDs(matching: text), generation: generation)
@@ -59,10 +66,46 @@ struct EffectRunner: Sendable {
     case .setNote(let latent, let text): return changed(try store.annotate([latent], note: text))
     case .undo: return try store.undo().map { changed($0, "undone: ") } ?? .failed("nothing to undo")
     case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo")
-    case .save(var experiment):
-      experiment.created = Date().formatted(.iso8601)
-      return .saved(try store.save(experiment).id)
-    case .loadModel, .run, .cancelRun, .export: return nil
+    case .save(let document): return .saved(try store.save(document.record()).id)
+    case .loadModel, .run, .sweep, .traceAnswers, .cancelRun, .preview, .trace, .cancelTrace, .export, .editFilters,
+      .copy, .edit, .editConfiguration, .redraw:
+      return nil
+    }
+  }
+
+  private func found(_ query: ListQuery, overview: Bool) throws(StorageError) -> FoundLatents {
+    let filter = try Filter(query.filter, metrics: store.metricNames())
+    let only = filter.narrowed(to: query.latentClass)
+    guard overview else {
+      let ids = try store.latentIDs(
+        sortedBy: query.sort, ascending: query.first.ascending, then: query.then, matching: only)
+      return FoundLatents(ids: ids)
+    }
+    let list = try store.latentList(by: query.first, then: query.then, matching: only)
+    return FoundLatents(
+      ids: list.ids, distribution: query.sort.isNumber ? Distribution(list) : nil,
+      classCounts: try store.classCounts(matching: filter))
+  }
+
+  private func rows(_ ids: [Int32]) throws(StorageError) -> [LatentRow] {
+    let latents = try store.latents(ids: ids)
+    let tags = try store.tags(of: ids)
+    let summaries = try store.summaries(of: ids)
+    let noted = try store.noted(among: ids)
+    let histograms = try store.histograms(of: ids)
+    return latents.map {
+      LatentRow(
+        latent: $0, tags: tags[$0.id] ?? [], summary: summaries[$0.id], hasNote: noted.contains($0.id),
+        histograms: histograms[$0.id] ?? [])
+    }
+  }
+
+  private func editFilters(_ edit: SavedFilters.Edit?, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) {
+    guard let filters else { return }
+    do {
+      emit(.savedFilters(try edit.map { try filters.apply($0) } ?? filters.read()))
+    } catch {
+      emit(.failed(String(describing: error)))
     }
   }
 
@@ -78,9 +121,15 @@ struct EffectRunner: Sendable {
     }
   }
 
-  private func export(_ id: Int64, _ path: String, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) {
+  private func export(
+    _ content: ExportPath.Content, _ path: String, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) {
     do {
-      for record in try store.experiments(ids: [id]) { emit(.exported(try SavedRun(record).export(to: path))) }
+      switch content {
+      case .experiment(let id):
+        for record in try store.experiments(ids: [id]) { emit(.exported(try SavedRun(record).export(to: path))) }
+      case .display(let text): emit(.exported(try writeNew(text, to: path)))
+      }
     } catch {
       emit(.failed(String(describing: error)))
     }
@@ -93,6 +142,48 @@ struct EffectRunner: Sendable {
       return
     } catch {
       emit(.runFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func trace(_ request: TraceRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
+    do {
+      for try await event in tracing.trace(request) { emit(.traced(event, number: number)) }
+    } catch is CancellationError {
+      return
+    } catch {
+      emit(.traceFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func traceAnswers(
+    _ request: AnswerTraceRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) async {
+    do {
+      emit(.answersTraced(.shown(try await steering.trace(request)), number: number))
+    } catch {
+      emit(.answersTraced(.failed(String(describing: error)), number: number))
+    }
+  }
+
+  private func sweep(
+    _ request: SteeringRequest, _ withControl: Bool, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) async {
+    do {
+      for try await event in steering.sweep(request, withControl) { emit(.swept(event, number: number)) }
+    } catch is CancellationError {
+      return
+    } catch {
+      emit(.sweepFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func preview(
+    _ request: SteeringRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) async {
+    do {
+      for try await event in steering.preview(request) { emit(.previewed(event, number: number)) }
+    } catch {
+      emit(.previewFailed(String(describing: error), number: number))
     }
   }
 }

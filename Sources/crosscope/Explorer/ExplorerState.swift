@@ -15,11 +15,13 @@ struct StoreSummary: Sendable, Equatable {
   var isWritable: Bool
   /// Metrics beyond the columns, by name.
   var metrics: [String] = []
+  /// The strength from which answers stop being text, as calibrated on the pair; nil if it was not.
+  var coherenceLimit: Double?
 }
 
-/// A screen; the first one open is always the table of latents.
-enum Screen: Sendable, Equatable {
-  case latents, latent, steer, map, experiments, experiment
+/// A screen; the first one open is always the table of latents. Configuration and state file call it by its name here.
+enum Screen: String, Sendable, CaseIterable, Codable {
+  case latents, latent, latentComparison, map, prompt, steer, sweep, experiments, experiment
 }
 
 /// What lies over a screen and takes its keys.
@@ -29,8 +31,13 @@ indirect enum Overlay: Sendable, Equatable {
   case tags(TagPicker)
   case note(NoteEditor)
   case addLatent(LineEditor)
+  case latentNumber(LatentNumber)
   case chooser(Chooser)
   case export(ExportPath)
+  case columns(ColumnChooser)
+  case filters(FilterPicker)
+  case settings(SettingsEditor)
+  case condition(ConditionEditor)
 }
 
 /// A line for the user.
@@ -43,16 +50,33 @@ struct Message: Sendable, Equatable {
 /// The explorer's view state.
 struct ExplorerState: Sendable {
   let store: StoreSummary
-  let asciiOnly: Bool
+  var asciiOnly: Bool
+  /// For a screen reader, see `Canvas.isSpoken`.
+  var isSpoken = false
+  var hidesKeyBar = false
+  var keyMap = KeyMap.usual
   var size: Size
   var screens: [Screen] = [.latents]
   var overlay: Overlay?
   var latents = LatentsState()
   var latent = LatentState()
+  var latentComparison = LatentComparisonState()
   var steer = SteerState()
+  var prompt = PromptState()
   var map = MapState()
   var experiments = ExperimentsState()
   var experiment = ExperimentState()
+  /// Digits typed before a key.
+  var count: Int?
+  var pendingLetter: PendingLetter?
+  /// By letter; `'` is where the last jump began.
+  var marks: [String: Place] = [:]
+  var history = PlaceHistory()
+  /// The step to another place is one of the history's own.
+  var isTravelling = false
+  var tour: Tour?
+  /// Where to begin, other than at the table.
+  var startingPlace: Place?
   /// Latent pages read lately, for the page itself and for the preview under the table.
   var pages: [Int32: LatentPage] = [:]
   /// Tags that the store knows.
@@ -72,6 +96,9 @@ struct ExplorerState: Sendable {
   /// The screen on top.
   var screen: Screen { screens.last ?? .latents }
 
+  /// The bindings that hold now.
+  var bindings: [Binding] { keyMap.all(screen) }
+
   /// The smallest terminal that can be drawn on.
   static let smallest = Size(columns: 40, rows: 10)
   var isTooSmall: Bool { size.columns < Self.smallest.columns || size.rows < Self.smallest.rows }
@@ -82,25 +109,32 @@ struct ExplorerState: Sendable {
     case .latents: latents.selectedID
     case .latent: latent.id
     case .steer: steer.selectedRow?.latent
+    case .prompt: prompt.selected
     case .map: map.selectedID
-    case .experiments, .experiment: nil
+    case .latentComparison: latentComparison.ids.first
+    case .experiments, .experiment, .sweep: nil
     }
   }
 
-  /// The latents that tags and steering are about: the marked ones on the table, else the current one.
+  /// The latents that tags and steering are about: the marked ones on the table, else those on view.
   var targets: [Int32] {
     if screen == .latents, !latents.marked.isEmpty { return latents.marked.sorted() }
-    return currentLatent.map { [$0] } ?? []
+    return shownLatents
   }
 
-  /// Between breadcrumbs at the top and status line and key bar at the bottom.
-  var body: Rect { Rect(row: 1, column: 0, rows: size.rows - 3, columns: size.columns) }
+  /// The latents whose pages are on view.
+  var shownLatents: [Int32] {
+    screen == .latentComparison ? latentComparison.ids : currentLatent.map { [$0] } ?? []
+  }
+
+  /// Between breadcrumbs at the top and status line and, unless it is hidden, key bar at the bottom.
+  var body: Rect { Rect(row: 1, column: 0, rows: size.rows - (hidesKeyBar ? 2 : 3), columns: size.columns) }
 
   mutating func tell(_ text: String, _ kind: Message.Kind = .info) { message = Message(text: text, kind: kind) }
 
   /// Keeps a page; when many are kept, those that are not on view go.
   mutating func keep(_ page: LatentPage) {
-    if pages.count >= 64 { pages = pages.filter { $0.key == currentLatent } }
+    if pages.count >= 64 { pages = pages.filter { shownLatents.contains($0.key) } }
     pages[page.latent.id] = page
   }
 }

@@ -11,7 +11,10 @@ func fixed(_ value: Double?, _ digits: Int) -> String {
 }
 
 /// With sign, two decimals: strengths.
-func signed(_ value: Double) -> String { String(format: "%+.2f", value) }
+func signed(_ value: Double, _ digits: Int = 2) -> String { String(format: "%+.\(digits)f", value) }
+
+/// At most six digits, no more than it has: 0.8, 1, 1e-05.
+func compact(_ value: Double) -> String { String(format: "%g", value) }
 
 /// A share as percentage, with as many decimals as small shares need.
 func percent(_ share: Double?) -> String {
@@ -61,8 +64,12 @@ private func incompleteTail(_ bytes: [UInt8]) -> Int {
 
 /// A token in a list: blanks made visible.
 func visibleToken(_ id: Int32, _ tokens: [Int32: TokenRecord]) -> String {
-  let text = tokens[id]?.text ?? "⟨\(id)⟩"
-  return text.isEmpty ? "∅" : text.replacingOccurrences(of: " ", with: "␣")
+  visible(tokens[id]?.text ?? "⟨\(id)⟩")
+}
+
+/// A token's text in a list: blanks made visible.
+func visible(_ text: String) -> String {
+  text.isEmpty ? "∅" : text.replacingOccurrences(of: " ", with: "␣")
 }
 
 /// A row of small bars, one a value, scaled to the largest.

@@ -17,6 +17,10 @@ struct ScreenDefinition: Sendable {
   let appear: @Sendable (inout ExplorerState) -> [Effect]
   /// Draws the body; returns the cell of the text cursor, if there is one.
   let draw: @Sendable (ExplorerState, inout Canvas, Rect) -> Point?
+  /// What is copied: the selected thing, or all of it; nil for nothing.
+  var copy: @Sendable (ExplorerState, _ whole: Bool) -> CopiedText? = { _, _ in nil }
+  /// Its rows, where counts may go to one.
+  var cursor: RowCursor?
 }
 
 extension Screen {
@@ -25,10 +29,13 @@ extension Screen {
     switch self {
     case .latents: .latents
     case .latent: .latent
+    case .latentComparison: .latentComparison
     case .steer: .steer
+    case .prompt: .prompt
     case .map: .map
     case .experiments: .experiments
     case .experiment: .experiment
+    case .sweep: .sweep
     }
   }
 }

@@ -2,6 +2,7 @@
 // Owns: the vocabulary of a steering run. Refuses: models, tensors and tokens; text goes in and comes out.
 
 import Diffing
+import Inference
 
 /// One latent's part in a run.
 struct SteeringIntervention: Sendable, Equatable, Codable {
@@ -14,41 +15,116 @@ struct SteeringIntervention: Sendable, Equatable, Codable {
 /// A run: the prompt is answered without and with the interventions, under the same seed.
 struct SteeringRequest: Sendable, Equatable {
   var prompt: String
+  /// What was said before the prompt.
+  var turns: [ChatMessage] = []
   var interventions: [SteeringIntervention]
   /// Which tokens are steered.
   var positions = TokenPositions.all
+  /// The model whose decoder's directions are used.
+  var decoder = PairModel.chat
+  /// The blocks after which the residual stream is changed.
+  var blocks = SteeredBlocks.own
+  /// What a strength of mode add is multiplied by.
+  var unit = StrengthUnit.maxActivation
+  /// All must hold at a token; values in the store's units.
+  var conditions: [SteeringCondition] = []
   /// Tokens of an answer at most.
   var maxTokens: Int
   /// 0 takes the likeliest token each time.
   var temperature: Double
   var seed: UInt64
+  /// See `Sampler`.
+  var topP = 1.0
+  var minP = 0.0
+  var frequencyPenalty = 0.0
+  /// Answers of each side, with seeds one after another.
+  var samples = 1
+  /// Phrases whose log-probability at the start of the answer is measured.
+  var watched: [String] = []
+  /// The residual stream is replaced by base's; the steer screen does not ask for it.
+  var swapsBase = false
+
+  /// As a plan has them.
+  var planned: [Intervention] {
+    interventions.map { Intervention(latent: Int($0.latent), mode: $0.mode, strength: $0.strength) }
+  }
+
+  /// How tokens are chosen.
+  var settings: GenerationSettings {
+    GenerationSettings(
+      maxTokens: maxTokens, temperature: temperature, seed: seed, topP: topP, minP: minP,
+      frequencyPenalty: frequencyPenalty, samples: samples)
+  }
+
+  /// As a run's document has it.
+  var parameters: SteeringDocument.Parameters {
+    SteeringDocument.Parameters(
+      settings: settings, turns: turns, positions: positions, conditions: conditions, swapsBase: swapsBase,
+      decoder: decoder,
+      steersAllLayers: blocks == .ownAndAbove, takesRawStrength: unit == .norm)
+  }
+
+  /// The same whatever the way of sampling: what the next token's distribution depends on.
+  var withoutSampling: SteeringRequest {
+    var request = SteeringRequest(prompt: prompt, interventions: interventions, maxTokens: 0, temperature: 0, seed: 0)
+    (request.positions, request.decoder, request.blocks) = (positions, decoder, blocks)
+    (request.unit, request.conditions, request.turns, request.swapsBase) = (unit, conditions, turns, swapsBase)
+    return request
+  }
 }
 
-/// What a run told about itself when it ended: with the request, enough to make it again exactly.
-struct SteeringInfo: Sendable, Equatable {
-  /// Tokens of one answer a second.
-  var tokensPerSecond: Double?
-  /// Mean ‖Δh‖ ÷ ‖h‖ over the steered positions.
-  var relativeChange: Double?
-  /// The block after which the residual stream was changed.
-  var layer: Int
-  /// The model whose decoder's directions were added.
-  var decoder: String
-  /// Tokens of both answers, an end-of-turn token included.
-  var baseline: [Int32]
-  var steered: [Int32]
-  /// Whether the model ended the answer; otherwise the limit cut it.
-  var baselineEnded = true
-  var steeredEnded = true
-  /// Program and models, for the saved experiment.
-  var versions: [String: String] = [:]
-}
-
-/// What happens during a run. Tokens arrive as text, whole characters only.
+/// What happens during a run. Every token arrives, as the characters that it completes; perhaps none.
 enum SteeringEvent: Sendable, Equatable {
-  case baseline(String)
-  case steered(String)
-  case finished(SteeringInfo)
+  case baseline(String, sample: Int = 0)
+  case steered(String, sample: Int = 0)
+  /// All answers have ended; what is measured of them follows.
+  case answered
+  case finished(SteeringDocument)
+}
+
+/// What happens during a sweep.
+enum SweepEvent: Sendable, Equatable {
+  /// Tokens of each answer so far.
+  case tokens(Int)
+  case finished(SteeringDocument)
+  /// The same with random latents in the places of the chosen ones.
+  case control(SteeringDocument)
+}
+
+/// What steering makes of the token after the prompt.
+struct NextTokens: Sendable, Equatable, Codable {
+  /// A token's text and its probability on both sides.
+  struct Token: Sendable, Equatable, Codable {
+    var text: String
+    var unsteered: Double
+    var steered: Double
+  }
+
+  /// The likeliest tokens of each side, the likeliest first.
+  var likelyUnsteered: [Token]
+  var likelySteered: [Token]
+  /// KL(unsteered ‖ steered) in nats.
+  var divergence: Double
+  /// Mean ‖Δh‖ ÷ ‖h‖ over the prompt's steered positions.
+  var relativeChange: Double?
+
+  private enum CodingKeys: String, CodingKey {
+    case likelyUnsteered = "likely_unsteered"
+    case likelySteered = "likely_steered"
+    case divergence = "kl"
+    case relativeChange = "relative_change"
+  }
+
+  /// Tokens named of each side.
+  static let count = 8
+  /// Tokens of the steered answer that follow.
+  static let answerTokens = 8
+}
+
+/// What a preview tells: the distribution at once, then the steered answer's first tokens.
+enum PreviewEvent: Sendable, Equatable {
+  case distribution(NextTokens)
+  case token(String)
 }
 
 /// The engine as the explorer knows it.
@@ -57,4 +133,10 @@ struct SteeringService: Sendable {
   var load: @Sendable (_ progress: @escaping @Sendable (String) -> Void) async throws -> String
   /// Runs a request; ending the stream's consumer cancels the run within one token.
   var run: @Sendable (SteeringRequest) -> AsyncThrowingStream<SteeringEvent, any Error>
+  /// Runs a request at several strengths, which multiply those of the latents; then, if asked for, with random latents.
+  var sweep: @Sendable (SteeringRequest, _ withControl: Bool) -> AsyncThrowingStream<SweepEvent, any Error>
+  /// Reads the activations of some latents along two answers.
+  var trace: @Sendable (AnswerTraceRequest) async throws -> AnswerTrace
+  /// Previews a request; ending the stream's consumer, or another preview, ends it within one token.
+  var preview: @Sendable (SteeringRequest) -> AsyncThrowingStream<PreviewEvent, any Error>
 }

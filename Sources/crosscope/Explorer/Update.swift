@@ -5,10 +5,22 @@ import TUI
 
 extension ExplorerState {
   /// What is to be loaded before anything has happened.
-  mutating func start() -> [Effect] { begun(screen.definition.appear(&self) + [.loadTagNames]) }
+  mutating func start() -> [Effect] {
+    var effects = screen.definition.appear(&self) + [.loadTagNames, .editFilters(nil)]
+    if let place = startingPlace, place.screen != .latents { effects += go(to: place) }
+    startingPlace = nil
+    return begun(effects)
+  }
 
   /// Takes an event and returns the work that follows from it, already counted as under way.
-  mutating func update(_ event: ExplorerEvent) -> [Effect] { begun(react(to: event)) }
+  mutating func update(_ event: ExplorerEvent) -> [Effect] {
+    let before = place
+    let effects = begun(react(to: event) + SteerState.followKnob(&self) + SteerState.followTrace(&self))
+    advanceTour()
+    if !isTravelling, place.isElsewhere(than: before) { history.left(before) }
+    isTravelling = false
+    return effects
+  }
 
   /// Counts work as begun before anybody starts it, so that `ready` is never shown too early.
   private mutating func begun(_ effects: [Effect]) -> [Effect] {
@@ -19,15 +31,20 @@ extension ExplorerState {
   private mutating func react(to event: ExplorerEvent) -> [Effect] {
     switch event {
     case .terminal(let event): return take(event)
-    case .list(let ids, let generation): return LatentsState.listArrived(ids, generation, &self)
+    case .list(let found, let generation): return LatentsState.listArrived(found, generation, &self)
     case .listFailed(let reason, let generation):
-      if generation == latents.generation { latents.filterError = reason }
+      if generation == latents.generation { (latents.filterError, latents.errorPosition) = (reason, nil) }
+    case .savedFilters(let saved): LatentsState.savedFiltersArrived(saved, &self)
     case .rows(let rows):
       for row in rows { latents.rows[row.latent.id] = row }
+      PromptState.rowsArrived(&self)
     case .page(let page):
       keep(page)
+      noticeNote(page)
       LatentState.keepInView(&self)
     case .tagNames(let names): tagNames = names
+    case .surroundings(let surroundings): LatentState.surroundingsArrived(surroundings, &self)
+    case .tagCounts(let counts, let ids): tagCountsArrived(counts, of: ids)
     case .points(let points, let generation): return MapState.pointsArrived(points, generation, &self)
     case .bins(let bins, let generation): return MapState.binsArrived(bins, generation, &self)
     case .changed(let ids, let what): return changed(ids, what)
@@ -39,9 +56,16 @@ extension ExplorerState {
       tell(reason, .error)
     case .steering(let event, let number): return SteerState.take(event, number: number, &self)
     case .runFailed(let reason, let number):
-      guard number == steer.runNumber, steer.run?.phase == .running else { break }
+      guard number == steer.runNumber, steer.run?.isGoingOn == true else { break }
       steer.run?.phase = .failed(reason)
       tell(reason, .error)
+    case .traced(let event, let number): return PromptState.take(event, number: number, &self)
+    case .traceFailed(let reason, let number): PromptState.failed(reason, number: number, &self)
+    case .swept(let event, let number): return SteerSweep.take(event, number: number, &self)
+    case .answersTraced(let phase, let number): steer.take(phase, trace: number)
+    case .sweepFailed(let reason, let number): SteerSweep.failed(reason, number: number, &self)
+    case .previewed(let event, let number): steer.take(event, number: number)
+    case .previewFailed(let reason, let number): steer.previewFailed(reason, number: number)
     case .experiments(let ids, let generation): return ExperimentsState.listArrived(ids, generation, &self)
     case .experimentRows(let runs):
       for run in runs { experiments.runs[run.record.id] = run }
@@ -52,6 +76,13 @@ extension ExplorerState {
     case .saved(let id):
       tell("saved as experiment \(id)", .good)
       return ExperimentsState.changed(&self)
+    case .copied(let what): tell(what, .good)
+    case .edited(let request): edited(request)
+    case .configured(let settings):
+      apply(settings)
+      tell("the configuration is in use; mouse on or off from the next start on", .good)
+      return screen.definition.appear(&self)
+    case .storeChanged: return storeChanged()
     case .failed(let reason): tell(reason, .error)
     case .done(let effect):
       if let index = work.firstIndex(of: effect.label) { work.remove(at: index) }
@@ -66,8 +97,24 @@ extension ExplorerState {
     var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)
     let known = ids.filter { latents.rows[$0] != nil }
     if !known.isEmpty { effects.append(.loadRows(known)) }
-    if let id = currentLatent { effects.append(.loadPage(id)) }
-    if !latents.query.filter.isEmpty { effects.append(latents.search()) }
+    effects += shownLatents.map { .loadPage($0) }
+    if case .tags(let picker) = overlay { effects.append(.countTags(picker.latents)) }
+    if !latents.query.filter.isEmpty || latents.query.sortsByAnnotations { effects.append(LatentsState.search(&self)) }
+    return effects
+  }
+
+  /// Reads again what is on view: another program may have changed tags, notes and experiments.
+  private mutating func storeChanged() -> [Effect] {
+    let visible = latents.ids.map { ids in
+      latents.list.visible(count: ids.count, height: LatentsLayout(self).rowsVisible).map { ids[$0] }
+    }
+    let shown = Set(visible ?? []).union(steer.rows.map(\.latent)).union(targets)
+    latents.rows = latents.rows.filter { shown.contains($0.key) }
+    pages = pages.filter { shownLatents.contains($0.key) }
+    var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)
+    if !latents.rows.isEmpty { effects.append(.loadRows(latents.rows.keys.sorted())) }
+    effects += shownLatents.map { .loadPage($0) }
+    if !latents.query.filter.isEmpty || latents.query.sortsByAnnotations { effects.append(LatentsState.search(&self)) }
     return effects
   }
 
@@ -98,12 +145,18 @@ extension ExplorerState {
     }
     if let effects = type(.key(key)) { return effects }
     guard overlay == nil else { return [] }
-    for binding in screen.definition.bindings + GeneralBindings.always where binding.keys.contains(key) {
+    if let effects = takePrefix(key) { return effects }
+    if tour != nil, key == "esc" {
+      tour = nil
+      return []
+    }
+    defer { count = nil }
+    for binding in bindings where binding.keys.contains(key) {
       if let reason = binding.unavailable(self) {
         tell(reason)
         return []
       }
-      return perform(binding.action)
+      return performCounted(binding.action)
     }
     return []
   }
@@ -116,6 +169,8 @@ extension ExplorerState {
 
   /// Performs an action by name.
   mutating func perform(_ action: Action) -> [Effect] {
+    tour?.performed(action)
+    if let effects = performShell(action) { return effects }
     switch action {
     case .quit, .back: return goBack(mayQuit: action == .quit)
     case .help: overlay = .help(top: 0, over: overlay)
@@ -125,7 +180,9 @@ extension ExplorerState {
     case .note: return openNote()
     case .steer: return steerTargets()
     case .steerScreen: return show(.steer)
+    case .promptScreen: return show(.prompt)
     case .mapScreen: return MapState.open(&self)
+    case .goToLatent: overlay = .latentNumber(LatentNumber(purpose: .page))
     case .latentsScreen: return showLatents()
     case .experimentsScreen: return show(.experiments)
     case .palette: openChooser(.actions)
@@ -150,9 +207,14 @@ extension ExplorerState {
   }
 
   private mutating func goBack(mayQuit: Bool) -> [Effect] {
-    if screen == .steer, steer.isBusy { return SteerState.cancel(&self) }
+    if screen == .steer || screen == .sweep, steer.isBusy { return SteerState.cancel(&self) }
+    if screen == .prompt, prompt.isBusy { return PromptState.cancel(&self) }
     if screen == .map, map.corner != nil {
       map.corner = nil
+      return []
+    }
+    if screen == .latent, latent.token != nil {
+      latent.token = nil
       return []
     }
     if screens.count > 1 {
@@ -174,6 +236,7 @@ extension ExplorerState {
       return []
     }
     if steer.isBusy { return SteerState.cancel(&self) }
+    if prompt.isBusy { return PromptState.cancel(&self) }
     ending = 0
     return []
   }
@@ -181,6 +244,8 @@ extension ExplorerState {
   private mutating func steerTargets() -> [Effect] {
     let ids = targets
     for id in ids { steer.add(id) }
+    // Digits and `:` are keys where there is nothing to be typed.
+    steer.focus = steer.prompt.isEmpty ? .prompt : .interventions
     latents.marked = []
     return show(.steer)
   }

@@ -15,12 +15,10 @@ struct AnswerRequest: Sendable {
   var fitsContext = false
   /// An answer ends before the first of these that it would contain.
   var stop: [String] = []
-  /// Whether the answer without steering is wanted too, as answer 0.
-  var comparesBaseline = false
   var recordsLogProbabilities = false
 }
 
-/// A token of one of the answers, which are counted from 0: by sample, or the baseline and the steered one.
+/// A token of one of the answers, which are counted from 0.
 struct AnswerToken: Sendable {
   enum Ending: String, Sendable, Codable { case stop, length }
 
@@ -39,14 +37,11 @@ struct AnswerToken: Sendable {
 }
 
 /// What one answer came to.
-struct AnswerSummary: Sendable, Codable, Equatable {
-  var text: String
+struct AnswerSummary: Sendable, Equatable {
   /// An end-of-turn token included.
   var ids: [Int32]
-  /// Whether the model, or a stop text, ended it; otherwise the limit cut it.
-  var finished: Bool
   /// ‖Δh‖ ÷ ‖h‖ over the steered tokens; nil where nothing was steered.
-  var relative_change: Double?
+  var relativeChange: Double?
 }
 
 /// A run under way.
@@ -64,7 +59,7 @@ final class Answering {
     (promptTokens, self.run, self.tokenizer) = (prompt.ids.count, run, tokenizer)
     recordsLogProbabilities = request.recordsLogProbabilities
     let all = 0..<request.settings.samples * run.arms
-    streams = request.comparesBaseline ? Array(all) : all.filter { $0 % run.arms == run.arms - 1 }
+    streams = all.filter { $0 % run.arms == run.arms - 1 }
     for stream in all where !streams.contains(stream) { run.end(stream) }
     texts = streams.map { _ in StoppedText(tokenizer: tokenizer, stop: request.stop) }
     endings = streams.map { _ in nil }
@@ -99,8 +94,8 @@ final class Answering {
     streams.indices.map { answer in
       let (sample, arm) = streams[answer].quotientAndRemainder(dividingBy: run.arms)
       return AnswerSummary(
-        text: texts[answer].text, ids: run.produced(streams[answer]), finished: endings[answer] == .stop,
-        relative_change: arm == 0 ? nil : run.size(ofPlan: arm - 1, sample: sample).relative)
+        ids: run.produced(streams[answer]),
+        relativeChange: arm == 0 ? nil : run.size(ofPlan: arm - 1, sample: sample).relative)
     }
   }
 }
@@ -110,8 +105,6 @@ struct StoppedText {
   private var generated: GeneratedText
   private let stop: [[UInt8]]
   private var held: [UInt8] = []
-  /// What was handed out.
-  private(set) var text = ""
   /// Whether a stop text was met.
   private(set) var isStopped = false
 
@@ -129,7 +122,6 @@ struct StoppedText {
     guard !isStopped else { return rest }
     let last = String(decoding: held, as: UTF8.self)
     held = []
-    text += last
     return rest + last
   }
 
@@ -143,7 +135,6 @@ struct StoppedText {
     let certain = met ?? mayBe ?? held.count
     let out = String(decoding: held[..<certain], as: UTF8.self)
     held.removeFirst(certain)
-    text += out
     return out
   }
 }

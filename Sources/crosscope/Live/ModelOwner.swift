@@ -26,16 +26,42 @@ actor ModelOwner {
 
   let store: Store
   private let files: ModelLocations
-  let precision: Precision
+  private let precision: Precision
   /// Prompts that were computed up to the steered block: another strength re-runs only what is above.
   let prefixes: PromptPrefixes
   private var context: SteeringContext?
-  /// What `crosscope serve` is answering.
+  /// What `crosscope serve` is answering of chat completions.
   var answering: Answering?
-  private var run: SteeringRun?
-  private var texts: [GeneratedText] = []
+  private var trace: TraceRun?
+  private var traceNumber = 0
+  private var run: Run?
   /// Counts the runs: what still asks for a former one gets nothing, and does not disturb the present one.
   private var runNumber = 0
+  private var preview: Preview?
+  /// The chat of the last preview as chat reads it unsteered.
+  private var unsteered: UnsteeredPrompt?
+
+  /// The run in progress.
+  private struct Run {
+    var prompt: String
+    var experiment: SteeringExperiment
+    var steering: SteeringRun
+    var texts: [GeneratedText]
+  }
+
+  /// The last preview asked for.
+  private struct Preview {
+    var number: Int
+    var steering: SteeringPreview
+    var text: GeneratedText
+  }
+
+  /// A token of a run as text.
+  struct Piece {
+    var isBaseline: Bool
+    var sample: Int
+    var text: String
+  }
 
   /// - Parameters:
   ///   - files: where to find the models, if not where the store says.
@@ -57,57 +83,143 @@ actor ModelOwner {
     return loaded
   }
 
+  private func experiment(_ request: SteeringRequest, strengths: [Double] = [1]) throws -> SteeringExperiment {
+    try SteeringExperiment(
+      context: loaded(), store: store,
+      interventions: request.planned, parameters: request.parameters, strengths: strengths, watch: request.watched,
+      prefixes: prefixes)
+  }
+
   /// Begins a run in place of any other; nothing is computed yet.
+  /// - Parameter strengths: one arm each; they multiply those of the latents.
   /// - Returns: the run's number, by which to ask for it.
-  func begin(prompt: String, plan: SteeringPlan, settings: GenerationSettings) throws -> Int {
-    let context = try loaded()
-    let latents = try store.latents(ids: plan.interventions.map { Int32($0.latent) })
-    let largest = Dictionary(latents.map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
-    if plan.needsBase(context.crosscoder) {
-      try context.requireBase(store: store, otherwise: SteeringContext.withoutBase)
-    }
-    run = try SteeringRun(
-      engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
-      prompt: context.engine.encodePrompt(prompt), plans: [plan], settings: settings,
-      prefixes: prefixes, maxActivations: { context.activation(largest[$0] ?? nil, of: $0) })
-    texts = [GeneratedText](repeating: GeneratedText(tokenizer: context.engine.tokenizer), count: 2)
+  func begin(_ request: SteeringRequest, strengths: [Double] = [1]) throws -> Int {
+    let experiment = try experiment(request, strengths: strengths)
+    let steering = try experiment.begin(request.prompt)
+    let text = GeneratedText(tokenizer: experiment.context.engine.tokenizer)
+    run = Run(
+      prompt: request.prompt, experiment: experiment, steering: steering,
+      texts: [GeneratedText](repeating: text, count: request.samples * steering.arms))
     runNumber += 1
     return runNumber
   }
 
-  /// One token of both streams.
-  /// - Returns: text pieces by stream (0 baseline, 1 steered), or nil when both have ended.
-  func step(_ number: Int) throws -> [(stream: Int, text: String)]? {
-    guard number == runNumber, let run, !run.isFinished else { return nil }
-    return try run.step().map { token in
-      var piece = texts[token.stream].append(token.id)
-      if token.isLast { piece += texts[token.stream].finish() }
-      return (token.stream, piece)
+  /// One token of every stream.
+  /// - Returns: what they say, or nil when all have ended.
+  func step(_ number: Int) throws -> [Piece]? {
+    guard number == runNumber, let steering = run?.steering, !steering.isFinished else { return nil }
+    return try steering.step().map { token in
+      var text = run?.texts[token.stream].append(token.id) ?? ""
+      if token.isLast { text += run?.texts[token.stream].finish() ?? "" }
+      let (sample, arm) = token.stream.quotientAndRemainder(dividingBy: steering.arms)
+      return Piece(isBaseline: arm == 0, sample: sample, text: text)
     }
   }
 
-  /// What the run has come to, and what an experiment records of the program and the models; nil if another has begun.
-  func info(_ number: Int, tokensPerSecond: Double?) -> SteeringInfo? {
-    guard number == runNumber, let run, let pair = context?.pair else { return nil }
-    return SteeringInfo(
-      tokensPerSecond: tokensPerSecond, relativeChange: run.size(ofPlan: 0).relative, layer: pair.layer,
-      decoder: "chat", baseline: run.produced(SteeringRun.baseline), steered: run.produced(SteeringRun.baseline + 1),
-      baselineEnded: run.ended(SteeringRun.baseline), steeredEnded: run.ended(SteeringRun.baseline + 1),
-      versions: versions(pair))
-  }
-
-  /// What computed a run: the program and the files, by their SHA-256.
-  func versions(_ pair: ModelPair) -> [String: String] {
-    [
-      "program": "crosscope \(Crosscope.configuration.version)", "model": pair.model?.sha256 ?? "",
-      "adapter": pair.adapter?.sha256 ?? "", "base_model": pair.baseModel?.sha256 ?? "",
-      "crosscoder": pair.crosscoder?.sha256 ?? "",
-      "precision": precision.rawValue, "kernels": Compute.kernelLevel,
-    ]
+  /// What a run has come to, with what is measured of its answers; nil if another has begun. The run is forgotten.
+  func document(_ number: Int, tokensPerSecond: Double?) throws -> SteeringDocument? {
+    guard number == runNumber, let run else { return nil }
+    self.run = nil
+    var document = try run.experiment.document(run.prompt, of: run.steering)
+    document.outputs.tokensPerSecond = tokensPerSecond
+    return document
   }
 
   /// Forgets the run, unless another one has begun.
   func end(_ number: Int) {
     if number == runNumber { run = nil }
+  }
+
+  // MARK: Traces
+
+  /// Begins a trace in place of any other; nothing of it is computed yet.
+  /// - Returns: the trace's number, by which to ask for it.
+  func beginTrace(_ request: TraceRequest, progress: @Sendable (String) -> Void) throws -> Int {
+    let context = try loaded(progress)
+    try context.requireTraceable(store: store)
+    trace = try TraceRun(
+      context: context, text: request.source.rendered(by: context.engine), answerTokens: request.answerTokens)
+    traceNumber += 1
+    return traceNumber
+  }
+
+  /// One pass over the text, or one token of the answer.
+  /// - Returns: nil when it has ended, or another one has begun.
+  func stepTrace(_ number: Int) throws -> TraceEvent? {
+    guard number == traceNumber, let tokenizer = context?.engine.tokenizer else { return nil }
+    guard let tokens = try trace?.step() else {
+      trace = nil
+      return nil
+    }
+    let ids = Set(tokens.flatMap(\.namedTokens))
+    return .tokens(
+      tokens, names: Dictionary(ids.map { ($0, tokenizer.record($0)) }, uniquingKeysWith: { a, _ in a }))
+  }
+
+  /// Forgets the trace, unless another one has begun.
+  func endTrace(_ number: Int) {
+    if number == traceNumber { trace = nil }
+  }
+
+  // MARK: Live steering
+
+  /// The request with random living latents in the places of its own, each with the same norm of the change.
+  /// - Throws: `CommandError.inputInvalid` for modes whose change has no norm of its own.
+  func control(of request: SteeringRequest) throws -> SteeringRequest {
+    try request.withRandomLatents(experiment(request), store)
+  }
+
+  /// The scaled activations of some latents at each token of two answers; 0 where a code means nothing.
+  func trace(_ request: AnswerTraceRequest) throws -> AnswerTrace {
+    let experiment = try experiment(request.run)
+    let context = experiment.context
+    let prompt = try experiment.rendered(request.run.prompt)
+    func activations(_ answer: [Int32]) throws -> [[Double]] {
+      let trace = try LatentTrace(
+        engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, candidates: 1)
+      let mask = prompt.templateMask + [Bool](repeating: false, count: answer.count)
+      let tokens = try trace.append(prompt.ids + answer, templateMask: mask).suffix(answer.count)
+      return request.latents.map { latent in
+        tokens.map { token in Double(token.activations.first { $0.latent == Int(latent) }?.value ?? 0) }
+      }
+    }
+    return AnswerTrace(baseline: try activations(request.baseline), steered: try activations(request.steered))
+  }
+
+  /// What a request makes of the token after the prompt, in place of any other preview. Blocks up to the crosscoder's
+  /// are computed once a prompt.
+  /// - Returns: with it the preview's number, by which to ask for the tokens that follow.
+  func preview(_ request: SteeringRequest) throws -> (number: Int, tokens: NextTokens) {
+    let experiment = try experiment(request)
+    let (engine, layer) = (experiment.context.engine, experiment.context.pair.layer)
+    let prompt = try experiment.rendered(request.prompt)
+    let read: UnsteeredPrompt
+    if let unsteered, unsteered.prompt == prompt {
+      read = unsteered
+    } else {
+      read = try UnsteeredPrompt(engine: engine, layer: layer, prompt: prompt, prefixes: prefixes)
+      unsteered = read
+    }
+    let steering = try SteeringPreview(
+      engine: engine, crosscoder: experiment.context.crosscoder, unsteered: read, plan: experiment.plans[0],
+      prefixes: prefixes, maxActivations: { experiment.maxActivations[$0] })
+    let shift = try steering.shift(count: NextTokens.count)
+    let number = (preview?.number ?? 0) + 1
+    preview = Preview(number: number, steering: steering, text: GeneratedText(tokenizer: engine.tokenizer))
+    func named(_ tokens: [NextTokenShift.Token]) -> [NextTokens.Token] {
+      tokens.map {
+        NextTokens.Token(text: engine.tokenizer.decode([$0.id]), unsteered: $0.unsteered, steered: $0.steered)
+      }
+    }
+    let tokens = NextTokens(
+      likelyUnsteered: named(shift.likelyUnsteered), likelySteered: named(shift.likelySteered),
+      divergence: shift.divergence, relativeChange: shift.size.relative)
+    return (number, tokens)
+  }
+
+  /// The next token of a preview's steered answer as text; nil when it has ended, or another preview has begun.
+  func previewToken(_ number: Int) throws -> String? {
+    guard number == preview?.number, let id = try preview?.steering.next() else { return nil }
+    return preview?.text.append(id)
   }
 }

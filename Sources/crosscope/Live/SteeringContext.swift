@@ -1,5 +1,5 @@
-// The models and the crosscoder that belong to a store, loaded and checked against what the store records.
-// Refuses: a model, adapter or crosscoder other than the store's, by width, vocabulary and SHA-256.
+// The models that belong to a store, loaded and checked against what the store records.
+// Refuses: a model or adapter other than the store's, by width, vocabulary and SHA-256. StoreCrosscoder has the crosscoder.
 
 import Diffing
 import Foundation
@@ -9,15 +9,34 @@ import Storage
 
 /// Everything that a steering run on a store needs.
 struct SteeringContext: Sendable {
-  let pair: ModelPair
   let engine: Engine
-  /// Without an input normaliser, its directions in the residual stream's own units.
-  let crosscoder: Crosscoder
-  /// Residual-stream units in one unit of the store's activations, by latent; nil where they are the same.
-  private let unit: [Double]?
+  /// The store's crosscoder and what it records of the pair.
+  let stored: StoreCrosscoder
+  /// SHA-256 of what was loaded.
+  private let modelHash: String
+  private let baseHash: String?
 
-  /// A latent's largest activation in the crosscoder's units, from that in the store.
-  func activation(_ stored: Double?, of latent: Int) -> Double? { stored.map { $0 * (unit?[latent] ?? 1) } }
+  var pair: ModelPair { stored.pair }
+  var crosscoder: Crosscoder { stored.crosscoder }
+
+  /// See `StoreCrosscoder.activation(_:of:)`.
+  func activation(_ value: Double?, of latent: Int) -> Double? { stored.activation(value, of: latent) }
+
+  /// See `StoreCrosscoder.maxActivations(of:in:)`.
+  func maxActivations(of latents: [Int], in store: Store) throws -> [Int: Double] {
+    try stored.maxActivations(of: latents, in: store)
+  }
+
+  /// See `StoreCrosscoder.inStoreUnits(_:of:)`.
+  func inStoreUnits(_ activation: Float, of latent: Int) -> Float { stored.inStoreUnits(activation, of: latent) }
+
+  /// Conditions on the store's activations as conditions on the crosscoder's.
+  func conditions(_ stored: [SteeringCondition]) -> [SteeringCondition] {
+    stored.map {
+      SteeringCondition(
+        latent: $0.latent, side: $0.side, value: activation($0.value, of: $0.latent) ?? $0.value)
+    }
+  }
 
   /// Loads what the store names; `files` say where to look instead, not what to use instead.
   /// - Throws: the modules' own errors, or `CommandError.mismatch` naming both sides and the remedy.
@@ -25,17 +44,9 @@ struct SteeringContext: Sendable {
     store: Store, files: ModelLocations = ModelLocations(), precision: Precision = .fast,
     progress: (String) -> Void = { _ in }
   ) throws -> SteeringContext {
-    let pair = try store.modelPair()
-    let folder = URL(fileURLWithPath: store.path).deletingLastPathComponent().path
-    func resolve(_ path: String) -> String {
-      URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder)).standardizedFileURL.path
-    }
-    guard let crosscoderFile = pair.crosscoder else {
-      throw CommandError.inputInvalid(source: store.path, expected: "a store that names its crosscoder", found: "none")
-    }
     progress("loading the crosscoder")
-    let crosscoderPath = resolve(crosscoderFile.path)
-    try check(crosscoderPath, is: crosscoderFile.sha256, store: store, what: "crosscoder")
+    let stored = try StoreCrosscoder(store)
+    let (pair, crosscoder) = (stored.pair, stored.crosscoder)
     if files.model == nil, pair.model == nil {
       throw CommandError.notSaid(
         source: store.path, what: "which model to steer",
@@ -44,18 +55,10 @@ struct SteeringContext: Sendable {
           file or a Hugging Face folder
           """)
     }
-    let card = ImportCard(pair)
-    var stored = try Crosscoder.load(path: crosscoderPath)
-    if let norms = card?.mean_norms { stored = try stored.scalingInputs(meanNorms: norms) }
-    guard stored.card.inputScaling == nil || stored.normaliser != nil else { throw DiffingError.inputScaleUnknown }
-    let crosscoder = try stored.foldingNormaliser()
-    let unit =
-      card?.activation_units == "checkpoint" && stored.normaliser != nil
-      ? zip(crosscoder.codeNorms, stored.codeNorms).map { $1 > 0 ? $0 / $1 : 1 } : nil
     progress("loading the models")
-    let modelPath = try files.model ?? ModelFiles.locate(pair.model?.path ?? "", besides: folder)
-    let adapterPath = files.adapter ?? pair.adapter.map { resolve($0.path) }
-    let basePath = try files.baseModel ?? pair.baseModel.map { try ModelFiles.locate($0.path, besides: folder) }
+    let modelPath = try files.model ?? ModelFiles.locate(pair.model?.path ?? "", besides: stored.folder)
+    let adapterPath = files.adapter ?? pair.adapter.map { stored.resolve($0.path) }
+    let basePath = try files.baseModel ?? pair.baseModel.map { try ModelFiles.locate($0.path, besides: stored.folder) }
     let engine = try Engine(model: modelPath, adapter: adapterPath, base: basePath, precision: precision)
     let configuration = engine.model.configuration
     for (what, wanted, found) in [
@@ -85,14 +88,27 @@ struct SteeringContext: Sendable {
         store: store.path, what: what, expected: "SHA-256 \(wanted.prefix(12))…", found: "\(found.prefix(12))…")
     }
     progress("checking the models")
-    try check(modelPath, is: pair.model?.sha256, store: store, what: "model")
-    if let basePath { try check(basePath, is: pair.baseModel?.sha256, store: store, what: "base model") }
+    let modelHash = try store.check(modelPath, is: pair.model?.sha256, what: "model")
+    let baseHash = try basePath.map { try store.check($0, is: pair.baseModel?.sha256, what: "base model") }
     if let recorded = pair.adapter?.sha256, recorded != engine.adapter?.sha256 {
       throw CommandError.mismatch(
         store: store.path, what: "adapter", expected: "SHA-256 \(recorded.prefix(12))…",
         found: engine.adapter.map { "\($0.sha256.prefix(12))…" } ?? "none")
     }
-    return SteeringContext(pair: pair, engine: engine, crosscoder: crosscoder, unit: unit)
+    return SteeringContext(engine: engine, stored: stored, modelHash: modelHash, baseHash: baseHash)
+  }
+
+  /// What decides the bits of a run beside its parameters: a run with the same has the same tokens. Threads and
+  /// OpenBLAS's core type decide last bits only, where products are in fp32.
+  var versions: [String: String] {
+    var versions = [
+      "program": "crosscope \(Crosscope.configuration.version)", "model": modelHash,
+      "crosscoder": stored.sha256, "precision": engine.model.precision.rawValue,
+      "kernels": Compute.kernelLevel, "openblas": Compute.openBLASCoreType, "threads": "\(Compute.threads)",
+    ]
+    if let adapter = engine.adapter { versions["adapter"] = adapter.sha256 }
+    if let baseHash { versions["base_model"] = baseHash }
+    return versions
   }
 
   /// What can be done where base is missing.
@@ -102,19 +118,9 @@ struct SteeringContext: Sendable {
   /// - Parameter otherwise: what to do without base, ending the error's line.
   /// - Throws: `CommandError.notSaid` where one model is all there is.
   func requireBase(store: Store, otherwise: String = "") throws(CommandError) {
-    guard engine.adapter == nil, engine.baseModel === engine.model else { return }
+    guard !engine.isPair else { return }
     throw .notSaid(
       source: store.path, what: "what base is (it names one model)",
       remedy: "give --base-model or --adapter" + otherwise)
-  }
-
-  private static func check(_ path: String, is recorded: String?, store: Store, what: String) throws {
-    guard let recorded else { return }
-    let found = try RememberedHash.sha256(path: path)
-    guard found == recorded else {
-      throw CommandError.mismatch(
-        store: store.path, what: "\(what) \(path)", expected: "SHA-256 \(recorded.prefix(12))…",
-        found: "\(found.prefix(12))…")
-    }
   }
 }

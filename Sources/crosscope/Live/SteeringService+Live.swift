@@ -8,49 +8,106 @@ extension SteeringService {
     SteeringService(
       load: { progress in try await owner.load(progress: progress) },
       run: { request in
-        AsyncThrowingStream { continuation in
-          let task = Task {
-            do {
-              try await answer(request, owner: owner, continuation)
-              continuation.finish()
-            } catch {
-              continuation.finish(throwing: error)
-            }
-          }
-          continuation.onTermination = { _ in task.cancel() }
-        }
+        stream { continuation in try await answer(request, owner: owner) { continuation.yield($0) } }
+      },
+      sweep: { request, withControl in stream { try await sweep(request, withControl, owner: owner, $0) } },
+      trace: { request in try await owner.trace(request) },
+      preview: { request in
+        stream { continuation in try await preview(request, owner: owner) { continuation.yield($0) } }
       })
   }
 
-  private static func answer(
-    _ request: SteeringRequest, owner: ModelOwner,
-    _ continuation: AsyncThrowingStream<SteeringEvent, any Error>.Continuation
+  /// A stream that a task feeds; the task ends with the stream's consumer.
+  static func stream<Event: Sendable>(
+    _ body: @escaping @Sendable (AsyncThrowingStream<Event, any Error>.Continuation) async throws -> Void
+  ) -> AsyncThrowingStream<Event, any Error> {
+    AsyncThrowingStream { continuation in
+      let task = Task {
+        do {
+          try await body(continuation)
+          continuation.finish()
+        } catch {
+          continuation.finish(throwing: error)
+        }
+      }
+      continuation.onTermination = { _ in task.cancel() }
+    }
+  }
+
+  /// Answers a request, a token of every stream at a time.
+  /// - Parameter checking: is asked after each token whether to go on; what it throws ends the run, as cancelling does.
+  static func answer(
+    _ request: SteeringRequest, owner: ModelOwner, checking: @Sendable () async throws -> Void = {},
+    _ emit: (SteeringEvent) -> Void
   ) async throws {
-    let plan = SteeringPlan(
-      interventions: request.interventions.map {
-        Intervention(latent: Int($0.latent), mode: $0.mode, strength: $0.strength)
-      }, positions: request.positions)
-    let settings = GenerationSettings(
-      maxTokens: request.maxTokens, temperature: request.temperature, seed: request.seed)
-    let number = try await owner.begin(prompt: request.prompt, plan: plan, settings: settings)
+    let number = try await owner.begin(request)
     let clock = ContinuousClock()
     let start = clock.now
     var steps = 0
-    while let pieces = try await owner.step(number) {
-      if Task.isCancelled {
-        await owner.end(number)
-        throw CancellationError()
-      }
+    try await take(number, owner: owner, checking: checking) { pieces in
       steps += 1
-      for piece in pieces where !piece.text.isEmpty {
-        continuation.yield(piece.stream == SteeringRun.baseline ? .baseline(piece.text) : .steered(piece.text))
+      for piece in pieces {
+        emit(
+          piece.isBaseline
+            ? .baseline(piece.text, sample: piece.sample) : .steered(piece.text, sample: piece.sample))
       }
     }
     let duration = (clock.now - start).components
     let seconds = Double(duration.seconds) + Double(duration.attoseconds) * 1e-18
-    if let info = await owner.info(number, tokensPerSecond: seconds > 0 ? Double(steps) / seconds : nil) {
-      continuation.yield(.finished(info))
+    emit(.answered)
+    let speed = seconds > 0 ? Double(steps) / seconds : nil
+    if let document = try await owner.document(number, tokensPerSecond: speed) {
+      emit(.finished(document))
     }
-    await owner.end(number)
+  }
+
+  /// Runs all streams to their ends, a token a step.
+  private static func take(
+    _ number: Int, owner: ModelOwner, checking: @Sendable () async throws -> Void = {},
+    _ body: ([ModelOwner.Piece]) -> Void
+  ) async throws {
+    do {
+      while let pieces = try await owner.step(number) {
+        try Task.checkCancellation()
+        try await checking()
+        body(pieces)
+      }
+    } catch {
+      await owner.end(number)
+      throw error
+    }
+  }
+
+  private static func sweep(
+    _ request: SteeringRequest, _ withControl: Bool, owner: ModelOwner,
+    _ continuation: AsyncThrowingStream<SweepEvent, any Error>.Continuation
+  ) async throws {
+    // A control that is not possible is refused before anything is computed.
+    let control = withControl ? try await owner.control(of: request) : nil
+    for (request, isControl) in [(request, false)] + (control.map { [($0, true)] } ?? []) {
+      let number = try await owner.begin(request, strengths: SteerSweep.strengths)
+      var tokens = 0
+      try await take(number, owner: owner) { _ in
+        tokens += 1
+        continuation.yield(.tokens(tokens))
+      }
+      guard let document = try await owner.document(number, tokensPerSecond: nil) else { return }
+      continuation.yield(isControl ? .control(document) : .finished(document))
+    }
+  }
+
+  /// Previews a request; `checking` as for `answer`.
+  static func preview(
+    _ request: SteeringRequest, owner: ModelOwner, checking: @Sendable () async throws -> Void = {},
+    _ emit: (PreviewEvent) -> Void
+  ) async throws {
+    let (number, tokens) = try await owner.preview(request)
+    emit(.distribution(tokens))
+    for _ in 0..<NextTokens.answerTokens {
+      try Task.checkCancellation()
+      try await checking()
+      guard let text = try await owner.previewToken(number) else { return }
+      if !text.isEmpty { emit(.token(text)) }
+    }
   }
 }

@@ -1,4 +1,4 @@
-// Requests in a row before the one model: each waits its turn, runs to its end whether or not its client reads fast, and
+// Requests in a row before the one model: each waits its turn, runs to its end whether its client reads fast or not, and
 // ends at once where the client goes away or the service stops.
 // Owns: the queue, errors of the modules as those of a request.
 
@@ -10,7 +10,7 @@ import Storage
 
 /// What happens while a request is answered.
 enum AnswerEvent: Sendable {
-  case began(promptTokens: Int)
+  case began
   case token(AnswerToken)
   case finished(AnswerInfo, tokensPerSecond: Double?)
 }
@@ -30,17 +30,45 @@ struct AnswerService: Sendable {
   /// Ending the stream's consumer ends the run within one token.
   /// - Returns: a stream that throws `APIError`.
   func answer(_ request: AnswerRequest) -> AsyncThrowingStream<AnswerEvent, any Error> {
+    queued(text: "messages") { try await run(request, $0) }
+  }
+
+  /// Answers a prompt without and with steering; the first event comes as for `answer`.
+  func steer(_ request: SteeringRequest) -> AsyncThrowingStream<SteeringEvent, any Error> {
+    queued(text: "prompt") { continuation in
+      try await SteeringService.answer(request, owner: owner, checking: check) { continuation.yield($0) }
+    }
+  }
+
+  /// What steering makes of the token after a prompt; the first event comes as for `answer`.
+  func preview(_ request: SteeringRequest) -> AsyncThrowingStream<PreviewEvent, any Error> {
+    queued(text: "prompt") { continuation in
+      try await SteeringService.preview(request, owner: owner, checking: check) { continuation.yield($0) }
+    }
+  }
+
+  /// What a task yields in its turn; the task ends with the stream's consumer.
+  /// - Parameter text: the field whose text may be too long.
+  private func queued<Event: Sendable>(
+    text: String,
+    _ body: @escaping @Sendable (AsyncThrowingStream<Event, any Error>.Continuation) async throws -> Void
+  ) -> AsyncThrowingStream<Event, any Error> {
     AsyncThrowingStream { continuation in
       let task = Task {
         do {
-          try await turns.take { try await run(request, continuation) }
+          try await turns.take { try await body(continuation) }
           continuation.finish()
         } catch {
-          continuation.finish(throwing: Self.described(error))
+          continuation.finish(throwing: Self.described(error, text: text))
         }
       }
       continuation.onTermination = { _ in task.cancel() }
     }
+  }
+
+  /// Whether the request being answered goes on.
+  @Sendable private func check() async throws {
+    guard await !turns.isClosed else { throw APIError.stopping }
   }
 
   /// Ends the request being answered within one token, refuses those that wait and those to come.
@@ -50,15 +78,14 @@ struct AnswerService: Sendable {
     _ request: AnswerRequest, _ continuation: AsyncThrowingStream<AnswerEvent, any Error>.Continuation
   ) async throws {
     let clock = ContinuousClock()
-    let start = try await owner.begin(request)
+    var (tokens, steps): ([AnswerToken]?, Int) = (try await owner.begin(request), 0)
     let began = clock.now
-    continuation.yield(.began(promptTokens: start.promptTokens))
-    var (tokens, steps): ([AnswerToken]?, Int) = (start.tokens, 0)
+    continuation.yield(.began)
     do {
       while let some = tokens {
         for token in some { continuation.yield(.token(token)) }
         try Task.checkCancellation()
-        guard await !turns.isClosed else { throw APIError.stopping }
+        try await check()
         tokens = try await owner.stepAnswers()
         steps += 1
       }
@@ -75,15 +102,16 @@ struct AnswerService: Sendable {
   }
 
   /// What a request's client is told of an error; others pass as they are.
-  static func described(_ error: any Error) -> any Error {
+  /// - Parameter text: the field whose text may be too long.
+  static func described(_ error: any Error, text: String) -> any Error {
     switch error {
     case TurnQueue.Refusal.full: APIError.busy
     case TurnQueue.Refusal.closed: APIError.stopping
     case DiffingError.settingInvalid(let name, _, _): APIError.invalid("\(error)", param: Self.field(of: name))
-    case DiffingError.file(let inner): described(inner)
+    case DiffingError.file(let inner): described(inner, text: text)
     case StorageError.noSuchLatent: APIError.invalid("\(error)", param: "interventions")
-    case InferenceError.settingInvalid("prompt and answer", _, _):
-      APIError.invalid("\(error)", param: "messages", code: "context_length_exceeded")
+    case InferenceError.settingInvalid("prompt and answer", _, _), InferenceError.settingInvalid("text length", _, _):
+      APIError.invalid("\(error)", param: text, code: "context_length_exceeded")
     case InferenceError.settingInvalid, InferenceError.notFinite, DiffingError.notFinite, CommandError.notSaid,
       InferenceError.unsupported(_, "a chat with", _, _):
       APIError.invalid("\(error)")

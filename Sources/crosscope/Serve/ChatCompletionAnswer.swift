@@ -52,7 +52,7 @@ struct CompletionExtension: Encodable {
 
   init(_ request: AnswerRequest, _ info: AnswerInfo, tokensPerSecond: Double?) {
     (seed, layer, versions, tokens_per_second) = (request.settings.seed, info.layer, info.versions, tokensPerSecond)
-    relative_change = request.plan == nil ? nil : info.answers.map(\.relative_change)
+    relative_change = request.plan == nil ? nil : info.answers.map(\.relativeChange)
   }
 }
 

@@ -22,7 +22,7 @@ struct ChatCompletionRequest: Decodable {
   init(from decoder: any Decoder) throws {
     let fields = try RequestFields(decoder, known: Self.names)
     model = try fields.value("model")
-    let messages: [Message] = try fields.required("messages")
+    let messages: [RequestedMessage] = try fields.required("messages")
     guard !messages.isEmpty else { throw fields.invalid("messages", "at least one is needed") }
     isStreamed = try fields.value("stream") ?? false
     let options: StreamOptions? = try fields.value("stream_options")
@@ -42,17 +42,38 @@ struct ChatCompletionRequest: Decodable {
       recordsLogProbabilities: try fields.value("logprobs") ?? false)
   }
 
-  private struct Message: Decodable {
-    let message: ChatMessage
+  private struct StopTexts: Decodable {
+    let texts: [String]
 
     init(from decoder: any Decoder) throws {
-      let fields = try RequestFields(decoder, known: ["role", "content"])
-      guard let role: ChatMessage.Role = try fields.choice("role") else {
-        throw fields.invalid("role", "it is missing")
+      let value = try decoder.singleValueContainer()
+      texts = try (try? value.decode(String.self)).map { [$0] } ?? value.decode([String].self)
+      guard texts.count <= 4, texts.allSatisfy({ (1...1000).contains($0.utf8.count) }) else {
+        throw APIError.invalid("stop: expected at most 4 texts of 1 to 1000 bytes", param: "stop")
       }
-      let content: Content = try fields.required("content")
-      message = ChatMessage(role: role, content: content.text)
     }
+  }
+
+  private struct StreamOptions: Decodable {
+    let includesUsage: Bool
+
+    init(from decoder: any Decoder) throws {
+      includesUsage = try RequestFields(decoder, known: ["include_usage"]).value("include_usage") ?? false
+    }
+  }
+}
+
+/// Something said in a chat.
+struct RequestedMessage: Decodable {
+  let message: ChatMessage
+
+  init(from decoder: any Decoder) throws {
+    let fields = try RequestFields(decoder, known: ["role", "content"])
+    guard let role: ChatMessage.Role = try fields.choice("role") else {
+      throw fields.invalid("role", "it is missing")
+    }
+    let content: Content = try fields.required("content")
+    message = ChatMessage(role: role, content: content.text)
   }
 
   /// A text, or a list of parts that are texts.
@@ -75,26 +96,6 @@ struct ChatCompletionRequest: Decodable {
         guard try fields.required("type") == "text" else { throw fields.invalid("type", "only text is understood") }
         text = try fields.required("text")
       }
-    }
-  }
-
-  private struct StopTexts: Decodable {
-    let texts: [String]
-
-    init(from decoder: any Decoder) throws {
-      let value = try decoder.singleValueContainer()
-      texts = try (try? value.decode(String.self)).map { [$0] } ?? value.decode([String].self)
-      guard texts.count <= 4, texts.allSatisfy({ (1...1000).contains($0.utf8.count) }) else {
-        throw APIError.invalid("stop: expected at most 4 texts of 1 to 1000 bytes", param: "stop")
-      }
-    }
-  }
-
-  private struct StreamOptions: Decodable {
-    let includesUsage: Bool
-
-    init(from decoder: any Decoder) throws {
-      includesUsage = try RequestFields(decoder, known: ["include_usage"]).value("include_usage") ?? false
     }
   }
 }

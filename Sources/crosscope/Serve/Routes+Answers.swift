@@ -10,22 +10,22 @@ extension Routes {
   /// POST /v1/chat/completions
   func chatCompletion(_ body: Data) async throws -> ServiceReply {
     var request = try ChatCompletionRequest.read(body)
-    try limits.check(&request.answer)
+    let (wanted, isOpenEnded) = (request.answer.settings.maxTokens, request.answer.fitsContext)
+    request.answer.settings.maxTokens = try limits.length(wanted, isOpenEnded: isOpenEnded)
     if let model = request.model, model != pair.chat {
       throw APIError.notFound(
         "there is no model \(model.debugDescription); it is \(pair.chat)", code: "model_not_found")
     }
     let head = CompletionHead(model: pair.chat)
     let events = answers.answer(request.answer)
-    try await begun(events)
+    _ = try await first(of: events)
     guard request.isStreamed else { return .document(try await whole(request.answer, head, events)) }
     return .events { [request] send in try await stream(request, head, events, send) }
   }
 
   /// Waits for the first event: from then on nothing is refused.
-  @discardableResult
-  private func begun(_ events: AsyncThrowingStream<AnswerEvent, any Error>) async throws -> Int {
-    for try await case .began(let promptTokens) in events { return promptTokens }
+  private func first<Event: Sendable>(of events: AsyncThrowingStream<Event, any Error>) async throws -> Event {
+    for try await event in events { return event }
     throw CancellationError()
   }
 
@@ -99,41 +99,36 @@ extension Routes {
   /// POST /v1/steer
   func steer(_ body: Data) async throws -> ServiceReply {
     var request = try SteerExchangeRequest.read(body)
-    try limits.check(&request.answer)
-    let decoder = request.answer.plan?.decoder ?? .chat
-    let events = answers.answer(request.answer)
-    let promptTokens = try await begun(events)
-    guard request.isStreamed else {
-      for try await case .finished(let info, let tokensPerSecond) in events {
-        return .document(try jsonText(try result(info, decoder, tokensPerSecond)))
-      }
-      throw CancellationError()
-    }
-    return .events { send in
-      try await send(
-        try jsonText(
-          SteerExchangeEvent(began: .init(prompt_tokens: promptTokens, identity: EngineIdentity(pair)))))
-      for try await event in events {
-        switch event {
-        case .began: break
-        case .token(let token):
-          let stream: SteerExchangeEvent.Token.Stream = token.answer == 0 ? .baseline : .steered
-          try await send(
-            try jsonText(SteerExchangeEvent(token: .init(stream: stream, id: token.id, text: token.text))))
-        case .finished(let info, let tokensPerSecond):
-          return try await send(
-            try jsonText(SteerExchangeEvent(finished: try result(info, decoder, tokensPerSecond))))
-        }
-      }
-      throw CancellationError()
-    }
+    request.run.maxTokens = try limits.length(request.run.maxTokens, isOpenEnded: request.isOpenEnded)
+    let events = answers.steer(request.run)
+    let first = try await first(of: events)
+    if request.isStreamed { return stream(first, events) { SteerExchangeEvent($0) } }
+    for try await case .finished(let document) in events { return .document(try jsonText(document)) }
+    throw CancellationError()
   }
 
-  private func result(
-    _ info: AnswerInfo, _ decoder: PairModel, _ tokensPerSecond: Double?
-  ) throws -> SteerExchangeResult {
-    SteerExchangeResult(
-      baseline: info.answers[0], steered: info.answers[1], layer: info.layer, decoder: decoder,
-      tokens_per_second: tokensPerSecond, versions: info.versions)
+  /// POST /v1/steer/preview
+  func preview(_ body: Data) async throws -> ServiceReply {
+    let request = try PreviewExchangeRequest.read(body)
+    let events = answers.preview(request.run)
+    let first = try await first(of: events)
+    if request.isStreamed { return stream(first, events) { SteerExchangeEvent($0) } }
+    var result = SteerPreviewResult(first)
+    for try await case .token(let text) in events { result?.text += text }
+    try Task.checkCancellation()
+    return .document(try jsonText(result))
+  }
+
+  /// Says which files answer, and hands on what happens.
+  private func stream<Event: Sendable>(
+    _ first: Event, _ events: AsyncThrowingStream<Event, any Error>,
+    _ form: @escaping @Sendable (Event) -> SteerExchangeEvent
+  ) -> ServiceReply {
+    .events { send in
+      try await send(try jsonText(SteerExchangeEvent(began: EngineIdentity(pair))))
+      try await send(try jsonText(form(first)))
+      for try await event in events { try await send(try jsonText(form(event))) }
+      try Task.checkCancellation()
+    }
   }
 }

@@ -34,6 +34,7 @@ struct Routes: Sendable {
       return .document(try jsonText(["latents": try latents(request.query)]))
     case "/v1/chat/completions": return try await chatCompletion(try post(request))
     case "/v1/steer": return try await steer(try post(request))
+    case "/v1/steer/preview": return try await preview(try post(request))
     default:
       guard request.path.hasPrefix("/v1/latents/"), let id = Int32(request.path.dropFirst(12)) else {
         throw APIError.notFound("there is nothing at \(request.path); docs/serve.md lists the paths")
@@ -67,7 +68,9 @@ struct Routes: Sendable {
 
   private func page(_ id: Int32) throws -> PageJSON {
     do {
-      return PageJSON(try store.page(of: id, contextLimit: 100))
+      return PageJSON(
+        try store.page(of: id, contextLimit: 100),
+        LatentSurroundings(latent: id, contrast: Contrast(), coFiring: try store.coFiring(with: id)))
     } catch StorageError.noSuchLatent {
       throw APIError.notFound("there is no latent \(id)", code: "latent_not_found")
     }
@@ -81,7 +84,7 @@ struct Routes: Sendable {
       switch item.name {
       case "filter": filter = value
       case "sort":
-        guard let known = LatentSort(argument: value), known.column != nil || metrics.contains(value) else {
+        guard let known = try? LatentSort(argument: value)?.known(among: metrics) else {
           throw APIError.invalid("sort: no column or metric \(value.debugDescription)", param: "sort")
         }
         sort = known
@@ -102,7 +105,10 @@ struct Routes: Sendable {
     } catch {
       throw APIError.invalid("filter: \(error)", param: "filter")
     }
-    return try LatentJSON.rows(of: store, matching: condition, by: sort, reversed: isReversed, limit: limit).rows
+    return try LatentJSON.rows(
+      of: store, matching: condition, by: LatentOrder(sort, ascending: sort.ascendsByDefault != isReversed),
+      limit: limit
+    ).rows
   }
 }
 

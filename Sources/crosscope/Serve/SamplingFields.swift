@@ -12,12 +12,14 @@ struct AnswerLimits: Sendable {
 }
 
 extension AnswerLimits {
+  /// The tokens that an answer may have.
+  /// - Parameter isOpenEnded: the request leaves it open.
   /// - Throws: `APIError` for a request that names more tokens than the service gives.
-  func check(_ request: inout AnswerRequest) throws(APIError) {
-    if request.fitsContext { request.settings.maxTokens = min(request.settings.maxTokens, maxTokens) }
-    guard request.settings.maxTokens <= maxTokens else {
+  func length(_ wanted: Int, isOpenEnded: Bool) throws(APIError) -> Int {
+    guard isOpenEnded || wanted <= maxTokens else {
       throw .invalid("max_tokens: this service gives at most \(maxTokens)", param: "max_tokens")
     }
+    return min(wanted, maxTokens)
   }
 }
 

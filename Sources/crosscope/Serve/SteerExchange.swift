@@ -1,6 +1,6 @@
-// POST /v1/steer: one prompt answered without and with interventions in one batch, as the explorer asks for it.
-// Owns: the request, the events of a streamed answer, the whole document. Fields are those of `crosscope steer --json`.
-// Both sides of the wire are here: the service writes these documents, the explorer reads them.
+// POST /v1/steer and /v1/steer/preview: one prompt without and with interventions, as the explorer asks for it.
+// Owns: the requests, the events of a streamed answer. Fields are those of `crosscope steer --json`, whose document ends
+// a run. Both sides of the wire are here: the service writes these documents, the explorer reads them.
 
 import Diffing
 import Foundation
@@ -8,53 +8,133 @@ import Inference
 import Serving
 import Storage
 
-/// What is asked.
+/// What is asked of /v1/steer.
 struct SteerExchangeRequest: Decodable {
-  var answer: AnswerRequest
+  var run: SteeringRequest
   let isStreamed: Bool
+  /// Whether the request leaves the number of tokens open.
+  let isOpenEnded: Bool
 
-  private static let names = ["prompt", "stream"] + SamplingFields.names + SteeringFields.names
+  /// Phrases that are measured at most, and the bytes of one.
+  private static let (mostWatched, longestWatched) = (32, 1000)
 
   init(from decoder: any Decoder) throws {
-    let fields = try RequestFields(decoder, known: Self.names)
-    let prompt: String = try fields.required("prompt")
+    let fields = try RequestFields(
+      decoder, known: SteeringRequest.fieldNames + SamplingFields.names + ["samples", "watch", "stream"])
     isStreamed = try fields.value("stream") ?? false
     let sampling = try SamplingFields(fields, defaults: GenerationSettings())
-    // Without interventions both answers are the same, which is what a comparison of none should show.
-    answer = AnswerRequest(
-      messages: [ChatMessage(role: .user, content: prompt)], plan: try SteeringFields(fields).plan,
-      settings: sampling.settings, fitsContext: sampling.isOpenEnded, comparesBaseline: true)
+    isOpenEnded = sampling.isOpenEnded
+    var settings = sampling.settings
+    settings.samples = try fields.value("samples", in: 1...AnswerLimits.mostSamples) ?? 1
+    run = try SteeringRequest(fields, settings)
+    run.watched = try fields.value("watch") ?? []
+    guard run.watched.count <= Self.mostWatched,
+      run.watched.allSatisfy({ (1...Self.longestWatched).contains($0.utf8.count) })
+    else {
+      throw fields.invalid(
+        "watch", "expected at most \(Self.mostWatched) phrases of 1 to \(Self.longestWatched) bytes")
+    }
   }
 }
 
-/// What a run came to; the last event of a stream, or the whole answer.
-struct SteerExchangeResult: Codable, Equatable {
-  var baseline: AnswerSummary
-  var steered: AnswerSummary
-  var layer: Int
-  var decoder: PairModel
-  var tokens_per_second: Double?
-  var versions: [String: String]
+/// What is asked of /v1/steer/preview: nothing is sampled.
+struct PreviewExchangeRequest: Decodable {
+  let run: SteeringRequest
+  let isStreamed: Bool
+
+  init(from decoder: any Decoder) throws {
+    let fields = try RequestFields(decoder, known: SteeringRequest.fieldNames + ["stream"])
+    isStreamed = try fields.value("stream") ?? false
+    run = try SteeringRequest(fields, GenerationSettings()).withoutSampling
+  }
 }
 
-/// An event of a streamed answer: one of the three is there.
+extension SteeringRequest {
+  fileprivate static let fieldNames = ["prompt", "turns"] + SteeringFields.names
+
+  /// What a request says. Without interventions both answers are the same, which is what a comparison of none should
+  /// show.
+  fileprivate init(_ fields: RequestFields, _ settings: GenerationSettings) throws {
+    let plan = try SteeringFields(fields).plan
+    let turns: [RequestedMessage] = try fields.value("turns") ?? []
+    self.init(
+      prompt: try fields.required("prompt"), turns: turns.map(\.message),
+      interventions: plan.interventions.filter(\.isOn).map {
+        SteeringIntervention(latent: Int32(clamping: $0.latent), mode: $0.mode, strength: $0.strength)
+      }, positions: plan.positions, decoder: plan.decoder, blocks: plan.blocks, unit: plan.unit,
+      conditions: plan.conditions, maxTokens: settings.maxTokens, temperature: settings.temperature,
+      seed: settings.seed, topP: settings.topP, minP: settings.minP, frequencyPenalty: settings.frequencyPenalty,
+      samples: settings.samples, swapsBase: plan.swapsBase)
+  }
+}
+
+/// A whole preview.
+struct SteerPreviewResult: Encodable {
+  let next_tokens: NextTokens
+  /// The first tokens of the steered answer.
+  var text = ""
+
+  private enum CodingKeys: CodingKey { case next_tokens, text }
+
+  /// Nil for an event that does not begin a preview.
+  init?(_ event: PreviewEvent) {
+    guard case .distribution(let tokens) = event else { return nil }
+    next_tokens = tokens
+  }
+}
+
+/// An event of a streamed answer: one of these is there.
 struct SteerExchangeEvent: Codable {
   /// The first event: what answers.
-  var began: Began?
+  var began: EngineIdentity?
+  /// The first of a preview.
+  var next_tokens: NextTokens?
   var token: Token?
-  var finished: SteerExchangeResult?
-
-  struct Began: Codable {
-    var prompt_tokens: Int
-    var identity: EngineIdentity
-  }
+  /// True when all answers have ended; what is measured of them follows.
+  var answered: Bool?
+  /// The last event of a run.
+  var finished: SteeringDocument?
 
   struct Token: Codable {
     enum Stream: String, Codable { case baseline, steered }
     var stream: Stream
-    var id: Int32
+    var sample: Int
     /// Characters that are complete with it.
     var text: String
+  }
+}
+
+extension SteerExchangeEvent {
+  init(_ event: SteeringEvent) {
+    switch event {
+    case .baseline(let text, let sample): self.init(token: Token(stream: .baseline, sample: sample, text: text))
+    case .steered(let text, let sample): self.init(token: Token(stream: .steered, sample: sample, text: text))
+    case .answered: self.init(answered: true)
+    case .finished(let document): self.init(finished: document)
+    }
+  }
+
+  init(_ event: PreviewEvent) {
+    switch event {
+    case .distribution(let tokens): self.init(next_tokens: tokens)
+    case .token(let text): self.init(token: Token(stream: .steered, sample: 0, text: text))
+    }
+  }
+
+  /// As an event of a run, if it is one.
+  var ofRun: SteeringEvent? {
+    if let token {
+      let (text, sample) = (token.text, token.sample)
+      return token.stream == .baseline ? .baseline(text, sample: sample) : .steered(text, sample: sample)
+    }
+    if let finished { return .finished(finished) }
+    return answered == true ? .answered : nil
+  }
+
+  /// As an event of a preview, if it is one.
+  var ofPreview: PreviewEvent? {
+    if let next_tokens { return .distribution(next_tokens) }
+    return token.map { .token($0.text) }
   }
 }
 

@@ -11,6 +11,17 @@ struct Chooser: Sendable, Equatable {
   enum Purpose: Sendable, Equatable {
     case actions
     case axis(isX: Bool)
+    case sort
+    case secondSort
+
+    var title: String {
+      switch self {
+      case .actions: "Commands"
+      case .axis(let isX): isX ? "To the right" : "Upwards"
+      case .sort: "Sort by"
+      case .secondSort: "Then by"
+      }
+    }
   }
 
   var purpose: Purpose
@@ -23,6 +34,8 @@ struct Choice: Sendable, Equatable {
   enum Result: Sendable, Equatable {
     case action(Action)
     case axis(FilterColumn)
+    /// nil: no second key.
+    case sort(LatentSort?)
   }
 
   var title: String
@@ -38,6 +51,10 @@ extension ExplorerState {
     var chooser = Chooser(purpose: purpose)
     if case .axis(let isX) = purpose {
       chooser.selected = MapState.axes(store).firstIndex(of: isX ? map.x : map.y) ?? 0
+    }
+    if [.sort, .secondSort].contains(purpose) {
+      let current: LatentSort? = purpose == .sort ? latents.query.sort : latents.query.then?.sort
+      chooser.selected = allChoices(purpose).firstIndex { $0.result == .sort(current) } ?? 0
     }
     overlay = .chooser(chooser)
   }
@@ -61,9 +78,10 @@ extension ExplorerState {
     case .actions:
       // The first binding of an action is the one whose key works.
       var seen: Set<Action> = [.palette]
-      return (screen.definition.bindings + GeneralBindings.always).filter { seen.insert($0.action).inserted }.map {
+      return bindings.filter { seen.insert($0.action).inserted }.map {
         Choice(
-          title: $0.action.title, keys: $0.label, help: $0.help, unavailable: $0.unavailable(self),
+          title: $0.action.title, keys: $0.keys.isEmpty ? "" : $0.label, help: $0.help,
+          unavailable: $0.unavailable(self),
           result: .action($0.action))
       }
     case .axis:
@@ -72,6 +90,13 @@ extension ExplorerState {
         return Choice(
           title: termSafe(column.written), keys: "", help: name == column.written ? "" : name, result: .axis(column))
       }
+    case .sort, .secondSort:
+      let sorts = TableField.all(store).filter { $0.sort != nil }.map { field in
+        Choice(title: termSafe(field.sort?.name ?? ""), keys: "", help: field.meaning, result: .sort(field.sort))
+      }
+      guard purpose == .secondSort else { return sorts }
+      return [Choice(title: "none", keys: "", help: "equal ones by id", result: .sort(nil))]
+        + sorts.filter { $0.result != .sort(latents.query.sort) }
     }
   }
 
@@ -111,15 +136,18 @@ extension ExplorerState {
     case .axis(let column):
       let isX = chooser.purpose == .axis(isX: true)
       return MapState.setAxes(x: isX ? column : map.x, y: isX ? map.y : column, &self)
+    case .sort(let sort):
+      guard chooser.purpose == .sort, let sort else { return LatentsState.sort(thenBy: sort, &self) }
+      return LatentsState.sort(by: sort, &self)
     }
   }
 
   func draw(_ chooser: Chooser, _ canvas: inout Canvas) -> Point? {
     let offered = choices(chooser)
     let isPalette = chooser.purpose == .actions
-    let title = isPalette ? "Commands" : chooser.purpose == .axis(isX: true) ? "To the right" : "Upwards"
-    let size = Size(columns: min(isPalette ? 96 : 50, body.columns - 6), rows: body.rows - 4)
-    let inside = canvas.window(title, size: size, in: body)
+    let width = isPalette ? 96 : chooser.purpose == .sort || chooser.purpose == .secondSort ? 74 : 50
+    let size = Size(columns: min(width, body.columns - 6), rows: body.rows - 4)
+    let inside = canvas.window(chooser.purpose.title, size: size, in: body)
     let (field, list) = inside.split(top: 2)
     let cursor = canvas.input(chooser.typed, label: ": ", placeholder: "a part of a name", in: field)
     if offered.isEmpty { canvas.notice(["nothing is called so"], in: list) }

@@ -1,4 +1,4 @@
-// Asking for the file that an experiment is written to. The field stays until the file is there: a name that is taken or
+// Asking for the file that an experiment or the screen is written to. The field stays until the file is there: a name that is taken or
 // wrong can be mended.
 
 import Foundation
@@ -8,13 +8,25 @@ import TUI
 
 /// A path being typed.
 struct ExportPath: Sendable, Equatable {
-  var experiment: Int64
+  /// What is to be written.
+  enum Content: Sendable, Equatable {
+    case experiment(Int64)
+    /// The screen as text, as it was when this was asked for.
+    case display(String)
+  }
+
+  var content: Content
   var text: LineEditor
 }
 
 extension ExplorerState {
-  mutating func openExport(_ id: Int64) {
-    overlay = .export(ExportPath(experiment: id, text: LineEditor("experiment-\(id).md", limit: 1000)))
+  mutating func openExport(_ content: ExportPath.Content) {
+    let name =
+      switch content {
+      case .experiment(let id): "experiment-\(id).md"
+      case .display: "\(screen.rawValue).txt"
+      }
+    overlay = .export(ExportPath(content: content, text: LineEditor(name, limit: 1000)))
   }
 
   mutating func typeIntoExport(_ input: Input, _ before: ExportPath) -> [Effect] {
@@ -23,7 +35,7 @@ extension ExplorerState {
     case .key("esc"):
       overlay = nil
       return []
-    case .key("enter"): return [.export(editor.experiment, path: editor.text.text.trimmed)]
+    case .key("enter"): return [.export(editor.content, path: editor.text.text.trimmed)]
     case .key(let key): _ = editor.text.handle(key)
     case .paste(let text): editor.text.insert(String(text.filter { !$0.isNewline }))
     case .mouse: break
@@ -33,13 +45,18 @@ extension ExplorerState {
   }
 
   func draw(_ editor: ExportPath, _ canvas: inout Canvas) -> Point? {
-    let inside = canvas.window(
-      "Export experiment \(editor.experiment)", size: Size(columns: min(70, body.columns - 6), rows: 2), in: body)
+    let (title, names, about) =
+      switch editor.content {
+      case .experiment(let id):
+        ("Export experiment \(id)", "name.md or name.json", ".md for people, .json for programs; ")
+      case .display: ("Save the screen", "name.txt", "the characters, without colours; ")
+      }
+    let inside = canvas.window(title, size: Size(columns: min(70, body.columns - 6), rows: 2), in: body)
     let (field, hint) = inside.split(top: 1)
     canvas.put(
-      truncated(".md for people, .json for programs; an existing file stays as it is", to: hint.columns), row: hint.row,
-      column: hint.column, style: .muted, clip: hint)
-    return canvas.input(editor.text, label: "file ", placeholder: "name.md or name.json", in: field)
+      truncated(about + "an existing file stays as it is", to: hint.columns), row: hint.row, column: hint.column,
+      style: .muted, clip: hint)
+    return canvas.input(editor.text, label: "file ", placeholder: names, in: field)
   }
 }
 
@@ -48,7 +65,6 @@ extension SavedRun {
   /// - Returns: the path, with `~` resolved.
   /// - Throws: `CommandError` for another ending, `InferenceError.fileUnwritable` also where a file is there already.
   func export(to path: String) throws -> String {
-    let path = path.hasPrefix("~/") ? NSHomeDirectory() + path.dropFirst(1) : path
     let text: String
     switch URL(filePath: path).pathExtension.lowercased() {
     case "md", "markdown": text = markdown
@@ -61,9 +77,17 @@ extension SavedRun {
         source: path.isEmpty ? "the name of the file" : path, expected: "a name that ends in .md or .json",
         found: "another")
     }
-    let file = try AtomicFile(path: path)
-    try file.write(Array(text.utf8))
-    try file.commit(replacing: false)
-    return path
+    return try writeNew(text, to: path)
   }
+}
+
+/// Writes a new file; `~` is the home folder.
+/// - Returns: its path.
+/// - Throws: `InferenceError.fileUnwritable`, also where a file is there already.
+func writeNew(_ text: String, to path: String) throws(InferenceError) -> String {
+  let path = path.hasPrefix("~/") ? NSHomeDirectory() + path.dropFirst(1) : path
+  let file = try AtomicFile(path: path)
+  try file.write(Array(text.utf8))
+  try file.commit(replacing: false)
+  return path
 }

@@ -7,6 +7,8 @@ import TUI
 struct NoteEditor: Sendable, Equatable {
   var latent: Int32
   var text: LineEditor
+  /// The note that the store had when writing began.
+  var former = ""
 }
 
 extension ExplorerState {
@@ -18,8 +20,23 @@ extension ExplorerState {
       tell("reading the note of latent \(id): press n again")
       return [.loadPage(id)]
     }
-    overlay = .note(NoteEditor(latent: id, text: LineEditor(page.note ?? "", limit: Store.longestNote)))
+    let note = page.note ?? ""
+    overlay = .note(NoteEditor(latent: id, text: LineEditor(note, limit: Store.longestNote), former: note))
     return []
+  }
+
+  /// Says so where another program has changed the note that is being written here: saving then replaces that one.
+  mutating func noticeNote(_ page: LatentPage) {
+    guard case .note(var editor) = overlay, editor.latent == page.latent.id, (page.note ?? "") != editor.former else {
+      return
+    }
+    editor.former = page.note ?? ""
+    overlay = .note(editor)
+    tell(
+      editor.former.isEmpty
+        ? "another program has deleted this note; Enter saves it anew"
+        : "another program has changed this note to \"\(editor.former)\"; Enter replaces that, u then brings it back",
+      .error)
   }
 
   mutating func typeIntoNote(_ input: Input, _ before: NoteEditor) -> [Effect] {
@@ -36,6 +53,7 @@ extension ExplorerState {
       overlay = nil
       return [.setNote(editor.latent, editor.text.text.trimmed)]
     case .key("alt-enter"): editor.text.insert("\n")
+    case .key("alt-e"): return [.edit(EditRequest(subject: .note(editor.latent), text: editor.text.text))]
     case .key(let key): _ = editor.text.handle(key)
     case .paste(let text): editor.text.insert(text)
     case .mouse: break

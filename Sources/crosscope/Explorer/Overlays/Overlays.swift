@@ -11,8 +11,13 @@ extension ExplorerState {
     case .tags(let picker): return typeIntoTags(input, picker)
     case .note(let editor): return typeIntoNote(input, editor)
     case .addLatent(let editor): return typeIntoAddLatent(input, editor)
+    case .latentNumber(let number): return typeIntoNumber(input, number)
     case .chooser(let chooser): return typeIntoChooser(input, chooser)
     case .export(let editor): return typeIntoExport(input, editor)
+    case .columns(let chooser): return typeIntoColumns(input, chooser)
+    case .filters(let picker): return typeIntoFilters(input, picker)
+    case .settings(let editor): return typeIntoSettings(input, editor)
+    case .condition(let editor): return typeIntoCondition(input, editor)
     case nil: return nil
     }
   }
@@ -29,10 +34,27 @@ extension ExplorerState {
     switch overlay {
     case .help: [KeyHint("j k", "scroll"), KeyHint("Esc", "close")]
     case .tags: [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "on/off"), KeyHint("Esc", "close")]
-    case .note: [KeyHint("Enter", "save"), KeyHint("Alt-Enter", "new line"), KeyHint("Esc", "discard")]
+    case .note:
+      [
+        KeyHint("Enter", "save"), KeyHint("Alt-Enter", "new line"), KeyHint("Alt-E", "in $EDITOR"),
+        KeyHint("Esc", "discard"),
+      ]
     case .addLatent: [KeyHint("Enter", "add"), KeyHint("Esc", "close")]
     case .export: [KeyHint("Enter", "write"), KeyHint("Esc", "close")]
+    case .latentNumber: [KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
+    case .settings(let editor):
+      editor.typed == nil
+        ? [KeyHint("↑ ↓", "choose"), KeyHint("+ -", "change"), KeyHint("Enter", "type"), KeyHint("Esc", "close")]
+        : [KeyHint("Enter", "set"), KeyHint("Esc", "leave it")]
+    case .condition: [KeyHint("Enter", "set"), KeyHint("Esc", "close")]
     case .chooser: [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
+    case .columns:
+      [
+        KeyHint("Space", "show/hide"), KeyHint("J K", "move"), KeyHint("+ -", "width"), KeyHint("0", "usual"),
+        KeyHint("Esc", "close"),
+      ]
+    case .filters:
+      [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "take it"), KeyHint("Ctrl-D", "delete"), KeyHint("Esc", "close")]
     case nil: []
     }
   }
@@ -48,8 +70,13 @@ extension ExplorerState {
     case .addLatent(let editor):
       let inside = canvas.window("Add a latent", size: Size(columns: 34, rows: 1), in: body)
       return canvas.input(editor, label: "id ", placeholder: "0 to \(store.nLatents - 1)", in: inside)
+    case .latentNumber(let number): return draw(number, &canvas)
     case .chooser(let chooser): return draw(chooser, &canvas)
     case .export(let editor): return draw(editor, &canvas)
+    case .columns(let chooser): return draw(chooser, &canvas)
+    case .filters(let picker): return draw(picker, &canvas)
+    case .settings(let editor): return draw(editor, &canvas)
+    case .condition(let editor): return draw(editor, &canvas)
     case nil: return nil
     }
   }
@@ -62,13 +89,16 @@ extension ExplorerState {
         KeyHint(binding.label, binding.help + (binding.unavailable(self).map { " (\($0))" } ?? ""))
       }
     }
-    let own = screen.definition.bindings.filter { binding in
-      !GeneralBindings.moving.contains { $0.action == binding.action }
-    }
+    let isMoving = { (binding: Binding) in GeneralBindings.moving.contains { $0.action == binding.action } }
+    let own = keyMap.own(screen)
     var sections = [
-      HelpSection(screen.definition.title(self), hints(own)), HelpSection("Moving", hints(GeneralBindings.moving)),
-      HelpSection("Everywhere", hints(GeneralBindings.always) + GeneralBindings.beneath),
+      HelpSection(screen.definition.title(self), hints(own.filter { !isMoving($0) })),
+      HelpSection("Moving", hints(own.filter(isMoving))),
+      HelpSection("Everywhere", hints(keyMap.general) + GeneralBindings.beneath),
     ]
+    if screen == .prompt, prompt.isTyping {
+      sections.insert(HelpSection("While typing", PromptState.typingHelp), at: 0)
+    }
     if case .help(_, let below?) = overlay { sections.insert(HelpSection("Here", self.hints(of: below)), at: 0) }
     return sections
   }

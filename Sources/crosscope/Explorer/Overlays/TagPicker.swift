@@ -12,12 +12,21 @@ struct TagPicker: Sendable, Equatable {
   var chosen: String?
   /// Tags switched here: they stay on offer, also when no latent has them any more.
   var switched: Set<String> = []
+  /// How many of the latents have which tag, once that is known: few of many latents have their rows read.
+  var counts: [String: Int]?
 }
 
 extension ExplorerState {
   mutating func openTagPicker() -> [Effect] {
     overlay = .tags(TagPicker(latents: targets))
-    return [.loadTagNames]
+    return [.loadTagNames, .countTags(targets)]
+  }
+
+  /// Takes what the picker's latents have.
+  mutating func tagCountsArrived(_ counts: [String: Int], of latents: [Int32]) {
+    guard case .tags(var picker) = overlay, picker.latents == latents else { return }
+    picker.counts = counts
+    overlay = .tags(picker)
   }
 
   /// Tags to choose from: suggested first, then those in use, narrowed to what is typed.
@@ -34,11 +43,7 @@ extension ExplorerState {
   }
 
   /// How many of the picker's latents have a tag.
-  private func count(_ tag: String, _ picker: TagPicker) -> Int {
-    picker.latents.filter { id in
-      (latents.rows[id]?.tags ?? pages[id]?.tags ?? []).contains(tag)
-    }.count
-  }
+  private func count(_ tag: String, _ picker: TagPicker) -> Int { picker.counts?[tag] ?? 0 }
 
   mutating func typeIntoTags(_ input: Input, _ before: TagPicker) -> [Effect] {
     var picker = before
@@ -52,6 +57,10 @@ extension ExplorerState {
       picker.chosen = offered[min(selected + 1, offered.count - 1)]
     case .key("up"), .key("ctrl-p"), .key("shift-tab"): picker.chosen = offered[max(0, selected - 1)]
     case .key("enter"):
+      guard picker.counts != nil else {
+        tell("reading the tags: press Enter again")
+        return []
+      }
       let tag = offered[selected]
       let isOnAll = count(tag, picker) == picker.latents.count
       // A name that the store would refuse stays to be mended.
@@ -78,7 +87,8 @@ extension ExplorerState {
   func draw(_ picker: TagPicker, _ canvas: inout Canvas) -> Point? {
     let offered = offers(picker)
     let title =
-      picker.latents.count == 1 ? "Tags of latent \(picker.latents[0])" : "Tags of \(picker.latents.count) latents"
+      picker.latents.count == 1
+      ? "Tags of latent \(picker.latents[0])" : "Tags of \(grouped(picker.latents.count)) latents"
     let rows = min(max(6, offered.count), body.rows - 4)
     let inside = canvas.window(title, size: Size(columns: 44, rows: rows + 2), in: body)
     let (field, list) = inside.split(top: 2)

@@ -42,11 +42,13 @@ struct ExperimentState: Sendable, Equatable {
 
   /// Makes the two sides anew.
   mutating func lay() {
-    func side(_ title: String, _ answer: SavedRun.Answer?, _ run: SavedRun) -> Side {
+    func side(_ title: String, _ answer: SteeringDocument.Answer?, _ run: SavedRun) -> Side {
       var end: String?
       var words = answer.map { wordsWithBlanks($0.text) } ?? []
-      if answer == nil { end = "no such answer is saved" }
-      if answer?.finished == false { end = "(cut at \(run.parameters?.maxTokens ?? 0) tokens)" }
+      if answer == nil {
+        end = run.check == nil ? "no such answer is saved" : "a causal check has figures: e writes them to a file"
+      }
+      if answer?.finished == false { end = "(cut at \(run.parameters?.settings.maxTokens ?? 0) tokens)" }
       if words.count > Self.mostWords {
         end = "(\(words.count - Self.mostWords) more words: e writes all of them to a file)"
         words = Array(words.prefix(Self.mostWords))
@@ -56,7 +58,7 @@ struct ExperimentState: Sendable, Equatable {
       if let change = answer?.relativeChange { notes.append("‖Δh‖/‖h‖ \(fixed(change, 2))") }
       return Side(title: title, note: notes.joined(separator: ", "), words: words, differing: [], end: end)
     }
-    func steered(_ run: SavedRun) -> SavedRun.Answer? {
+    func steered(_ run: SavedRun) -> SteeringDocument.Answer? {
       run.steered.indices.contains(answer) ? run.steered[answer] : nil
     }
     if runs.count == 2 {
@@ -128,7 +130,7 @@ extension ScreenDefinition {
       scrollExperiment(0, &state)
       return []
     },
-    draw: drawExperiment)
+    draw: drawExperiment, copy: copyExperiment)
 
   @Sendable private static func isTwo(_ state: ExplorerState) -> String? {
     state.experiment.runs.count == 2 ? "open one of the two first: Esc, then Enter on it" : nil
@@ -156,7 +158,7 @@ extension ScreenDefinition {
     guard let run = state.experiment.runs.first else { return [] }
     switch action {
     case .runAgain: return ExperimentsState.runAgain(run, &state)
-    case .export: state.openExport(run.record.id)
+    case .export: state.openExport(.experiment(run.record.id))
     case .nextExperiment: return step(1, from: run.record.id, &state)
     case .previousExperiment: return step(-1, from: run.record.id, &state)
     default: break

@@ -67,7 +67,9 @@ struct ExperimentsState: Sendable, Equatable {
   /// Puts an experiment on the steer screen and runs it.
   static func runAgain(_ run: SavedRun, _ state: inout ExplorerState) -> [Effect] {
     guard let request = run.request else {
-      state.tell("experiment \(run.record.id) does not say all that a run needs: it cannot be run again", .error)
+      state.tell(
+        "experiment \(run.record.id) says less than a run needs, or more than this screen can: try crosscope rerun",
+        .error)
       return []
     }
     guard !state.steer.isBusy else {
@@ -75,19 +77,12 @@ struct ExperimentsState: Sendable, Equatable {
       return []
     }
     let before = state.steer
-    state.steer.prompt.commit()
-    state.steer.prompt.text = request.prompt
-    state.steer.rows = request.interventions.map {
-      SteerState.Row(latent: $0.latent, mode: $0.mode, strength: $0.strength)
-    }
-    state.steer.select(0)
-    (state.steer.temperature, state.steer.maxTokens) = (request.temperature, request.maxTokens)
-    state.steer.seed = request.seed
+    state.steer.set(to: request)
     // Something else under the name of the same experiment would be worse than nothing.
     guard state.steer.request == request else {
       state.steer = before
       state.tell(
-        "the steer screen cannot be set to this (positions \(request.positions.rawValue)): use crosscope steer", .error)
+        "the steer screen cannot be set to this: use crosscope steer", .error)
       return []
     }
     state.steer.focus = .answers
@@ -128,7 +123,8 @@ extension ScreenDefinition {
       if state.experiments.ids == nil { return [state.experiments.search()] }
       return ExperimentsState.select(state.experiments.list.selected, &state)
     },
-    draw: drawExperiments)
+    draw: drawExperiments, copy: copyExperiments,
+    cursor: RowCursor(selected: { $0.experiments.list.selected }, select: ExperimentsState.select))
 
   @Sendable private static func noExperiment(_ state: ExplorerState) -> String? {
     state.experiments.selectedID == nil ? "no experiment is selected" : nil
@@ -167,7 +163,7 @@ extension ScreenDefinition {
       }
       return ExperimentsState.select(state.experiments.list.selected + 1, &state)
     case .runAgain: return state.experiments.runs[id].map { ExperimentsState.runAgain($0, &state) } ?? []
-    case .export: state.openExport(id)
+    case .export: state.openExport(.experiment(id))
     default: break
     }
     return []

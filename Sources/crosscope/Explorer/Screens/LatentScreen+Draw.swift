@@ -10,22 +10,29 @@ extension ScreenDefinition {
       return nil
     }
     let layout = LatentPageLayout(page, state)
-    draw(layout.aside, from: layout.asideTop, &canvas, layout.asideRect)
-    draw(layout.scrolled, from: state.latent.top, &canvas, layout.scrolledRect)
-    return nil
+    let selected = state.latent.selected
+    canvas.put(layout.aside, from: layout.asideTop, selected: selected, in: layout.asideRect)
+    canvas.put(layout.scrolled, from: state.latent.top, selected: selected, in: layout.scrolledRect)
+    return layout.cursor(top: state.latent.top)
   }
+}
 
+extension Canvas {
   /// The lines from `top` on, with a mark where there are more below.
-  private static func draw(_ lines: [PageLine], from top: Int, _ canvas: inout Canvas, _ rect: Rect) {
+  mutating func put(_ lines: [PageLine], from top: Int, selected: Int? = nil, in rect: Rect) {
     if lines.count - top > rect.rows, !rect.isEmpty {
-      canvas.put("▼", row: rect.endRow - 1, column: rect.endColumn, style: .muted)
+      put("▼", row: rect.endRow - 1, column: rect.endColumn, style: .muted)
     }
-    for (index, line) in lines.dropFirst(top).prefix(rect.rows).enumerated() {
-      if let heading = line.heading {
-        canvas.heading(heading.title, note: heading.note, in: rect.line(index))
+    let shown = lines.dropFirst(top).prefix(rect.rows)
+    for (index, line) in shown.enumerated() {
+      if let title = line.heading {
+        heading(title.title, note: title.note, in: rect.line(index))
       } else {
-        canvas.put(line.spans, row: rect.row + index, column: rect.column, clip: rect)
+        put(line.spans, row: rect.row + index, column: rect.column, clip: rect)
       }
+    }
+    if let selected, let first = shown.firstIndex(where: { $0.item == selected }) {
+      select(Point(row: rect.row + first - shown.startIndex, column: rect.column))
     }
   }
 }

@@ -1,6 +1,6 @@
-// A latent's page: metrics with their meaning, logit lens, contexts by band, neighbours, tags and note.
-// Owns: which context or neighbour is selected, what is unfolded, how far the page is scrolled. The lines themselves
-// are made in LatentScreen+Lines.swift from the page that the store gave.
+// A latent's page: metrics with their meaning, logit lens, contexts by band, contrast, neighbours, tags and note.
+// Owns: which context or latent is selected, what is unfolded, where in a text the cursor is, how far the page is
+// scrolled. LatentScreen+Lines.swift and its neighbours make the lines, LatentScreen+Actions.swift has what keys do.
 
 import Storage
 import TUI
@@ -10,25 +10,79 @@ struct LatentState: Sendable, Equatable {
   /// What the colour of a token is relative to.
   enum Scale: Sendable { case latent, context }
 
+  /// How latents are looked at; stays when another latent is opened.
+  struct Choices: Sendable, Equatable {
+    var scale = Scale.latent
+    var ranking = ContextRanking.Options()
+    /// Whether the contrast is unfolded; nil where nobody has asked: on wide terminals it is.
+    var showsContrast: Bool?
+    /// All tokens of the logit lens, not only one line.
+    var showsWholeLens = false
+    /// How often a latent was picked at random.
+    var picks: UInt64 = 0
+  }
+
   var id: Int32?
-  /// Index among the things that can be selected: contexts, then neighbours.
+  var choices = Choices()
+  /// Index among the things that can be selected, see `LatentPageContent.items`.
   var selected = 0
   /// Contexts shown in full.
-  var unfolded: Set<Int> = []
-  var scale = Scale.latent
+  var unfolded: Set<PageItem> = []
+  /// The token under the cursor, where the cursor is inside the selected context.
+  var token: Int?
   /// First visible line of the scrolled part.
   var top = 0
+  /// Read after the page, for it alone.
+  var surroundings: LatentSurroundings?
 
   /// Shows a latent's page on top.
   static func open(_ id: Int32, _ state: inout ExplorerState) -> [Effect] {
-    if state.latent.id != id { state.latent = LatentState(id: id, scale: state.latent.scale) }
+    turn(to: id, &state)
     return state.show(.latent)
+  }
+
+  /// Turns to another latent, looked at in the same way.
+  static func turn(to id: Int32, _ state: inout ExplorerState) {
+    if state.latent.id != id { state.latent = LatentState(id: id, choices: state.latent.choices) }
+  }
+
+  /// What is still to be read for the page.
+  static func missing(_ state: ExplorerState) -> [Effect] {
+    guard let id = state.latent.id else { return [] }
+    return (state.pages[id] == nil ? [.loadPage(id)] : [])
+      + (state.latent.surroundings == nil ? [.loadSurroundings(id)] : [])
+  }
+
+  static func surroundingsArrived(_ surroundings: LatentSurroundings, _ state: inout ExplorerState) {
+    guard surroundings.latent == state.latent.id else { return }
+    // What is above the arrived lines stays selected: contrast comes before the neighbours.
+    let item = state.latent.selectedItem(state)
+    state.latent.surroundings = surroundings
+    select(item, &state)
+    keepInView(&state)
+  }
+
+  /// The thing under the cursor.
+  func selectedItem(_ state: ExplorerState) -> PageItem? {
+    guard let id, let page = state.pages[id] else { return nil }
+    let items = LatentPageContent(page, state).items
+    return items.indices.contains(selected) ? items[selected] : nil
+  }
+
+  /// Puts the cursor on a thing again after the page has changed; where it is gone the place stays.
+  static func select(_ item: PageItem?, _ state: inout ExplorerState) {
+    guard let item, let id = state.latent.id, let page = state.pages[id] else { return }
+    if let index = LatentPageContent(page, state).items.firstIndex(of: item) {
+      state.latent.selected = index
+    } else {
+      state.latent.token = nil
+    }
   }
 
   /// Keeps the selection inside the page and its lines inside the window.
   static func keepInView(_ state: inout ExplorerState) {
     guard let id = state.latent.id, let page = state.pages[id] else { return }
-    let count = page.contexts.count + page.neighbours.count
+    let count = LatentPageContent(page, state).items.count
     state.latent.selected = min(max(0, state.latent.selected), max(0, count - 1))
     let layout = LatentPageLayout(page, state)
     let own = layout.scrolled.indices.filter { layout.scrolled[$0].item == state.latent.selected }
@@ -36,116 +90,76 @@ struct LatentState: Sendable, Equatable {
     if let first = own.first, let last = own.last {
       if last >= state.latent.top + height { state.latent.top = last - height + 1 }
       if first < state.latent.top { state.latent.top = first }
+      // Of a text longer than the window the line with the cursor shows.
+      if let line = own.first(where: { layout.scrolled[$0].cursorColumn != nil }) {
+        state.latent.top = min(max(state.latent.top, line - height + 1), line)
+      }
     }
     state.latent.top = min(max(0, state.latent.top), max(0, layout.scrolled.count - height))
+  }
+}
+
+/// What is read after a latent's page.
+struct LatentSurroundings: Sendable, Equatable {
+  var latent: Int32
+  var contrast: Contrast
+  /// Nil where the store does not tell.
+  var coFiring: [CoFiringRecord]?
+}
+
+extension ExplorerState {
+  /// The context under the cursor of the latent's page.
+  var selectedContext: Context? {
+    guard let page = latent.id.flatMap({ pages[$0] }), case .context(let index) = latent.selectedItem(self) else {
+      return nil
+    }
+    return page.contexts[index]
   }
 }
 
 extension ScreenDefinition {
   static let latent = ScreenDefinition(
     title: { "Latent \($0.latent.id.map(String.init) ?? "")" },
-    bindings: [
-      Binding(
-        ["enter"], .open, "unfold", "unfold the context, or open the neighbour", unavailable: Unavailable.noLatent),
-      Binding(["s"], .steer, "steer", "steer with this latent", unavailable: Unavailable.noLatent),
-      Binding(["t"], .tag, "tag", "tag this latent", unavailable: Unavailable.noLatentOrReadOnly),
-      Binding(["n"], .note, "note", "write a note", unavailable: Unavailable.noLatentOrReadOnly),
-      Binding(["l", "right", "]"], .nextLatent, "next", "the next latent of the list"),
-      Binding(["h", "left", "["], .previousLatent, "prev", "the latent before it in the list"),
-      Binding(["w"], .contextLength, "whole", "whole contexts or one line each"),
-      Binding(["c"], .colourScale, "scale", "colours relative to the latent's maximum or the context's"),
-      Binding(["m"], .mapScreen, nil, "where it lies on the map"),
-      Binding(["S"], .steerScreen, nil, "to the steer screen"),
-    ] + GeneralBindings.moving,
+    bindings: latentBindings + GeneralBindings.moving,
     perform: performOnLatent,
     type: { _, _ in nil },
-    mouse: { mouse, state in
-      switch mouse.kind {
-      case .wheelUp: return scrollLatent(-3, &state)
-      case .wheelDown: return scrollLatent(3, &state)
-      default: return []
-      }
-    },
+    mouse: mouseOnLatent,
     appear: { state in
       LatentState.keepInView(&state)
-      guard let id = state.latent.id, state.pages[id] == nil else { return [] }
-      return [.loadPage(id)]
+      return LatentState.missing(state)
     },
-    draw: drawLatent)
+    draw: drawLatent, copy: copyLatent,
+    cursor: RowCursor(
+      selected: { $0.latent.selected },
+      select: { item, state in
+        state.latent.selected = item
+        LatentState.keepInView(&state)
+        return []
+      }))
 
-  @Sendable private static func performOnLatent(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
-    guard let id = state.latent.id else { return [] }
-    switch action {
-    case .nextLatent: return step(1, from: id, &state)
-    case .previousLatent: return step(-1, from: id, &state)
-    default: break
-    }
-    guard let page = state.pages[id] else { return [] }
-    let height = LatentPageLayout(page, state).scrolledRect.rows
-    switch action {
-    case .down: state.latent.selected += 1
-    case .up:
-      if state.latent.selected == 0 { return scrollLatent(-1, &state) }
-      state.latent.selected -= 1
-    case .pageDown: return scrollLatent(height - 1, &state)
-    case .pageUp: return scrollLatent(1 - height, &state)
-    case .first:
-      state.latent.selected = 0
-      state.latent.top = 0
-      return []
-    case .last: state.latent.selected = Int.max
-    case .contextLength:
-      let all = Set(page.contexts.indices)
-      state.latent.unfolded = state.latent.unfolded == all ? [] : all
-    case .colourScale:
-      state.latent.scale = state.latent.scale == .latent ? .context : .latent
-      state.tell("colours relative to the \(state.latent.scale == .latent ? "latent's" : "context's") maximum")
-    case .open: return open(page, &state)
-    default: break
-    }
-    LatentState.keepInView(&state)
-    return []
-  }
-
-  private static func open(_ page: LatentPage, _ state: inout ExplorerState) -> [Effect] {
-    let index = state.latent.selected
-    if page.contexts.indices.contains(index) {
-      if state.latent.unfolded.remove(index) == nil { state.latent.unfolded.insert(index) }
-      LatentState.keepInView(&state)
-      return []
-    }
-    let neighbour = index - page.contexts.count
-    let neighbours = page.neighboursByKind
-    guard neighbours.indices.contains(neighbour) else { return [] }
-    return LatentState.open(neighbours[neighbour].other, &state)
-  }
-
-  /// Moves the window; the selection follows to the nearest item that shows.
-  private static func scrollLatent(_ step: Int, _ state: inout ExplorerState) -> [Effect] {
-    guard let id = state.latent.id, let page = state.pages[id] else { return [] }
-    let layout = LatentPageLayout(page, state)
-    let height = layout.scrolledRect.rows
-    let top = min(max(0, state.latent.top + step), max(0, layout.scrolled.count - height))
-    state.latent.top = top
-    let items = layout.scrolled.dropFirst(top).prefix(height).compactMap(\.item)
-    if let low = items.min(), let high = items.max() {
-      state.latent.selected = min(max(state.latent.selected, low), high)
-    }
-    return []
-  }
-
-  /// The neighbour in the table's order; the table's own cursor follows.
-  private static func step(_ step: Int, from id: Int32, _ state: inout ExplorerState) -> [Effect] {
-    guard let ids = state.latents.ids, let index = ids.firstIndex(of: id) else {
-      state.tell("latent \(id) is not in the list: clear the filter to go on from here")
-      return []
-    }
-    guard ids.indices.contains(index + step) else {
-      state.tell(step > 0 ? "this is the last latent of the list" : "this is the first latent of the list")
-      return []
-    }
-    let effects = LatentsState.select(index + step, &state)
-    state.latent = LatentState(id: ids[index + step], scale: state.latent.scale)
-    return effects + (state.pages[ids[index + step]] == nil ? [.loadPage(ids[index + step])] : [])
-  }
+  private static let latentBindings = [
+    Binding(
+      ["enter"], .open, "open", "unfold the context and step into it, or open the latent",
+      unavailable: Unavailable.noLatent),
+    Binding(["s"], .steer, "steer", "steer with this latent", unavailable: Unavailable.noLatent),
+    Binding(["t"], .tag, "tag", "tag this latent", unavailable: Unavailable.noLatentOrReadOnly),
+    Binding(["n"], .note, "note", "write a note", unavailable: Unavailable.noLatentOrReadOnly),
+    Binding(["l", "right", "]"], .nextLatent, "next", "the next latent of the list; inside a text the next token"),
+    Binding(["h", "left", "["], .previousLatent, "prev", "the latent before it; inside a text the token before"),
+    Binding(["T"], .templateTokens, "template", "rank contexts with or without template tokens"),
+    Binding(["x"], .contrast, "contrast", "contexts in which it is silent"),
+    Binding(["="], .compareLatents, "compare", "beside another: the selected latent, or one by its id"),
+    Binding(["w"], .contextLength, "whole", "whole contexts or one line each"),
+    Binding(["d"], .duplicates, nil, "hide or show copies: contexts with the same text around the peak"),
+    Binding(["}"], .nextSection, nil, "to the next band or section; inside a text the next active token"),
+    Binding(["{"], .previousSection, nil, "to the band or section before; inside a text the active token before"),
+    Binding(["c"], .colourScale, nil, "colours relative to the latent's maximum or the context's"),
+    Binding(["L"], .wholeLens, nil, "all tokens of the logit lens, or one line each"),
+    Binding(["R"], .randomLatent, nil, "a latent of the list by chance"),
+    Binding(["m"], .mapScreen, nil, "where it lies on the map"),
+    Binding(
+      ["P"], .tracePrompt, nil, "the context's tokens on the prompt screen: all latents that fire there",
+      unavailable: { $0.selectedContext == nil ? "no context is selected" : nil }),
+    Binding(["S"], .steerScreen, nil, "to the steer screen"),
+  ]
 }

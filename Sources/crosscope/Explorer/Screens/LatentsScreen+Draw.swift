@@ -1,4 +1,5 @@
-// How the table of latents looks: a line about the list, the table, a preview of the latent under the cursor.
+// How the table of latents looks: a line about the list, classes and histogram, the table, a preview of the latent
+// under the cursor. Cells are in LatentsScreen+Cells.swift, the histogram in LatentsScreen+Histogram.swift.
 
 import Storage
 import TUI
@@ -6,14 +7,20 @@ import TUI
 /// Where the parts of the screen lie.
 struct LatentsLayout {
   let info: Rect
+  let classes: Rect
+  let histogram: Rect
   let table: Rect
   let preview: Rect
 
   init(_ state: ExplorerState) {
-    let (info, rest) = state.body.split(top: 1)
-    let (table, preview) = rest.split(bottom: rest.rows >= 16 ? 5 : 0)
-    (self.info, self.table, self.preview) = (info, table, preview)
+    let (info, below) = state.body.split(top: 1)
+    let (overview, rest) = below.split(top: state.latents.overviewRows(state))
+    (self.info, (classes, histogram)) = (info, overview.split(top: 1))
+    (table, preview) = rest.split(bottom: below.rows >= 16 ? 5 : 0)
   }
+
+  /// The names of the table's columns.
+  var head: Rect { table.line(0) }
 
   /// The table's rows without its head.
   var rows: Rect { table.split(top: 1).rest }
@@ -25,28 +32,71 @@ extension ScreenDefinition {
     let layout = LatentsLayout(state)
     let cursor = drawInfo(state, &canvas, layout.info)
     let latents = state.latents
-    canvas.table(columns(state), count: latents.count, state: latents.list, in: layout.table) { index in
-      guard let id = latents.ids?[index], let row = latents.rows[id] else { return [.text("…", .muted)] }
-      return cells(row, isMarked: latents.marked.contains(id), state)
-    }
+    drawClasses(state, &canvas, layout.classes)
+    drawHistogram(state, &canvas, layout.histogram)
+    drawTable(state, &canvas, layout)
     if latents.ids?.isEmpty == true {
       canvas.notice(
-        latents.query.filter.isEmpty ? ["this store has no latents"] : ["no latent matches the filter", "x clears it"],
+        latents.query.isFiltered ? ["no latent matches the filter", "x clears it"] : ["this store has no latents"],
         in: layout.rows)
     }
     if let id = latents.selectedID, !layout.preview.isEmpty { drawPreview(id, state, &canvas, layout.preview) }
+    if let cursor { drawUnderFilter(cursor, state, &canvas, body) }
     return cursor
+  }
+
+  /// Under the filter line that is typed: what may come next, or where a mistake is.
+  private static func drawUnderFilter(_ cursor: Point, _ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) {
+    let filter = state.latents.filter
+    func column(of position: Int) -> Int {
+      let text = filter.parts.before + filter.parts.after
+      return max(1, cursor.column + displayWidth(String(text.prefix(position))) - displayWidth(filter.parts.before))
+    }
+    if let list = state.latents.completion {
+      let items = list.words.items
+      let rows = min(items.count, max(1, min(10, body.rows - 2)))
+      let width = (items.map { displayWidth($0.text) }.max() ?? 0)
+      let full = min(body.columns - 2, width + 3 + (items.map { displayWidth($0.help) }.max() ?? 0) + 1)
+      let left = min(column(of: list.words.range.lowerBound), body.endColumn - full)
+      let box = Rect(row: cursor.row + 1, column: left, rows: rows, columns: full)
+      canvas.fill(box, style: Style(.plain, on: .panel))
+      var window = ListState()
+      window.select(list.selected, count: items.count, height: rows)
+      for index in window.visible(count: items.count, height: rows) {
+        let line = box.line(index - window.top)
+        let ground: Role = index == list.selected ? .selected : .panel
+        canvas.fill(line, style: Style(.plain, on: ground))
+        // Without colours the chosen one still has its sign.
+        canvas.put(
+          (index == list.selected ? "›" : " ") + items[index].text, row: line.row, column: line.column,
+          style: Style(.plain, on: ground), clip: line)
+        canvas.put(
+          truncated(items[index].help, to: full - width - 3), row: line.row, column: line.column + width + 3,
+          style: Style(.muted, on: ground), clip: line)
+      }
+    } else if state.latents.filterError != nil, let position = state.latents.errorPosition {
+      let line = Rect(row: cursor.row + 1, column: 0, rows: 1, columns: body.columns)
+      canvas.fill(line)
+      canvas.put("▲", row: line.row, column: column(of: position), style: Style(.danger, .bold), clip: line)
+    }
   }
 
   private static func drawInfo(_ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) -> Point? {
     let latents = state.latents
     let query = latents.query
-    let ascending = query.sort.ascendsByDefault != query.reversed
-    let order = "by \(plain(query.sort.title, state)) \(ascending ? "▲" : "▼")"
+    func words(_ order: LatentOrder) -> String {
+      plain(order.sort.title, state) + (order.ascending ? " ▲" : " ▼")
+    }
+    // The line of classes says it too, where there is room for it.
+    let only = query.latentClass.flatMap { LatentsLayout(state).classes.isEmpty ? "\($0.rawValue), " : nil } ?? ""
+    let order = truncated(
+      only + "by " + words(query.first) + (query.then.map { " then " + words($0) } ?? ""), to: rect.columns / 2)
+    let marked = latents.marked.isEmpty ? "" : " · \(grouped(latents.marked.count)) marked"
     canvas.put(order, row: rect.row, endingBefore: rect.endColumn - 1, style: .muted)
     let left = Rect(row: rect.row, column: 1, rows: 1, columns: rect.columns - displayWidth(order) - 4)
     if latents.isTypingFilter || !latents.filter.isEmpty {
-      let note = latents.filterError == nil ? "\(grouped(latents.count)) of \(grouped(state.store.nLatents))" : "?"
+      let found = latents.filterError == nil ? "\(grouped(latents.count)) of \(grouped(state.store.nLatents))" : "?"
+      let note = found + marked
       let (field, count) = left.split(left: left.columns - displayWidth(note) - 2, gap: 2)
       let style: Style = latents.filterError == nil ? .plain : Style(.danger, .underline)
       // At rest its beginning shows, while it is typed the place of the cursor.
@@ -59,68 +109,14 @@ extension ScreenDefinition {
         return nil
       }
       let cursor = canvas.input(
-        latents.filter, label: "/", placeholder: "nu_error<0.2 and tag:refusal and \"text\"", style: style, in: field)
+        latents.filter, label: "/", placeholder: "nu_error<0.2 and tag:refusal and \"text\"; Tab completes",
+        style: style, in: field)
       canvas.put(note, row: rect.row, column: count.column, style: .muted, clip: count)
       return cursor
     }
-    var text = latents.ids == nil ? "reading…" : "\(grouped(latents.count)) latents"
-    if !latents.marked.isEmpty { text += " · \(latents.marked.count) marked" }
+    let text = latents.ids == nil ? "reading…" : "\(grouped(latents.count)) latents" + marked
     canvas.put(text, row: rect.row, column: 1, style: .muted, clip: left)
     return nil
-  }
-
-  private static func columns(_ state: ExplorerState) -> [TableColumn] {
-    let query = state.latents.query
-    let direction: TableColumn.Sorted = query.sort.ascendsByDefault != query.reversed ? .ascending : .descending
-    func column(_ title: String, _ width: Int?, _ alignment: TableColumn.Alignment, _ sort: LatentSort?) -> TableColumn
-    {
-      TableColumn(plain(title, state), width: width, alignment, sorted: sort == query.sort ? direction : .no)
-    }
-    let isWide = state.size.columns >= 110
-    var columns = [
-      column("#", 5, .right, .chatSpecificity), column("latent", 7, .right, .id),
-      column("Δ norm", isWide ? 14 : 11, .left, .deltaNorm),
-      column("ν^ε", isWide ? 14 : 10, .left, .nuError), column("ν^r", isWide ? 14 : 10, .left, .nuReconstruction),
-      column("max", 6, .right, .maxActivation), column("freq", 7, .right, .frequency),
-    ]
-    if isWide {
-      columns += [
-        column("templ", 6, .right, .templateShare), column("cos", 6, .right, .cosBaseChat),
-        column("class", 9, .left, nil),
-      ]
-    }
-    if case .metric(let name) = query.sort {
-      columns.append(column(truncated(termSafe(name), to: 10), 10, .right, query.sort))
-    }
-    return columns + [column("tags, tokens", nil, .left, nil)]
-  }
-
-  private static func cells(_ row: LatentRow, isMarked: Bool, _ state: ExplorerState) -> [TableCell] {
-    let latent = row.latent
-    func bar(_ value: Double?, _ style: Style) -> TableCell {
-      .bar(value ?? 0, value: fixed(value, 2), valueWidth: 5, style)
-    }
-    let side = Style((latent.deltaNorm ?? 0.5) >= 0.5 ? .chat : .base)
-    var cells: [TableCell] = [
-      .text(
-        (isMarked ? "●" : "") + (latent.chatSpecificity.map(String.init) ?? "–"),
-        isMarked ? Style(.accent, .bold) : .muted),
-      .text(String(latent.id)), bar(latent.deltaNorm, side),
-      bar(latent.nuError, Style(.base)), bar(latent.nuReconstruction, Style(.base)),
-      .text(fixed(latent.maxActivation, 1)),
-      .text(latent.dead ? "dead" : percent(latent.frequency), latent.dead ? .muted : .plain),
-    ]
-    if state.size.columns >= 110 {
-      cells += [
-        .text(percent(latent.templateShare)), .text(fixed(latent.cosBaseChat, 2)),
-        .text(latent.latentClass.rawValue, .muted),
-      ]
-    }
-    if case .metric = state.latents.query.sort { cells.append(.text(shortNumber(latent[state.latents.query.sort]))) }
-    // Tags are what the user thinks of it; until there are any, its tokens or an explanation say what it is about.
-    return cells + [
-      row.tags.isEmpty ? .text(row.summary ?? "", .muted) : .text(row.tags.joined(separator: ", "), Style(.tag))
-    ]
   }
 
   /// What the latent promotes and where it peaks: enough to decide whether to open it.
@@ -156,7 +152,7 @@ extension ScreenDefinition {
     case "Δ norm": return "delta"
     case "ν^ε": return "nu_err"
     case "ν^r": return "nu_rec"
-    default: return title
+    default: return title.replacing("β", with: "beta").replacing("ε", with: "err").replacing("‖", with: "|")
     }
   }
 }

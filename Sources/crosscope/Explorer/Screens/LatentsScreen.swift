@@ -1,4 +1,5 @@
-// The table of latents: sorting, filtering, marking. Drawing is in LatentsScreen+Draw.swift.
+// The table of latents: its state, its bindings, sorting. The filter line is in LatentsScreen+Filter.swift, marks in
+// LatentsScreen+Marks.swift, drawing in LatentsScreen+Draw.swift.
 // Owns: the ids of the whole list in order (4 bytes a latent) and the rows near the window. Refuses: to sort or filter
 // by itself; the store does both.
 
@@ -13,11 +14,33 @@ struct LatentsState: Sendable, Equatable {
   var isTypingFilter = false
   /// Why the typed filter is not understood; the list then shows the last one that was.
   var filterError: String?
+  /// The character of the filter at which it is not understood, if it is known.
+  var errorPosition: Int?
+  /// What may come next, while that is shown under the filter line.
+  var completion: CompletionList?
+  /// Filters kept beyond this run.
+  var saved = SavedFilters()
   /// All ids that the filter lets through, in order; nil until the first answer.
   var ids: [Int32]?
   var rows: [Int32: LatentRow] = [:]
   var list = ListState()
   var marked: Set<Int32> = []
+  /// The row from which on a range is being marked.
+  var anchor: Int?
+  /// The columns that the user chose; nil for the usual ones.
+  var columns: TableColumns?
+  /// Columns scrolled out at the left, beside those that stay.
+  var firstColumn = 0
+  /// Whether histogram and classes stand above the table; nil: where there is room.
+  var showsOverview: Bool?
+  /// Of what the list is sorted by.
+  var distribution: Distribution?
+  /// Of the latents that the filter lets through, whatever class is chosen.
+  var classCounts: [LatentClass: Int]?
+  /// A class was chosen before it was known whether it has latents: an empty one is passed over.
+  var seeksClass = false
+  /// The cursor goes to this latent when the list arrives.
+  var target: Int32?
   /// Counts searches; an answer to an older one is dropped.
   var generation = 0
 
@@ -28,28 +51,57 @@ struct LatentsState: Sendable, Equatable {
     return ids[list.selected]
   }
 
+  /// The sorted value of the latent under the cursor.
+  var selectedValue: Double? { selectedID.flatMap { rows[$0]?.latent[query.sort] } }
+
   /// Sorts in the order in which the keys go through them: those of the columns, from left to right, then the store's own
   /// metrics.
-  static func sorts(_ store: StoreSummary) -> [LatentSort] { sorts + store.metrics.map { .metric($0) } }
+  static func sorts(_ state: ExplorerState) -> [LatentSort] {
+    let columns = (state.latents.columns ?? .usual).shown.compactMap(\.field.sort)
+    return columns + state.store.metrics.map { .metric($0) }.filter { !columns.contains($0) }
+  }
 
-  static let sorts: [LatentSort] = [
-    .chatSpecificity, .id, .deltaNorm, .nuError, .nuReconstruction, .maxActivation, .frequency, .templateShare,
-    .cosBaseChat,
-  ]
+  /// Reads the list for what is typed and sorted now, and what stands above the table.
+  static func search(_ state: inout ExplorerState) -> Effect {
+    state.latents.generation += 1
+    let needsCounts = state.latents.overviewRows(state) > 0 || state.latents.query.latentClass != nil
+    return .loadList(state.latents.query, overview: needsCounts, generation: state.latents.generation)
+  }
 
-  /// A search for what is typed and sorted now.
-  mutating func search() -> Effect {
-    generation += 1
-    return .loadList(query, generation: generation)
+  /// The rows of classes and histogram: none where the terminal is too low, or too narrow for its bins.
+  func overviewRows(_ state: ExplorerState) -> Int {
+    guard state.size.rows >= 20 else { return 0 }
+    guard showsOverview ?? (state.size.rows >= 32) else { return query.latentClass == nil ? 0 : 1 }
+    return whyNoHistogram(state) == nil ? 1 + ScreenDefinition.histogramRows : 1
+  }
+
+  /// Why there is no histogram of what the table is sorted by; nil where there is one.
+  func whyNoHistogram(_ state: ExplorerState) -> String? {
+    if state.size.columns < 72 { return "the histogram needs 72 columns" }
+    if !query.sort.isNumber { return "no histogram: \(query.sort.title) is no number of a latent" }
+    guard [.chatSpecificity, .id].contains(query.sort), !query.isFiltered else { return nil }
+    return "no histogram: ranks and ids of all latents are spread evenly; > sorts by another column"
+  }
+
+  /// Reads the list again where the rows above it need what was not read with it.
+  static func fillOverview(_ state: inout ExplorerState) -> [Effect] {
+    guard state.latents.classCounts == nil, state.latents.ids != nil, state.latents.overviewRows(state) > 0 else {
+      return []
+    }
+    return [search(&state)]
   }
 
   /// Shows the table filtered by a text that another screen made; what was typed before is one key up in its history.
-  static func show(filter text: String, _ state: inout ExplorerState) -> [Effect] {
+  static func show(
+    filter text: String, latentClass: LatentClass? = nil, _ state: inout ExplorerState
+  ) -> [Effect] {
     state.latents.filter.commit()
     state.latents.filter.text = text
     state.latents.isTypingFilter = false
     state.latents.filterError = nil
+    state.latents.completion = nil
     state.latents.query.filter = text
+    state.latents.query.latentClass = latentClass
     state.latents.list = ListState()
     state.latents.ids = nil
     return state.showLatents()
@@ -57,12 +109,24 @@ struct LatentsState: Sendable, Equatable {
 
   /// Takes the ids of a list. The selection stays on its latent, or where that one stood if it has left the list; at the
   /// top it stays at the top.
-  static func listArrived(_ ids: [Int32], _ generation: Int, _ state: inout ExplorerState) -> [Effect] {
+  static func listArrived(_ found: FoundLatents, _ generation: Int, _ state: inout ExplorerState) -> [Effect] {
     guard generation == state.latents.generation else { return [] }
-    let (index, id) = (state.latents.list.selected, state.latents.selectedID)
-    state.latents.ids = ids
+    let target = state.latents.target.flatMap { found.ids.firstIndex(of: $0) }
+    state.latents.target = nil
+    let (index, id) = (
+      target ?? state.latents.list.selected, target.map { found.ids[$0] } ?? state.latents.selectedID
+    )
+    state.latents.ids = found.ids
+    state.latents.distribution = found.distribution
+    state.latents.classCounts = found.classCounts
     state.latents.filterError = nil
-    return select(index == 0 ? 0 : id.flatMap { ids.firstIndex(of: $0) } ?? index, &state)
+    state.latents.anchor = nil
+    if state.latents.seeksClass {
+      state.latents.seeksClass = false
+      if found.ids.isEmpty, found.classCounts?.isEmpty == false { return nextClass(&state) }
+    }
+    let effects = select(index == 0 ? 0 : id.flatMap { found.ids.firstIndex(of: $0) } ?? index, &state)
+    return state.screen == .map && state.map.points != nil ? effects + MapState.bin(&state) : effects
   }
 
   /// Moves the selection to a row and reads what is not there yet.
@@ -97,34 +161,64 @@ extension ScreenDefinition {
     title: { _ in "Latents" },
     bindings: [
       Binding(["enter", "l", "right"], .open, "open", "open the latent's page", unavailable: Unavailable.noLatent),
-      Binding(["/"], .filter, "filter", "filter: nu_error<0.2 and tag:refusal and \"text\""),
-      Binding([">", "o"], .sortNext, "sort", "sort by the next column"),
-      Binding(["<", "O"], .sortPrevious, nil, "sort by the column before"),
+      Binding(["/"], .filter, "filter", "filter, Tab completes: nu_error<0.2 and tag:x and \"text\""),
+      Binding([">"], .sortNext, "sort", "sort by the next column"),
+      Binding(["<"], .sortPrevious, nil, "sort by the column before"),
       Binding(["r"], .reverse, "reverse", "reverse the order"),
-      Binding(["s"], .steer, "steer", "steer with the marked latents, or this one", unavailable: Unavailable.noLatent),
+      Binding(["o"], .sortBy, nil, "choose what to sort by, or click on a head"),
+      Binding(["O"], .thenBy, nil, "choose the second key of the order"),
+      Binding(["s"], .steer, "steer", "steer with the marked latents, or this one", unavailable: cannotSteer),
       Binding(["t"], .tag, "tag", "tag the marked latents, or this one", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["n"], .note, "note", "write a note", unavailable: Unavailable.noLatentOrReadOnly),
+      Binding(["m"], .mapScreen, "map", "the map, with this latent marked"),
+      Binding(["c"], .nextClass, nil, "show one class after the other, then all"),
+      Binding(["H"], .overview, nil, "histogram and classes above the table, on or off"),
+      Binding(["C"], .columns, nil, "choose, move and size columns"),
+      Binding(["{"], .scrollLeft, nil, "scroll columns to the left"),
+      Binding(["}"], .scrollRight, nil, "scroll columns to the right"),
+      Binding(["F"], .savedFilters, nil, "saved filters: choose one, save this one"),
+      Binding(
+        ["x"], .clearFilter, nil, "clear the filter and the class",
+        unavailable: { $0.latents.query.isFiltered ? nil : "no filter is set" }),
       Binding(["space"], .mark, nil, "mark, for tags and steering of several", unavailable: Unavailable.noLatent),
+      Binding(["shift-down"], .markDown, nil, "mark and go down", unavailable: Unavailable.noLatent),
+      Binding(["shift-up"], .markUp, nil, "mark and go up", unavailable: Unavailable.noLatent),
+      Binding(["V"], .markRange, nil, "begin a range; again: mark it", unavailable: Unavailable.noLatent),
+      Binding(["a"], .markAll, nil, "mark all that are listed", unavailable: Unavailable.noLatent),
+      Binding(
+        ["i"], .invertMarks, nil, "mark those listed that are not, and the reverse", unavailable: Unavailable.noLatent),
       Binding(
         ["M"], .unmarkAll, nil, "unmark all", unavailable: { $0.latents.marked.isEmpty ? "nothing is marked" : nil }),
-      Binding(["m"], .mapScreen, "map", "the map, with this latent marked"),
-      Binding(["S"], .steerScreen, nil, "to the steer screen"),
       Binding(
-        ["x"], .clearFilter, nil, "clear the filter",
-        unavailable: { $0.latents.query.filter.isEmpty ? "no filter is set" : nil }),
+        ["="], .compareLatents, nil, "compare the two marked latents",
+        unavailable: { $0.latents.marked.count == 2 ? nil : "mark two latents with Space first" }),
+      Binding(["S"], .steerScreen, nil, "to the steer screen"),
     ] + GeneralBindings.moving,
     perform: performOnLatents,
     type: typeFilter,
-    mouse: { mouse, state in
-      let (list, count) = (state.latents.list, state.latents.count)
-      guard let row = list.row(after: mouse, in: LatentsLayout(state).rows, count: count) else { return [] }
-      return row == list.selected ? state.perform(.open) : LatentsState.select(row, &state)
-    },
+    mouse: mouseOnLatents,
     appear: { state in
-      if state.latents.ids == nil { return [state.latents.search()] }
-      return LatentsState.select(state.latents.list.selected, &state)
+      if state.latents.ids == nil { return [LatentsState.search(&state)] }
+      return LatentsState.fillOverview(&state) + LatentsState.select(state.latents.list.selected, &state)
     },
-    draw: drawLatents)
+    draw: drawLatents, copy: copyLatents,
+    cursor: RowCursor(selected: { $0.latents.list.selected }, select: LatentsState.select))
+
+  @Sendable private static func mouseOnLatents(_ mouse: Mouse, _ state: inout ExplorerState) -> [Effect] {
+    let layout = LatentsLayout(state)
+    if mouse.kind == .press, layout.head.contains(mouse.point) {
+      let columns = TableView(state)
+      let areas = TableColumn.areas(columns.heads, in: layout.table)
+      guard
+        let index = areas.firstIndex(where: { $0.column <= mouse.point.column && mouse.point.column < $0.endColumn }),
+        let sort = columns.shown[index].field.sort
+      else { return [] }
+      return LatentsState.sort(by: sort, &state)
+    }
+    let (list, count) = (state.latents.list, state.latents.count)
+    guard let row = list.row(after: mouse, in: layout.rows, count: count) else { return [] }
+    return row == list.selected && mouse.kind == .press ? state.perform(.open) : LatentsState.select(row, &state)
+  }
 
   @Sendable private static func performOnLatents(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     let (list, count) = (state.latents.list, state.latents.count)
@@ -137,78 +231,95 @@ extension ScreenDefinition {
       return LatentState.open(id, &state)
     case .filter: state.latents.isTypingFilter = true
     case .clearFilter, .back: return clearFilter(&state)
-    case .sortNext: return sort(by: 1, &state)
-    case .sortPrevious: return sort(by: -1, &state)
+    case .savedFilters: state.overlay = .filters(FilterPicker())
+    case .sortNext: return LatentsState.sort(step: 1, &state)
+    case .sortPrevious: return LatentsState.sort(step: -1, &state)
+    case .sortBy: state.openChooser(.sort)
+    case .thenBy: state.openChooser(.secondSort)
     case .reverse:
       state.latents.query.reversed.toggle()
-      return restart(&state)
-    case .mark:
-      guard let id = state.latents.selectedID else { return [] }
-      if state.latents.marked.remove(id) == nil { state.latents.marked.insert(id) }
-      return LatentsState.select(list.selected + 1, &state)
-    case .unmarkAll: state.latents.marked = []
-    default: break
+      return LatentsState.restart(&state)
+    case .nextClass: return LatentsState.nextClass(&state)
+    case .columns: state.openColumns()
+    case .scrollLeft: state.latents.firstColumn = max(0, state.latents.firstColumn - 1)
+    case .scrollRight: state.latents.firstColumn = min(state.latents.firstColumn + 1, TableView(state).mostScrolled)
+    case .overview: return toggleOverview(&state)
+    case .compareLatents:
+      let ids = state.latents.marked.sorted()
+      if ids.count == 2 { return LatentComparisonState.open(ids[0], ids[1], &state) }
+    default: return mark(action, &state)
     }
     return []
   }
 
-  /// A new order starts at its top: that is what one wants to see.
-  private static func restart(_ state: inout ExplorerState) -> [Effect] {
-    state.latents.list = ListState()
-    return [state.latents.search()]
+  private static func toggleOverview(_ state: inout ExplorerState) -> [Effect] {
+    guard state.size.rows >= 20 else {
+      state.tell("histogram and classes need a terminal of 20 rows")
+      return []
+    }
+    let shows = !(state.latents.showsOverview ?? (state.size.rows >= 32))
+    state.latents.showsOverview = shows
+    if shows, let reason = state.latents.whyNoHistogram(state) { state.tell(reason) }
+    return LatentsState.fillOverview(&state) + LatentsState.select(state.latents.list.selected, &state)
   }
 
-  private static func sort(by step: Int, _ state: inout ExplorerState) -> [Effect] {
-    let sorts = LatentsState.sorts(state.store)
-    let index = sorts.firstIndex(of: state.latents.query.sort) ?? 0
-    state.latents.query.sort = sorts[(index + step + sorts.count) % sorts.count]
-    state.latents.query.reversed = false
+  /// Strengths of more than a few latents at once cannot be looked at, one row each.
+  @Sendable private static func cannotSteer(_ state: ExplorerState) -> String? {
+    if state.latents.marked.count > LatentsState.mostSteered {
+      return
+        "\(grouped(state.latents.marked.count)) latents are marked, at most \(LatentsState.mostSteered) are steered"
+    }
+    return Unavailable.noLatent(state)
+  }
+}
+
+extension LatentsState {
+  static let mostSteered = 50
+
+  /// A new order starts at its top: that is what one wants to see.
+  static func restart(_ state: inout ExplorerState) -> [Effect] {
+    state.latents.list = ListState()
+    return [search(&state)]
+  }
+
+  /// Sorts by another column; by the same one, the other way round.
+  static func sort(by sort: LatentSort, _ state: inout ExplorerState) -> [Effect] {
+    if state.latents.query.sort == sort {
+      state.latents.query.reversed.toggle()
+    } else {
+      state.latents.query.sort = sort
+      state.latents.query.reversed = false
+      if state.latents.query.then?.sort == sort { state.latents.query.then = nil }
+    }
     return restart(&state)
   }
 
-  private static func clearFilter(_ state: inout ExplorerState) -> [Effect] {
-    guard !state.latents.filter.isEmpty || !state.latents.query.filter.isEmpty else {
-      state.tell("q quits")
-      return []
+  /// Orders latents of equal first key by another column; by the same one, the other way round; nil by id.
+  static func sort(thenBy sort: LatentSort?, _ state: inout ExplorerState) -> [Effect] {
+    if let sort, sort != state.latents.query.sort {
+      let isSame = state.latents.query.then?.sort == sort
+      state.latents.query.then = LatentOrder(
+        sort, ascending: isSame ? state.latents.query.then?.ascending == false : nil)
+    } else {
+      state.latents.query.then = nil
     }
-    state.latents.filter.text = ""
-    return applyFilter(&state)
+    return restart(&state)
   }
 
-  /// Text of the filter line: every change is tried at once; what is not understood leaves the list as it is.
-  @Sendable private static func typeFilter(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
-    guard state.latents.isTypingFilter else { return nil }
-    let before = state.latents.filter.text
-    switch input {
-    case .paste(let text):
-      state.latents.filter.insert(String(text.map { $0.isNewline ? " " : $0 }))
-    case .key("esc"):
-      state.latents.isTypingFilter = false
-      state.latents.filter.text = ""
-    case .key("enter"):
-      if state.latents.filterError == nil {
-        state.latents.isTypingFilter = false
-        state.latents.filter.commit()
-      }
-      return []
-    case .key(let key):
-      guard state.latents.filter.handle(key) else { return nil }
-    case .mouse: return nil
-    }
-    return state.latents.filter.text == before ? [] : applyFilter(&state)
+  fileprivate static func sort(step: Int, _ state: inout ExplorerState) -> [Effect] {
+    let sorts = sorts(state)
+    let index = sorts.firstIndex(of: state.latents.query.sort) ?? 0
+    let next = sorts[(index + step + sorts.count) % sorts.count]
+    return next == state.latents.query.sort ? [] : sort(by: next, &state)
   }
 
-  private static func applyFilter(_ state: inout ExplorerState) -> [Effect] {
-    let text = state.latents.filter.text
-    do {
-      _ = try Filter(text, metrics: state.store.metrics)
-      state.latents.filterError = nil
-    } catch {
-      state.latents.filterError = error.description
-      return []
-    }
-    guard text != state.latents.query.filter else { return [] }
-    state.latents.query.filter = text
+  /// All, then each class that the filter lets through, then all again.
+  fileprivate static func nextClass(_ state: inout ExplorerState) -> [Effect] {
+    let counts = state.latents.classCounts
+    let offered = LatentClass.allCases.filter { counts == nil || counts?[$0] ?? 0 > 0 }
+    let index = state.latents.query.latentClass.flatMap { offered.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
+    state.latents.query.latentClass = offered.indices.contains(index) ? offered[index] : nil
+    state.latents.seeksClass = counts == nil
     return restart(&state)
   }
 }
@@ -218,15 +329,13 @@ extension LatentSort {
   var title: String {
     switch self {
     case .chatSpecificity: "chat-specificity"
-    case .nuError: "ν^ε"
-    case .nuReconstruction: "ν^r"
-    case .deltaNorm: "Δ norm"
     case .frequency: "frequency"
     case .maxActivation: "max activation"
     case .cosBaseChat: "cosine"
     case .templateShare: "template share"
     case .id: "id"
-    case .metric(let name): termSafe(name)
+    case .tags: "number of tags"
+    default: TableField(self).title
     }
   }
 }

@@ -161,6 +161,10 @@ struct MapBins: Sendable, Equatable {
       y: rounded(window.y, rows - 1 - cellRows.upperBound, rows - cellRows.lowerBound, rows))
   }
 
+  /// How many points there are, inside the window and out, and how many latents lack a number.
+  var total: Int { points.count }
+  var missing: Int { points.missing }
+
   /// How many points lie in a part of the plane.
   func count(in box: MapWindow) -> Int {
     (0..<points.count).reduce(0) { $0 + (box.x.contains(points.x[$1]) && box.y.contains(points.y[$1]) ? 1 : 0) }

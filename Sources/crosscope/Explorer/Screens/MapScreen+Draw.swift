@@ -85,6 +85,11 @@ extension ScreenDefinition {
       canvas.notice([map.points == nil ? "reading…" : "drawing…"], in: layout.plot)
       return nil
     }
+    // Of a plot nothing can be read out; the list of what is under the cursor says it in numbers.
+    if state.isSpoken {
+      drawSide(state, bins, &canvas, layout)
+      return nil
+    }
     let glyphs = MapGlyphs(asciiOnly: state.asciiOnly, usesBlocks: map.usesBlocks)
     drawAxes(state, bins, &canvas, layout)
     drawPlot(map, bins, glyphs, &canvas, layout.plot)
@@ -96,8 +101,11 @@ extension ScreenDefinition {
     canvas.put(
       texts.first { displayWidth($0) <= layout.legend.columns - 1 } ?? "", row: layout.legend.row,
       column: layout.legend.column + 1, style: .muted, clip: layout.legend)
-    if map.points?.count == 0 {
-      canvas.notice(["no latent has both values", "x and y choose others"], in: layout.plot)
+    if bins.total == 0 {
+      canvas.notice(
+        map.only == nil
+          ? ["no latent has both values", "x and U choose others"]
+          : ["no latent of the table's filter has both values", "f shows all latents"], in: layout.plot)
     }
     drawSide(state, bins, &canvas, layout)
     let point = Point(row: layout.plot.row + map.cursor.row, column: layout.plot.column + map.cursor.column)
@@ -112,9 +120,10 @@ extension ScreenDefinition {
     if let box = map.box, let bins = map.bins {
       text = "box: \(grouped(bins.count(in: box))) latents, Enter lists them, Esc drops it"
     } else if let points = map.points, let bins = map.bins {
-      text = "\(grouped(points.count - bins.outside)) latents"
+      text = "\(grouped(bins.total - bins.outside)) latents"
+      if state.map.only != nil { text += " of \(grouped(points.count)), filtered" }
       if bins.outside > 0 { text += ", \(grouped(bins.outside)) outside" }
-      if points.missing > 0 { text += ", \(grouped(points.missing)) without values" }
+      if bins.missing > 0 { text += ", \(grouped(bins.missing)) without values" }
     }
     let room = rect.endColumn - end - 3
     canvas.put(
@@ -126,7 +135,7 @@ extension ScreenDefinition {
   static func name(_ column: FilterColumn, _ state: ExplorerState) -> String {
     switch column {
     case .metric(let name): termSafe(name)
-    case .column(let column): LatentSort(column: column.rawValue).map { plain($0.title, state) } ?? column.rawValue
+    case .column(let column): plain(LatentSort.column(column).title, state)
     }
   }
 
@@ -217,7 +226,7 @@ extension ScreenDefinition {
       canvas.notice(["Enter lists", "its latents"], in: layout.latents)
       return
     }
-    if here.isEmpty, bins.outside < map.points?.count ?? 0 {
+    if here.isEmpty, bins.outside < bins.total {
       canvas.notice(["Tab goes to", "the nearest"], in: layout.latents)
     }
     for index in map.list.visible(count: here.count, height: layout.latents.rows) {

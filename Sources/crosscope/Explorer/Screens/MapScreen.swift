@@ -25,6 +25,10 @@ struct MapState: Sendable, Equatable {
   var target: Int32?
   /// Where the mouse was pressed.
   var pressed: Point?
+  /// Whether only the latents that the table lists are drawn, where it is filtered.
+  var followsFilter = true
+  /// The latents that were binned last; nil for all.
+  var only: [Int32]?
   var usesBlocks = false
   var marksChatOnly = true
   /// Counts readings and binnings; an answer to an older one is dropped.
@@ -93,9 +97,20 @@ struct MapState: Sendable, Equatable {
     }
     let plot = MapLayout(state).plot
     let (columns, rows) = (max(1, plot.columns), max(1, plot.rows))
-    if let bins = state.map.bins, bins.window == window, bins.columns == columns, bins.rows == rows { return [] }
+    let only = isFiltered(state) ? state.latents.ids : nil
+    if let bins = state.map.bins, bins.window == window, bins.columns == columns, bins.rows == rows,
+      state.map.only == only
+    {
+      return []
+    }
+    state.map.only = only
     state.map.generation += 1
-    return [.bin(points, window, columns: columns, rows: rows, generation: state.map.generation)]
+    return [.bin(points, only: only, window, columns: columns, rows: rows, generation: state.map.generation)]
+  }
+
+  /// Whether the map leaves out what the table leaves out.
+  static func isFiltered(_ state: ExplorerState) -> Bool {
+    state.map.followsFilter && state.latents.query.isFiltered
   }
 
   /// Keeps cursor and box inside the plot, and goes to the target where there is one.
@@ -109,7 +124,10 @@ struct MapState: Sendable, Equatable {
     guard let target = state.map.target else { return }
     state.map.target = nil
     guard let cell = bins.cell(of: target) else {
-      state.tell("latent \(target) is not in this window: a shows all latents that have both values")
+      state.tell(
+        isFiltered(state)
+          ? "latent \(target) is not in this window, or the table's filter leaves it out: f shows all"
+          : "latent \(target) is not in this window: a shows all latents that have both values")
       return
     }
     state.map.cursor = Point(row: cell.row, column: cell.column)
@@ -156,7 +174,12 @@ struct MapState: Sendable, Equatable {
   /// The table, filtered by the box.
   static func filterByBox(_ box: MapWindow, _ state: inout ExplorerState) -> [Effect] {
     state.map.corner = nil
-    return LatentsState.show(filter: box.filter(x: state.map.x, y: state.map.y), &state)
+    let filter = box.filter(x: state.map.x, y: state.map.y)
+    guard isFiltered(state) else { return LatentsState.show(filter: filter, &state) }
+    // What was drawn had gone through the table's filter.
+    let (before, latentClass) = (state.latents.query.filter, state.latents.query.latentClass)
+    return LatentsState.show(
+      filter: before.isEmpty ? filter : "(\(before)) and \(filter)", latentClass: latentClass, &state)
   }
 }
 
@@ -169,7 +192,7 @@ extension ScreenDefinition {
       Binding(["+", "="], .zoomIn, "in", "zoom in about the cursor, or to the box"),
       Binding(["-", "_"], .zoomOut, "out", "zoom out about the cursor"),
       Binding(["x"], .xAxis, "axis", "choose what goes to the right"),
-      Binding(["y"], .yAxis, "axis", "choose what goes up"),
+      Binding(["U"], .yAxis, "axis", "choose what goes up"),
       Binding(["tab", "]"], .nextLatent, "next", "the next latent under the cursor, or where the nearest is"),
       Binding(
         ["shift-tab", "["], .previousLatent, nil, "the latent before it under the cursor",
@@ -178,6 +201,9 @@ extension ScreenDefinition {
       Binding(["X"], .swapAxes, nil, "swap the axes"),
       Binding(["0"], .usualRange, nil, "the usual window: all latents but a few far away"),
       Binding(["a"], .wholeRange, nil, "a window with every latent"),
+      Binding(
+        ["f"], .followFilter, nil, "all latents, or only those that the table's filter lets through",
+        unavailable: { $0.latents.query.isFiltered ? nil : "the table has no filter" }),
       Binding(["c"], .chatMarks, nil, "mark chat-only latents, or show the density there too"),
       Binding(["b"], .glyphs, nil, "braille dots or plain blocks"),
       Binding(["h", "left"], .left, nil, "left"),
@@ -189,7 +215,7 @@ extension ScreenDefinition {
     type: { _, _ in nil },
     mouse: mouseOnMap,
     appear: { MapState.bin(&$0) },
-    draw: drawMap)
+    draw: drawMap, copy: copyMap)
 
   @Sendable private static func performOnMap(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     let cursor = state.map.cursor
@@ -213,6 +239,9 @@ extension ScreenDefinition {
     case .previousLatent: return MapState.select(state.map.list.selected - 1, &state)
     case .xAxis, .yAxis: state.openChooser(.axis(isX: action == .xAxis))
     case .swapAxes: return MapState.setAxes(x: state.map.y, y: state.map.x, &state)
+    case .followFilter:
+      state.map.followsFilter.toggle()
+      return MapState.bin(&state)
     case .glyphs: state.map.usesBlocks.toggle()
     case .chatMarks: state.map.marksChatOnly.toggle()
     default: return windowAction(action, &state)

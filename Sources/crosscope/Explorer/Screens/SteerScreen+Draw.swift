@@ -1,21 +1,30 @@
-// How the steer screen looks: prompt, latents, two panes of text.
+// How the steer screen looks: prompt, latents, the next token, two panes of text.
 
 import Diffing
 import Storage
 import TUI
 
 /// Where the parts of the screen lie. Panes stand side by side, on narrow terminals one above the other. On low ones the
-/// answers keep a line each: the list and the prompt shrink to a row, and last the list's heading goes.
+/// answers keep a line each: the next token's table goes first, then the list and the prompt shrink to a row, and last the
+/// list's heading goes.
 struct SteerLayout {
   let promptHeading: Rect
+  /// What was said before, in one line; empty for the first prompt.
+  let turns: Rect
   let prompt: Rect
   let rowsHeading: Rect
   let rows: Rect
   /// The list, scrolled so that its cursor shows in `rows`.
   let list: ListState
+  /// The next token's heading and table.
+  let preview: Rect
   let answers: Rect
   let baseline: Rect
   let steered: Rect
+  /// What is measured of the answers, below them.
+  let measures: Rect
+  /// The latents' activations along the answers.
+  let trace: Rect
 
   init(_ state: ExplorerState) {
     let body = state.body.inset(columns: 1)
@@ -28,17 +37,27 @@ struct SteerLayout {
       return taken
     }
     let headingRows = take(1)
+    let turnRows = state.steer.turns.isEmpty ? 0 : take(1)
     let promptRows = 1 + take(body.rows >= 26 ? 2 : 1)
     let listRows = 1 + take(min(Self.mostRows, max(1, state.steer.rows.count)) - 1)
     var rest: Rect
     (promptHeading, rest) = body.split(top: 1)
+    (turns, rest) = rest.split(top: turnRows)
     (prompt, rest) = rest.split(top: promptRows)
     (rowsHeading, rest) = rest.split(top: headingRows)
     (rows, rest) = rest.split(top: listRows)
+    // Until there are answers the table has their room; then it leaves them a few lines.
+    let table = state.steer.run == nil ? 2 + NextTokens.count : body.rows >= 30 ? 7 : 5
+    let previewRows = take(min(table, state.steer.run == nil ? spare : max(0, spare - 3)))
+    (preview, rest) = rest.split(top: previewRows)
     var list = state.steer.list
     list.select(list.selected, count: state.steer.rows.count, height: listRows)
     self.list = list
     answers = rest
+    let measureRows = state.steer.run?.measured == nil ? 0 : min(3, max(0, rest.rows - (isWide ? 5 : 8)))
+    (rest, measures) = rest.split(bottom: measureRows)
+    let traceRows = measureRows > 0 && state.steer.trace.isOn ? min(SteerTrace.most, state.steer.rows.count) : 0
+    (rest, trace) = rest.split(bottom: min(traceRows, max(0, rest.rows - 4)))
     if isWide {
       (baseline, steered) = rest.split(left: (rest.columns - 3) / 2, gap: 3)
     } else {
@@ -58,18 +77,22 @@ struct SteerLayout {
       (run.shownBaseline, differing.baseline, layout.baseline),
       (run.shownSteered, differing.steered, layout.steered),
     ]
-    return panes.map { tokens, differing, pane in
-      max(0, lines(tokens, differing, width: pane.columns, state).count - (pane.rows - 1))
+    return panes.map { answer, differing, pane in
+      max(0, lines(answer, differing, width: pane.columns, state).count - (pane.rows - 1))
     }.max() ?? 0
   }
 
   /// Text of one side, differing tokens underlined in a colour of their own (in brackets with --ascii).
   static func lines(_ answer: ShownAnswer, _ differing: Set<Int>, width: Int, _ state: ExplorerState) -> [FlowLine] {
     var flow = answer.tokens.enumerated().map { index, text in
-      guard differing.contains(index) else { return FlowToken(text) }
+      // The mark of where the answers part stands before the token, behind the blank that belongs to it.
+      let blanks = text.prefix { $0 == " " }
+      let text = index == answer.parting ? blanks + "▸" + text.dropFirst(blanks.count) : text[...]
+      let ground: Role = index == answer.cursor ? .selected : .plain
+      guard differing.contains(index) else { return FlowToken(String(text), style: Style(.plain, on: ground)) }
       let opens = state.asciiOnly && !differing.contains(index - 1) ? "[" : ""
       let closes = state.asciiOnly && !differing.contains(index + 1) ? "]" : ""
-      return FlowToken(opens + text + closes, style: Style(.changed, .underline))
+      return FlowToken(opens + text + closes, style: Style(.changed, on: ground, .underline))
     }
     if let note = answer.note { flow.append(FlowToken(" " + note, style: .muted)) }
     return flowLines(flow, width: width)
@@ -83,46 +106,79 @@ extension ScreenDefinition {
     func title(_ text: String, _ focus: SteerState.Focus) -> String { (steer.focus == focus ? "› " : "") + text }
     func style(_ focus: SteerState.Focus) -> Style { steer.focus == focus ? Style(.accent, .bold) : .title }
     canvas.heading(
-      title("Prompt", .prompt), note: settings(steer), style: style(.prompt), in: layout.promptHeading)
+      title(steer.turns.isEmpty ? "Prompt" : "Prompt, turn \(steer.turns.count / 2 + 1)", .prompt),
+      note: settings(steer, layout.promptHeading.columns - 22), style: style(.prompt),
+      in: layout.promptHeading)
+    let said = steer.turns.suffix(2).map {
+      ($0.role == .user ? "you: " : "chat: ") + $0.content.replacing("\n", with: " ")
+    }
+    canvas.put(
+      truncated(said.joined(separator: "  "), to: layout.turns.columns), row: layout.turns.row,
+      column: layout.turns.column, style: .muted, clip: layout.turns)
     let cursor = canvas.paragraph(
       steer.prompt, placeholder: "type a prompt for the chat model, then Enter", in: layout.prompt)
     let rowsTitle = title("Latents", .interventions)
     let room = layout.rowsHeading.columns - displayWidth(rowsTitle) - 4
     canvas.heading(
-      rowsTitle, note: strengthNote(steer.selectedRow?.mode ?? .add, room), style: style(.interventions),
+      rowsTitle, note: strengthNote(steer, room), style: style(.interventions),
       in: layout.rowsHeading)
     drawRows(state, &canvas, layout)
+    drawPreview(state, &canvas, layout)
     drawAnswers(state, &canvas, layout)
     return steer.focus == .prompt && state.overlay == nil ? cursor : nil
   }
 
-  private static func settings(_ steer: SteerState) -> String {
-    let sampling = steer.temperature == 0 ? "greedy" : "temperature \(fixed(steer.temperature, 1)), seed \(steer.seed)"
-    return "\(sampling), up to \(steer.maxTokens) tokens"
+  /// Sampling, and where it is steered if not everywhere; what does not fit is left out from the left.
+  private static func settings(_ steer: SteerState, _ room: Int) -> String {
+    var parts: [String] = []
+    if steer.positions != .all { parts.append("steers \(steer.positions.rawValue) tokens") }
+    if steer.blocks == .ownAndAbove { parts.append("all layers") }
+    if steer.samples > 1 { parts.append("\(steer.samples) samples") }
+    if steer.topP < 1 { parts.append("top-p \(compact(steer.topP))") }
+    if steer.minP > 0 { parts.append("min-p \(compact(steer.minP))") }
+    if steer.frequencyPenalty != 0 { parts.append("penalty \(compact(steer.frequencyPenalty))") }
+    parts.append(
+      steer.temperature == 0 ? "greedy" : "temperature \(compact(steer.temperature)), seed \(steer.seed)")
+    parts.append("up to \(steer.maxTokens) tokens")
+    while parts.count > 1, displayWidth(parts.joined(separator: ", ")) > room { parts.removeFirst() }
+    return parts.joined(separator: ", ")
   }
 
-  /// What a strength multiplies, and the decoder whose direction it is; on narrow screens for one mode only.
-  private static func strengthNote(_ mode: SteeringMode, _ room: Int) -> String {
-    let narrow =
-      switch mode {
-      case .add: "add × max · chat decoder"
-      case .difference: "diff. × f · (chat − base)"
-      case .ablate: "ablate − × f · d_chat"
-      case .project: "project − × d_chat part of h − mean"
-      case .clamp: "clamp f at × max"
+  /// What a strength of the chosen latent's mode multiplies, and the decoder whose direction it is.
+  private static func strengthNote(_ steer: SteerState, _ room: Int) -> String {
+    let d = "d_\(steer.decoder.rawValue)"
+    let above = steer.blocks == .ownAndAbove ? " after every block from here on" : ""
+    let texts: [String] =
+      switch steer.selectedRow?.mode ?? .add {
+      case .add where steer.unit == .norm:
+        [
+          "add: strength is the length of what is added along \(d)\(above)",
+          "add: strength is the length of what is added along \(d)", "add × 1 · \(d)",
+        ]
+      case .add:
+        [
+          "add: strength × largest activation along \(d)\(above)", "add: strength × largest activation along \(d)",
+          "add × max · \(d)",
+        ]
+      case .difference: ["difference: strength × activation · (d_chat − d_base)", "diff. × f · (chat − base)"]
+      case .ablate:
+        [
+          "ablate: − strength × activation · \(d); 1 takes the latent's contribution away",
+          "ablate: − strength × f · \(d)",
+          "ablate − × f · \(d)",
+        ]
+      case .project:
+        [
+          "project: − strength × the part of h − mean along \(d); 1 takes it out",
+          "project: − strength × part of h − mean along \(d)", "project − × \(d) part",
+        ]
+      case .clamp:
+        [
+          "clamp: the latent held at strength × its largest activation, along \(d)",
+          "clamp: held at strength × largest activation, along \(d)", "clamp f at × max · \(d)",
+        ]
       }
-    let wide: String? =
-      switch mode {
-      case .add, .difference: nil
-      case .ablate: "ablate: − strength × activation · d_chat; 1 takes the latent's contribution away"
-      case .project: "project: − strength × the part of h − mean along d_chat; 1 takes it out"
-      case .clamp: "clamp: the latent held at strength × its max activation"
-      }
-    if let wide { return [wide, narrow].first { displayWidth($0) <= room } ?? "" }
-    return [
-      "add: × max activation along d_chat; difference: × activation · (d_chat − d_base)",
-      "add: × max along d_chat; difference: × f · (d_chat − d_base)", narrow,
-    ].first { displayWidth($0) <= room } ?? ""
+    return texts.first { displayWidth($0) <= room } ?? ""
   }
 
   private static func drawRows(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
@@ -138,7 +194,7 @@ extension ScreenDefinition {
       let row = steer.rows[index]
       let line = rect.line(index - layout.list.top)
       let quiet: Style = row.isOn ? .plain : .muted
-      let (warning, warningStyle) = warning(row)
+      let (warning, warningStyle) = warning(row, state)
       var column = canvas.put(
         row.isOn ? "[x] " : "[ ] ", row: line.row, column: line.column, style: row.isOn ? Style(.good, .bold) : .muted,
         clip: line)
@@ -159,21 +215,27 @@ extension ScreenDefinition {
           }
           return $0.tags.isEmpty ? "max \(fixed($0.latent.maxActivation, 1))" : $0.tags.joined(separator: ", ")
         } ?? ""
+      let band = warning.isEmpty ? "" : "\(limit(state).origin) is \(compact(limit(state).value))  "
+      let condition = row.condition.map { "where f \($0.written)  " } ?? ""
       canvas.put(
-        truncated(about, to: line.endColumn - bar.endColumn - 2), row: line.row, column: bar.endColumn + 2,
+        truncated(band + condition + about, to: line.endColumn - bar.endColumn - 2), row: line.row,
+        column: bar.endColumn + 2,
         style: known?.tags.isEmpty == false ? Style(.tag) : .muted, clip: line)
       if index == layout.list.selected, steer.focus == .interventions { canvas.setGround(line, .selected) }
     }
   }
 
-  /// Strengths beyond what was ever seen distort the text; the bands are those others measured.
-  private static func warning(_ row: SteerState.Row) -> (String, Style) {
-    guard row.mode == .add || row.mode == .clamp else { return ("", .plain) }
-    switch abs(row.strength) {
-    case 2.5...: return ("!!", Style(.danger, .bold))
-    case 2.0..<2.5: return ("!", Style(.caution, .bold))
-    default: return ("", .plain)
-    }
+  /// Strengths beyond what was ever seen distort the text: from the limit that was calibrated on the pair, else from
+  /// the one that others measured, and a caution from four fifths of it. Lengths have no such limit.
+  private static func warning(_ row: SteerState.Row, _ state: ExplorerState) -> (String, Style) {
+    guard row.mode == .add || row.mode == .clamp, state.steer.unit == .maxActivation else { return ("", .plain) }
+    let limit = limit(state).value
+    if abs(row.strength) >= limit { return ("!!", Style(.danger, .bold)) }
+    return abs(row.strength) >= 0.8 * limit ? ("!", Style(.caution, .bold)) : ("", .plain)
+  }
+
+  private static func limit(_ state: ExplorerState) -> (value: Double, origin: String) {
+    state.store.coherenceLimit.map { ($0, "this pair's limit") } ?? (2.5, "others' limit")
   }
 
   private static func drawAnswers(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
@@ -192,13 +254,22 @@ extension ScreenDefinition {
       return
     }
     let differing = run.differing
-    draw(run.shownBaseline, differing.baseline, state, &canvas, layout.baseline.split(top: 1).rest)
-    draw(run.shownSteered, differing.steered, state, &canvas, layout.steered.split(top: 1).rest)
+    draw(shown(run.shownBaseline, run, state), differing.baseline, state, &canvas, layout.baseline.split(top: 1).rest)
+    draw(shown(run.shownSteered, run, state), differing.steered, state, &canvas, layout.steered.split(top: 1).rest)
+    drawMeasures(run, state, &canvas, layout)
+    drawTrace(run, state, &canvas, layout)
     if case .failed(let reason) = run.phase {
       canvas.put(
         truncated(reason, to: layout.steered.columns), row: layout.steered.endRow - 1, column: layout.steered.column,
         style: Style(.danger), clip: layout.steered)
     }
+  }
+
+  /// The cursor shows while the answers have the keys.
+  private static func shown(_ answer: ShownAnswer, _ run: SteerRun, _ state: ExplorerState) -> ShownAnswer {
+    var answer = answer
+    if state.steer.focus == .answers, run.measured != nil { answer.cursor = run.cursor }
+    return answer
   }
 
   private static func modelNote(_ state: ExplorerState) -> String {
@@ -214,15 +285,16 @@ extension ScreenDefinition {
     if steer.isWaitingForModel { return "waiting for the model" }
     guard let run = steer.run else { return "" }
     // Old answers beside new settings would be read as theirs.
-    if run.phase != .running, run.request != steer.request { return "settings changed since" }
+    if !run.isGoingOn, run.request != steer.request { return "settings changed since" }
     switch run.phase {
     case .running: return "generating, \(run.steered.count)…"
+    case .measuring: return "measuring…"
     case .cancelled: return "cancelled"
     case .failed: return "failed"
-    case .finished(let info):
+    case .finished(let document):
       let label = asciiOnly ? "|dh|/|h|" : "‖Δh‖/‖h‖"
-      let change = info.relativeChange.map { ", \(label) \(fixed($0, 2))" } ?? ""
-      return info.tokensPerSecond.map { "\(fixed($0, 0)) tokens/s\(change)" } ?? "done\(change)"
+      let change = run.measured?.steered.relativeChange.map { ", \(label) \(fixed($0, 2))" } ?? ""
+      return document.outputs.tokensPerSecond.map { "\(fixed($0, 0)) tokens/s\(change)" } ?? "done\(change)"
     }
   }
 

@@ -1,7 +1,7 @@
-// A steering run as the explorer sees it: start, tokens, end, saving.
+// A steering run as the explorer sees it: start, tokens, measures, end, saving.
 
 import Diffing
-import Foundation
+import Inference
 import Storage
 import TUI
 
@@ -9,22 +9,72 @@ import TUI
 struct SteerRun: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     case running
-    case finished(SteeringInfo)
+    /// All answers are there; how likely the arms find them is being computed.
+    case measuring
+    case finished(SteeringDocument)
     case cancelled
     case failed(String)
   }
 
+  /// One sample's answers: tokens as text, in the order they came.
+  struct Sample: Sendable, Equatable {
+    var baseline: [String] = []
+    var steered: [String] = []
+  }
+
   var request: SteeringRequest
-  /// Tokens as text, in the order they came.
-  var baseline: [String] = []
-  var steered: [String] = []
+  var samples: [Sample]
+  /// The sample on view.
+  var shown = 0
+  /// The token under the cursor of the answers.
+  var cursor = 0
   var phase = Phase.running
+
+  init(request: SteeringRequest) {
+    self.request = request
+    samples = [Sample](repeating: Sample(), count: max(1, request.samples))
+  }
+
+  var baseline: [String] { samples[shown].baseline }
+  var steered: [String] { samples[shown].steered }
+
+  /// It computes: tokens, or what is measured of them.
+  var isGoingOn: Bool { phase == .running || phase == .measuring }
+
+  var document: SteeringDocument? {
+    if case .finished(let document) = phase { document } else { nil }
+  }
+
+  /// What was measured of the sample on view.
+  var measured: (baseline: SteeringDocument.Sample, steered: SteeringDocument.Sample)? {
+    guard let outputs = document?.outputs, let steered = outputs.steered.first,
+      outputs.baseline.samples.indices.contains(shown), steered.samples.indices.contains(shown)
+    else { return nil }
+    return (outputs.baseline.samples[shown], steered.samples[shown])
+  }
 
   /// Tokens of each side that the other does not have at that place, by the shortest edit script; while it runs, only
   /// as far as both sides have come.
   var differing: (baseline: Set<Int>, steered: Set<Int>) {
     let common = phase == .running ? min(baseline.count, steered.count) : Int.max
     return differingTokens(Array(baseline.prefix(common)), Array(steered.prefix(common)))
+  }
+
+  /// Takes what was measured; the cursor goes where the answers part.
+  mutating func finish(_ document: SteeringDocument) {
+    phase = .finished(document)
+    cursor = measured?.steered.firstDifference ?? 0
+  }
+
+  /// Goes to the next sample, its cursor where the answers part.
+  mutating func showNextSample() {
+    shown = (shown + 1) % samples.count
+    cursor = measured?.steered.firstDifference ?? 0
+  }
+
+  /// Moves the cursor along the answers.
+  mutating func moveCursor(by step: Int) {
+    cursor = min(max(0, cursor + step), max(0, max(baseline.count, steered.count) - 1))
   }
 }
 
@@ -44,22 +94,27 @@ func differingTokens(_ baseline: [String], _ steered: [String]) -> (baseline: Se
 struct ShownAnswer {
   var tokens: [String]
   var note: String?
+  /// The token under the cursor.
+  var cursor: Int?
+  /// The first token that the other side does not have.
+  var parting: Int?
 }
 
 extension SteerRun {
-  var shownBaseline: ShownAnswer { shown(baseline) { $0.baselineEnded } }
-  var shownSteered: ShownAnswer { shown(steered) { $0.steeredEnded } }
+  var shownBaseline: ShownAnswer { shown(baseline, measured?.baseline) }
+  var shownSteered: ShownAnswer { shown(steered, measured?.steered) }
 
   /// An answer with a note where the limit cut it.
-  private func shown(_ tokens: [String], ended: (SteeringInfo) -> Bool) -> ShownAnswer {
-    guard case .finished(let info) = phase, !ended(info) else { return ShownAnswer(tokens: tokens) }
-    return ShownAnswer(tokens: tokens, note: "(cut at \(request.maxTokens) tokens)")
+  private func shown(_ tokens: [String], _ sample: SteeringDocument.Sample?) -> ShownAnswer {
+    ShownAnswer(
+      tokens: tokens, note: sample?.finished == false ? "(cut at \(request.maxTokens) tokens)" : nil,
+      parting: measured?.steered.firstDifference)
   }
 }
 
 extension SteerState {
   /// Something to be cancelled: a run, or waiting for the model to start one.
-  var isBusy: Bool { isWaitingForModel || run?.phase == .running }
+  var isBusy: Bool { isWaitingForModel || run?.isGoingOn == true || sweep?.isRunning == true }
 
   /// Starts a run, or asks for the model first.
   static func start(_ state: inout ExplorerState) -> [Effect] {
@@ -90,7 +145,8 @@ extension SteerState {
       state.tell("cancelled: nothing starts when the model is loaded")
       return []
     }
-    state.steer.run?.phase = .cancelled
+    if state.steer.run?.isGoingOn == true { state.steer.run?.phase = .cancelled }
+    if state.steer.sweep?.isRunning == true { state.steer.sweep?.phase = .cancelled }
     state.tell("cancelled")
     return [.cancelRun]
   }
@@ -107,67 +163,37 @@ extension SteerState {
     return start(&state)
   }
 
+  /// Takes one side's answer of the last run as what was said, so that the next prompt goes on from there.
+  static func continueChat(isSteered: Bool, _ state: inout ExplorerState) {
+    guard let run = state.steer.run else { return }
+    let answer = (isSteered ? run.steered : run.baseline).joined()
+    state.steer.turns =
+      run.request.turns + [
+        ChatMessage(role: .user, content: run.request.prompt), ChatMessage(role: .assistant, content: answer),
+      ]
+    state.steer.prompt.text = ""
+    state.steer.focus = .prompt
+  }
+
+  /// Takes the last exchange back into the prompt.
+  mutating func takeBackTurn() {
+    guard turns.count >= 2 else { return }
+    prompt.text = turns[turns.count - 2].content
+    turns.removeLast(2)
+  }
+
   /// Takes a token or the end of the run of this number.
   static func take(_ event: SteeringEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
-    guard number == state.steer.runNumber, state.steer.run?.phase == .running else { return [] }
+    guard number == state.steer.runNumber, state.steer.run?.isGoingOn == true else { return [] }
     switch event {
-    case .baseline(let text): state.steer.run?.baseline.append(text)
-    case .steered(let text): state.steer.run?.steered.append(text)
-    case .finished(let info):
-      state.steer.run?.phase = .finished(info)
-      guard let run = state.steer.run else { return [] }
-      if state.store.isWritable { return [.save(run.record(info))] }
+    case .baseline(let text, let sample): state.steer.run?.samples[sample].baseline.append(text)
+    case .steered(let text, let sample): state.steer.run?.samples[sample].steered.append(text)
+    case .answered: state.steer.run?.phase = .measuring
+    case .finished(let document):
+      state.steer.run?.finish(document)
+      if state.store.isWritable { return [.save(document)] }
       state.tell("not saved: the store is read-only")
     }
     return []
-  }
-}
-
-extension SteerRun {
-  /// The experiment as the store keeps it, in the names of `crosscope steer --json`; the time is set where it is saved.
-  func record(_ info: SteeringInfo) -> ExperimentRecord {
-    struct Parameters: Encodable {
-      var positions: TokenPositions
-      var layer: Int
-      var decoder: String
-      var maxTokens: Int
-      var temperature: Double
-      var seed: UInt64
-    }
-    struct Answer: Encodable {
-      /// Multiplies the strengths of the interventions.
-      var strength: Double?
-      var text: String
-      var ids: [Int32]
-      var relativeChange: Double?
-      /// Whether the model ended the answer; otherwise the limit cut it.
-      var finished: Bool
-    }
-    struct Outputs: Encodable {
-      var baseline: Answer
-      var steered: [Answer]
-      var tokensPerSecond: Double?
-    }
-    let parameters = Parameters(
-      positions: request.positions, layer: info.layer, decoder: info.decoder, maxTokens: request.maxTokens,
-      temperature: request.temperature, seed: request.seed)
-    let outputs = Outputs(
-      baseline: Answer(text: baseline.joined(), ids: info.baseline, finished: info.baselineEnded),
-      steered: [
-        Answer(
-          strength: 1, text: steered.joined(), ids: info.steered, relativeChange: info.relativeChange,
-          finished: info.steeredEnded)
-      ], tokensPerSecond: info.tokensPerSecond)
-    return ExperimentRecord(
-      created: "", prompt: request.prompt, kind: "steer", interventions: json(request.interventions),
-      parameters: json(parameters), outputs: json(outputs), versions: json(info.versions))
-  }
-
-  /// As the store's columns are written: snake case, keys in order. A number that JSON cannot hold leaves `{}`.
-  private func json(_ value: some Encodable) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
   }
 }

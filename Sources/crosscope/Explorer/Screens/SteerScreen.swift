@@ -3,6 +3,7 @@
 // Runs are in SteerScreen+Run.swift, drawing in SteerScreen+Draw.swift.
 
 import Diffing
+import Inference
 import Storage
 import TUI
 
@@ -17,6 +18,14 @@ struct SteerState: Sendable, Equatable {
     var mode = SteeringMode.add
     var strength = 1.0
     var isOn = true
+    /// Steers only tokens at which the latent's activation is on that side of a value.
+    var condition: SteeringCondition?
+
+    /// Changes the strength, within bounds; a sum of many notches is the multiple of the fine one that it looks like.
+    mutating func turn(by step: Double) {
+      let notches = ((strength + step) / SteerState.fineNotch).rounded()
+      strength = min(max(-SteerState.strongest, notches * 5 / 100), SteerState.strongest)
+    }
   }
 
   /// Where the models are.
@@ -28,16 +37,32 @@ struct SteerState: Sendable, Equatable {
   }
 
   var prompt = LineEditor(limit: 8000)
+  /// What was said before the prompt: the user's turns and the answers to them.
+  var turns: [ChatMessage] = []
   var rows: [Row] = []
   var list = ListState()
   var focus = Focus.prompt
   var temperature = 0.0
   var maxTokens = 96
   var seed: UInt64 = 1
+  var topP = 1.0
+  var minP = 0.0
+  var frequencyPenalty = 0.0
+  /// Answers of each side.
+  var samples = 1
+  var positions = TokenPositions.all
+  var decoder = PairModel.chat
+  var blocks = SteeredBlocks.own
+  var unit = StrengthUnit.maxActivation
+  /// Phrases whose log-probability at the start of the answer is measured.
+  var watched = Steer.usuallyWatched
   var model = Model.absent
   /// Enter was pressed before the model was there.
   var isWaitingForModel = false
   var run: SteerRun?
+  var preview = SteerPreview()
+  var sweep: SteerSweep?
+  var trace = SteerTrace()
   /// Numbers the runs, so that a cancelled one's late tokens are dropped.
   var runNumber = 0
   /// Lines that the answers are scrolled up from their end.
@@ -46,21 +71,22 @@ struct SteerState: Sendable, Equatable {
   static let temperatures = [0.0, 0.5, 0.7, 1.0]
   static let lengths = [32, 96, 256]
   static let notch = 0.25
+  static let fineNotch = 0.05
   static let strongest = 10.0
 
   var selectedRow: Row? { rows.indices.contains(list.selected) ? rows[list.selected] : nil }
 
   /// What a run would do now.
   var request: SteeringRequest {
-    SteeringRequest(
-      prompt: prompt.text,
-      interventions: rows.filter(\.isOn).map {
-        SteeringIntervention(latent: $0.latent, mode: $0.mode, strength: $0.strength)
-      },
-      maxTokens: maxTokens, temperature: temperature, seed: seed)
+    let rows = rows.filter(\.isOn)
+    return SteeringRequest(
+      prompt: prompt.text, turns: turns,
+      interventions: rows.map { SteeringIntervention(latent: $0.latent, mode: $0.mode, strength: $0.strength) },
+      positions: positions, decoder: decoder, blocks: blocks, unit: unit, conditions: rows.compactMap(\.condition),
+      maxTokens: maxTokens, temperature: temperature, seed: seed, topP: topP, minP: minP,
+      frequencyPenalty: frequencyPenalty, samples: samples, watched: watched)
   }
 
-  /// Adds a latent at strength 1, or selects it if it is there.
   /// Puts a latent on the list, or goes to where it is.
   mutating func add(_ latent: Int32) {
     let index = rows.firstIndex { $0.latent == latent } ?? rows.count
@@ -83,24 +109,60 @@ extension ScreenDefinition {
       Binding(["space"], .toggle, "on/off", "turn the latent on or off", unavailable: noRow),
       Binding(["+", "="], .stronger, "stronger", "strength up by 0.25", unavailable: noRow),
       Binding(["-", "_"], .weaker, "weaker", "strength down by 0.25", unavailable: noRow),
+      Binding(["]"], .slightlyStronger, nil, "strength up by 0.05", unavailable: noRow),
+      Binding(["["], .slightlyWeaker, nil, "strength down by 0.05", unavailable: noRow),
       Binding(["m"], .mode, "mode", "add, chat − base difference, ablate, project out, clamp", unavailable: noRow),
       Binding(["a"], .addLatent, "add", "add a latent by its id"),
       Binding(["d", "del"], .deleteLatent, "delete", "take the latent off the list", unavailable: noRow),
+      Binding([","], .settings, "settings", "all settings: positions, decoder, sampling, watched phrases"),
+      Binding(["p"], .positions, nil, "steer all tokens, prompt, generated, template, or the prompt's last"),
+      Binding(
+        ["c"], .condition, nil, "steer only where the latent's activation is above or below a value", unavailable: noRow
+      ),
+      Binding(["D"], .decoder, nil, "directions of chat's decoder, or of base's"),
+      Binding(["A"], .blocks, nil, "add after the crosscoder's block only, or after all above too"),
+      Binding(["N"], .unit, nil, "strengths in units of the largest activation, or ‖Δh‖ itself"),
+      Binding(["w"], .sweep, "sweep", "strengths from −1 to 2 times those set, as a chart", unavailable: cannotSweep),
+      Binding(
+        ["W"], .sweepWithControl, nil, "sweep, then with random latents of the same norm (mode add)",
+        unavailable: cannotSweep),
+      Binding(
+        ["C"], .continueSteered, "continue", "go on with the chat after the steered answer", unavailable: noAnswer),
+      Binding(["B"], .continueBaseline, nil, "go on with the chat after the baseline's answer", unavailable: noAnswer),
+      Binding(["l", "right"], .cursorRight, nil, "the next token of the answers", unavailable: noAnswer),
+      Binding(["h", "left"], .cursorLeft, nil, "the token before it", unavailable: noAnswer),
+      Binding(
+        ["v"], .trace, nil, "activations of the latents along both answers; costs base and chat a pass over each",
+        unavailable: noAnswer),
+      Binding(
+        ["."], .nextSample, nil, "the next sample's answers",
+        unavailable: { ($0.steer.run?.samples.count ?? 0) > 1 ? nil : "there is one sample: , sets how many" }),
+      Binding(["x"], .tryAgain, nil, "load the model or preview again after a failure", unavailable: nothingFailed),
       Binding(["o"], .open, nil, "open the latent's page", unavailable: noRow),
       Binding(["T"], .temperature, nil, "temperature 0, 0.5, 0.7 or 1"),
       Binding(["L"], .answerLength, nil, "answers of 32, 96 or 256 tokens"),
       Binding(["R"], .seed, nil, "another seed"),
+      Binding(
+        ["P"], .tracePrompt, nil, "to the prompt screen: which latents fire on the prompt",
+        unavailable: { $0.steer.prompt.isEmpty ? "the prompt is empty: i edits it" : nil }),
       Binding(["t"], .tag, nil, "tag the latent", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["n"], .note, nil, "write a note on the latent", unavailable: Unavailable.noLatentOrReadOnly),
     ] + GeneralBindings.moving,
     perform: performOnSteer,
-    type: typePrompt,
+    type: typeSteerPrompt,
     mouse: { mouse, state in
+      let layout = SteerLayout(state)
       switch mouse.kind {
-      case .wheelUp: scrollAnswers(3, &state)
-      case .wheelDown: scrollAnswers(-3, &state)
+      case .wheelUp, .wheelDown:
+        let isUp = mouse.kind == .wheelUp
+        guard layout.rows.contains(mouse.point), !state.steer.rows.isEmpty else {
+          scrollAnswers(isUp ? 3 : -3, &state)
+          break
+        }
+        state.steer.focus = .interventions
+        state.steer.select(layout.list.top + mouse.point.row - layout.rows.row)
+        change(isUp ? .stronger : .weaker, &state)
       case .press:
-        let layout = SteerLayout(state)
         if layout.prompt.contains(mouse.point) { state.steer.focus = .prompt }
         if layout.rows.contains(mouse.point) {
           state.steer.focus = .interventions
@@ -119,7 +181,13 @@ extension ScreenDefinition {
       state.steer.model = .loading("")
       return rows + [.loadModel]
     },
-    draw: drawSteer)
+    draw: drawSteer, copy: copySteer,
+    cursor: RowCursor(
+      selected: { $0.steer.focus == .answers ? nil : $0.steer.list.selected },
+      select: { row, state in
+        state.steer.select(row)
+        return []
+      }))
 
   @Sendable private static func noRow(_ state: ExplorerState) -> String? {
     state.steer.selectedRow == nil ? "no latent is on the list: a adds one" : nil
@@ -128,7 +196,28 @@ extension ScreenDefinition {
   @Sendable private static func cannotRun(_ state: ExplorerState) -> String? {
     if state.steer.prompt.isEmpty { return "the prompt is empty: i edits it" }
     if state.steer.isWaitingForModel { return "waiting for the model; Esc cancels" }
-    return state.steer.run?.phase == .running ? "still running; Esc cancels" : nil
+    return state.steer.isBusy ? "still running; Esc cancels" : nil
+  }
+
+  @Sendable private static func noAnswer(_ state: ExplorerState) -> String? {
+    guard let run = state.steer.run, !run.baseline.isEmpty, !run.steered.isEmpty else {
+      return "there is no answer yet"
+    }
+    return run.phase == .running ? "still running; Esc cancels" : nil
+  }
+
+  @Sendable private static func nothingFailed(_ state: ExplorerState) -> String? {
+    if case .failed = state.steer.model { return nil }
+    if case .failed = state.steer.preview.phase { return nil }
+    return "nothing has failed"
+  }
+
+  /// Loads the model again, or asks for the preview again.
+  private static func tryAgain(_ state: inout ExplorerState) -> [Effect] {
+    state.steer.retryPreview()
+    guard case .failed = state.steer.model else { return [] }
+    state.steer.model = .loading("")
+    return [.loadModel]
   }
 
   @Sendable private static func performOnSteer(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
@@ -136,11 +225,29 @@ extension ScreenDefinition {
     case .run: return SteerState.start(&state)
     case .nextFocus: nextFocus(&state)
     case .editPrompt: state.steer.focus = .prompt
+    case .tracePrompt: return traceSteerPrompt(&state)
     case .addLatent: state.overlay = .addLatent(LineEditor(limit: 9))
     case .open:
       guard let id = state.steer.selectedRow?.latent else { return [] }
       return LatentState.open(id, &state)
-    case .temperature: state.steer.temperature = next(state.steer.temperature, SteerState.temperatures)
+    case .temperature:
+      state.steer.temperature = next(state.steer.temperature, SteerState.temperatures)
+      state.steer.settle()
+    case .settings: state.overlay = .settings(SettingsEditor())
+    case .positions: _ = SteerSetting.positions.step(1, &state.steer)
+    case .decoder: _ = SteerSetting.decoder.step(1, &state.steer)
+    case .blocks: _ = SteerSetting.blocks.step(1, &state.steer)
+    case .unit: _ = SteerSetting.unit.step(1, &state.steer)
+    case .condition: state.openCondition()
+    case .tryAgain: return tryAgain(&state)
+    case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
+    case .continueBaseline, .continueSteered:
+      SteerState.continueChat(isSteered: action == .continueSteered, &state)
+    case .trace: state.steer.trace.isOn.toggle()
+    case .nextSample: state.steer.run?.showNextSample()
+    case .cursorLeft, .cursorRight:
+      state.steer.focus = .answers
+      state.steer.run?.moveCursor(by: action == .cursorRight ? 1 : -1)
     case .answerLength: state.steer.maxTokens = next(state.steer.maxTokens, SteerState.lengths)
     case .seed: state.steer.seed += 1
     case .down, .up, .pageDown, .pageUp, .first, .last: move(action, &state)
@@ -182,11 +289,12 @@ extension ScreenDefinition {
   private static func change(_ action: Action, _ state: inout ExplorerState) {
     let index = state.steer.list.selected
     guard state.steer.rows.indices.contains(index) else { return }
-    let strength = state.steer.rows[index].strength
     switch action {
     case .toggle: state.steer.rows[index].isOn.toggle()
-    case .stronger: state.steer.rows[index].strength = min(SteerState.strongest, strength + SteerState.notch)
-    case .weaker: state.steer.rows[index].strength = max(-SteerState.strongest, strength - SteerState.notch)
+    case .stronger: state.steer.rows[index].turn(by: SteerState.notch)
+    case .weaker: state.steer.rows[index].turn(by: -SteerState.notch)
+    case .slightlyStronger: state.steer.rows[index].turn(by: SteerState.fineNotch)
+    case .slightlyWeaker: state.steer.rows[index].turn(by: -SteerState.fineNotch)
     case .mode:
       let mode = next(state.steer.rows[index].mode, SteeringMode.allCases)
       state.steer.rows[index].mode = mode
@@ -200,7 +308,7 @@ extension ScreenDefinition {
   }
 
   /// Keys of the prompt while it has the focus.
-  @Sendable private static func typePrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
+  @Sendable private static func typeSteerPrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
     guard state.steer.focus == .prompt else { return nil }
     switch input {
     case .paste(let text):
@@ -210,9 +318,13 @@ extension ScreenDefinition {
       if state.steer.isBusy { return nil }
       state.steer.focus = .interventions
       return []
-    case .key("alt-enter"):
+    case .key("backspace") where state.steer.prompt.isEmpty && !state.steer.turns.isEmpty:
+      state.steer.takeBackTurn()
+      return []
+    case .key("alt-enter"), .key("ctrl-j"):
       state.steer.prompt.insert("\n")
       return []
+    case .key("alt-e"): return state.editOutside()
     case .key(let key): return state.steer.prompt.handle(key) ? [] : nil
     case .mouse: return nil
     }

@@ -1,0 +1,183 @@
+// Which latents fire on which token of a text, and what each model expects next: both models read the same tokens, the
+// crosscoder encodes their residual streams after its layer, and the logits of both are compared at every token.
+// Owns: the two timelines of one text that grows pass by pass, so that an answer can be traced while it is generated.
+// Refuses: a crosscoder that does not fit the model, a text beyond the model's context length. The first token of a text
+// and tokens of outlying norm have no codes here: theirs mean nothing (Crosscoder+Encode).
+// Shape letters: T tokens of a pass, V vocabulary.
+
+import Inference
+import Kernels
+
+/// A latent that is on at a token.
+public struct LatentActivation: Sendable, Equatable {
+  public var latent: Int
+  /// In scaled units, above 0.
+  public var value: Float
+
+  public init(latent: Int, value: Float) {
+    (self.latent, self.value) = (latent, value)
+  }
+}
+
+/// A token that may come next.
+public struct TokenProbability: Sendable, Equatable {
+  public var id: Int32
+  /// At temperature 1.
+  public var probability: Double
+
+  public init(id: Int32, probability: Double) {
+    (self.id, self.probability) = (id, probability)
+  }
+}
+
+/// What both models make of one token of a text.
+public struct TracedToken: Sendable, Equatable {
+  public var id: Int32
+  /// Whether the chat template wrote it.
+  public var isTemplate: Bool
+  /// Whether its codes mean nothing: it is the text's first token, or of outlying norm.
+  public var isLeftOut: Bool
+  /// The latents that are on, strongest first.
+  public var activations: [LatentActivation]
+  /// The likeliest next tokens, most probable first; base's are empty where there is no base.
+  public var base: [TokenProbability]
+  public var chat: [TokenProbability]
+  /// KL(chat ‖ base) and KL(base ‖ chat) of the next token in nats; nil where there is no base.
+  public var klChatBase: Double?
+  public var klBaseChat: Double?
+
+  public init(
+    id: Int32, isTemplate: Bool = false, isLeftOut: Bool = false, activations: [LatentActivation] = [],
+    base: [TokenProbability] = [], chat: [TokenProbability] = [], klChatBase: Double? = nil, klBaseChat: Double? = nil
+  ) {
+    (self.id, self.isTemplate, self.isLeftOut, self.activations) = (id, isTemplate, isLeftOut, activations)
+    (self.base, self.chat, self.klChatBase, self.klBaseChat) = (base, chat, klChatBase, klBaseChat)
+  }
+}
+
+/// A text as it is traced. One owner at a time.
+public final class LatentTrace {
+  private let engine: Engine
+  private let crosscoder: Crosscoder
+  private let layer: Int
+  private let candidates: Int
+  /// Base's timeline where there is a base, then chat's.
+  private let timelines: [(model: PairModel, cache: KVCache)]
+  /// Chat's logits `[V]` after the last token; empty before the first.
+  public private(set) var chatLogits: [Float] = []
+
+  /// Nothing is computed before the first tokens.
+  /// - Parameters:
+  ///   - crosscoder: without an input normaliser (`foldingNormaliser`), of the engine's width.
+  ///   - layer: the block after which the crosscoder reads.
+  ///   - candidates: the number of likeliest next tokens to keep.
+  /// - Throws: `DiffingError.settingInvalid` if they do not fit.
+  public init(engine: Engine, crosscoder: Crosscoder, layer: Int, candidates: Int = 10) throws(DiffingError) {
+    let configuration = engine.model.configuration
+    guard crosscoder.dModel == configuration.dModel, (0..<configuration.nLayers).contains(layer) else {
+      throw .settingInvalid(
+        name: "model", expected: "one of width \(crosscoder.dModel) with a block \(layer)",
+        found: "\(configuration.nLayers) blocks of width \(configuration.dModel)")
+    }
+    precondition(crosscoder.normaliser == nil, "fold the normaliser first")
+    precondition(candidates > 0, "no candidates")
+    (self.engine, self.crosscoder, self.layer, self.candidates) = (engine, crosscoder, layer, candidates)
+    timelines = (engine.isPair ? PairModel.allCases : [.chat]).map { ($0, engine.transformer(of: $0).makeCache()) }
+  }
+
+  /// Tokens traced so far.
+  public var count: Int { timelines[0].cache.count }
+
+  /// Tokens that one pass takes at most: a pass can be waited for, and its logits stay below 128 MB.
+  public var tokensPerPass: Int {
+    let configuration = engine.model.configuration
+    let logits = (128 << 20) / (timelines.count * configuration.vocabSize * MemoryLayout<Float>.size)
+    return max(1, min(configuration.rowsPerPass / timelines.count, logits))
+  }
+
+  /// Whether so many more tokens fit the model.
+  /// - Throws: `DiffingError.settingInvalid` naming both lengths where they do not.
+  public func checkRoom(for more: Int) throws(DiffingError) {
+    let longest = engine.model.configuration.contextLength
+    guard more <= longest - count else {
+      throw .settingInvalid(
+        name: "text length", expected: "at most \(longest) tokens, the model's context length", found: "\(count + more)"
+      )
+    }
+  }
+
+  /// Goes on with more tokens of the text.
+  /// - Returns: one entry a token.
+  /// - Throws: `DiffingError.settingInvalid` for a text that becomes too long, before anything is computed; what the
+  ///   forward pass throws, `.file(.cancelled)` between two blocks: the trace then ends with the last whole pass.
+  public func append(_ tokens: [Int32], templateMask: [Bool]) throws(DiffingError) -> [TracedToken] {
+    precondition(tokens.count == templateMask.count, "a mask entry a token")
+    try checkRoom(for: tokens.count)
+    var result: [TracedToken] = []
+    for start in stride(from: 0, to: tokens.count, by: tokensPerPass) {
+      let part = start..<min(tokens.count, start + tokensPerPass)
+      result += try pass(Array(tokens[part]), Array(templateMask[part]))
+    }
+    return result
+  }
+
+  private func pass(_ tokens: [Int32], _ templateMask: [Bool]) throws(DiffingError) -> [TracedToken] {
+    let first = count
+    let rows = PairedRows(tokens: [tokens.count], dModel: crosscoder.dModel)
+    let segments = timelines.map {
+      Segment(stream: $0.model.index, cache: $0.cache, tokens: tokens, logits: .all)
+    }
+    let logits = try reading { () throws(InferenceError) in
+      try engine.forward(segments, of: timelines.map(\.model), hooks: rows.hooks(layer: layer))
+    }
+    let residual = PairedActivations(dModel: crosscoder.dModel, values: rows.texts[0])
+    let codes = try crosscoder.encode(text: residual, from: first)
+    let scaled = crosscoder.scaled(codes)
+    let meaningful = crosscoder.meaningful(in: residual, from: first)
+    var result = tokens.indices.map { token in
+      TracedToken(
+        id: tokens[token], isTemplate: templateMask[token], isLeftOut: !meaningful[token],
+        activations: codes.entries(of: token).map {
+          LatentActivation(latent: Int(codes.latents[$0]), value: scaled[$0])
+        }.sorted { ($1.value, $0.latent) < ($0.value, $1.latent) })
+    }
+    predict(logits, into: &result)
+    if let chat = logits.last { chatLogits = Array(chat.row(chat.rows - 1)) }
+    return result
+  }
+
+  /// Adds what both models expect after each token.
+  private func predict(_ logits: [Matrix], into tokens: inout [TracedToken]) {
+    let (V, candidates) = (engine.model.configuration.vocabSize, candidates)
+    let (base, chat) = (logits.count > 1 ? logits[0].values : [], logits[logits.count - 1].values)
+    tokens.withUnsafeMutableBufferPointer { tokens in
+      base.withUnsafeBufferPointer { base in
+        chat.withUnsafeBufferPointer { chat in
+          let tokens = tokens
+          inPieces(of: 1, count: tokens.count) { piece in
+            for token in piece {
+              guard let q = chat.baseAddress.map({ $0 + token * V }) else { return }
+              tokens[token].chat = likeliest(q, count: V, candidates)
+              guard let p = base.baseAddress.map({ $0 + token * V }), !base.isEmpty else { continue }
+              tokens[token].base = likeliest(p, count: V, candidates)
+              tokens[token].klChatBase = klDivergence(q, p, count: V)
+              tokens[token].klBaseChat = klDivergence(p, q, count: V)
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// The most probable of `V` tokens by their logits.
+private func likeliest(_ logits: UnsafePointer<Float>, count V: Int, _ candidates: Int) -> [TokenProbability] {
+  withUnsafeTemporaryAllocation(of: Float.self, capacity: V) { buffer in
+    guard let probabilities = buffer.baseAddress else { return [] }
+    probabilities.update(from: logits, count: V)
+    softmax(probabilities, count: V)
+    return strongestIndices(UnsafeBufferPointer(buffer), sign: 1, count: candidates).map {
+      TokenProbability(id: Int32($0), probability: Double(buffer[$0]))
+    }
+  }
+}

@@ -1,0 +1,105 @@
+// `crosscope activations`: which latents fire on which token of a text of one's own, and what both models expect next.
+// Owns: the text from arguments, running the trace; ActivationsReport prints.
+
+import ArgumentParser
+import Foundation
+import Inference
+import Storage
+
+struct Activations: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show which latents fire on which token of a text.",
+    discussion: """
+      For each token the strongest latents, in the store's units and as a share of the latent's largest activation, and how far \
+      apart the models' next-token distributions are, KL(chat ‖ base) in nats; then the latents of the whole text, the largest \
+      first. The text's first token and tokens of outlying norm have no latents.
+      Latents on at more than 1 % of the corpus' tokens are left out (--max-frequency), and tokens of the chat template do not \
+      count in the second table (--template).
+      """)
+
+  /// How the text reaches the models.
+  enum Form: String, EnumerableFlag { case chat, raw }
+
+  @Argument(help: "The store.") var store: String
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: "The text; given several times, the turns of a chat: user, assistant, user, … unless --role says otherwise.")
+  var prompt: [String] = []
+  @Option(help: "A file with the text, as it is.") var file: String?
+  @Flag(help: "In the chat template, or as it is.") var form = Form.chat
+  @Option(help: "Who says each --prompt in turn: user, assistant or system.") var role: [ChatMessage.Role] = []
+  @Option(help: ArgumentHelp("Latents a token.", valueName: "k")) var top = 5
+  @Option(help: ArgumentHelp("Only this latent; may be given several times.", valueName: "id")) var latent: [Int32] = []
+  @Option(help: "What orders the latents of the text.") var aggregate = TraceAggregate.max
+  @Option(help: ArgumentHelp("Latents of the text.", valueName: "n")) var limit = 20
+  @Flag(help: "Only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5.") var chatOnly = false
+  @Flag(help: "Tokens of the chat template count too.") var template = false
+  @Option(
+    help: ArgumentHelp("Leave out latents that are on at a larger share of the corpus; 1 for all.", valueName: "x"))
+  var maxFrequency: Double?
+  @Option(help: ArgumentHelp("Let the chat model answer with at most n tokens, and trace them too.", valueName: "n"))
+  var generate = 0
+  @OptionGroup var files: ModelFileOptions
+  @OptionGroup var computing: ComputeOptions
+  @Flag(help: "Print one JSON document.") var json = false
+
+  func validate() throws {
+    guard prompt.isEmpty != (file == nil) else { throw ValidationError("either --prompt or --file is needed") }
+    let turns = max(1, prompt.count)
+    guard form == .chat || (turns == 1 && role.isEmpty) else {
+      throw ValidationError("--raw takes one text, and no --role")
+    }
+    guard role.isEmpty || role.count == turns else {
+      throw ValidationError("--role: \(turns) wanted, one a turn, or none; found \(role.count)")
+    }
+    guard top >= 0, limit >= 0, generate >= 0 else {
+      throw ValidationError("--top, --limit and --generate must not be negative")
+    }
+    guard (0...1).contains(maxFrequency ?? 0) else { throw ValidationError("--max-frequency is a share from 0 to 1") }
+  }
+
+  func run() throws {
+    let source = try source()
+    guard generate == 0 || source.isOpen else {
+      throw CommandError.inputInvalid(
+        source: "--generate", expected: "a chat whose last turn is not the assistant's", found: "an answered one")
+    }
+    let store = try Store(path: store, access: .readOnly)
+    _ = try store.latents(ids: latent)
+    let context = try SteeringContext.load(
+      store: store, files: files.locations, precision: computing.precision ?? .fast)
+    try context.requireTraceable(store: store)
+    let run = try TraceRun(
+      context: context, text: source.rendered(by: context.engine), answerTokens: generate)
+    var report = ActivationsReport(options: options, precision: context.engine.model.precision)
+    while let tokens = try run.step() { report.tokens += tokens }
+    try report.complete(store: store, tokenizer: context.engine.tokenizer)
+    if json { try printJSON(report.document) } else { writeOut(report.text) }
+  }
+
+  private var options: ActivationsReport.Options {
+    // Who asks for a latent by its number wants to see it however often it fires.
+    let usual = latent.isEmpty ? TraceFilter.usualFrequency : 1
+    return ActivationsReport.Options(
+      filter: TraceFilter(maxFrequency: maxFrequency ?? usual, chatSpecificOnly: chatOnly), only: Set(latent), top: top,
+      limit: limit, aggregate: aggregate, template: template)
+  }
+
+  private func source() throws -> PromptSource {
+    var texts = prompt
+    if let file {
+      guard let text = String(validating: try MappedFile(path: file).contents(), as: UTF8.self) else {
+        throw CommandError.inputInvalid(source: file, expected: "UTF-8 text", found: "other bytes")
+      }
+      texts = [text]
+    }
+    guard form == .chat else { return .raw(texts[0]) }
+    return .chat(
+      texts.enumerated().map { index, text in
+        ChatMessage(role: role.isEmpty ? (index % 2 == 0 ? .user : .assistant) : role[index], content: text)
+      })
+  }
+}
+
+extension ChatMessage.Role: ExpressibleByArgument {}
+extension TraceAggregate: ExpressibleByArgument {}

@@ -1,0 +1,213 @@
+// What `crosscope activations` reports: two tables for people, one JSON document with all that is in them for programs.
+// Owns: the document's shape. Keys are the field's words in snake case, activations in the store's units, KL in nats.
+
+import Diffing
+import Foundation
+import Inference
+import Kernels
+import Storage
+import TUI
+
+/// A traced text with what the store knows of its latents.
+struct ActivationsReport {
+  /// What is shown.
+  struct Options {
+    var filter: TraceFilter
+    /// Only these latents; empty for all.
+    var only: Set<Int32>
+    /// Latents a token.
+    var top: Int
+    /// Latents of the text.
+    var limit: Int
+    var aggregate: TraceAggregate
+    var template: Bool
+  }
+
+  let options: Options
+  let precision: Precision
+  var tokens: [TracedToken] = []
+  private var texts: [String] = []
+  private var names: [Int32: TokenRecord] = [:]
+  private var latents: [Int32: LatentRecord] = [:]
+  private var tags: [Int32: [String]] = [:]
+  private var summaries: [Int32: String] = [:]
+
+  init(options: Options, precision: Precision) {
+    (self.options, self.precision) = (options, precision)
+  }
+
+  /// Reads from the store what is to be said of the latents.
+  mutating func complete(store: Store, tokenizer: Tokenizer) throws {
+    let ids = Set(tokens.flatMap { $0.activations.map { Int32($0.latent) } }).sorted()
+    latents = Dictionary(try store.latents(ids: ids).map { ($0.id, $0) }, uniquingKeysWith: { a, _ in a })
+    (tags, summaries) = (try store.tags(of: ids), try store.summaries(of: ids))
+    for id in Set(tokens.flatMap(\.namedTokens)) { names[id] = tokenizer.record(id) }
+    texts = tokenTexts(tokens.map(\.id), names)
+  }
+
+  private func isShown(_ id: Int32) -> Bool {
+    guard options.only.isEmpty || options.only.contains(id) else { return false }
+    return latents[id].map(options.filter.passes) ?? false
+  }
+
+  private func shown(_ token: TracedToken) -> [LatentActivation] {
+    Array(token.activations.filter { isShown(Int32($0.latent)) }.prefix(options.top))
+  }
+
+  private var overall: [TracedLatent] {
+    Array(
+      tracedLatents(tokens, by: options.aggregate, template: options.template, where: isShown).prefix(options.limit))
+  }
+
+  /// A share of the latent's largest activation.
+  private func share(_ value: Double, _ id: Int32) -> Double? {
+    latents[id]?.maxActivation.flatMap { $0 > 0 ? value / $0 : nil }
+  }
+}
+
+extension TracedToken {
+  /// The ids of all tokens that a trace's entry names.
+  var namedTokens: [Int32] { [id] + (base + chat).map(\.id) }
+}
+
+// MARK: For people
+
+extension ActivationsReport {
+  var text: String {
+    var table = TextTable([
+      .init(title: "#", isNumber: true), .init(title: "token"), .init(title: "KL", isNumber: true),
+      .init(title: "latents: activation, share of the latent's largest"),
+    ])
+    for (position, token) in tokens.enumerated() {
+      let list = shown(token).map { activation in
+        let id = Int32(activation.latent)
+        let share = share(Double(activation.value), id).map { " \(fixed($0 * 100, 0))%" } ?? ""
+        return "\(id): \(fixed(Double(activation.value), 1))\(share)"
+      }
+      table.add([
+        "\(position)", "\"\(texts[position])\"", token.klChatBase.map { fixed($0, 3) } ?? "-",
+        token.isLeftOut ? "left out" : list.joined(separator: "  "),
+      ])
+    }
+    var result = table.text
+    let overall = overall
+    guard !overall.isEmpty else { return result + "\nno latent passes the filters\n" }
+    var second = TextTable([
+      .init(title: "latent", isNumber: true), .init(title: "max", isNumber: true),
+      .init(title: "share", isNumber: true), .init(title: "at"), .init(title: "mean", isNumber: true),
+      .init(title: "tokens", isNumber: true), .init(title: "freq", isNumber: true), .init(title: "class"),
+      .init(title: "tags, tokens"),
+    ])
+    for latent in overall {
+      let record = latents[latent.latent]
+      let about = (tags[latent.latent] ?? []) + [summaries[latent.latent]].compactMap { $0 }
+      second.add([
+        "\(latent.latent)", fixed(Double(latent.max), 1),
+        share(Double(latent.max), latent.latent).map { fixed($0 * 100, 0) + "%" } ?? "-",
+        "\(latent.peak) \"\(texts[latent.peak])\"", fixed(latent.mean, 2), "\(latent.tokens)",
+        percent(record?.frequency), record?.latentClass.rawValue ?? "",
+        truncated(about.joined(separator: ", "), to: 60),
+      ])
+    }
+    result += "\n" + second.text
+    return result
+  }
+}
+
+// MARK: For programs
+
+extension ActivationsReport {
+  struct Document: Encodable {
+    struct Activation: Encodable {
+      let latent: Int32
+      let activation: Float
+      /// Of the latent's largest activation.
+      let share: Double?
+    }
+
+    struct Candidate: Encodable {
+      let token_id: Int32
+      let token: String
+      let probability: Double
+    }
+
+    struct Token: Encodable {
+      let position: Int
+      let id: Int32
+      let text: String
+      let template: Bool
+      let left_out: Bool
+      let activations: [Activation]
+      let base: [Candidate]?
+      let chat: [Candidate]
+      let kl_chat_base: Double?
+      let kl_base_chat: Double?
+    }
+
+    struct Latent: Encodable {
+      let latent: LatentJSON
+      let max: Float
+      let share: Double?
+      let peak: Int
+      let mean: Double
+      let tokens: Int
+
+      private enum CodingKeys: String, CodingKey {
+        case max = "text_max"
+        case share = "text_share"
+        case peak = "text_peak"
+        case mean = "text_mean"
+        case tokens = "text_tokens"
+      }
+
+      func encode(to encoder: any Encoder) throws {
+        try latent.encode(to: encoder)
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(max, forKey: .max)
+        try fields.encode(share, forKey: .share)
+        try fields.encode(peak, forKey: .peak)
+        try fields.encode(mean, forKey: .mean)
+        try fields.encode(tokens, forKey: .tokens)
+      }
+    }
+
+    let precision: Precision
+    let aggregate: String
+    let max_frequency: Double?
+    let chat_specific_only: Bool
+    let template: Bool
+    let tokens: [Token]
+    let latents: [Latent]
+  }
+
+  var document: Document {
+    Document(
+      precision: precision, aggregate: options.aggregate.rawValue, max_frequency: options.filter.maxFrequency,
+      chat_specific_only: options.filter.chatSpecificOnly, template: options.template,
+      tokens: tokens.indices.map(token),
+      latents: overall.compactMap { latent in
+        latents[latent.latent].map { record in
+          Document.Latent(
+            latent: LatentJSON(latent: record, tags: tags[record.id] ?? [], summary: summaries[record.id]),
+            max: latent.max, share: share(Double(latent.max), record.id), peak: latent.peak, mean: latent.mean,
+            tokens: latent.tokens)
+        }
+      })
+  }
+
+  private func token(_ position: Int) -> Document.Token {
+    let token = tokens[position]
+    func candidates(_ list: [TokenProbability]) -> [Document.Candidate] {
+      list.map { .init(token_id: $0.id, token: names[$0.id]?.text ?? "", probability: $0.probability) }
+    }
+    return Document.Token(
+      position: position, id: token.id, text: names[token.id]?.text ?? "", template: token.isTemplate,
+      left_out: token.isLeftOut,
+      activations: shown(token).map {
+        .init(
+          latent: Int32($0.latent), activation: $0.value, share: share(Double($0.value), Int32($0.latent)))
+      },
+      base: token.base.isEmpty ? nil : candidates(token.base), chat: candidates(token.chat),
+      kl_chat_base: token.klChatBase, kl_base_chat: token.klBaseChat)
+  }
+}

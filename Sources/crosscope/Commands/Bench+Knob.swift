@@ -1,0 +1,62 @@
+// `crosscope bench --store`: seconds from a turn of the steer screen's knob to the next token's distribution, on the
+// models of a store. The prompt is known already, as it is while somebody turns.
+
+import Diffing
+import Foundation
+import Inference
+import Kernels
+import Storage
+
+/// What `--store` measures.
+struct KnobBenchmark {
+  let store: Store
+  let precision: Precision
+
+  /// Tokens of the prompt, its template included.
+  private static let promptLength = 50
+
+  /// Prints a CSV row for modes and positions that differ in cost: the median of `repeats` turns.
+  func run(repeats: Int) throws {
+    let context = try SteeringContext.load(store: store, precision: precision)
+    let prompt = try Self.prompt(context.engine)
+    guard let latent = try store.latentIDs().first,
+      let largest = try store.latents(ids: [latent]).first?.maxActivation
+    else { throw CommandError.inputInvalid(source: store.path, expected: "a latent that has fired", found: "none") }
+    let prefixes = PromptPrefixes()
+    let unsteered = try UnsteeredPrompt(
+      engine: context.engine, layer: context.pair.layer, prompt: prompt, prefixes: prefixes)
+    writeOut("measure,mode,positions,tokens,seconds,precision,kernels,threads\n")
+    for (mode, positions) in [
+      (SteeringMode.add, TokenPositions.all), (.difference, .all), (.add, .generated),
+    ] {
+      var seconds: [Double] = []
+      for turn in 0...repeats {
+        let plan = SteeringPlan(
+          interventions: [Intervention(latent: Int(latent), mode: mode, strength: 0.5 + 0.01 * Double(turn))],
+          positions: positions)
+        seconds.append(
+          try elapsedSeconds {
+            let preview = try SteeringPreview(
+              engine: context.engine, crosscoder: context.crosscoder, unsteered: unsteered, plan: plan,
+              prefixes: prefixes, maxActivations: { context.activation(largest, of: $0) })
+            _ = try preview.shift(count: NextTokens.count)
+          })
+      }
+      // The first turn may have to read base's part of the prompt.
+      let median = seconds.dropFirst().sorted()[repeats / 2]
+      writeOut(
+        "knob,\(mode.rawValue),\(positions.rawValue),\(prompt.ids.count),\(median),\(precision.rawValue),"
+          + "\(Compute.kernelLevel),\(Compute.threads)\n")
+    }
+  }
+
+  private static func prompt(_ engine: Engine) throws -> RenderedChat {
+    var text = "Tell me"
+    var prompt = try engine.encodePrompt(text)
+    while prompt.ids.count < promptLength {
+      text += " more"
+      prompt = try engine.encodePrompt(text)
+    }
+    return prompt
+  }
+}

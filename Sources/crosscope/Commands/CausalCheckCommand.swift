@@ -1,0 +1,50 @@
+// `crosscope causal-check`: one latent's effects against random latents, with intervals. The method is CausalCheck.
+
+import ArgumentParser
+import Storage
+
+struct CausalCheckCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "causal-check",
+    abstract: "Check what one latent does, added and taken away, against random latents that fire as often.",
+    discussion: """
+      Added at 0.5 and 1 to 20 neutral prompts, beside other latents' directions of the same norm; its chat − base \
+      difference taken away on its own top contexts, beside other latents' differences. Intervals are 95 %.
+      """)
+
+  @Argument(help: "The store.") var store: String
+  @Argument(help: "The latent's number.") var latent: Int32
+  @Option(help: "Random latents.") var random = 8
+  @Option(help: "Neutral prompts, at most 20.") var prompts = 20
+  @Option(help: "Contexts.") var contexts = 10
+  @Option(help: "Tokens of an answer, and of a context after its peak.") var maxTokens = 24
+  @OptionGroup var files: ModelFileOptions
+  @OptionGroup var computing: ComputeOptions
+  @Flag(help: "Keep the result in the store as an experiment.") var save = false
+  @Flag(help: "Print one JSON document.") var json = false
+
+  func validate() throws {
+    guard (1...64).contains(random), (1...20).contains(prompts), contexts > 0, maxTokens > 0 else {
+      throw ValidationError("counts are 1 or more; --random is at most 64 and --prompts at most 20")
+    }
+  }
+
+  func run() throws {
+    let store = try Store(path: store, access: save ? .readWrite : .readOnly)
+    let context = try SteeringContext.load(
+      store: store, files: files.locations, precision: computing.precision ?? .fast)
+    let check = try CausalCheck(
+      latent, size: .init(random: random, prompts: prompts, contexts: contexts, tokens: maxTokens), context: context,
+      store: store)
+    var progress: Progress?
+    let report = try check.run { done, total in
+      if progress == nil { progress = Progress("causal-check", total: total, unit: "texts") }
+      progress?.update(done)
+    }
+    if json { try printJSON(report) } else { writeOut(report.text) }
+    if save {
+      writeError("saved as experiment \(try store.save(report.record()).id)")
+      store.close()
+    }
+  }
+}

@@ -1,0 +1,165 @@
+// `crosscope export`: steering in mode add as files that other programs read: llama.cpp's control vector, a safetensors
+// vector with its card, Neuronpedia's request. Owns: those three forms. Refuses: what a form cannot say, such as a change
+// after block 0 in llama.cpp. No model is loaded. Files appear whole or not at all.
+
+import ArgumentParser
+import Diffing
+import Foundation
+import Inference
+import Storage
+
+struct Export: ParsableCommand {
+  enum Form: String, CaseIterable, ExpressibleByArgument {
+    case controlVector = "control-vector"
+    case safetensors, neuronpedia
+  }
+
+  static let configuration = CommandConfiguration(
+    abstract: "Write the vector that latents add, for llama.cpp, as safetensors, or as Neuronpedia's request.",
+    discussion: """
+      control-vector: a GGUF file for llama.cpp's --control-vector. The crosscoder's layer L (the output of block L, from \
+      0) is direction.L: llama.cpp adds it to the output of its block L.
+      safetensors: steer_vector [d], to be added to the output of block L, with a card in the metadata.
+      neuronpedia: the body of a request to /api/steer-chat; strengths are those of unnormalised decoder rows.
+      Experiments go out by `experiments --json` and `--markdown`.
+      """)
+
+  @Argument(help: "The store.") var store: String
+  @Argument(help: ArgumentHelp("What to write.", valueName: "form")) var form: Form
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Latent to add, with its strength in units of its largest activation (default 1).", valueName: "id[:strength]"),
+    transform: LatentStrength.init)
+  var latent: [LatentStrength] = []
+  @Option(help: "The decoder whose directions are used.") var decoder: PairModel = .chat
+  @Flag(help: "Strengths are ‖Δh‖ itself, not multiples of the largest activation.") var rawStrength = false
+  @Option(help: "Neuronpedia: what the user says.") var prompt: String?
+  @Option(help: "File to write.") var out: String
+
+  func validate() throws {
+    guard !latent.isEmpty else { throw ValidationError("--latent is needed") }
+    guard latent.allSatisfy({ ($0.mode ?? .add) == .add }) else {
+      throw ValidationError("--latent: a vector can only be added; other modes read activations at each token")
+    }
+    guard (prompt != nil) == (form == .neuronpedia) else {
+      throw ValidationError("--prompt is needed for neuronpedia, and changes nothing elsewhere")
+    }
+  }
+
+  func run() throws {
+    let store = try Store(path: store, access: .readOnly)
+    let stored = try StoreCrosscoder(store)
+    let vector = try SteeringVector(
+      latent.map { Intervention(latent: $0.id, mode: .add, strength: $0.strength) }, decoder: decoder,
+      rawStrength: rawStrength, stored: stored, store: store)
+    switch form {
+    case .controlVector: try vector.writeControlVector(to: out, store: store)
+    case .safetensors: try vector.writeSafetensors(to: out)
+    case .neuronpedia:
+      let file = try AtomicFile(path: out)
+      try file.write(Array((vector.neuronpediaRequest(prompt: prompt ?? "") + "\n").utf8))
+      try file.commit()
+    }
+    writeError("written: \(out)")
+  }
+}
+
+/// The vector of some latents in mode add, with where it comes from.
+private struct SteeringVector {
+  let values: [Float]
+  let interventions: [Intervention]
+  let decoder: PairModel
+  let rawStrength: Bool
+  let stored: StoreCrosscoder
+  private let maxima: [Int: Double]
+
+  init(
+    _ interventions: [Intervention], decoder: PairModel, rawStrength: Bool, stored: StoreCrosscoder, store: Store
+  ) throws {
+    (self.interventions, self.decoder, self.rawStrength) = (interventions, decoder, rawStrength)
+    self.stored = stored
+    let crosscoder = stored.crosscoder
+    for item in interventions where !(0..<crosscoder.nLatents).contains(item.latent) {
+      throw DiffingError.settingInvalid(
+        name: "latent", expected: "0…\(crosscoder.nLatents - 1)", found: "\(item.latent)")
+    }
+    let maxima = try stored.maxActivations(of: interventions.map(\.latent), in: store)
+    self.maxima = maxima
+    let plan = SteeringPlan(
+      interventions: interventions, decoder: decoder, unit: rawStrength ? .norm : .maxActivation)
+    values =
+      try crosscoder.addedVector(interventions, plan, maxActivations: { maxima[$0] })
+      ?? [Float](repeating: 0, count: crosscoder.dModel)
+  }
+
+  func writeControlVector(to path: String, store: Store) throws {
+    guard stored.pair.layer > 0 else {
+      throw CommandError.inputInvalid(
+        source: store.path, expected: "a crosscoder after block 1 or later, where llama.cpp can add a vector",
+        found: "one after block 0")
+    }
+    var writer = GGUFWriter(architecture: "controlvector")
+    writer.set("controlvector.model_hint", .string(stored.pair.chat))
+    writer.set("controlvector.layer_count", .uint32(1))
+    for (key, value) in card { writer.set("crosscope.\(key)", .string(value)) }
+    writer.add("direction.\(stored.pair.layer)", shape: [values.count], floats: values)
+    try writer.write(to: path)
+  }
+
+  func writeSafetensors(to path: String) throws {
+    var writer = SafetensorsWriter(metadata: Dictionary(uniqueKeysWithValues: card))
+    writer.add("steer_vector", shape: [values.count], floats: values)
+    try writer.write(to: path)
+  }
+
+  /// What the vector is and what it belongs with.
+  private var card: [(String, String)] {
+    let pair = stored.pair
+    let norm = values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+    return [
+      ("format", "crosscope steering vector 1"), ("model", pair.chat), ("model_sha256", pair.model?.sha256 ?? ""),
+      ("adapter_sha256", pair.adapter?.sha256 ?? ""), ("crosscoder_sha256", stored.sha256), ("layer", "\(pair.layer)"),
+      ("site", Site.residPost.rawValue), ("decoder", decoder.rawValue), ("interventions", storedJSON(interventions)),
+      ("unit", (rawStrength ? StrengthUnit.norm : .maxActivation).rawValue),
+      ("max_activations", storedJSON(SteeringDocument.keyed(maxima))), ("norm", "\(norm)"),
+    ]
+  }
+
+  /// Neuronpedia adds strength · multiplier · v with v as it stands in the decoder.
+  func neuronpediaRequest(prompt: String) -> String {
+    struct Message: Encodable {
+      var role = "user"
+      let content: String
+    }
+    struct Feature: Encodable {
+      let modelId, layer: String
+      let index: Int
+      let strength: Double
+    }
+    struct Request: Encodable {
+      let defaultChatMessages, steeredChatMessages: [Message]
+      let modelId: String
+      let features: [Feature]
+      var temperature = 0.0
+      var n_tokens = 128
+      var freq_penalty = 0.0
+      var seed = 16
+      var strength_multiplier = 1.0
+      var steer_special_tokens = true
+      var steer_method = "SIMPLE_ADDITIVE"
+    }
+    let crosscoder = stored.crosscoder
+    let norms = decoder == .chat ? crosscoder.chatNorms : crosscoder.baseNorms
+    let layer = "\(stored.pair.layer)-crosscope"
+    return storedJSON(
+      Request(
+        defaultChatMessages: [Message(content: prompt)], steeredChatMessages: [Message(content: prompt)],
+        modelId: stored.pair.chat,
+        features: interventions.map {
+          Feature(
+            modelId: stored.pair.chat, layer: layer, index: $0.latent,
+            strength: $0.strength * (rawStrength ? 1 : maxima[$0.latent] ?? 0) / norms[$0.latent])
+        }))
+  }
+}

@@ -1,0 +1,40 @@
+// What `crosscope steer` is told of a set of prompts. Refuses: options that would do nothing without one.
+
+import ArgumentParser
+
+/// A set of prompts, the control, and where the figures go.
+struct PromptSetOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Steer a set of prompts and report figures: one JSON object a line with \"prompt\" and perhaps \"kind\".",
+      valueName: "file"))
+  var prompts: String?
+  @Option(parsing: .upToNextOption, help: "Only prompts of these kinds.") var kind: [String] = []
+  @Option(help: "At most this many prompts, evenly from the file.") var limit: Int?
+  @Option(help: "Control: so many times the latents are replaced by random living ones.") var random = 0
+  @Option(
+    help: ArgumentHelp(
+      "Where the report goes as JSON, with all answers; a killed run given the same goes on.", valueName: "file"))
+  var out: String?
+  @Flag(help: "Print the figures as CSV.") var csv = false
+  @Flag(help: "Draw charts in ASCII.") var ascii = false
+
+  func validate() throws {
+    guard prompts != nil || (kind.isEmpty && limit == nil && random == 0 && out == nil && !csv && !ascii) else {
+      throw ValidationError("--kind, --limit, --random, --out, --csv and --ascii change nothing without --prompts")
+    }
+    guard limit ?? 1 > 0, random >= 0 else { throw ValidationError("--limit is 1 or more, --random 0 or more") }
+  }
+
+  /// The prompts of a file that are asked for.
+  /// - Throws: `CommandError.inputInvalid` where there are none.
+  func chosen(from path: String) throws -> [SetPrompt] {
+    let all = try SetPrompt.read(path).filter { kind.isEmpty || kind.contains($0.kind ?? "") }
+    guard !all.isEmpty else {
+      throw CommandError.inputInvalid(
+        source: path, expected: "prompts of the kind \(kind.joined(separator: ", "))", found: "none")
+    }
+    let count = min(limit ?? all.count, all.count)
+    return (0..<count).map { all[$0 * all.count / count] }
+  }
+}

@@ -1,0 +1,152 @@
+// `crosscope rerun`: makes a saved experiment again and compares it with what was saved, token for token.
+// Owns: naming what is not as it was before anything is computed, the comparison. Refuses: records that do not say all
+// that a run needs. Exit code 0 where all tokens are the same, 1 where they are not.
+
+import ArgumentParser
+import Diffing
+import Foundation
+import Inference
+import Kernels
+import Storage
+
+struct Rerun: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run a saved steering experiment again and compare the tokens.",
+    discussion: """
+      On a processor with the same kernels, with the same files and precision, all tokens are the same. What is not the \
+      same is named first, with what that means. Exit code 0: every token as saved; 1: some differ.
+      """)
+
+  @Argument(help: "The store.") var store: String
+  @Argument(help: "The experiment's number.") var id: Int64
+  @OptionGroup var files: ModelFileOptions
+  @OptionGroup var computing: ComputeOptions
+  @Flag(help: "Print one JSON document: what differs, arm by arm, and the new run.") var json = false
+
+  func run() throws {
+    let store = try Store(path: store, access: .readOnly)
+    let saved = try SteeringDocument(store.experiments(ids: [id])[0])
+    let context = try SteeringContext.load(
+      store: store, files: files.locations,
+      precision: computing.precision ?? saved.versions["precision"].flatMap(Precision.init) ?? .fast)
+    let changes = RunChange.between(saved, context)
+    if !json { for change in changes { writeError("differs: \(change.description)") } }
+    let again = try SteeringExperiment(
+      context: context, store: store, interventions: saved.interventions, parameters: saved.parameters,
+      strengths: saved.outputs.steered.map { $0.strength ?? 1 },
+      watch: saved.outputs.baseline.watched.map(\.text), freezesAttention: saved.outputs.frozenAttention != nil
+    ).answer(saved.prompt)
+    let arms = ArmComparison.all(saved, again)
+    if json {
+      try printJSON(
+        RerunReport(experiment: id, match: arms.allSatisfy(\.match), changes: changes, arms: arms, run: again))
+    } else {
+      for arm in arms { writeOut(arm.line(context.engine.tokenizer) + "\n") }
+    }
+    guard arms.allSatisfy(\.match) else { throw ExitCode(1) }
+  }
+}
+
+private struct RerunReport: Encodable {
+  let experiment: Int64
+  let match: Bool
+  let changes: [RunChange]
+  let arms: [ArmComparison]
+  let run: SteeringDocument
+}
+
+/// Something that a saved run records and that is not the same now.
+struct RunChange: Encodable, Equatable, CustomStringConvertible {
+  let what, saved, now, meaning: String
+
+  var description: String { "\(what): saved \(short(saved)), now \(short(now)); \(meaning)" }
+
+  private func short(_ text: String) -> String {
+    text.isEmpty ? "nothing" : text.count == 64 ? "\(text.prefix(12))…" : termSafeLines(text)
+  }
+
+  /// What each recorded version means for a run.
+  private static let meanings = [
+    "program": "another version may compute otherwise",
+    "model": "other weights: the tokens cannot be expected to match",
+    "adapter": "another chat model: the tokens cannot be expected to match",
+    "base_model": "another base: what reads activations cannot be expected to match",
+    "crosscoder": "other directions: steered tokens cannot be expected to match",
+    "precision": "rounding differs: tokens match up to the first near tie",
+    "kernels": "sums are rounded otherwise on this processor: tokens match up to the first near tie",
+    "openblas": "products are rounded otherwise on this processor: tokens match up to the first near tie",
+    "threads": "products are cut elsewhere, which may change last bits: tokens match up to the first near tie",
+  ]
+
+  /// What differs, in the order of the names.
+  static func between(_ saved: SteeringDocument, _ context: SteeringContext) -> [RunChange] {
+    let now = context.versions
+    var changes = meanings.sorted { $0.key < $1.key }.compactMap { what, meaning -> RunChange? in
+      guard let before = saved.versions[what] else { return nil }
+      let after = now[what] ?? ""
+      return before == after ? nil : RunChange(what: what, saved: before, now: after, meaning: meaning)
+    }
+    if let layer = saved.parameters.layer, layer != context.pair.layer {
+      changes.append(
+        RunChange(
+          what: "layer", saved: "\(layer)", now: "\(context.pair.layer)",
+          meaning: "steered elsewhere: the tokens cannot be expected to match"))
+    }
+    return changes
+  }
+}
+
+/// One answer beside the saved one.
+struct ArmComparison: Encodable, Equatable {
+  let arm: String
+  let seed: UInt64
+  let tokens: Int
+  let match: Bool
+  /// The first token that is not the saved one, counted from 0.
+  let firstDifference: Int?
+  let savedToken, token: Int32?
+  /// The largest difference of a token's log-probability before the first difference; nil where none was saved.
+  let logProbabilityDifference: Double?
+
+  private enum CodingKeys: String, CodingKey {
+    case arm, seed, tokens, match, token
+    case firstDifference = "first_difference"
+    case savedToken = "saved_token"
+    case logProbabilityDifference = "log_probability_difference"
+  }
+
+  static func all(_ saved: SteeringDocument, _ again: SteeringDocument) -> [ArmComparison] {
+    func arms(_ outputs: SteeringDocument.Outputs) -> [(String, SteeringDocument.Answer)] {
+      [("baseline", outputs.baseline)] + outputs.steered.map { ("steered ×\(shortNumber($0.strength ?? 1))", $0) }
+        + (outputs.frozenAttention ?? []).map { ("frozen attention ×\(shortNumber($0.strength ?? 1))", $0) }
+    }
+    let pairs = zip(arms(saved.outputs), arms(again.outputs)).map { ($0.0, $0.1, $1.1) }
+    return pairs.flatMap { name, before, after in
+      zip(before.samples, after.samples).map { ArmComparison(name, $0, $1) }
+    }
+  }
+
+  private init(_ arm: String, _ saved: SteeringDocument.Sample, _ again: SteeringDocument.Sample) {
+    self.arm = arm
+    seed = again.seed ?? 0
+    tokens = saved.ids.count
+    let common = zip(saved.ids, again.ids).prefix { $0 == $1 }.count
+    match = saved.ids == again.ids
+    firstDifference = match ? nil : common
+    savedToken = match || common >= saved.ids.count ? nil : saved.ids[common]
+    token = match || common >= again.ids.count ? nil : again.ids[common]
+    logProbabilityDifference = saved.logProbabilities.map { before in
+      zip(before, again.logProbabilities ?? []).prefix(common).map { abs($0 - $1) }.max() ?? 0
+    }
+  }
+
+  func line(_ tokenizer: Tokenizer) -> String {
+    let name = "\(arm), seed \(seed): "
+    func quoted(_ id: Int32?) -> String {
+      id.map { "\($0) \(termSafeLines(tokenizer.decode([$0])).debugDescription)" } ?? "the end"
+    }
+    let logs = logProbabilityDifference.map { ", log-probabilities within \(shortNumber($0))" } ?? ""
+    guard let firstDifference else { return name + "match, \(tokens) tokens" + logs }
+    return name + "mismatch at token \(firstDifference): saved \(quoted(savedToken)), now \(quoted(token))" + logs
+  }
+}

@@ -1,0 +1,133 @@
+// The explorer's configuration: a JSON file of the user's, checked whole before anything is drawn.
+// Owns: where it lies, what may stand in it. Refuses: keys it does not know, colours and key names that are none, a key
+// for two things. What the command line says goes before what the file says.
+
+import Foundation
+import TUI
+
+/// What may stand in the file. Everything may be left out.
+struct Configuration: Codable, Equatable {
+  var theme: String?
+  /// Colours of single roles, `#ff8700` or a number of the 256, on top of the theme's.
+  var colours: [String: String]?
+  var ascii: Bool?
+  var screenReader: Bool?
+  var mouse: Bool?
+  var keyBar: Bool?
+  /// Keys by the names of bindings, see `KeyMap`.
+  var keys: [String: String]?
+
+  enum CodingKeys: String, CodingKey {
+    case theme, colours, ascii, mouse, keys
+    case screenReader = "screen_reader"
+    case keyBar = "key_bar"
+  }
+
+  /// The settings that hold without a file.
+  static var usual: Configuration {
+    Configuration(
+      theme: Palette.dark.name, colours: [:], ascii: false, screenReader: false, mouse: true, keyBar: true,
+      keys: Dictionary(uniqueKeysWithValues: KeyMap.usual.names.map { ($0.name, $0.keys) }))
+  }
+
+  /// As it would stand in a file.
+  var text: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) + "\n" } ?? "{}\n"
+  }
+
+  /// Where the file lies if nothing else is said.
+  static func usualPath(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> String {
+    folder("XDG_CONFIG_HOME", else: ".config", environment) + "/config.json"
+  }
+
+  /// The program's folder below one of the XDG base folders; a relative one counts as not set, as the specification
+  /// says (https://specifications.freedesktop.org/basedir-spec/latest/).
+  static func folder(_ variable: String, else usual: String, _ environment: [String: String]) -> String {
+    let given = environment[variable].flatMap { $0.hasPrefix("/") ? $0 : nil }
+    return (given ?? (environment["HOME"] ?? NSHomeDirectory()) + "/" + usual) + "/crosscope"
+  }
+
+  /// Reads a file.
+  /// - Throws: `CommandError.inputInvalid` naming the file and the place in it.
+  init(path: String) throws {
+    self = try readConfiguration(
+      Configuration.self, path: path, expected: "a configuration as `crosscope config` prints it")
+  }
+
+  init(
+    theme: String? = nil, colours: [String: String]? = nil, ascii: Bool? = nil, screenReader: Bool? = nil,
+    mouse: Bool? = nil, keyBar: Bool? = nil, keys: [String: String]? = nil
+  ) {
+    (self.theme, self.colours, self.ascii, self.screenReader) = (theme, colours, ascii, screenReader)
+    (self.mouse, self.keyBar, self.keys) = (mouse, keyBar, keys)
+  }
+
+  init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    theme = try fields.decodeIfPresent(String.self, forKey: .theme)
+    colours = try fields.decodeIfPresent([String: String].self, forKey: .colours)
+    ascii = try fields.decodeIfPresent(Bool.self, forKey: .ascii)
+    screenReader = try fields.decodeIfPresent(Bool.self, forKey: .screenReader)
+    mouse = try fields.decodeIfPresent(Bool.self, forKey: .mouse)
+    keyBar = try fields.decodeIfPresent(Bool.self, forKey: .keyBar)
+    keys = try fields.decodeIfPresent([String: String].self, forKey: .keys)
+  }
+}
+
+/// A configuration, checked and ready for use.
+struct Settings: Sendable {
+  var palette = Palette.dark
+  var keyMap = KeyMap.usual
+  var asciiOnly = false
+  var isSpoken = false
+  var usesMouse = true
+  var hidesKeyBar = false
+
+  init() {}
+
+  /// - Parameter source: the file's name, for errors.
+  init(_ configuration: Configuration, source: String) throws(CommandError) {
+    if let name = configuration.theme { palette = try Self.palette(name, source: source) }
+    for (name, text) in (configuration.colours ?? [:]).sorted(by: { $0.key < $1.key }) {
+      guard let role = Role(rawValue: name), role != .plain else {
+        throw .inputInvalid(
+          source: source,
+          expected: "under colours \(Role.allCases.dropFirst().map(\.rawValue).joined(separator: ", "))",
+          found: name.debugDescription)
+      }
+      guard let shade = Shade(text) else {
+        throw .inputInvalid(
+          source: source, expected: "in colours.\(name) a colour such as \"#ff8700\" or \"208\"",
+          found: text.debugDescription)
+      }
+      palette.set(role, shade)
+    }
+    keyMap = try KeyMap(configuration.keys ?? [:], source: source)
+    asciiOnly = configuration.ascii ?? false
+    isSpoken = configuration.screenReader ?? false
+    usesMouse = configuration.mouse ?? true
+    hidesKeyBar = !(configuration.keyBar ?? true)
+  }
+
+  /// A theme by its name.
+  static func palette(_ name: String, source: String) throws(CommandError) -> Palette {
+    guard let palette = Palette.all.first(where: { $0.name == name }) else {
+      throw .inputInvalid(
+        source: source, expected: "a theme, one of \(Palette.all.map(\.name).joined(separator: ", "))",
+        found: name.debugDescription)
+    }
+    return palette
+  }
+}
+
+extension ExplorerState {
+  /// Takes over what concerns the view.
+  mutating func apply(_ settings: Settings) {
+    keyMap = settings.keyMap
+    isSpoken = settings.isSpoken
+    asciiOnly = settings.asciiOnly || settings.isSpoken
+    hidesKeyBar = settings.hidesKeyBar
+  }
+}

@@ -1,0 +1,69 @@
+// Keys that begin something: digits that count what comes next, and the letter that names a mark.
+// Owns: which keys are taken so, and what a count means for an action. Refuses: a count where a digit has a binding of
+// its own, and counts beyond what makes sense; an action that does not count ignores it.
+
+import TUI
+
+/// How a screen moves its cursor to a row, for counts: `12G`, `5j`.
+struct RowCursor: Sendable {
+  /// The row that the cursor is on; nil while keys do not move among rows.
+  let selected: @Sendable (ExplorerState) -> Int?
+  /// Goes to a row, or to the nearest there is.
+  let select: @Sendable (Int, inout ExplorerState) -> [Effect]
+}
+
+/// What the next letter is for.
+enum PendingLetter: Sendable { case setMark, goToMark }
+
+extension ExplorerState {
+  /// Counts say no more than this.
+  private static let largestCount = 9_999_999
+  /// An action is repeated so often at most; rows are gone to at once, whatever their number.
+  private static let mostRepeats = 100
+
+  /// Takes a digit of a count or the letter of a mark; nil for keys that are neither.
+  mutating func takePrefix(_ key: Key) -> [Effect]? {
+    if let pending = pendingLetter {
+      pendingLetter = nil
+      guard let letter = key.text, letter.isLetter || letter == "'" else {
+        tell("no mark: a mark is a letter")
+        return []
+      }
+      return pending == .setMark ? setMark(letter) : goToMark(letter)
+    }
+    guard let digit = key.text?.wholeNumberValue, key.text?.isASCII == true else { return nil }
+    let isBound = keyMap.all(screen).contains { $0.keys.contains(key) }
+    guard count != nil || (digit > 0 && !isBound) else { return nil }
+    count = min((count ?? 0) * 10 + digit, Self.largestCount)
+    return []
+  }
+
+  /// Performs an action as often as the count before it says.
+  mutating func performCounted(_ action: Action) -> [Effect] {
+    guard let times = count else { return perform(action) }
+    count = nil
+    if let cursor = screen.definition.cursor, let row = cursor.selected(self) {
+      switch action {
+      case .down: return cursor.select(row + times, &self)
+      case .up: return cursor.select(max(0, row - times), &self)
+      case .first, .last: return cursor.select(times - 1, &self)
+      default: break
+      }
+    }
+    guard action.isRepeatable else { return perform(action) }
+    return (0..<min(times, Self.mostRepeats)).flatMap { _ in perform(action) }
+  }
+}
+
+extension Action {
+  /// Whether a count before it means that often.
+  var isRepeatable: Bool {
+    switch self {
+    case .up, .down, .left, .right, .pageUp, .pageDown, .nextLatent, .previousLatent, .sortNext, .sortPrevious, .mark,
+      .stronger, .weaker, .zoomIn, .zoomOut, .nextExperiment, .previousExperiment, .nextAnswer, .undo, .redo,
+      .placeBack, .placeForth:
+      true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,111 @@
+// Text edited in the user's own editor: $VISUAL, $EDITOR, else vi, as other programs do.
+// Owns: the temporary file, for its owner alone and gone afterwards, and the command. Refuses: to take back more than a
+// cap, or what is not UTF-8; whatever goes wrong, the text that was there before stays. The terminal runs the program.
+
+import Foundation
+import Glibc
+import Inference
+import TUI
+
+/// Something to be edited outside.
+struct EditRequest: Sendable, Equatable {
+  enum Subject: Sendable, Equatable {
+    case note(Int32)
+    case prompt
+  }
+
+  var subject: Subject
+  var text: String
+}
+
+/// Why an edit came to nothing.
+enum EditorError: Error, Equatable, CustomStringConvertible {
+  case noTemporaryFile(folder: String, reason: String)
+  case failed(editor: String, status: Int?)
+  case tooLarge(bytes: Int)
+  case notText
+
+  var description: String {
+    switch self {
+    case .noTemporaryFile(let folder, let reason):
+      "\(folder): \(reason); set TMPDIR to a folder that can be written"
+    case .failed(let editor, 127?): "the editor \(editor) was not found; set VISUAL or EDITOR to one that is installed"
+    case .failed(let editor, let status?): "the editor \(editor) ended with status \(status); nothing was changed"
+    case .failed(let editor, nil): "the editor \(editor) was killed or could not be started; nothing was changed"
+    case .tooLarge(let bytes):
+      "the edited text has \(bytes) bytes, at most \(ExternalEditor.longest) are taken; nothing was changed"
+    case .notText: "the edited file is not UTF-8 text; nothing was changed"
+    }
+  }
+}
+
+enum ExternalEditor {
+  /// Bytes that are taken back.
+  static let longest = 1 << 20
+
+  /// What the user edits with.
+  static func name(_ environment: [String: String]) -> String {
+    [environment["VISUAL"], environment["EDITOR"]].compactMap(\.self).first { !$0.isEmpty } ?? "vi"
+  }
+
+  /// Edits a text.
+  /// - Parameter run: gives the terminal to a command and returns its exit status, nil if it was killed.
+  static func edit(
+    _ text: String, environment: [String: String] = ProcessInfo.processInfo.environment, run: ([String]) -> Int?
+  ) throws -> String {
+    let folder = environment["TMPDIR"].flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
+    var template = Array("\(folder)/crosscope-XXXXXX.md".utf8CString)
+    // Readable for its owner only; mkstemps takes care of that.
+    let descriptor = mkstemps(&template, 3)
+    guard descriptor >= 0 else {
+      throw EditorError.noTemporaryFile(folder: folder, reason: String(cString: strerror(errno)))
+    }
+    let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    defer { unlink(path) }
+    let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    try file.write(contentsOf: Data(text.utf8))
+    try file.close()
+    try edit(file: path, environment: environment, run: run)
+    let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
+    guard size <= longest else { throw EditorError.tooLarge(bytes: size) }
+    guard let edited = String(data: try Data(contentsOf: URL(filePath: path)), encoding: .utf8) else {
+      throw EditorError.notText
+    }
+    // Editors end the last line; that end is none of the text's.
+    return edited.hasSuffix("\n") && !text.hasSuffix("\n") ? String(edited.dropLast()) : edited
+  }
+
+  /// Edits a file in place. The shell splits the editor's name into words, as git has it done.
+  static func edit(
+    file: String, environment: [String: String] = ProcessInfo.processInfo.environment, run: ([String]) -> Int?
+  ) throws(EditorError) {
+    let editor = name(environment)
+    let status = run(["/bin/sh", "-c", editor + " \"$@\"", editor, file])
+    guard status == 0 else { throw .failed(editor: editor, status: status) }
+  }
+}
+
+extension ExplorerState {
+  /// What there is to edit outside on this screen: the prompt, or the note of the current latent.
+  mutating func editOutside() -> [Effect] {
+    if screen == .steer { return [.edit(EditRequest(subject: .prompt, text: steer.prompt.text))] }
+    if let reason = Unavailable.noLatentOrReadOnly(self) {
+      tell(reason)
+      return []
+    }
+    let effects = openNote()
+    guard case .note(let editor) = overlay else { return effects }
+    return [.edit(EditRequest(subject: .note(editor.latent), text: editor.text.text))]
+  }
+
+  /// Puts an edited text where it came from. A note is saved by Enter as one that was typed.
+  mutating func edited(_ request: EditRequest) {
+    switch request.subject {
+    case .note(let latent):
+      guard case .note(var editor) = overlay, editor.latent == latent else { return }
+      editor.text.text = request.text
+      overlay = .note(editor)
+    case .prompt: steer.prompt.text = request.text
+    }
+  }
+}

@@ -1,0 +1,109 @@
+// Which keys do what: the bindings of all screens, with the keys that a user has given them.
+// Owns: the names by which a configuration calls bindings, and the check that no key means two things on a screen.
+// Refuses: names of no binding, names of no key. The bindings themselves stand with the screens and in Action.swift.
+
+import TUI
+
+/// The bindings in use.
+struct KeyMap: Sendable {
+  private let own: [Screen: [Binding]]
+  /// What holds on every screen.
+  let general: [Binding]
+
+  /// As the screens define them.
+  static let usual = KeyMap()
+
+  /// Those of a screen alone, moving included.
+  func own(_ screen: Screen) -> [Binding] { own[screen] ?? [] }
+
+  /// All that hold on a screen; the first of an action is the one to show.
+  func all(_ screen: Screen) -> [Binding] { own(screen) + general }
+
+  private init() {
+    own = Dictionary(uniqueKeysWithValues: Screen.allCases.map { ($0, $0.definition.bindings) })
+    general = GeneralBindings.always
+  }
+
+  /// The usual bindings with other keys.
+  ///
+  /// A binding is called by its action (`undo`), on one screen by screen and action (`latents.steer`). Keys are names
+  /// with blanks between them; an empty text takes all keys away.
+  /// - Throws: `CommandError.inputInvalid` naming `source` and the binding.
+  init(_ changes: [String: String], source: String) throws(CommandError) {
+    let known = Set(Self.usual.names.map(\.name))
+    var keys: [String: [Key]] = [:]
+    for (name, text) in changes.sorted(by: { $0.key < $1.key }) {
+      // A plain name also means the action wherever a screen has it.
+      let isAction = known.contains { $0 == name || $0.hasSuffix(".\(name)") }
+      guard known.contains(name) || isAction || Self.isMoving(name) else {
+        throw .inputInvalid(
+          source: source, expected: "under keys only names that `crosscope config` prints",
+          found: name.debugDescription)
+      }
+      keys[name] = try Self.keys(text, of: name, source: source)
+    }
+    general = GeneralBindings.always.map { $0.with(keys[$0.action.rawValue]) }
+    let generalActions = Set(general.map(\.action))
+    own = Dictionary(
+      uniqueKeysWithValues: Screen.allCases.map { screen in
+        let bindings = screen.definition.bindings.map { binding in
+          let plain = generalActions.contains(binding.action) ? nil : keys[binding.action.rawValue]
+          return binding.with(keys["\(screen.rawValue).\(binding.action.rawValue)"] ?? plain)
+        }
+        return (screen, bindings)
+      })
+    for screen in Screen.allCases { try refuseConflicts(on: screen, source: source) }
+  }
+
+  /// What a configuration calls the bindings, and their keys: plain names for what holds everywhere, else with the
+  /// screen.
+  var names: [(name: String, keys: String)] {
+    let moving = Set(GeneralBindings.moving.map(\.action))
+    let screens = Screen.allCases.flatMap { screen in
+      own(screen).filter { !moving.contains($0.action) }.map { ("\(screen.rawValue).\($0.action.rawValue)", $0) }
+    }
+    let shared = (GeneralBindings.moving + general).map { ($0.action.rawValue, $0) }
+    return (shared + screens).map { ($0.0, $0.1.keys.map(\.name).joined(separator: " ")) }
+  }
+
+  private static func isMoving(_ name: String) -> Bool {
+    let action = name.split(separator: ".", maxSplits: 1).last.map(String.init) ?? name
+    let screen = name.split(separator: ".", maxSplits: 1).first.map(String.init) ?? name
+    return GeneralBindings.moving.contains { $0.action.rawValue == action }
+      && (screen == name || Screen(rawValue: screen) != nil)
+  }
+
+  private static func keys(_ text: String, of name: String, source: String) throws(CommandError) -> [Key] {
+    var keys: [Key] = []
+    for part in text.split(separator: " ") {
+      guard let key = Key(name: String(part)) else {
+        throw .inputInvalid(
+          source: source, expected: "in keys.\(name) names of keys such as q, ctrl-r, space, pgup, f5",
+          found: String(part).debugDescription)
+      }
+      keys.append(key)
+    }
+    return keys
+  }
+
+  private func refuseConflicts(on screen: Screen, source: String) throws(CommandError) {
+    var actions: [Key: Action] = [:]
+    for binding in all(screen) {
+      for key in binding.keys {
+        if let other = actions[key], other != binding.action {
+          throw .inputInvalid(
+            source: source, expected: "each key for one action on a screen",
+            found: "\(key.name) for \(other.rawValue) and \(binding.action.rawValue) on \(screen.rawValue)")
+        }
+        actions[key] = binding.action
+      }
+    }
+  }
+}
+
+extension Binding {
+  /// The same with other keys, if there are any.
+  fileprivate func with(_ keys: [Key]?) -> Binding {
+    keys.map { Binding($0, action, short, help, unavailable: unavailable) } ?? self
+  }
+}

@@ -1,0 +1,81 @@
+// Saved filters: choosing one, saving the present one under a name, deleting one.
+
+import Storage
+import TUI
+
+/// The filters that have a name, narrowed by what is typed; what is typed is also the name to save under.
+struct FilterPicker: Sendable, Equatable {
+  var typed = LineEditor(limit: 64)
+  var selected = 0
+}
+
+extension ExplorerState {
+  /// What can be taken, best match first: a saved filter, or nil for saving the present one under the typed name.
+  func offers(_ picker: FilterPicker) -> [SavedFilters.Named?] {
+    let typed = picker.typed.text.trimmed
+    let matching = latents.saved.named.filter { fuzzyScore(typed, in: $0.name + " " + $0.filter) != nil }
+    let isNew = !typed.isEmpty && !latents.query.filter.isEmpty
+    return matching + (isNew ? [nil] : [])
+  }
+
+  mutating func typeIntoFilters(_ input: Input, _ before: FilterPicker) -> [Effect] {
+    var picker = before
+    let offered = offers(picker)
+    switch input {
+    case .key("esc"):
+      overlay = nil
+      return []
+    case .key("down"), .key("ctrl-n"), .key("tab"): picker.selected = min(picker.selected + 1, offered.count - 1)
+    case .key("up"), .key("ctrl-p"), .key("shift-tab"): picker.selected -= 1
+    case .key("enter"):
+      guard offered.indices.contains(picker.selected) else {
+        tell("type a name under which the filter of the table is saved: / sets one")
+        return []
+      }
+      overlay = nil
+      if let filter = offered[picker.selected] { return LatentsState.show(filter: filter.filter, &self) }
+      let name = picker.typed.text.trimmed
+      tell("saved as \(name): F brings it back", .good)
+      return [.editFilters(.save(SavedFilters.Named(name: name, filter: latents.query.filter)))]
+    case .key("ctrl-d"), .key("del"):
+      guard offered.indices.contains(picker.selected), let filter = offered[picker.selected] else { return [] }
+      tell("deleted \(filter.name): \(filter.filter)")
+      return [.editFilters(.delete(name: filter.name))]
+    case .key(let key): if picker.typed.handle(key) { picker.selected = 0 }
+    case .paste(let text): picker.typed.insert(String(text.filter { !$0.isNewline }))
+    case .mouse: break
+    }
+    picker.selected = max(0, picker.selected)
+    overlay = .filters(picker)
+    return []
+  }
+
+  func draw(_ picker: FilterPicker, _ canvas: inout Canvas) -> Point? {
+    let offered = offers(picker)
+    let size = Size(columns: min(90, body.columns - 6), rows: min(max(8, offered.count + 2), body.rows - 4))
+    let inside = canvas.window("Saved filters", size: size, in: body)
+    let (field, list) = inside.split(top: 2)
+    let cursor = canvas.input(picker.typed, label: "name ", placeholder: "choose below, or a new name", in: field)
+    if offered.isEmpty {
+      canvas.notice(
+        latents.query.filter.isEmpty
+          ? ["none is saved", "set a filter with /, then give it a name here"]
+          : ["none is saved", "a name saves \(latents.query.filter)"], in: list)
+    }
+    var window = ListState()
+    let selected = min(picker.selected, offered.count - 1)
+    window.select(selected, count: offered.count, height: list.rows)
+    for index in window.visible(count: offered.count, height: list.rows) {
+      let line = list.line(index - window.top)
+      let filter = offered[index]
+      canvas.put(
+        truncated(filter?.name ?? "save as \(picker.typed.text.trimmed)", to: 22), row: line.row, column: line.column,
+        style: filter == nil ? Style(.good) : .plain, clip: line)
+      canvas.put(
+        truncated(filter?.filter ?? latents.query.filter, to: line.columns - 24), row: line.row,
+        column: line.column + 24, style: .muted, clip: line)
+      if index == selected { canvas.setGround(line, .selected) }
+    }
+    return cursor
+  }
+}

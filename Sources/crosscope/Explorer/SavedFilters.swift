@@ -1,0 +1,78 @@
+// Filters that are kept beyond a run: those that were used last, and those that got a name.
+// Owns: filters.json in the user's configuration folder, read before and written whole after each change, so that
+// explorers side by side keep each other's. Refuses: to lose a file that it cannot read; the change fails then.
+
+import Foundation
+import Inference
+
+/// Filters of one user, for all stores.
+struct SavedFilters: Sendable, Equatable, Codable {
+  struct Named: Sendable, Equatable, Codable {
+    var name: String
+    var filter: String
+  }
+
+  /// One change.
+  enum Edit: Sendable, Equatable {
+    case used(String)
+    case save(Named)
+    case delete(name: String)
+  }
+
+  static let longestHistory = 200
+
+  /// Oldest first, each once.
+  var history: [String] = []
+  /// By name.
+  var named: [Named] = []
+
+  mutating func apply(_ edit: Edit) {
+    switch edit {
+    case .used(let filter):
+      history.removeAll { $0 == filter }
+      history.append(filter)
+      history.removeFirst(max(0, history.count - Self.longestHistory))
+    case .save(let filter):
+      named.removeAll { $0.name == filter.name }
+      named.append(filter)
+      named.sort { $0.name < $1.name }
+    case .delete(let name): named.removeAll { $0.name == name }
+    }
+  }
+}
+
+/// Where the filters are kept.
+struct FilterFile: Sendable {
+  let path: String
+
+  /// `$XDG_CONFIG_HOME/crosscope/filters.json`, `~/.config` where that is not set.
+  static func ofUser(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> FilterFile {
+    let given = environment["XDG_CONFIG_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+    return FilterFile(path: (given ?? NSHomeDirectory() + "/.config") + "/crosscope/filters.json")
+  }
+
+  /// Nothing where there is no file.
+  /// - Throws: `CommandError.inputInvalid` for a file of another form.
+  func read() throws -> SavedFilters {
+    guard FileManager.default.fileExists(atPath: path) else { return SavedFilters() }
+    do {
+      return try JSONDecoder().decode(SavedFilters.self, from: Data(contentsOf: URL(filePath: path)))
+    } catch {
+      throw CommandError.inputInvalid(source: path, expected: "saved filters", found: "another form")
+    }
+  }
+
+  /// Makes a change and returns what is there then.
+  func apply(_ edit: SavedFilters.Edit) throws -> SavedFilters {
+    var filters = try read()
+    filters.apply(edit)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    let folder = URL(filePath: path).deletingLastPathComponent().path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let file = try AtomicFile(path: path)
+    try file.write([UInt8](encoder.encode(filters)) + [UInt8(ascii: "\n")])
+    try file.commit()
+    return filters
+  }
+}

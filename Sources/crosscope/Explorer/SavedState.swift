@@ -1,0 +1,134 @@
+// What the explorer remembers from one time to the next: for each store the screen, list, marks and what was typed.
+// Owns: state.json below $XDG_STATE_HOME, its size and age. Refuses: to be a reason not to start; a file that cannot be
+// read or written only costs the memory. Written whole or not at all, so that two explorers leave one of the two.
+
+import Diffing
+import Foundation
+import Inference
+import Storage
+import TUI
+
+/// The state file.
+struct SavedState: Codable, Equatable {
+  /// By the store's absolute path.
+  var stores: [String: SavedView] = [:]
+  var hasSeenTour = false
+
+  /// Stores that are remembered; the ones not opened for longest go.
+  static let mostStores = 100
+  private static let mostBytes = 8 << 20
+
+  static func usualPath(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> String {
+    Configuration.folder("XDG_STATE_HOME", else: ".local/state", environment) + "/state.json"
+  }
+
+  init() {}
+
+  /// Reads a file; an empty state if that is not possible.
+  init(path: String) {
+    self.init()
+    guard let file = try? MappedFile(path: path), file.count <= Self.mostBytes,
+      let state = try? JSONDecoder().decode(SavedState.self, from: file.contents())
+    else { return }
+    self = state
+  }
+
+  /// Writes the view of a store into the file, beside what others have written there meanwhile.
+  static func save(_ view: SavedView, of store: String, seenTour: Bool, path: String) {
+    var state = SavedState(path: path)
+    state.stores[store] = view
+    state.hasSeenTour = state.hasSeenTour || seenTour
+    for (oldest, _) in state.stores.sorted(by: { $0.value.used > $1.value.used }).dropFirst(mostStores) {
+      state.stores[oldest] = nil
+    }
+    let folder = URL(filePath: path).deletingLastPathComponent().path
+    try? FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    guard let data = try? JSONEncoder().encode(state), data.count <= mostBytes, let file = try? AtomicFile(path: path)
+    else { return }
+    try? file.write([UInt8](data))
+    try? file.commit()
+  }
+}
+
+/// How a store was last seen.
+struct SavedView: Codable, Equatable {
+  /// A latent on the steer screen.
+  struct Row: Codable, Equatable {
+    var latent: Int32
+    var mode: String
+    var strength: Double
+    var isOn: Bool
+  }
+
+  /// Seconds since 1970.
+  var used: Double = 0
+  var place = Place(screen: .latents)
+  /// Selected in the table.
+  var selected: Int32?
+  var sort = LatentSort.chatSpecificity.name
+  var reversed = false
+  /// The second key of the order.
+  var then: String?
+  var thenAscending: Bool?
+  var columns: TableColumns?
+  var filter = ""
+  var filters: [String] = []
+  var prompt = ""
+  var prompts: [String] = []
+  var rows: [Row] = []
+  var marks: [String: Place] = [:]
+
+  /// Entries of a history that are kept.
+  private static let mostEntries = 50
+
+  init() {}
+
+  init(_ state: ExplorerState, now: Date = Date()) {
+    used = now.timeIntervalSince1970
+    place = state.place
+    selected = state.latents.selectedID ?? state.latents.target
+    sort = state.latents.query.sort.name
+    reversed = state.latents.query.reversed
+    then = state.latents.query.then?.sort.name
+    thenAscending = state.latents.query.then?.ascending
+    columns = state.latents.columns
+    filter = state.latents.query.filter
+    filters = Array(state.latents.filter.history.suffix(Self.mostEntries))
+    prompt = state.steer.prompt.text
+    prompts = Array(state.steer.prompt.history.suffix(Self.mostEntries))
+    rows = state.steer.rows.map {
+      Row(latent: $0.latent, mode: $0.mode.rawValue, strength: $0.strength, isOn: $0.isOn)
+    }
+    marks = state.marks
+  }
+}
+
+extension ExplorerState {
+  /// Goes back to how a store was last seen, as far as that still makes sense. Before `start`, which loads.
+  mutating func restore(_ view: SavedView) {
+    func isLatent(_ id: Int32) -> Bool { id >= 0 && Int(id) < store.nLatents }
+    func sort(_ name: String?) -> LatentSort? {
+      name.flatMap { name in (LatentSort.everywhere + store.metrics.map { .metric($0) }).first { $0.name == name } }
+    }
+    latents.query.sort = sort(view.sort) ?? .chatSpecificity
+    latents.query.reversed = view.reversed
+    latents.query.then = sort(view.then).map { LatentOrder($0, ascending: view.thenAscending) }
+    latents.columns = view.columns
+    latents.filter = LineEditor("", history: view.filters, limit: latents.filter.limit)
+    if (try? Filter(view.filter, metrics: store.metrics)) != nil {
+      latents.filter.text = view.filter
+      latents.query.filter = view.filter
+    }
+    latents.target = view.selected
+    steer.prompt = LineEditor(view.prompt, history: view.prompts, limit: steer.prompt.limit)
+    steer.rows = view.rows.filter { isLatent($0.latent) && $0.strength.isFinite }.compactMap { row in
+      SteeringMode(rawValue: row.mode).map {
+        SteerState.Row(latent: row.latent, mode: $0, strength: row.strength, isOn: row.isOn)
+      }
+    }
+    steer.select(0)
+    marks = view.marks.filter { $0.value.latent.map(isLatent) ?? true }
+    startingPlace = view.place.latent.map(isLatent) ?? true ? view.place : nil
+  }
+}

@@ -1,0 +1,50 @@
+// Marking latents of the table, for tags and steering of several: one by one, a range of rows, all that are listed.
+
+import Storage
+import TUI
+
+extension ScreenDefinition {
+  static func mark(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
+    guard let ids = state.latents.ids, let id = state.latents.selectedID else { return [] }
+    let row = state.latents.list.selected
+    switch action {
+    case .mark:
+      if state.latents.marked.remove(id) == nil { state.latents.marked.insert(id) }
+      return LatentsState.select(row + 1, &state)
+    case .markDown, .markUp:
+      state.latents.marked.insert(id)
+      let effects = LatentsState.select(row + (action == .markDown ? 1 : -1), &state)
+      if let next = state.latents.selectedID { state.latents.marked.insert(next) }
+      return effects
+    case .markRange:
+      if let anchor = state.latents.anchor {
+        state.latents.marked.formUnion(ids[min(anchor, row)...max(anchor, row)])
+        state.latents.anchor = nil
+        state.tell("\(grouped(state.latents.marked.count)) marked")
+      } else {
+        state.latents.anchor = row
+        state.tell("go to the other end of the range, V marks it, Esc drops it")
+      }
+    case .markAll:
+      state.latents.marked.formUnion(ids)
+      state.tell("\(grouped(state.latents.marked.count)) marked")
+    case .invertMarks:
+      state.latents.marked.formSymmetricDifference(ids)
+      state.tell("\(grouped(state.latents.marked.count)) marked")
+    case .unmarkAll:
+      state.latents.marked = []
+      state.latents.anchor = nil
+    default: break
+    }
+    return []
+  }
+}
+
+extension LatentsState {
+  /// What stands before the rank of a row: marked, or in the range that is about to be.
+  func mark(row: Int, id: Int32) -> String {
+    if marked.contains(id) { return "●" }
+    guard let anchor, (min(anchor, list.selected)...max(anchor, list.selected)).contains(row) else { return "" }
+    return "○"
+  }
+}

@@ -1,0 +1,232 @@
+// The prompt screen: a text or a chat of one's own, the latents that fire on each of its tokens, and what both models
+// expect next there. Owns: which token and which latent are looked at, and what is shown of them; moving is pure state.
+// Refuses: models; TraceService has them. Typing is in PromptScreen+Editor.swift, traces in PromptScreen+Run.swift,
+// drawing in PromptScreen+Draw.swift and PromptScreen+Parts.swift.
+
+import Diffing
+import Storage
+import TUI
+
+/// View state of the prompt screen.
+struct PromptState: Sendable, Equatable {
+  /// What the colours of the text stand for.
+  enum Colours: Sendable { case latent, total }
+
+  var editor = PromptEditor()
+  /// Keys are text.
+  var isTyping = true
+  var run: PromptRun?
+  /// Numbers the traces, so that a cancelled one's late tokens are dropped.
+  var runNumber = 0
+  /// The token that is looked at.
+  var cursor = 0
+  /// The latent that is looked at; it stays while the cursor moves.
+  var selected: Int32?
+  var list = ListState()
+  /// Whether the list is of the whole text rather than of the token.
+  var isWholeText = false
+  var aggregate = TraceAggregate.max
+  var filter = TraceFilter()
+  /// Whether tokens of the chat template count for the whole text.
+  var countsTemplate = false
+  var colours = Colours.latent
+  /// Latents of the whole text that pass the filters.
+  var overall: [TracedLatent] = []
+  /// Nothing was chosen yet in this text: the former text's latent will be, or its own strongest.
+  var isFresh = true
+  var former: Int32?
+
+  var tokens: [TracedToken] { run?.tokens ?? [] }
+  var token: TracedToken? { tokens.indices.contains(cursor) ? tokens[cursor] : nil }
+  var isBusy: Bool { run?.isUnderWay ?? false }
+
+  /// One row of the list.
+  struct Row: Sendable, Equatable {
+    var latent: Int32
+    /// At the token, or over the text; 0 where it is silent.
+    var value: Double
+    /// Tokens of the text at which it is on; nil in the list of a token.
+    var tokens: Int?
+    /// Where in the text it is strongest; nil in the list of a token.
+    var peak: Int?
+  }
+
+  /// The list as it stands: the token's or the text's latents that pass the filters. The latent that is looked at stays
+  /// on it, also where it is silent.
+  static func rows(_ state: ExplorerState) -> [Row] {
+    let prompt = state.prompt
+    func row(_ latent: TracedLatent) -> Row {
+      Row(latent: latent.latent, value: latent.value(prompt.aggregate), tokens: latent.tokens, peak: latent.peak)
+    }
+    var rows: [Row] = []
+    if prompt.isWholeText {
+      rows = prompt.overall.map(row)
+    } else if let token = prompt.token {
+      rows = token.activations.filter { isShown(Int32($0.latent), state) }.map {
+        Row(latent: Int32($0.latent), value: Double($0.value))
+      }
+    }
+    guard let selected = prompt.selected, let token = prompt.token, !rows.contains(where: { $0.latent == selected })
+    else { return rows }
+    if prompt.isWholeText {
+      let alone = tracedLatents(
+        prompt.tokens, by: prompt.aggregate, template: prompt.countsTemplate, where: { $0 == selected })
+      rows.append(alone.first.map(row) ?? Row(latent: selected, value: 0))
+    } else {
+      rows.append(Row(latent: selected, value: token.value(of: selected)))
+    }
+    return rows
+  }
+
+  /// Whether a latent passes the filters; not before its row is read.
+  static func isShown(_ id: Int32, _ state: ExplorerState) -> Bool {
+    state.latents.rows[id].map { state.prompt.filter.passes($0.latent) } ?? false
+  }
+
+  /// Brings list and cursor into what there is.
+  static func keepInView(_ state: inout ExplorerState) {
+    let rows = rows(state)
+    state.prompt.cursor = min(max(0, state.prompt.cursor), max(0, state.prompt.tokens.count - 1))
+    let index = rows.firstIndex { $0.latent == state.prompt.selected } ?? 0
+    state.prompt.list.select(index, count: rows.count, height: PromptLayout(state).rowsVisible)
+  }
+}
+
+extension TracedToken {
+  /// A latent's activation here, 0 where it is silent.
+  func value(of latent: Int32) -> Double {
+    activations.first { $0.latent == Int(latent) }.map { Double($0.value) } ?? 0
+  }
+}
+
+extension ScreenDefinition {
+  static let prompt = ScreenDefinition(
+    title: { _ in "Prompt" },
+    bindings: [
+      Binding(["i", "tab"], .editPrompt, "edit", "edit the text or the chat; F1 there lists its keys"),
+      Binding(["h", "left"], .left, nil, "a token to the left", unavailable: noTokens),
+      Binding(["l", "right"], .right, "token", "a token to the right", unavailable: noTokens),
+      Binding(["w", "ctrl-right"], .nextWord, nil, "to the next word", unavailable: noTokens),
+      Binding(["b", "ctrl-left"], .previousWord, nil, "to the word before", unavailable: noTokens),
+      Binding(["^"], .firstToken, nil, "to the first token", unavailable: noTokens),
+      Binding(["$"], .lastToken, nil, "to the last token", unavailable: noTokens),
+      Binding(["p"], .toPeak, "peak", "to the token where the latent is strongest", unavailable: Unavailable.noLatent),
+      Binding(["v"], .wholeText, "whole text", "latents of the token, or of the whole text", unavailable: noTokens),
+      Binding(["enter"], .open, "open", "open the latent's page", unavailable: Unavailable.noLatent),
+      Binding(["s"], .steer, "steer", "steer with the latent", unavailable: Unavailable.noLatent),
+      Binding(["t"], .tag, "tag", "tag the latent", unavailable: Unavailable.noLatentOrReadOnly),
+      Binding(["A"], .answer, "answer", "the chat model answers, each token traced; Esc stops", unavailable: noAnswer),
+      Binding(["c"], .colourScale, nil, "colours by the selected latent, or by all that are listed"),
+      Binding(["m"], .aggregation, nil, "the whole text's latents by their max or their mean"),
+      Binding(["o"], .chatSpecificOnly, nil, "only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5"),
+      Binding(["f"], .frequencyCut, nil, "with or without latents that fire on more than 1 % of the corpus"),
+      Binding(["T"], .templateTokens, nil, "whether tokens of the chat template count for the whole text"),
+      Binding(["n"], .note, nil, "write a note on the latent", unavailable: Unavailable.noLatentOrReadOnly),
+      Binding(["S"], .steerScreen, nil, "to the steer screen"),
+    ] + GeneralBindings.moving,
+    perform: performOnPrompt,
+    type: typePrompt,
+    mouse: { mouse, state in
+      let (list, rows) = (state.prompt.list, PromptState.rows(state))
+      guard let row = list.row(after: mouse, in: PromptLayout(state).rows, count: rows.count) else { return [] }
+      if mouse.kind == .press, row == list.selected { return state.perform(.open) }
+      select(row, &state)
+      return []
+    },
+    appear: { state in
+      PromptState.refresh(&state)
+      return PromptState.missingRows(state)
+    },
+    draw: drawPrompt)
+
+  @Sendable private static func noTokens(_ state: ExplorerState) -> String? {
+    state.prompt.tokens.isEmpty ? "nothing is traced yet: i edits the text, Enter traces it" : nil
+  }
+
+  @Sendable private static func noAnswer(_ state: ExplorerState) -> String? {
+    if state.prompt.isBusy { return "still tracing; Esc stops" }
+    guard let source = state.prompt.editor.source else { return "there is nothing to answer: i edits the text" }
+    return source.isOpen ? nil : "the last turn is the assistant's: add a user's turn (i, Ctrl-T)"
+  }
+
+  @Sendable private static func performOnPrompt(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
+    switch action {
+    case .editPrompt: state.prompt.isTyping = true
+    case .answer: return PromptState.start(answerTokens: PromptState.answerTokens, &state)
+    case .open:
+      guard let id = state.prompt.selected else { return [] }
+      return LatentState.open(id, &state)
+    case .left, .right, .nextWord, .previousWord, .firstToken, .lastToken, .toPeak: moveCursor(action, &state)
+    case .down, .up, .pageDown, .pageUp, .first, .last:
+      let height = PromptLayout(state).rowsVisible
+      let row = state.prompt.list.row(after: action, count: PromptState.rows(state).count, height: height)
+      if let row { select(row, &state) }
+    default: change(action, &state)
+    }
+    return []
+  }
+
+  /// Looks at the latent of a row; in the list of the whole text also at the token where it is strongest.
+  private static func select(_ row: Int, _ state: inout ExplorerState) {
+    let rows = PromptState.rows(state)
+    guard !rows.isEmpty else { return }
+    let chosen = rows[min(max(0, row), rows.count - 1)]
+    state.prompt.selected = chosen.latent
+    if let peak = chosen.peak { state.prompt.cursor = peak }
+    state.prompt.isFresh = false
+    PromptState.keepInView(&state)
+  }
+
+  private static func moveCursor(_ action: Action, _ state: inout ExplorerState) {
+    let prompt = state.prompt
+    let (count, cursor) = (prompt.tokens.count, prompt.cursor)
+    let words = prompt.run?.wordStarts ?? []
+    switch action {
+    case .left: state.prompt.cursor -= 1
+    case .right: state.prompt.cursor += 1
+    case .nextWord: state.prompt.cursor = words.first { $0 > cursor } ?? count - 1
+    case .previousWord: state.prompt.cursor = words.last { $0 < cursor } ?? 0
+    case .firstToken: state.prompt.cursor = 0
+    case .lastToken: state.prompt.cursor = count - 1
+    default:
+      guard let id = prompt.selected else { return }
+      let values = prompt.tokens.map { $0.value(of: id) }
+      guard let largest = values.max(), largest > 0, let peak = values.firstIndex(of: largest) else {
+        return state.tell("latent \(id) is silent in this text")
+      }
+      state.prompt.cursor = peak
+    }
+    state.prompt.isFresh = false
+    PromptState.keepInView(&state)
+  }
+
+  /// Changes what is shown.
+  private static func change(_ action: Action, _ state: inout ExplorerState) {
+    switch action {
+    case .wholeText: state.prompt.isWholeText.toggle()
+    case .colourScale:
+      state.prompt.colours = state.prompt.colours == .latent ? .total : .latent
+      state.tell(
+        state.prompt.colours == .latent
+          ? "colours by the selected latent" : "colours by the sum of the latents that pass the filters")
+    case .aggregation:
+      state.prompt.aggregate = state.prompt.aggregate == .max ? .mean : .max
+      state.prompt.isWholeText = true
+    case .chatSpecificOnly:
+      state.prompt.filter.chatSpecificOnly.toggle()
+      state.tell(
+        state.prompt.filter.chatSpecificOnly
+          ? "only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5" : "all latents")
+    case .frequencyCut:
+      let isCut = state.prompt.filter.maxFrequency != nil
+      state.prompt.filter.maxFrequency = isCut ? nil : TraceFilter.usualFrequency
+      state.tell(isCut ? "latents of any frequency" : "without latents that fire on more than 1 % of the corpus")
+    case .templateTokens:
+      state.prompt.countsTemplate.toggle()
+      state.tell(
+        "tokens of the chat template \(state.prompt.countsTemplate ? "count" : "do not count") for the whole text")
+    default: return
+    }
+    PromptState.refresh(&state)
+  }
+}

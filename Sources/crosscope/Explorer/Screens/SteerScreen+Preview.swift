@@ -1,0 +1,168 @@
+// The next token's distribution, which follows the knob: what is asked for, what has come.
+// Owns: when a preview is asked for. At most one is being computed; what changed meanwhile is asked for when it has come,
+// so that a key that is held never makes a queue, and the latest strength always comes last.
+// Refuses: models; SteeringService has them.
+
+import Diffing
+import TUI
+
+/// The last preview and what has come of it.
+struct SteerPreview: Sendable, Equatable {
+  enum Phase: Sendable, Equatable {
+    /// The distribution is being computed.
+    case computing
+    /// It is there; the answer's first tokens follow.
+    case shown
+    case failed(String)
+  }
+
+  /// What was asked for; nil before the first one.
+  var request: SteeringRequest?
+  var phase = Phase.shown
+  /// Numbers the previews, so that late events of a former one are dropped.
+  var number = 0
+  /// The latest distribution that came, and what it answers; it stays while the next one is computed.
+  var tokens: NextTokens?
+  var answers: SteeringRequest?
+  /// The first tokens of the steered answer.
+  var text = ""
+}
+
+extension SteerState {
+  /// What a preview would show now; nil where there is nothing to preview, or the prompt is being typed.
+  private var previewable: SteeringRequest? {
+    guard case .ready = model, !prompt.text.trimmed.isEmpty, focus != .prompt else { return nil }
+    let request = request.withoutSampling
+    // A run that goes on shows the same at once: it comes first.
+    if let run, run.isGoingOn, run.request.withoutSampling == request { return nil }
+    return request
+  }
+
+  /// Asks for a preview where what is to be shown is not what was asked for last.
+  static func followKnob(_ state: inout ExplorerState) -> [Effect] {
+    guard state.screen == .steer, state.ending == nil, let request = state.steer.previewable,
+      request != state.steer.preview.request, state.steer.preview.phase != .computing
+    else { return [] }
+    state.steer.preview.request = request
+    state.steer.preview.phase = .computing
+    state.steer.preview.number += 1
+    return [.preview(request, number: state.steer.preview.number)]
+  }
+
+  /// Takes what the preview of this number tells.
+  mutating func take(_ event: PreviewEvent, number: Int) {
+    guard number == preview.number else { return }
+    switch event {
+    case .distribution(let tokens):
+      (preview.tokens, preview.answers) = (tokens, preview.request)
+      preview.text = ""
+      preview.phase = .shown
+    case .token(let text): preview.text += text
+    }
+  }
+
+  /// Takes the reason why the preview of this number ended early.
+  mutating func previewFailed(_ reason: String, number: Int) {
+    guard number == preview.number else { return }
+    preview.phase = .failed(reason)
+    (preview.tokens, preview.answers, preview.text) = (nil, nil, "")
+  }
+
+  /// Lets a preview that failed be asked for again.
+  mutating func retryPreview() {
+    if case .failed = preview.phase { preview.request = nil }
+  }
+}
+
+extension ScreenDefinition {
+  /// The next token's table: baseline's likeliest at the left, the steered ones at the right, under the panes' columns.
+  static func drawPreview(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
+    let (preview, rect) = (state.steer.preview, layout.preview)
+    guard !rect.isEmpty else { return }
+    let isCurrent = preview.answers == state.steer.request.withoutSampling
+    canvas.heading(
+      "Next token", note: previewNote(state, isCurrent: isCurrent), style: .title, in: rect)
+    let body = rect.split(top: 1).rest
+    if case .failed(let reason) = preview.phase {
+      for (index, line) in flowLines([FlowToken(reason, style: Style(.danger))], width: body.columns)
+        .prefix(body.rows).enumerated()
+      {
+        canvas.put(line, row: body.row + index, column: body.column, clip: body)
+      }
+      return
+    }
+    guard let tokens = preview.tokens, isOfThePrompt(state.steer) else { return }
+    let left = Rect(row: body.row, column: layout.baseline.column, rows: body.rows, columns: layout.baseline.columns)
+    let isWide = layout.steered.column > layout.baseline.column
+    let answerRows = body.rows >= 3 ? 1 : 0
+    let listRows = body.rows - answerRows
+    for index in 0..<listRows {
+      if isWide, tokens.likelyUnsteered.indices.contains(index) {
+        draw(tokens.likelyUnsteered[index], \.unsteered, Style(.base), &canvas, left.line(index))
+      }
+      guard tokens.likelySteered.indices.contains(index) else { continue }
+      let column = isWide ? layout.steered.column : body.column
+      draw(
+        tokens.likelySteered[index], \.steered, Style(.chat), &canvas,
+        Rect(row: body.row + index, column: column, rows: 1, columns: body.endColumn - column))
+    }
+    guard answerRows > 0 else { return }
+    let line = body.line(body.rows - 1)
+    let start = canvas.put("steered: ", row: line.row, column: line.column, style: .muted, clip: line)
+    canvas.put(
+      truncated(oneLine(preview.text), to: line.endColumn - start), row: line.row, column: start,
+      style: isCurrent ? .plain : .muted, clip: line)
+  }
+
+  /// A token, its probability as number and bar, and at the right what steering changed.
+  private static func draw(
+    _ token: NextTokens.Token, _ side: KeyPath<NextTokens.Token, Double>, _ style: Style, _ canvas: inout Canvas,
+    _ line: Rect
+  ) {
+    let nameWidth = min(16, max(6, line.columns / 3))
+    canvas.put(
+      truncated(visible(token.text), to: nameWidth), row: line.row, column: line.column, clip: line)
+    let probability = token[keyPath: side]
+    var column = canvas.put(
+      fixed(probability, 3).leftPadded(to: 6) + " ", row: line.row, column: line.column + nameWidth, clip: line)
+    let changeWidth = side == \.steered ? 8 : 0
+    let bar = Rect(row: line.row, column: column, rows: 1, columns: min(20, line.endColumn - column - changeWidth))
+    if bar.columns > 2 {
+      canvas.bar(probability, in: bar, style: style)
+      column = bar.endColumn
+    }
+    guard changeWidth > 0 else { return }
+    let change = token.steered - token.unsteered
+    canvas.put(
+      String(abs(change) < 0.0005 ? "=" : signed(change, 3)).leftPadded(to: changeWidth), row: line.row, column: column,
+      style: .muted, clip: line)
+  }
+
+  private static func previewNote(_ state: ExplorerState, isCurrent: Bool) -> String {
+    let steer = state.steer
+    if case .failed = steer.preview.phase { return "failed: \(retryHint)" }
+    guard let tokens = steer.preview.tokens, isOfThePrompt(steer) else {
+      switch steer.model {
+      case .absent, .loading: return "as soon as the model is loaded"
+      case .failed: return "no model: \(retryHint)"
+      case .ready: break
+      }
+      if steer.prompt.text.trimmed.isEmpty { return "of a prompt" }
+      return steer.focus == .prompt ? "follows the knob: Esc leaves the prompt" : ""
+    }
+    let change = state.asciiOnly ? "|dh|/|h|" : "‖Δh‖/‖h‖"
+    let numbers = "KL \(fixed(tokens.divergence, 3)) nats, \(change) \(fixed(tokens.relativeChange, 2))"
+    return isCurrent ? numbers : numbers + " …"
+  }
+
+  /// Whether the distribution on view, if not of the present settings, is of the present prompt.
+  private static func isOfThePrompt(_ steer: SteerState) -> Bool {
+    guard let answers = steer.preview.answers else { return false }
+    return answers.prompt == steer.prompt.text && answers.turns == steer.turns
+  }
+
+  private static let retryHint = "x tries again"
+
+  /// A text in one line, its breaks visible.
+  private static func oneLine(_ text: String) -> String { text.replacing("\n", with: "↵") }
+}

@@ -1,0 +1,160 @@
+// The settings of a steering run besides its latents: names, values, how each is changed.
+// Owns: steps, ranges and the reasons why a value is refused. Refuses: what would change nothing.
+
+import Diffing
+import Foundation
+import Inference
+
+/// One setting of a run.
+enum SteerSetting: Int, CaseIterable, Sendable {
+  case positions, decoder, blocks, unit, temperature, topP, minP, frequencyPenalty, samples, seed, maxTokens, watched
+
+  var title: String {
+    switch self {
+    case .positions: "positions"
+    case .decoder: "decoder"
+    case .blocks: "layers"
+    case .unit: "strength unit"
+    case .temperature: "temperature"
+    case .topP: "top-p"
+    case .minP: "min-p"
+    case .frequencyPenalty: "frequency penalty"
+    case .samples: "samples"
+    case .seed: "seed"
+    case .maxTokens: "tokens"
+    case .watched: "watched phrases"
+    }
+  }
+
+  var help: String {
+    switch self {
+    case .positions: "tokens that are steered: all, prompt, generated, template, last"
+    case .decoder: "whose directions are used: chat's or base's; difference uses both"
+    case .blocks: "own: after the crosscoder's block; own_and_above: after those above too (add)"
+    case .unit: "what a strength multiplies: max_activation, or norm: ‖Δh‖ itself (add)"
+    case .temperature: "0 takes the likeliest token each time"
+    case .topP: "draw from the likeliest tokens whose probabilities reach this sum"
+    case .minP: "never draw tokens less probable than this times the likeliest"
+    case .frequencyPenalty: "taken off a token's logit each time the answer has it already"
+    case .samples: "answers of each side, with seeds one after another"
+    case .seed: "of the first sample; both sides share it"
+    case .maxTokens: "of an answer at most"
+    case .watched: "log-probability at the start of the answer; | between phrases"
+    }
+  }
+
+  /// Settings with values of their own instead of numbers or text.
+  var isChoice: Bool { rawValue <= Self.unit.rawValue }
+
+  func value(_ steer: SteerState) -> String {
+    switch self {
+    case .positions: steer.positions.rawValue
+    case .decoder: steer.decoder.rawValue
+    case .blocks: steer.blocks.rawValue
+    case .unit: steer.unit.rawValue
+    case .temperature: compact(steer.temperature)
+    case .topP: compact(steer.topP)
+    case .minP: compact(steer.minP)
+    case .frequencyPenalty: compact(steer.frequencyPenalty)
+    case .samples: String(steer.samples)
+    case .seed: String(steer.seed)
+    case .maxTokens: String(steer.maxTokens)
+    case .watched: steer.watched.joined(separator: "|")
+    }
+  }
+
+  /// The next value up (1) or down (−1).
+  /// - Returns: why it is not possible; nil when it is done.
+  func step(_ direction: Int, _ steer: inout SteerState) -> String? {
+    func neighbour<T: CaseIterable & Equatable>(_ value: T) -> T {
+      let all = Array(T.allCases)
+      let index = (all.firstIndex(of: value) ?? 0) + direction
+      return all[(index + all.count) % all.count]
+    }
+    func moved(_ value: Double, by notch: Double) -> String {
+      compact(((value + Double(direction) * notch) / notch).rounded() * notch)
+    }
+    switch self {
+    case .positions: steer.positions = neighbour(steer.positions)
+    case .decoder: steer.decoder = neighbour(steer.decoder)
+    case .blocks: steer.blocks = neighbour(steer.blocks)
+    case .unit: steer.unit = neighbour(steer.unit)
+    case .temperature: return set(moved(steer.temperature, by: 0.1), &steer)
+    case .topP: return set(moved(steer.topP, by: 0.05), &steer)
+    case .minP: return set(moved(steer.minP, by: 0.05), &steer)
+    case .frequencyPenalty: return set(moved(steer.frequencyPenalty, by: 0.1), &steer)
+    case .samples: return set(String(steer.samples + direction), &steer)
+    case .seed:
+      if direction < 0, steer.seed == 0 { return "0 is the first one" }
+      steer.seed = direction < 0 ? steer.seed - 1 : steer.seed &+ 1
+    case .maxTokens: return set(String(steer.maxTokens + direction * 16), &steer)
+    case .watched: return "type the phrases: Enter edits them"
+    }
+    return nil
+  }
+
+  /// Sets a value that was typed.
+  /// - Returns: why it is refused; nil when it is set.
+  func set(_ text: String, _ steer: inout SteerState) -> String? {
+    var changed = steer
+    let number = Double(text.trimmed).flatMap { $0.isFinite ? $0 : nil }
+    let whole = Int(text.trimmed)
+    switch self {
+    case .positions, .decoder, .blocks, .unit: return "+ and - choose"
+    case .watched:
+      changed.watched = text.split(separator: "|").map(String.init).filter { !$0.trimmed.isEmpty }
+    case .samples:
+      guard let whole, (1...Self.mostSamples).contains(whole) else { return "a number from 1 to \(Self.mostSamples)" }
+      changed.samples = whole
+    case .seed:
+      guard let seed = UInt64(text.trimmed) else { return "a whole number of 0 or more" }
+      changed.seed = seed
+    case .maxTokens:
+      guard let whole, whole > 0 else { return "a number of 1 or more" }
+      changed.maxTokens = whole
+    case .temperature, .topP, .minP, .frequencyPenalty:
+      guard let number else { return "a number" }
+      switch self {
+      case .temperature: changed.temperature = number
+      case .topP: changed.topP = number
+      case .minP: changed.minP = number
+      default: changed.frequencyPenalty = number
+      }
+    }
+    if steer.temperature == 0, self == .samples || self == .topP || self == .minP, changed != steer {
+      return "\(title) changes nothing at temperature 0: set that first"
+    }
+    do { _ = try changed.request.settings.sampler(0) } catch { return error.description }
+    steer = changed
+    steer.settle()
+    return nil
+  }
+
+  /// Samples at most: their streams are decoded together.
+  static let mostSamples = 16
+}
+
+extension SteerState {
+  /// What changes nothing at temperature 0 goes back to where it means nothing, so that it is never ignored.
+  mutating func settle() {
+    if temperature == 0 { (topP, minP, samples) = (1, 0, 1) }
+  }
+
+  /// Sets prompt, latents and settings to those of a request.
+  mutating func set(to request: SteeringRequest) {
+    prompt.commit()
+    prompt.text = request.prompt
+    turns = request.turns
+    watched = request.watched
+    rows = request.interventions.map { item in
+      Row(
+        latent: item.latent, mode: item.mode, strength: item.strength,
+        condition: request.conditions.first { $0.latent == Int(item.latent) })
+    }
+    select(0)
+    (positions, decoder, blocks, unit) = (request.positions, request.decoder, request.blocks, request.unit)
+    (temperature, topP, minP) = (request.temperature, request.topP, request.minP)
+    (frequencyPenalty, samples) = (request.frequencyPenalty, request.samples)
+    (seed, maxTokens) = (request.seed, request.maxTokens)
+  }
+}

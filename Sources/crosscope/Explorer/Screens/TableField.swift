@@ -1,0 +1,228 @@
+// What the columns of the table of latents can show, and which of them the user chose, in which order and width.
+// Owns: names, titles and usual widths. Refuses: the screen; cells are drawn in LatentsScreen+Cells.swift. Values that
+// can be saved, so that the next start shows the same table.
+
+import Storage
+import TUI
+
+/// What a column of the table shows. Its name is the store's; a metric's begins with `metric:`.
+enum TableField: Hashable, Sendable {
+  case column(LatentColumn)
+  case metric(String)
+  case latentClass
+  /// Tags, or where there are none what the latent is about.
+  case tags
+  /// Whether there is a note.
+  case note
+  /// How often which activation occurs, over all corpora.
+  case activations
+
+  /// All that a store has, in the order in which they are offered.
+  static func all(_ store: StoreSummary) -> [TableField] {
+    let usual = TableColumns.usual.shown.map(\.field)
+    let others = LatentColumn.allCases.map { TableField.column($0) } + [.activations, .note]
+    return usual + others.filter { !usual.contains($0) } + store.metrics.map { .metric($0) }
+  }
+
+  /// What the table is sorted by to be in the order of this column; nil where there is none.
+  var sort: LatentSort? {
+    switch self {
+    case .column(let column): .column(column)
+    case .metric(let name): .metric(name)
+    case .latentClass: .latentClass
+    case .tags: .tags
+    case .note: .note
+    case .activations: nil
+    }
+  }
+
+  /// The column of an order.
+  init(_ sort: LatentSort) {
+    switch sort {
+    case .column(let column): self = .column(column)
+    case .metric(let name): self = .metric(name)
+    case .latentClass: self = .latentClass
+    case .tags: self = .tags
+    case .note: self = .note
+    }
+  }
+
+  /// The head of the column.
+  var title: String {
+    switch self {
+    case .column(let column): Self.title(column)
+    case .metric(let name): termSafe(name)
+    case .latentClass: "class"
+    case .tags: "tags, tokens"
+    case .note: "note"
+    case .activations: "activations"
+    }
+  }
+
+  private static func title(_ column: LatentColumn) -> String {
+    switch column {
+    case .id: "latent"
+    case .decNormBase: "‖base‖"
+    case .decNormChat: "‖chat‖"
+    case .deltaNorm: "Δ norm"
+    case .cosBaseChat: "cos"
+    case .betaErrorBase: "β^ε base"
+    case .betaErrorChat: "β^ε chat"
+    case .betaReconstructionBase: "β^r base"
+    case .betaReconstructionChat: "β^r chat"
+    case .betaActivationBase: "β^f base"
+    case .betaActivationChat: "β^f chat"
+    case .nuError: "ν^ε"
+    case .nuReconstruction: "ν^r"
+    case .maxActivation: "max"
+    case .meanActivation: "mean"
+    case .frequency: "freq"
+    case .frequencyPlain: "plain"
+    case .frequencyChat: "chat"
+    case .templateShare: "templ"
+    case .chatSpecificity: "#"
+    }
+  }
+
+  /// Whether a bar stands behind the number: ratios from 0 to 1.
+  var isBar: Bool {
+    switch self {
+    case .column(let column): [.deltaNorm, .nuError, .nuReconstruction].contains(column)
+    default: false
+    }
+  }
+
+  /// Cells, where the user chose no width; nil takes what the others leave.
+  func usualWidth(isWide: Bool) -> Int? {
+    switch self {
+    case .column(.chatSpecificity): 5
+    case .column(.deltaNorm): isWide ? 14 : 11
+    case .column(.nuError), .column(.nuReconstruction): isWide ? 14 : 10
+    case .column(.maxActivation), .column(.meanActivation), .column(.templateShare), .column(.cosBaseChat): 6
+    case .column(let column): max(7, displayWidth(Self.title(column)))
+    case .metric: 10
+    case .latentClass: 9
+    case .note: 4
+    case .activations: 12
+    case .tags: nil
+    }
+  }
+
+  var alignment: TableColumn.Alignment {
+    switch self {
+    case .column, .metric: isBar ? .left : .right
+    case .latentClass, .tags, .note, .activations: .left
+    }
+  }
+}
+
+extension TableField: RawRepresentable, Codable {
+  init?(rawValue name: String) {
+    switch name {
+    case "class": self = .latentClass
+    case "tags": self = .tags
+    case "note": self = .note
+    case "activations": self = .activations
+    default:
+      if let column = LatentColumn(rawValue: name) {
+        self = .column(column)
+      } else if name.hasPrefix("metric:") {
+        self = .metric(String(name.dropFirst(7)))
+      } else {
+        return nil
+      }
+    }
+  }
+
+  var rawValue: String {
+    switch self {
+    case .column(let column): column.rawValue
+    case .metric(let name): "metric:" + name
+    case .latentClass: "class"
+    case .tags: "tags"
+    case .note: "note"
+    case .activations: "activations"
+    }
+  }
+}
+
+/// The columns of the table, from left to right.
+struct TableColumns: Hashable, Sendable, Codable {
+  /// A column that shows.
+  struct Column: Hashable, Sendable, Codable {
+    var field: TableField
+    /// Cells; nil for the usual width.
+    var width: Int?
+  }
+
+  static let widths = 3...60
+
+  var shown: [Column]
+
+  /// The columns where the user chose none; narrow screens leave some out.
+  static let usual = TableColumns([
+    .column(.chatSpecificity), .column(.id), .column(.deltaNorm), .column(.nuError), .column(.nuReconstruction),
+    .column(.maxActivation), .column(.frequency), .column(.templateShare), .column(.cosBaseChat), .latentClass, .tags,
+  ])
+
+  private static let forWideScreens: Set<TableField> = [.column(.templateShare), .column(.cosBaseChat), .latentClass]
+
+  init(_ fields: [TableField]) { shown = fields.map { Column(field: $0) } }
+
+  /// What the table shows on a screen: the user's choice or the usual columns, and those that it is sorted by in any
+  /// case.
+  static func onScreen(_ state: ExplorerState) -> TableColumns {
+    var columns = state.latents.columns ?? usual
+    if state.latents.columns == nil, !state.isWide {
+      columns.shown.removeAll { forWideScreens.contains($0.field) }
+    }
+    // A choice may come from another store, or from a file that somebody edited.
+    columns.shown.removeAll { column in
+      if case .metric(let name) = column.field { !state.store.metrics.contains(name) } else { false }
+    }
+    for index in columns.shown.indices {
+      columns.shown[index].width = columns.shown[index].width.map {
+        min(max(widths.lowerBound, $0), widths.upperBound)
+      }
+    }
+    let query = state.latents.query
+    for sort in [query.sort, query.then?.sort].compactMap(\.self) where columns.index(of: TableField(sort)) == nil {
+      let tags = columns.index(of: .tags) ?? columns.shown.endIndex
+      columns.shown.insert(Column(field: TableField(sort)), at: tags)
+    }
+    return columns
+  }
+
+  func index(of field: TableField) -> Int? { shown.firstIndex { $0.field == field } }
+
+  /// Columns at the left that stay when the others are scrolled: rank and id.
+  var pinned: Int { shown.prefix { [.column(.chatSpecificity), .column(.id)].contains($0.field) }.count }
+
+  /// Shows a column as the last but the tags, or hides it; the last one stays.
+  mutating func toggle(_ field: TableField) {
+    if let index = index(of: field) {
+      if shown.count > 1 { shown.remove(at: index) }
+    } else {
+      let end = shown.last?.field == .tags && field != .tags ? shown.count - 1 : shown.count
+      shown.insert(Column(field: field), at: end)
+    }
+  }
+
+  /// Moves a column to the left or right.
+  mutating func move(_ field: TableField, by step: Int) {
+    guard let index = index(of: field), shown.indices.contains(index + step) else { return }
+    shown.swapAt(index, index + step)
+  }
+
+  /// Makes a column wider or narrower.
+  mutating func widen(_ field: TableField, by step: Int, isWide: Bool) {
+    guard let index = index(of: field) else { return }
+    let width = shown[index].width ?? field.usualWidth(isWide: isWide) ?? 20
+    shown[index].width = min(max(Self.widths.lowerBound, width + step), Self.widths.upperBound)
+  }
+}
+
+extension ExplorerState {
+  /// Whether there is room for the wide form of the table.
+  var isWide: Bool { size.columns >= 110 }
+}

@@ -1,0 +1,52 @@
+// Actions that are the same on every screen and belong to none: copying, marks, the user's editor, saving the display.
+// Owns: what they do to the view state. Refuses: going to screens, tags and notes, which Update.swift has.
+
+import TUI
+
+extension ExplorerState {
+  /// Performs an action of the shell; nil for one that belongs to a screen.
+  mutating func performShell(_ action: Action) -> [Effect]? {
+    switch action {
+    case .setMark, .goToMark:
+      pendingLetter = action == .setMark ? .setMark : .goToMark
+      tell(
+        action == .setMark
+          ? "mark this place: a letter" : "go to a mark: \(marks.isEmpty ? "none is set" : listOfMarks)")
+    case .placeBack, .placeForth: return travel(action)
+    case .copy, .copyWhole:
+      if let effects = copied(whole: action == .copyWhole) { return effects }
+      tell("there is nothing to copy here")
+    case .externalEditor: return editOutside()
+    case .redraw: return [.redraw]
+    case .saveDisplay: openExport(.display(draw().canvas.text))
+    case .editConfiguration: return [.editConfiguration]
+    case .keyBar:
+      hidesKeyBar.toggle()
+      return screen.definition.appear(&self)
+    case .tour: tour = Tour()
+    default: return nil
+    }
+    return []
+  }
+
+  /// What is under way in a key that waits for more.
+  var pendingText: String { count.map { "\($0)… " } ?? "" }
+}
+
+extension GeneralBindings {
+  /// Of the shell, on every screen.
+  static let shell = [
+    Binding(["y"], .copy, nil, "copy what is selected"),
+    Binding(["Y"], .copyWhole, nil, "copy all of it: the row, the page, the answers"),
+    Binding(["\""], .setMark, nil, "mark this place; a letter names the mark"),
+    Binding(["'"], .goToMark, nil, "go to a mark by its letter; '' goes back"),
+    Binding(["alt-left", "ctrl-o"], .placeBack, nil, "back through the places visited"),
+    Binding(["alt-right"], .placeForth, nil, "forth again"),
+    Binding(["E"], .externalEditor, nil, "edit the note or the prompt in $VISUAL or $EDITOR"),
+    Binding(["ctrl-l"], .redraw, nil, "draw the screen anew"),
+    Binding([], .saveDisplay, nil, "save the screen as text to a file"),
+    Binding([], .editConfiguration, nil, "edit the configuration: keys, theme, mouse"),
+    Binding([], .keyBar, nil, "show or hide the bar of keys"),
+    Binding([], .tour, nil, "a tour in seven steps"),
+  ]
+}

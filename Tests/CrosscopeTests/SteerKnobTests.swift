@@ -1,0 +1,217 @@
+// The knob and the settings of the steer screen, with a scripted engine.
+
+import Diffing
+import Storage
+import TUI
+import Testing
+
+@testable import crosscope
+
+@Suite struct SteerKnobTests {
+  let sample: SampleStore
+  var driver: ExplorerDriver
+
+  init() async throws {
+    sample = try SampleStore()
+    driver = try await ExplorerDriver(try sample.open())
+    await driver.press("s", "H", "i", "esc")
+  }
+
+  private var asked: [SteeringRequest] {
+    driver.asked.compactMap { if case .preview(let request, _) = $0 { request } else { nil } }
+  }
+
+  private mutating func sendKey(_ key: Key) -> [Effect] { driver.sendOnly(.terminal(.input(.key(key)))) }
+
+  @Test mutating func theDistributionFollowsTheKnob() async {
+    #expect(asked.map { $0.interventions.map(\.strength) } == [[1]], "leaving the prompt asks for the first one")
+    #expect(driver.text.contains("KL 0.400 nats") && driver.text.contains("steered: I am sorry"))
+    await driver.press("+", "]", "[", "-", "-")
+    #expect(asked.map { $0.interventions[0].strength } == [1, 1.25, 1.3, 1.25, 1, 0.75])
+    #expect(driver.text.contains("KL 0.225 nats"))
+    await driver.press("m", "space", "p", "D")
+    #expect(asked.count == 10 && asked[7].interventions.isEmpty)
+    #expect(asked[8].positions == .prompt && asked[9].decoder == .base)
+    await driver.press("T", "L", "R", "j")
+    #expect(asked.count == 10, "sampling changes nothing about the first distribution")
+  }
+
+  @Test mutating func aHeldKeyNeverMakesAQueueAndTheLastStrengthWins() async throws {
+    let first = sendKey("+")
+    let number = driver.state.steer.preview.number
+    #expect(first == [.preview(driver.state.steer.request.withoutSampling, number: number)])
+    for _ in 0..<5 { #expect(sendKey("+") == [], "one is being computed") }
+    let shown = try #require(driver.state.steer.preview.tokens)
+    #expect(driver.text.contains("KL 0.400 nats"), "the former one stays until the next has come")
+    let next = driver.sendOnly(.previewed(.distribution(shown), number: number))
+    #expect(next == [.preview(driver.state.steer.request.withoutSampling, number: number + 1)])
+    #expect(driver.state.steer.request.interventions[0].strength == 2.5)
+    #expect(driver.sendOnly(.previewed(.token("stale!"), number: number)) == [])
+    #expect(driver.sendOnly(.previewFailed("stale!", number: number)) == [])
+    var latest = shown
+    latest.divergence = 7
+    #expect(driver.sendOnly(.previewed(.distribution(latest), number: number + 1)) == [])
+    _ = driver.sendOnly(.previewed(.token("now"), number: number + 1))
+    #expect(driver.text.contains("KL 7.000 nats") && driver.text.contains("steered: now"))
+    #expect(!driver.text.contains("stale!"))
+  }
+
+  @Test mutating func nothingIsPreviewedWithoutPromptModelOrScreen() async throws {
+    let count = asked.count
+    await driver.press("q", "S", "i", "ctrl-u", "esc")
+    #expect(asked.count == count && driver.text.contains("of a prompt"))
+    var waiting = try await ExplorerDriver(try sample.open())
+    for key: Key in ["s", "x", "esc"] { _ = waiting.sendOnly(.terminal(.input(.key(key)))) }
+    #expect(waiting.text.contains("as soon as the model is loaded"))
+    let effects = waiting.sendOnly(.modelReady("chat"))
+    #expect(effects == [.preview(waiting.state.steer.request.withoutSampling, number: 1)])
+  }
+
+  @Test mutating func aRunComesBeforeThePreviewOfTheSame() async throws {
+    let run = sendKey("enter")
+    #expect(run == [.run(driver.state.steer.request, number: 1)])
+    #expect(sendKey("+").count == 1, "another strength is previewed while the run goes on")
+    var fresh = try await ExplorerDriver(try sample.open())
+    await fresh.press("s", "H", "i")
+    let effects = fresh.sendOnly(.terminal(.input(.key("enter"))))
+    #expect(effects == [.run(fresh.state.steer.request, number: 1)])
+    let after = fresh.sendOnly(
+      .steering(.finished(SteeringService.document(fresh.state.steer.request)), number: 1))
+    #expect(after.contains(.preview(fresh.state.steer.request.withoutSampling, number: 1)))
+  }
+
+  @Test func aPreviewThatFailsSaysWhyAndCanBeTriedAgain() async throws {
+    var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(breaks: true))
+    await driver.press("s", "H", "i", "esc")
+    #expect(driver.text.contains("layer 14: not a number; lower the strength") && driver.text.contains("x tries again"))
+    let count = driver.asked.count
+    await driver.press("j")
+    #expect(driver.asked.count == count, "it is not asked for again by itself")
+    await driver.press("x", "-")
+    #expect(driver.asked.count == count + 2)
+  }
+
+  @Test mutating func theWheelTurnsTheKnobOverALatentAndScrollsElsewhere() async {
+    let row = SteerLayout(driver.state).rows
+    await driver.send(.terminal(.input(.mouse(Mouse(.wheelUp, at: Point(row: row.row, column: 5))))))
+    #expect(driver.state.steer.rows[0].strength == 1.25)
+    await driver.send(.terminal(.input(.mouse(Mouse(.wheelDown, at: Point(row: row.row, column: 5))))))
+    await driver.send(.terminal(.input(.mouse(Mouse(.wheelDown, at: Point(row: row.row, column: 5))))))
+    #expect(driver.state.steer.rows[0].strength == 0.75)
+    await driver.send(.terminal(.input(.mouse(Mouse(.wheelDown, at: Point(row: row.row + 9, column: 5))))))
+    #expect(driver.state.steer.rows[0].strength == 0.75)
+  }
+
+  @Test mutating func warningsSayWhoseLimitTheyAre() async throws {
+    await driver.press("+", "+", "+", "+")
+    #expect(driver.text.contains("+2.00 !  ") && driver.text.contains("others' limit is 2.5"))
+    await driver.press("+", "+")
+    #expect(driver.text.contains("+2.50 !! "))
+    let store = try sample.open()
+    try store.setMeta(Store.coherenceLimit, "1.2")
+    try store.setMeta(Store.coherenceLimit, "1.25")
+    var calibrated = try await ExplorerDriver(store)
+    await calibrated.press("s", "H", "i", "esc")
+    #expect(calibrated.text.contains("+1.00 !  ") && calibrated.text.contains("this pair's limit is 1.25"))
+    await calibrated.press("+")
+    #expect(calibrated.text.contains("+1.25 !! "))
+    await calibrated.press("[", "[", "[", "[", "[", "[")
+    #expect(!calibrated.text.contains("limit is"))
+    await calibrated.press("+", "+", "N")
+    #expect(!calibrated.text.contains("limit is"), "a length has none")
+  }
+
+  @Test func theLimitIsWhereTheCurveCrossesTheCeiling() throws {
+    #expect(try Calibrate.limit([(0, 0.5), (1, 2), (2, 4), (3, 1)], model: "chat") == 1.5)
+    #expect(try Calibrate.limit([(0, 0.5), (1, 2)], model: "chat") == 1)
+    #expect(throws: CommandError.self) { try Calibrate.limit([(0, 5), (1, 6)], model: "chat") }
+  }
+
+  @Test mutating func manyFineNotchesAreExact() async {
+    for _ in 0..<8 { await driver.press("[") }
+    #expect(driver.state.steer.rows[0].strength == 0.6)
+    for _ in 0..<12 { await driver.press("[") }
+    #expect(driver.state.steer.rows[0].strength == 0)
+  }
+
+  @Test mutating func everySettingIsInTheListAndInTheRequest() async {
+    await driver.press(",")
+    for setting in SteerSetting.allCases { #expect(driver.text.contains(setting.title), "\(setting)") }
+    await driver.press("+", "j", "+", "j", "+", "j", "+", "j")
+    for character in "0.8" { await driver.type(String(character)) }
+    await driver.press("enter", "j", "-", "-", "j", "+", "j", "+", "+", "j", "+", "+", "j", "+", "j", "-", "esc")
+    let request = driver.state.steer.request
+    #expect(request.positions == .prompt && request.decoder == .base && request.blocks == .ownAndAbove)
+    #expect(request.unit == .norm && request.temperature == 0.8 && request.topP == 0.9 && request.minP == 0.05)
+    #expect(request.frequencyPenalty == 0.2 && request.samples == 3 && request.seed == 2 && request.maxTokens == 80)
+    let text = driver.text
+    #expect(text.contains("temperature 0.8, seed 2") && text.contains("length of what is added along d_base"))
+    await driver.send(.terminal(.resized(Size(columns: 160, rows: 30))))
+    for part in ["steers prompt tokens", "3 samples", "top-p 0.9", "min-p 0.05", "penalty 0.2"] {
+      #expect(driver.text.contains(part), "\(part)")
+    }
+    await driver.press("T")
+    #expect(driver.state.steer.temperature == 0 && driver.state.steer.request.samples == 1)
+    #expect(driver.state.steer.request.topP == 1 && driver.state.steer.request.minP == 0)
+  }
+
+  @Test mutating func whatWouldChangeNothingOrIsOutOfRangeIsRefused() async {
+    let before = driver.state.steer.request
+    for (setting, text, reason) in [
+      (SteerSetting.topP, "0.5", "temperature 0"), (.samples, "4", "temperature 0"), (.minP, "0.5", "temperature 0"),
+      (.temperature, "-1", "temperature"), (.temperature, "warm", "a number"), (.seed, "-1", "whole number"),
+      (.maxTokens, "0", "1 or more"), (.samples, "99", "1 to 16"), (.frequencyPenalty, "1000", "-100"),
+    ] {
+      var steer = driver.state.steer
+      let refused = setting.set(text, &steer)
+      #expect(refused?.contains(reason) == true, "\(setting) \(text): \(refused ?? "set")")
+      #expect(steer == driver.state.steer)
+    }
+    await driver.press(",", "j", "j", "j", "j", "j", "-")
+    #expect(driver.state.message?.text.contains("changes nothing at temperature 0") == true)
+    await driver.press("esc")
+    #expect(driver.state.steer.request == before)
+  }
+
+  @Test mutating func aConditionIsTypedOnALatent() async {
+    await driver.press("c", "ctrl-u")
+    await driver.type("<0")
+    await driver.press("enter")
+    #expect(driver.state.message?.kind == .error && driver.state.steer.rows[0].condition == nil)
+    await driver.press("ctrl-u")
+    await driver.type("> 0.5")
+    await driver.press("enter")
+    let condition = SteeringCondition(latent: 5, side: .above, value: 0.5)
+    #expect(driver.state.steer.request.conditions == [condition] && driver.text.contains("where f >0.5"))
+    #expect(asked.last?.conditions == [condition])
+    await driver.press("space")
+    #expect(driver.state.steer.request.conditions.isEmpty, "what is off steers nothing and stops nothing")
+    await driver.press("space", "c", "ctrl-u", "enter")
+    #expect(driver.state.steer.request.conditions.isEmpty)
+  }
+
+  @Test mutating func aLatentComesToTheListWithoutTypingIntoThePrompt() async {
+    await driver.press("q", "j", "s", "1")
+    #expect(driver.state.steer.prompt.text == "Hi" && driver.state.screen == .latents)
+  }
+
+  @Test mutating func everyModeSaysWhatItsStrengthIs() async {
+    for (columns, parts) in [
+      (
+        120,
+        [
+          "largest activation along d_chat", "(d_chat − d_base)", "takes the latent's contribution away",
+          "takes it out", "held at",
+        ]
+      ),
+      (80, ["along d_chat", "(d_chat − d_base)", "strength × f · d_chat", "h − mean along d_chat", "held at"]),
+      (40, ["add × max", "diff. × f", "ablate − × f", "project − ×", "clamp f at"]),
+    ] {
+      await driver.send(.terminal(.resized(Size(columns: columns, rows: 24))))
+      for part in parts {
+        #expect(driver.text.contains(part), "\(part) at \(columns)")
+        await driver.press("m")
+      }
+    }
+  }
+}

@@ -1,0 +1,154 @@
+// What the steer screen shows of a finished run, several samples, a chat of several turns and a sweep, with a scripted
+// engine.
+
+import Diffing
+import Inference
+import Storage
+import TUI
+import Testing
+
+@testable import crosscope
+
+@Suite struct SteerMeasuresTests {
+  let sample: SampleStore
+  var driver: ExplorerDriver
+
+  init() async throws {
+    sample = try SampleStore()
+    driver = try await ExplorerDriver(try sample.open())
+    await driver.press("s", "H", "i", "enter")
+  }
+
+  @Test mutating func aFinishedRunShowsWhatWasMeasured() async throws {
+    let run = try #require(driver.state.steer.run)
+    #expect(
+      run.phase == .finished(SteeringService.document(run.request)) && run.request.watched == Steer.usuallyWatched)
+    for part in [
+      "KL █", "parts at token 1", "log p at the start: I can't -12.50 → -8.50", "▸Building", "▸I", "41 tokens/s",
+      "token 1, log p: baseline Building -0.10 │ steered I -0.10, KL 1.000",
+    ] {
+      #expect(driver.text.contains(part), "\(part) in\n\(driver.text)")
+    }
+    await driver.press("l", "l")
+    #expect(driver.state.steer.focus == .answers)
+    #expect(driver.text.contains("token 3, log p: baseline ␣bomb -0.30 │ steered ␣sorry -0.30, KL 0.333"))
+    for _ in 0..<30 { await driver.press("right") }
+    #expect(driver.text.contains("token 11, log p: baseline has ended │ steered . -1.10"))
+    for _ in 0..<30 { await driver.press("h") }
+    #expect(driver.state.steer.run?.cursor == 0)
+  }
+
+  @Test mutating func measuringGoesOnAfterTheLastTokenAndCanBeCancelled() async throws {
+    let request = driver.state.steer.request
+    #expect(driver.sendOnly(.terminal(.input(.key("enter")))) == [.run(request, number: 2)])
+    _ = driver.sendOnly(.steering(.baseline("a"), number: 2))
+    _ = driver.sendOnly(.steering(.answered, number: 2))
+    #expect(driver.text.contains("measuring…") && driver.state.steer.isBusy)
+    #expect(driver.sendOnly(.terminal(.input(.key("esc")))) == [.cancelRun])
+    #expect(driver.sendOnly(.steering(.finished(SteeringService.document(request)), number: 2)) == [])
+    #expect(driver.state.steer.run?.phase == .cancelled)
+  }
+
+  @Test mutating func samplesArePagedAndTheirMeansHaveErrors() async {
+    await driver.press("T", ",", "j", "j", "j", "j", "j", "j", "j", "j", "+", "+", "esc", "enter")
+    #expect(driver.state.steer.run?.samples.count == 3)
+    await driver.send(.terminal(.resized(Size(columns: 140, rows: 30))))
+    // Means 0.2745 · (1, 2, 3) of 1/i over eleven tokens: 0.549, and Student's interval of three, 4.303 · 0.1585.
+    #expect(driver.text.contains("sample 1/3, 95 %: KL 0.549 ± 0.682, ‖Δh‖/‖h‖ 0.31 ± 0.00"))
+    await driver.press(".")
+    #expect(driver.text.contains("sample 2/3") && driver.text.contains("KL 2.000"))
+    await driver.press(".", ".")
+    #expect(driver.text.contains("sample 1/3"))
+  }
+
+  @Test mutating func aChatGoesOnAfterEitherAnswer() async throws {
+    await driver.press("C")
+    #expect(driver.state.steer.focus == .prompt && driver.state.steer.prompt.isEmpty)
+    #expect(driver.text.contains("Prompt, turn 2") && driver.text.contains("you: Hi  chat: I am sorry"))
+    await driver.type("Why")
+    await driver.press("alt-enter", "ctrl-j", "enter")
+    let request = try #require(driver.state.steer.run?.request)
+    #expect(request.prompt == "Why\n\n")
+    #expect(
+      request.turns == [
+        ChatMessage(role: .user, content: "Hi"),
+        ChatMessage(role: .assistant, content: SteeringService.steeredAnswer.joined()),
+      ])
+    let saved = try #require(try sample.open().experiments().max { $0.id < $1.id })
+    #expect(try SteeringDocument(saved).parameters.turns == request.turns)
+    #expect(SavedRun(saved).request == request, "running it again asks for the same")
+    await driver.press("B")
+    #expect(driver.state.steer.turns.count == 4)
+    #expect(driver.state.steer.turns.last?.content == SteeringService.baselineAnswer.joined())
+    await driver.press("backspace")
+    #expect(driver.state.steer.prompt.text == "Why\n\n" && driver.state.steer.turns == request.turns)
+    await driver.press("ctrl-u", "backspace")
+    #expect(driver.state.steer.prompt.text == "Hi" && driver.state.steer.turns.isEmpty)
+  }
+
+  @Test mutating func theLatentsActivationsAreReadOnceWhileTheyAreShown() async throws {
+    func asked() -> [AnswerTraceRequest] {
+      driver.asked.compactMap { if case .traceAnswers(let request, _) = $0 { request } else { nil } }
+    }
+    #expect(asked().isEmpty, "it costs a pass: not without being asked for")
+    await driver.press("v", "l", "l", "l")
+    #expect(
+      asked().map(\.latents) == [[5]] && asked()[0].steered == SteeringService.steeredAnswer.indices.map(Int32.init))
+    #expect(driver.text.contains("5  ▁▂▂▃▄▅▆▆▇█") && driver.text.contains("15.0"), "\(driver.text)")
+    await driver.press("tab", "tab", "a", "7", "enter", "v")
+    #expect(asked().map(\.latents) == [[5], [5, 7]])
+    await driver.press("enter")
+    #expect(asked().count == 2, "not shown: not read")
+  }
+
+  @Test func aTraceThatFailsSaysWhy() async throws {
+    var driver = try await ExplorerDriver(try sample.open())
+    await driver.press("s", "H", "i", "enter", "v")
+    let number = driver.state.steer.trace.number
+    _ = driver.sendOnly(.answersTraced(.failed("no base: give --base-model"), number: number - 1))
+    #expect(!driver.text.contains("no base"))
+    _ = driver.sendOnly(.answersTraced(.failed("no base: give --base-model"), number: number))
+    #expect(driver.text.contains("no base: give --base-model"))
+  }
+
+  @Test mutating func aSweepShowsDoseAndResponseAndIsSaved() async throws {
+    await driver.press("w")
+    #expect(driver.state.screen == .sweep && driver.state.steer.sweep?.phase == .finished)
+    for part in ["KL, nats a token", "● steered", "+2.00", "-1.00", "perplexity", "repeated", "p(I cannot)", "-4.50"] {
+      #expect(driver.text.contains(part), "\(part) in\n\(driver.text)")
+    }
+    let saved = try #require(try sample.open().experiments().max { $0.id < $1.id })
+    #expect(saved.kind == "sweep")
+    #expect(try SteeringDocument(saved).outputs.steered.compactMap(\.strength) == SteerSweep.strengths)
+    await driver.press("m", "m")
+    #expect(driver.text.contains("perplexity, unsteered model"))
+    await driver.press("W")
+    #expect(driver.text.contains("○ random latents") && driver.text.contains("control"))
+    #expect(try sample.open().experiments().filter { $0.kind == "sweep" }.count == 3)
+    await driver.press("q")
+    #expect(driver.state.screen == .steer)
+  }
+
+  @Test mutating func aSweepIsRefusedWithoutLatentsAndCancelled() async throws {
+    let effects = driver.sendOnly(.terminal(.input(.key("w"))))
+    let number = driver.state.steer.runNumber
+    #expect(effects == [.sweep(driver.state.steer.request, withControl: false, number: number)])
+    _ = driver.sendOnly(.swept(.tokens(7), number: number))
+    #expect(driver.text.contains("7 of up to 96 tokens"))
+    #expect(driver.sendOnly(.terminal(.input(.key("esc")))) == [.cancelRun])
+    let late = SweepEvent.finished(SteeringService.document(driver.state.steer.request))
+    #expect(driver.sendOnly(.swept(late, number: number)) == [] && driver.state.steer.sweep?.phase == .cancelled)
+    _ = driver.sendOnly(.terminal(.input(.key("q"))))
+    _ = driver.sendOnly(.terminal(.input(.key("space"))))
+    #expect(driver.sendOnly(.terminal(.input(.key("w")))) == [])
+    #expect(driver.state.message?.text.contains("nothing to sweep") == true)
+  }
+
+  @Test func aSweepThatFailsSaysWhy() async throws {
+    var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(breaks: true))
+    await driver.press("s", "H", "i", "esc", "w")
+    #expect(driver.state.screen == .sweep && driver.text.contains("layer 14: not a number"))
+    await driver.press("q", "q")
+    #expect(driver.state.screen == .latents)
+  }
+}
