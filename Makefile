@@ -1,5 +1,5 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo test bench bench-engine bench-training bench-scaling bench-explorer bench-steering fuzz format lint data clean
+.PHONY: help demo test bench bench-engine bench-training bench-scaling bench-explorer bench-steering bench-serve fuzz format lint data clean
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS = 60
@@ -43,6 +43,11 @@ bench-steering: ## measure another strength to both answers against llama.cpp an
 	@scripts/setup
 	@model=$$(scripts/fetch-model) && peers=$$(scripts/bench-peers) && swift build -c release --product crosscope >&2 \
 	  && "$${CROSSCOPE_VENV:-$$peers/venv}/bin/python" Benchmarks/steering.py --model "$$model"
+
+bench-serve: ## load `crosscope serve` with 50 clients for a minute (CSV)
+	@scripts/setup
+	@model=$$(scripts/fetch-model) && swift build -c release --product crosscope >&2 \
+	  && python3 Benchmarks/serve_load.py --model "$$model"
 
 bench-explorer: ## measure the explorer on a store of the published size, VisiData beside it (10 minutes to make it, 5 GB)
 	@scripts/setup

@@ -16,6 +16,12 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    // HTTP of `crosscope serve` and its client; hummingbird without its readers of settings.
+    .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1", traits: []),
+    .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
     // For tests only: the server that plays an explaining model.
     .package(url: "https://github.com/swhitty/FlyingFox", exact: "0.27.1"),
   ],
@@ -36,11 +42,21 @@ let package = Package(
     .target(name: "Diffing", dependencies: ["Inference"], swiftSettings: strict),
     .target(
       name: "Storage", dependencies: ["CSQLite", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
+    .target(
+      name: "Serving",
+      dependencies: [
+        .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+        .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
     .target(name: "TUI", dependencies: ["CTerminal"], swiftSettings: strict),
     .executableTarget(
       name: "crosscope",
       dependencies: [
-        "Kernels", "Inference", "Diffing", "Storage", "TUI",
+        "Kernels", "Inference", "Diffing", "Storage", "Serving", "TUI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -54,10 +70,13 @@ let package = Package(
       name: "DiffingTests", dependencies: ["Diffing", "TestSupport"], resources: [.copy("Fixtures")],
       swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
+    .testTarget(name: "ServingTests", dependencies: ["Serving"], swiftSettings: strict),
     .testTarget(name: "TUITests", dependencies: ["TUI"], swiftSettings: strict),
     .testTarget(
       name: "CrosscopeTests",
-      dependencies: ["crosscope", "TestSupport", "FlyingFox", .product(name: "GRDB", package: "GRDB.swift")],
+      dependencies: [
+        "crosscope", "Serving", "TestSupport", "FlyingFox", .product(name: "GRDB", package: "GRDB.swift"),
+      ],
       exclude: ["Goldens"],
       swiftSettings: strict),
   ]

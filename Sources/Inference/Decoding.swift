@@ -112,6 +112,9 @@ public final class Decoding {
     states[stream].produced.last.map { engine.tokenizer.endOfTurnIDs.contains($0) } ?? false
   }
 
+  /// Ends a stream where it is: it produces nothing more, and costs nothing more.
+  public func end(_ stream: Int) { states[stream].isFinished = true }
+
   /// Computes one token for every stream that goes on. The first call computes the prompt.
   /// - Throws: `InferenceError.settingInvalid` before the first pass if prompt and limit exceed the model's context length;
   ///   what the forward pass throws; `InferenceError.cancelled` may come in the midst of the prompt, from where
@@ -157,23 +160,22 @@ public final class Decoding {
 
   /// The prompt, a part at a time so that a cancelled task never waits long.
   private func readPrompt() throws(InferenceError) -> [DecodedToken] {
-    var prefixes: [PromptPrefix] = []
+    let active = active
+    var prefixes: [Int: PromptPrefix] = [:]
     if let shared {
-      for index in states.indices {
+      for index in active {
         let prefix = try shared.prefixes.prefix(
           of: states[index].stream.model, engine: engine, tokens: prompt, layer: shared.layer)
-        prefixes.append(prefix)
+        prefixes[index] = prefix
         if seen == 0 { states[index].cache = prefix.makeCache() }
       }
     }
-    let length = max(8, engine.model.configuration.rowsPerPass / max(1, states.count))
+    let length = max(8, engine.model.configuration.rowsPerPass / max(1, active.count))
     while true {
       let part = seen..<min(prompt.count, seen + length)
       let isLast = part.upperBound == prompt.count
-      let segments = states.indices.map {
-        segment(
-          $0, Array(prompt[part]), start: shared == nil ? nil : prefixes[$0].start(part),
-          logits: isLast ? .last : .none)
+      let segments = active.map {
+        segment($0, Array(prompt[part]), start: prefixes[$0]?.start(part), logits: isLast ? .last : .none)
       }
       if isLast {
         let tokens = try advance(segments)

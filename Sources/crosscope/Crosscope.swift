@@ -27,6 +27,7 @@ struct Crosscope: AsyncParsableCommand {
       Tags.self,
       Experiments.self,
       Rerun.self,
+      Serve.self,
       Explain.self,
       Check.self,
       Import.self,

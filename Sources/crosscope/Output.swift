@@ -31,9 +31,12 @@ private func write(_ text: String, to descriptor: Int32) {
   }
 }
 
-/// Prints one JSON document with sorted keys. Controls and bidirectional marks of a model's or corpus's text are escaped:
+/// Prints one JSON document.
+func printJSON(_ value: some Encodable) throws { writeOut(try jsonText(value) + "\n") }
+
+/// A JSON document with sorted keys, in one line. Controls and bidirectional marks of a model's or corpus's text are escaped:
 /// they only occur inside strings, and a terminal would obey some of them.
-func printJSON(_ value: some Encodable) throws {
+func jsonText(_ value: some Encodable) throws -> String {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
   var safe = String.UnicodeScalarView()
@@ -48,7 +51,7 @@ func printJSON(_ value: some Encodable) throws {
     default: safe.append(scalar)
     }
   }
-  writeOut(String(safe) + "\n")
+  return String(safe)
 }
 
 /// Untrusted text of several lines, fit for a terminal: newlines stay, every other control becomes visible.

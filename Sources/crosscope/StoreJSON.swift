@@ -40,6 +40,22 @@ struct LatentJSON: Encodable {
   }
 }
 
+extension LatentJSON {
+  /// The first rows of an order.
+  /// - Returns: the rows, and how many there would be without the limit.
+  static func rows(
+    of store: Store, matching filter: Filter, by first: LatentOrder, then: LatentOrder? = nil, limit: Int
+  ) throws(StorageError) -> (rows: [LatentJSON], count: Int) {
+    let ids = try store.latentIDs(sortedBy: first.sort, ascending: first.ascending, then: then, matching: filter)
+    let shown = ids.prefix(limit)
+    let (tags, summaries) = (try store.tags(of: shown), try store.summaries(of: shown))
+    let rows = try store.latents(ids: shown).map {
+      LatentJSON(latent: $0, tags: tags[$0.id] ?? [], summary: summaries[$0.id])
+    }
+    return (rows, ids.count)
+  }
+}
+
 /// A latent's page.
 struct PageJSON: Encodable {
   struct TokenJSON: Encodable {

@@ -25,12 +25,8 @@ struct ExplorerDriver {
     let summary = StoreSummary(
       name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer, nLatents: pair.nLatents,
       isWritable: store.isWritable, coherenceLimit: try store.meta()[Store.coherenceLimit].flatMap(Double.init))
-<<<<<<< HEAD
     runner = EffectRunner(
       store: store, steering: steering, tracing: tracing, checking: checking, filters: filters, restDelay: .zero)
-=======
-    runner = EffectRunner(store: store, steering: steering, tracing: tracing, filters: filters, restDelay: .zero)
->>>>>>> speed
     state = ExplorerState(store: summary, size: size, asciiOnly: ascii || spoken)
     state.isSpoken = spoken
     if let view { state.restore(view) }

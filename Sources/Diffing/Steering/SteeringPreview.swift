@@ -22,6 +22,13 @@ public final class UnsteeredPrompt {
   ) throws(InferenceError) {
     precondition(!prompt.ids.isEmpty, "a prompt has at least one token")
     (self.prompt, self.layer) = (prompt, layer)
+    // Blocks up to the layer are computed a part of the prompt at a time, which would find out at the end.
+    let longest = engine.model.configuration.contextLength
+    guard prompt.ids.count <= longest else {
+      throw .settingInvalid(
+        name: "text length", expected: "at most \(longest) tokens, the model's context length",
+        found: "\(prompt.ids.count)")
+    }
     let prefix = try prefixes.prefix(of: .chat, engine: engine, tokens: prompt.ids, layer: layer)
     cache = prefix.makeCache()
     logits = try goOn(

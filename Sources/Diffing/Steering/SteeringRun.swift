@@ -95,6 +95,9 @@ public final class SteeringRun {
   /// - Throws: `InferenceError`, such as a residual stream that steering made infinite.
   public func step() throws(InferenceError) -> [DecodedToken] { try decoding.step() }
 
+  /// Ends a stream where it is: nobody wants more of it.
+  public func end(_ stream: Int) { decoding.end(stream) }
+
   /// The stream of an arm (0 the baseline, i + 1 plan i) in a sample.
   public func stream(arm: Int, sample: Int) -> Int { sample * arms + arm }
 

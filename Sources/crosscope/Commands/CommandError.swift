@@ -9,6 +9,10 @@ enum CommandError: Error, Equatable {
   case notSaid(source: String, what: String, remedy: String)
   /// A file is not the one that a store was made with.
   case mismatch(store: String, what: String, expected: String, found: String)
+  /// A service has other files than the store that is open here.
+  case otherEngine(address: String, what: String)
+  /// A service does not do this.
+  case notServed(String)
 }
 
 extension CommandError: CustomStringConvertible {
@@ -20,6 +24,9 @@ extension CommandError: CustomStringConvertible {
       "\(source) does not say \(what); \(remedy)"
     case .mismatch(let store, let what, let expected, let found):
       "\(store) was made with another \(what): expected \(expected), found \(found); use the files of this store"
+    case .otherEngine(let address, let what):
+      "\(address) has another \(what) than this store; serve a copy of this store there"
+    case .notServed(let what): "\(what): not over --engine yet; run it beside the model"
     }
   }
 }

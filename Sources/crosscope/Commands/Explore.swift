@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Serving
 import Storage
 import TUI
 
@@ -16,6 +17,12 @@ struct Explore: AsyncParsableCommand {
   @OptionGroup var files: ModelFileOptions
 
   @OptionGroup var computing: ComputeOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Steer with the models of a `crosscope serve` there; its token is in CROSSCOPE_TOKEN.",
+      valueName: "http://host:port|unix:path"))
+  var engine: String?
 
   @Flag(help: "Draw with ASCII characters only.")
   var ascii = false
@@ -41,6 +48,10 @@ struct Explore: AsyncParsableCommand {
     if let store, !store.contains("/"), !store.hasSuffix(".crosscope"), !FileManager.default.fileExists(atPath: store) {
       throw ValidationError("\(store.debugDescription) is neither a subcommand nor a store")
     }
+    let own = files.model ?? files.adapter ?? files.baseModel ?? computing.precision?.rawValue
+    if engine != nil, own != nil {
+      throw ValidationError("--engine has models and precision of its own; leave --model and the like out")
+    }
   }
 
   func run() async throws {
@@ -51,10 +62,7 @@ struct Explore: AsyncParsableCommand {
       name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
       nLatents: try opened.latentCount(), isWritable: opened.isWritable, metrics: try opened.metricNames(),
       coherenceLimit: try opened.meta()[Store.coherenceLimit].flatMap(Double.init))
-    let owner = ModelOwner(
-      store: opened, files: files.locations, precision: computing.precision ?? .fast)
-    let runner = EffectRunner(
-      store: opened, steering: .live(owner), tracing: .live(owner), checking: .live(owner), filters: .ofUser())
+    let runner = try runner(on: opened, pair)
     let view = try beginning.view(of: opened)
     let savedState = SavedState.usualPath()
     // Whoever names no store looks at the demo, and sees the tour the first time.
@@ -69,6 +77,19 @@ struct Explore: AsyncParsableCommand {
     SavedState.save(seen, of: opened.path, seenTour: showsTour, path: savedState)
     opened.close()
     if ending != 0 { throw ExitCode(128 + ending) }
+  }
+
+  /// With the models of the store here, or those of a service.
+  private func runner(on store: Store, _ pair: ModelPair) throws -> EffectRunner {
+    if let engine {
+      let client = ServiceClient(address: try ServiceAddress(engine), token: try AccessToken.ofEnvironment())
+      return EffectRunner(
+        store: store, steering: .remote(client, pair: pair), tracing: .notServed, checking: .notServed,
+        filters: .ofUser())
+    }
+    let owner = ModelOwner(store: store, files: files.locations, precision: computing.precision ?? .fast)
+    return EffectRunner(
+      store: store, steering: .live(owner), tracing: .live(owner), checking: .live(owner), filters: .ofUser())
   }
 
   /// What the file says, and over it what the command line says.

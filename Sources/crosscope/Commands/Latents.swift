@@ -64,21 +64,16 @@ struct Latents: ParsableCommand {
     let filter = try Filter(argument: filter, of: store)
     let sort = try sort.known(among: metrics, option: "--sort")
     let then = try then.map { LatentOrder(try $0.known(among: metrics, option: "--then")) }
-    let ids = try store.latentIDs(
-      sortedBy: sort, ascending: sort.ascendsByDefault != reverse, then: then, matching: filter)
-    let shown = ids.prefix(limit ?? (json || csv ? ids.count : 50))
-    let tags = try store.tags(of: shown)
-    let summaries = try store.summaries(of: shown)
-    let latents = try store.latents(ids: shown).map {
-      LatentJSON(latent: $0, tags: tags[$0.id] ?? [], summary: summaries[$0.id])
-    }
+    let (latents, count) = try LatentJSON.rows(
+      of: store, matching: filter, by: LatentOrder(sort, ascending: sort.ascendsByDefault != reverse), then: then,
+      limit: limit ?? (json || csv ? Int.max : 50))
     if json {
       try printJSON(["latents": latents])
     } else if csv {
       writeOut(Self.csv(latents, metrics))
     } else {
       writeOut(Self.table(latents, [sort] + (then.map { [$0.sort] } ?? [])))
-      if shown.count < ids.count { writeError("\(shown.count) of \(ids.count) latents; --limit shows more") }
+      if latents.count < count { writeError("\(latents.count) of \(count) latents; --limit shows more") }
     }
   }
 

@@ -61,11 +61,7 @@ enum Effect: Sendable, Equatable {
   /// Whether it is work that goes on after it was asked for, and ends with `done`.
   var takesTime: Bool {
     switch self {
-<<<<<<< HEAD
     case .cancelRun, .cancelTrace, .cancelCheck, .redraw, .edit, .editConfiguration: false
-=======
-    case .cancelRun, .cancelTrace, .redraw, .edit, .editConfiguration: false
->>>>>>> speed
     // Nobody waits for it.
     case .rest: false
     default: true

@@ -41,6 +41,13 @@ struct SteeringRequest: Sendable, Equatable {
   var samples = 1
   /// Phrases whose log-probability at the start of the answer is measured.
   var watched: [String] = []
+  /// The residual stream is replaced by base's; the steer screen does not ask for it.
+  var swapsBase = false
+
+  /// As a plan has them.
+  var planned: [Intervention] {
+    interventions.map { Intervention(latent: Int($0.latent), mode: $0.mode, strength: $0.strength) }
+  }
 
   /// How tokens are chosen.
   var settings: GenerationSettings {
@@ -52,7 +59,8 @@ struct SteeringRequest: Sendable, Equatable {
   /// As a run's document has it.
   var parameters: SteeringDocument.Parameters {
     SteeringDocument.Parameters(
-      settings: settings, turns: turns, positions: positions, conditions: conditions, decoder: decoder,
+      settings: settings, turns: turns, positions: positions, conditions: conditions, swapsBase: swapsBase,
+      decoder: decoder,
       steersAllLayers: blocks == .ownAndAbove, takesRawStrength: unit == .norm)
   }
 
@@ -60,7 +68,7 @@ struct SteeringRequest: Sendable, Equatable {
   var withoutSampling: SteeringRequest {
     var request = SteeringRequest(prompt: prompt, interventions: interventions, maxTokens: 0, temperature: 0, seed: 0)
     (request.positions, request.decoder, request.blocks) = (positions, decoder, blocks)
-    (request.unit, request.conditions, request.turns) = (unit, conditions, turns)
+    (request.unit, request.conditions, request.turns, request.swapsBase) = (unit, conditions, turns, swapsBase)
     return request
   }
 }
@@ -86,9 +94,9 @@ enum SweepEvent: Sendable, Equatable {
 }
 
 /// What steering makes of the token after the prompt.
-struct NextTokens: Sendable, Equatable {
+struct NextTokens: Sendable, Equatable, Codable {
   /// A token's text and its probability on both sides.
-  struct Token: Sendable, Equatable {
+  struct Token: Sendable, Equatable, Codable {
     var text: String
     var unsteered: Double
     var steered: Double
@@ -101,6 +109,13 @@ struct NextTokens: Sendable, Equatable {
   var divergence: Double
   /// Mean ‖Δh‖ ÷ ‖h‖ over the prompt's steered positions.
   var relativeChange: Double?
+
+  private enum CodingKeys: String, CodingKey {
+    case likelyUnsteered = "likely_unsteered"
+    case likelySteered = "likely_steered"
+    case divergence = "kl"
+    case relativeChange = "relative_change"
+  }
 
   /// Tokens named of each side.
   static let count = 8

@@ -24,12 +24,14 @@ actor ModelOwner {
   private let executor = ComputeExecutor()
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-  private let store: Store
+  let store: Store
   private let files: ModelLocations
   private let precision: Precision
   /// Prompts that were computed up to the steered block: another strength re-runs only what is above.
-  private let prefixes = PromptPrefixes()
+  let prefixes: PromptPrefixes
   private var context: SteeringContext?
+  /// What `crosscope serve` is answering of chat completions.
+  var answering: Answering?
   private var trace: TraceRun?
   private var traceNumber = 0
   private var check: CausalCheck?
@@ -66,15 +68,16 @@ actor ModelOwner {
   /// - Parameters:
   ///   - files: where to find the models, if not where the store says.
   ///   - precision: how all runs compute.
-  init(store: Store, files: ModelLocations, precision: Precision) {
-    (self.store, self.files, self.precision) = (store, files, precision)
+  ///   - prefixes: where prompts are kept from run to run.
+  init(store: Store, files: ModelLocations, precision: Precision, prefixes: PromptPrefixes = PromptPrefixes()) {
+    (self.store, self.files, self.precision, self.prefixes) = (store, files, precision, prefixes)
   }
 
   /// Loads the models if they are not loaded yet.
   /// - Returns: the chat model's name.
   func load(progress: @Sendable (String) -> Void) throws -> String { try loaded(progress).pair.chat }
 
-  private func loaded(_ progress: (String) -> Void = { _ in }) throws -> SteeringContext {
+  func loaded(_ progress: (String) -> Void = { _ in }) throws -> SteeringContext {
     if let context { return context }
     let loaded = try SteeringContext.load(
       store: store, files: files, precision: precision, progress: progress)
@@ -85,9 +88,8 @@ actor ModelOwner {
   private func experiment(_ request: SteeringRequest, strengths: [Double] = [1]) throws -> SteeringExperiment {
     try SteeringExperiment(
       context: loaded(), store: store,
-      interventions: request.interventions.map {
-        Intervention(latent: Int($0.latent), mode: $0.mode, strength: $0.strength)
-      }, parameters: request.parameters, strengths: strengths, watch: request.watched, prefixes: prefixes)
+      interventions: request.planned, parameters: request.parameters, strengths: strengths, watch: request.watched,
+      prefixes: prefixes)
   }
 
   /// Begins a run in place of any other; nothing is computed yet.

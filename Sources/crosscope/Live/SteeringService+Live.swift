@@ -7,47 +7,57 @@ extension SteeringService {
   static func live(_ owner: ModelOwner) -> SteeringService {
     SteeringService(
       load: { progress in try await owner.load(progress: progress) },
-      run: { request in stream { try await answer(request, owner: owner, $0) } },
+      run: { request in
+        stream { continuation in try await answer(request, owner: owner) { continuation.yield($0) } }
+      },
       sweep: { request, withControl in stream { try await sweep(request, withControl, owner: owner, $0) } },
       trace: { request in try await owner.trace(request) },
-      preview: { request in stream { try await preview(request, owner: owner, $0) } })
+      preview: { request in
+        stream { continuation in try await preview(request, owner: owner) { continuation.yield($0) } }
+      })
   }
 
-  private static func answer(
-    _ request: SteeringRequest, owner: ModelOwner,
-    _ continuation: AsyncThrowingStream<SteeringEvent, any Error>.Continuation
+  /// Answers a request, a token of every stream at a time.
+  /// - Parameter checking: is asked after each token whether to go on; what it throws ends the run, as cancelling does.
+  static func answer(
+    _ request: SteeringRequest, owner: ModelOwner, checking: @Sendable () async throws -> Void = {},
+    _ emit: (SteeringEvent) -> Void
   ) async throws {
     let number = try await owner.begin(request)
     let clock = ContinuousClock()
     let start = clock.now
     var steps = 0
-    try await take(number, owner: owner) { pieces in
+    try await take(number, owner: owner, checking: checking) { pieces in
       steps += 1
       for piece in pieces {
-        continuation.yield(
+        emit(
           piece.isBaseline
             ? .baseline(piece.text, sample: piece.sample) : .steered(piece.text, sample: piece.sample))
       }
     }
     let duration = (clock.now - start).components
     let seconds = Double(duration.seconds) + Double(duration.attoseconds) * 1e-18
-    continuation.yield(.answered)
+    emit(.answered)
     let speed = seconds > 0 ? Double(steps) / seconds : nil
     if let document = try await owner.document(number, tokensPerSecond: speed) {
-      continuation.yield(.finished(document))
+      emit(.finished(document))
     }
   }
 
   /// Runs all streams to their ends, a token a step.
   private static func take(
-    _ number: Int, owner: ModelOwner, _ body: ([ModelOwner.Piece]) -> Void
+    _ number: Int, owner: ModelOwner, checking: @Sendable () async throws -> Void = {},
+    _ body: ([ModelOwner.Piece]) -> Void
   ) async throws {
-    while let pieces = try await owner.step(number) {
-      if Task.isCancelled {
-        await owner.end(number)
-        throw CancellationError()
+    do {
+      while let pieces = try await owner.step(number) {
+        try Task.checkCancellation()
+        try await checking()
+        body(pieces)
       }
-      body(pieces)
+    } catch {
+      await owner.end(number)
+      throw error
     }
   }
 
@@ -72,16 +82,18 @@ extension SteeringService {
     }
   }
 
-  private static func preview(
-    _ request: SteeringRequest, owner: ModelOwner,
-    _ continuation: AsyncThrowingStream<PreviewEvent, any Error>.Continuation
+  /// Previews a request; `checking` as for `answer`.
+  static func preview(
+    _ request: SteeringRequest, owner: ModelOwner, checking: @Sendable () async throws -> Void = {},
+    _ emit: (PreviewEvent) -> Void
   ) async throws {
     let (number, tokens) = try await owner.preview(request)
-    continuation.yield(.distribution(tokens))
+    emit(.distribution(tokens))
     for _ in 0..<NextTokens.answerTokens {
       try Task.checkCancellation()
+      try await checking()
       guard let text = try await owner.previewToken(number) else { return }
-      if !text.isEmpty { continuation.yield(.token(text)) }
+      if !text.isEmpty { emit(.token(text)) }
     }
   }
 }

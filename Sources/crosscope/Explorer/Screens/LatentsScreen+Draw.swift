@@ -1,10 +1,6 @@
 // How the table of latents looks: a line about the list, classes and histogram, the table, a preview of the latent
-<<<<<<< HEAD
-// on which the cursor last rested. Cells are in LatentsScreen+Cells.swift, the histogram in LatentsScreen+Histogram.swift.
-=======
 // on which the cursor last rested. Cells are in LatentsScreen+Cells.swift, the histogram in
 // LatentsScreen+Histogram.swift.
->>>>>>> speed
 
 import Storage
 import TUI

@@ -1,0 +1,81 @@
+// What a service answers where a request cannot be served, in the form of OpenAI's API:
+// {"error": {"message", "type", "param", "code"}}. Owns: statuses, types and codes, one function a kind of refusal.
+
+import Foundation
+
+/// A request's error.
+public struct APIError: Error, Equatable, Sendable, Codable {
+  /// The HTTP status.
+  public var status: Int
+  /// One line that ends in what to do.
+  public var message: String
+  public var type: String
+  /// The field of the request that is at fault.
+  public var param: String?
+  public var code: String?
+
+  public init(status: Int, message: String, type: String, param: String? = nil, code: String? = nil) {
+    (self.status, self.message, self.type, self.param, self.code) = (status, message, type, param, code)
+  }
+
+  /// A request that says something wrong.
+  public static func invalid(_ message: String, param: String? = nil, code: String? = nil) -> APIError {
+    APIError(status: 400, message: message, type: "invalid_request_error", param: param, code: code)
+  }
+
+  /// A field that is not known, or not supported: nothing is ever left out silently.
+  public static func unsupported(field: String) -> APIError {
+    invalid("\(field) is not supported here; leave it out", param: field, code: "unsupported_parameter")
+  }
+
+  public static let unauthorized = APIError(
+    status: 401, message: "a token is needed: send it as Authorization: Bearer TOKEN", type: "authentication_error",
+    code: "invalid_api_key")
+
+  public static func notFound(_ what: String, code: String = "not_found") -> APIError {
+    APIError(status: 404, message: what, type: "invalid_request_error", code: code)
+  }
+
+  public static func methodWrong(_ allowed: String) -> APIError {
+    APIError(status: 405, message: "use \(allowed) here", type: "invalid_request_error", code: "method_not_allowed")
+  }
+
+  public static func tooLarge(_ limit: Int) -> APIError {
+    APIError(
+      status: 413, message: "the request's body is larger than \(limit) bytes; shorten it",
+      type: "invalid_request_error", code: "request_too_large")
+  }
+
+  public static let busy = APIError(
+    status: 429, message: "too many requests are waiting; try again later", type: "rate_limit_error",
+    code: "queue_full")
+
+  public static let stopping = APIError(
+    status: 503, message: "the service is stopping; try again later", type: "server_error", code: "stopping")
+
+  /// Something that is no fault of the request; details are for the service's own log.
+  public static let failed = APIError(
+    status: 500, message: "the service failed on this request; its log says why", type: "server_error",
+    code: "internal_error")
+
+  private enum Outer: CodingKey { case error }
+  private enum Inner: CodingKey { case message, type, param, code }
+
+  public init(from decoder: any Decoder) throws {
+    let inner = try decoder.container(keyedBy: Outer.self).nestedContainer(keyedBy: Inner.self, forKey: .error)
+    status = 0
+    message = try inner.decode(String.self, forKey: .message)
+    type = try inner.decodeIfPresent(String.self, forKey: .type) ?? ""
+    param = try inner.decodeIfPresent(String.self, forKey: .param)
+    code = try inner.decodeIfPresent(String.self, forKey: .code)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var outer = encoder.container(keyedBy: Outer.self)
+    var inner = outer.nestedContainer(keyedBy: Inner.self, forKey: .error)
+    try inner.encode(message, forKey: .message)
+    try inner.encode(type, forKey: .type)
+    try inner.encode(param, forKey: .param)
+    try inner.encode(code, forKey: .code)
+  }
+}

@@ -1,0 +1,54 @@
+// The secret that a service asks for and a client sends. Owns: reading it from a private file, comparing it.
+// Refuses: a file that others may read, an empty or unprintable token; it never shows one.
+
+import Foundation
+import Glibc
+
+/// A bearer token.
+public struct AccessToken: Sendable, Equatable {
+  private let bytes: [UInt8]
+
+  /// - Returns: nil unless the text is 1 to 4096 printable ASCII characters without blanks.
+  public init?(_ text: String) {
+    let bytes = Array(text.utf8)
+    guard (1...4096).contains(bytes.count), bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
+    self.bytes = bytes
+  }
+
+  /// Reads a file that holds the token and perhaps a newline.
+  /// - Throws: `ServiceError.tokenUnreadable`.
+  public init(path: String) throws(ServiceError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .tokenUnreadable(path: path, reason: String(cString: strerror(errno))) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw .tokenUnreadable(path: path, reason: "it is no regular file")
+    }
+    guard status.st_mode & 0o077 == 0 else {
+      throw .tokenUnreadable(
+        path: path, reason: "others may read it (mode \(String(status.st_mode & 0o777, radix: 8)))")
+    }
+    var buffer = [UInt8](repeating: 0, count: 5000)
+    let count = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+    let text = String(decoding: buffer[..<max(0, count)], as: UTF8.self)
+    guard let token = AccessToken(text.hasSuffix("\n") ? String(text.dropLast()) : text) else {
+      throw .tokenUnreadable(path: path, reason: "it holds no token of printable characters without blanks")
+    }
+    self = token
+  }
+
+  /// The header that carries it.
+  public var header: String { "Bearer " + String(decoding: bytes, as: UTF8.self) }
+
+  /// Whether a request's header carries this token. The time does not depend on where it differs.
+  public func isCarried(by header: String?) -> Bool {
+    let expected = Array(self.header.utf8)
+    let found = Array((header ?? "").utf8)
+    var difference = expected.count ^ found.count
+    for (index, byte) in expected.enumerated() {
+      difference |= Int(byte ^ (index < found.count ? found[index] : 0))
+    }
+    return difference == 0
+  }
+}

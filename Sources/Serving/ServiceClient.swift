@@ -1,0 +1,171 @@
+// The other side of HTTPService: one request a connection, an answer as one document or as events while they come.
+// Owns: connecting, the token, reading events. Refuses: answers larger than it was told to expect; it trusts nothing else
+// of an answer either, and leaves its text to be made safe by whoever shows it.
+
+import Foundation
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+import NIOPosix
+
+/// Asks a service.
+public struct ServiceClient: Sendable {
+  private typealias Channel = NIOAsyncChannel<HTTPResponsePart, HTTPRequestPart>
+
+  public let address: ServiceAddress
+  private let token: AccessToken?
+  /// Bytes of a document, or of one event, at most.
+  private static let largest = 4 << 20
+
+  public init(address: ServiceAddress, token: AccessToken?) {
+    (self.address, self.token) = (address, token)
+  }
+
+  /// The document at a path.
+  /// - Throws: `ServiceError`, `CancellationError`.
+  public func get(_ path: String) async throws -> Data {
+    let bytes = Collected()
+    try await exchange("GET", path, body: nil) { piece in
+      bytes.data.append(contentsOf: piece)
+      guard bytes.data.count <= Self.largest else {
+        throw ServiceError.answerInvalid(address.description, found: "more than \(Self.largest) bytes")
+      }
+    }
+    return bytes.data
+  }
+
+  /// Sends a document and hands over each event of the answer, up to `[DONE]`.
+  /// - Throws: `ServiceError`; `.lost` where the answer ends before that; what `event` throws.
+  public func post(_ path: String, body: Data, event: (Data) throws -> Void) async throws {
+    var lines = EventLines(limit: Self.largest)
+    var isDone = false
+    try await exchange("POST", path, body: body) { bytes in
+      guard let events = lines.append(bytes) else {
+        throw ServiceError.answerInvalid(address.description, found: "an event without an end")
+      }
+      for data in events where !isDone {
+        if data == Data("[DONE]".utf8) { isDone = true } else { try event(data) }
+      }
+    }
+    guard isDone else { throw ServiceError.lost(address.description) }
+  }
+
+  private final class Collected { var data = Data() }
+
+  /// One request and its answer; `body` sees the pieces of an answer of status 200.
+  private func exchange(
+    _ method: String, _ path: String, body: Data?, piece: (ByteBufferView) throws -> Void
+  ) async throws {
+    let channel = try await connect()
+    // Closing the channel is what wakes a reader up; cancelling alone would wait for the next piece.
+    try await withTaskCancellationHandler {
+      do {
+        try await channel.executeThenClose { inbound, outbound in
+          try await send(method, path, body, outbound)
+          try await receive(inbound, piece)
+        }
+      } catch let error where !(error is ServiceError) {
+        try Task.checkCancellation()
+        if error is IOError || error is ChannelError || error is HTTPParserError || error is NIOAsyncWriterError {
+          throw ServiceError.lost(address.description)
+        }
+        throw error
+      }
+    } onCancel: {
+      channel.channel.close(promise: nil)
+    }
+  }
+
+  private func connect() async throws -> Channel {
+    let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connectTimeout(.seconds(10))
+    @Sendable func prepare(_ channel: any NIOCore.Channel) -> EventLoopFuture<Channel> {
+      channel.eventLoop.makeCompletedFuture {
+        try channel.pipeline.syncOperations.addHTTPClientHandlers()
+        try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPClientCodec())
+        return try Channel(wrappingChannelSynchronously: channel)
+      }
+    }
+    do {
+      switch address {
+      case .unix(let path):
+        return try await bootstrap.connect(unixDomainSocketPath: path) { prepare($0) }
+      case .tcp(let host, let port): return try await bootstrap.connect(host: host, port: port) { prepare($0) }
+      }
+    } catch {
+      try Task.checkCancellation()
+      throw ServiceError.unreachable(address.description, reason: Self.reason(error))
+    }
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
+    guard let error = error as? NIOConnectionError else { return "no connection" }
+    if let first = error.connectionErrors.first?.error { return reason(first) }
+    return "the name \(error.host) is not known"
+  }
+
+  private func send(
+    _ method: String, _ path: String, _ body: Data?, _ outbound: NIOAsyncChannelOutboundWriter<HTTPRequestPart>
+  ) async throws {
+    let host =
+      switch address {
+      case .unix: "localhost"
+      case .tcp(let host, let port): "\(host.contains(":") ? "[\(host)]" : host):\(port)"
+      }
+    var headers: HTTPFields = [.connection: "close"]
+    if let token { headers[.authorization] = token.header }
+    if let body {
+      headers[.contentType] = "application/json"
+      headers[.contentLength] = "\(body.count)"
+    }
+    let head = HTTPRequest(
+      method: .init(method) ?? .get, scheme: "http", authority: host, path: path, headerFields: headers)
+    var parts: [HTTPRequestPart] = [.head(head)]
+    if let body { parts.append(.body(ByteBuffer(bytes: body))) }
+    try await outbound.write(contentsOf: parts + [.end(nil)])
+  }
+
+  private func receive(
+    _ inbound: NIOAsyncChannelInboundStream<HTTPResponsePart>, _ piece: (ByteBufferView) throws -> Void
+  ) async throws {
+    var status = 0
+    var failure = Data()
+    for try await part in inbound {
+      switch part {
+      case .head(let head): status = head.status.code
+      case .body(let bytes) where status == 200: try piece(bytes.readableBytesView)
+      case .body(let bytes): failure.append(contentsOf: bytes.readableBytesView.prefix(max(0, 4096 - failure.count)))
+      case .end:
+        guard status == 200 else {
+          let error = try? JSONDecoder().decode(APIError.self, from: failure)
+          throw ServiceError.refused(
+            address.description, status: status, message: String((error?.message ?? "no reason given").prefix(300)))
+        }
+        return
+      }
+    }
+    throw ServiceError.lost(address.description)
+  }
+}
+
+/// Bytes of a stream of server-sent events, cut into the events' data.
+struct EventLines {
+  private var pending = Data()
+  private let limit: Int
+
+  init(limit: Int) { self.limit = limit }
+
+  /// The data of events that are complete with these bytes; nil where a line exceeds the limit.
+  mutating func append(_ bytes: some Sequence<UInt8>) -> [Data]? {
+    pending.append(contentsOf: bytes)
+    var events: [Data] = []
+    while let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
+      let line = pending[..<end]
+      if line.starts(with: Data("data: ".utf8)) { events.append(Data(line.dropFirst(6))) }
+      pending = Data(pending[(end + 1)...])
+    }
+    return pending.count <= limit ? events : nil
+  }
+}

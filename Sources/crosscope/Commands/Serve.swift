@@ -1,0 +1,115 @@
+// `crosscope serve`: the models of a store behind a socket, for OpenAI's clients and for `crosscope explore --engine`.
+// Owns: where to listen, the token, signals. What is answered is in Serve/, how HTTP works in the module Serving.
+// Refuses: a TCP port without a token, a token in the arguments (others see those).
+
+import ArgumentParser
+import Dispatch
+import Foundation
+import Glibc
+import Inference
+import Serving
+import Storage
+
+struct Serve: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Answer requests over a socket, steered by each request as it asks.",
+    discussion: """
+      POST /v1/chat/completions is OpenAI's, with "interventions" besides; POST /v1/steer answers without and with \
+      them; GET /v1/latents, /v1/latents/ID, /v1/models, /health. docs/serve.md has examples.
+      A TCP port needs a token, from --token-file or the environment's CROSSCOPE_TOKEN; a socket of yours needs none.
+      """)
+
+  @Argument(help: "The store.", completion: .file(extensions: ["crosscope"])) var store: String
+  @Option(
+    help: ArgumentHelp(
+      "The Unix socket (default: crosscope.sock in $XDG_RUNTIME_DIR or in the cache's folder).", valueName: "path"))
+  var socket: String?
+  @Option(help: ArgumentHelp("A TCP port instead; 0 takes any.", valueName: "n")) var port: Int?
+  @Option(help: "The address of that port; one that other machines reach is your own responsibility: there is no TLS.")
+  var host: String?
+  @Option(help: ArgumentHelp("File of mode 0600 that holds the token that requests must carry.", valueName: "file"))
+  var tokenFile: String?
+  @Option(help: ArgumentHelp("Bytes of a request at most.", valueName: "bytes")) var maxBody = 1 << 20
+  @Option(help: ArgumentHelp("Tokens of an answer at most.", valueName: "n")) var maxTokens = 1024
+  @Option(help: ArgumentHelp("Requests that may wait; further ones are refused.", valueName: "n")) var queue = 16
+  @OptionGroup var files: ModelFileOptions
+  @OptionGroup var computing: ComputeOptions
+
+  func validate() throws {
+    if let port, !(0...65535).contains(port) { throw ValidationError("--port: expected 0 to 65535, found \(port)") }
+    if socket != nil, port != nil { throw ValidationError("--socket and --port exclude each other; give one of them") }
+    if host != nil, port == nil { throw ValidationError("--host says where --port is; give --port too") }
+    guard maxBody > 0, maxTokens > 0, queue >= 0 else {
+      throw ValidationError("--max-body and --max-tokens are above 0, --queue is 0 or more")
+    }
+  }
+
+  func run() async throws {
+    let token = try tokenFile.map { try AccessToken(path: $0) } ?? AccessToken.ofEnvironment()
+    let opened = try Store(path: store, access: .readOnly)
+    // Strangers' prompts seldom come twice: fewer are kept than for one user who turns a knob.
+    let owner = ModelOwner(
+      store: opened, files: files.locations, precision: computing.precision ?? .fast,
+      prefixes: PromptPrefixes(budget: 64 << 20))
+    let answers = AnswerService(owner: owner, queue: queue)
+    let routes = try Routes(store: opened, answers: answers, limits: AnswerLimits(maxTokens: maxTokens))
+    var service = try HTTPService(
+      address: try address(), token: token, log: { writeError("crosscope: \(termSafeLines($0))") },
+      handler: routes.handle)
+    service.bodyLimit = maxBody
+    // Each that waits has a connection; a few more are for what needs no model.
+    service.connectionLimit = queue + 256
+    // What cannot work shall not wait for the models first.
+    try service.makeRoom()
+    let signals = StopSignals()
+    let stop = signals.stream
+    let model = try await owner.load { writeError($0) }
+    try await service.run(
+      listening: { writeError("\(termSafeLines(model)) listens on \($0)") },
+      until: {
+        for await _ in stop {}
+        await answers.stop()
+      })
+    withExtendedLifetime(signals) {}
+    opened.close()
+  }
+
+  private func address() throws -> ServiceAddress {
+    if let port { return .tcp(host: host ?? "127.0.0.1", port: port) }
+    if let socket { return .unix(path: socket) }
+    let environment = ProcessInfo.processInfo.environment
+    if let folder = environment["XDG_RUNTIME_DIR"], !folder.isEmpty { return .unix(path: folder + "/crosscope.sock") }
+    try FileManager.default.createDirectory(atPath: ModelFiles.cacheFolder, withIntermediateDirectories: true)
+    return .unix(path: ModelFiles.cacheFolder + "/crosscope.sock")
+  }
+}
+
+extension AccessToken {
+  /// The token in CROSSCOPE_TOKEN; nil where there is none.
+  static func ofEnvironment() throws -> AccessToken? {
+    guard let text = ProcessInfo.processInfo.environment["CROSSCOPE_TOKEN"], !text.isEmpty else { return nil }
+    guard let token = AccessToken(text) else {
+      throw ValidationError("CROSSCOPE_TOKEN: expected 1 to 4096 printable characters without blanks")
+    }
+    return token
+  }
+}
+
+/// SIGTERM and SIGINT as something to wait for; they do so as long as this is there.
+private final class StopSignals {
+  /// Ends when one has come.
+  let stream: AsyncStream<Void>
+  private let sources: [any DispatchSourceSignal]
+
+  init() {
+    let (stream, continuation) = AsyncStream<Void>.makeStream()
+    self.stream = stream
+    sources = [SIGTERM, SIGINT].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler { continuation.finish() }
+      source.resume()
+      return source
+    }
+  }
+}

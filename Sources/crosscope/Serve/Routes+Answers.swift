@@ -1,0 +1,134 @@
+// The two paths that run the model. A whole answer is what its events add up to; a stream hands them on as they come.
+// Either way nothing is said before the prompt was read, so that what can be refused is refused with a status.
+
+import Diffing
+import Foundation
+import Inference
+import Serving
+
+extension Routes {
+  /// POST /v1/chat/completions
+  func chatCompletion(_ body: Data) async throws -> ServiceReply {
+    var request = try ChatCompletionRequest.read(body)
+    let (wanted, isOpenEnded) = (request.answer.settings.maxTokens, request.answer.fitsContext)
+    request.answer.settings.maxTokens = try limits.length(wanted, isOpenEnded: isOpenEnded)
+    if let model = request.model, model != pair.chat {
+      throw APIError.notFound(
+        "there is no model \(model.debugDescription); it is \(pair.chat)", code: "model_not_found")
+    }
+    let head = CompletionHead(model: pair.chat)
+    let events = answers.answer(request.answer)
+    _ = try await first(of: events)
+    guard request.isStreamed else { return .document(try await whole(request.answer, head, events)) }
+    return .events { [request] send in try await stream(request, head, events, send) }
+  }
+
+  /// Waits for the first event: from then on nothing is refused.
+  private func first<Event: Sendable>(of events: AsyncThrowingStream<Event, any Error>) async throws -> Event {
+    for try await event in events { return event }
+    throw CancellationError()
+  }
+
+  private func whole(
+    _ request: AnswerRequest, _ head: CompletionHead, _ events: AsyncThrowingStream<AnswerEvent, any Error>
+  ) async throws -> String {
+    var choices = (0..<request.settings.samples).map { ChatCompletion.Choice(index: $0) }
+    var logs = choices.map { _ in [CompletionLogProbability]() }
+    for try await event in events {
+      switch event {
+      case .began: break
+      case .token(let token):
+        choices[token.answer].message.content += token.text
+        logs[token.answer] += logProbability(token)
+        if let ending = token.ending { choices[token.answer].finish_reason = ending }
+      case .finished(let info, let tokensPerSecond):
+        if request.recordsLogProbabilities {
+          for index in choices.indices { choices[index].logprobs = CompletionLogProbabilities(content: logs[index]) }
+        }
+        return try jsonText(
+          ChatCompletion(
+            head, choices: choices, usage: CompletionUsage(info),
+            crosscope: CompletionExtension(request, info, tokensPerSecond: tokensPerSecond)))
+      }
+    }
+    throw CancellationError()
+  }
+
+  private func stream(
+    _ request: ChatCompletionRequest, _ head: CompletionHead, _ events: AsyncThrowingStream<AnswerEvent, any Error>,
+    _ send: (String) async throws -> Void
+  ) async throws {
+    func part(_ choice: ChatCompletionChunk.Choice) async throws {
+      try await send(try jsonText(ChatCompletionChunk(head, choices: [choice])))
+    }
+    for index in 0..<request.answer.settings.samples {
+      try await part(.init(index: index, delta: .init(role: .assistant, content: "")))
+    }
+    for try await event in events {
+      switch event {
+      case .began: break
+      case .token(let token):
+        let logs = logProbability(token)
+        if !token.text.isEmpty || !logs.isEmpty {
+          try await part(
+            .init(
+              index: token.answer, delta: .init(content: token.text),
+              logprobs: logs.isEmpty ? nil : CompletionLogProbabilities(content: logs)))
+        }
+        if let ending = token.ending { try await part(.init(index: token.answer, finish_reason: ending)) }
+      case .finished(let info, let tokensPerSecond):
+        guard request.includesUsage else { return }
+        let more = CompletionExtension(request.answer, info, tokensPerSecond: tokensPerSecond)
+        try await send(
+          try jsonText(ChatCompletionChunk(head, choices: [], usage: CompletionUsage(info), crosscope: more)))
+        return
+      }
+    }
+    throw CancellationError()
+  }
+
+  /// The end of a turn is no part of an answer.
+  private func logProbability(_ token: AnswerToken) -> [CompletionLogProbability] {
+    guard let value = token.logProbability, !token.isEndOfTurn else { return [] }
+    return [
+      CompletionLogProbability(
+        token: String(decoding: token.bytes, as: UTF8.self), bytes: token.bytes, logprob: value)
+    ]
+  }
+
+  /// POST /v1/steer
+  func steer(_ body: Data) async throws -> ServiceReply {
+    var request = try SteerExchangeRequest.read(body)
+    request.run.maxTokens = try limits.length(request.run.maxTokens, isOpenEnded: request.isOpenEnded)
+    let events = answers.steer(request.run)
+    let first = try await first(of: events)
+    if request.isStreamed { return stream(first, events) { SteerExchangeEvent($0) } }
+    for try await case .finished(let document) in events { return .document(try jsonText(document)) }
+    throw CancellationError()
+  }
+
+  /// POST /v1/steer/preview
+  func preview(_ body: Data) async throws -> ServiceReply {
+    let request = try PreviewExchangeRequest.read(body)
+    let events = answers.preview(request.run)
+    let first = try await first(of: events)
+    if request.isStreamed { return stream(first, events) { SteerExchangeEvent($0) } }
+    var result = SteerPreviewResult(first)
+    for try await case .token(let text) in events { result?.text += text }
+    try Task.checkCancellation()
+    return .document(try jsonText(result))
+  }
+
+  /// Says which files answer, and hands on what happens.
+  private func stream<Event: Sendable>(
+    _ first: Event, _ events: AsyncThrowingStream<Event, any Error>,
+    _ form: @escaping @Sendable (Event) -> SteerExchangeEvent
+  ) -> ServiceReply {
+    .events { send in
+      try await send(try jsonText(SteerExchangeEvent(began: EngineIdentity(pair))))
+      try await send(try jsonText(form(first)))
+      for try await event in events { try await send(try jsonText(form(event))) }
+      try Task.checkCancellation()
+    }
+  }
+}

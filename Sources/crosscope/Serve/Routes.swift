@@ -1,0 +1,128 @@
+// Which path is answered by what: the service's handler. Owns: reading what is asked of the store and the model list.
+// Chat completions and steering are in Routes+Answers.swift. Refuses: any other path or method.
+
+import Foundation
+import Inference
+import Serving
+import Storage
+
+/// Everything that requests are answered from.
+struct Routes: Sendable {
+  let store: Store
+  let pair: ModelPair
+  let answers: AnswerService
+  let limits: AnswerLimits
+  /// When the service started.
+  let created = Date()
+
+  /// Rows of a list of latents at most.
+  static let mostRows = 1000
+
+  init(store: Store, answers: AnswerService, limits: AnswerLimits) throws {
+    self.store = store
+    pair = try store.modelPair()
+    (self.answers, self.limits) = (answers, limits)
+  }
+
+  /// Answers one request.
+  @Sendable func handle(_ request: ServiceRequest) async throws -> ServiceReply {
+    switch request.path {
+    case "/health": return try document(request, ["status": "ok"])
+    case "/v1/models": return try document(request, models)
+    case "/v1/latents":
+      try expect("GET", request)
+      return .document(try jsonText(["latents": try latents(request.query)]))
+    case "/v1/chat/completions": return try await chatCompletion(try post(request))
+    case "/v1/steer": return try await steer(try post(request))
+    case "/v1/steer/preview": return try await preview(try post(request))
+    default:
+      guard request.path.hasPrefix("/v1/latents/"), let id = Int32(request.path.dropFirst(12)) else {
+        throw APIError.notFound("there is nothing at \(request.path); docs/serve.md lists the paths")
+      }
+      return try document(request, try page(id))
+    }
+  }
+
+  private func expect(_ method: String, _ request: ServiceRequest) throws(APIError) {
+    guard request.method == method else { throw .methodWrong(method) }
+  }
+
+  private func post(_ request: ServiceRequest) throws(APIError) -> Data {
+    try expect("POST", request)
+    return request.body
+  }
+
+  private func document(_ request: ServiceRequest, _ value: some Encodable) throws -> ServiceReply {
+    try expect("GET", request)
+    if let unknown = request.query.first { throw APIError.unsupported(field: unknown.name) }
+    return .document(try jsonText(value))
+  }
+
+  /// The one model that is served.
+  private var models: ModelList {
+    ModelList(data: [
+      ModelList.Model(
+        id: pair.chat, created: Int(created.timeIntervalSince1970), base: pair.base, identity: EngineIdentity(pair))
+    ])
+  }
+
+  private func page(_ id: Int32) throws -> PageJSON {
+    do {
+      return PageJSON(
+        try store.page(of: id, contextLimit: 100),
+        LatentSurroundings(latent: id, contrast: Contrast(), coFiring: try store.coFiring(with: id)))
+    } catch StorageError.noSuchLatent {
+      throw APIError.notFound("there is no latent \(id)", code: "latent_not_found")
+    }
+  }
+
+  private func latents(_ query: [URLQueryItem]) throws -> [LatentJSON] {
+    var (filter, sort, limit, isReversed) = ("", LatentSort.chatSpecificity, 50, false)
+    let metrics = try store.metricNames()
+    for item in query {
+      let value = item.value ?? ""
+      switch item.name {
+      case "filter": filter = value
+      case "sort":
+        guard let known = try? LatentSort(argument: value)?.known(among: metrics) else {
+          throw APIError.invalid("sort: no column or metric \(value.debugDescription)", param: "sort")
+        }
+        sort = known
+      case "limit":
+        guard let number = Int(value), (1...Self.mostRows).contains(number) else {
+          throw APIError.invalid("limit: expected 1 to \(Self.mostRows)", param: "limit")
+        }
+        limit = number
+      case "reverse":
+        guard let flag = Bool(value) else { throw APIError.invalid("reverse: true or false", param: "reverse") }
+        isReversed = flag
+      default: throw APIError.unsupported(field: item.name)
+      }
+    }
+    let condition: Filter
+    do {
+      condition = try Filter(filter, metrics: metrics)
+    } catch {
+      throw APIError.invalid("filter: \(error)", param: "filter")
+    }
+    return try LatentJSON.rows(
+      of: store, matching: condition, by: LatentOrder(sort, ascending: sort.ascendsByDefault != isReversed),
+      limit: limit
+    ).rows
+  }
+}
+
+/// The answer of /v1/models: what OpenAI's API says of a model, and which files it is.
+struct ModelList: Codable {
+  struct Model: Codable {
+    var id: String
+    var object = "model"
+    var created: Int
+    var owned_by = "crosscope"
+    var base: String
+    var identity: EngineIdentity
+  }
+
+  var object = "list"
+  var data: [Model]
+}

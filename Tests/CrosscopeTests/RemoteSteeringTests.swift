@@ -1,0 +1,213 @@
+// `crosscope explore --engine`: the explorer's steering by a service is what it is on its own models, other files and
+// answers to something else are refused, and what a service does not do is said.
+
+import Diffing
+import Foundation
+import Inference
+import Serving
+import Storage
+import TestSupport
+import Testing
+
+@testable import crosscope
+
+@Suite(.serialized) struct RemoteSteeringTests {
+  let build: TinyBuild
+  let latent: Int
+
+  init() throws {
+    build = try TinyBuild()
+    try build.run()
+    let json = try Program.run(["latents", build.storePath, "--filter", "not dead", "--limit", "1", "--json"]).json()
+    latent = try #require((json["latents"] as? [[String: Any]])?.first?["id"] as? Int)
+  }
+
+  private func start() throws -> RunningService {
+    try RunningService(build.storePath, socket: build.folder.path + "/s")
+  }
+
+  private func remote(_ service: RunningService) throws -> SteeringService {
+    let client = ServiceClient(address: .unix(path: service.socket), token: nil)
+    return .remote(client, pair: try Store(path: build.storePath, access: .readOnly).modelPair())
+  }
+
+  /// What a run says and comes to.
+  private func outcome(
+    _ request: SteeringRequest, _ service: SteeringService
+  ) async throws -> (baseline: [String], steered: [String], document: SteeringDocument) {
+    var texts = [[String]](repeating: [String](repeating: "", count: request.samples), count: 2)
+    var (isMeasured, document) = (false, SteeringDocument?.none)
+    for try await event in service.run(request) {
+      switch event {
+      case .baseline(let text, let sample): texts[0][sample] += text
+      case .steered(let text, let sample): texts[1][sample] += text
+      case .answered: isMeasured = true
+      case .finished(let found): document = found
+      }
+    }
+    #expect(isMeasured)
+    return (texts[0], texts[1], try #require(document))
+  }
+
+  private var request: SteeringRequest {
+    SteeringRequest(
+      prompt: "Hi there", interventions: [.init(latent: Int32(latent), mode: .add, strength: 0.7)], maxTokens: 12,
+      temperature: 1, seed: 5)
+  }
+
+  @Test func theExplorerSteersByAServiceAsOnItsOwnModels() async throws {
+    let running = try start()
+    let remote = try remote(running)
+    #expect(try await remote.load { _ in } == "tiny-chat at unix:\(running.socket)")
+    var request = request
+    (request.topP, request.frequencyPenalty, request.samples) = (0.9, 0.1, 2)
+    (request.positions, request.decoder, request.watched) = (.generated, .base, ["sun", "rain"])
+    request.conditions = [SteeringCondition(latent: latent, side: .below, value: 1000)]
+    let found = try await outcome(request, remote)
+    // The reference is a process of its own: other tests switch this one's kernels.
+    let local = try Program.run([
+      "steer", build.storePath, "--latent", "\(latent):0.7", "--prompt", "Hi there", "--max-tokens", "12",
+      "--temperature", "1", "--seed", "5", "--top-p", "0.9", "--frequency-penalty", "0.1", "--samples", "2",
+      "--positions", "generated", "--decoder", "base", "--watch", "sun", "--watch", "rain", "--when", "\(latent)<1000",
+      "--json",
+    ])
+    let expected = try JSONDecoder().decode(SteeringDocument.self, from: Data(local.out.utf8))
+    var document = found.document
+    document.outputs.tokensPerSecond = nil
+    #expect(document == expected)
+    #expect(found.baseline == expected.outputs.baseline.samples.map(\.text))
+    #expect(found.steered == expected.outputs.steered[0].samples.map(\.text) && found.baseline != found.steered)
+
+    // A chat of several turns is answered as the same chat by /v1/chat/completions; with no latent nothing is changed.
+    request.turns = [.init(role: .user, content: "sun"), .init(role: .assistant, content: "rain")]
+    (request.interventions, request.samples) = ([], 1)
+    let chat = try await outcome(request, remote)
+    let messages = (request.turns + [.init(role: .user, content: request.prompt)]).map {
+      ["role": $0.role.rawValue, "content": $0.content]
+    }
+    let completion = try running.post(
+      "/v1/chat/completions",
+      ["messages": messages, "max_tokens": 12, "temperature": 1, "seed": 5, "top_p": 0.9, "frequency_penalty": 0.1]
+    ).json()
+    #expect(chat.baseline == [try ServeCommandTests.content(completion)] && chat.steered == chat.baseline)
+    #expect(chat.document.parameters.turns == request.turns && chat.baseline[0] != found.baseline[0])
+  }
+
+  @Test func theKnobFollowsAServicesModelAsARunDoes() async throws {
+    let running = try start()
+    let remote = try remote(running)
+    var request = request.withoutSampling
+    request.turns = [.init(role: .user, content: "sun"), .init(role: .assistant, content: "rain")]
+    var (tokens, text) = (NextTokens?.none, "")
+    for try await event in remote.preview(request) {
+      switch event {
+      case .distribution(let found): tokens = found
+      case .token(let piece): text += piece
+      }
+    }
+    let found = try #require(tokens)
+    #expect(found.likelySteered.count == NextTokens.count && found.likelySteered != found.likelyUnsteered)
+    var run = request
+    run.maxTokens = NextTokens.answerTokens
+    let steered = try await outcome(run, remote)
+    // A character that the last token leaves incomplete is a run's alone.
+    let characters = steered.steered[0].prefix { $0 != "\u{FFFD}" }
+    #expect(!text.isEmpty && text.prefix { $0 != "\u{FFFD}" } == characters, "\(steered.steered[0])")
+    let first = try #require(steered.document.outputs.steered[0].first.kl?.first)
+    #expect(first > 0 && abs(found.divergence - first) < 1e-6 + first / 1000)
+    let whole = try running.post(
+      "/v1/steer/preview",
+      [
+        "prompt": request.prompt, "interventions": [["latent": latent, "strength": 0.7]],
+        "turns": request.turns.map { ["role": $0.role.rawValue, "content": $0.content] },
+      ]
+    ).json()
+    #expect(whole["text"] as? String == text)
+    let numbers = try #require(whole["next_tokens"] as? [String: Any])
+    #expect((numbers["likely_steered"] as? [Any])?.count == NextTokens.count)
+  }
+
+  @Test func whatAServiceDoesNotDoIsSaidAndOtherFilesAreRefused() async throws {
+    let running = try start()
+    let remote = try remote(running)
+    let refusals: [(String, () async throws -> Void)] = [
+      ("a sweep", { for try await _ in remote.sweep(request, true) {} }),
+      (
+        "activations along the answers",
+        { _ = try await remote.trace(.init(run: request, baseline: [], steered: [], latents: [])) }
+      ),
+      (
+        "tracing a text",
+        { for try await _ in TraceService.notServed.trace(TraceRequest(source: .raw("a"))) {} }
+      ),
+    ]
+    for (what, ask) in refusals {
+      let error = await #expect(throws: CommandError.self) { try await ask() }
+      #expect(error?.description == "\(what): not over --engine yet; run it beside the model")
+    }
+
+    var other = try Store(path: build.storePath, access: .readOnly).modelPair()
+    other.crosscoder?.sha256 = String(repeating: "0", count: 64)
+    let wrong = SteeringService.remote(
+      ServiceClient(address: .unix(path: running.socket), token: nil), pair: other)
+    await #expect(throws: CommandError.self) { try await wrong.load { _ in } }
+    await #expect(throws: CommandError.self) { for try await _ in wrong.run(request) {} }
+    await #expect(throws: CommandError.self) { for try await _ in wrong.preview(request) {} }
+    #expect(running.stop(SIGTERM) == 0)
+    await #expect(throws: ServiceError.self) { for try await _ in remote.run(request) {} }
+  }
+
+  /// A service that has the right files but says what it likes.
+  private func answered(_ events: [SteerExchangeEvent], _ request: SteeringRequest) async throws {
+    let address = ServiceAddress.unix(path: build.folder.path + "/liar")
+    let pair = try Store(path: build.storePath, access: .readOnly).modelPair()
+    let service = try HTTPService(address: address, token: nil, log: { _ in }) { _ in
+      .events { send in
+        for event in [SteerExchangeEvent(began: EngineIdentity(pair))] + events { try await send(try jsonText(event)) }
+      }
+    }
+    let (listening, isListening) = AsyncStream<Void>.makeStream()
+    let (ending, end) = AsyncStream<Void>.makeStream()
+    async let running: Void = service.run(listening: { _ in isListening.finish() }, until: { for await _ in ending {} })
+    for await _ in listening {}
+    let remote = SteeringService.remote(ServiceClient(address: address, token: nil), pair: pair)
+    do {
+      for try await _ in remote.run(request) {}
+    } catch {
+      end.finish()
+      try await running
+      throw error
+    }
+    end.finish()
+    try await running
+  }
+
+  @Test func anAnswerToSomethingElseIsRefused() async throws {
+    let request = request
+    var document = SteeringService.document(request)
+    document.outputs.steered[0].samples[0].kl = document.outputs.baseline.first.ids.map { _ in 0.5 }
+    let sound = document
+    try await answered([SteerExchangeEvent(.finished(sound))], request)
+    func refused(_ events: [SteeringEvent], _ line: Int = #line) async {
+      await #expect(throws: ServiceError.self, "\(line)") { try await answered(events.map { .init($0) }, request) }
+    }
+    await refused([])
+    await refused([.baseline("a", sample: 1), .finished(sound)])
+    await refused([.steered("a", sample: -1), .finished(sound)])
+    await refused([SteeringEvent](repeating: .baseline("a"), count: 25) + [.finished(sound)])
+    await refused([.finished(sound), .finished(sound)])
+    func changed(_ change: (inout SteeringDocument) -> Void) async {
+      var other = sound
+      change(&other)
+      #expect(other != sound)
+      await refused([.finished(other)])
+    }
+    await changed { $0.prompt = "b" }
+    await changed { $0.parameters.settings.seed = 6 }
+    await changed { $0.interventions = [] }
+    await changed { $0.outputs.steered = [] }
+    await changed { $0.outputs.steered[0].samples[0].firstDifference = -1 }
+    await changed { $0.outputs.steered[0].samples[0].kl = [] }
+    await changed { $0.outputs.baseline.samples[0].ids = [Int32](repeating: 1, count: 13) }
+  }
+}

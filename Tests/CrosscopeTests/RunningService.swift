@@ -1,0 +1,102 @@
+// A `crosscope serve` for tests, spoken to in plain HTTP: what it answers is seen as any client sees it.
+
+import Foundation
+import Glibc
+import Testing
+
+/// A running `crosscope serve`, asked over blocking sockets.
+final class RunningService {
+  let socket: String
+  let process = Process()
+  private let error = Pipe()
+
+  init(_ store: String, socket: String, _ more: [String] = [], environment: [String: String] = [:]) throws {
+    self.socket = socket
+    process.executableURL = Program.url
+    process.arguments = ["serve", store, "--socket", socket] + more
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardError = error
+    try process.run()
+    var text = ""
+    while !text.contains("listens on") {
+      let data = error.fileHandleForReading.availableData
+      try #require(!data.isEmpty, "\(text)")
+      text += String(decoding: data, as: UTF8.self)
+    }
+  }
+
+  deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+
+  struct Answer {
+    var status: Int
+    var head: String
+    var body: String
+
+    func json() throws -> [String: Any] {
+      try #require(JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any], "\(body)")
+    }
+
+    /// Status, param and code of an error.
+    func error() throws -> (Int, String?, String?) {
+      let error = try #require(try json()["error"] as? [String: Any])
+      #expect(!(error["message"] as? String ?? "").isEmpty && error["type"] is String)
+      return (status, error["param"] as? String, error["code"] as? String)
+    }
+  }
+
+  /// Sends bytes and reads to the end of the connection.
+  func send(_ request: String) throws -> Answer {
+    let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: socket.utf8) }
+    let connected = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    try #require(connected == 0)
+    let bytes = Array(request.utf8)
+    try #require(Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count)
+    var answer: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while case let count = recv(descriptor, &buffer, buffer.count, 0), count > 0 { answer += buffer[..<count] }
+    let text = String(decoding: answer, as: UTF8.self)
+    let end = try #require(text.range(of: "\r\n\r\n"), "\(text)")
+    return Answer(
+      status: Int(text.split(separator: " ")[1]) ?? 0, head: String(text[..<end.lowerBound]),
+      body: String(text[end.upperBound...]))
+  }
+
+  func get(_ path: String, token: String? = nil) throws -> Answer {
+    let authorization = token.map { "Authorization: Bearer \($0)\r\n" } ?? ""
+    return try send("GET \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\(authorization)\r\n")
+  }
+
+  func post(_ path: String, _ body: String) throws -> Answer {
+    try send("POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+  }
+
+  func post(_ path: String, _ fields: [String: Any]) throws -> Answer {
+    try post(path, String(decoding: try JSONSerialization.data(withJSONObject: fields), as: UTF8.self))
+  }
+
+  /// The events of a stream, without the framing of chunks.
+  func events(_ path: String, _ fields: [String: Any]) throws -> [[String: Any]] {
+    let answer = try post(path, fields)
+    #expect(answer.status == 200 && answer.head.contains("text/event-stream"), "\(answer.head)")
+    let lines = answer.body.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("data: ") }.map { $0.dropFirst(6) }
+    #expect(lines.last == "[DONE]")
+    return try lines.dropLast().map {
+      try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any], "\($0)")
+    }
+  }
+
+  /// Ends it by a signal.
+  func stop(_ number: Int32) -> Int32 {
+    kill(process.processIdentifier, number)
+    process.waitUntilExit()
+    return process.terminationStatus
+  }
+}
