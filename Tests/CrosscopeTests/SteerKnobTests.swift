@@ -191,7 +191,7 @@ import Testing
   }
 
   @Test mutating func aLatentComesToTheListWithoutTypingIntoThePrompt() async {
-    await driver.press("q", "j", "s", "1")
+    await driver.press("q", "j", "s", "1", "f2")
     #expect(driver.state.steer.prompt.text == "Hi" && driver.state.screen == .latents)
   }
 
