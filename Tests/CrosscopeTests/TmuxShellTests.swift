@@ -217,7 +217,8 @@ struct TmuxShellTests {
       if index % 3 == 0 { try terminal.press(index % 2 == 0 ? "j" : "NPage") }
     }
     try terminal.resize(columns: 90, rows: 30)
-    try terminal.wait(for: "? help")
+    // The pair's name ends a column before the edge: until then the program has not heard of this size.
+    for _ in 0..<TmuxTerminal.looks where try terminal.screen().prefix(while: { $0 != "\n" }).count != 89 {}
     try terminal.settle()
     let after = try terminal.cells()
     try terminal.press("C-l")
@@ -243,13 +244,13 @@ extension TmuxTerminal {
     Issue.record("the clipboard never held \"\(text)\", but\n\(last)", sourceLocation: location)
   }
 
-  /// Waits until the screen stays as it is.
+  /// Waits until the screen stays as it is, for longer than the preview of a latent waits for the cursor to rest.
   func settle() throws {
-    var (last, same) = ("", 0)
-    for _ in 0..<Self.looks where same < 25 {
+    let clock = ContinuousClock()
+    var (last, since) = ("", clock.now)
+    for _ in 0..<Self.looks where clock.now - since < .milliseconds(400) {
       let now = try styledScreen()
-      same = now == last ? same + 1 : 0
-      last = now
+      if now != last { (last, since) = (now, clock.now) }
     }
   }
 
