@@ -18,8 +18,7 @@ import Testing
   init() throws {
     build = try TinyBuild()
     try build.run()
-    let json = try Program.run(["latents", build.storePath, "--filter", "not dead", "--limit", "8", "--json"]).json()
-    latents = try #require(json["latents"] as? [[String: Any]]).compactMap { $0["id"] as? Int }
+    latents = try build.livingLatents(8)
   }
 
   private func path(_ name: String) -> String { build.folder.path + "/" + name }

@@ -18,8 +18,7 @@ import Testing
   init() throws {
     build = try TinyBuild()
     try build.run()
-    let json = try Program.run(["latents", build.storePath, "--filter", "not dead", "--limit", "1", "--json"]).json()
-    latent = try #require((json["latents"] as? [[String: Any]])?.first?["id"] as? Int)
+    latent = try #require(try build.livingLatents(1).first)
   }
 
   private func start(_ more: [String] = [], environment: [String: String] = [:]) throws -> RunningService {

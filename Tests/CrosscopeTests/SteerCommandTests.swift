@@ -13,8 +13,7 @@ import Testing
   init() throws {
     build = try TinyBuild()
     try build.run()
-    let json = try Program.run(["latents", build.storePath, "--filter", "not dead", "--limit", "3", "--json"]).json()
-    latents = try #require(json["latents"] as? [[String: Any]]).compactMap { $0["id"] as? Int }
+    latents = try build.livingLatents(3)
   }
 
   private func steer(_ more: [String], prompt: String = "Hi") throws -> Program.Outcome {

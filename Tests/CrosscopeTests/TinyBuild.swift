@@ -2,6 +2,7 @@
 
 import Foundation
 import TestSupport
+import Testing
 
 @testable import crosscope
 
@@ -51,5 +52,13 @@ final class TinyBuild {
   func run() throws {
     let command = try Build.parse([configurationPath])
     try command.run()
+  }
+
+  /// The ids of the most chat-specific latents that fire; the build has run.
+  func livingLatents(_ count: Int) throws -> [Int] {
+    let json = try Program.run(
+      ["latents", storePath, "--filter", "not dead", "--limit", "\(count)", "--json"]
+    ).json()
+    return try #require(json["latents"] as? [[String: Any]]).compactMap { $0["id"] as? Int }
   }
 }

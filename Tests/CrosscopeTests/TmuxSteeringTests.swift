@@ -15,14 +15,10 @@ import Testing
 struct TmuxSteeringTests {
   /// Loading and checking the models takes a while on a busy machine.
   private static let patience = 40 * TmuxTerminal.looks
-  private let folder = TemporaryFolder()
-  private var store: String { folder.path + "/demo/demo.crosscope" }
+  private let demo: DemoCopy
+  private var store: String { demo.store }
 
-  init() throws {
-    let demo = URL(filePath: DemoStoreTests.path).deletingLastPathComponent().path
-    try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
-    try FileManager.default.copyItem(atPath: demo, toPath: folder.path + "/demo")
-  }
+  init() throws { demo = try DemoCopy() }
 
   @Test func answersStreamAreSavedCancelledAndCutOff() throws {
     let terminal = try TmuxTerminal()
