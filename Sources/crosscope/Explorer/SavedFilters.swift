@@ -47,8 +47,7 @@ struct FilterFile: Sendable {
 
   /// `$XDG_CONFIG_HOME/crosscope/filters.json`, `~/.config` where that is not set.
   static func ofUser(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> FilterFile {
-    let given = environment["XDG_CONFIG_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-    return FilterFile(path: (given ?? NSHomeDirectory() + "/.config") + "/crosscope/filters.json")
+    FilterFile(path: Configuration.folder("XDG_CONFIG_HOME", else: ".config", environment) + "/filters.json")
   }
 
   /// Nothing where there is no file.
