@@ -55,7 +55,9 @@ class Program:
         while time.perf_counter() - since < patience:
             ready, _, _ = select.select([self.terminal], [], [], quiet)
             if not ready:
-                if output and holds in output:
+                # A key that changes nothing draws nothing.
+                nothing = not output and not holds and time.perf_counter() - since > 0.5
+                if nothing or output and holds in output:
                     break
                 continue
             try:
