@@ -102,8 +102,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5, help="rounds that count (one more comes before them)")
     parser.add_argument("--even-if-busy", action="store_true", help="do not wait for a quiet machine")
     options = parser.parse_args()
-    if not options.even_if_busy:
-        wait_for_quiet()
+    wait_for_quiet(options)
     peers = {}
     for name, make in (("llama.cpp, two runs", lambda: LlamaCpp(options)),
                        ("transformers bf16", lambda: Transformers(options, "bfloat16")),
