@@ -3,10 +3,12 @@
 
     explorer.py [--store FILE]     without a store one is made first: 73,728 latents, 1.5 M examples (10 minutes, 5 GB)
 
-A frame counts as drawn when the last byte has arrived that a key brought: until the terminal has been quiet for 40 ms (300 for
-VisiData, whose sheets come later), late rows included; the preview under the table comes when
-the cursor rests and does not count. A filter is answered when the status line says ready. Percentiles are over the presses of a kind. VisiData shows the same rows as a CSV file, in the same run,
-with its own keys for the same move; a ratio is its median over crosscope's. Needs a release build of crosscope.
+A frame counts as drawn when the last byte has arrived that a key brought: until the terminal has been quiet for 40 ms, late
+rows included; the preview under the table comes when the cursor rests and does not count. A filter is answered when the status
+line says ready. VisiData shows the same rows as a CSV file, in the same run, with its own keys for the same move. It goes on
+writing after the frame (cursor, progress in the status line: bursts of up to 80 bytes), and its sorted rows come after it has
+been quiet for long; so there the last burst of 200 bytes or more counts, until nothing but such small ones has come for 1 s.
+Percentiles are over the presses of a kind; a ratio is VisiData's median over crosscope's. Needs a release build of crosscope.
 CSV on stdout, a table on stderr.
 """
 
@@ -36,8 +38,9 @@ CACHE = os.environ.get("CROSSCOPE_CACHE") or os.path.join(
 class Program:
     """A program in a terminal of its own."""
 
-    def __init__(self, command, environment, started=b"", quiet=QUIET):
-        self.quiet = quiet
+    def __init__(self, command, environment, started=b"", quiet=QUIET, least=1):
+        """A frame ends when for `quiet` seconds no burst of `least` bytes or more has come."""
+        self.quiet, self.least = quiet, least
         self.begun = time.perf_counter()
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
@@ -50,14 +53,15 @@ class Program:
             sys.exit(f"{' '.join(command)} did not start: {self.first_output[-300:].decode(errors='replace')!r}")
 
     def until_quiet(self, since, quiet=QUIET, patience=20, holds=b""):
-        """Seconds to the last byte before the terminal falls quiet, and the bytes."""
-        last, output = since, b""
+        """Seconds to the last byte of the frame, and the bytes."""
+        drawn, output, burst, last = since, b"", 0, since
         while time.perf_counter() - since < patience:
-            ready, _, _ = select.select([self.terminal], [], [], quiet)
-            if not ready:
-                # A key that changes nothing draws nothing.
-                nothing = not output and not holds and time.perf_counter() - since > 0.5
-                if nothing or output and holds in output:
+            # A key that changes nothing draws nothing.
+            wait = max(quiet, 0.5) if not output else quiet
+            if output and drawn + quiet < time.perf_counter() and holds in output:
+                break
+            if not select.select([self.terminal], [], [], wait)[0]:
+                if holds in output:
                     break
                 continue
             try:
@@ -66,10 +70,13 @@ class Program:
                 break
             if not read:
                 break
-            last = time.perf_counter()
-            self.first_byte = self.first_byte or last
+            now = time.perf_counter()
+            burst, last = (burst + len(read) if now - last < 0.02 else len(read)), now
+            if burst >= self.least:
+                drawn = now
+            self.first_byte = self.first_byte or now
             output += read
-        return last - since, len(output), output
+        return drawn - since, len(output), output
 
     def answer(self, keys, mark=b"ready"):
         """Seconds until the status line says that what the keys asked for has been drawn, or to the last byte."""
@@ -98,8 +105,10 @@ class Program:
         os.write(self.terminal, keys)
         return self.until_quiet(since, quiet=self.quiet, patience=10)
 
-    def idle_share(self, seconds=5):
-        """Share of one core while nothing is pressed."""
+    def idle_share(self, seconds=20):
+        """Share of one core while nothing is pressed, after what was pressed before has been forgotten."""
+        time.sleep(3)
+        self.drain()
         def ticks():
             with open(f"/proc/{self.pid}/stat", encoding="utf-8") as file:
                 fields = file.read().rsplit(")", 1)[1].split()
@@ -213,8 +222,7 @@ def main():
     if not os.access(options.crosscope, os.X_OK):
         sys.exit(f"{options.crosscope} is not there; get it with: swift build -c release --product crosscope")
     store = options.store or made_store(options.crosscope)
-    if not options.even_if_busy:
-        wait_for_quiet()
+    wait_for_quiet(options)
     with tempfile.TemporaryDirectory() as home:
         variables = dict(os.environ, TERM="xterm-256color", LANG="C.UTF-8", HOME=home, XDG_CONFIG_HOME=home,
                          XDG_STATE_HOME=home, XDG_CACHE_HOME=home)
@@ -240,9 +248,9 @@ def main():
             with open(rows, "wb") as file:
                 subprocess.run([options.crosscope, "latents", store, "--csv", "--limit", "1000000"], stdout=file,
                                check=True)
-            begun = Program([options.visidata, rows], variables, quiet=0.3)
+            begun = Program([options.visidata, rows], variables, quiet=1, least=200)
             peer["start to the table"] = ([1000 * begun.start_seconds], [])
-            peer |= measure(begun, VISIDATA_USES, options.presses)
+            peer |= measure(begun, VISIDATA_USES, options.presses // 4)
             peer_memory = begun.megabytes()
             begun.close()
     report(results, peer, idle, memory, peer_memory, store, options)
