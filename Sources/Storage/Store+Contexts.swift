@@ -178,12 +178,15 @@ extension Store {
   }
 
   static func tokens(_ ids: Set<Int32>, in db: Database) throws -> [Int32: TokenRecord] {
-    let statement = try db.cachedStatement(sql: "SELECT bytes, special FROM token WHERE id = ?")
+    let list = Self.list(Array(ids))
+    let rows = try Row.fetchCursor(
+      db, sql: "SELECT id, bytes, special FROM token WHERE id IN (\(list.sql))",
+      arguments: StatementArguments(list.arguments))
     var tokens: [Int32: TokenRecord] = [:]
-    for id in ids {
-      guard let row = try Row.fetchOne(statement, arguments: [id]) else { continue }
+    while let row = try rows.next() {
       let reader = RowReader(row: row, table: "token")
-      tokens[id] = TokenRecord(id: id, bytes: Array(try reader.blob(0)), isSpecial: try reader.bool(1))
+      let id = try reader.id(0)
+      tokens[id] = TokenRecord(id: id, bytes: Array(try reader.blob(1)), isSpecial: try reader.bool(2))
     }
     return tokens
   }

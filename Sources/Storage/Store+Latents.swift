@@ -72,8 +72,8 @@ extension Store {
           arguments: StatementArguments(part.condition.arguments + condition.arguments + part.order.arguments))
         while let row = try rows.next() {
           let reader = RowReader(row: row, table: "latent")
-          list.ids.append(try reader.id(0))
-          if readsValue { list.values.append(try reader.double(1)) }
+          list.ids.append(try reader.listedID(0))
+          if readsValue { list.values.append(try reader.listedDouble(1)) }
         }
       }
       return list
@@ -102,7 +102,7 @@ extension Store {
   /// The latents with these ids, in this order. For the visible window of `latentIDs`.
   /// - Throws: `StorageError.noSuchLatent` for an id that the store does not have.
   public func latents(ids: some Sequence<Int32>) throws(StorageError) -> [LatentRecord] {
-    try read { db in try ids.map { try latent($0, in: db) } }
+    try read { db in try latents(Array(ids), in: db) }
   }
 
   /// One latent's row.
@@ -112,13 +112,21 @@ extension Store {
   }
 
   func latent(_ id: Int32, in db: Database) throws -> LatentRecord {
-    let statement = try db.cachedStatement(sql: "SELECT \(LatentRecord.columnList) FROM latent WHERE id = ?")
-    guard let row = try Row.fetchOne(statement, arguments: [id]) else {
-      throw try Self.noSuchLatent(Int(id), in: db)
-    }
-    var latent = try LatentRecord(RowReader(row: row, table: "latent"))
-    latent.metrics = try metrics(of: id, in: db)
+    guard let latent = try latents([id], in: db).first else { throw try Self.noSuchLatent(Int(id), in: db) }
     return latent
+  }
+
+  private func latents(_ ids: [Int32], in db: Database) throws -> [LatentRecord] {
+    let statement = try db.cachedStatement(sql: "SELECT \(LatentRecord.columnList) FROM latent WHERE id = ?")
+    let metrics = try metrics(of: ids, in: db)
+    return try ids.map { id in
+      guard let row = try Row.fetchOne(statement, arguments: [id]) else {
+        throw try Self.noSuchLatent(Int(id), in: db)
+      }
+      var latent = try LatentRecord(RowReader(row: row, table: "latent"))
+      latent.metrics = metrics[id] ?? [:]
+      return latent
+    }
   }
 
   static func noSuchLatent(_ id: Int, in db: Database) throws -> StorageError {

@@ -24,15 +24,22 @@ extension Store {
     return metric
   }
 
-  /// The values of one latent; a metric that it lacks is left out.
-  func metrics(of latent: Int32, in db: Database) throws -> [String: Double] {
-    let known = try metrics(in: db)
-    guard !known.isEmpty else { return [:] }
-    let statement = try db.cachedStatement(sql: "SELECT value FROM latent_metric WHERE metric = ? AND latent = ?")
-    var values: [String: Double] = [:]
-    for metric in known {
-      guard let row = try Row.fetchOne(statement, arguments: [metric.id, latent]) else { continue }
-      values[metric.name] = try RowReader(row: row, table: "latent_metric").double(0)
+  /// The values of these latents; a metric that one lacks is left out.
+  func metrics(of latents: [Int32], in db: Database) throws -> [Int32: [String: Double]] {
+    let names = Dictionary(uniqueKeysWithValues: try metrics(in: db).map { (Int($0.id), $0.name) })
+    guard !names.isEmpty else { return [:] }
+    let list = Self.list(latents)
+    let rows = try Row.fetchCursor(
+      db,
+      sql: """
+        SELECT latent, metric, value FROM latent_metric
+        WHERE metric IN (\(names.keys.map(String.init).joined(separator: ","))) AND latent IN (\(list.sql))
+        """, arguments: StatementArguments(list.arguments))
+    var values: [Int32: [String: Double]] = [:]
+    while let row = try rows.next() {
+      let reader = RowReader(row: row, table: "latent_metric")
+      guard let name = names[try reader.int(1)] else { continue }
+      values[try reader.id(0), default: [:]][name] = try reader.double(2)
     }
     return values
   }

@@ -122,8 +122,8 @@ struct FoundLatents: Sendable, Equatable {
   var ids: [Int32]
   /// Of the first key, where it was asked for and there is one.
   var distribution: Distribution?
-  /// Of what the filter lets through, in all classes; nil where it was not asked for.
-  var classCounts: [LatentClass: Int]?
+  /// Whether the counts of the classes were asked for; they take as long as the list and come after it.
+  var countsFollow = false
 }
 
 /// A row of the latent table.
@@ -140,6 +140,8 @@ struct LatentRow: Sendable, Equatable {
 enum ExplorerEvent: Sendable {
   case terminal(TerminalEvent)
   case list(FoundLatents, generation: Int)
+  /// Of what the list's filter lets through, in all classes.
+  case classCounts([LatentClass: Int], generation: Int)
   case listFailed(String, generation: Int)
   case rows([LatentRow])
   case page(LatentPage)

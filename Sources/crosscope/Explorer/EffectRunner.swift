@@ -32,13 +32,15 @@ struct EffectRunner: Sendable {
     case .rest(let id):
       do { try await Task.sleep(for: restDelay) } catch { return }
       return emit(.rested(on: id))
+    case .loadList(let query, let overview, let generation):
+      do { try find(query, overview: overview, generation: generation, emit) } catch {
+        emit(.listFailed(error.description, generation: generation))
+      }
     default:
       do {
         if let event = try answer(effect) { emit(event) }
       } catch {
-        if case .loadList(_, _, let generation) = effect {
-          emit(.listFailed(error.description, generation: generation))
-        } else if case .save = effect {
+        if case .save = effect {
           emit(.failed("not saved: \(error.description); e writes the run to a file"))
         } else {
           emit(.failed(error.description))
@@ -50,8 +52,6 @@ struct EffectRunner: Sendable {
 
   private func answer(_ effect: Effect) throws(StorageError) -> ExplorerEvent? {
     switch effect {
-    case .loadList(let query, let overview, let generation):
-      return .list(try found(query, overview: overview), generation: generation)
     case .loadRows(let ids): return .rows(try rows(ids))
     case .countTags(let ids): return .tagCounts(try store.tagCounts(of: ids), of: ids)
     case .loadPage(let id): return .page(try store.page(of: id))
@@ -78,24 +78,26 @@ struct EffectRunner: Sendable {
     case .save(let document): return .saved(try store.save(document.record()).id)
     case .saveCheck(let report): return .saved(try store.save(report.record()).id)
     case .check, .cancelCheck: return nil
-    case .loadModel, .run, .sweep, .traceAnswers, .cancelRun, .preview, .trace, .cancelTrace, .export, .editFilters,
+    case .loadList, .loadModel, .run, .sweep, .traceAnswers, .cancelRun, .preview, .trace, .cancelTrace, .export, .editFilters,
       .copy, .edit, .editConfiguration, .redraw, .rest:
       return nil
     }
   }
 
-  private func found(_ query: ListQuery, overview: Bool) throws(StorageError) -> FoundLatents {
+  private func find(
+    _ query: ListQuery, overview: Bool, generation: Int, _ emit: (ExplorerEvent) -> Void
+  ) throws(StorageError) {
     let filter = try Filter(query.filter, metrics: store.metricNames())
     let only = filter.narrowed(to: query.latentClass)
     guard overview else {
       let ids = try store.latentIDs(
         sortedBy: query.sort, ascending: query.first.ascending, then: query.then, matching: only)
-      return FoundLatents(ids: ids)
+      return emit(.list(FoundLatents(ids: ids), generation: generation))
     }
     let list = try store.latentList(by: query.first, then: query.then, matching: only)
-    return FoundLatents(
-      ids: list.ids, distribution: query.sort.isNumber ? Distribution(list) : nil,
-      classCounts: try store.classCounts(matching: filter))
+    let distribution = query.sort.isNumber ? Distribution(list) : nil
+    emit(.list(FoundLatents(ids: list.ids, distribution: distribution, countsFollow: true), generation: generation))
+    emit(.classCounts(try store.classCounts(matching: filter), generation: generation))
   }
 
   private func rows(_ ids: [Int32]) throws(StorageError) -> [LatentRow] {

@@ -32,6 +32,7 @@ extension ExplorerState {
     switch event {
     case .terminal(let event): return take(event)
     case .list(let found, let generation): return LatentsState.listArrived(found, generation, &self)
+    case .classCounts(let counts, let generation): return LatentsState.countsArrived(counts, generation, &self)
     case .listFailed(let reason, let generation):
       if generation == latents.generation { (latents.filterError, latents.errorPosition) = (reason, nil) }
     case .savedFilters(let saved): LatentsState.savedFiltersArrived(saved, &self)

@@ -120,15 +120,23 @@ struct LatentsState: Sendable, Equatable {
     )
     state.latents.ids = found.ids
     state.latents.distribution = found.distribution
-    state.latents.classCounts = found.classCounts
+    // Those of the list before stay until the new ones come: nothing flickers.
+    if !found.countsFollow { state.latents.classCounts = nil }
     state.latents.filterError = nil
     state.latents.anchor = nil
-    if state.latents.seeksClass {
-      state.latents.seeksClass = false
-      if found.ids.isEmpty, found.classCounts?.isEmpty == false { return nextClass(&state) }
-    }
     let effects = select(index == 0 ? 0 : id.flatMap { found.ids.firstIndex(of: $0) } ?? index, &state)
     return state.screen == .map && state.map.points != nil ? effects + MapState.bin(&state) : effects
+  }
+
+  /// Takes the counts of the classes.
+  static func countsArrived(
+    _ counts: [LatentClass: Int], _ generation: Int, _ state: inout ExplorerState
+  ) -> [Effect] {
+    guard generation == state.latents.generation else { return [] }
+    state.latents.classCounts = counts
+    defer { state.latents.seeksClass = false }
+    let isPassedOver = state.latents.seeksClass && state.latents.ids?.isEmpty == true && !counts.isEmpty
+    return isPassedOver ? nextClass(&state) : []
   }
 
   /// Moves the selection to a row and reads what is not there yet.
