@@ -33,7 +33,7 @@ extension Store {
     try read { db in
       let condition = try self.condition(of: filter, in: db)
       return try Int.fetchOne(
-        db, sql: "SELECT count(*) FROM latent WHERE \(condition.sql)",
+        db, sql: "SELECT count(*) FROM latent\(filter.root == nil ? "" : " NOT INDEXED") WHERE \(condition.sql)",
         arguments: StatementArguments(condition.arguments)) ?? 0
     }
   }
@@ -85,7 +85,7 @@ extension Store {
     try read { db in
       let condition = try self.condition(of: filter, in: db)
       let rows = try Row.fetchCursor(
-        db, sql: "SELECT class, count(*) FROM latent WHERE \(condition.sql) GROUP BY class",
+        db, sql: "SELECT class, count(*) FROM latent NOT INDEXED WHERE \(condition.sql) GROUP BY class",
         arguments: StatementArguments(condition.arguments))
       var counts: [LatentClass: Int] = [:]
       while let row = try rows.next() {

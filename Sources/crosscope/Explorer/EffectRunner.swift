@@ -78,8 +78,8 @@ struct EffectRunner: Sendable {
     case .save(let document): return .saved(try store.save(document.record()).id)
     case .saveCheck(let report): return .saved(try store.save(report.record()).id)
     case .check, .cancelCheck: return nil
-    case .loadList, .loadModel, .run, .sweep, .traceAnswers, .cancelRun, .preview, .trace, .cancelTrace, .export, .editFilters,
-      .copy, .edit, .editConfiguration, .redraw, .rest:
+    case .loadList, .loadModel, .run, .sweep, .traceAnswers, .cancelRun, .preview, .trace, .cancelTrace, .export,
+      .editFilters, .copy, .edit, .editConfiguration, .redraw, .rest:
       return nil
     }
   }
