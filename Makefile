@@ -1,5 +1,5 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo test bench bench-engine bench-training bench-scaling bench-explorer bench-steering bench-serve fuzz format lint data clean
+.PHONY: help demo test bench bench-engine bench-training bench-scaling bench-explorer bench-steering bench-serve fuzz sanitize format lint data clean
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS = 60
@@ -59,6 +59,10 @@ bench-explorer: ## measure the explorer on a store of the published size, VisiDa
 fuzz: ## fuzz the file readers, FUZZ_SECONDS each (60)
 	@scripts/setup
 	@scripts/fuzz $(FUZZ_SECONDS)
+
+sanitize: ## run the tests of what is concurrent under ThreadSanitizer (a build of its own; long)
+	@scripts/setup --tests
+	@model=$$(scripts/fetch-model) && scripts/sanitize "$$model"
 
 format: ## bring the sources into the project's style
 	swift format --in-place --recursive $(SWIFT_FILES)
