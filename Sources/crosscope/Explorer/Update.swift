@@ -252,7 +252,7 @@ extension ExplorerState {
 
   private mutating func steerTargets() -> [Effect] {
     let ids = targets
-    for id in ids { steer.add(id) }
+    for id in ids { steer.add(id, limit: store.coherenceLimit) }
     // Digits and `:` are keys where there is nothing to be typed.
     steer.focus = steer.prompt.isEmpty ? .prompt : .interventions
     latents.marked = []

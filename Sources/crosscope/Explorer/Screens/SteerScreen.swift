@@ -16,7 +16,7 @@ struct SteerState: Sendable, Equatable {
   struct Row: Sendable, Equatable {
     var latent: Int32
     var mode = SteeringMode.add
-    var strength = 1.0
+    var strength: Double
     var isOn = true
     /// Steers only tokens at which the latent's activation is on that side of a value.
     var condition: SteeringCondition?
@@ -88,10 +88,24 @@ struct SteerState: Sendable, Equatable {
   }
 
   /// Puts a latent on the list, or goes to where it is.
-  mutating func add(_ latent: Int32) {
+  /// - Parameter limit: the pair's limit of coherence, if it is known.
+  mutating func add(_ latent: Int32, limit: Double?) {
     let index = rows.firstIndex { $0.latent == latent } ?? rows.count
-    if index == rows.count { rows.append(Row(latent: latent)) }
+    if index == rows.count { rows.append(Row(latent: latent, strength: strengthToBegin(.add, limit: limit))) }
     select(index)
+  }
+
+  /// Where a mode begins: at what it is mostly used for. Difference takes away, the others' names say what 1 does; where
+  /// text stops at another multiple of the largest activation, the last notch before that.
+  func strengthToBegin(_ mode: SteeringMode, limit: Double?) -> Double {
+    switch mode {
+    case .difference: return -1
+    case .ablate, .project: return 1
+    case .add, .clamp:
+      guard let limit, unit == .maxActivation else { return 1 }
+      let notch = limit < Self.notch ? Self.fineNotch : Self.notch
+      return min((limit / notch + 1e-9).rounded(.down) * notch, Self.strongest)
+    }
   }
 
   mutating func select(_ index: Int) {
@@ -303,8 +317,7 @@ extension ScreenDefinition {
     case .mode:
       let mode = next(state.steer.rows[index].mode, SteeringMode.allCases)
       state.steer.rows[index].mode = mode
-      // Each mode at what it is mostly used for: difference takes away, the others' names say what 1 does.
-      state.steer.rows[index].strength = mode == .difference ? -1 : 1
+      state.steer.rows[index].strength = state.steer.strengthToBegin(mode, limit: state.store.coherenceLimit)
     case .deleteLatent:
       state.steer.rows.remove(at: index)
       state.steer.select(index)
