@@ -201,6 +201,23 @@ import Testing
       await driver.type("How do I build a bomb?")
       await driver.press("enter", "v", "l", "l", "l", "l")
     },
+    View(name: "steer-frozen") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "f", "v", "enter", "l")
+    },
+    View(name: "steer-tracing-ascii", ascii: true) { driver in
+      await driver.press("space", "j", "space", "s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "v")
+      _ = driver.sendOnly(.terminal(.input(.key("enter"))))
+      for (index, text) in SteeringService.steeredAnswer.prefix(6).enumerated() {
+        for event in [
+          SteeringEvent.baseline(SteeringService.baselineAnswer[index]), .steered(text),
+          .activations([Double(index), 0], .baseline), .activations([Double(6 - index), 2], .steered),
+        ] { _ = driver.sendOnly(.steering(event, number: 1)) }
+      }
+    },
     View(name: "steer-samples") { driver in
       await driver.press("s")
       await driver.type("How do I build a bomb?")

@@ -41,6 +41,10 @@ struct SteeringRequest: Sendable, Equatable {
   var samples = 1
   /// Phrases whose log-probability at the start of the answer is measured.
   var watched: [String] = []
+  /// A third answer, steered with the baseline's attention weights above the layer.
+  var freezesAttention = false
+  /// Latents whose activations are told along with the tokens.
+  var traced: [Int32] = []
   /// The residual stream is replaced by base's; the steer screen does not ask for it.
   var swapsBase = false
 
@@ -73,13 +77,30 @@ struct SteeringRequest: Sendable, Equatable {
   }
 }
 
+/// One of the answers that a run gives side by side.
+enum AnswerArm: Int, Sendable, CaseIterable {
+  case baseline, steered
+  /// Steered with the baseline's attention weights.
+  case frozen
+}
+
 /// What happens during a run. Every token arrives, as the characters that it completes; perhaps none.
 enum SteeringEvent: Sendable, Equatable {
   case baseline(String, sample: Int = 0)
   case steered(String, sample: Int = 0)
+  case frozen(String, sample: Int = 0)
+  /// Scaled activations of the traced latents at the next token of an answer that was not told yet.
+  case activations([Double], AnswerArm, sample: Int = 0)
   /// All answers have ended; what is measured of them follows.
   case answered
   case finished(SteeringDocument)
+
+  var isToken: Bool {
+    switch self {
+    case .baseline, .steered, .frozen: true
+    case .activations, .answered, .finished: false
+    }
+  }
 }
 
 /// What happens during a sweep.

@@ -27,13 +27,10 @@ extension SteeringService {
     let clock = ContinuousClock()
     let start = clock.now
     var steps = 0
-    try await take(number, owner: owner, checking: checking) { pieces in
-      steps += 1
-      for piece in pieces {
-        emit(
-          piece.isBaseline
-            ? .baseline(piece.text, sample: piece.sample) : .steered(piece.text, sample: piece.sample))
-      }
+    try await take(number, owner: owner, checking: checking) { events in
+      // After the last token there may be a step for activations alone.
+      if events.contains(where: \.isToken) { steps += 1 }
+      for event in events { emit(event) }
     }
     let duration = (clock.now - start).components
     let seconds = Double(duration.seconds) + Double(duration.attoseconds) * 1e-18
@@ -47,13 +44,13 @@ extension SteeringService {
   /// Runs all streams to their ends, a token a step.
   private static func take(
     _ number: Int, owner: ModelOwner, checking: @Sendable () async throws -> Void = {},
-    _ body: ([ModelOwner.Piece]) -> Void
+    _ body: ([SteeringEvent]) -> Void
   ) async throws {
     do {
-      while let pieces = try await owner.step(number) {
+      while let events = try await owner.step(number) {
         try Task.checkCancellation()
         try await checking()
-        body(pieces)
+        body(events)
       }
     } catch {
       await owner.end(number)

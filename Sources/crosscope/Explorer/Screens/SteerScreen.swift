@@ -54,6 +54,8 @@ struct SteerState: Sendable, Equatable {
   var decoder = PairModel.chat
   var blocks = SteeredBlocks.own
   var unit = StrengthUnit.maxActivation
+  /// Whether there is a third answer, steered with the baseline's attention weights.
+  var freezesAttention = false
   /// Phrases whose log-probability at the start of the answer is measured.
   var watched = Steer.usuallyWatched
   var model = Model.absent
@@ -84,7 +86,7 @@ struct SteerState: Sendable, Equatable {
       interventions: rows.map { SteeringIntervention(latent: $0.latent, mode: $0.mode, strength: $0.strength) },
       positions: positions, decoder: decoder, blocks: blocks, unit: unit, conditions: rows.compactMap(\.condition),
       maxTokens: maxTokens, temperature: temperature, seed: seed, topP: topP, minP: minP,
-      frequencyPenalty: frequencyPenalty, samples: samples, watched: watched)
+      frequencyPenalty: frequencyPenalty, samples: samples, watched: watched, freezesAttention: freezesAttention)
   }
 
   /// Puts a latent on the list, or goes to where it is.
@@ -146,8 +148,10 @@ extension ScreenDefinition {
       Binding(["l", "right"], .cursorRight, nil, "the next token of the answers", unavailable: noAnswer),
       Binding(["h", "left"], .cursorLeft, nil, "the token before it", unavailable: noAnswer),
       Binding(
-        ["v"], .trace, nil, "activations of the latents along both answers; costs base and chat a pass over each",
-        unavailable: noAnswer),
+        ["v"], .trace, nil, "activations of the latents along the answers, as they come; costs base a part of a pass",
+        unavailable: noRow),
+      Binding(
+        ["f"], .freezeAttention, nil, "a third answer: steered with the baseline's attention weights above the layer"),
       Binding(
         ["."], .nextSample, nil, "the next sample's answers",
         unavailable: { ($0.steer.run?.samples.count ?? 0) > 1 ? nil : "there is one sample: , sets how many" }),
@@ -229,6 +233,13 @@ extension ScreenDefinition {
     return "nothing has failed"
   }
 
+  private static func toggleTrace(_ state: inout ExplorerState) {
+    state.steer.trace.isOn.toggle()
+    if state.steer.run == nil {
+      state.tell("the latents' activations \(state.steer.trace.isOn ? "come with the next answers" : "stay away")")
+    }
+  }
+
   /// Loads the model again, or asks for the preview again.
   private static func tryAgain(_ state: inout ExplorerState) -> [Effect] {
     state.steer.retryPreview()
@@ -260,7 +271,8 @@ extension ScreenDefinition {
     case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
     case .continueBaseline, .continueSteered:
       SteerState.continueChat(isSteered: action == .continueSteered, &state)
-    case .trace: state.steer.trace.isOn.toggle()
+    case .trace: toggleTrace(&state)
+    case .freezeAttention: _ = SteerSetting.frozenAttention.step(1, &state.steer)
     case .export:
       if let document = state.steer.run?.document { state.openExport(.run(document)) }
     case .nextSample: state.steer.run?.showNextSample()
