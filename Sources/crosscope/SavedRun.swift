@@ -16,8 +16,9 @@ struct SavedRun: Sendable, Equatable {
   let steered: [SteeringDocument.Answer]
   /// Steered with the baseline's attention weights, strength for strength; empty where that was not asked for.
   let frozen: [SteeringDocument.Answer]
-  /// The figures of a causal check, which has no answers.
+  /// The figures of a causal check, or of a sweep over a set of prompts, which are no single prompt's answers.
   let check: CausalCheckReport?
+  let set: DoseResponse?
   /// Name and version of program and models, by name.
   let versions: [(name: String, version: String)]
 
@@ -31,6 +32,7 @@ struct SavedRun: Sendable, Equatable {
     let outputs = read(SteeringDocument.Outputs.self, record.outputs)
     (baseline, steered, frozen) = (outputs?.baseline, outputs?.steered ?? [], outputs?.frozenAttention ?? [])
     check = outputs == nil ? read(CausalCheckReport.self, record.outputs) : nil
+    set = outputs == nil && check == nil ? read(DoseResponse.self, record.outputs) : nil
     versions =
       read([String: String].self, record.versions)?.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } ?? []
   }
@@ -74,7 +76,7 @@ struct SavedRun: Sendable, Equatable {
   /// can be set to.
   var request: SteeringRequest? {
     guard let interventions, let parameters else { return nil }
-    guard !parameters.swapsBase else { return nil }
+    guard !parameters.swapsBase, set == nil else { return nil }
     let settings = parameters.settings
     return SteeringRequest(
       prompt: record.prompt, turns: parameters.turns,
@@ -104,6 +106,7 @@ struct SavedRun: Sendable, Equatable {
       lines += "- \(name): \(termSafe(value))\n"
     }
     if let check { return lines + "\n## Effects\n\n" + fenced(check.text) }
+    if let set { return lines + "\n## Figures\n\n" + fenced(set.text(asciiOnly: false)) }
     lines += "\n## Prompt\n\n" + fenced(record.prompt)
     if let baseline { lines += "\n## Baseline\n\n" + fenced(baseline.text) }
     for (title, answer) in steered.map({ ("Steered", $0) }) + frozen.map({ ("Attention frozen", $0) }) {

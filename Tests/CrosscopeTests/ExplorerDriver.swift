@@ -176,6 +176,16 @@ extension SteeringService {
           stream.finish()
         }
       },
+      sweepSet: { request, choice in
+        AsyncThrowingStream { stream in
+          stream.yield(.progress(done: 1, of: 3))
+          if breaks {
+            return stream.finish(throwing: Broken(description: "layer 14: not a number; lower the strength"))
+          }
+          stream.yield(.finished(.scripted(request, choice)))
+          stream.finish()
+        }
+      },
       trace: { request in
         if breaks { throw Broken(description: "no base") }
         func activations(_ ids: [Int32]) -> [[Double]] {

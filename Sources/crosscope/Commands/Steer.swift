@@ -72,8 +72,8 @@ struct Steer: ParsableCommand {
       throw ValidationError("--prompt, --prompt-file or --prompts is needed")
     }
     if promptSet.prompts != nil {
-      guard prompt.isEmpty, promptFile == nil, watch.isEmpty, !save, sampling.samples == 1 else {
-        throw ValidationError("--prompt, --prompt-file, --watch, --samples and --save are not for --prompts")
+      guard prompt.isEmpty, promptFile == nil, watch.isEmpty, sampling.samples == 1 else {
+        throw ValidationError("--prompt, --prompt-file, --watch and --samples are not for --prompts")
       }
       guard !(json && promptSet.csv) else { throw ValidationError("--json and --csv exclude each other") }
     }
@@ -156,6 +156,10 @@ struct Steer: ParsableCommand {
       try file.write(Array((storedJSON(report) + "\n").utf8))
       try file.commit()
       if let partial { try FileManager.default.removeItem(atPath: partial) }
+    }
+    if save {
+      writeError("saved as experiment \(try store.save(report.record()).id)")
+      store.close()
     }
     if json {
       try printJSON(report)

@@ -114,6 +114,22 @@ enum SweepEvent: Sendable, Equatable {
   case control(SteeringDocument)
 }
 
+/// A set of prompts to be swept over, and the control beside it.
+struct PromptSetChoice: Sendable, Equatable {
+  var path: String
+  /// Prompts at most, evenly from the file.
+  var most: Int
+  /// So many times the latents are replaced by random living ones.
+  var random: Int
+}
+
+/// What happens during a sweep over a set of prompts.
+enum SetSweepEvent: Sendable, Equatable {
+  /// Prompts that are answered under all strengths, of how many.
+  case progress(done: Int, of: Int)
+  case finished(DoseResponse)
+}
+
 /// What steering makes of the token after the prompt.
 struct NextTokens: Sendable, Equatable, Codable {
   /// A token's text and its probability on both sides.
@@ -158,6 +174,10 @@ struct SteeringService: Sendable {
   var run: @Sendable (SteeringRequest) -> AsyncThrowingStream<SteeringEvent, any Error>
   /// Runs a request at several strengths, which multiply those of the latents; then, if asked for, with random latents.
   var sweep: @Sendable (SteeringRequest, _ withControl: Bool) -> AsyncThrowingStream<SweepEvent, any Error>
+  /// Sweeps over a set of prompts in place of the request's own; cancelled within a token.
+  var sweepSet: @Sendable (SteeringRequest, PromptSetChoice) -> AsyncThrowingStream<SetSweepEvent, any Error> = {
+    _, _ in stream { _ in throw CommandError.notServed("a set of prompts") }
+  }
   /// Reads the activations of some latents along two answers.
   var trace: @Sendable (AnswerTraceRequest) async throws -> AnswerTrace
   /// Previews a request; ending the stream's consumer, or another preview, ends it within one token.

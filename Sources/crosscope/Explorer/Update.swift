@@ -69,6 +69,8 @@ extension ExplorerState {
     case .checked(let event, let number): return LatentCheck.take(event, number: number, &self)
     case .checkFailed(let reason, let number): LatentCheck.failed(reason, number: number, &self)
     case .swept(let event, let number): return SteerSweep.take(event, number: number, &self)
+    case .sweptSet(let event, let number): return SteerSweep.take(event, number: number, &self)
+    case .promptSets(let files): promptSetsArrived(files)
     case .answersTraced(let phase, let number): steer.take(phase, trace: number)
     case .sweepFailed(let reason, let number): SteerSweep.failed(reason, number: number, &self)
     case .previewed(let event, let number): steer.take(event, number: number)

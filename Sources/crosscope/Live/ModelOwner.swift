@@ -36,6 +36,9 @@ actor ModelOwner {
   private var traceNumber = 0
   private var check: CausalCheck?
   private var checkNumber = 0
+  /// A sweep over a set of prompts.
+  var setSweep: PromptSetSweep?
+  var setNumber = 0
   private var run: Run?
   /// Counts the runs: what still asks for a former one gets nothing, and does not disturb the present one.
   private var runNumber = 0
@@ -82,7 +85,7 @@ actor ModelOwner {
     return loaded
   }
 
-  private func experiment(_ request: SteeringRequest, strengths: [Double] = [1]) throws -> SteeringExperiment {
+  func experiment(_ request: SteeringRequest, strengths: [Double] = [1]) throws -> SteeringExperiment {
     try SteeringExperiment(
       context: loaded(), store: store,
       interventions: request.planned, parameters: request.parameters, strengths: strengths, watch: request.watched,

@@ -11,6 +11,7 @@ extension SteeringService {
         stream { continuation in try await answer(request, owner: owner) { continuation.yield($0) } }
       },
       sweep: { request, withControl in stream { try await sweep(request, withControl, owner: owner, $0) } },
+      sweepSet: { request, choice in stream { try await sweepSet(request, choice, owner: owner, $0) } },
       trace: { request in try await owner.trace(request) },
       preview: { request in
         stream { continuation in try await preview(request, owner: owner) { continuation.yield($0) } }
@@ -76,6 +77,27 @@ extension SteeringService {
       }
       guard let document else { return }
       continuation.yield(isControl ? .control(document) : .finished(document))
+    }
+  }
+
+  private static func sweepSet(
+    _ request: SteeringRequest, _ choice: PromptSetChoice, owner: ModelOwner,
+    _ continuation: AsyncThrowingStream<SetSweepEvent, any Error>.Continuation
+  ) async throws {
+    let (number, total) = try await owner.beginSet(request, choice)
+    continuation.yield(.progress(done: 0, of: total))
+    do {
+      while let event = try await owner.stepSet(number) {
+        try Task.checkCancellation()
+        continuation.yield(event)
+        if case .finished = event { return }
+      }
+    } catch DiffingError.file(.cancelled) {
+      await owner.endSet(number)
+      throw CancellationError()
+    } catch {
+      await owner.endSet(number)
+      throw error
     }
   }
 

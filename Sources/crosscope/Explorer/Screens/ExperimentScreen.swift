@@ -46,7 +46,8 @@ struct ExperimentState: Sendable, Equatable {
       var end: String?
       var words = answer.map { wordsWithBlanks($0.text) } ?? []
       if answer == nil {
-        end = run.check == nil ? "no such answer is saved" : "a causal check has figures: e writes them to a file"
+        let hasFigures = run.check != nil || run.set != nil
+        end = hasFigures ? "this one has figures: e writes them to a file" : "no such answer is saved"
       }
       if answer?.finished == false { end = "(cut at \(run.parameters?.settings.maxTokens ?? 0) tokens)" }
       if words.count > Self.mostWords {

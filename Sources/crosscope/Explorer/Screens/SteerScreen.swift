@@ -64,6 +64,8 @@ struct SteerState: Sendable, Equatable {
   var run: SteerRun?
   var preview = SteerPreview()
   var sweep: SteerSweep?
+  /// The choice of a set of prompts as it was made last.
+  var promptSet = PromptSetPicker()
   var trace = SteerTrace()
   /// Numbers the runs, so that a cancelled one's late tokens are dropped.
   var runNumber = 0
@@ -142,6 +144,9 @@ extension ScreenDefinition {
       Binding(
         ["W"], .sweepWithControl, nil, "sweep, then with random latents of the same norm (mode add)",
         unavailable: cannotSweep),
+      Binding(
+        ["M"], .sweepSet, nil, "sweep over a set of prompts, with refusals counted and random latents beside",
+        unavailable: cannotSweepSet),
       Binding(
         ["C"], .continueSteered, "continue", "go on with the chat after the steered answer", unavailable: noAnswer),
       Binding(["B"], .continueBaseline, nil, "go on with the chat after the baseline's answer", unavailable: noAnswer),
@@ -269,6 +274,7 @@ extension ScreenDefinition {
     case .condition: state.openCondition()
     case .tryAgain: return tryAgain(&state)
     case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
+    case .sweepSet: return state.openPromptSets()
     case .continueBaseline, .continueSteered:
       SteerState.continueChat(isSteered: action == .continueSteered, &state)
     case .trace: toggleTrace(&state)
