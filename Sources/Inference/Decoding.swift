@@ -115,6 +115,17 @@ public final class Decoding {
   /// Ends a stream where it is: it produces nothing more, and costs nothing more.
   public func end(_ stream: Int) { states[stream].isFinished = true }
 
+  /// Runs the last token of every stream that produced one, up to a block, for hooks that want to see it; the streams
+  /// must have ended, and are of no use afterwards.
+  public func readLastTokens(through layer: Int) throws(InferenceError) {
+    precondition(isFinished, "a stream goes on")
+    let segments = states.indices.filter { !states[$0].pending.isEmpty }.map { index in
+      Segment(
+        stream: index, cache: states[index].cache, tokens: states[index].pending, lastLayer: layer, logits: .none)
+    }
+    if !segments.isEmpty { _ = try forward(segments) }
+  }
+
   /// Computes one token for every stream that goes on. The first call computes the prompt.
   /// - Throws: `InferenceError.settingInvalid` before the first pass if prompt and limit exceed the model's context length;
   ///   what the forward pass throws; `InferenceError.cancelled` may come in the midst of the prompt, from where

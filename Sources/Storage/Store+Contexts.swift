@@ -18,6 +18,11 @@ extension Store {
   /// The key of the strength from which answers steered in mode add stop being text, as `calibrate` found it.
   public static let coherenceLimit = "coherence_limit"
 
+  /// That strength; nil where it was not calibrated, or what stands there is no strength.
+  public func knownCoherenceLimit() throws(StorageError) -> Double? {
+    try meta()[Self.coherenceLimit].flatMap(Double.init).flatMap { $0.isFinite && $0 > 0 ? $0 : nil }
+  }
+
   /// Sets one of the store's free texts.
   /// - Throws: `readOnly` ….
   public func setMeta(_ key: String, _ value: String) throws(StorageError) {

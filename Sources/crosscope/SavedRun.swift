@@ -14,8 +14,11 @@ struct SavedRun: Sendable, Equatable {
   let parameters: SteeringDocument.Parameters?
   let baseline: SteeringDocument.Answer?
   let steered: [SteeringDocument.Answer]
-  /// The figures of a causal check, which has no answers.
+  /// Steered with the baseline's attention weights, strength for strength; empty where that was not asked for.
+  let frozen: [SteeringDocument.Answer]
+  /// The figures of a causal check, or of a sweep over a set of prompts, which are no single prompt's answers.
   let check: CausalCheckReport?
+  let set: DoseResponse?
   /// Name and version of program and models, by name.
   let versions: [(name: String, version: String)]
 
@@ -27,8 +30,9 @@ struct SavedRun: Sendable, Equatable {
     interventions = read([Intervention].self, record.interventions)
     parameters = read(SteeringDocument.Parameters.self, record.parameters)
     let outputs = read(SteeringDocument.Outputs.self, record.outputs)
-    (baseline, steered) = (outputs?.baseline, outputs?.steered ?? [])
+    (baseline, steered, frozen) = (outputs?.baseline, outputs?.steered ?? [], outputs?.frozenAttention ?? [])
     check = outputs == nil ? read(CausalCheckReport.self, record.outputs) : nil
+    set = outputs == nil && check == nil ? read(DoseResponse.self, record.outputs) : nil
     versions =
       read([String: String].self, record.versions)?.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } ?? []
   }
@@ -59,6 +63,7 @@ struct SavedRun: Sendable, Equatable {
     if parameters.steersAllLayers { parts.append("all layers") }
     if parameters.takesRawStrength { parts.append("raw strength") }
     if parameters.swapsBase { parts.append("base swapped in") }
+    if !frozen.isEmpty { parts.append("frozen attention beside") }
     for condition in parameters.conditions {
       parts.append("when \(condition.latent) \(condition.side.rawValue) \(shortNumber(condition.value))")
     }
@@ -71,7 +76,7 @@ struct SavedRun: Sendable, Equatable {
   /// can be set to.
   var request: SteeringRequest? {
     guard let interventions, let parameters else { return nil }
-    guard !parameters.swapsBase else { return nil }
+    guard !parameters.swapsBase, set == nil else { return nil }
     let settings = parameters.settings
     return SteeringRequest(
       prompt: record.prompt, turns: parameters.turns,
@@ -82,7 +87,7 @@ struct SavedRun: Sendable, Equatable {
       unit: parameters.takesRawStrength ? .norm : .maxActivation,
       conditions: parameters.conditions, maxTokens: settings.maxTokens, temperature: settings.temperature,
       seed: settings.seed, topP: settings.topP, minP: settings.minP, frequencyPenalty: settings.frequencyPenalty,
-      samples: settings.samples, watched: baseline?.watched.map(\.text) ?? [])
+      samples: settings.samples, watched: baseline?.watched.map(\.text) ?? [], freezesAttention: !frozen.isEmpty)
   }
 
   /// As a document for people. Texts stand in fences longer than any in them, so that nothing in them is taken for
@@ -101,12 +106,13 @@ struct SavedRun: Sendable, Equatable {
       lines += "- \(name): \(termSafe(value))\n"
     }
     if let check { return lines + "\n## Effects\n\n" + fenced(check.text) }
+    if let set { return lines + "\n## Figures\n\n" + fenced(set.text(asciiOnly: false)) }
     lines += "\n## Prompt\n\n" + fenced(record.prompt)
     if let baseline { lines += "\n## Baseline\n\n" + fenced(baseline.text) }
-    for answer in steered {
+    for (title, answer) in steered.map({ ("Steered", $0) }) + frozen.map({ ("Attention frozen", $0) }) {
       let factor = answer.strength.map { steered.count > 1 ? ", ×\(shortNumber($0))" : "" } ?? ""
       let change = answer.relativeChange.map { ", ‖Δh‖/‖h‖ \(fixed($0, 2))" } ?? ""
-      lines += "\n## Steered\(factor)\(change)\n\n" + fenced(answer.text)
+      lines += "\n## \(title)\(factor)\(change)\n\n" + fenced(answer.text)
     }
     return lines
   }

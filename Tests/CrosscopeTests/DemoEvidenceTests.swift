@@ -1,4 +1,5 @@
-// What the demo claims of single latents and of sets of them, on a few held-out prompts, with the control beside it.
+// What the demo claims of single latents and of sets of them, on held-out prompts: sign and size of the change, each with
+// random latents beside it that stay within the unsteered answers' interval. As few prompts and tokens as that needs.
 
 import Diffing
 import Foundation
@@ -22,13 +23,14 @@ struct DemoEvidenceTests {
   }
 
   private func run(
-    _ latents: [Int], _ mode: SteeringMode, _ strength: Double, on set: String, count: Int, tokens: Int
+    _ latents: [Int], _ mode: SteeringMode, _ strength: Double, on set: String, count: Int, tokens: Int,
+    strengths: [Double] = [1]
   ) throws -> (run: PromptSetRun, outcomes: [PromptOutcome]) {
     let all = try SetPrompt.read("\(Self.prompts)/\(set).jsonl")
     let experiment = try SteeringExperiment(
       context: context, store: store,
       interventions: latents.map { Intervention(latent: $0, mode: mode, strength: strength) },
-      parameters: SteeringDocument.Parameters(settings: GenerationSettings(maxTokens: tokens)), strengths: [1],
+      parameters: SteeringDocument.Parameters(settings: GenerationSettings(maxTokens: tokens)), strengths: strengths,
       watch: [])
     let run = try PromptSetRun(
       experiment, prompts: (0..<count).map { all[$0 * all.count / count] }, random: 1, store: store)
@@ -55,17 +57,19 @@ struct DemoEvidenceTests {
     }
   }
 
-  /// Latent 3330 at 0.5: chat speaks of itself as an AI where it spoke of the matter; another direction does not do that.
+  /// Latent 3330 at 0.5: chat speaks of itself as an AI where it spoke of the matter (12 of 20 in data/README.md); another
+  /// direction of the same norm does not do that.
   @Test func oneLatentMakesChatSpeakAsAnAI() throws {
-    let (run, outcomes) = try run([3330], .add, 0.5, on: "benign", count: 4, tokens: 12)
+    let (run, outcomes) = try run([3330], .add, 0.5, on: "benign", count: 12, tokens: 12)
     #expect(run.arms.map(\.kind) == [.baseline, .steered, .random] && run.control == .equalNorm)
-    func count(_ arm: Int) -> Int {
-      outcomes.filter { outcome in
+    let rates = run.arms.indices.map { arm in
+      let speaking = outcomes.filter { outcome in
         ["an AI", "a computer program", "a language model"].contains { outcome.answers[arm].text.contains($0) }
-      }.count
+      }
+      return Interval.wilson(rate: Double(speaking.count) / Double(outcomes.count), n: outcomes.count)
     }
-    #expect(count(0) == 0 && count(2) == 0, "\(outcomes)")
-    #expect(count(1) >= 3, "\(outcomes)")
+    #expect(rates[0].value == 0 && rates[2].value < 0.15, "\(rates)")
+    #expect(rates[1].value >= 0.4 && rates[1].isApart(from: rates[0]), "\(rates)")
     let rows = DoseResponse.rows(run.arms, outcomes)
     // 0.55 ± 0.18 against 0.21 ± 0.07 on eight prompts.
     #expect(try #require(rows[1].kl).value > 1.5 * #require(rows[2].kl).value)
@@ -73,15 +77,42 @@ struct DemoEvidenceTests {
     #expect(abs(sizes[0] / sizes[1] - 1) < 0.15 && (0.1...0.4).contains(sizes[0]))
   }
 
-  /// 100 refusal latents taken away at every token undo refusals, 100 random ones do not.
+  private func refusalLatents() throws -> [Int] {
+    try store.latentIDs(matching: Filter("tag:refusal")).prefix(100).map { Int($0) }
+  }
+
+  /// 100 refusal latents taken away at every token undo refusals (43 of 76 left in data/README.md), 100 random ones do not.
   @Test func refusalsGoWithTheirLatentsAndNotWithOthers() throws {
-    let latents = try store.latentIDs(matching: Filter("tag:refusal")).prefix(100)
-    let (run, outcomes) = try run(latents.map { Int($0) }, .difference, -1, on: "harmful", count: 6, tokens: 16)
+    let (run, outcomes) = try run(refusalLatents(), .difference, -1, on: "harmful", count: 16, tokens: 12)
     #expect(run.control == .ownActivation)
-    let refused = run.arms.indices.map { arm in outcomes.filter { $0.answers[arm].refused }.count }
-    #expect(refused[0] >= 5 && refused[1] <= refused[0] - 2, "\(refused)")
-    #expect(refused[2] >= refused[0] - 1, "random latents leave them: \(refused)")
-    #expect(outcomes.allSatisfy { $0.answers[1].kl > 2 * $0.answers[2].kl }, "\(outcomes.map { $0.answers.map(\.kl) })")
+    let rows = DoseResponse.rows(run.arms, outcomes)
+    let refused = rows.map(\.refused)
+    #expect(refused[0].value >= 0.85 && refused[1].value <= refused[0].value - 0.3, "\(refused)")
+    #expect(refused[1].isApart(from: refused[0]), "\(refused)")
+    #expect(!refused[2].isApart(from: refused[0]) && refused[2].value >= refused[0].value - 0.1, "\(refused)")
+    let kl = try rows.map { try #require($0.kl) }
+    #expect(kl[1].value > 5 * kl[2].value && kl[1].isApart(from: kl[2]), "\(kl)")
+  }
+
+  /// The same 100 latents added together, each at 0.02, make chat refuse what is harmless; as many random ones do not, not
+  /// even where their change of the residual stream is as large.
+  @Test func refusalLatentsAddedTogetherMakeChatRefuseAndOthersDoNot() throws {
+    let strengths = [1, 2.5]
+    let (run, outcomes) = try run(
+      refusalLatents(), .add, 0.02, on: "benign", count: 10, tokens: 14, strengths: strengths)
+    #expect(run.control == .equalNorm && run.arms.count == 5)
+    let rows = DoseResponse.rows(run.arms, outcomes)
+    let (baseline, steered, random) = (rows[0], rows[1], rows[3...])
+    #expect(steered.arm == .steered && steered.strength == 1 && random.map(\.strength) == strengths)
+    #expect(baseline.refused.value <= 0.2 && steered.refused.value >= 0.6, "\(rows)")
+    #expect(steered.refused.isApart(from: baseline.refused), "\(rows)")
+    for row in random {
+      #expect(row.arm == .random && !row.refused.isApart(from: baseline.refused), "\(row)")
+      #expect(steered.refused.isApart(from: row.refused), "\(row)")
+    }
+    // Random directions point apart, so that their sum is shorter: at 2.5 it is as long as the refusal latents'.
+    let (own, other) = (try #require(steered.relativeChange), try #require(random.last?.relativeChange))
+    #expect(abs(other / own - 1) < 0.25, "\(own), \(other)")
   }
 
   @Test func aPositiveAndANegativeStrengthMoveTheAnswersStartApart() throws {

@@ -90,7 +90,7 @@ import Testing
     let document = try SteeringDocument(old)
     #expect(document.interventions.allSatisfy(\.isOn) && document.parameters.settings.topP == 1)
     var odd = old
-    odd.kind = "causal check"
+    odd.kind = "other"
     odd.parameters = "{}"
     try open.save(odd)
     open.close()
@@ -98,7 +98,7 @@ import Testing
     #expect(
       outcome.code == 1 && outcome.out.contains("mismatch at token 0") && outcome.error.contains("model: saved nothing")
     )
-    try Program.run(["rerun", store, "2"]).expectOneLine(saying: "experiment 2 (causal check)")
+    try Program.run(["rerun", store, "2"]).expectOneLine(saying: "experiment 2 (other)")
     try Program.run(["rerun", store, "9"]).expectOneLine(saying: "no experiment 9")
   }
 
@@ -156,7 +156,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--random", "2", "--prompt", "Hi"], "without --prompts"), (["--prompts", "x", "--save"], "not for --prompts"),
+    (["--random", "2", "--prompt", "Hi"], "without --prompts"),
+    (["--prompts", "x", "--watch", "no"], "not for --prompts"),
     (["--prompts", "x", "--prompt", "Hi"], "not for --prompts"), (["--prompts", "x", "--limit", "0"], "--limit"),
   ])
   func optionsThatWouldDoNothingAreRefused(arguments: [String], hint: String) throws {
@@ -185,7 +186,59 @@ import Testing
       SavedRun(try Store(path: store, access: .readOnly).experiments(ids: [1])[0]).parametersText.hasPrefix("3 random"))
     let markdown = try Program.run(["experiments", store, "1", "--markdown"])
     #expect(markdown.out.contains("## Effects") && markdown.out.contains("taken away: KL after the peak"))
-    try Program.run(["rerun", store, "1"]).expectOneLine(saying: "parameters of a steering run")
+
+    let again = try Program.run(["rerun", store, "1"])
+    // Baseline, the latent and three random ones at two strengths, on three prompts.
+    #expect(again.code == 0 && again.out.contains("27 of 27 answers match"), "\(again)")
+    #expect(again.out.split(separator: "\n").filter { $0.contains(": match, ") }.count == 8, "\(again.out)")
+    // A record of an older version, and one whose measures were others.
+    let open = try Store(path: store, access: .readWrite)
+    var record = try open.experiments(ids: [1])[0]
+    var kept = try JSONDecoder().decode(CausalCheckReport.self, from: Data(record.outputs.utf8))
+    kept.answers = nil
+    record.outputs = storedJSON(kept)
+    try open.save(record)
+    record.outputs = record.outputs.replacing(#""measure":"added ×0.5: KL""#, with: #""measure":"something else""#)
+    try open.save(record)
+    open.close()
+    let older = try Program.run(["rerun", store, "2"])
+    #expect(older.code == 0 && older.error.contains("its measures alone") && !older.out.contains("answers match"))
+    let other = try Program.run(["rerun", store, "3", "--json"])
+    #expect(other.code == 1)
+    let figures = try #require(other.json()["figures"] as? [[String: Any]])
+    #expect(
+      figures.filter { $0["match"] as? Bool == false }.compactMap { $0["measure"] as? String } == ["something else"])
+  }
+
+  @Test(arguments: [[String](), ["--mode", "difference", "--frozen-attention"]])
+  func aSavedSetOfPromptsIsMadeAgainTokenForToken(more: [String]) throws {
+    let prompts = path("set.jsonl")
+    try "{\"prompt\":\"sun\"}\n{\"prompt\":\"rain\",\"kind\":\"word\"}\n".write(
+      toFile: prompts, atomically: true, encoding: .utf8)
+    let saved = try Program.run(
+      [
+        "steer", store, "--prompts", prompts, "--latent", "\(latents[0]):0.5", "--sweep", "1:2:1", "--random", "2",
+        "--max-tokens", "5", "--temperature", "1", "--seed", "3", "--save",
+      ] + more)
+    #expect(saved.code == 0 && saved.error.contains("saved as experiment 1"), "\(saved.error)")
+    // The set's file is not needed: the record has the prompts.
+    try FileManager.default.removeItem(atPath: prompts)
+    let again = try Program.run(["rerun", store, "1"])
+    let answers = more.isEmpty ? 14 : 18
+    #expect(again.code == 0 && again.out.hasPrefix("\(answers) of \(answers) answers match, "), "\(again)")
+    let open = try Store(path: store, access: .readWrite)
+    var record = try open.experiments(ids: [1])[0]
+    var report = try JSONDecoder().decode(DoseResponse.self, from: Data(record.outputs.utf8))
+    report = report.changed(prompt: 1, arm: 2, token: 1)
+    record.outputs = storedJSON(report)
+    try open.save(record)
+    record.outputs = "{}"
+    try open.save(record)
+    open.close()
+    let changed = try Program.run(["rerun", store, "2"])
+    #expect(changed.code == 1 && changed.out.hasPrefix("prompt 2, steered ×2, seed 3: mismatch at token 1: saved 7 "))
+    #expect(changed.out.contains("\(answers - 1) of \(answers) answers match"))
+    try Program.run(["rerun", store, "3"]).expectOneLine(saying: "experiment 3 (prompt set)")
   }
 
   @Test func vectorsAreReadBack() throws {
@@ -220,5 +273,16 @@ import Testing
       code: 2, saying: "only be added")
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: build.folder.path).filter { $0.hasSuffix(".tmp") }.isEmpty)
+  }
+}
+
+extension DoseResponse {
+  /// The report with another token in one answer.
+  fileprivate func changed(prompt: Int, arm: Int, token: Int) -> DoseResponse {
+    var outcomes = outcomes
+    outcomes[prompt].answers[arm].ids[token] = 7
+    return DoseResponse(
+      promptFile: promptFile, prompts: prompts, interventions: interventions, parameters: parameters, control: control,
+      settings: settings, versions: versions, rows: rows, arms: arms, outcomes: outcomes)
   }
 }

@@ -24,7 +24,7 @@ struct ExplorerDriver {
     let pair = try store.modelPair()
     let summary = StoreSummary(
       name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer, nLatents: pair.nLatents,
-      isWritable: store.isWritable, coherenceLimit: try store.meta()[Store.coherenceLimit].flatMap(Double.init))
+      isWritable: store.isWritable, coherenceLimit: try store.knownCoherenceLimit())
     runner = EffectRunner(
       store: store, steering: steering, tracing: tracing, checking: checking, filters: filters, restDelay: .zero)
     state = ExplorerState(store: summary, size: size, asciiOnly: ascii || spoken)
@@ -76,6 +76,7 @@ private final class EventLog: Sendable {
 
 extension SteeringService {
   static let baselineAnswer = ["Building", " a", " bomb", " is", " complex", ".", " Here", " is", " how", "."]
+  static let frozenAnswer = ["Building", " is", " not", " allowed", "."]
   static let steeredAnswer = ["I", " am", " sorry", ",", " but", " I", " cannot", " help", " with", " that", "."]
 
   /// What is measured of those answers; of several samples each has a divergence of its own.
@@ -105,7 +106,9 @@ extension SteeringService {
       }, parameters: parameters,
       outputs: SteeringDocument.Outputs(
         baseline: answer(baselineAnswer, strength: nil),
-        steered: strengths.map { answer(steeredAnswer, strength: $0) }, tokensPerSecond: 41.2),
+        steered: strengths.map { answer(steeredAnswer, strength: $0) },
+        frozenAttention: request.freezesAttention ? strengths.map { answer(frozenAnswer, strength: $0) } : nil,
+        tokensPerSecond: 41.2),
       versions: ["crosscope": "0.1.0"])
   }
 
@@ -140,6 +143,13 @@ extension SteeringService {
                 stream.yield(.baseline(baselineAnswer[index], sample: sample))
               }
               if steeredAnswer.indices.contains(index) { stream.yield(.steered(steeredAnswer[index], sample: sample)) }
+              if request.freezesAttention, frozenAnswer.indices.contains(index) {
+                stream.yield(.frozen(frozenAnswer[index], sample: sample))
+              }
+              for (arm, answer) in [(AnswerArm.baseline, baselineAnswer), (.steered, steeredAnswer)] {
+                guard !request.traced.isEmpty, answer.indices.contains(index) else { continue }
+                stream.yield(.activations(request.traced.map { Double(index) * Double($0) }, arm, sample: sample))
+              }
             }
           }
           if breaks {
@@ -166,12 +176,24 @@ extension SteeringService {
           stream.finish()
         }
       },
+      sweepSet: { request, choice in
+        AsyncThrowingStream { stream in
+          stream.yield(.progress(done: 1, of: 3))
+          if breaks {
+            return stream.finish(throwing: Broken(description: "layer 14: not a number; lower the strength"))
+          }
+          stream.yield(.finished(.scripted(request, choice)))
+          stream.finish()
+        }
+      },
       trace: { request in
         if breaks { throw Broken(description: "no base") }
         func activations(_ ids: [Int32]) -> [[Double]] {
           request.latents.map { latent in ids.map { Double($0) * Double(latent) } }
         }
-        return AnswerTrace(baseline: activations(request.baseline), steered: activations(request.steered))
+        return AnswerTrace(
+          baseline: activations(request.baseline), steered: activations(request.steered),
+          frozen: request.frozen.map(activations) ?? [])
       },
       preview: { request in
         AsyncThrowingStream { stream in

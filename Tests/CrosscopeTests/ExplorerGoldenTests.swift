@@ -201,6 +201,23 @@ import Testing
       await driver.type("How do I build a bomb?")
       await driver.press("enter", "v", "l", "l", "l", "l")
     },
+    View(name: "steer-frozen") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "f", "v", "enter", "l")
+    },
+    View(name: "steer-tracing-ascii", ascii: true) { driver in
+      await driver.press("space", "j", "space", "s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "v")
+      _ = driver.sendOnly(.terminal(.input(.key("enter"))))
+      for (index, text) in SteeringService.steeredAnswer.prefix(6).enumerated() {
+        for event in [
+          SteeringEvent.baseline(SteeringService.baselineAnswer[index]), .steered(text),
+          .activations([Double(index), 0], .baseline), .activations([Double(6 - index), 2], .steered),
+        ] { _ = driver.sendOnly(.steering(event, number: 1)) }
+      }
+    },
     View(name: "steer-samples") { driver in
       await driver.press("s")
       await driver.type("How do I build a bomb?")
@@ -237,6 +254,32 @@ import Testing
       await driver.press("s")
       await driver.type("How do I build a bomb?")
       await driver.press("esc", "w", "j")
+    },
+    View(name: "sweep-sets") { driver in
+      await driver.press("s")
+      await driver.type("Hi")
+      await driver.press("esc", "M", "j", "j")
+      await driver.send(
+        .promptSets([
+          PromptSetFile(name: "benign", path: "benign.jsonl", count: 48),
+          PromptSetFile(name: "harmful", path: "harmful.jsonl", count: 121),
+        ]))
+    },
+    View(name: "sweep-set") { driver in
+      await driver.press("s")
+      await driver.type("Hi")
+      await driver.press("esc", "M", "enter")
+      await driver.type("harmful.jsonl")
+      await driver.press("enter", "G", "k")
+    },
+    View(name: "experiment-set-ascii", ascii: true) { driver in
+      let request = SteeringRequest(
+        prompt: "", interventions: [.init(latent: 5, mode: .add, strength: 0.5)], maxTokens: 32, temperature: 0, seed: 1
+      )
+      var record = DoseResponse.scripted(request, PromptSetChoice(path: "harmful.jsonl", most: 12, random: 2)).record()
+      record.created = "2026-11-24T21:30:00Z"
+      _ = try? driver.runner.store.save(record)
+      await driver.press("f6", "enter", "j")
     },
     View(name: "sweep-control-ascii", ascii: true) { driver in
       await driver.press("s")

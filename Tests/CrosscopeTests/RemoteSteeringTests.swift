@@ -40,6 +40,7 @@ import Testing
       switch event {
       case .baseline(let text, let sample): texts[0][sample] += text
       case .steered(let text, let sample): texts[1][sample] += text
+      case .frozen, .activations: Issue.record("nobody asked for that")
       case .answered: isMeasured = true
       case .finished(let found): document = found
       }

@@ -111,7 +111,7 @@ import Testing
     try store.setMeta(Store.coherenceLimit, "1.2")
     try store.setMeta(Store.coherenceLimit, "1.25")
     var calibrated = try await ExplorerDriver(store)
-    await calibrated.press("s", "H", "i", "esc")
+    await calibrated.press("s", "H", "i", "esc", "-")
     #expect(calibrated.text.contains("+1.00 !  ") && calibrated.text.contains("this pair's limit is 1.25"))
     await calibrated.press("+")
     #expect(calibrated.text.contains("+1.25 !! "))
@@ -121,10 +121,53 @@ import Testing
     #expect(!calibrated.text.contains("limit is"), "a length has none")
   }
 
-  @Test func theLimitIsWhereTheCurveCrossesTheCeiling() throws {
-    #expect(try Calibrate.limit([(0, 0.5), (1, 2), (2, 4), (3, 1)], model: "chat") == 1.5)
-    #expect(try Calibrate.limit([(0, 0.5), (1, 2)], model: "chat") == 1)
-    #expect(throws: CommandError.self) { try Calibrate.limit([(0, 5), (1, 6)], model: "chat") }
+  @Test func theLimitIsWhereTheCurveCrossesTheFirstBound() throws {
+    typealias Figures = Calibration.Figures
+    func calibration(_ curve: [[(Double, Double)]]) throws -> Calibration {
+      var result = try Calibration(unsteered: Figures(logPerplexity: 0.6, repetition: 0), model: "chat")
+      for (index, latents) in curve.enumerated() {
+        result.add(Double(index + 1), latents.map { Figures(logPerplexity: $0.0, repetition: $0.1) })
+      }
+      return result
+    }
+    // Means of 2.4 nats at 1 and 3.6 at 2: 3.0 lies between them.
+    let both = try calibration([[(2, 0), (2.8, 0)], [(3.2, 0), (4, 0)]])
+    #expect(both.limit.value == 1.5 && !both.isFarEnough)
+    // By itself the first latent comes to 3.0 at 1.83, the second at 1.17: as far as draws of them reach.
+    #expect(both.limit.low == 1.17 && both.limit.high == 1.83)
+    #expect(try calibration([[(1, 0.1)], [(1, 0.7)]]).limit == Interval(value: 1.47), "text in circles is broken, too")
+    #expect(try calibration([[(6, 0), (1, 0.8)]]).limit.value == 0.44, "each in its own way")
+    let never = try calibration([[(1, 0), (1, 0)], [(2, 0), (3.3, 0)]])
+    #expect(never.limit.value == 2 && !never.isFarEnough)
+    #expect(try calibration([[(1, 0), (1, 0)], [(4, 0), (4.1, 0)]]).isFarEnough)
+    #expect(throws: CommandError.self) {
+      try Calibration(unsteered: Figures(logPerplexity: 4, repetition: 0), model: "chat")
+    }
+  }
+
+  @Test(
+    arguments: [
+      (nil, 1), (0.8, 0.75), (0.75, 0.75), (0.74, 0.5), (1.3, 1.25), (0.2, 0.2), (0.07, 0.05), (40, 10),
+    ] as [(Double?, Double)])
+  func aLatentBeginsAtTheLastNotchWithinTheLimit(limit: Double?, begins: Double) async throws {
+    if let limit { try sample.open().setMeta(Store.coherenceLimit, "\(limit)") }
+    var driver = try await ExplorerDriver(try sample.open())
+    await driver.press("s")
+    #expect(abs(driver.state.steer.rows[0].strength - begins) < 1e-12)
+    await driver.press("esc", "a", "7", "enter", "m", "m")
+    #expect(driver.state.steer.rows[1].strength == 1, "ablate takes all of it away")
+    await driver.press("m", "m")
+    #expect(driver.state.steer.rows[1].mode == .clamp && abs(driver.state.steer.rows[1].strength - begins) < 1e-12)
+    await driver.press("N", "a", "8", "enter")
+    #expect(driver.state.steer.rows[2].strength == 1, "a length knows no limit")
+  }
+
+  @Test func aLimitThatIsNoStrengthIsNone() throws {
+    let store = try sample.open()
+    for text in ["nan", "inf", "-1", "0", "much"] {
+      try store.setMeta(Store.coherenceLimit, text)
+      #expect(try store.knownCoherenceLimit() == nil, "\(text)")
+    }
   }
 
   @Test mutating func manyFineNotchesAreExact() async {

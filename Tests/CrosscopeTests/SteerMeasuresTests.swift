@@ -101,6 +101,73 @@ import Testing
     #expect(asked().count == 2, "not shown: not read")
   }
 
+  @Test func theLatentsActivationsComeWithTheTokens() async throws {
+    var driver = try await ExplorerDriver(try sample.open())
+    await driver.press("s", "H", "i", "esc", "v")
+    #expect(driver.state.message?.text.contains("come with the next answers") == true)
+    let request = driver.state.steer.request
+    var traced = request
+    traced.traced = [5]
+    #expect(driver.sendOnly(.terminal(.input(.key("enter")))) == [.run(traced, number: 1)])
+    #expect(driver.state.steer.run?.request == request, "what is traced makes no other run of it")
+    for index in 0..<3 {
+      for arm in [AnswerArm.baseline, .steered] {
+        _ = driver.sendOnly(.steering(arm == .baseline ? .baseline("a") : .steered("b"), number: 1))
+        let value = Double(index) * (arm == .baseline ? 2 : 4)
+        _ = driver.sendOnly(.steering(.activations([value], arm), number: 1))
+      }
+      #expect(driver.text.contains(" \(2 * index).0") && driver.text.contains(" \(4 * index).0"))
+    }
+    #expect(driver.text.contains("5  ▂▄") && driver.text.contains("5  ▄█"), "one scale\n\(driver.text)")
+    _ = driver.sendOnly(.steering(.activations([9, 9], .steered), number: 1))
+    #expect(driver.state.steer.run?.samples[0].activations[.steered]?.count == 3, "of other latents")
+  }
+
+  @Test func whatWasToldIsNotReadAgain() async throws {
+    func asked() -> [AnswerTraceRequest] {
+      driver.asked.compactMap { if case .traceAnswers(let request, _) = $0 { request } else { nil } }
+    }
+    var driver = try await ExplorerDriver(try sample.open())
+    await driver.press("s", "H", "i", "esc", "v", "enter", "l", "l", "l")
+    #expect(driver.state.steer.run?.document != nil && asked().isEmpty)
+    #expect(driver.text.contains("5  ▁▂▂▃▄▅▆▆▇█") && driver.text.contains("15.0"), "\(driver.text)")
+    await driver.press("v", "enter", "v")
+    #expect(asked().map(\.latents) == [[5]], "switched on after the answers: read")
+    let before = asked().count
+    await driver.press("tab", "tab", "a", "7", "enter")
+    #expect(asked().count == before + 1, "another latent: read")
+    await driver.press("v")
+    _ = driver.sendOnly(.terminal(.input(.key("enter"))))
+    _ = driver.sendOnly(.terminal(.input(.key("v"))))
+    #expect(driver.text.contains("read when the answers are there"))
+  }
+
+  @Test func anAnswerWithFrozenAttentionStandsBeside() async throws {
+    for size in [Size(columns: 80, rows: 24), Size(columns: 140, rows: 40), Size(columns: 40, rows: 16)] {
+      var driver = try await ExplorerDriver(try sample.open(), size: size)
+      await driver.press("s", "H", "i", "esc", "f")
+      #expect(driver.text.contains("Attention frozen"))
+      let effects = driver.sendOnly(.terminal(.input(.key("enter"))))
+      #expect(effects == [.run(driver.state.steer.request, number: driver.state.steer.runNumber)])
+      for event in [SteeringEvent.baseline("one"), .steered("two"), .frozen("three")] {
+        _ = driver.sendOnly(.steering(event, number: driver.state.steer.runNumber))
+      }
+      for token in ["one", "two", "three"] { #expect(driver.text.contains(token), "\(token) at \(size)") }
+      await driver.settle([.run(driver.state.steer.request, number: driver.state.steer.runNumber)])
+      #expect(driver.state.steer.run?.document?.outputs.frozenAttention?.count == 1)
+      #expect(driver.text.contains("not"), "the scripted answer at \(size)\n\(driver.text)")
+    }
+    var driver = try await ExplorerDriver(try sample.open())
+    let saved = try #require(try sample.open().experiments().max { $0.id < $1.id })
+    let run = SavedRun(saved)
+    #expect(
+      run.frozen.count == 1 && run.request?.freezesAttention == true && run.markdown.contains("## Attention frozen"))
+    await driver.press("f6", "r")
+    #expect(driver.state.steer.freezesAttention && driver.state.steer.run?.frozen == SteeringService.frozenAnswer)
+    await driver.press("f6", "enter", "w")
+    #expect(driver.text.contains("Attention frozen") && driver.text.contains("allowed"))
+  }
+
   @Test func aTraceThatFailsSaysWhy() async throws {
     var driver = try await ExplorerDriver(try sample.open())
     await driver.press("s", "H", "i", "enter", "v")

@@ -21,6 +21,15 @@ public struct SteeredAnswer: Sendable, Codable, Equatable {
   /// Mean ‖Δh‖ ÷ ‖h‖; nil for the baseline.
   public var relativeChange: Double?
 
+  public init(
+    text: String, ids: [Int32], finished: Bool, refused: Bool, kl: Double, logPerplexity: Double, repetition: Double,
+    relativeChange: Double?
+  ) {
+    (self.text, self.ids, self.finished, self.refused) = (text, ids, finished, refused)
+    (self.kl, self.logPerplexity, self.repetition) = (kl, logPerplexity, repetition)
+    self.relativeChange = relativeChange
+  }
+
   private enum CodingKeys: String, CodingKey {
     case text, ids, finished, refused, kl, repetition
     case logPerplexity = "log_perplexity"

@@ -1,7 +1,7 @@
 // The streams of a steering experiment and the hooks that steer them: what a run that samples and a pass over a given
 // answer have in common.
 //   stream sample·(plans + 1) + arm    arm 0 is the baseline, arm i + 1 plan i
-//   streams after those                base on the tokens of each steered stream whose plan needs it
+//   streams after those                base on the tokens of each stream whose plan needs it, of all where latents are read
 // Owns: that numbering, one PreparedSteering a steered stream. Refuses: a crosscoder that does not fit the model.
 
 import Inference
@@ -16,13 +16,15 @@ struct SteeringArms {
   let arms: Int
   /// Of steered streams in order, by sample and plan.
   let prepared: [PreparedSteering]
-  /// Base's stream of a steered one.
+  /// Base's stream of one of chat's.
   let baseStreams: [Int: Int]
+  /// The latents that are read along generated tokens; nil for none.
+  let readings: LatentReadings?
   private let nLayers: Int
 
   init(
     engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan], samples: Int = 1,
-    maxActivations: (Int) -> Double?
+    reading latents: [Int] = [], maxActivations: (Int) -> Double?
   ) throws(DiffingError) {
     let configuration = engine.model.configuration
     guard crosscoder.dModel == configuration.dModel, (0..<configuration.nLayers).contains(layer) else {
@@ -33,14 +35,18 @@ struct SteeringArms {
     precondition(crosscoder.normaliser == nil, "fold the normaliser first")
     (self.layer, self.prompt, self.samples, nLayers) = (layer, prompt, samples, configuration.nLayers)
     arms = plans.count + 1
+    readings =
+      latents.isEmpty ? nil : try LatentReadings(of: latents, crosscoder, streams: samples * (plans.count + 1))
+    let readsBase = !latents.isEmpty && crosscoder.soleModel != .chat
     var prepared: [PreparedSteering] = []
     var baseStreams: [Int: Int] = [:]
-    for sample in 0..<samples {
-      for (index, plan) in plans.enumerated() {
+    for stream in 0..<samples * arms {
+      let plan = stream % arms == 0 ? nil : plans[stream % arms - 1]
+      if let plan {
         prepared.append(try PreparedSteering(plan: plan, crosscoder: crosscoder, maxActivations: maxActivations))
-        guard plan.needsBase(crosscoder) else { continue }
-        baseStreams[sample * arms + index + 1] = samples * arms + baseStreams.count
       }
+      guard readsBase || plan?.needsBase(crosscoder) == true else { continue }
+      baseStreams[stream] = samples * arms + baseStreams.count
     }
     (self.prepared, self.baseStreams) = (prepared, baseStreams)
   }
@@ -70,10 +76,25 @@ struct SteeringArms {
         for rows in view.segments where rows.stream >= firstBase { baseRows.keep(rows, of: view) }
       }
     }
+    if let readings { add(readings, baseRows, to: &hooks) }
     for stream in 0..<chatStreams {
       if let steering = steering(ofStream: stream) { add(steering, stream, baseRows, to: &hooks) }
     }
     return hooks
+  }
+
+  /// Reads generated tokens; added before what steers, it sees the streams unchanged.
+  private func add(_ readings: LatentReadings, _ baseRows: BaseRows, to hooks: inout Hooks) {
+    let (streams, baseStreams, first) = (0..<chatStreams, baseStreams, prompt.ids.count)
+    hooks.add(layer: layer, site: .residPost) { view in
+      for rows in view.segments where streams.contains(rows.stream) {
+        for (offset, row) in rows.rows.enumerated() where rows.firstPosition + offset >= first {
+          baseRows.withRow(offset, ofStream: baseStreams[rows.stream]) { base in
+            readings.read(chat: view.row(row), base: base, stream: rows.stream)
+          }
+        }
+      }
+    }
   }
 
   private func add(_ steering: PreparedSteering, _ stream: Int, _ baseRows: BaseRows, to hooks: inout Hooks) {

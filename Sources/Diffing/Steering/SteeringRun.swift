@@ -57,19 +57,20 @@ public final class SteeringRun {
   ///   - layer: the block after which the crosscoder reads and the residual stream is changed.
   ///   - prefixes: where prompts computed up to `layer` are kept from run to run.
   ///   - recordsLogProbabilities: whether `logProbabilities(_:)` is wanted.
+  ///   - latents: whose `activations(_:)` are wanted; any at all cost base a pass up to `layer` beside each stream.
   ///   - maxActivations: the largest scaled activation seen of a latent, if any.
   /// - Throws: `DiffingError` where a plan asks for something that cannot be done.
   public init(
     engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan],
     settings: GenerationSettings, prefixes: PromptPrefixes = PromptPrefixes(), recordsLogProbabilities: Bool = false,
-    maxActivations: (Int) -> Double?
+    reading latents: [Int] = [], maxActivations: (Int) -> Double?
   ) throws(DiffingError) {
     guard settings.samples > 0 else {
       throw .settingInvalid(name: "samples", expected: "1 or more", found: "\(settings.samples)")
     }
     let setup = try SteeringArms(
       engine: engine, crosscoder: crosscoder, layer: layer, prompt: prompt, plans: plans, samples: settings.samples,
-      maxActivations: maxActivations)
+      reading: latents, maxActivations: maxActivations)
     self.setup = setup
     var streams: [DecodingStream] = []
     for sample in 0..<settings.samples {
@@ -94,6 +95,17 @@ public final class SteeringRun {
   /// One token of every stream that goes on.
   /// - Throws: `InferenceError`, such as a residual stream that steering made infinite.
   public func step() throws(InferenceError) -> [DecodedToken] { try decoding.step() }
+
+  /// Reads the activations at each stream's last token, which no step has gone through. To be called once, when all
+  /// streams have ended.
+  /// - Throws: what the forward pass throws.
+  public func readLastTokens() throws(InferenceError) {
+    if setup.readings != nil { try decoding.readLastTokens(through: setup.layer) }
+  }
+
+  /// Of each token of a stream whose activations were read, those of each latent, in scaled units: of a token when the
+  /// next one is there. Empty unless asked for.
+  public func activations(_ stream: Int) -> [[Float]] { setup.readings?.values[stream] ?? [] }
 
   /// Ends a stream where it is: nobody wants more of it.
   public func end(_ stream: Int) { decoding.end(stream) }

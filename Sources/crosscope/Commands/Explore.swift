@@ -61,7 +61,7 @@ struct Explore: AsyncParsableCommand {
     let summary = StoreSummary(
       name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
       nLatents: try opened.latentCount(), isWritable: opened.isWritable, metrics: try opened.metricNames(),
-      coherenceLimit: try opened.meta()[Store.coherenceLimit].flatMap(Double.init))
+      coherenceLimit: try opened.knownCoherenceLimit())
     let runner = try runner(on: opened, pair)
     let view = try beginning.view(of: opened)
     let savedState = SavedState.usualPath()

@@ -34,7 +34,6 @@ struct PromptSetOptions: ParsableArguments {
       throw CommandError.inputInvalid(
         source: path, expected: "prompts of the kind \(kind.joined(separator: ", "))", found: "none")
     }
-    let count = min(limit ?? all.count, all.count)
-    return (0..<count).map { all[$0 * all.count / count] }
+    return all.spread(limit ?? all.count)
   }
 }

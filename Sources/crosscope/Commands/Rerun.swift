@@ -1,4 +1,5 @@
-// `crosscope rerun`: makes a saved experiment again and compares it with what was saved, token for token.
+// `crosscope rerun`: makes a saved experiment again and compares it with what was saved, token for token. Sets of prompts
+// and causal checks are in Rerun+Figures.swift.
 // Owns: naming what is not as it was before anything is computed, the comparison. Refuses: records that do not say all
 // that a run needs. Exit code 0 where all tokens are the same, 1 where they are not.
 
@@ -25,12 +26,14 @@ struct Rerun: ParsableCommand {
 
   func run() throws {
     let store = try Store(path: store, access: .readOnly)
-    let saved = try SteeringDocument(store.experiments(ids: [id])[0])
-    let context = try SteeringContext.load(
-      store: store, files: files.locations,
-      precision: computing.precision ?? saved.versions["precision"].flatMap(Precision.init) ?? .fast)
-    let changes = RunChange.between(saved, context)
-    if !json { for change in changes { writeError("differs: \(change.description)") } }
+    let record = try store.experiments(ids: [id])[0]
+    switch record.kind {
+    case DoseResponse.kind: return try rerunSet(record, store)
+    case CausalCheckReport.kind: return try rerunCheck(record, store)
+    default: break
+    }
+    let saved = try SteeringDocument(record)
+    let (context, changes) = try prepare(saved.versions, layer: saved.parameters.layer, store)
     let again = try SteeringExperiment(
       context: context, store: store, interventions: saved.interventions, parameters: saved.parameters,
       strengths: saved.outputs.steered.map { $0.strength ?? 1 },
@@ -45,14 +48,29 @@ struct Rerun: ParsableCommand {
     }
     guard arms.allSatisfy(\.match) else { throw ExitCode(1) }
   }
+
+  /// Loads the models and says what is not as it was.
+  func prepare(
+    _ versions: [String: String], layer: Int?, _ store: Store
+  ) throws -> (context: SteeringContext, changes: [RunChange]) {
+    let context = try SteeringContext.load(
+      store: store, files: files.locations,
+      precision: computing.precision ?? versions["precision"].flatMap(Precision.init) ?? .fast)
+    let changes = RunChange.between(versions, layer: layer, context)
+    if !json { for change in changes { writeError("differs: \(change.description)") } }
+    return (context, changes)
+  }
 }
 
-private struct RerunReport: Encodable {
+/// What a run made again came to.
+struct RerunReport<Run: Encodable>: Encodable {
   let experiment: Int64
   let match: Bool
   let changes: [RunChange]
   let arms: [ArmComparison]
-  let run: SteeringDocument
+  /// Of a causal check, its measures.
+  var figures: [FigureComparison]?
+  let run: Run
 }
 
 /// Something that a saved run records and that is not the same now.
@@ -82,14 +100,14 @@ struct RunChange: Encodable, Equatable, CustomStringConvertible {
   private static let recordedLater: Set<String> = ["openblas", "threads"]
 
   /// What differs, in the order of the names.
-  static func between(_ saved: SteeringDocument, _ context: SteeringContext) -> [RunChange] {
+  static func between(_ versions: [String: String], layer: Int?, _ context: SteeringContext) -> [RunChange] {
     let now = context.versions
     var changes = meanings.sorted { $0.key < $1.key }.compactMap { what, meaning -> RunChange? in
-      guard let before = saved.versions[what] ?? (recordedLater.contains(what) ? nil : "") else { return nil }
+      guard let before = versions[what] ?? (recordedLater.contains(what) ? nil : "") else { return nil }
       let after = now[what] ?? ""
       return before == after ? nil : RunChange(what: what, saved: before, now: after, meaning: meaning)
     }
-    if let layer = saved.parameters.layer, layer != context.pair.layer {
+    if let layer, layer != context.pair.layer {
       changes.append(
         RunChange(
           what: "layer", saved: "\(layer)", now: "\(context.pair.layer)",
@@ -130,17 +148,22 @@ struct ArmComparison: Encodable, Equatable {
   }
 
   private init(_ arm: String, _ saved: SteeringDocument.Sample, _ again: SteeringDocument.Sample) {
-    self.arm = arm
-    seed = again.seed ?? 0
-    tokens = saved.ids.count
     let common = zip(saved.ids, again.ids).prefix { $0 == $1 }.count
-    match = saved.ids == again.ids
+    self.init(
+      arm, seed: again.seed ?? 0, saved.ids, again.ids,
+      logProbabilityDifference: saved.logProbabilities.map { before in
+        zip(before, again.logProbabilities ?? []).prefix(common).map { abs($0 - $1) }.max() ?? 0
+      })
+  }
+
+  init(_ arm: String, seed: UInt64, _ saved: [Int32], _ again: [Int32], logProbabilityDifference: Double? = nil) {
+    (self.arm, self.seed, self.logProbabilityDifference) = (arm, seed, logProbabilityDifference)
+    tokens = saved.count
+    let common = zip(saved, again).prefix { $0 == $1 }.count
+    match = saved == again
     firstDifference = match ? nil : common
-    savedToken = match || common >= saved.ids.count ? nil : saved.ids[common]
-    token = match || common >= again.ids.count ? nil : again.ids[common]
-    logProbabilityDifference = saved.logProbabilities.map { before in
-      zip(before, again.logProbabilities ?? []).prefix(common).map { abs($0 - $1) }.max() ?? 0
-    }
+    savedToken = match || common >= saved.count ? nil : saved[common]
+    token = match || common >= again.count ? nil : again[common]
   }
 
   func line(_ tokenizer: Tokenizer) -> String {

@@ -72,8 +72,8 @@ struct Steer: ParsableCommand {
       throw ValidationError("--prompt, --prompt-file or --prompts is needed")
     }
     if promptSet.prompts != nil {
-      guard prompt.isEmpty, promptFile == nil, watch.isEmpty, !save, sampling.samples == 1 else {
-        throw ValidationError("--prompt, --prompt-file, --watch, --samples and --save are not for --prompts")
+      guard prompt.isEmpty, promptFile == nil, watch.isEmpty, sampling.samples == 1 else {
+        throw ValidationError("--prompt, --prompt-file, --watch and --samples are not for --prompts")
       }
       guard !(json && promptSet.csv) else { throw ValidationError("--json and --csv exclude each other") }
     }
@@ -89,6 +89,7 @@ struct Steer: ParsableCommand {
     let context = try SteeringContext.load(
       store: store, files: files.locations, precision: computing.precision ?? .fast)
     let experiment = try experiment(context, store)
+    try warnOfDefault(store)
     if let set = promptSet.prompts { return try runSet(set, experiment, store) }
     var documents: [SteeringDocument] = []
     for prompt in try prompts() {
@@ -105,6 +106,18 @@ struct Steer: ParsableCommand {
       }
     }
     if save { store.close() }
+  }
+
+  /// A strength that nobody chose is worth a word where it breaks this pair's text.
+  private func warnOfDefault(_ store: Store) throws {
+    guard sweep == nil, !rawStrength, let limit = try store.knownCoherenceLimit(), limit < 1 else { return }
+    let bare = latent.filter { $0.ownStrength == nil && [.add, .clamp].contains($0.mode ?? mode) }.map(\.id)
+    guard let first = bare.first else { return }
+    writeError(
+      """
+      steer: the default strength 1 is beyond this pair's limit of \(shortNumber(limit)), from which answers stop being \
+      text; a strength follows the latent: --latent \(first):\(shortNumber(max(0.05, limit / 2)))
+      """)
   }
 
   private func experiment(_ context: SteeringContext, _ store: Store) throws -> SteeringExperiment {
@@ -143,6 +156,10 @@ struct Steer: ParsableCommand {
       try file.write(Array((storedJSON(report) + "\n").utf8))
       try file.commit()
       if let partial { try FileManager.default.removeItem(atPath: partial) }
+    }
+    if save {
+      writeError("saved as experiment \(try store.save(report.record()).id)")
+      store.close()
     }
     if json {
       try printJSON(report)

@@ -11,7 +11,9 @@ extension PairModel: ExpressibleByArgument {}
 /// `ID`, `ID:STRENGTH` or `ID:STRENGTH:MODE` on the command line.
 struct LatentStrength: Equatable {
   let id: Int
-  let strength: Double
+  /// Nil where the argument says none.
+  let ownStrength: Double?
+  var strength: Double { ownStrength ?? 1 }
   /// Nil for the one that --mode gives.
   let mode: SteeringMode?
 
@@ -22,7 +24,7 @@ struct LatentStrength: Equatable {
     guard let strength = parts.count > 1 ? Double(parts[1]) : 1, strength.isFinite else {
       throw ValidationError("\(argument.debugDescription): a strength is a finite number, as in \(id):0.5")
     }
-    self.strength = strength
+    ownStrength = parts.count > 1 ? strength : nil
     mode = parts.count > 2 ? SteeringMode(rawValue: parts[2]) : nil
     guard mode != nil || parts.count < 3 else {
       let modes = SteeringMode.allCases.map(\.rawValue).joined(separator: ", ")

@@ -32,12 +32,16 @@ struct CausalCheck {
   private let contexts: [Context]
   /// The latents of the control, as many as `size.random`.
   let random: [Int]
-  private var outcomes: [PromptOutcome] = []
+  private(set) var outcomes: [PromptOutcome] = []
   private var takenAway: [[ContextEffect]] = []
 
+  /// - Parameter others: the latents of the control, as many as `size.random`; nil to choose them.
   /// - Throws: `CommandError.inputInvalid` for a latent that never fired or has no contexts, or where there are too few
   ///   others; `CommandError.notSaid` without base.
-  init(_ latent: Int32, size: Size = Size(), seed: UInt64 = 0, context: SteeringContext, store: Store) throws {
+  init(
+    _ latent: Int32, size: Size = Size(), against others: [Int]? = nil, seed: UInt64 = 0, context: SteeringContext,
+    store: Store
+  ) throws {
     self.latent = Int(latent)
     (self.size, self.context) = (size, context)
     try context.requireBase(store: store)
@@ -49,7 +53,7 @@ struct CausalCheck {
       throw CommandError.inputInvalid(
         source: "latent \(latent)", expected: "one that fired, with contexts in the store", found: "none")
     }
-    let pool = try Self.alike(record, count: size.random, in: store)
+    let pool = try others ?? Self.alike(record, count: size.random, in: store)
     added = try PromptSetRun(
       SteeringExperiment(
         context: context, store: store,
@@ -91,6 +95,9 @@ struct CausalCheck {
     guard done == total else { return nil }
     return CausalCheckReport(self, added: DoseResponse.rows(added.arms, outcomes), takenAway: takenAway)
   }
+
+  /// Of the answers to the prompts.
+  var arms: [EvidenceArm] { added.arms }
 
   var versions: [String: String] { context.versions }
 
@@ -138,6 +145,8 @@ struct CausalCheckReport: Codable, Sendable, Equatable {
   let effects: [Effect]
   let added: [DoseResponse.Row]
   let versions: [String: String]
+  /// The answers to the prompts, by which the check is compared when it is made again; older records have none.
+  var answers: [PromptOutcome]?
 
   /// What it was made of.
   var sizeText: String {
@@ -164,13 +173,16 @@ struct CausalCheckReport: Codable, Sendable, Equatable {
   /// The experiment as the store keeps it; the time is now.
   func record() -> ExperimentRecord {
     ExperimentRecord(
-      created: Date().formatted(.iso8601), prompt: "latent \(latent)", kind: "causal check",
+      created: Date().formatted(.iso8601), prompt: "latent \(latent)", kind: Self.kind,
       interventions: storedJSON([Intervention(latent: latent, mode: .add, strength: 1)]),
       parameters: storedJSON(size), outputs: storedJSON(self), versions: storedJSON(versions))
   }
 }
 
 extension CausalCheckReport {
+  /// What such an experiment is called in the store.
+  static let kind = "causal check"
+
   /// The figures of a check that has gone through all of its texts.
   init(_ check: CausalCheck, added rows: [DoseResponse.Row], takenAway: [[ContextEffect]]) {
     func effect(_ measure: String, _ own: Interval?, _ random: Interval?) -> Effect {
@@ -199,6 +211,6 @@ extension CausalCheckReport {
     }
     self.init(
       latent: check.latent, random: check.random, size: check.size, effects: effects, added: rows,
-      versions: check.versions)
+      versions: check.versions, answers: check.outcomes)
   }
 }

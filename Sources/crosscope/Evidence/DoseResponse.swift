@@ -1,13 +1,14 @@
 // What a run over a set of prompts comes to: a row an arm and strength, each figure with its 95 % interval.
 // Rates have Wilson's interval, means Student's; prompts are the independent samples, so that of several random draws
-// each prompt's mean counts once. Owns: the rows, the document, the table, the chart, CSV.
+// each prompt's mean counts once. Owns: the rows, the document, the experiment in the store, the table, the chart, CSV.
 
 import Diffing
 import Foundation
+import Storage
 import TUI
 
 /// The finished report.
-struct DoseResponse: Encodable {
+struct DoseResponse: Codable, Sendable, Equatable {
   struct Row: Codable, Sendable, Equatable {
     let arm: EvidenceArm.Kind
     let strength: Double
@@ -45,19 +46,6 @@ struct DoseResponse: Encodable {
     case promptFile = "prompt_file"
   }
 
-  init(_ run: PromptSetRun, _ outcomes: [PromptOutcome], promptFile: String) {
-    self.promptFile = promptFile
-    prompts = outcomes.count
-    interventions = run.experiment.interventions
-    parameters = run.experiment.parameters
-    control = run.control
-    settings = run.settings
-    versions = run.experiment.context.versions
-    arms = run.arms
-    self.outcomes = outcomes
-    rows = Self.rows(run.arms, outcomes)
-  }
-
   /// A row for each kind and strength, in the arms' order.
   static func rows(_ arms: [EvidenceArm], _ outcomes: [PromptOutcome]) -> [Row] {
     var groups: [[Int]] = []
@@ -80,6 +68,18 @@ struct DoseResponse: Encodable {
         relativeChange: changes.isEmpty ? nil : changes.reduce(0, +) / Double(changes.count))
     }
   }
+
+  /// The experiment as the store keeps it; the time is now.
+  func record() -> ExperimentRecord {
+    ExperimentRecord(
+      created: Date().formatted(.iso8601),
+      prompt: "\(prompts) prompts of \(URL(filePath: promptFile).lastPathComponent)",
+      kind: Self.kind, interventions: storedJSON(interventions), parameters: storedJSON(parameters),
+      outputs: storedJSON(self), versions: storedJSON(versions))
+  }
+
+  /// What such an experiment is called in the store.
+  static let kind = "prompt set"
 
   private func name(_ row: Row) -> String {
     let name = row.arm.rawValue.replacing("_", with: " ")
@@ -158,5 +158,16 @@ struct DoseResponse: Encodable {
     }
     return (["arm,strength,draws,prompts,\(names.joined(separator: ",")),relative_change"] + lines)
       .joined(separator: "\n") + "\n"
+  }
+}
+
+extension DoseResponse {
+  /// The report of a run whose prompts are all answered.
+  init(_ run: PromptSetRun, _ outcomes: [PromptOutcome], promptFile: String) {
+    self.init(
+      promptFile: promptFile, prompts: outcomes.count, interventions: run.experiment.interventions,
+      parameters: run.experiment.parameters, control: run.control, settings: run.settings,
+      versions: run.experiment.context.versions, rows: Self.rows(run.arms, outcomes), arms: run.arms,
+      outcomes: outcomes)
   }
 }

@@ -1,5 +1,6 @@
 // A file of prompts: one JSON object a line, its text under "prompt", perhaps what kind of prompt it is under "kind".
-// Refuses: a line that is something else, naming its number; a file without any prompt.
+// Owns: reading one, choosing some of it, finding those beside a store. Refuses: a line that is something else, naming its
+// number; a file without any prompt.
 
 import Foundation
 import Inference
@@ -26,5 +27,35 @@ struct SetPrompt: Codable, Sendable, Equatable {
       throw CommandError.inputInvalid(source: path, expected: "at least one prompt", found: "none")
     }
     return prompts
+  }
+}
+
+extension [SetPrompt] {
+  /// At most so many of them, evenly from the whole.
+  func spread(_ most: Int) -> [SetPrompt] {
+    let chosen = Swift.min(most, count)
+    return (0..<chosen).map { self[$0 * count / chosen] }
+  }
+}
+
+/// A file that holds a set of prompts.
+struct PromptSetFile: Sendable, Equatable {
+  /// Without folder and ending.
+  var name: String
+  var path: String
+  var count: Int
+
+  /// The sets in folders named `prompts`, in the store's folder or the one above it; files that are none are left out.
+  static func beside(store path: String) -> [PromptSetFile] {
+    let folder = URL(filePath: path).deletingLastPathComponent()
+    return [folder, folder.deletingLastPathComponent()].flatMap { place in
+      let prompts = place.appending(path: "prompts").path
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: prompts)) ?? []
+      return names.filter { $0.hasSuffix(".jsonl") }.sorted().compactMap { name -> PromptSetFile? in
+        let path = prompts + "/" + name
+        guard let prompts = try? SetPrompt.read(path) else { return nil }
+        return PromptSetFile(name: String(name.dropLast(".jsonl".count)), path: path, count: prompts.count)
+      }
+    }
   }
 }

@@ -10,7 +10,7 @@ import Kernels
 import Storage
 
 /// One column of a dose–response table.
-struct EvidenceArm: Codable, Sendable, Equatable {
+struct EvidenceArm: Codable, Sendable, Hashable {
   enum Kind: String, Codable, Sendable, CaseIterable {
     case baseline, steered, random
     case frozenAttention = "frozen_attention"
@@ -95,6 +95,24 @@ struct PromptSetRun {
       settings: experiment.parameters.settings, maxActivations: { maxima[$0] })
   }
 
+  /// A run whose report was kept, to be made again: its arms, with the random latents that it drew, and its prompts.
+  init(again saved: DoseResponse, context: SteeringContext, store: Store) throws {
+    func arms(_ kind: EvidenceArm.Kind) -> [EvidenceArm] { saved.arms.filter { $0.kind == kind } }
+    let strengths = arms(.steered).map(\.strength)
+    let random = arms(.random)
+    let experiment = try SteeringExperiment(
+      context: context, store: store, interventions: saved.interventions, parameters: saved.parameters,
+      strengths: strengths, watch: [], freezesAttention: !arms(.frozenAttention).isEmpty)
+    try self.init(
+      experiment, prompts: saved.outcomes.map { SetPrompt(prompt: $0.prompt, kind: $0.kind) },
+      draws: stride(from: 0, to: random.count, by: max(1, strengths.count)).map { random[$0].latents }, store: store)
+    guard self.arms == saved.arms else {
+      throw CommandError.inputInvalid(
+        source: "the saved set of prompts", expected: "arms of one run: strengths by kind, then draw by draw",
+        found: "others")
+    }
+  }
+
   /// A plan with other latents in the places of its own.
   private static func control(
     _ plan: SteeringPlan, _ draw: [Int], isAdd: Bool, _ maxima: [Int: Double]
@@ -153,6 +171,26 @@ struct PromptSetRun {
     return PromptOutcome(
       settings: settings, index: index, prompt: prompt.prompt, kind: prompt.kind,
       answers: try answers.answer(experiment.context.engine.encodePrompt(prompt.prompt)))
+  }
+}
+
+/// A run over a set that goes a prompt a step. One owner at a time.
+struct PromptSetSweep {
+  private let run: PromptSetRun
+  private let promptFile: String
+  private var outcomes: [PromptOutcome] = []
+
+  init(_ run: PromptSetRun, promptFile: String) { (self.run, self.promptFile) = (run, promptFile) }
+
+  var total: Int { run.prompts.count }
+  var done: Int { outcomes.count }
+
+  /// Answers the next prompt.
+  /// - Returns: the report when all are answered.
+  /// - Throws: as `PromptSetRun.outcome`.
+  mutating func step() throws -> DoseResponse? {
+    if done < total { outcomes.append(try run.outcome(done)) }
+    return done == total ? DoseResponse(run, outcomes, promptFile: promptFile) : nil
   }
 }
 

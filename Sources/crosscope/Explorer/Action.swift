@@ -18,6 +18,7 @@ enum Action: String, CaseIterable, Sendable {
   case trace, nextSample, cursorRight, cursorLeft, continueBaseline, continueSteered, sweep, sweepWithControl,
     nextMeasure
   case slightlyStronger, slightlyWeaker, settings, positions, condition, decoder, blocks, unit, tryAgain
+  case freezeAttention, sweepSet
   case latentsScreen, mapScreen, experimentsScreen, palette
   case left, right, corner, zoomIn, zoomOut, usualRange, wholeRange, xAxis, yAxis, swapAxes, glyphs, chatMarks
   case templateTokens, duplicates, contrast, wholeLens, nextSection, previousSection

@@ -81,7 +81,7 @@ extension ScreenDefinition {
         Baseline: \(run.baseline.joined())
         Steered: \(run.steered.joined())
 
-        """)
+        """ + (run.request.freezesAttention ? "Attention frozen: \(run.frozen.joined())\n" : ""))
   }
 
   /// The selected latent's id, or the ids of its whole cell.

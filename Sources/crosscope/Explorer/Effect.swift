@@ -49,6 +49,10 @@ enum Effect: Sendable, Equatable {
   case save(SteeringDocument)
   case traceAnswers(AnswerTraceRequest, number: Int)
   case sweep(SteeringRequest, withControl: Bool, number: Int)
+  case sweepSet(SteeringRequest, PromptSetChoice, number: Int)
+  /// The sets of prompts beside the store.
+  case findPromptSets
+  case saveSet(DoseResponse)
   /// Text for the terminal's clipboard, and the desktop's where there is one.
   case copy(CopiedText)
   /// Text in the user's editor.
@@ -65,6 +69,14 @@ enum Effect: Sendable, Equatable {
     // Nobody waits for it.
     case .rest: false
     default: true
+    }
+  }
+
+  /// Whether it keeps what a run came to, which can be exported where that fails.
+  var savesRun: Bool {
+    switch self {
+    case .save, .saveSet: true
+    default: false
     }
   }
 
@@ -85,7 +97,9 @@ enum Effect: Sendable, Equatable {
     case .check: "checking"
     case .saveCheck: "saving"
     case .cancelRun, .cancelTrace, .cancelCheck: "cancelling"
-    case .sweep: "sweeping"
+    case .sweep, .sweepSet: "sweeping"
+    case .findPromptSets: "reading"
+    case .saveSet: "saving"
     case .traceAnswers: "reading activations"
     case .preview: "looking ahead"
     case .copy: "copying"
@@ -172,6 +186,8 @@ enum ExplorerEvent: Sendable {
   case checked(CheckEvent, number: Int)
   case checkFailed(String, number: Int)
   case swept(SweepEvent, number: Int)
+  case sweptSet(SetSweepEvent, number: Int)
+  case promptSets([PromptSetFile])
   case answersTraced(SteerTrace.Phase, number: Int)
   case sweepFailed(String, number: Int)
   /// What came of the preview of this number.

@@ -28,6 +28,8 @@ struct EffectRunner: Sendable {
     case .preview(let request, let number): await preview(request, number: number, emit)
     case .traceAnswers(let request, let number): await traceAnswers(request, number: number, emit)
     case .sweep(let request, let withControl, let number): await sweep(request, withControl, number: number, emit)
+    case .sweepSet(let request, let choice, let number): await sweepSet(request, choice, number: number, emit)
+    case .findPromptSets: emit(.promptSets(PromptSetFile.beside(store: store.path)))
     case .editFilters(let edit): editFilters(edit, emit)
     case .rest(let id):
       do { try await Task.sleep(for: restDelay) } catch { return }
@@ -40,7 +42,7 @@ struct EffectRunner: Sendable {
       do {
         if let event = try answer(effect) { emit(event) }
       } catch {
-        if case .save = effect {
+        if effect.savesRun {
           emit(.failed("not saved: \(error.description); e writes the run to a file"))
         } else {
           emit(.failed(error.description))
@@ -77,9 +79,10 @@ struct EffectRunner: Sendable {
     case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo")
     case .save(let document): return .saved(try store.save(document.record()).id)
     case .saveCheck(let report): return .saved(try store.save(report.record()).id)
+    case .saveSet(let report): return .saved(try store.save(report.record()).id)
     case .check, .cancelCheck: return nil
-    case .loadList, .loadModel, .run, .sweep, .traceAnswers, .cancelRun, .preview, .trace, .cancelTrace, .export,
-      .editFilters, .copy, .edit, .editConfiguration, .redraw, .rest:
+    case .loadList, .loadModel, .run, .sweep, .sweepSet, .findPromptSets, .traceAnswers, .cancelRun, .preview, .trace,
+      .cancelTrace, .export, .editFilters, .copy, .edit, .editConfiguration, .redraw, .rest:
       return nil
     }
   }
@@ -142,6 +145,7 @@ struct EffectRunner: Sendable {
       case .experiment(let id):
         for record in try store.experiments(ids: [id]) { emit(.exported(try SavedRun(record).export(to: path))) }
       case .run(let document): emit(.exported(try SavedRun(document.record()).export(to: path)))
+      case .set(let report): emit(.exported(try SavedRun(report.record()).export(to: path)))
       case .display(let text): emit(.exported(try writeNew(text, to: path)))
       }
     } catch {
@@ -194,6 +198,19 @@ struct EffectRunner: Sendable {
   ) async {
     do {
       for try await event in steering.sweep(request, withControl) { emit(.swept(event, number: number)) }
+    } catch is CancellationError {
+      return
+    } catch {
+      emit(.sweepFailed(String(describing: error), number: number))
+    }
+  }
+
+  private func sweepSet(
+    _ request: SteeringRequest, _ choice: PromptSetChoice, number: Int,
+    _ emit: @escaping @Sendable (ExplorerEvent) -> Void
+  ) async {
+    do {
+      for try await event in steering.sweepSet(request, choice) { emit(.sweptSet(event, number: number)) }
     } catch is CancellationError {
       return
     } catch {

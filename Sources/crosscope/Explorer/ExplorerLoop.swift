@@ -87,7 +87,7 @@ final class ExplorerLoop {
       }
       if effect.changesStore { lastChange = task }
       switch effect {
-      case .run, .sweep: runTask = task
+      case .run, .sweep, .sweepSet: runTask = task
       case .trace: traceTask = task
       case .check: checkTask = task
       case .preview:
@@ -166,7 +166,7 @@ extension Effect {
   /// Whether it writes to the store.
   fileprivate var changesStore: Bool {
     switch self {
-    case .setTag, .setNote, .undo, .redo, .save, .saveCheck, .deleteExperiments: true
+    case .setTag, .setNote, .undo, .redo, .save, .saveCheck, .saveSet, .deleteExperiments: true
     // A file of its own, with the same need.
     case .editFilters: true
     default: false

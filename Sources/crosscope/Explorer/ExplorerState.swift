@@ -38,6 +38,7 @@ indirect enum Overlay: Sendable, Equatable {
   case filters(FilterPicker)
   case settings(SettingsEditor)
   case condition(ConditionEditor)
+  case promptSet(PromptSetPicker)
 }
 
 /// A line for the user.

@@ -41,6 +41,10 @@ struct SteeringRequest: Sendable, Equatable {
   var samples = 1
   /// Phrases whose log-probability at the start of the answer is measured.
   var watched: [String] = []
+  /// A third answer, steered with the baseline's attention weights above the layer.
+  var freezesAttention = false
+  /// Latents whose activations are told along with the tokens.
+  var traced: [Int32] = []
   /// The residual stream is replaced by base's; the steer screen does not ask for it.
   var swapsBase = false
 
@@ -73,13 +77,30 @@ struct SteeringRequest: Sendable, Equatable {
   }
 }
 
+/// One of the answers that a run gives side by side.
+enum AnswerArm: Int, Sendable, CaseIterable {
+  case baseline, steered
+  /// Steered with the baseline's attention weights.
+  case frozen
+}
+
 /// What happens during a run. Every token arrives, as the characters that it completes; perhaps none.
 enum SteeringEvent: Sendable, Equatable {
   case baseline(String, sample: Int = 0)
   case steered(String, sample: Int = 0)
+  case frozen(String, sample: Int = 0)
+  /// Scaled activations of the traced latents at the next token of an answer that was not told yet.
+  case activations([Double], AnswerArm, sample: Int = 0)
   /// All answers have ended; what is measured of them follows.
   case answered
   case finished(SteeringDocument)
+
+  var isToken: Bool {
+    switch self {
+    case .baseline, .steered, .frozen: true
+    case .activations, .answered, .finished: false
+    }
+  }
 }
 
 /// What happens during a sweep.
@@ -91,6 +112,22 @@ enum SweepEvent: Sendable, Equatable {
   case finished(SteeringDocument)
   /// The same with random latents in the places of the chosen ones.
   case control(SteeringDocument)
+}
+
+/// A set of prompts to be swept over, and the control beside it.
+struct PromptSetChoice: Sendable, Equatable {
+  var path: String
+  /// Prompts at most, evenly from the file.
+  var most: Int
+  /// So many times the latents are replaced by random living ones.
+  var random: Int
+}
+
+/// What happens during a sweep over a set of prompts.
+enum SetSweepEvent: Sendable, Equatable {
+  /// Prompts that are answered under all strengths, of how many.
+  case progress(done: Int, of: Int)
+  case finished(DoseResponse)
 }
 
 /// What steering makes of the token after the prompt.
@@ -137,6 +174,10 @@ struct SteeringService: Sendable {
   var run: @Sendable (SteeringRequest) -> AsyncThrowingStream<SteeringEvent, any Error>
   /// Runs a request at several strengths, which multiply those of the latents; then, if asked for, with random latents.
   var sweep: @Sendable (SteeringRequest, _ withControl: Bool) -> AsyncThrowingStream<SweepEvent, any Error>
+  /// Sweeps over a set of prompts in place of the request's own; cancelled within a token.
+  var sweepSet: @Sendable (SteeringRequest, PromptSetChoice) -> AsyncThrowingStream<SetSweepEvent, any Error> = {
+    _, _ in stream { _ in throw CommandError.notServed("a set of prompts") }
+  }
   /// Reads the activations of some latents along two answers.
   var trace: @Sendable (AnswerTraceRequest) async throws -> AnswerTrace
   /// Previews a request; ending the stream's consumer, or another preview, ends it within one token.

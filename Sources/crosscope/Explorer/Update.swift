@@ -70,6 +70,8 @@ extension ExplorerState {
     case .checked(let event, let number): return LatentCheck.take(event, number: number, &self)
     case .checkFailed(let reason, let number): LatentCheck.failed(reason, number: number, &self)
     case .swept(let event, let number): return SteerSweep.take(event, number: number, &self)
+    case .sweptSet(let event, let number): return SteerSweep.take(event, number: number, &self)
+    case .promptSets(let files): promptSetsArrived(files)
     case .answersTraced(let phase, let number): steer.take(phase, trace: number)
     case .sweepFailed(let reason, let number): SteerSweep.failed(reason, number: number, &self)
     case .previewed(let event, let number): steer.take(event, number: number)
@@ -253,7 +255,7 @@ extension ExplorerState {
 
   private mutating func steerTargets() -> [Effect] {
     let ids = targets
-    for id in ids { steer.add(id) }
+    for id in ids { steer.add(id, limit: store.coherenceLimit) }
     // Digits and `:` are keys where there is nothing to be typed.
     steer.focus = steer.prompt.isEmpty ? .prompt : .interventions
     latents.marked = []

@@ -36,6 +36,9 @@ actor ModelOwner {
   private var traceNumber = 0
   private var check: CausalCheck?
   private var checkNumber = 0
+  /// A sweep over a set of prompts.
+  var setSweep: PromptSetSweep?
+  var setNumber = 0
   private var run: Run?
   /// Counts the runs: what still asks for a former one gets nothing, and does not disturb the present one.
   private var runNumber = 0
@@ -49,6 +52,10 @@ actor ModelOwner {
     var experiment: SteeringExperiment
     var steering: SteeringRun
     var texts: [GeneratedText]
+    var traced: [Int32]
+    /// Of each stream, the tokens whose activations were told.
+    var told: [Int]
+    var hasReadLastTokens = false
   }
 
   /// The last preview asked for.
@@ -56,13 +63,6 @@ actor ModelOwner {
     var number: Int
     var steering: SteeringPreview
     var text: GeneratedText
-  }
-
-  /// A token of a run as text.
-  struct Piece {
-    var isBaseline: Bool
-    var sample: Int
-    var text: String
   }
 
   /// - Parameters:
@@ -85,11 +85,11 @@ actor ModelOwner {
     return loaded
   }
 
-  private func experiment(_ request: SteeringRequest, strengths: [Double] = [1]) throws -> SteeringExperiment {
+  func experiment(_ request: SteeringRequest, strengths: [Double] = [1]) throws -> SteeringExperiment {
     try SteeringExperiment(
       context: loaded(), store: store,
       interventions: request.planned, parameters: request.parameters, strengths: strengths, watch: request.watched,
-      prefixes: prefixes)
+      freezesAttention: request.freezesAttention, prefixes: prefixes)
   }
 
   /// Begins a run in place of any other; nothing is computed yet.
@@ -97,25 +97,64 @@ actor ModelOwner {
   /// - Returns: the run's number, by which to ask for it.
   func begin(_ request: SteeringRequest, strengths: [Double] = [1]) throws -> Int {
     let experiment = try experiment(request, strengths: strengths)
-    let steering = try experiment.begin(request.prompt)
+    // Without base the answers come all the same; asking for the activations afterwards says why there are none.
+    let traced = experiment.context.isTraceable ? request.traced : []
+    let steering = try experiment.begin(request.prompt, reading: traced.map { Int($0) })
+    let streams = request.samples * steering.arms
     let text = GeneratedText(tokenizer: experiment.context.engine.tokenizer)
     run = Run(
       prompt: request.prompt, experiment: experiment, steering: steering,
-      texts: [GeneratedText](repeating: text, count: request.samples * steering.arms))
+      texts: [GeneratedText](repeating: text, count: streams), traced: traced,
+      told: [Int](repeating: 0, count: streams))
     runNumber += 1
     return runNumber
   }
 
-  /// One token of every stream.
+  /// One token of every stream, and activations that are known by then; after the last token those that are left.
   /// - Returns: what they say, or nil when all have ended.
-  func step(_ number: Int) throws -> [Piece]? {
-    guard number == runNumber, let steering = run?.steering, !steering.isFinished else { return nil }
-    return try steering.step().map { token in
+  func step(_ number: Int) throws -> [SteeringEvent]? {
+    guard number == runNumber, let steering = run?.steering else { return nil }
+    guard !steering.isFinished else {
+      guard run?.traced.isEmpty == false, run?.hasReadLastTokens == false else { return nil }
+      try steering.readLastTokens()
+      run?.hasReadLastTokens = true
+      return newActivations(steering)
+    }
+    let tokens = try steering.step().map { token in
       var text = run?.texts[token.stream].append(token.id) ?? ""
       if token.isLast { text += run?.texts[token.stream].finish() ?? "" }
-      let (sample, arm) = token.stream.quotientAndRemainder(dividingBy: steering.arms)
-      return Piece(isBaseline: arm == 0, sample: sample, text: text)
+      let (sample, arm) = place(of: token.stream, steering)
+      return switch arm {
+      case .baseline: SteeringEvent.baseline(text, sample: sample)
+      case .steered: SteeringEvent.steered(text, sample: sample)
+      case .frozen: SteeringEvent.frozen(text, sample: sample)
+      }
     }
+    return tokens + newActivations(steering)
+  }
+
+  /// The answer that a stream gives. Of a sweep all steered streams count as one; nobody looks at them token by token.
+  private func place(of stream: Int, _ steering: SteeringRun) -> (sample: Int, arm: AnswerArm) {
+    let (sample, arm) = stream.quotientAndRemainder(dividingBy: steering.arms)
+    return (sample, AnswerArm(rawValue: arm) ?? .steered)
+  }
+
+  /// The activations that were read since they were last told, in the store's units.
+  private func newActivations(_ steering: SteeringRun) -> [SteeringEvent] {
+    guard let run, !run.traced.isEmpty else { return [] }
+    var events: [SteeringEvent] = []
+    for stream in run.told.indices {
+      let read = steering.activations(stream)
+      let (sample, arm) = place(of: stream, steering)
+      for token in read.dropFirst(run.told[stream]) {
+        let values = zip(run.traced, token).map {
+          Double(run.experiment.context.inStoreUnits($1, of: Int($0)))
+        }
+        events.append(.activations(values, arm, sample: sample))
+      }
+      self.run?.told[stream] = read.count
+    }
+    return events
   }
 
   /// What a run has come to, with what is measured of its answers; nil if another has begun. The run is forgotten.
@@ -199,10 +238,12 @@ actor ModelOwner {
     try request.withRandomLatents(experiment(request), store)
   }
 
-  /// The scaled activations of some latents at each token of two answers; 0 where a code means nothing.
+  /// The scaled activations of some latents at each token of the answers, in the store's units; 0 where a code means
+  /// nothing.
   func trace(_ request: AnswerTraceRequest) throws -> AnswerTrace {
     let experiment = try experiment(request.run)
     let context = experiment.context
+    try context.requireTraceable(store: store)
     let prompt = try experiment.rendered(request.run.prompt)
     func activations(_ answer: [Int32]) throws -> [[Double]] {
       let trace = try LatentTrace(
@@ -210,10 +251,15 @@ actor ModelOwner {
       let mask = prompt.templateMask + [Bool](repeating: false, count: answer.count)
       let tokens = try trace.append(prompt.ids + answer, templateMask: mask).suffix(answer.count)
       return request.latents.map { latent in
-        tokens.map { token in Double(token.activations.first { $0.latent == Int(latent) }?.value ?? 0) }
+        tokens.map { token in
+          let value = token.activations.first { $0.latent == Int(latent) }?.value ?? 0
+          return Double(context.inStoreUnits(value, of: Int(latent)))
+        }
       }
     }
-    return AnswerTrace(baseline: try activations(request.baseline), steered: try activations(request.steered))
+    return AnswerTrace(
+      baseline: try activations(request.baseline), steered: try activations(request.steered),
+      frozen: try request.frozen.map(activations) ?? [])
   }
 
   /// What a request makes of the token after the prompt, in place of any other preview. Blocks up to the crosscoder's

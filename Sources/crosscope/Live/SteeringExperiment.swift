@@ -81,11 +81,12 @@ struct SteeringExperiment {
   }
 
   /// The run of a prompt; nothing is computed yet.
-  func begin(_ prompt: String) throws -> SteeringRun {
+  /// - Parameter latents: whose activations at the generated tokens are wanted.
+  func begin(_ prompt: String, reading latents: [Int] = []) throws -> SteeringRun {
     try SteeringRun(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, prompt: rendered(prompt),
       plans: plans, settings: parameters.settings, prefixes: prefixes, recordsLogProbabilities: true,
-      maxActivations: { maxActivations[$0] })
+      reading: latents, maxActivations: { maxActivations[$0] })
   }
 
   /// What came of a run that has ended, and how likely the arms find it.

@@ -11,6 +11,7 @@ extension SteeringService {
         stream { continuation in try await answer(request, owner: owner) { continuation.yield($0) } }
       },
       sweep: { request, withControl in stream { try await sweep(request, withControl, owner: owner, $0) } },
+      sweepSet: { request, choice in stream { try await sweepSet(request, choice, owner: owner, $0) } },
       trace: { request in try await owner.trace(request) },
       preview: { request in
         stream { continuation in try await preview(request, owner: owner) { continuation.yield($0) } }
@@ -27,13 +28,10 @@ extension SteeringService {
     let clock = ContinuousClock()
     let start = clock.now
     var steps = 0
-    try await take(number, owner: owner, checking: checking) { pieces in
-      steps += 1
-      for piece in pieces {
-        emit(
-          piece.isBaseline
-            ? .baseline(piece.text, sample: piece.sample) : .steered(piece.text, sample: piece.sample))
-      }
+    try await take(number, owner: owner, checking: checking) { events in
+      // After the last token there may be a step for activations alone.
+      if events.contains(where: \.isToken) { steps += 1 }
+      for event in events { emit(event) }
     }
     let duration = (clock.now - start).components
     let seconds = Double(duration.seconds) + Double(duration.attoseconds) * 1e-18
@@ -47,13 +45,13 @@ extension SteeringService {
   /// Runs all streams to their ends, a token a step.
   private static func take(
     _ number: Int, owner: ModelOwner, checking: @Sendable () async throws -> Void = {},
-    _ body: ([ModelOwner.Piece]) -> Void
+    _ body: ([SteeringEvent]) -> Void
   ) async throws {
     do {
-      while let pieces = try await owner.step(number) {
+      while let events = try await owner.step(number) {
         try Task.checkCancellation()
         try await checking()
-        body(pieces)
+        body(events)
       }
     } catch {
       await owner.end(number)
@@ -79,6 +77,27 @@ extension SteeringService {
       }
       guard let document else { return }
       continuation.yield(isControl ? .control(document) : .finished(document))
+    }
+  }
+
+  private static func sweepSet(
+    _ request: SteeringRequest, _ choice: PromptSetChoice, owner: ModelOwner,
+    _ continuation: AsyncThrowingStream<SetSweepEvent, any Error>.Continuation
+  ) async throws {
+    let (number, total) = try await owner.beginSet(request, choice)
+    continuation.yield(.progress(done: 0, of: total))
+    do {
+      while let event = try await owner.stepSet(number) {
+        try Task.checkCancellation()
+        continuation.yield(event)
+        if case .finished = event { return }
+      }
+    } catch DiffingError.file(.cancelled) {
+      await owner.endSet(number)
+      throw CancellationError()
+    } catch {
+      await owner.endSet(number)
+      throw error
     }
   }
 

@@ -50,6 +50,7 @@ private struct RemoteEngine: Sendable {
   }
 
   func run(_ request: SteeringRequest, _ emit: (SteeringEvent) -> Void) async throws {
+    if request.freezesAttention { throw CommandError.notServed("an answer with frozen attention") }
     var (tokens, isFinished) = (0, false)
     try await exchange("/v1/steer", SteerWireRequest(request, isSampled: true)) { event in
       guard let event = event.ofRun, !isFinished else { throw invalid("something else") }
@@ -59,6 +60,7 @@ private struct RemoteEngine: Sendable {
         guard (0..<request.samples).contains(sample), tokens <= 2 * request.samples * request.maxTokens else {
           throw invalid("more tokens than were asked for")
         }
+      case .frozen, .activations: throw invalid("something else")
       case .answered: break
       case .finished(let document):
         isFinished = true

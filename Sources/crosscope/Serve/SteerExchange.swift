@@ -109,6 +109,8 @@ extension SteerExchangeEvent {
     switch event {
     case .baseline(let text, let sample): self.init(token: Token(stream: .baseline, sample: sample, text: text))
     case .steered(let text, let sample): self.init(token: Token(stream: .steered, sample: sample, text: text))
+    // Nothing that a service can be asked for.
+    case .frozen, .activations: self.init()
     case .answered: self.init(answered: true)
     case .finished(let document): self.init(finished: document)
     }

@@ -56,9 +56,11 @@ final class TraceRun {
 }
 
 extension SteeringContext {
-  /// Makes sure that what a trace needs is there: a crosscoder's codes are read from both models.
+  /// Whether what a trace needs is there: a crosscoder's codes are read from both models.
+  var isTraceable: Bool { crosscoder.soleModel != nil || engine.isPair }
+
   /// - Throws: `CommandError.notSaid` where one model is all there is.
   func requireTraceable(store: Store) throws(CommandError) {
-    if crosscoder.soleModel == nil { try requireBase(store: store) }
+    if !isTraceable { try requireBase(store: store) }
   }
 }

@@ -33,7 +33,7 @@ extension ExplorerState {
       case .page: return LatentState.open(id, &self)
       case .comparison(let first): return LatentComparisonState.open(first, id, &self)
       case .steering:
-        steer.add(id)
+        steer.add(id, limit: store.coherenceLimit)
         steer.focus = .interventions
         return latents.rows[id] == nil ? [.loadRows([id])] : []
       }

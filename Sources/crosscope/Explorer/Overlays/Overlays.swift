@@ -18,6 +18,7 @@ extension ExplorerState {
     case .filters(let picker): return typeIntoFilters(input, picker)
     case .settings(let editor): return typeIntoSettings(input, editor)
     case .condition(let editor): return typeIntoCondition(input, editor)
+    case .promptSet(let picker): return typeIntoPromptSet(input, picker)
     case nil: return nil
     }
   }
@@ -47,6 +48,11 @@ extension ExplorerState {
         ? [KeyHint("↑ ↓", "choose"), KeyHint("+ -", "change"), KeyHint("Enter", "type"), KeyHint("Esc", "close")]
         : [KeyHint("Enter", "set"), KeyHint("Esc", "leave it")]
     case .condition: [KeyHint("Enter", "set"), KeyHint("Esc", "close")]
+    case .promptSet(let picker):
+      picker.typed == nil
+        ? [
+          KeyHint("Enter", "sweep"), KeyHint("+ -", "prompts"), KeyHint("[ ]", "random draws"), KeyHint("Esc", "close"),
+        ] : [KeyHint("Enter", "sweep"), KeyHint("Esc", "leave it")]
     case .chooser: [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
     case .columns:
       [
@@ -77,6 +83,7 @@ extension ExplorerState {
     case .filters(let picker): return draw(picker, &canvas)
     case .settings(let editor): return draw(editor, &canvas)
     case .condition(let editor): return draw(editor, &canvas)
+    case .promptSet(let picker): return draw(picker, &canvas)
     case nil: return nil
     }
   }

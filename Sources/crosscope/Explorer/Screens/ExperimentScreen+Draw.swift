@@ -57,9 +57,17 @@ struct ExperimentLayout {
     SteerLayout.lines(ShownAnswer(tokens: side.words, note: side.end), side.differing, width: width, state)
   }
 
+  /// The table and charts of a sweep over a set of prompts, where that is what is open.
+  func figures(_ state: ExplorerState) -> [String]? {
+    guard state.experiment.runs.count == 1, let set = state.experiment.runs[0].set else { return nil }
+    return set.text(asciiOnly: state.asciiOnly).split(separator: "\n", omittingEmptySubsequences: false).map(
+      String.init)
+  }
+
   /// How far the longer answer can be scrolled.
   func linesBelow(_ state: ExplorerState) -> Int {
-    zip(state.experiment.sides, [left, right]).map { side, rect in
+    if let lines = figures(state) { return max(0, lines.count - answers.rows) }
+    return zip(state.experiment.sides, [left, right]).map { side, rect in
       max(0, Self.lines(side, width: rect.columns, state).count - (rect.rows - 1))
     }.max() ?? 0
   }
@@ -77,6 +85,14 @@ extension ScreenDefinition {
     }
     if let check = state.experiment.runs.first?.check, state.experiment.runs.count == 1 {
       canvas.put(check, in: layout.answers)
+      return nil
+    }
+    if let lines = layout.figures(state) {
+      for (row, line) in lines.dropFirst(state.experiment.top).prefix(layout.answers.rows).enumerated() {
+        canvas.put(
+          truncated(line, to: layout.answers.columns), row: layout.answers.row + row, column: layout.answers.column,
+          clip: layout.answers)
+      }
       return nil
     }
     for (index, (side, rect)) in zip(state.experiment.sides, [layout.left, layout.right]).enumerated() {

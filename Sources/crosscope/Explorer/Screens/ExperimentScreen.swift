@@ -8,7 +8,7 @@ import TUI
 struct ExperimentState: Sendable, Equatable {
   /// One, or two to compare.
   var runs: [SavedRun] = []
-  /// Which steered answer of a sweep, counted over both: 0 is the first.
+  /// Which steered answer, of a sweep or with frozen attention, counted over both: 0 is the first.
   var answer = 0
   /// Of two experiments the baselines are compared, not the steered answers.
   var comparesBaselines = false
@@ -38,7 +38,7 @@ struct ExperimentState: Sendable, Equatable {
   static let mostWords = 1500
 
   /// How many answers there are to step through.
-  var answers: Int { runs.map(\.steered.count).max() ?? 0 }
+  var answers: Int { runs.map { $0.steered.count + $0.frozen.count }.max() ?? 0 }
 
   /// Makes the two sides anew.
   mutating func lay() {
@@ -46,7 +46,8 @@ struct ExperimentState: Sendable, Equatable {
       var end: String?
       var words = answer.map { wordsWithBlanks($0.text) } ?? []
       if answer == nil {
-        end = run.check == nil ? "no such answer is saved" : "a causal check has figures: e writes them to a file"
+        let hasFigures = run.check != nil || run.set != nil
+        end = hasFigures ? "this one has figures: e writes them to a file" : "no such answer is saved"
       }
       if answer?.finished == false { end = "(cut at \(run.parameters?.settings.maxTokens ?? 0) tokens)" }
       if words.count > Self.mostWords {
@@ -59,16 +60,18 @@ struct ExperimentState: Sendable, Equatable {
       return Side(title: title, note: notes.joined(separator: ", "), words: words, differing: [], end: end)
     }
     func steered(_ run: SavedRun) -> SteeringDocument.Answer? {
-      run.steered.indices.contains(answer) ? run.steered[answer] : nil
+      let all = run.steered + run.frozen
+      return all.indices.contains(answer) ? all[answer] : nil
     }
+    func title(_ run: SavedRun) -> String { answer < run.steered.count ? "Steered" : "Attention frozen" }
     if runs.count == 2 {
       sides = runs.map {
         side(
-          "\($0.record.id) " + (comparesBaselines ? "baseline" : "steered"),
+          "\($0.record.id) " + (comparesBaselines ? "baseline" : title($0).lowercased()),
           comparesBaselines ? $0.baseline : steered($0), $0)
       }
     } else {
-      sides = runs.flatMap { [side("Baseline", $0.baseline, $0), side("Steered", steered($0), $0)] }
+      sides = runs.flatMap { [side("Baseline", $0.baseline, $0), side(title($0), steered($0), $0)] }
     }
     guard sides.count == 2 else { return }
     (sides[0].differing, sides[1].differing) = differingTokens(sides[0].words, sides[1].words)
@@ -109,7 +112,7 @@ extension ScreenDefinition {
         ["b"], .otherAnswer, "baselines", "compare the baselines, or the steered answers",
         unavailable: { $0.experiment.runs.count == 2 ? nil : "both answers are on the screen" }),
       Binding(
-        ["w"], .nextAnswer, nil, "the next steered answer of a sweep",
+        ["w"], .nextAnswer, nil, "the next steered answer of a sweep, or with frozen attention",
         unavailable: { $0.experiment.answers > 1 ? nil : "there is only one steered answer" }),
       Binding(
         ["l", "right", "]"], .nextExperiment, "older", "the next experiment of the list", unavailable: isTwo),

@@ -70,6 +70,10 @@ struct ExperimentsState: Sendable, Equatable {
       state.tell("a causal check is made again on the page of latent \(check.latent), with K")
       return []
     }
+    if run.set != nil {
+      state.tell("a set of prompts is swept over on the steer screen, with M; crosscope rerun makes this one again")
+      return []
+    }
     guard let request = run.request else {
       state.tell(
         "experiment \(run.record.id) says less than a run needs, or more than this screen can: try crosscope rerun",

@@ -21,6 +21,11 @@ struct SteerLayout {
   let answers: Rect
   let baseline: Rect
   let steered: Rect
+  /// Of the answer with frozen attention, where there is to be one.
+  let frozen: Rect?
+  /// Whether the panes stand side by side.
+  let isWide: Bool
+  var panes: [Rect] { [baseline, steered] + (frozen.map { [$0] } ?? []) }
   /// What is measured of the answers, below them.
   let measures: Rect
   /// The latents' activations along the answers.
@@ -28,7 +33,8 @@ struct SteerLayout {
 
   init(_ state: ExplorerState) {
     let body = state.body.inset(columns: 1)
-    let isWide = body.columns >= 60
+    isWide = body.columns >= 60
+    let hasFrozen = state.steer.run?.request.freezesAttention ?? state.steer.freezesAttention
     // A heading and a row of prompt, a row of the list, and the answers come first.
     var spare = body.rows - 3 - (isWide ? 3 : 4)
     func take(_ count: Int) -> Int {
@@ -56,13 +62,20 @@ struct SteerLayout {
     answers = rest
     let measureRows = state.steer.run?.measured == nil ? 0 : min(3, max(0, rest.rows - (isWide ? 5 : 8)))
     (rest, measures) = rest.split(bottom: measureRows)
-    let traceRows = measureRows > 0 && state.steer.trace.isOn ? min(SteerTrace.most, state.steer.rows.count) : 0
+    let hasTrace = state.steer.trace.isOn && state.steer.run != nil
+    let traceRows = hasTrace ? min(SteerTrace.most, state.steer.rows.count) : 0
     (rest, trace) = rest.split(bottom: min(traceRows, max(0, rest.rows - 4)))
+    let count = hasFrozen ? 3 : 2
     if isWide {
-      (baseline, steered) = rest.split(left: (rest.columns - 3) / 2, gap: 3)
+      let width = (rest.columns - 3 * (count - 1)) / count
+      (baseline, rest) = rest.split(left: width, gap: 3)
+      (steered, rest) = hasFrozen ? rest.split(left: width, gap: 3) : (rest, rest)
     } else {
-      (baseline, steered) = rest.split(top: rest.rows / 2)
+      let height = rest.rows / count
+      (baseline, rest) = rest.split(top: height)
+      (steered, rest) = hasFrozen ? rest.split(top: height) : (rest, rest)
     }
+    frozen = hasFrozen ? rest : nil
   }
 
   /// Rows that the list of latents takes at most.
@@ -72,14 +85,18 @@ struct SteerLayout {
   static func linesAbove(_ state: ExplorerState) -> Int {
     guard let run = state.steer.run else { return 0 }
     let layout = SteerLayout(state)
-    let differing = run.differing
-    let panes = [
-      (run.shownBaseline, differing.baseline, layout.baseline),
-      (run.shownSteered, differing.steered, layout.steered),
-    ]
-    return panes.map { answer, differing, pane in
+    return answers(run, layout).map { answer, differing, pane in
       max(0, lines(answer, differing, width: pane.columns, state).count - (pane.rows - 1))
     }.max() ?? 0
+  }
+
+  /// Each answer, its tokens that differ, and where it stands.
+  static func answers(_ run: SteerRun, _ layout: SteerLayout) -> [(ShownAnswer, Set<Int>, Rect)] {
+    let differing = run.differing
+    let two = [
+      (run.shownBaseline, differing.baseline, layout.baseline), (run.shownSteered, differing.steered, layout.steered),
+    ]
+    return two + (layout.frozen.map { [(run.shownFrozen, run.frozenDiffering, $0)] } ?? [])
   }
 
   /// Text of one side, differing tokens underlined in a colour of their own (in brackets with --ascii).
@@ -248,14 +265,22 @@ extension ScreenDefinition {
       "Steered", note: runNote(state.steer, asciiOnly: state.asciiOnly),
       style: isFocused ? Style(.accent, .bold) : Style(.chat, .bold),
       in: layout.steered)
+    if let frozen = layout.frozen {
+      canvas.heading(
+        "Attention frozen", note: state.steer.run?.measuredFrozen.map { "KL \(fixed($0.klMean, 3))" } ?? "",
+        style: isFocused ? Style(.accent, .bold) : Style(.chat, .bold), in: frozen)
+    }
     guard let run = state.steer.run else {
       canvas.notice(["Enter answers the prompt", "without the latents"], in: layout.baseline.split(top: 1).rest)
       canvas.notice(["and with those", "that are on"], in: layout.steered.split(top: 1).rest)
+      if let frozen = layout.frozen {
+        canvas.notice(["and with the", "baseline's attention"], in: frozen.split(top: 1).rest)
+      }
       return
     }
-    let differing = run.differing
-    draw(shown(run.shownBaseline, run, state), differing.baseline, state, &canvas, layout.baseline.split(top: 1).rest)
-    draw(shown(run.shownSteered, run, state), differing.steered, state, &canvas, layout.steered.split(top: 1).rest)
+    for (answer, differing, pane) in SteerLayout.answers(run, layout) {
+      draw(shown(answer, run, state), differing, state, &canvas, pane.split(top: 1).rest)
+    }
     drawMeasures(run, state, &canvas, layout)
     drawTrace(run, state, &canvas, layout)
     if case .failed(let reason) = run.phase {

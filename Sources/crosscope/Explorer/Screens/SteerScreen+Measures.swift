@@ -9,17 +9,17 @@ extension ScreenDefinition {
   static func drawMeasures(_ run: SteerRun, _ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
     guard let (baseline, steered) = run.measured, !layout.measures.isEmpty else { return }
     let strip = layout.measures.line(0)
-    let isWide = layout.steered.column > layout.baseline.column
     let left =
-      isWide
+      layout.isWide
       ? Rect(row: strip.row, column: strip.column, rows: 1, columns: layout.baseline.columns) : strip
     let label = "KL "
     let start = canvas.put(label, row: left.row, column: left.column, style: .muted, clip: left)
     let kl = steered.kl ?? []
     drawStrip(
       kl, of: kl.max() ?? 0, run.cursor, Style(.changed), state, &canvas, left.split(left: start - left.column).rest)
-    if isWide {
-      let right = Rect(row: strip.row, column: layout.steered.column, rows: 1, columns: layout.steered.columns)
+    if layout.isWide {
+      let right = Rect(
+        row: strip.row, column: layout.steered.column, rows: 1, columns: strip.endColumn - layout.steered.column)
       canvas.put(
         truncated(summary(run, steered, right.columns, asciiOnly: state.asciiOnly), to: right.columns), row: right.row,
         column: right.column,
@@ -77,8 +77,9 @@ extension ScreenDefinition {
       return "\(name) \(visible(tokens[index])) \(logs.indices.contains(index) ? fixed(logs[index], 2) : "–")"
     }
     let kl = steered.kl.flatMap { $0.indices.contains(index) ? ", KL \(fixed($0[index], 3))" : nil } ?? ""
+    let frozen = run.measuredFrozen.map { " │ " + side("frozen", run.frozen, $0) } ?? ""
     return "token \(index + 1), log p: " + side("baseline", run.baseline, baseline) + " │ "
-      + side("steered", run.steered, steered) + kl
+      + side("steered", run.steered, steered) + kl + frozen
   }
 
   /// `log p at the start: I cannot −12.31 → −3.40`.

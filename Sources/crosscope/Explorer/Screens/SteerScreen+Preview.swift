@@ -93,15 +93,14 @@ extension ScreenDefinition {
     }
     guard let tokens = preview.tokens, isOfThePrompt(state.steer) else { return }
     let left = Rect(row: body.row, column: layout.baseline.column, rows: body.rows, columns: layout.baseline.columns)
-    let isWide = layout.steered.column > layout.baseline.column
     let answerRows = body.rows >= 3 ? 1 : 0
     let listRows = body.rows - answerRows
     for index in 0..<listRows {
-      if isWide, tokens.likelyUnsteered.indices.contains(index) {
+      if layout.isWide, tokens.likelyUnsteered.indices.contains(index) {
         draw(tokens.likelyUnsteered[index], \.unsteered, Style(.base), &canvas, left.line(index))
       }
       guard tokens.likelySteered.indices.contains(index) else { continue }
-      let column = isWide ? layout.steered.column : body.column
+      let column = layout.isWide ? layout.steered.column : body.column
       draw(
         tokens.likelySteered[index], \.steered, Style(.chat), &canvas,
         Rect(row: body.row + index, column: column, rows: 1, columns: body.endColumn - column))

@@ -20,9 +20,22 @@ struct SteerRun: Sendable, Equatable {
   struct Sample: Sendable, Equatable {
     var baseline: [String] = []
     var steered: [String] = []
+    var frozen: [String] = []
+    /// Of the traced latents at each token, as far as they were told.
+    var activations: [AnswerArm: [[Double]]] = [:]
+
+    func tokens(_ arm: AnswerArm) -> [String] {
+      switch arm {
+      case .baseline: baseline
+      case .steered: steered
+      case .frozen: frozen
+      }
+    }
   }
 
+  /// What it does; which latents are traced meanwhile is no part of it.
   var request: SteeringRequest
+  var traced: [Int32]
   var samples: [Sample]
   /// The sample on view.
   var shown = 0
@@ -30,13 +43,15 @@ struct SteerRun: Sendable, Equatable {
   var cursor = 0
   var phase = Phase.running
 
-  init(request: SteeringRequest) {
-    self.request = request
+  init(request: SteeringRequest, traced: [Int32] = []) {
+    (self.request, self.traced) = (request, traced)
     samples = [Sample](repeating: Sample(), count: max(1, request.samples))
   }
 
   var baseline: [String] { samples[shown].baseline }
   var steered: [String] { samples[shown].steered }
+  var frozen: [String] { samples[shown].frozen }
+  var arms: [AnswerArm] { request.freezesAttention ? AnswerArm.allCases : [.baseline, .steered] }
 
   /// It computes: tokens, or what is measured of them.
   var isGoingOn: Bool { phase == .running || phase == .measuring }
@@ -53,11 +68,24 @@ struct SteerRun: Sendable, Equatable {
     return (outputs.baseline.samples[shown], steered.samples[shown])
   }
 
+  /// The same of the answer with the baseline's attention, if there is one.
+  var measuredFrozen: SteeringDocument.Sample? {
+    guard let frozen = document?.outputs.frozenAttention?.first, frozen.samples.indices.contains(shown) else {
+      return nil
+    }
+    return frozen.samples[shown]
+  }
+
   /// Tokens of each side that the other does not have at that place, by the shortest edit script; while it runs, only
   /// as far as both sides have come.
-  var differing: (baseline: Set<Int>, steered: Set<Int>) {
-    let common = phase == .running ? min(baseline.count, steered.count) : Int.max
-    return differingTokens(Array(baseline.prefix(common)), Array(steered.prefix(common)))
+  var differing: (baseline: Set<Int>, steered: Set<Int>) { differing(from: steered) }
+
+  /// Of the answer with frozen attention, tokens that the baseline does not have.
+  var frozenDiffering: Set<Int> { differing(from: frozen).steered }
+
+  private func differing(from other: [String]) -> (baseline: Set<Int>, steered: Set<Int>) {
+    let common = phase == .running ? min(baseline.count, other.count) : Int.max
+    return differingTokens(Array(baseline.prefix(common)), Array(other.prefix(common)))
   }
 
   /// Takes what was measured; the cursor goes where the answers part.
@@ -74,7 +102,7 @@ struct SteerRun: Sendable, Equatable {
 
   /// Moves the cursor along the answers.
   mutating func moveCursor(by step: Int) {
-    cursor = min(max(0, cursor + step), max(0, max(baseline.count, steered.count) - 1))
+    cursor = min(max(0, cursor + step), max(0, (arms.map { samples[shown].tokens($0).count }.max() ?? 0) - 1))
   }
 }
 
@@ -101,14 +129,22 @@ struct ShownAnswer {
 }
 
 extension SteerRun {
-  var shownBaseline: ShownAnswer { shown(baseline, measured?.baseline) }
-  var shownSteered: ShownAnswer { shown(steered, measured?.steered) }
+  var shownBaseline: ShownAnswer { shown(baseline, measured?.baseline, parting: measured?.steered) }
+  var shownSteered: ShownAnswer { shown(steered, measured?.steered, parting: measured?.steered) }
+  /// It ends at the latest where the baseline does, whose attention it has.
+  var shownFrozen: ShownAnswer {
+    var answer = shown(frozen, measuredFrozen, parting: measuredFrozen)
+    if answer.note != nil, frozen.count < request.maxTokens { answer.note = "(as long as the baseline)" }
+    return answer
+  }
 
   /// An answer with a note where the limit cut it.
-  private func shown(_ tokens: [String], _ sample: SteeringDocument.Sample?) -> ShownAnswer {
+  private func shown(
+    _ tokens: [String], _ sample: SteeringDocument.Sample?, parting: SteeringDocument.Sample?
+  ) -> ShownAnswer {
     ShownAnswer(
       tokens: tokens, note: sample?.finished == false ? "(cut at \(request.maxTokens) tokens)" : nil,
-      parting: measured?.steered.firstDifference)
+      parting: parting?.firstDifference)
   }
 }
 
@@ -129,10 +165,12 @@ extension SteerState {
       state.steer.model = .loading("")
       return [.loadModel]
     }
-    let request = state.steer.request
+    var request = state.steer.request
     state.steer.prompt.commit()
     state.steer.runNumber += 1
-    state.steer.run = SteerRun(request: request)
+    let traced = state.steer.trace.isOn ? state.steer.shownLatents : []
+    state.steer.run = SteerRun(request: request, traced: traced)
+    request.traced = traced
     state.steer.scrolledBack = 0
     if state.steer.focus == .prompt { state.steer.focus = .interventions }
     return [.run(request, number: state.steer.runNumber)]
@@ -188,6 +226,10 @@ extension SteerState {
     switch event {
     case .baseline(let text, let sample): state.steer.run?.samples[sample].baseline.append(text)
     case .steered(let text, let sample): state.steer.run?.samples[sample].steered.append(text)
+    case .frozen(let text, let sample): state.steer.run?.samples[sample].frozen.append(text)
+    case .activations(let values, let arm, let sample):
+      guard values.count == state.steer.run?.traced.count else { break }
+      state.steer.run?.samples[sample].activations[arm, default: []].append(values)
     case .answered: state.steer.run?.phase = .measuring
     case .finished(let document):
       state.steer.run?.finish(document)

@@ -16,7 +16,7 @@ struct SteerState: Sendable, Equatable {
   struct Row: Sendable, Equatable {
     var latent: Int32
     var mode = SteeringMode.add
-    var strength = 1.0
+    var strength: Double
     var isOn = true
     /// Steers only tokens at which the latent's activation is on that side of a value.
     var condition: SteeringCondition?
@@ -54,6 +54,8 @@ struct SteerState: Sendable, Equatable {
   var decoder = PairModel.chat
   var blocks = SteeredBlocks.own
   var unit = StrengthUnit.maxActivation
+  /// Whether there is a third answer, steered with the baseline's attention weights.
+  var freezesAttention = false
   /// Phrases whose log-probability at the start of the answer is measured.
   var watched = Steer.usuallyWatched
   var model = Model.absent
@@ -62,6 +64,8 @@ struct SteerState: Sendable, Equatable {
   var run: SteerRun?
   var preview = SteerPreview()
   var sweep: SteerSweep?
+  /// The choice of a set of prompts as it was made last.
+  var promptSet = PromptSetPicker()
   var trace = SteerTrace()
   /// Numbers the runs, so that a cancelled one's late tokens are dropped.
   var runNumber = 0
@@ -84,14 +88,28 @@ struct SteerState: Sendable, Equatable {
       interventions: rows.map { SteeringIntervention(latent: $0.latent, mode: $0.mode, strength: $0.strength) },
       positions: positions, decoder: decoder, blocks: blocks, unit: unit, conditions: rows.compactMap(\.condition),
       maxTokens: maxTokens, temperature: temperature, seed: seed, topP: topP, minP: minP,
-      frequencyPenalty: frequencyPenalty, samples: samples, watched: watched)
+      frequencyPenalty: frequencyPenalty, samples: samples, watched: watched, freezesAttention: freezesAttention)
   }
 
   /// Puts a latent on the list, or goes to where it is.
-  mutating func add(_ latent: Int32) {
+  /// - Parameter limit: the pair's limit of coherence, if it is known.
+  mutating func add(_ latent: Int32, limit: Double?) {
     let index = rows.firstIndex { $0.latent == latent } ?? rows.count
-    if index == rows.count { rows.append(Row(latent: latent)) }
+    if index == rows.count { rows.append(Row(latent: latent, strength: strengthToBegin(.add, limit: limit))) }
     select(index)
+  }
+
+  /// Where a mode begins: at what it is mostly used for. Difference takes away, the others' names say what 1 does; where
+  /// text stops at another multiple of the largest activation, the last notch before that.
+  func strengthToBegin(_ mode: SteeringMode, limit: Double?) -> Double {
+    switch mode {
+    case .difference: return -1
+    case .ablate, .project: return 1
+    case .add, .clamp:
+      guard let limit, unit == .maxActivation else { return 1 }
+      let notch = limit < Self.notch ? Self.fineNotch : Self.notch
+      return min((limit / notch + 1e-9).rounded(.down) * notch, Self.strongest)
+    }
   }
 
   mutating func select(_ index: Int) {
@@ -127,13 +145,18 @@ extension ScreenDefinition {
         ["W"], .sweepWithControl, nil, "sweep, then with random latents of the same norm (mode add)",
         unavailable: cannotSweep),
       Binding(
+        ["M"], .sweepSet, nil, "sweep over a set of prompts, with refusals counted and random latents beside",
+        unavailable: cannotSweepSet),
+      Binding(
         ["C"], .continueSteered, "continue", "go on with the chat after the steered answer", unavailable: noAnswer),
       Binding(["B"], .continueBaseline, nil, "go on with the chat after the baseline's answer", unavailable: noAnswer),
       Binding(["l", "right"], .cursorRight, nil, "the next token of the answers", unavailable: noAnswer),
       Binding(["h", "left"], .cursorLeft, nil, "the token before it", unavailable: noAnswer),
       Binding(
-        ["v"], .trace, nil, "activations of the latents along both answers; costs base and chat a pass over each",
-        unavailable: noAnswer),
+        ["v"], .trace, nil, "activations of the latents along the answers, as they come; costs base a part of a pass",
+        unavailable: noRow),
+      Binding(
+        ["f"], .freezeAttention, nil, "a third answer: steered with the baseline's attention weights above the layer"),
       Binding(
         ["."], .nextSample, nil, "the next sample's answers",
         unavailable: { ($0.steer.run?.samples.count ?? 0) > 1 ? nil : "there is one sample: , sets how many" }),
@@ -215,6 +238,13 @@ extension ScreenDefinition {
     return "nothing has failed"
   }
 
+  private static func toggleTrace(_ state: inout ExplorerState) {
+    state.steer.trace.isOn.toggle()
+    if state.steer.run == nil {
+      state.tell("the latents' activations \(state.steer.trace.isOn ? "come with the next answers" : "stay away")")
+    }
+  }
+
   /// Loads the model again, or asks for the preview again.
   private static func tryAgain(_ state: inout ExplorerState) -> [Effect] {
     state.steer.retryPreview()
@@ -244,9 +274,11 @@ extension ScreenDefinition {
     case .condition: state.openCondition()
     case .tryAgain: return tryAgain(&state)
     case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
+    case .sweepSet: return state.openPromptSets()
     case .continueBaseline, .continueSteered:
       SteerState.continueChat(isSteered: action == .continueSteered, &state)
-    case .trace: state.steer.trace.isOn.toggle()
+    case .trace: toggleTrace(&state)
+    case .freezeAttention: _ = SteerSetting.frozenAttention.step(1, &state.steer)
     case .export:
       if let document = state.steer.run?.document { state.openExport(.run(document)) }
     case .nextSample: state.steer.run?.showNextSample()
@@ -303,8 +335,7 @@ extension ScreenDefinition {
     case .mode:
       let mode = next(state.steer.rows[index].mode, SteeringMode.allCases)
       state.steer.rows[index].mode = mode
-      // Each mode at what it is mostly used for: difference takes away, the others' names say what 1 does.
-      state.steer.rows[index].strength = mode == .difference ? -1 : 1
+      state.steer.rows[index].strength = state.steer.strengthToBegin(mode, limit: state.store.coherenceLimit)
     case .deleteLatent:
       state.steer.rows.remove(at: index)
       state.steer.select(index)

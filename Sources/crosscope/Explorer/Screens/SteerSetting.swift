@@ -8,6 +8,7 @@ import Inference
 /// One setting of a run.
 enum SteerSetting: Int, CaseIterable, Sendable {
   case positions, decoder, blocks, unit, temperature, topP, minP, frequencyPenalty, samples, seed, maxTokens, watched
+  case frozenAttention
 
   var title: String {
     switch self {
@@ -15,6 +16,7 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .decoder: "decoder"
     case .blocks: "layers"
     case .unit: "strength unit"
+    case .frozenAttention: "frozen attention"
     case .temperature: "temperature"
     case .topP: "top-p"
     case .minP: "min-p"
@@ -32,6 +34,7 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .decoder: "whose directions are used: chat's or base's; difference uses both"
     case .blocks: "own: after the crosscoder's block; own_and_above: after those above too (add)"
     case .unit: "what a strength multiplies: max_activation, or norm: ‖Δh‖ itself (add)"
+    case .frozenAttention: "on: a third answer, by the baseline's attention weights above the layer"
     case .temperature: "0 takes the likeliest token each time"
     case .topP: "draw from the likeliest tokens whose probabilities reach this sum"
     case .minP: "never draw tokens less probable than this times the likeliest"
@@ -44,7 +47,7 @@ enum SteerSetting: Int, CaseIterable, Sendable {
   }
 
   /// Settings with values of their own instead of numbers or text.
-  var isChoice: Bool { rawValue <= Self.unit.rawValue }
+  var isChoice: Bool { rawValue <= Self.unit.rawValue || self == .frozenAttention }
 
   func value(_ steer: SteerState) -> String {
     switch self {
@@ -52,6 +55,7 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .decoder: steer.decoder.rawValue
     case .blocks: steer.blocks.rawValue
     case .unit: steer.unit.rawValue
+    case .frozenAttention: steer.freezesAttention ? "on" : "off"
     case .temperature: compact(steer.temperature)
     case .topP: compact(steer.topP)
     case .minP: compact(steer.minP)
@@ -79,6 +83,7 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .decoder: steer.decoder = neighbour(steer.decoder)
     case .blocks: steer.blocks = neighbour(steer.blocks)
     case .unit: steer.unit = neighbour(steer.unit)
+    case .frozenAttention: steer.freezesAttention.toggle()
     case .temperature: return set(moved(steer.temperature, by: 0.1), &steer)
     case .topP: return set(moved(steer.topP, by: 0.05), &steer)
     case .minP: return set(moved(steer.minP, by: 0.05), &steer)
@@ -100,7 +105,7 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     let number = Double(text.trimmed).flatMap { $0.isFinite ? $0 : nil }
     let whole = Int(text.trimmed)
     switch self {
-    case .positions, .decoder, .blocks, .unit: return "+ and - choose"
+    case .positions, .decoder, .blocks, .unit, .frozenAttention: return "+ and - choose"
     case .watched:
       changed.watched = text.split(separator: "|").map(String.init).filter { !$0.trimmed.isEmpty }
     case .samples:
@@ -156,5 +161,6 @@ extension SteerState {
     (temperature, topP, minP) = (request.temperature, request.topP, request.minP)
     (frequencyPenalty, samples) = (request.frequencyPenalty, request.samples)
     (seed, maxTokens) = (request.seed, request.maxTokens)
+    freezesAttention = request.freezesAttention
   }
 }

@@ -1,5 +1,6 @@
-// A sweep: the prompt of the steer screen at several strengths together, as a dose–response chart and table; random
-// latents of the same norm as a control. Owns: what is shown of it. Refuses: models; SteeringService has them.
+// A sweep: the steer screen's latents at several strengths, on its prompt or on a set of prompts, as a dose–response chart
+// and table; random latents of the same norm as a control. Owns: what is asked for and what has come of it. Drawing is in
+// SweepScreen+Draw.swift, the choice of a set in PromptSetPicker. Refuses: models; SteeringService has them.
 
 import Diffing
 import Foundation
@@ -13,6 +14,8 @@ struct SteerSweep: Sendable, Equatable {
     case running(Int)
     /// All answers have ended; texts that are scored, of how many.
     case scoring(Int, of: Int)
+    /// Prompts of a set that are answered, of how many.
+    case answering(Int, of: Int)
     case finished
     case cancelled
     case failed(String)
@@ -24,6 +27,9 @@ struct SteerSweep: Sendable, Equatable {
   var phase = Phase.running(0)
   var document: SteeringDocument?
   var control: SteeringDocument?
+  /// The set that is swept over in place of the prompt, if one is.
+  var set: PromptSetChoice?
+  var report: DoseResponse?
   /// The measure on the chart.
   var measure = 0
   /// The strength under the cursor.
@@ -31,52 +37,20 @@ struct SteerSweep: Sendable, Equatable {
 
   /// They multiply the strengths of the latents.
   static let strengths = stride(from: -1, through: 2, by: 0.5).map { $0 }
+  /// For sets, whose baseline is what 0 would be.
+  static let setStrengths = strengths.filter { $0 != 0 }
 
   var isRunning: Bool {
     switch phase {
-    case .running, .scoring: true
+    case .running, .scoring, .answering: true
     case .finished, .cancelled, .failed: false
     }
-  }
-
-  /// What is measured of each answer, by name.
-  func measures(asciiOnly: Bool) -> [SweepMeasure] {
-    let change = asciiOnly ? "|dh|/|h|" : "‖Δh‖/‖h‖"
-    let own: [SweepMeasure] = [
-      SweepMeasure(name: "KL, nats a token", short: "KL", digits: 3) { $0.mean(\.klMean) },
-      SweepMeasure(name: change, short: change, digits: 2) { $0.mean(\.relativeChange) },
-      SweepMeasure(name: "perplexity, unsteered model", short: "perplexity", digits: 1) {
-        $0.mean(\.logPerplexity).map(exp)
-      },
-      SweepMeasure(name: "repeated 4-grams, share", short: "repeated", digits: 2) { $0.mean(\.repetition) },
-    ]
-    return own
-      + request.watched.map { phrase in
-        SweepMeasure(name: "log p(\(phrase))", short: "p(\(phrase))", digits: 2) { answer in
-          answer.watched.first { $0.text == phrase }?.logProbability
-        }
-      }
-  }
-}
-
-/// A figure of an answer.
-struct SweepMeasure: Sendable {
-  var name: String
-  var short: String
-  var digits: Int
-  var value: @Sendable (SteeringDocument.Answer) -> Double?
-}
-
-extension SteeringDocument.Answer {
-  /// The mean over the samples that have the figure.
-  fileprivate func mean(_ figure: (SteeringDocument.Sample) -> Double?) -> Double? {
-    Interval.mean(samples.compactMap(figure))?.value
   }
 }
 
 extension SteerSweep {
-  /// What came last.
-  var last: SteeringDocument? { control ?? document }
+  /// What came last, to be written to a file.
+  var exportable: ExportPath.Content? { report.map { .set($0) } ?? (control ?? document).map { .run($0) } }
 
   /// Starts a sweep over what the steer screen is set to.
   static func start(withControl: Bool, _ state: inout ExplorerState) -> [Effect] {
@@ -109,6 +83,30 @@ extension SteerSweep {
     return state.save(document)
   }
 
+  /// Starts a sweep over a set of prompts, with the steer screen's latents and settings.
+  static func start(over set: PromptSetChoice, _ state: inout ExplorerState) -> [Effect] {
+    state.steer.runNumber += 1
+    var sweep = SteerSweep(
+      request: state.steer.request, withControl: set.random > 0, number: state.steer.runNumber)
+    sweep.set = set
+    sweep.phase = .answering(0, of: 0)
+    state.steer.sweep = sweep
+    return state.show(.sweep) + [.sweepSet(sweep.request, set, number: sweep.number)]
+  }
+
+  static func take(_ event: SetSweepEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
+    guard let sweep = state.steer.sweep, sweep.number == number, sweep.isRunning else { return [] }
+    switch event {
+    case .progress(let done, let total):
+      state.steer.sweep?.phase = .answering(done, of: total)
+      return []
+    case .finished(let report):
+      state.steer.sweep?.report = report
+      state.steer.sweep?.phase = .finished
+      return state.save(report)
+    }
+  }
+
   static func failed(_ reason: String, number: Int, _ state: inout ExplorerState) {
     guard state.steer.sweep?.number == number, state.steer.sweep?.isRunning == true else { return }
     state.steer.sweep?.phase = .failed(reason)
@@ -127,14 +125,18 @@ extension ScreenDefinition {
         ["W"], .sweepWithControl, "with control", "sweep again, then with random latents of the same norm",
         unavailable: cannotSweep),
       Binding(
+        ["M"], .sweepSet, "set", "sweep over a set of prompts, with random latents beside",
+        unavailable: cannotSweepSet),
+      Binding(
         ["e"], .export, "export", "write the sweep to a file",
-        unavailable: { $0.steer.sweep?.last == nil ? "there is no sweep yet" : nil }),
+        unavailable: { $0.steer.sweep?.exportable == nil ? "there is no sweep yet" : nil }),
     ] + GeneralBindings.moving,
     perform: { action, state in
       switch action {
       case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
       case .export:
-        if let document = state.steer.sweep?.last { state.openExport(.run(document)) }
+        if let content = state.steer.sweep?.exportable { state.openExport(content) }
+      case .sweepSet: return state.openPromptSets()
       case .nextMeasure:
         guard let sweep = state.steer.sweep else { break }
         state.steer.sweep?.measure = (sweep.measure + 1) % sweep.measures(asciiOnly: state.asciiOnly).count
@@ -152,93 +154,21 @@ extension ScreenDefinition {
     draw: drawSweep)
 
   @Sendable static func cannotSweep(_ state: ExplorerState) -> String? {
+    state.steer.prompt.isEmpty ? "the prompt is empty" : cannotSweepLatents(state)
+  }
+
+  /// A set's prompts stand alone and are answered once each.
+  @Sendable static func cannotSweepSet(_ state: ExplorerState) -> String? {
+    if !state.steer.turns.isEmpty {
+      return "a set's prompts begin a chat: Backspace in the empty prompt takes turns back"
+    }
+    if state.steer.samples > 1 { return "a set's prompts are answered once: , sets the samples to 1" }
+    return cannotSweepLatents(state)
+  }
+
+  private static func cannotSweepLatents(_ state: ExplorerState) -> String? {
     if state.steer.request.interventions.isEmpty { return "no latent is on: there is nothing to sweep" }
-    if state.steer.prompt.isEmpty { return "the prompt is empty" }
     guard case .ready = state.steer.model else { return "the model is not loaded yet" }
     return state.steer.isBusy ? "still running; Esc cancels" : LatentCheck.blocksRuns(state)
-  }
-
-  @Sendable private static func drawSweep(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {
-    guard let sweep = state.steer.sweep else { return nil }
-    let area = body.inset(columns: 1)
-    let (head, rest) = area.split(top: 2)
-    canvas.heading("Strengths × those of the latents", note: note(sweep), in: head)
-    let latents = sweep.request.interventions.map { "\($0.latent) \($0.mode.rawValue) \(signed($0.strength))" }
-    canvas.put(
-      truncated("\(latents.joined(separator: ", ")) on: \(sweep.request.prompt)", to: head.columns),
-      row: head.row + 1, column: head.column, style: .muted, clip: head)
-    if case .failed(let reason) = sweep.phase {
-      for (index, line) in flowLines([FlowToken(reason, style: Style(.danger))], width: rest.columns).enumerated() {
-        canvas.put(line, row: rest.row + index, column: rest.column, clip: rest)
-      }
-      return nil
-    }
-    guard let document = sweep.document else {
-      canvas.notice(["all strengths are answered together"], in: rest)
-      return nil
-    }
-    let tableRows = document.outputs.steered.count + 1
-    let (chart, below) = rest.split(top: max(0, rest.rows - tableRows - 1))
-    let measures = sweep.measures(asciiOnly: state.asciiOnly)
-    drawChart(sweep, measures[sweep.measure], document, &canvas, chart)
-    drawTable(sweep, measures, document, &canvas, below.split(top: tableRows).top)
-    let answers = document.outputs.steered
-    let selected = min(sweep.list.selected, answers.count - 1)
-    let line = below.line(tableRows)
-    if answers.indices.contains(selected) {
-      canvas.put(
-        truncated(answers[selected].text.replacing("\n", with: "↵"), to: line.columns), row: line.row,
-        column: line.column, clip: line)
-    }
-    return nil
-  }
-
-  private static func note(_ sweep: SteerSweep) -> String {
-    let what = sweep.document == nil ? "answering" : "control"
-    switch sweep.phase {
-    case .scoring(let count, let total): return "\(what), \(count) of \(total) texts scored"
-    case .running(let tokens):
-      return tokens == 0 ? what : "\(what), \(tokens) of up to \(sweep.request.maxTokens) tokens"
-    case .finished: return sweep.control == nil ? "" : "control: random latents, same norm"
-    case .cancelled: return "cancelled"
-    case .failed: return "failed"
-    }
-  }
-
-  private static func drawChart(
-    _ sweep: SteerSweep, _ measure: SweepMeasure, _ document: SteeringDocument, _ canvas: inout Canvas, _ rect: Rect
-  ) {
-    func points(_ document: SteeringDocument) -> [(x: Double, y: Double)] {
-      document.outputs.steered.compactMap { answer in
-        guard let strength = answer.strength, let value = measure.value(answer) else { return nil }
-        return (strength, value)
-      }
-    }
-    var series = [LineChart.Series(name: "steered", points: points(document), role: .chat)]
-    if let control = sweep.control {
-      series.append(LineChart.Series(name: "random latents", points: points(control), role: .base))
-    }
-    LineChart(title: measure.name, xLabel: "strength", series: series).draw(into: &canvas, rect)
-  }
-
-  private static func drawTable(
-    _ sweep: SteerSweep, _ measures: [SweepMeasure], _ document: SteeringDocument, _ canvas: inout Canvas, _ rect: Rect
-  ) {
-    var columns = [TableColumn("strength", width: 8, .right)]
-    columns += measures.map { TableColumn($0.short, width: max(10, displayWidth($0.short)), .right) }
-    let chosen = measures[sweep.measure]
-    if sweep.control != nil { columns.insert(TableColumn("control", width: 10, .right), at: sweep.measure + 2) }
-    canvas.table(columns, count: document.outputs.steered.count, state: sweep.list, in: rect) { index in
-      let answer = document.outputs.steered[index]
-      var cells: [TableCell] = [.text(answer.strength.map { signed($0) } ?? "–")]
-      cells += measures.enumerated().map { place, measure in
-        .text(fixed(measure.value(answer), measure.digits), place == sweep.measure ? Style(.accent, .bold) : .plain)
-      }
-      if let control = sweep.control {
-        let other = control.outputs.steered.indices.contains(index) ? control.outputs.steered[index] : nil
-        cells.insert(.text(fixed(other.flatMap(chosen.value), chosen.digits), .muted), at: sweep.measure + 2)
-      }
-      return cells
-    }
   }
 }

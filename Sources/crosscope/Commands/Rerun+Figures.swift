@@ -1,0 +1,119 @@
+// `crosscope rerun` of what has many answers: sets of prompts and causal checks. Answers are compared token for token, prompt
+// by prompt and arm by arm; a check's measures, some of which come from texts without answers, by their values.
+// Owns: those comparisons. Refuses: records that cannot be read, and arms that no run has.
+
+import ArgumentParser
+import Diffing
+import Foundation
+import Storage
+
+extension Rerun {
+  func rerunSet(_ record: ExperimentRecord, _ store: Store) throws {
+    let saved: DoseResponse = try read(record)
+    let (context, changes) = try prepare(saved.versions, layer: saved.parameters.layer, store)
+    var sweep = PromptSetSweep(
+      try PromptSetRun(again: saved, context: context, store: store), promptFile: saved.promptFile)
+    var progress = Progress("rerun", total: sweep.total, unit: "prompts")
+    var finished: DoseResponse?
+    while finished == nil {
+      finished = try sweep.step()
+      progress.update(sweep.done)
+    }
+    guard let again = finished else { return }
+    let arms = ArmComparison.all(
+      saved.outcomes, again.outcomes, saved.arms, seed: saved.parameters.settings.seed)
+    try report(changes, arms, figures: nil, again, context)
+  }
+
+  func rerunCheck(_ record: ExperimentRecord, _ store: Store) throws {
+    let saved: CausalCheckReport = try read(record)
+    let (context, changes) = try prepare(saved.versions, layer: nil, store)
+    var check = try CausalCheck(
+      Int32(clamping: saved.latent), size: saved.size, against: saved.random, context: context, store: store)
+    var progress = Progress("rerun", total: check.total, unit: "texts")
+    var finished: CausalCheckReport?
+    while finished == nil {
+      finished = try check.step()
+      progress.update(check.done)
+    }
+    guard let again = finished else { return }
+    let arms = ArmComparison.all(saved.answers ?? [], check.outcomes, check.arms, seed: 0)
+    if saved.answers == nil, !json { writeError("this record has no answers: its measures alone are compared") }
+    try report(changes, arms, figures: FigureComparison.all(saved, again), again, context)
+  }
+
+  private func read<T: Decodable>(_ record: ExperimentRecord) throws -> T {
+    do {
+      return try JSONDecoder().decode(T.self, from: Data(record.outputs.utf8))
+    } catch let error as DecodingError {
+      throw CommandError.inputInvalid(
+        source: "experiment \(record.id) (\(record.kind))", expected: "outputs of such a run", found: error.clause)
+    }
+  }
+
+  /// Says what does not match, and how much does.
+  private func report(
+    _ changes: [RunChange], _ arms: [ArmComparison], figures: [FigureComparison]?, _ again: some Encodable,
+    _ context: SteeringContext
+  ) throws {
+    let match = arms.allSatisfy(\.match) && figures?.allSatisfy(\.match) ?? true
+    if json {
+      try printJSON(
+        RerunReport(experiment: id, match: match, changes: changes, arms: arms, figures: figures, run: again))
+    } else {
+      for arm in arms where !arm.match { writeOut(arm.line(context.engine.tokenizer) + "\n") }
+      let same = arms.filter(\.match)
+      if !arms.isEmpty {
+        writeOut("\(same.count) of \(arms.count) answers match, \(same.reduce(0) { $0 + $1.tokens }) tokens\n")
+      }
+      for figure in figures ?? [] { writeOut(figure.line + "\n") }
+    }
+    guard match else { throw ExitCode(1) }
+  }
+}
+
+extension ArmComparison {
+  /// Every answer beside the saved one.
+  static func all(
+    _ saved: [PromptOutcome], _ again: [PromptOutcome], _ arms: [EvidenceArm], seed: UInt64
+  ) -> [ArmComparison] {
+    var draws: [EvidenceArm: Int] = [:]
+    let names = arms.map { arm -> String in
+      guard arm.kind != .baseline else { return arm.kind.rawValue }
+      let alike = EvidenceArm(kind: arm.kind, strength: arm.strength, latents: [])
+      draws[alike, default: 0] += 1
+      let draw = arm.kind == .random ? " \(draws[alike, default: 0])" : ""
+      return "\(arm.kind.rawValue.replacing("_", with: " "))\(draw) ×\(shortNumber(arm.strength))"
+    }
+    return zip(saved, again).flatMap { before, after in
+      zip(names, zip(before.answers, after.answers)).map { name, answers in
+        ArmComparison("prompt \(before.index + 1), \(name)", seed: seed, answers.0.ids, answers.1.ids)
+      }
+    }
+  }
+}
+
+/// A measure beside the saved one.
+struct FigureComparison: Encodable, Equatable {
+  let measure: String
+  let saved, now: [Double?]
+  let match: Bool
+
+  /// The measures of a check, latent's and random ones'. Last bits may differ where products are cut otherwise.
+  static func all(_ saved: CausalCheckReport, _ again: CausalCheckReport) -> [FigureComparison] {
+    saved.effects.map { effect in
+      let other = again.effects.first { $0.measure == effect.measure }
+      let (before, now) = ([effect.latent?.value, effect.random?.value], [other?.latent?.value, other?.random?.value])
+      let match = zip(before, now).allSatisfy { before, now in
+        guard let before, let now else { return before == nil && now == nil }
+        return abs(before - now) <= 1e-4 * max(1, abs(before))
+      }
+      return FigureComparison(measure: effect.measure, saved: before, now: now, match: match)
+    }
+  }
+
+  var line: String {
+    func text(_ values: [Double?]) -> String { values.map(shortNumber).joined(separator: " against ") }
+    return "\(measure): " + (match ? "match, \(text(now))" : "mismatch: saved \(text(saved)), now \(text(now))")
+  }
+}
