@@ -112,6 +112,18 @@ public struct CrosscoderFile: Sendable {
   /// The place of the model that an SAE reads and writes, chat's whichever it is; nil for crosscoders.
   public var soleModel: PairModel? { target == .pair ? nil : .chat }
 
+  /// Makes sure that all that was read so far, decoder rows in place included, is the file's as it was opened.
+  /// - Throws: `DiffingError.file(.fileChanged)`.
+  public func check() throws(DiffingError) {
+    try reading { () throws(InferenceError) in try reader.file.check() }
+  }
+
+  /// As `check`, and that its path still leads to it.
+  /// - Throws: `DiffingError.file(.fileChanged)`.
+  public func checkName() throws(DiffingError) {
+    try reading { () throws(InferenceError) in try reader.file.checkName() }
+  }
+
   /// SHA-256 of the file of tensors; reads all of it.
   public func sha256() throws(DiffingError) -> String {
     try reading { () throws(InferenceError) in try reader.file.sha256() }

@@ -133,6 +133,19 @@ public final class Engine: Sendable {
     return logits
   }
 
+  /// Makes sure that the models' files are what they were when they were read.
+  /// - Throws: `InferenceError.fileChanged`.
+  public func checkFiles() throws(InferenceError) {
+    try model.checkFiles()
+    try baseModel.checkFiles()
+  }
+
+  /// Makes sure as well that their paths still lead to them, so that a hash of what is there is one of what was loaded.
+  /// - Throws: `InferenceError.fileChanged`.
+  public func checkNames() throws(InferenceError) {
+    for file in model.files + baseModel.files { try file.checkName() }
+  }
+
   /// What the model expects in front of a text: its beginning-of-sequence token, or nothing.
   public var beginning: [Int32] {
     tokenizer.addsBeginningOfSequence ? tokenizer.beginningOfSequence.map { [$0] } ?? [] : []

@@ -26,15 +26,20 @@ public enum ModelSource: Sendable {
   /// Loads the weights.
   public func transformer(precision: Precision) throws(InferenceError) -> Transformer {
     switch self {
-    case .gguf(let file): try Transformer(gguf: file, precision: precision)
-    case .folder(let path): try Transformer(folder: ModelFolder(path: path), precision: precision)
+    case .gguf(let file):
+      return try file.file.checking { () throws(InferenceError) in try Transformer(gguf: file, precision: precision) }
+    case .folder(let path):
+      let folder = try ModelFolder(path: path)
+      return try folder.files.checking { () throws(InferenceError) in
+        try Transformer(folder: folder, precision: precision)
+      }
     }
   }
 
   /// Reads the tokenizer.
   public func tokenizer() throws(InferenceError) -> Tokenizer {
     switch self {
-    case .gguf(let file): try Tokenizer(gguf: file)
+    case .gguf(let file): try file.file.checking { () throws(InferenceError) in try Tokenizer(gguf: file) }
     case .folder(let path): try Tokenizer(folder: path)
     }
   }
@@ -59,19 +64,14 @@ public enum ModelSource: Sendable {
   /// SHA-256 of a model: of a GGUF file's bytes; of a folder's config.json and then its safetensors files, by name.
   /// Reads all of it. Any other file is hashed as it is.
   public static func sha256(path: String) throws(InferenceError) -> String {
-    var hash = SHA256()
-    for name in try files(path: path) {
-      let file = try MappedFile(path: name)
-      withExtendedLifetime(file) { hash.add(file.bytes) }
-    }
-    return hash.finish()
+    try MappedFile.sha256(files(path: path).map { name throws(InferenceError) in try MappedFile(path: name) })
   }
 
   /// The files that a model's SHA-256 is over, in their order.
   public static func files(path: String) throws(InferenceError) -> [String] {
     guard MappedFile.isFolder(path) else { return [path] }
     let folder = try ModelFolder(path: path)
-    return [folder.configurationPath] + folder.shards.map(\.path)
+    return folder.files.map(\.path)
   }
 }
 

@@ -38,6 +38,8 @@ public final class WeightMatrix: Sendable {
   nonisolated(unsafe) let memory: UnsafeRawPointer
   /// Who owns that memory.
   private let owner: any AnyObject & Sendable
+  /// Whether products read the rows where the file has them.
+  public let isInPlace: Bool
   var panels: Int { (rows + 15) / 16 }
 
   /// Packs row-major data in the file's layout, or takes plain rows as they are.
@@ -57,7 +59,8 @@ public final class WeightMatrix: Sendable {
     self.type = type
     self.rows = rows
     self.columns = columns
-    if let owner, !type.isQuantised, rowOrder == nil {
+    isInPlace = owner != nil && !type.isQuantised && rowOrder == nil
+    if let owner, isInPlace {
       self.owner = owner
       memory = base
       return

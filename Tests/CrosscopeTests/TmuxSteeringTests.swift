@@ -54,6 +54,37 @@ struct TmuxSteeringTests {
     #expect(try Store(path: store, access: .readOnly).experiments().count == 1, "only the finished run is saved")
   }
 
+  @Test func aModelThatIsShortenedEndsTheRunAndNotTheProgram() throws {
+    let folder = TemporaryFolder()
+    let model = folder.path + "/model.gguf"
+    try FileManager.default.copyItem(atPath: try #require(RealModel.path), toPath: model)
+    let whole = try FileManager.default.attributesOfItem(atPath: model)[.size] as? Int
+    let terminal = try TmuxTerminal(columns: 160)
+    try terminal.explore(store, "--model \(model)")
+    try terminal.press("Enter")
+    try terminal.wait(for: "Logit lens")
+    try terminal.type("s")
+    try terminal.wait(for: "type a prompt")
+    try terminal.type("Tell me a long story about a river.")
+    try terminal.escape("leave prompt")
+    try terminal.type("L")
+    try terminal.wait(for: "up to 256 tokens")
+    try terminal.press("Enter")
+    try terminal.wait(for: "generating, 1", looks: Self.patience)
+    #expect(truncate(model, 1 << 20) == 0)
+    try terminal.wait(for: "model.gguf was shortened while crosscope read it", looks: Self.patience)
+    try terminal.press("Enter")
+    try terminal.wait(for: "is damaged", looks: Self.patience)
+    try FileManager.default.removeItem(atPath: model)
+    try FileManager.default.copyItem(atPath: try #require(RealModel.path), toPath: model)
+    #expect(try FileManager.default.attributesOfItem(atPath: model)[.size] as? Int == whole)
+    try terminal.type("LL")
+    try terminal.wait(for: "up to 96 tokens")
+    try terminal.press("Enter")
+    try terminal.wait(for: "saved as experiment", looks: Self.patience)
+    try terminal.type("q")
+  }
+
   @Test func theKnobMovesTheNextTokensDistribution() throws {
     let terminal = try TmuxTerminal()
     try terminal.explore(store, "--model \(try #require(RealModel.path))")

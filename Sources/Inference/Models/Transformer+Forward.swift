@@ -7,12 +7,12 @@ extension Transformer {
   /// Runs a batch and extends each segment's cache by its tokens.
   /// - Returns: for each segment its logits `[n, V]`, n = 0, 1 or its tokens as asked for.
   /// - Throws: `InferenceError.settingInvalid` for an unknown token or a timeline beyond the context length,
-  ///   `notFinite` with the block where a value first overflows, `cancelled` between two blocks if the task is, and
-  ///   whatever a hook throws. The caches then hold what they held before.
+  ///   `notFinite` with the block where a value first overflows, `cancelled` between two blocks if the task is,
+  ///   `fileChanged` where the weights are no longer what was loaded, and whatever a hook throws. The caches then hold what they held before.
   public func forward(_ segments: [Segment], hooks: Hooks = Hooks()) throws(InferenceError) -> [Matrix] {
     let plan = try BatchPlan(segments, configuration)
     var pass = ForwardPass(model: self, plan: plan, hooks: hooks)
-    let logits = try pass.run()
+    let logits = try files.checking { () throws(InferenceError) in try pass.run() }
     for segment in segments { segment.cache.advance(segment.tokens.count) }
     return logits
   }
