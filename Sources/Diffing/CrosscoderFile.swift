@@ -184,6 +184,12 @@ public struct CrosscoderFile: Sendable {
   /// - Throws: as `Crosscoder.load(folder:)`.
   public func crosscoder() throws(DiffingError) -> Crosscoder {
     let (F, d) = (nLatents, dModel)
+    // Encoder and decoder in fp32, and one of them again while it is rearranged or scaled.
+    try reading { () throws(InferenceError) in
+      try MemoryBudget.require(
+        3 * F * 2 * d * MemoryLayout<Float>.size, for: "the latents of \(path)",
+        remedy: "close other programs, or take a crosscoder of fewer latents")
+    }
     switch form {
     case .crosscoder:
       return try Crosscoder.load(

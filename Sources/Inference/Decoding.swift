@@ -142,6 +142,13 @@ public final class Decoding {
       if case .following(let leader, _) = states[$0].stream.source { return !states[leader].isFinished }
       return !states[$0].isFinished
     }
+    let tokens = prompt.count + limit
+    let models = states.map { engine.transformer(of: $0.stream.model) }
+    // Beside the timelines each stream has a token's logits, once in the pass and once on their own.
+    let needed = models.reduce(0) { $0 + tokens * $1.cacheBytesPerToken + 8 * $1.configuration.vocabSize }
+    try MemoryBudget.require(
+      needed, besides: engine.mappedBytes, for: "\(states.count) streams of up to \(tokens) tokens",
+      remedy: "take fewer samples, strengths or tokens")
   }
 
   private func segment(

@@ -28,6 +28,8 @@ public enum InferenceError: Error, Equatable, Sendable {
   case tensorNotFinite(path: String, tensor: String)
   /// A setting given by the user is outside its range.
   case settingInvalid(name: String, expected: String, found: String)
+  /// Something would take more memory than there is, or than the user allows.
+  case memoryShort(what: String, needed: Int, available: Int, limit: String, remedy: String)
   /// The task that asked for the result was cancelled before it was there.
   case cancelled
 }
@@ -59,6 +61,11 @@ extension InferenceError: CustomStringConvertible {
       "\(path) is damaged: tensor \(tensor) holds a number that is not finite; fetch or make the file again"
     case .settingInvalid(let name, let expected, let found):
       "\(name) should be \(expected), not \(found); correct it"
+    case .memoryShort(let what, let needed, let available, let limit, let remedy):
+      """
+      \(what) need \(Self.size(needed)), \(Self.size(max(0, available))) are available\
+      \(limit.isEmpty ? "" : " (\(limit))"); \(remedy)
+      """
     case .cancelled: "stopped before the result was there; run it again"
     }
   }

@@ -23,8 +23,10 @@ extension MappedFile {
 
   /// A copy of the content. `bytes` itself is only good while somebody holds this object, which `MappedFile(…).bytes`
   /// does not.
-  /// - Throws: `InferenceError.fileChanged`.
+  /// - Throws: `InferenceError.fileChanged`, `.memoryShort`.
   public func contents() throws(InferenceError) -> Data {
+    // Whoever takes the text apart has it twice for a while.
+    try MemoryBudget.require(2 * count, for: "the contents of \(path)", remedy: "cut the file into smaller ones")
     let copy = Data(bytes)
     try check()
     return copy

@@ -183,6 +183,9 @@ public struct SafetensorsTensor: Sendable {
   private func convert<Raw: FixedWidthInteger & BitwiseCopyable, Result>(
     _ elements: Range<Int>, _ raw: Raw.Type, _ body: (Raw) -> Result
   ) throws(InferenceError) -> [Result] {
+    try MemoryBudget.require(
+      elements.count * MemoryLayout<Result>.stride, for: "the numbers of \(name) in \(file.path)",
+      remedy: "close other programs, or cut the file into smaller ones")
     let bytes = bytes
     let values = [Result](unsafeUninitializedCapacity: elements.count) { buffer, count in
       for index in elements {

@@ -54,7 +54,9 @@ struct ForwardPass {
     let config = model.configuration
     let (T, d, c) = (plan.total, config.dModel, config.headDimension)
     let (queryWidth, keyValueWidth) = (config.nHeads * c, config.nKeyValueHeads * c)
-    let scratch = Activations(T * (3 * d + 2 * queryWidth + 2 * keyValueWidth + 2 * config.dMLP))
+    let width = 3 * d + 2 * queryWidth + 2 * keyValueWidth + 2 * config.dMLP
+    try requireMemory(scratch: T * width)
+    let scratch = Activations(T * width)
     let x = scratch.values
     let normed = x + T * d
     let out = normed + T * d
@@ -119,6 +121,20 @@ struct ForwardPass {
     for (index, segment) in plan.segments.enumerated() {
       for (offset, token) in segment.tokens.enumerated() {
         model.embedding.unpackRow(Int(token), into: x + (plan.rows[index].lowerBound + offset) * config.dModel)
+  /// Makes sure that there is room for a pass: its scratch values, and its logits together and by segment.
+  private func requireMemory(scratch: Int) throws(InferenceError) {
+    let rows = plan.segments.reduce(0) { sum, segment in
+      switch segment.logits {
+      case .none: sum
+      case .last: sum + 1
+      case .all: sum + segment.tokens.count
+      }
+    }
+    try MemoryBudget.require(
+      (scratch + 2 * rows * model.configuration.vocabSize) * MemoryLayout<Float>.size,
+      for: "\(plan.total) tokens in one pass, with the logits of \(rows),", remedy: "take a shorter text")
+  }
+
       }
     }
     if config.embeddingScale != 1 { scale(x, by: config.embeddingScale, count: plan.total * config.dModel) }

@@ -152,6 +152,17 @@ public final class Transformer: Sendable {
     return matrices.reduce(0) { $0 + $1.byteCount }
   }
 
+  /// Bytes of the weights that are read where the files have them.
+  var mappedBytes: Int {
+    let matrices = blocks.flatMap { $0.weights.values } + [unembedding, embedding]
+    return matrices.reduce(0) { $0 + ($1.isInPlace ? $1.byteCount : 0) }
+  }
+
+  /// Bytes that a token of one timeline takes.
+  var cacheBytesPerToken: Int {
+    2 * configuration.nLayers * configuration.nKeyValueHeads * configuration.headDimension * MemoryLayout<Float>.size
+  }
+
   /// A new, empty timeline.
   public func makeCache() -> KVCache {
     KVCache(layers: configuration.nLayers, width: configuration.nKeyValueHeads * configuration.headDimension)
