@@ -12,7 +12,13 @@ extension Transformer {
   public func forward(_ segments: [Segment], hooks: Hooks = Hooks()) throws(InferenceError) -> [Matrix] {
     let plan = try BatchPlan(segments, configuration)
     var pass = ForwardPass(model: self, plan: plan, hooks: hooks)
-    let logits = try files.checking { () throws(InferenceError) in try pass.run() }
+    let logits: [Matrix]
+    do {
+      logits = try files.checking { () throws(InferenceError) in try pass.run() }
+    } catch {
+      for segment in segments { segment.cache.truncate(to: segment.cache.count) }
+      throw error
+    }
     for segment in segments { segment.cache.advance(segment.tokens.count) }
     return logits
   }
@@ -115,12 +121,6 @@ struct ForwardPass {
     return try logits(x, scratch: normed)
   }
 
-  /// The tokens' embeddings.
-  private func embed(_ x: UnsafeMutablePointer<Float>) {
-    let config = model.configuration
-    for (index, segment) in plan.segments.enumerated() {
-      for (offset, token) in segment.tokens.enumerated() {
-        model.embedding.unpackRow(Int(token), into: x + (plan.rows[index].lowerBound + offset) * config.dModel)
   /// Makes sure that there is room for a pass: its scratch values, and its logits together and by segment.
   private func requireMemory(scratch: Int) throws(InferenceError) {
     let rows = plan.segments.reduce(0) { sum, segment in
@@ -135,6 +135,12 @@ struct ForwardPass {
       for: "\(plan.total) tokens in one pass, with the logits of \(rows),", remedy: "take a shorter text")
   }
 
+  /// The tokens' embeddings.
+  private func embed(_ x: UnsafeMutablePointer<Float>) {
+    let config = model.configuration
+    for (index, segment) in plan.segments.enumerated() {
+      for (offset, token) in segment.tokens.enumerated() {
+        model.embedding.unpackRow(Int(token), into: x + (plan.rows[index].lowerBound + offset) * config.dModel)
       }
     }
     if config.embeddingScale != 1 { scale(x, by: config.embeddingScale, count: plan.total * config.dModel) }
@@ -154,14 +160,22 @@ struct ForwardPass {
     try finish(layer, x, rows, count)
   }
 
-  /// A block's last site, and the check that its result can be gone on with.
+  /// A block's last site, and the check that its result can be gone on with. Rows of a timeline that may overflow, and
+  /// did, become 0, so that nothing that is not a number goes on.
   private func finish(
     _ layer: Int, _ x: UnsafeMutablePointer<Float>, _ rows: [SegmentRows], _ count: Int
   ) throws(InferenceError) {
     let d = model.configuration.dModel
     try hooks.visit(x, d: d, layer, .residPost, rows)
-    guard countNonFinite(x, count: count * d) == 0 else {
-      throw .notFinite(what: "the residual stream", place: "block \(layer)")
+    guard countNonFinite(x, count: count * d) > 0 else { return }
+    for segment in rows {
+      for (offset, row) in segment.rows.enumerated() where countNonFinite(x + row * d, count: d) > 0 {
+        guard plan.segments[segment.segment].mayOverflow else {
+          throw .notFinite(what: "the residual stream", place: "block \(layer)")
+        }
+        plan.segments[segment.segment].cache.overflowed(at: segment.firstPosition + offset)
+        (x + row * d).update(repeating: 0, count: d)
+      }
     }
   }
 
@@ -215,15 +229,26 @@ struct ForwardPass {
     guard count > 0 else { return wanted.map { _ in Matrix(rows: 0, columns: config.vocabSize) } }
     var all = [Float](repeating: 0, count: count * config.vocabSize)
     model.unembedding.multiply(scratch, count: count, into: &all, precision: model.precision)
-    guard countNonFinite(all, count: all.count) == 0 else {
-      throw .notFinite(what: "the logits", place: "the unembedding")
+    var next = 0
+    for (rows, segment) in zip(wanted, plan.segments) {
+      let size = rows.count * config.vocabSize
+      let bad = all.withUnsafeBufferPointer { all in
+        all.baseAddress.map { countNonFinite($0 + next, count: size) } ?? 0
+      }
+      next += size
+      guard bad > 0 else { continue }
+      guard segment.mayOverflow else { throw .notFinite(what: "the logits", place: "the unembedding") }
+      segment.cache.overflowed(at: segment.cache.count)
     }
     if let cap = config.logitCap { softCap(&all, cap: cap, count: all.count) }
-    var next = 0
-    return wanted.map { rows in
-      defer { next += rows.count * config.vocabSize }
+    next = 0
+    return zip(wanted, plan.segments).map { rows, segment in
+      let size = rows.count * config.vocabSize
+      defer { next += size }
+      let isNumber = segment.cache.overflow == nil
       return Matrix(
-        rows: rows.count, columns: config.vocabSize, values: Array(all[next..<next + rows.count * config.vocabSize]))
+        rows: rows.count, columns: config.vocabSize,
+        values: isNumber ? Array(all[next..<next + size]) : [Float](repeating: .nan, count: size))
     }
   }
 }

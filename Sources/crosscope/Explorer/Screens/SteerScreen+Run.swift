@@ -107,7 +107,7 @@ extension SteerRun {
   /// An answer with a note where the limit cut it.
   private func shown(_ tokens: [String], _ sample: SteeringDocument.Sample?) -> ShownAnswer {
     ShownAnswer(
-      tokens: tokens, note: sample?.finished == false ? "(cut at \(request.maxTokens) tokens)" : nil,
+      tokens: tokens, note: sample?.ending(limit: request.maxTokens),
       parting: measured?.steered.firstDifference)
   }
 }
