@@ -13,6 +13,7 @@ struct ExportPath: Sendable, Equatable {
     case experiment(Int64)
     /// A run that may not be in the store.
     case run(SteeringDocument)
+    case unsaved(SavedRun)
     /// The screen as text, as it was when this was asked for.
     case display(String)
   }
@@ -27,6 +28,7 @@ extension ExplorerState {
       switch content {
       case .experiment(let id): "experiment-\(id).md"
       case .run(let document): "\(document.record().kind).md"
+      case .unsaved(let run): "\(run.record.kind).md"
       case .display: "\(screen.rawValue).txt"
       }
     overlay = .export(ExportPath(content: content, text: LineEditor(name, limit: 1000)))
@@ -52,7 +54,7 @@ extension ExplorerState {
       switch editor.content {
       case .experiment(let id):
         ("Export experiment \(id)", "name.md or name.json", ".md for people, .json for programs; ")
-      case .run: ("Export the run", "name.md or name.json", ".md for people, .json for programs; ")
+      case .run, .unsaved: ("Export the run", "name.md or name.json", ".md for people, .json for programs; ")
       case .display: ("Save the screen", "name.txt", "the characters, without colours; ")
       }
     let inside = canvas.window(title, size: Size(columns: min(70, body.columns - 6), rows: 2), in: body)
@@ -66,11 +68,7 @@ extension ExplorerState {
 
 extension ExplorerState {
   /// Keeps what a run came to, in the store where that can be.
-  mutating func save(_ document: SteeringDocument) -> [Effect] {
-    if store.isWritable { return [.save(document)] }
-    tell("not saved: the store is read-only; e writes the run to a file")
-    return []
-  }
+  mutating func save(_ document: SteeringDocument) -> [Effect] { [.save(document)] }
 }
 
 extension SavedRun {

@@ -48,7 +48,7 @@ struct ExperimentState: Sendable, Equatable {
       if answer == nil {
         end = run.check == nil ? "no such answer is saved" : "a causal check has figures: e writes them to a file"
       }
-      if answer?.finished == false { end = "(cut at \(run.parameters?.settings.maxTokens ?? 0) tokens)" }
+      if let ending = answer?.first.ending(limit: run.parameters?.settings.maxTokens ?? 0) { end = ending }
       if words.count > Self.mostWords {
         end = "(\(words.count - Self.mostWords) more words: e writes all of them to a file)"
         words = Array(words.prefix(Self.mostWords))
@@ -64,7 +64,7 @@ struct ExperimentState: Sendable, Equatable {
     if runs.count == 2 {
       sides = runs.map {
         side(
-          "\($0.record.id) " + (comparesBaselines ? "baseline" : "steered"),
+          "\($0.name) " + (comparesBaselines ? "baseline" : "steered"),
           comparesBaselines ? $0.baseline : steered($0), $0)
       }
     } else {
@@ -99,7 +99,7 @@ func wordsWithBlanks(_ text: String) -> [String] {
 extension ScreenDefinition {
   static let experiment = ScreenDefinition(
     title: { state in
-      let ids = state.experiment.runs.map { String($0.record.id) }
+      let ids = state.experiment.runs.map(\.name)
       return ids.count == 2 ? "Experiments \(ids[0]) and \(ids[1])" : "Experiment \(ids.first ?? "")"
     },
     bindings: [
@@ -158,7 +158,8 @@ extension ScreenDefinition {
     guard let run = state.experiment.runs.first else { return [] }
     switch action {
     case .runAgain: return ExperimentsState.runAgain(run, &state)
-    case .export: state.openExport(.experiment(run.record.id))
+    case .export:
+      state.openExport(run.record.id < 0 ? .unsaved(run) : .experiment(run.record.id))
     case .nextExperiment: return step(1, from: run.record.id, &state)
     case .previousExperiment: return step(-1, from: run.record.id, &state)
     default: break
@@ -172,7 +173,7 @@ extension ScreenDefinition {
       state.tell(step > 0 ? "this is the oldest experiment of the list" : "this is the newest experiment of the list")
       return []
     }
-    return ExperimentsState.select(index + step, &state) + [.openExperiments([ids[index + step]])]
+    return ExperimentsState.select(index + step, &state) + ExperimentsState.open([ids[index + step]], &state)
   }
 
   private static func scrollExperiment(_ step: Int, _ state: inout ExplorerState) {
