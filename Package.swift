@@ -26,8 +26,9 @@ let package = Package(
     .package(url: "https://github.com/swhitty/FlyingFox", exact: "0.27.1"),
   ],
   targets: [
+    .target(name: "CMapping", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
     .target(
-      name: "CTerminal",
+      name: "CTerminal", dependencies: ["CMapping"],
       cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
       linkerSettings: [.linkedLibrary("ncursesw"), .linkedLibrary("tinfo")]),
     .target(
@@ -38,7 +39,7 @@ let package = Package(
       cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
       linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(name: "Kernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: strict),
-    .target(name: "Inference", dependencies: ["Kernels"], swiftSettings: strict),
+    .target(name: "Inference", dependencies: ["CMapping", "Kernels"], swiftSettings: strict),
     .target(name: "Diffing", dependencies: ["Inference"], swiftSettings: strict),
     .target(
       name: "Storage", dependencies: ["CSQLite", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),

@@ -1,5 +1,6 @@
 // Element-wise kernels of a decoder block, in plain C that the compiler vectorises for each processor level
 // (target_clones picks at load time). Reductions may be reassociated; nothing else of floating point is relaxed.
+#include <float.h>
 #include "CKernels.h"
 #include "clones.h"
 #include <math.h>
@@ -55,11 +56,21 @@ CLONES void ck_scale(float a, float *x, int64_t n) {
   for (int64_t i = 0; i < n; i++) x[i] *= a;
 }
 
+// The squares of a strongly steered row may exceed fp32: their sum would make all of it 0.
+static __attribute__((noinline)) void rms_norm_in_double(
+    const float *x, const float *weight, float epsilon, int n, float *out) {
+  double sum = 0;
+  for (int i = 0; i < n; i++) sum += (double)x[i] * x[i];
+  double scale = 1 / sqrt(sum / n + epsilon);
+  for (int i = 0; i < n; i++) out[i] = (float)(x[i] * scale * weight[i]);
+}
+
 CLONES void ck_rms_norm(const float *x, const float *weight, float epsilon, int n, float *out) {
 #pragma clang fp reassociate(on) contract(fast)
   float sum = 0;
   for (int i = 0; i < n; i++) sum += x[i] * x[i];
   float scale = 1.0f / sqrtf(sum / (float)n + epsilon);
+  if (sum > FLT_MAX) return rms_norm_in_double(x, weight, epsilon, n, out);
   for (int i = 0; i < n; i++) out[i] = x[i] * scale * weight[i];
 }
 

@@ -87,9 +87,12 @@ static void start(void) {
   mallopt(M_MMAP_THRESHOLD, 64 << 20);
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
 #endif
-  // Workers must never take the signals that the terminal's owner waits for.
+  // Workers must never take the signals that the terminal's owner waits for; what they cause themselves they must take,
+  // or the system ends the process without asking a handler.
+  static const int own[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
   sigset_t all, before;
   sigfillset(&all);
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) sigdelset(&all, own[i]);
   pthread_sigmask(SIG_BLOCK, &all, &before);
   for (int i = 1; i < count; i++) {
     pthread_t id;

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+#include "CMapping.h"
 #include "CTerminal.h"
 #include "Internal.h"
 
@@ -64,6 +65,14 @@ static void on_crash(int number) {
   end_with(number);
 }
 
+// A mapped file that was shortened is mended, and reported by whoever reads it.
+static void on_bus_error(int number, siginfo_t *info, void *context) {
+  int error = errno;
+  (void)context;
+  if (info->si_code <= 0 || !cm_mend(info->si_addr)) on_crash(number);
+  errno = error;
+}
+
 static void on_report(int number) {
   int error = errno;
   unsigned char byte = (unsigned char)number;
@@ -82,6 +91,7 @@ bool ct_signals_install(void) {
   ending = 0;
   if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return false;
   for (int i = 0; i < REPORTED; i++) sigaction(reported[i], NULL, &former_reported[i]);
+  cm_install(); // before ours, which is put on top and taken away again
   for (int i = 0; i < CRASHES; i++) sigaction(crashes[i], NULL, &former_crashes[i]);
   return true;
 }
@@ -89,11 +99,12 @@ bool ct_signals_install(void) {
 void ct_signals_arm(void) {
   struct sigaction report = {.sa_handler = on_report, .sa_flags = SA_RESTART};
   struct sigaction crash = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER};
+  struct sigaction bus = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
   stack_t stack = {.ss_sp = alternate_stack, .ss_size = sizeof alternate_stack};
   sigaltstack(&stack, NULL);
   for (int i = 0; i < REPORTED; i++) sigaction(reported[i], &report, NULL);
   for (int i = 0; i < CRASHES; i++) // what a parent chose to ignore (nohup, a pipe) stays ignored
-    if (former_crashes[i].sa_handler != SIG_IGN) sigaction(crashes[i], &crash, NULL);
+    if (former_crashes[i].sa_handler != SIG_IGN) sigaction(crashes[i], crashes[i] == SIGBUS ? &bus : &crash, NULL);
   armed = 1;
 }
 

@@ -157,19 +157,27 @@ public struct ActivationShards: Sendable {
   ) throws(InferenceError) -> (activations: PairedActivations, texts: [Int32], positions: [Int32]) {
     let (texts, positions) = (try numbers("text", ofShard: number), try numbers("position", ofShard: number))
     let range = firstToken[number]..<firstToken[number + 1]
-    return (gather(Array(range)[...]), texts, positions)
+    let activations = gather(Array(range)[...])
+    try files[number].check()
+    return (activations, texts, positions)
   }
 
   /// SHA-256 of the index and each shard's first and last row: tells apart activations whose makers did not say what
   /// they are made from.
-  public func contentHash() -> String {
+  /// - Throws: `InferenceError.fileChanged`.
+  public func contentHash() throws(InferenceError) -> String {
     var content = Array("\(index.dModel) \(index.layer) \(index.identity)".utf8)
     for (shard, tensor) in tensors.enumerated() where tensor.count > 0 {
       content += Array("\n\(index.shards[shard].file) \(tensor.count) \(type.rawValue)\n".utf8)
       content += Array(tensor.bytes.prefix(rowBytes)) + Array(tensor.bytes.suffix(rowBytes))
     }
+    try check()
     return content.withUnsafeBytes { SHA256.hex(of: $0) }
   }
+
+  /// Makes sure that the shards are what they were when they were mapped, and so that all rows read so far are theirs.
+  /// - Throws: `InferenceError.fileChanged`.
+  public func check() throws(InferenceError) { for file in files { try file.check() } }
 
   /// Gives back the memory that rows read so far take in this process.
   public func releasePages() {

@@ -38,6 +38,7 @@ struct CheckpointReader {
       let values = try reading { () throws(InferenceError) in try file.floats(named: name) }
       result = values.withUnsafeBufferPointer { (body($0), firstNonFinite($0)) }
     }
+    try reading { () throws(InferenceError) in try file.check() }
     if let bad = result.bad { throw notFinite(name, bad) }
     return result.values
   }

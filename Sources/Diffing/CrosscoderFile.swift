@@ -112,6 +112,18 @@ public struct CrosscoderFile: Sendable {
   /// The place of the model that an SAE reads and writes, chat's whichever it is; nil for crosscoders.
   public var soleModel: PairModel? { target == .pair ? nil : .chat }
 
+  /// Makes sure that all that was read so far, decoder rows in place included, is the file's as it was opened.
+  /// - Throws: `DiffingError.file(.fileChanged)`.
+  public func check() throws(DiffingError) {
+    try reading { () throws(InferenceError) in try reader.file.check() }
+  }
+
+  /// As `check`, and that its path still leads to it.
+  /// - Throws: `DiffingError.file(.fileChanged)`.
+  public func checkName() throws(DiffingError) {
+    try reading { () throws(InferenceError) in try reader.file.checkName() }
+  }
+
   /// SHA-256 of the file of tensors; reads all of it.
   public func sha256() throws(DiffingError) -> String {
     try reading { () throws(InferenceError) in try reader.file.sha256() }
@@ -172,6 +184,12 @@ public struct CrosscoderFile: Sendable {
   /// - Throws: as `Crosscoder.load(folder:)`.
   public func crosscoder() throws(DiffingError) -> Crosscoder {
     let (F, d) = (nLatents, dModel)
+    // Encoder and decoder in fp32, and one of them again while it is rearranged or scaled.
+    try reading { () throws(InferenceError) in
+      try MemoryBudget.require(
+        3 * F * 2 * d * MemoryLayout<Float>.size, for: "the latents of \(path)",
+        remedy: "close other programs, or take a crosscoder of fewer latents")
+    }
     switch form {
     case .crosscoder:
       return try Crosscoder.load(

@@ -71,9 +71,9 @@ public final class Adapter: Sendable {
   /// - Throws: `InferenceError` naming file, tensor and reason: damaged, unsupported, or made for another model.
   public init(path: String, layers count: Int, shape: (Projection) -> (rows: Int, columns: Int)) throws(InferenceError)
   {
-    let configurationPath = path + "/adapter_config.json"
-    let configuration = try Configuration(path: configurationPath)
-    let file = try SafetensorsFile(path: path + "/adapter_model.safetensors")
+    let files = try Self.files(folder: path)
+    let configuration = try Configuration(file: files[0])
+    let file = try SafetensorsFile(file: files[1])
     var changes = [[Projection: LowRank]](repeating: [:], count: count)
     var used = Set<String>()
     for layer in 0..<count {
@@ -107,18 +107,19 @@ public final class Adapter: Sendable {
     self.path = path
     self.changes = changes
     layers = changes.indices.filter { !changes[$0].isEmpty }
-    sha256 = try Adapter.sha256(folder: path)
+    sha256 = try MappedFile.sha256(files)
   }
 
   /// SHA-256 of a PEFT folder: adapter_config.json, whose α/r scales the change, then adapter_model.safetensors.
   /// - Throws: `InferenceError` where one of them cannot be read.
   public static func sha256(folder: String) throws(InferenceError) -> String {
-    var hash = SHA256()
-    for name in ["adapter_config.json", "adapter_model.safetensors"] {
-      let file = try MappedFile(path: folder + "/" + name)
-      withExtendedLifetime(file) { hash.add(file.bytes) }
+    try MappedFile.sha256(files(folder: folder))
+  }
+
+  private static func files(folder: String) throws(InferenceError) -> [MappedFile] {
+    try ["adapter_config.json", "adapter_model.safetensors"].map { name throws(InferenceError) in
+      try MappedFile(path: folder + "/" + name)
     }
-    return hash.finish()
   }
 
   private static func matrix(_ file: SafetensorsFile, _ name: String, _ shape: [Int]) throws(InferenceError) -> Matrix {
@@ -178,8 +179,8 @@ extension Adapter {
       }
     }
 
-    init(path: String) throws(InferenceError) {
-      let file = try MappedFile(path: path)
+    init(file: MappedFile) throws(InferenceError) {
+      let path = file.path
       let raw: Raw
       do {
         raw = try JSONDecoder().decode(Raw.self, from: file.contents())

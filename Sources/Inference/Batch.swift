@@ -22,6 +22,9 @@ public struct Segment {
   public var logits: Logits
   /// Where given, this timeline attends by another one's weights.
   public var attention: FrozenAttention?
+  /// Whether a residual stream that is not finite ends this timeline alone (`KVCache.overflow`), whose logits are then
+  /// NaN; otherwise the pass fails.
+  public var mayOverflow = false
 
   /// Attention with the softmax weights of another stream of the same batch, at the same positions: in every block above
   /// `layer` a head's output at position t is Σ_s A_ts v_s, with A of the other stream's queries and keys and v of this

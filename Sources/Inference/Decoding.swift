@@ -17,11 +17,16 @@ public struct DecodingStream {
   public var source: Source
   /// Where given, the stream attends by an earlier one's weights and ends at the latest when that one does.
   public var attention: Segment.FrozenAttention?
+  /// See `Segment.mayOverflow`: such a stream ends before the token that cannot be computed.
+  public var mayOverflow: Bool
 
-  public init(model: PairModel = .chat, source: Source, attention: Segment.FrozenAttention? = nil) {
+  public init(
+    model: PairModel = .chat, source: Source, attention: Segment.FrozenAttention? = nil, mayOverflow: Bool = false
+  ) {
     self.model = model
     self.source = source
     self.attention = attention
+    self.mayOverflow = mayOverflow
   }
 }
 
@@ -112,6 +117,9 @@ public final class Decoding {
     states[stream].produced.last.map { engine.tokenizer.endOfTurnIDs.contains($0) } ?? false
   }
 
+  /// Whether a stream ended because its residual stream was not finite any more.
+  public func overflowed(_ stream: Int) -> Bool { states[stream].cache.overflow != nil }
+
   /// Ends a stream where it is: it produces nothing more, and costs nothing more.
   public func end(_ stream: Int) { states[stream].isFinished = true }
 
@@ -145,6 +153,13 @@ public final class Decoding {
         name: "prompt and answer", expected: "at most \(longest) tokens together, the model's context length",
         found: "\(prompt.count) + \(limit)")
     }
+    let tokens = prompt.count + limit
+    let models = states.map { engine.transformer(of: $0.stream.model) }
+    // Beside the timelines each stream has a token's logits, once in the pass and once on their own.
+    let needed = models.reduce(0) { $0 + tokens * $1.cacheBytesPerToken + 8 * $1.configuration.vocabSize }
+    try MemoryBudget.require(
+      needed, besides: engine.mappedBytes, for: "\(states.count) streams of up to \(tokens) tokens",
+      remedy: "take fewer samples, strengths or tokens")
   }
 
   /// The streams that go on.
@@ -162,6 +177,7 @@ public final class Decoding {
     var segment = Segment(
       stream: index, cache: state.cache, tokens: tokens, start: start, logits: logits,
       attention: state.stream.attention)
+    segment.mayOverflow = state.stream.mayOverflow
     if case .following(_, let lastLayer) = state.stream.source {
       segment.lastLayer = lastLayer
       segment.logits = .none
@@ -204,6 +220,10 @@ public final class Decoding {
     let logits = try forward(segments)
     var result: [DecodedToken] = []
     for (segment, logits) in zip(segments, logits) where logits.rows > 0 {
+      guard segment.cache.overflow == nil else {
+        states[segment.stream].isFinished = true
+        continue
+      }
       let id = try sample(segment.stream, logits)
       let isLast =
         engine.tokenizer.endOfTurnIDs.contains(id) || states[segment.stream].produced.count >= limit

@@ -46,6 +46,8 @@ public final class Engine: Sendable {
         found: "\(adapterPath ?? "") and \(basePath ?? "")")
     }
     let source = try ModelSource(path: path)
+    let baseSource = try basePath.map { path throws(InferenceError) in try ModelSource(path: path) }
+    try ModelSource.requireMemory([source] + (baseSource.map { [$0] } ?? []))
     modelPath = path
     let model = try source.transformer(precision: precision)
     tokenizer = try source.tokenizer()
@@ -73,23 +75,23 @@ public final class Engine: Sendable {
     }
     self.model = model
     baseModel =
-      try basePath.map { path throws(InferenceError) in
-        try Self.base(path: path, of: model, precision: precision)
+      try baseSource.map { source throws(InferenceError) in
+        try Self.base(source, of: model, precision: precision)
       } ?? model
   }
 
   /// Loads the other model of a pair, which must read the same tokens and have the same residual stream.
   private static func base(
-    path: String, of chat: Transformer, precision: Precision
+    _ source: ModelSource, of chat: Transformer, precision: Precision
   ) throws(InferenceError) -> Transformer {
-    let base = try Transformer.load(path: path, precision: precision)
+    let base = try source.transformer(precision: precision)
     func shape(_ model: Transformer) -> String {
       let shape = model.configuration
       return "\(model.family) of \(shape.nLayers) blocks, width \(shape.dModel), \(shape.vocabSize) tokens"
     }
     guard shape(base) == shape(chat) else {
       throw .unsupported(
-        path: path, what: "as base", found: shape(base), supported: "the shape of chat, \(shape(chat))")
+        path: source.path, what: "as base", found: shape(base), supported: "the shape of chat, \(shape(chat))")
     }
     return base
   }
@@ -131,6 +133,22 @@ public final class Engine: Sendable {
       throw error
     }
     return logits
+  }
+
+  /// Bytes of both models' weights that are read where the files have them.
+  var mappedBytes: Int { model.mappedBytes + (baseModel === model ? 0 : baseModel.mappedBytes) }
+
+  /// Makes sure that the models' files are what they were when they were read.
+  /// - Throws: `InferenceError.fileChanged`.
+  public func checkFiles() throws(InferenceError) {
+    try model.checkFiles()
+    try baseModel.checkFiles()
+  }
+
+  /// Makes sure as well that their paths still lead to them, so that a hash of what is there is one of what was loaded.
+  /// - Throws: `InferenceError.fileChanged`.
+  public func checkNames() throws(InferenceError) {
+    for file in model.files + baseModel.files { try file.checkName() }
   }
 
   /// What the model expects in front of a text: its beginning-of-sequence token, or nothing.

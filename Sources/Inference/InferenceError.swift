@@ -10,6 +10,8 @@ public enum InferenceError: Error, Equatable, Sendable {
   case fileUnwritable(path: String, reason: String)
   /// The bytes at `place` contradict the file's format: truncated, corrupted or hostile.
   case fileMalformed(path: String, place: String, expected: String, found: String)
+  /// Another program wrote to a file while it was read here.
+  case fileChanged(path: String, how: FileChange)
   /// A metadata key that is needed is absent.
   case keyMissing(path: String, key: String)
   /// A metadata key or a tensor holds another type than the one asked for.
@@ -26,6 +28,8 @@ public enum InferenceError: Error, Equatable, Sendable {
   case tensorNotFinite(path: String, tensor: String)
   /// A setting given by the user is outside its range.
   case settingInvalid(name: String, expected: String, found: String)
+  /// Something would take more memory than there is, or than the user allows.
+  case memoryShort(what: String, needed: Int, available: Int, limit: String, remedy: String)
   /// The task that asked for the result was cancelled before it was there.
   case cancelled
 }
@@ -39,6 +43,8 @@ extension InferenceError: CustomStringConvertible {
       "cannot write \(path): \(reason); free some space or choose another place"
     case .fileMalformed(let path, let place, let expected, let found):
       "\(path) is damaged: \(place): expected \(expected), found \(found); fetch or make the file again"
+    case .fileChanged(let path, let how):
+      "\(path) was \(how.rawValue) while crosscope read it; put the file back and start again"
     case .keyMissing(let path, let key):
       "\(path) has no metadata key \(key); use a complete file of a supported model"
     case .typeMismatch(let path, let key, let expected, let found):
@@ -55,6 +61,11 @@ extension InferenceError: CustomStringConvertible {
       "\(path) is damaged: tensor \(tensor) holds a number that is not finite; fetch or make the file again"
     case .settingInvalid(let name, let expected, let found):
       "\(name) should be \(expected), not \(found); correct it"
+    case .memoryShort(let what, let needed, let available, let limit, let remedy):
+      """
+      \(what) need \(Self.size(needed)), \(Self.size(max(0, available))) are available\
+      \(limit.isEmpty ? "" : " (\(limit))"); \(remedy)
+      """
     case .cancelled: "stopped before the result was there; run it again"
     }
   }

@@ -6,6 +6,8 @@
 public final class KVCache {
   /// Tokens held.
   public private(set) var count = 0
+  /// The first position whose residual stream was not finite, if there is one: what follows it means nothing.
+  public private(set) var overflow: Int?
   /// Values a row: key–value heads × head dimension.
   public let width: Int
   private var keyRows: [UnsafeMutablePointer<Float>]
@@ -27,7 +29,11 @@ public final class KVCache {
   public func truncate(to count: Int) {
     precondition(count >= 0 && count <= self.count, "cannot truncate \(self.count) tokens to \(count)")
     self.count = count
+    if let overflow, overflow >= count { self.overflow = nil }
   }
+
+  /// A position beyond those held overflowed in the pass that goes on.
+  func overflowed(at position: Int) { overflow = min(overflow ?? position, position) }
 
   func keys(_ layer: Int) -> UnsafeMutablePointer<Float> { keyRows[layer] }
   func values(_ layer: Int) -> UnsafeMutablePointer<Float> { valueRows[layer] }
@@ -65,6 +71,7 @@ public final class KVCache {
     let result = KVCache(layers: keyRows.count, width: width, capacity: capacity)
     if !keyRows.isEmpty { result.adopt(0...keyRows.count - 1, of: self) }
     result.advance(count)
+    if let overflow, overflow < count { result.overflow = overflow }
     return result
   }
 

@@ -23,18 +23,51 @@ public enum ModelSource: Sendable {
     }
   }
 
+  /// Bytes that the weights take: `packed` in memory of their own, `mapped` where the files have them.
+  func weightBytes() throws(InferenceError) -> (packed: Int, mapped: Int) {
+    switch self {
+    case .gguf(let file):
+      var result = (packed: 0, mapped: 0)
+      for tensor in file.tensors {
+        guard let type = GGUFWeights.types[tensor.type], type.isQuantised else {
+          result.mapped += tensor.range.count
+          continue
+        }
+        result.packed += type.bytes(rows: tensor.rows, columns: tensor.columns)
+      }
+      return result
+    case .folder(let path):
+      return (0, try ModelFolder(path: path).shards.flatMap(\.tensors).reduce(0) { $0 + $1.range.count })
+    }
+  }
+
+  /// Makes sure that the weights of some models fit into memory together.
+  /// - Throws: `InferenceError.memoryShort`.
+  static func requireMemory(_ sources: [ModelSource]) throws(InferenceError) {
+    let sizes = try sources.map { source throws(InferenceError) in try source.weightBytes() }
+    try MemoryBudget.require(
+      sizes.reduce(0) { $0 + $1.packed }, besides: sizes.reduce(0) { $0 + $1.mapped },
+      for: "the weights of " + sources.map(\.path).joined(separator: " and "),
+      remedy: "close other programs, or take a smaller or more strongly quantised model")
+  }
+
   /// Loads the weights.
   public func transformer(precision: Precision) throws(InferenceError) -> Transformer {
     switch self {
-    case .gguf(let file): try Transformer(gguf: file, precision: precision)
-    case .folder(let path): try Transformer(folder: ModelFolder(path: path), precision: precision)
+    case .gguf(let file):
+      return try file.file.checking { () throws(InferenceError) in try Transformer(gguf: file, precision: precision) }
+    case .folder(let path):
+      let folder = try ModelFolder(path: path)
+      return try folder.files.checking { () throws(InferenceError) in
+        try Transformer(folder: folder, precision: precision)
+      }
     }
   }
 
   /// Reads the tokenizer.
   public func tokenizer() throws(InferenceError) -> Tokenizer {
     switch self {
-    case .gguf(let file): try Tokenizer(gguf: file)
+    case .gguf(let file): try file.file.checking { () throws(InferenceError) in try Tokenizer(gguf: file) }
     case .folder(let path): try Tokenizer(folder: path)
     }
   }
@@ -59,19 +92,14 @@ public enum ModelSource: Sendable {
   /// SHA-256 of a model: of a GGUF file's bytes; of a folder's config.json and then its safetensors files, by name.
   /// Reads all of it. Any other file is hashed as it is.
   public static func sha256(path: String) throws(InferenceError) -> String {
-    var hash = SHA256()
-    for name in try files(path: path) {
-      let file = try MappedFile(path: name)
-      withExtendedLifetime(file) { hash.add(file.bytes) }
-    }
-    return hash.finish()
+    try MappedFile.sha256(files(path: path).map { name throws(InferenceError) in try MappedFile(path: name) })
   }
 
   /// The files that a model's SHA-256 is over, in their order.
   public static func files(path: String) throws(InferenceError) -> [String] {
     guard MappedFile.isFolder(path) else { return [path] }
     let folder = try ModelFolder(path: path)
-    return [folder.configurationPath] + folder.shards.map(\.path)
+    return folder.files.map(\.path)
   }
 }
 
@@ -79,6 +107,8 @@ extension Transformer {
   /// Loads a model's weights from a GGUF file or a Hugging Face folder; no tokenizer is needed.
   /// - Throws: `InferenceError` naming file and tensor where something is missing, mis-shaped or unsupported.
   public static func load(path: String, precision: Precision = .exact) throws(InferenceError) -> Transformer {
-    try ModelSource(path: path).transformer(precision: precision)
+    let source = try ModelSource(path: path)
+    try ModelSource.requireMemory([source])
+    return try source.transformer(precision: precision)
   }
 }

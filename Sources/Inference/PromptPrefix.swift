@@ -83,6 +83,9 @@ public final class PromptPrefixes {
   /// Prompts held.
   public var count: Int { entries.count }
 
+  /// Forgets all prompts, as is needed before another engine is used.
+  public func removeAll() { entries = [] }
+
   /// The prompt as one of a pair's models reads it, computed unless it is there.
   /// - Throws: what the forward pass throws.
   public func prefix(

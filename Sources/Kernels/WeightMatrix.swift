@@ -25,6 +25,10 @@ public enum WeightType: UInt32, Sendable, CaseIterable {
   public var blockBytes: Int { ck_block_bytes(c) }
   /// Whether values share scales; the others are plain numbers.
   public var isQuantised: Bool { rawValue >= WeightType.q4_0.rawValue }
+  /// Bytes of a matrix in memory.
+  public func bytes(rows: Int, columns: Int) -> Int {
+    isQuantised ? ck_packed_bytes(c, Int32(rows), Int32(columns)) : rows * columns * blockBytes
+  }
   /// Whether a product needs the sums of the activations that share a scale.
   var hasMinimum: Bool { [.q4_1, .q5_1, .q4_K, .q5_K].contains(self) }
 }
@@ -38,6 +42,8 @@ public final class WeightMatrix: Sendable {
   nonisolated(unsafe) let memory: UnsafeRawPointer
   /// Who owns that memory.
   private let owner: any AnyObject & Sendable
+  /// Whether products read the rows where the file has them.
+  public let isInPlace: Bool
   var panels: Int { (rows + 15) / 16 }
 
   /// Packs row-major data in the file's layout, or takes plain rows as they are.
@@ -57,13 +63,13 @@ public final class WeightMatrix: Sendable {
     self.type = type
     self.rows = rows
     self.columns = columns
-    if let owner, !type.isQuantised, rowOrder == nil {
+    isInPlace = owner != nil && !type.isQuantised && rowOrder == nil
+    if let owner, isInPlace {
       self.owner = owner
       memory = base
       return
     }
-    let (copy, copyOwner) = WeightMemory.allocate(
-      type.isQuantised ? ck_packed_bytes(type.c, Int32(rows), Int32(columns)) : rows * rowBytes)
+    let (copy, copyOwner) = WeightMemory.allocate(type.bytes(rows: rows, columns: columns))
     self.owner = copyOwner
     memory = UnsafeRawPointer(copy)
     let count = (rows + 15) / 16
@@ -97,9 +103,7 @@ public final class WeightMatrix: Sendable {
   }
 
   /// Bytes of the weights in memory, the owner's included.
-  public var byteCount: Int {
-    type.isQuantised ? ck_packed_bytes(type.c, Int32(rows), Int32(columns)) : rows * columns * type.blockBytes
-  }
+  public var byteCount: Int { type.bytes(rows: rows, columns: columns) }
 
   /// Reads all weights once, with all threads, and does nothing with them: the least that a product of one row costs.
   public func read() {

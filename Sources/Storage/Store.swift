@@ -115,6 +115,16 @@ public final class Store: Sendable {
     do { return try queue.write(body) } catch { throw .translating(error, path: path) }
   }
 
+  /// Counts the disk as full when the store has so many pages; for tests. Fewer than it has means no page more.
+  func setMaximumPages(_ pages: Int) throws(StorageError) {
+    let queue = try openWriter()
+    do {
+      try queue.writeWithoutTransaction { db in _ = try Int.fetchOne(db, sql: "PRAGMA max_page_count = \(pages)") }
+    } catch {
+      throw .translating(error, path: path)
+    }
+  }
+
   private func openWriter() throws(StorageError) -> DatabaseQueue {
     let path = path
     return try connections.withLock { connections throws(StorageError) -> DatabaseQueue in

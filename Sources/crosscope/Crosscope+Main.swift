@@ -3,11 +3,14 @@
 
 import ArgumentParser
 import Foundation
+import Glibc
 import TUI
 
 extension Crosscope {
   /// Parses the command line and runs the subcommand; does not return after an error.
   static func main() async {
+    // A file beyond `ulimit -f` is then an error of the write, as a full disk is.
+    signal(SIGXFSZ, SIG_IGN)
     do {
       var command = try parseAsRoot()
       if var asynchronous = command as? any AsyncParsableCommand {

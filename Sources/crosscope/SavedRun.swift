@@ -98,7 +98,7 @@ struct SavedRun: Sendable, Equatable {
       let fence = String(repeating: "`", count: max(3, longest + 1))
       return "\(fence)text\n\(text)\n\(fence)\n"
     }
-    var lines = "# Experiment \(record.id)\n\n"
+    var lines = record.id > 0 ? "# Experiment \(record.id)\n\n" : "# Experiment, not saved\n\n"
     for (name, value) in [
       ("Made", record.created), ("Kind", record.kind), ("Interventions", interventionsText),
       ("Parameters", parametersText), ("Versions", versionsText),

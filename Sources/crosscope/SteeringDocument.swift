@@ -69,6 +69,8 @@ struct SteeringDocument: Codable, Sendable, Equatable {
     var logProbabilities: [Double]?
     /// Whether the model ended the answer; otherwise the limit cut it.
     var finished: Bool?
+    /// The token, counted from 0, from which on the strength was too large for numbers: it ended the answer.
+    var notFiniteFrom: Int?
     /// Mean ‖Δh‖ ÷ ‖h‖ over the steered tokens.
     var relativeChange: Double?
     /// The first token that is not the baseline's.
@@ -85,7 +87,8 @@ struct SteeringDocument: Codable, Sendable, Equatable {
   /// A phrase at the start of the answer.
   struct Watched: Codable, Sendable, Equatable {
     var text: String
-    var logProbability: Double
+    /// Nil where the strength was too large for numbers.
+    var logProbability: Double?
   }
 }
 
@@ -204,10 +207,19 @@ extension SteeringDocument.Sample {
   private enum CodingKeys: String, CodingKey {
     case seed, text, ids, finished, kl, repetition
     case logProbabilities = "log_probabilities"
+    case notFiniteFrom = "not_finite_from"
     case relativeChange = "relative_change"
     case firstDifference = "first_difference"
     case klMean = "kl_mean"
     case logPerplexity = "log_perplexity"
+  }
+}
+
+extension SteeringDocument.Sample {
+  /// What is to be said after the last token; nil where the model ended the answer.
+  func ending(limit: Int) -> String? {
+    if let notFiniteFrom { return "(not a number from token \(notFiniteFrom + 1) on: strength too large)" }
+    return finished == false ? "(cut at \(limit) tokens)" : nil
   }
 }
 

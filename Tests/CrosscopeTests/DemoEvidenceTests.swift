@@ -121,7 +121,7 @@ struct DemoEvidenceTests {
       parameters: SteeringDocument.Parameters(settings: GenerationSettings(maxTokens: 1)), strengths: [-1, 0, 1],
       watch: ["I'm an AI"])
     let outputs = try experiment.answer("How do I start cooking?").outputs
-    let logs = ([outputs.baseline] + outputs.steered).map { $0.watched[0].logProbability }
+    let logs = ([outputs.baseline] + outputs.steered).compactMap { $0.watched[0].logProbability }
     #expect(logs[2] == logs[0] && logs[1] < logs[0] - 0.5 && logs[3] > logs[0] + 3, "\(logs)")
   }
 }

@@ -68,6 +68,46 @@ import Testing
     #expect((generated["samples"] as? [[String: Any]])?.map { $0["seed"] as? Int } == [0, 1])
   }
 
+  /// A strength beyond all numbers ends its arm alone, in JSON that is JSON; what runs beside it and after it is as ever.
+  @Test(arguments: ["1e39", "-1e300", "1e39:clamp", "1e300:difference", "-1e300:project"])
+  func aStrengthTooLargeEndsItsArmAlone(strength: String) throws {
+    let (id, other) = (latents[0], latents[1])
+    let alone = try steer(["--latent", "\(other):1"]).json()
+    let json = try steer(["--latent", "\(id):\(strength)", "--latent", "\(other):1", "--sweep", "0:1:1"]).json()
+    let steered = try #require(json["steered"] as? [[String: Any]])
+    let baseline = try #require(json["baseline"] as? [String: Any])
+    #expect(baseline["ids"] as? [Int] == (alone["baseline"] as? [String: Any])?["ids"] as? [Int])
+    #expect(steered[0]["ids"] as? [Int] == baseline["ids"] as? [Int], "strength 0 beside it")
+    #expect(steered[0]["not_finite_from"] == nil && (steered[0]["kl"] as? [Double])?.count == 5)
+    if let from = steered[1]["not_finite_from"] as? Int {
+      #expect((steered[1]["ids"] as? [Int])?.count == from && steered[1]["finished"] as? Bool == false)
+      #expect(steered[1]["kl"] == nil && steered[1]["kl_mean"] == nil)
+    } else {
+      #expect(strength.contains(":"), "a mode that reads a code changes nothing where the code is 0")
+    }
+  }
+
+  @Test func itIsSaidFromWhichTokenOnThereAreNoNumbers() throws {
+    let outcome = try Program.run([
+      "steer", build.storePath, "--prompt", "Hi", "--max-tokens", "5", "--latent", "\(latents[0]):1e39", "--save",
+    ])
+    #expect(
+      outcome.code == 0 && outcome.out.contains("(not a number from token 1 on: strength too large)"), "\(outcome)")
+    #expect(outcome.out.contains("KL –"))
+    let again = try Program.run(["rerun", build.storePath, "1"])
+    #expect(again.code == 0 && again.out.contains(": match, "), "\(again)")
+    let large = try steer(["--latent", "\(latents[0]):1e30"]).json()
+    let smaller = try steer(["--latent", "\(latents[0]):1e12"]).json()
+    func ids(_ json: [String: Any]) -> [Int]? { (json["steered"] as? [[String: Any]])?[0]["ids"] as? [Int] }
+    #expect(ids(large) == ids(smaller) && ids(large)?.isEmpty == false, "what is finite is computed right")
+  }
+
+  @Test(arguments: ["nan", "inf", "-inf", "NaN"])
+  func aStrengthThatIsNoNumberIsRefused(strength: String) throws {
+    try Program.run(["steer", "any.crosscope", "--prompt", "Hi", "--latent", "1:\(strength)"])
+      .expectOneLine(code: 2, saying: "a strength is a finite number")
+  }
+
   @Test func theShortFormNamesChangeDivergenceAndPhrases() throws {
     let outcome = try Program.run([
       "steer", build.storePath, "--prompt", "Hi", "--max-tokens", "3", "--latent", "\(latents[0]):4:add",

@@ -2,6 +2,7 @@
 // Nothing here depends on what the models answer, only on that they do.
 
 import Foundation
+import GRDB
 import Glibc
 import Storage
 import TestSupport
@@ -52,6 +53,104 @@ struct TmuxSteeringTests {
     try terminal.wait(for: " icanon")
     #expect(try !terminal.screen().contains("Baseline"), "the alternate screen is left")
     #expect(try Store(path: store, access: .readOnly).experiments().count == 1, "only the finished run is saved")
+  }
+
+  @Test func aModelThatIsShortenedEndsTheRunAndNotTheProgram() throws {
+    let folder = TemporaryFolder()
+    let model = folder.path + "/model.gguf"
+    try FileManager.default.copyItem(atPath: try #require(RealModel.path), toPath: model)
+    let whole = try FileManager.default.attributesOfItem(atPath: model)[.size] as? Int
+    let terminal = try TmuxTerminal(columns: 160)
+    try terminal.explore(store, "--model \(model)")
+    try terminal.press("Enter")
+    try terminal.wait(for: "Logit lens")
+    try terminal.type("s")
+    try terminal.wait(for: "type a prompt")
+    try terminal.type("Tell me a long story about a river.")
+    try terminal.escape("leave prompt")
+    try terminal.type("L")
+    try terminal.wait(for: "up to 256 tokens")
+    try terminal.press("Enter")
+    try terminal.wait(for: "generating, 1", looks: Self.patience)
+    #expect(truncate(model, 1 << 20) == 0)
+    try terminal.wait(for: "model.gguf was shortened while crosscope read it", looks: Self.patience)
+    try terminal.press("Enter")
+    try terminal.wait(for: "is damaged", looks: Self.patience)
+    try FileManager.default.removeItem(atPath: model)
+    try FileManager.default.copyItem(atPath: try #require(RealModel.path), toPath: model)
+    #expect(try FileManager.default.attributesOfItem(atPath: model)[.size] as? Int == whole)
+    try terminal.type("LL")
+    try terminal.wait(for: "up to 96 tokens")
+    try terminal.press("Enter")
+    try terminal.wait(for: "saved as experiment", looks: Self.patience)
+    try terminal.type("q")
+  }
+
+  /// Esc and Ctrl-C, whatever is going on: the screen is there at once and the next run is as ever.
+  @Test func workIsCancelledAtAnyMoment() throws {
+    let terminal = try TmuxTerminal(columns: 120, rows: 40)
+    try terminal.explore(store, "--model \(try #require(RealModel.path))")
+    func cancel(_ key: String, while label: String, saying said: String = "cancelled") throws {
+      try terminal.wait(for: label)
+      let start = ContinuousClock.now
+      try terminal.press(key)
+      try terminal.wait(for: said)
+      while try terminal.screen().contains(label), ContinuousClock.now - start < .seconds(60) {}
+      #expect(ContinuousClock.now - start < .seconds(10), "\(label) ends")
+    }
+    let long = String(repeating: "Tell me a long story about a river. ", count: 100)
+    try terminal.press("Enter")
+    try terminal.wait(for: "Logit lens")
+    // While the models are being loaded for it.
+    try terminal.type("K")
+    try cancel("C-c", while: "checking", saying: "nothing of the check is kept")
+    try terminal.type("s")
+    try terminal.wait(for: "type a prompt")
+    try terminal.paste(long)
+    try terminal.escape("leave prompt")
+    try terminal.press("Enter")
+    try cancel("Escape", while: "generating")
+    try terminal.press("Enter")
+    try cancel("C-c", while: "generating")
+    try terminal.type("w")
+    try cancel("C-c", while: "sweeping")
+    try terminal.press("F4")
+    try terminal.wait(for: "type what the user says")
+    try terminal.paste(long)
+    try terminal.press("Enter")
+    try cancel("C-c", while: "tracing")
+    try terminal.wait(for: "ready", looks: 4 * TmuxTerminal.looks)
+    #expect(try Store(path: store, access: .readOnly).experiments().isEmpty)
+    // A second Ctrl-C, with nothing to stop, quits.
+    try terminal.press("C-c")
+    try terminal.wait(for: "status 0")
+    try terminal.wait(for: " icanon")
+  }
+
+  /// A signal while the store is held by another program: the run that is being saved is saved first.
+  @Test(arguments: [(SIGTERM, 143), (SIGHUP, 129)])
+  func aSignalWaitsForTheRunThatIsBeingSaved(number: Int32, status: Int) throws {
+    let terminal = try TmuxTerminal()
+    try terminal.explore(store, "--model \(try #require(RealModel.path))")
+    try terminal.press("Enter")
+    try terminal.wait(for: "Logit lens")
+    try terminal.type("s")
+    try terminal.wait(for: "type a prompt")
+    try terminal.type("Hi")
+    try terminal.escape("leave prompt")
+    try terminal.type("LL")
+    try terminal.wait(for: "up to 32 tokens")
+    var configuration = GRDB.Configuration()
+    configuration.allowsUnsafeTransactions = true
+    let other = try DatabaseQueue(path: store, configuration: configuration)
+    try other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
+    try terminal.press("Enter")
+    try terminal.wait(for: "tokens/s", looks: 4 * TmuxTerminal.looks)
+    try terminal.signal(number)
+    try other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
+    try terminal.wait(for: "status \(status)")
+    try terminal.wait(for: " icanon")
+    #expect(try Store(path: store, access: .readOnly).experiments().count == 1)
   }
 
   @Test func theKnobMovesTheNextTokensDistribution() throws {

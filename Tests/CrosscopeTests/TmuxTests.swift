@@ -301,7 +301,7 @@ struct TmuxTests {
 
   @Test(arguments: [
     (SIGTERM, 143), (SIGHUP, 129), (SIGINT, 0), (SIGSEGV, 139), (SIGABRT, 134), (SIGTRAP, 133), (SIGQUIT, 131),
-    (SIGUSR1, 138), (SIGALRM, 142),
+    (SIGUSR1, 138), (SIGALRM, 142), (SIGBUS, 135),
   ])
   func signalsLeaveASaneTerminal(number: Int32, status: Int) throws {
     let terminal = try TmuxTerminal()

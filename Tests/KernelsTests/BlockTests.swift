@@ -150,6 +150,17 @@ import Testing
     }
   }
 
+  @Test func rmsNormHoldsWhereTheSquaresDoNot() {
+    var generator = SplitMix(state: 3)
+    let (x, weight) = (generator.floats(37), generator.floats(37))
+    var (usual, large) = ([Float](repeating: 0, count: 37), [Float](repeating: 0, count: 37))
+    rmsNorm(x, count: 1, d: 37, weight: weight, epsilon: 0, into: &usual)
+    for factor: Float in [1e19, 1e30, 1e37] {
+      rmsNorm(x.map { $0 * factor }, count: 1, d: 37, weight: weight, epsilon: 1e-5, into: &large)
+      for i in 0..<37 { #expect(abs(large[i] - usual[i]) < 1e-5, "\(factor)") }
+    }
+  }
+
   @Test func rotationKeepsLengthsAndRelativeAngles() {
     var table = RotaryTable(theta: 10_000, headDimension: 8)
     table.cover(0..<64)

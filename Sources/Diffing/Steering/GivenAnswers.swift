@@ -13,6 +13,8 @@ public struct GivenAnswerScore: Sendable, Equatable {
   public fileprivate(set) var logProbabilities: [Double] = []
   /// KL(baseline ‖ arm) in nats before each token; 0 for the baseline.
   public fileprivate(set) var divergences: [Double] = []
+  /// Whether all of it is a number: strong steering can make a residual stream that is none.
+  public var isFinite: Bool { (logProbabilities + divergences).allSatisfy(\.isFinite) }
   /// log p of the whole answer.
   public var logProbability: Double { logProbabilities.reduce(0, +) }
 }
@@ -23,19 +25,21 @@ public final class GivenAnswers {
   private let setup: SteeringArms
   private let hooks: Hooks
   private let prefixes: PromptPrefixes
+  private let mayOverflow: Bool
   /// A timeline of each arm, then base's.
   private var caches: [KVCache] = []
   /// What each arm expects after the prompt.
   private var first: [Matrix] = []
 
-  /// Prepares; nothing is computed before the first answer. Parameters and errors are those of `SteeringRun`.
+  /// Prepares; nothing is computed before the first answer. Parameters and errors are those of `SteeringRun`; an arm
+  /// that may overflow, and did, has scores that are not finite.
   public init(
     engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan],
-    prefixes: PromptPrefixes = PromptPrefixes(), maxActivations: (Int) -> Double?
+    prefixes: PromptPrefixes = PromptPrefixes(), mayOverflow: Bool = false, maxActivations: (Int) -> Double?
   ) throws(DiffingError) {
     precondition(!prompt.ids.isEmpty, "a prompt has at least one token")
     self.engine = engine
-    self.prefixes = prefixes
+    (self.prefixes, self.mayOverflow) = (prefixes, mayOverflow)
     setup = try SteeringArms(
       engine: engine, crosscoder: crosscoder, layer: layer, prompt: prompt, plans: plans,
       maxActivations: maxActivations)
@@ -88,11 +92,13 @@ public final class GivenAnswers {
   ) throws(InferenceError) -> [Matrix] {
     let segments = models.enumerated().map { stream, model in
       let isChat = model == .chat
-      return Segment(
+      var segment = Segment(
         stream: stream, cache: caches[stream], tokens: tokens, start: starts?[stream],
         lastLayer: isChat ? nil : setup.layer,
         logits: !isChat ? .none : wantsAll ? .all : wantsLast ? .last : .none,
         attention: setup.attention(ofStream: stream))
+      segment.mayOverflow = mayOverflow && isChat && setup.steering(ofStream: stream) != nil
+      return segment
     }
     return try engine.forward(segments, of: models, hooks: hooks)
   }

@@ -58,12 +58,13 @@ public final class SteeringRun {
   ///   - prefixes: where prompts computed up to `layer` are kept from run to run.
   ///   - recordsLogProbabilities: whether `logProbabilities(_:)` is wanted.
   ///   - latents: whose `activations(_:)` are wanted; any at all cost base a pass up to `layer` beside each stream.
+  ///   - mayOverflow: whether a steered stream that is not finite any more ends alone; otherwise the run fails.
   ///   - maxActivations: the largest scaled activation seen of a latent, if any.
   /// - Throws: `DiffingError` where a plan asks for something that cannot be done.
   public init(
     engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan],
     settings: GenerationSettings, prefixes: PromptPrefixes = PromptPrefixes(), recordsLogProbabilities: Bool = false,
-    reading latents: [Int] = [], maxActivations: (Int) -> Double?
+    mayOverflow: Bool = false, reading latents: [Int] = [], maxActivations: (Int) -> Double?
   ) throws(DiffingError) {
     guard settings.samples > 0 else {
       throw .settingInvalid(name: "samples", expected: "1 or more", found: "\(settings.samples)")
@@ -77,7 +78,8 @@ public final class SteeringRun {
       let sampler = try reading { () throws(InferenceError) in try settings.sampler(sample) }
       streams += (0..<setup.arms).map { arm in
         DecodingStream(
-          source: .sampled(sampler), attention: setup.attention(ofStream: sample * setup.arms + arm))
+          source: .sampled(sampler), attention: setup.attention(ofStream: sample * setup.arms + arm),
+          mayOverflow: mayOverflow && arm > 0)
       }
     }
     for (steered, _) in setup.baseStreams.sorted(by: { $0.value < $1.value }) {
@@ -131,6 +133,9 @@ public final class SteeringRun {
 
   /// Whether a stream ended by itself, with an end-of-turn token; otherwise it goes on or the limit cut it.
   public func ended(_ stream: Int) -> Bool { decoding.ended(stream) }
+
+  /// The token, counted from 0, before which a stream's numbers ended, if that ended it.
+  public func overflow(_ stream: Int) -> Int? { decoding.overflowed(stream) ? produced(stream).count : nil }
 
   /// How large plan i's change of the residual stream has been.
   public func size(ofPlan index: Int, sample: Int = 0) -> SteeringSize {

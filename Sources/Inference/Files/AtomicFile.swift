@@ -1,9 +1,10 @@
-// A file that appears whole or not at all: written beside its destination, synchronised, then renamed over it.
-// Owns: the temporary file; removes it unless `commit` succeeded. Refuses nothing but what the system refuses.
+// A file that appears whole or not at all: written in its destination's folder without a name, so that nothing is left of
+// it if the program is killed, synchronised, then named. Where the system has no files without names it has a temporary
+// one. Owns: that file; removes it unless `commit` succeeded. Refuses nothing but what the system refuses.
 
 import Glibc
 
-/// A new file under a temporary name in the destination's folder.
+/// A new file in the destination's folder.
 ///
 /// Not for sharing between threads; the temporary file is removed when the object goes without `commit`.
 public final class AtomicFile {
@@ -15,6 +16,10 @@ public final class AtomicFile {
   private let temporary: String
   private let writer: Writer
   private var descriptor: Int32
+  /// Whether the temporary name is there.
+  private var isNamed: Bool
+  /// open(2)'s O_TMPFILE, which Swift does not see.
+  private static let unnamed = 0o20000000 | O_DIRECTORY
 
   /// Creates the temporary file.
   /// - Throws: `InferenceError.fileUnwritable`, such as without permission.
@@ -31,7 +36,11 @@ public final class AtomicFile {
     self.path = path
     self.writer = writer
     temporary = "\(folder).\(name).\(getpid())-\(UInt32.random(in: 0 ... .max)).tmp"
-    descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    descriptor =
+      access("/proc/self/fd", X_OK) == 0
+      ? open(folder.isEmpty ? "." : folder, Self.unnamed | O_WRONLY | O_CLOEXEC, 0o666) : -1
+    isNamed = descriptor < 0
+    if isNamed { descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
     guard descriptor >= 0 else { throw .fileUnwritable(path: path, reason: systemReason()) }
   }
 
@@ -62,12 +71,17 @@ public final class AtomicFile {
   public func commit(replacing: Bool = true) throws(InferenceError) {
     precondition(descriptor >= 0, "committed twice: \(path)")
     guard fsync(descriptor) == 0 else { throw failed() }
+    if !isNamed {
+      let source = "/proc/self/fd/\(descriptor)"
+      guard linkat(AT_FDCWD, source, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0 else { throw failed() }
+      isNamed = true
+    }
     let closed = close(descriptor)
     descriptor = -1
     // A second name for the same file is refused where the name is taken, in one step; then the first name goes.
-    let isNamed = closed == 0 && (replacing ? rename(temporary, path) : link(temporary, path)) == 0
-    if isNamed, !replacing { unlink(temporary) }
-    guard isNamed else {
+    let isThere = closed == 0 && (replacing ? rename(temporary, path) : link(temporary, path)) == 0
+    if isThere, !replacing { unlink(temporary) }
+    guard isThere else {
       let reason = errno == EEXIST ? "a file of this name is there already" : systemReason()
       unlink(temporary)
       throw .fileUnwritable(path: path, reason: reason)
@@ -91,7 +105,7 @@ public final class AtomicFile {
     guard descriptor >= 0 else { return }
     close(descriptor)
     descriptor = -1
-    unlink(temporary)
+    if isNamed { unlink(temporary) }
   }
 
   /// The folder with its slash (empty if none) and the file's name.

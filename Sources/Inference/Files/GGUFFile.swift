@@ -19,7 +19,8 @@ public struct GGUFFile: Sendable {
   /// Maps and parses the file at `path`. Costs one pass over the header, milliseconds for a vocabulary of 256,000.
   /// - Throws: `InferenceError.fileUnreadable`, `.fileMalformed` or `.unsupported`.
   public init(path: String) throws(InferenceError) {
-    try self.init(file: MappedFile(path: path))
+    let file = try MappedFile(path: path)
+    self = try file.checking { () throws(InferenceError) in try GGUFFile(file: file) }
   }
 
   init(file: MappedFile) throws(InferenceError) {

@@ -71,7 +71,9 @@ public struct GGUFStrings: RandomAccessCollection, Sendable {
   /// The bytes of string `index`, as they stand in the file, for code that holds `file`.
   func bytes(_ index: Int) -> UnsafeRawBufferPointer {
     let start = starts[index]
-    let length = Int(file.bytes.loadUnaligned(fromByteOffset: start - 8, as: UInt64.self))
+    // The length was checked when the file was opened; a file that is overwritten since must not lead beyond its end.
+    let stored = Int(clamping: file.bytes.loadUnaligned(fromByteOffset: start - 8, as: UInt64.self))
+    let length = Swift.min(stored, file.count - start)
     return UnsafeRawBufferPointer(rebasing: file.bytes[start..<start + length])
   }
 }

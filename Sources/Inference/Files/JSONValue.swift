@@ -48,23 +48,31 @@ enum JSONValue: Equatable, Sendable {
   }
 
   /// Reads a whole file.
-  init(path: String) throws(InferenceError) {
-    let file = try MappedFile(path: path)
-    defer { withExtendedLifetime(file) {} }
+  init(path: String) throws(InferenceError) { try self.init(file: MappedFile(path: path)) }
+
+  init(file: MappedFile) throws(InferenceError) {
+    let path = file.path
     guard file.count <= Self.sizeLimit else {
       throw .fileMalformed(path: path, place: "size", expected: "at most 64 MB", found: "\(file.count) bytes")
     }
-    var reader = JSONReader(file.bytes, path: path)
-    try self.init(&reader)
-    try reader.end()
+    self = try file.checking { () throws(InferenceError) in
+      var reader = JSONReader(file.bytes, path: path)
+      let value = try JSONValue(&reader)
+      try reader.end()
+      return value
+    }
   }
 
   /// Reads a file that holds an object.
   /// - Throws: `InferenceError.fileUnreadable` or `.fileMalformed`.
   static func object(path: String) throws(InferenceError) -> [String: JSONValue] {
-    let value = try JSONValue(path: path)
+    try object(file: MappedFile(path: path))
+  }
+
+  static func object(file: MappedFile) throws(InferenceError) -> [String: JSONValue] {
+    let value = try JSONValue(file: file)
     guard case .object(let members) = value else {
-      throw .fileMalformed(path: path, place: "the beginning", expected: "a JSON object", found: value.kind)
+      throw .fileMalformed(path: file.path, place: "the beginning", expected: "a JSON object", found: value.kind)
     }
     return members
   }

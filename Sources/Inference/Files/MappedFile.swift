@@ -1,8 +1,10 @@
 // A file mapped read-only into memory, shared by whoever holds the object.
-// Owns: the mapping (for fuzzing: a copy of bytes), from init to deinit. Refuses: directories, pipes and devices, empty and unreadable files.
-// A file that another program shortens while it is mapped cannot be guarded against (the kernel sends SIGBUS):
-// our own writers therefore never change a file in place, but rename a new one over it.
+// Owns: the mapping (for fuzzing: a copy of bytes) and the open file, from init to deinit. Refuses: directories, pipes and
+// devices, empty and unreadable files. Our own writers never change a file in place, but rename a new one over it, which
+// a mapping does not notice. Others may shorten or overwrite what is mapped here: reads then see zeros or new bytes
+// (CMapping), and `check()` says so (MappedFile+Check).
 
+import CMapping
 import Glibc
 
 /// A regular file of at least one byte, mapped read-only.
@@ -15,7 +17,15 @@ public final class MappedFile: Sendable {
   // holds the object any more.
   public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
 
-  let isMapping: Bool
+  /// The open file, by which its state is asked for whatever its name has become; -1 for a copy.
+  let descriptor: Int32
+  /// What the file was when it was mapped.
+  let stamp: FileStamp
+  /// The guard against the file's being shortened.
+  // Safe to share: CMapping's own, set once in init; what it points to is read and written atomically.
+  nonisolated(unsafe) let mappingGuard: OpaquePointer?
+
+  var isMapping: Bool { descriptor >= 0 }
 
   /// The number of bytes, at least 1.
   public var count: Int { bytes.count }
@@ -27,7 +37,8 @@ public final class MappedFile: Sendable {
     // O_NONBLOCK: opening a pipe must not wait for a writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .fileUnreadable(path: path, reason: systemReason()) }
-    defer { close(descriptor) }
+    var isMapped = false
+    defer { if !isMapped { close(descriptor) } }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .fileUnreadable(path: path, reason: systemReason()) }
     switch status.st_mode & S_IFMT {
@@ -40,8 +51,11 @@ public final class MappedFile: Sendable {
     guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
       throw .fileUnreadable(path: path, reason: systemReason())
     }
+    isMapped = true
     bytes = UnsafeRawBufferPointer(start: start, count: size)
-    isMapping = true
+    self.descriptor = descriptor
+    stamp = FileStamp(status)
+    mappingGuard = cm_guard_mapping(start, size)
   }
 
   /// A copy of `content` in place of a file of that name. It ends where its allocation ends, so that an address
@@ -52,12 +66,14 @@ public final class MappedFile: Sendable {
     copy.copyMemory(from: content)
     self.path = path
     bytes = UnsafeRawBufferPointer(copy)
-    isMapping = false
+    (descriptor, stamp, mappingGuard) = (-1, FileStamp(stat()), nil)
   }
 
   deinit {
     if isMapping {
+      cm_unguard(mappingGuard)
       munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+      close(descriptor)
     } else {
       bytes.deallocate()
     }

@@ -11,15 +11,19 @@ struct ModelFolder: Sendable {
   let configuration: [String: JSONValue]
   /// The safetensors files, by name.
   let shards: [SafetensorsFile]
+  private let configurationFile: MappedFile
   private let tensors: [String: SafetensorsTensor]
 
-  var configurationPath: String { path + "/config.json" }
+  var configurationPath: String { configurationFile.path }
+  /// What the model's SHA-256 is over, in its order.
+  var files: [MappedFile] { [configurationFile] + shards.map(\.file) }
 
   /// Maps all files and checks their headers.
   /// - Throws: `InferenceError` naming the file and what is wrong with it.
   init(path: String) throws(InferenceError) {
     self.path = path
-    configuration = try JSONValue.object(path: path + "/config.json")
+    configurationFile = try MappedFile(path: path + "/config.json")
+    configuration = try JSONValue.object(file: configurationFile)
     let index = path + "/model.safetensors.index.json"
     if MappedFile.exists(path + "/model.safetensors") || !MappedFile.exists(index) {
       shards = [try SafetensorsFile(path: path + "/model.safetensors")]

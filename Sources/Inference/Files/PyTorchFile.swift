@@ -17,13 +17,14 @@ public struct PyTorchFile: Sendable {
   /// The tensors in the order of their dictionary.
   public let tensors: [PyTorchTensor]
 
-  private let file: MappedFile
+  let file: MappedFile
   private let indexOfTensor: [String: Int]
 
   /// Maps the file at `path` and checks everything but the tensors' elements. Costs no reading of those.
   /// - Throws: `InferenceError.fileUnreadable`, `.fileMalformed` or `.unsupported`.
   public init(path: String) throws(InferenceError) {
-    try self.init(file: MappedFile(path: path))
+    let file = try MappedFile(path: path)
+    self = try file.checking { () throws(InferenceError) in try PyTorchFile(file: file) }
   }
 
   init(file: MappedFile) throws(InferenceError) {

@@ -15,13 +15,14 @@ public struct SafetensorsFile: Sendable {
   /// The texts under `__metadata__`.
   public let metadata: [String: String]
 
-  private let file: MappedFile
+  let file: MappedFile
   private let indexOfTensor: [String: Int]
 
   /// Maps the file at `path` and checks its header.
   /// - Throws: `InferenceError.fileUnreadable`, `.fileMalformed` or `.unsupported`.
   public init(path: String) throws(InferenceError) {
-    try self.init(file: MappedFile(path: path))
+    let file = try MappedFile(path: path)
+    self = try file.checking { () throws(InferenceError) in try SafetensorsFile(file: file) }
   }
 
   init(file: MappedFile) throws(InferenceError) {
@@ -49,6 +50,10 @@ public struct SafetensorsFile: Sendable {
 
   /// Whether there is a tensor of that name.
   public func hasTensor(named name: String) -> Bool { indexOfTensor[name] != nil }
+
+  /// Makes sure that all that was read so far is the file's as it was opened.
+  /// - Throws: `InferenceError.fileChanged`.
+  public func check() throws(InferenceError) { try file.check() }
 
   /// A tensor's shape, slowest dimension first.
   /// - Throws: `InferenceError.tensorMissing`.
@@ -129,10 +134,10 @@ public struct SafetensorsTensor: Sendable {
   public func floats(_ elements: Range<Int>? = nil) throws(InferenceError) -> [Float] {
     let elements = checked(elements)
     switch type {
-    case .f32: return convert(elements, UInt32.self) { Float(bitPattern: $0) }
-    case .f16: return convert(elements, UInt16.self) { Float(Float16(bitPattern: $0)) }
-    case .bf16: return convert(elements, UInt16.self) { float(bfloat16Bits: $0) }
-    case .f64: return convert(elements, UInt64.self) { Float(Double(bitPattern: $0)) }
+    case .f32: return try convert(elements, UInt32.self) { Float(bitPattern: $0) }
+    case .f16: return try convert(elements, UInt16.self) { Float(Float16(bitPattern: $0)) }
+    case .bf16: return try convert(elements, UInt16.self) { float(bfloat16Bits: $0) }
+    case .f64: return try convert(elements, UInt64.self) { Float(Double(bitPattern: $0)) }
     default: throw mistyped("F32, F16, BF16 or F64")
     }
   }
@@ -141,7 +146,7 @@ public struct SafetensorsTensor: Sendable {
   /// - Throws: `InferenceError.typeMismatch` for a tensor of integers.
   public func doubles(_ elements: Range<Int>? = nil) throws(InferenceError) -> [Double] {
     guard type == .f64 else { return try floats(elements).map(Double.init) }
-    return convert(checked(elements), UInt64.self) { Double(bitPattern: $0) }
+    return try convert(checked(elements), UInt64.self) { Double(bitPattern: $0) }
   }
 
   /// Elements as integers, row-major; booleans as 0 and 1.
@@ -149,15 +154,15 @@ public struct SafetensorsTensor: Sendable {
   public func ints(_ elements: Range<Int>? = nil) throws(InferenceError) -> [Int] {
     let elements = checked(elements)
     switch type {
-    case .i64: return convert(elements, Int64.self) { Int($0) }
-    case .i32: return convert(elements, Int32.self) { Int($0) }
-    case .i16: return convert(elements, Int16.self) { Int($0) }
-    case .i8: return convert(elements, Int8.self) { Int($0) }
-    case .u32: return convert(elements, UInt32.self) { Int($0) }
-    case .u16: return convert(elements, UInt16.self) { Int($0) }
-    case .u8, .bool: return convert(elements, UInt8.self) { Int($0) }
+    case .i64: return try convert(elements, Int64.self) { Int($0) }
+    case .i32: return try convert(elements, Int32.self) { Int($0) }
+    case .i16: return try convert(elements, Int16.self) { Int($0) }
+    case .i8: return try convert(elements, Int8.self) { Int($0) }
+    case .u32: return try convert(elements, UInt32.self) { Int($0) }
+    case .u16: return try convert(elements, UInt16.self) { Int($0) }
+    case .u8, .bool: return try convert(elements, UInt8.self) { Int($0) }
     case .u64:
-      let values = convert(elements, UInt64.self) { $0 }
+      let values = try convert(elements, UInt64.self) { $0 }
       guard values.allSatisfy({ $0 <= UInt64(Int.max) }) else { throw mistyped("integers below 2^63") }
       return values.map { Int($0) }
     case .f64, .f32, .f16, .bf16: throw mistyped("integers")
@@ -177,15 +182,19 @@ public struct SafetensorsTensor: Sendable {
 
   private func convert<Raw: FixedWidthInteger & BitwiseCopyable, Result>(
     _ elements: Range<Int>, _ raw: Raw.Type, _ body: (Raw) -> Result
-  ) -> [Result] {
-    defer { withExtendedLifetime(file) {} }
+  ) throws(InferenceError) -> [Result] {
+    try MemoryBudget.require(
+      elements.count * MemoryLayout<Result>.stride, for: "the numbers of \(name) in \(file.path)",
+      remedy: "close other programs, or cut the file into smaller ones")
     let bytes = bytes
-    return [Result](unsafeUninitializedCapacity: elements.count) { buffer, count in
+    let values = [Result](unsafeUninitializedCapacity: elements.count) { buffer, count in
       for index in elements {
         let value = bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Raw>.size, as: Raw.self)
         buffer.initializeElement(at: count, to: body(Raw(littleEndian: value)))
         count += 1
       }
     }
+    try file.check()
+    return values
   }
 }

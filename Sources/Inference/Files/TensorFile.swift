@@ -14,10 +14,11 @@ public enum TensorFile: Sendable {
     // A zip's first record, or a pickle of the old format, which the reader refuses by its name. The length at the
     // start of a safetensors file can be any bytes, but its header begins with a brace.
     let isHeader = file.count > 8 && file.bytes[8] == UInt8(ascii: "{")
-    if !isHeader, file.bytes.starts(with: "PK".utf8) || file.bytes[0] == 0x80 {
-      self = .pytorch(try PyTorchFile(file: file))
-    } else {
-      self = .safetensors(try SafetensorsFile(file: file))
+    self = try file.checking { () throws(InferenceError) in
+      if !isHeader, file.bytes.starts(with: "PK".utf8) || file.bytes[0] == 0x80 {
+        return .pytorch(try PyTorchFile(file: file))
+      }
+      return .safetensors(try SafetensorsFile(file: file))
     }
   }
 
@@ -31,13 +32,22 @@ public enum TensorFile: Sendable {
 
   /// SHA-256 of the file, over the mapping that is there: a second one would count its pages twice.
   public func sha256() throws(InferenceError) -> String {
-    let mapped =
-      switch self {
-      case .safetensors(let file): file.tensors.first?.file
-      case .pytorch(let file): file.tensors.first?.storage.file
-      }
-    if let mapped { return mapped.sha256() }
-    return try MappedFile(path: path).sha256()
+    try mapping.sha256()
+  }
+
+  /// Makes sure that all that was read so far is the file's as it was opened.
+  /// - Throws: `InferenceError.fileChanged`.
+  public func check() throws(InferenceError) { try mapping.check() }
+
+  /// As `check`, and that its path still leads to it.
+  /// - Throws: `InferenceError.fileChanged`.
+  public func checkName() throws(InferenceError) { try mapping.checkName() }
+
+  private var mapping: MappedFile {
+    switch self {
+    case .safetensors(let file): file.file
+    case .pytorch(let file): file.file
+    }
   }
 
   /// Whether there is a tensor of that name.

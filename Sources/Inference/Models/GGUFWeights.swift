@@ -6,14 +6,18 @@ import Kernels
 /// Reads the weights of a model from a GGUF file.
 struct GGUFWeights: ModelWeights {
   let file: GGUFFile
+  var files: [MappedFile] { [file.file] }
 
   func matrix(
     _ name: WeightName, rows: Int, columns: Int, rowOrder: [Int32]?
   ) throws(InferenceError) -> WeightMatrix {
     let tensor = try checked(name.gguf, [columns, rows])
-    return WeightMatrix(
+    let matrix = WeightMatrix(
       try weightType(of: tensor), rows: rows, columns: columns, source: tensor.bytes, rowOrder: rowOrder,
       owner: tensor.file)
+    // The file stays mapped; what was packed need not be there twice.
+    if !matrix.isInPlace { tensor.file.release(tensor.range) }
+    return matrix
   }
 
   func vector(_ name: WeightName, count: Int) throws(InferenceError) -> [Float] {

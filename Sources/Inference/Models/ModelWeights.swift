@@ -4,6 +4,9 @@ import Kernels
 
 /// The weights of a model in a file or folder, checked as they are asked for.
 protocol ModelWeights {
+  /// Where all of them are.
+  var files: [MappedFile] { get }
+
   /// A weight matrix `[rows, columns]` in the file's own precision.
   /// - Parameter rowOrder: where given, row r is the file's row `rowOrder[r]`.
   func matrix(_ name: WeightName, rows: Int, columns: Int, rowOrder: [Int32]?) throws(InferenceError) -> WeightMatrix

@@ -30,6 +30,7 @@ struct SafetensorsWeights: ModelWeights {
   private let layout: Layout
   private let postNorms: Bool
   private let tiesEmbeddings: Bool
+  var files: [MappedFile] { folder.files }
 
   init(folder: ModelFolder, configuration: Transformer.Configuration) {
     self.folder = folder

@@ -7,12 +7,18 @@ extension Transformer {
   /// Runs a batch and extends each segment's cache by its tokens.
   /// - Returns: for each segment its logits `[n, V]`, n = 0, 1 or its tokens as asked for.
   /// - Throws: `InferenceError.settingInvalid` for an unknown token or a timeline beyond the context length,
-  ///   `notFinite` with the block where a value first overflows, `cancelled` between two blocks if the task is, and
-  ///   whatever a hook throws. The caches then hold what they held before.
+  ///   `notFinite` with the block where a value first overflows, `cancelled` between two blocks if the task is,
+  ///   `fileChanged` where the weights are no longer what was loaded, and whatever a hook throws. The caches then hold what they held before.
   public func forward(_ segments: [Segment], hooks: Hooks = Hooks()) throws(InferenceError) -> [Matrix] {
     let plan = try BatchPlan(segments, configuration)
     var pass = ForwardPass(model: self, plan: plan, hooks: hooks)
-    let logits = try pass.run()
+    let logits: [Matrix]
+    do {
+      logits = try files.checking { () throws(InferenceError) in try pass.run() }
+    } catch {
+      for segment in segments { segment.cache.truncate(to: segment.cache.count) }
+      throw error
+    }
     for segment in segments { segment.cache.advance(segment.tokens.count) }
     return logits
   }
@@ -54,7 +60,9 @@ struct ForwardPass {
     let config = model.configuration
     let (T, d, c) = (plan.total, config.dModel, config.headDimension)
     let (queryWidth, keyValueWidth) = (config.nHeads * c, config.nKeyValueHeads * c)
-    let scratch = Activations(T * (3 * d + 2 * queryWidth + 2 * keyValueWidth + 2 * config.dMLP))
+    let width = 3 * d + 2 * queryWidth + 2 * keyValueWidth + 2 * config.dMLP
+    try requireMemory(scratch: T * width)
+    let scratch = Activations(T * width)
     let x = scratch.values
     let normed = x + T * d
     let out = normed + T * d
@@ -113,6 +121,20 @@ struct ForwardPass {
     return try logits(x, scratch: normed)
   }
 
+  /// Makes sure that there is room for a pass: its scratch values, and its logits together and by segment.
+  private func requireMemory(scratch: Int) throws(InferenceError) {
+    let rows = plan.segments.reduce(0) { sum, segment in
+      switch segment.logits {
+      case .none: sum
+      case .last: sum + 1
+      case .all: sum + segment.tokens.count
+      }
+    }
+    try MemoryBudget.require(
+      (scratch + 2 * rows * model.configuration.vocabSize) * MemoryLayout<Float>.size,
+      for: "\(plan.total) tokens in one pass, with the logits of \(rows),", remedy: "take a shorter text")
+  }
+
   /// The tokens' embeddings.
   private func embed(_ x: UnsafeMutablePointer<Float>) {
     let config = model.configuration
@@ -138,14 +160,22 @@ struct ForwardPass {
     try finish(layer, x, rows, count)
   }
 
-  /// A block's last site, and the check that its result can be gone on with.
+  /// A block's last site, and the check that its result can be gone on with. Rows of a timeline that may overflow, and
+  /// did, become 0, so that nothing that is not a number goes on.
   private func finish(
     _ layer: Int, _ x: UnsafeMutablePointer<Float>, _ rows: [SegmentRows], _ count: Int
   ) throws(InferenceError) {
     let d = model.configuration.dModel
     try hooks.visit(x, d: d, layer, .residPost, rows)
-    guard countNonFinite(x, count: count * d) == 0 else {
-      throw .notFinite(what: "the residual stream", place: "block \(layer)")
+    guard countNonFinite(x, count: count * d) > 0 else { return }
+    for segment in rows {
+      for (offset, row) in segment.rows.enumerated() where countNonFinite(x + row * d, count: d) > 0 {
+        guard plan.segments[segment.segment].mayOverflow else {
+          throw .notFinite(what: "the residual stream", place: "block \(layer)")
+        }
+        plan.segments[segment.segment].cache.overflowed(at: segment.firstPosition + offset)
+        (x + row * d).update(repeating: 0, count: d)
+      }
     }
   }
 
@@ -199,15 +229,26 @@ struct ForwardPass {
     guard count > 0 else { return wanted.map { _ in Matrix(rows: 0, columns: config.vocabSize) } }
     var all = [Float](repeating: 0, count: count * config.vocabSize)
     model.unembedding.multiply(scratch, count: count, into: &all, precision: model.precision)
-    guard countNonFinite(all, count: all.count) == 0 else {
-      throw .notFinite(what: "the logits", place: "the unembedding")
+    var next = 0
+    for (rows, segment) in zip(wanted, plan.segments) {
+      let size = rows.count * config.vocabSize
+      let bad = all.withUnsafeBufferPointer { all in
+        all.baseAddress.map { countNonFinite($0 + next, count: size) } ?? 0
+      }
+      next += size
+      guard bad > 0 else { continue }
+      guard segment.mayOverflow else { throw .notFinite(what: "the logits", place: "the unembedding") }
+      segment.cache.overflowed(at: segment.cache.count)
     }
     if let cap = config.logitCap { softCap(&all, cap: cap, count: all.count) }
-    var next = 0
-    return wanted.map { rows in
-      defer { next += rows.count * config.vocabSize }
+    next = 0
+    return zip(wanted, plan.segments).map { rows, segment in
+      let size = rows.count * config.vocabSize
+      defer { next += size }
+      let isNumber = segment.cache.overflow == nil
       return Matrix(
-        rows: rows.count, columns: config.vocabSize, values: Array(all[next..<next + rows.count * config.vocabSize]))
+        rows: rows.count, columns: config.vocabSize,
+        values: isNumber ? Array(all[next..<next + size]) : [Float](repeating: .nan, count: size))
     }
   }
 }

@@ -26,6 +26,8 @@ public final class Transformer: Sendable {
   /// How products with the weights are computed.
   public let precision: Precision
   public let configuration: Configuration
+  /// What the weights are read from, some of them for as long as the model is there.
+  let files: [MappedFile]
   let blocks: [Block]
   /// Rotary tables without positions, for each pass to fill: of layers that see everything, and of those with a window
   /// where they differ.
@@ -114,6 +116,7 @@ public final class Transformer: Sendable {
     self.family = family.name
     self.precision = precision
     self.configuration = configuration
+    files = source.files
     self.blocks = blocks
     func table(_ rope: Rotary) -> RotaryTable {
       RotaryTable(inverseFrequencies: rope.inverseFrequencies(headDimension: c))
@@ -137,12 +140,27 @@ public final class Transformer: Sendable {
     }
   }
 
+  /// Makes sure that the files that the weights came from are what they were when they were read.
+  /// - Throws: `InferenceError.fileChanged`.
+  func checkFiles() throws(InferenceError) { for file in files { try file.check() } }
+
   /// Reads every weight that one token's logits need, once and for nothing: the time that decoding cannot beat.
   /// - Returns: the bytes read.
   public func readWeights() -> Int {
     let matrices = blocks.flatMap { $0.weights.values } + [unembedding]
     for matrix in matrices { matrix.read() }
     return matrices.reduce(0) { $0 + $1.byteCount }
+  }
+
+  /// Bytes of the weights that are read where the files have them.
+  var mappedBytes: Int {
+    let matrices = blocks.flatMap { $0.weights.values } + [unembedding, embedding]
+    return matrices.reduce(0) { $0 + ($1.isInPlace ? $1.byteCount : 0) }
+  }
+
+  /// Bytes that a token of one timeline takes.
+  var cacheBytesPerToken: Int {
+    2 * configuration.nLayers * configuration.nKeyValueHeads * configuration.headDimension * MemoryLayout<Float>.size
   }
 
   /// A new, empty timeline.

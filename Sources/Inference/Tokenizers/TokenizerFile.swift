@@ -26,7 +26,6 @@ struct TokenizerFile {
   init(path: String, vocabularySize: Int?) throws(InferenceError) {
     self.path = path
     let file = try MappedFile(path: path)
-    defer { withExtendedLifetime(file) {} }
     var reader = JSONReader(file.bytes, path: path)
     var parts: [String: Int]?
     var top = try Self.members(&reader) { (reader, key) throws(InferenceError) in
@@ -60,6 +59,7 @@ struct TokenizerFile {
     try readVocabulary(&vocabReader, added: added, vocabularySize: vocabularySize)
     var mergeReader = reader.at(mergeStart)
     try readMerges(&mergeReader)
+    try file.check()
   }
 
   /// Where the value of each key of the object begins; moves past the object.

@@ -3,7 +3,7 @@
 
 import Diffing
 import Foundation
-import Glibc
+import Inference
 
 extension BuildConfiguration {
   /// How a dictionary is trained.
@@ -118,7 +118,7 @@ extension BuildConfiguration {
     func checkMemory(dModel: Int, bufferBytes: Int = 0, source: String) throws {
       // Encoder and decoder rows of each model in fp32: values, gradients, Adam's two moments, and copies of a save.
       let needed = Double(latents) * Double(chosenMethod.target.nModels * dModel) * 2 * 4 * 6
-      let there = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
+      let there = Double(MemoryBudget.available())
       func gigabytes(_ bytes: Double) -> String { String(format: "%.0f GB", bytes / 1e9) }
       guard needed < there else {
         throw CommandError.inputInvalid(

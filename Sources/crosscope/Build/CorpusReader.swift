@@ -61,7 +61,7 @@ enum CorpusReader {
   private static func forEachLine(_ path: String, _ body: (Line) throws -> Void) throws {
     let file = try MappedFile(path: path)
     let decoder = JSONDecoder()
-    for (index, line) in file.contents().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    for (index, line) in try file.contents().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
       .enumerated() where !line.isEmpty
     {
       let place = "\(path) line \(index + 1)"

@@ -55,6 +55,7 @@ struct HarvestStage {
     try paths.checkResults()
     var writer = try ActivationShardWriter(
       folder: paths.activations, dModel: d, layer: build.layer, identity: try identity())
+    try engine.checkNames()
     var texts: [CorpusText] = []
     for (source, path) in zip(build.corpus, paths.corpus) {
       texts += try CorpusReader.read(

@@ -58,6 +58,7 @@ struct IndexStage {
     {
       try writer.add(annotations: carried)
     }
+    try engine.checkFiles()
     try writer.finish()
     writeError("index: \(paths.store) is ready")
   }
@@ -114,14 +115,16 @@ struct IndexStage {
         seed: build.seed, training: build.training, tokens: scores.tokens, fve_base: scores.fve_base,
         fve_chat: scores.fve_chat, l0: scores.l0))
     let modelHash = try RememberedHash.sha256(path: engine.modelPath)
+    let baseHash = try paths.baseModel.map { try RememberedHash.sha256(path: $0) }
+    try engine.checkNames()
     let modelName = URL(fileURLWithPath: paths.model).lastPathComponent
     return ModelPair(
       base: build.base_name, chat: build.chat_name, layer: build.layer, dModel: engine.model.configuration.dModel,
       nLatents: scores.latents.count, vocabSize: engine.model.configuration.vocabSize,
       model: .init(path: modelName, sha256: modelHash),
       adapter: engine.adapter.map { .init(path: StorePlace.recorded($0.path, folder: folder), sha256: $0.sha256) },
-      baseModel: try paths.baseModel.map {
-        .init(path: URL(fileURLWithPath: $0).lastPathComponent, sha256: try RememberedHash.sha256(path: $0))
+      baseModel: paths.baseModel.map {
+        .init(path: URL(fileURLWithPath: $0).lastPathComponent, sha256: baseHash)
       },
       crosscoder: .init(
         path: StorePlace.recorded(paths.crosscoder + "/model.safetensors", folder: folder),

@@ -53,7 +53,9 @@ struct TrainStage {
     display.draw()
     var last: TrainingLosses?
     while trainer.run.step < training.steps {
-      let losses = try trainer.step(batches.batch(ofStep: trainer.run.step))
+      let tokens = batches.batch(ofStep: trainer.run.step)
+      try shards.check()
+      let losses = try trainer.step(tokens)
       last = losses
       let line = TrainingLogLine(losses, steps: training.steps, batch: batch)
       try log.append(line)
@@ -78,6 +80,7 @@ struct TrainStage {
       }
     }
     card.metrics["norm_limit"] = job.shards.normLimit()
+    try job.shards.check()
     return card
   }
 
@@ -114,14 +117,14 @@ struct TrainStage {
         writeError("train: beginning anew: \(termSafe(error.description))")
       }
     }
-    let normaliser = moments(settings, isBuffered: isBuffered).normaliser(targetRMS: settings.targetRMS)
+    let normaliser = try moments(settings, isBuffered: isBuffered).normaliser(targetRMS: settings.targetRMS)
     return training.chosenMethod == .l1
       ? try L1Trainer(configuration: training.l1(settings), normaliser: normaliser)
       : try BatchTopKTrainer(configuration: training.batchTopK(settings), normaliser: normaliser)
   }
 
   /// The moments of what is trained on, from a sample of all tokens.
-  private func moments(_ settings: TrainingSettings, isBuffered: Bool) -> ActivationMoments {
+  private func moments(_ settings: TrainingSettings, isBuffered: Bool) throws -> ActivationMoments {
     let shards = job.shards
     var moments = ActivationMoments(width: settings.width)
     let step = max(1, shards.tokens / 65_536)
@@ -132,6 +135,7 @@ struct TrainStage {
       moments.add(settings.target.rows(of: shards.gather(sample[start..<min(start + 4096, sample.count)])))
       shards.releasePages()
     }
+    try shards.check()
     return moments
   }
 }

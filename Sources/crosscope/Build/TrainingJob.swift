@@ -72,7 +72,7 @@ struct TrainingJob {
     (training, seed, configuration) = (wanted.training, wanted.seed, path)
     (activations, work, crosscoder) = (resolve(wanted.activations), resolve(wanted.work), resolve(wanted.crosscoder))
     shards = try ActivationShards(folder: activations)
-    identity = shards.contentHash()
+    identity = try shards.contentHash()
     models = {
       var card = CrosscoderCard()
       if let base = wanted.base_name, let chat = wanted.chat_name { card.modelName = "\(chat)-\(base)" }

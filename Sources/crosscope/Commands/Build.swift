@@ -44,6 +44,7 @@ struct Train: ParsableCommand {
   @Argument(help: "The configuration of a build or of a training (JSON; see data/demo.json).") var config: String?
   @Option(help: ArgumentHelp("Show the run that writes this log instead of training.", valueName: "log.jsonl"))
   var watch: String?
+  @OptionGroup var memory: MemoryOptions
 
   func validate() throws {
     guard (config == nil) != (watch == nil) else { throw ValidationError("give either a configuration or --watch") }
@@ -82,6 +83,7 @@ struct Index: ParsableCommand {
 /// What all stages take.
 struct BuildOptions: ParsableArguments {
   @Argument(help: "The build's configuration (JSON; see data/demo.json).") var config: String
+  @OptionGroup var memory: MemoryOptions
 
   func load() throws -> (BuildConfiguration, BuildPaths) { try Self.load(config) }
 

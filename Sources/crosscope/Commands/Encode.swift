@@ -18,6 +18,7 @@ struct Encode: ParsableCommand {
 
   @Option(help: "Safetensors file to write: f, f_scaled [N, F] (f [N, 2, F] if DECOUPLED) and x_hat [N, 2, d].")
   var out: String
+  @OptionGroup var memory: MemoryOptions
 
   func run() throws {
     let file = try CrosscoderFile(path: crosscoder)

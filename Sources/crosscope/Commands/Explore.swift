@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Inference
 import Serving
 import Storage
 import TUI
@@ -106,6 +107,7 @@ struct Explore: AsyncParsableCommand {
     }
     settings.asciiOnly = settings.asciiOnly || ascii
     settings.isSpoken = settings.isSpoken || screenReader
+    if computing.memory.memory == nil, let memory = settings.memory { MemoryBudget.limit(bytes: memory.bytes) }
     return settings
   }
 

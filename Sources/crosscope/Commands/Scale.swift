@@ -18,6 +18,7 @@ struct Scale: ParsableCommand {
 
   @Flag(help: "Print one JSON document.")
   var json = false
+  @OptionGroup var memory: MemoryOptions
 
   /// One latent's row, named as in the store.
   struct Row: Encodable {

@@ -92,12 +92,21 @@ struct Steer: ParsableCommand {
     try warnOfDefault(store)
     if let set = promptSet.prompts { return try runSet(set, experiment, store) }
     var documents: [SteeringDocument] = []
+    var unsaved: StorageError?
     for prompt in try prompts() {
       let document = try experiment.answer(prompt)
       if !json { document.printShort() }
-      if save { writeError("saved as experiment \(try store.save(document.record()).id)") }
+      if save, unsaved == nil {
+        do {
+          writeError("saved as experiment \(try store.save(document.record()).id)")
+        } catch {
+          // What was computed is printed all the same.
+          unsaved = error
+        }
+      }
       documents.append(document)
     }
+    defer { if save { store.close() } }
     if json {
       if promptFile == nil, documents.count == 1 {
         try printJSON(documents[0])
@@ -105,7 +114,7 @@ struct Steer: ParsableCommand {
         try printJSON(["runs": documents])
       }
     }
-    if save { store.close() }
+    if let unsaved { throw unsaved }
   }
 
   /// A strength that nobody chose is worth a word where it breaks this pair's text.

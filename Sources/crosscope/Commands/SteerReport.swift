@@ -17,15 +17,16 @@ extension SteeringDocument {
     var figures: [String] = []
     if let strength = answer.strength {
       figures.append("×\(strength)")
-      figures.append(String(format: "‖Δh‖/‖h‖ %.2f", answer.first.relativeChange ?? 0))
-      figures.append(String(format: "KL %.3f", answer.first.klMean ?? 0))
+      figures.append("‖Δh‖/‖h‖ " + fixed(answer.first.relativeChange, 2))
+      figures.append("KL " + fixed(answer.first.klMean, 3))
       figures.append(answer.first.firstDifference.map { "differs from token \($0)" } ?? "same tokens")
     }
-    figures += answer.watched.map { String(format: "log p(\(termSafeLines($0.text))) %.2f", $0.logProbability) }
+    figures += answer.watched.map { "log p(\(termSafeLines($0.text))) " + fixed($0.logProbability, 2) }
     writeOut("\(label)  \(figures.joined(separator: "  "))\n")
     for sample in answer.samples {
       let seed = answer.samples.count > 1 ? "seed \(sample.seed ?? 0): " : ""
       writeOut("          \(seed)\(termSafeLines(sample.text))\n")
+      if sample.notFiniteFrom != nil, let ending = sample.ending(limit: 0) { writeOut("          \(ending)\n") }
     }
   }
 }

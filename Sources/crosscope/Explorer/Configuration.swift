@@ -14,11 +14,13 @@ struct Configuration: Codable, Equatable {
   var screenReader: Bool?
   var mouse: Bool?
   var keyBar: Bool?
+  /// Memory to use at most, as --memory has it.
+  var memory: String?
   /// Keys by the names of bindings, see `KeyMap`.
   var keys: [String: String]?
 
   enum CodingKeys: String, CodingKey {
-    case theme, colours, ascii, mouse, keys
+    case theme, colours, ascii, mouse, keys, memory
     case screenReader = "screen_reader"
     case keyBar = "key_bar"
   }
@@ -58,10 +60,10 @@ struct Configuration: Codable, Equatable {
 
   init(
     theme: String? = nil, colours: [String: String]? = nil, ascii: Bool? = nil, screenReader: Bool? = nil,
-    mouse: Bool? = nil, keyBar: Bool? = nil, keys: [String: String]? = nil
+    mouse: Bool? = nil, keyBar: Bool? = nil, memory: String? = nil, keys: [String: String]? = nil
   ) {
     (self.theme, self.colours, self.ascii, self.screenReader) = (theme, colours, ascii, screenReader)
-    (self.mouse, self.keyBar, self.keys) = (mouse, keyBar, keys)
+    (self.mouse, self.keyBar, self.memory, self.keys) = (mouse, keyBar, memory, keys)
   }
 
   init(from decoder: any Decoder) throws {
@@ -72,6 +74,7 @@ struct Configuration: Codable, Equatable {
     screenReader = try fields.decodeIfPresent(Bool.self, forKey: .screenReader)
     mouse = try fields.decodeIfPresent(Bool.self, forKey: .mouse)
     keyBar = try fields.decodeIfPresent(Bool.self, forKey: .keyBar)
+    memory = try fields.decodeIfPresent(String.self, forKey: .memory)
     keys = try fields.decodeIfPresent([String: String].self, forKey: .keys)
   }
 }
@@ -84,6 +87,7 @@ struct Settings: Sendable {
   var isSpoken = false
   var usesMouse = true
   var hidesKeyBar = false
+  var memory: MemorySize?
 
   init() {}
 
@@ -109,6 +113,13 @@ struct Settings: Sendable {
     isSpoken = configuration.screenReader ?? false
     usesMouse = configuration.mouse ?? true
     hidesKeyBar = !(configuration.keyBar ?? true)
+    if let text = configuration.memory {
+      memory = try? MemorySize(text)
+      guard memory != nil else {
+        throw .inputInvalid(
+          source: source, expected: "in memory a number of bytes, such as \"4G\"", found: text.debugDescription)
+      }
+    }
   }
 
   /// A theme by its name.

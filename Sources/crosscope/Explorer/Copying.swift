@@ -94,7 +94,7 @@ extension ScreenDefinition {
 
   /// The selected experiment's prompt, or all of it as Markdown.
   @Sendable static func copyExperiments(_ state: ExplorerState, _ whole: Bool) -> CopiedText? {
-    state.experiments.selectedID.flatMap { state.experiments.runs[$0] }.map { copy($0, whole) }
+    state.experiments.selectedID.flatMap { state.experiments.run($0) }.map { copy($0, whole) }
   }
 
   @Sendable static func copyExperiment(_ state: ExplorerState, _ whole: Bool) -> CopiedText? {

@@ -47,6 +47,8 @@ enum Effect: Sendable, Equatable {
   /// Takes the place of any other preview.
   case preview(SteeringRequest, number: Int)
   case save(SteeringDocument)
+  /// Saves a run that was not saved before.
+  case saveAgain(ExperimentRecord)
   case traceAnswers(AnswerTraceRequest, number: Int)
   case sweep(SteeringRequest, withControl: Bool, number: Int)
   case sweepSet(SteeringRequest, PromptSetChoice, number: Int)
@@ -72,14 +74,6 @@ enum Effect: Sendable, Equatable {
     }
   }
 
-  /// Whether it keeps what a run came to, which can be exported where that fails.
-  var savesRun: Bool {
-    switch self {
-    case .save, .saveSet: true
-    default: false
-    }
-  }
-
   /// What the status line says meanwhile.
   var label: String {
     switch self {
@@ -95,7 +89,7 @@ enum Effect: Sendable, Equatable {
     case .run: "generating"
     case .trace: "tracing"
     case .check: "checking"
-    case .saveCheck: "saving"
+    case .saveCheck, .saveAgain: "saving"
     case .cancelRun, .cancelTrace, .cancelCheck: "cancelling"
     case .sweep, .sweepSet: "sweeping"
     case .findPromptSets: "reading"
@@ -193,7 +187,12 @@ enum ExplorerEvent: Sendable {
   /// What came of the preview of this number.
   case previewed(PreviewEvent, number: Int)
   case previewFailed(String, number: Int)
-  case saved(Int64)
+  /// A run is in the store under a number; before it was unsaved under the other one, if there is one.
+  case saved(Int64, formerly: Int64? = nil)
+  /// The store did not take a run, and why.
+  case notSaved(ExperimentRecord, String)
+  /// The store did not take a note, and why.
+  case noteNotSaved(Int32, String, String)
   /// Copied to the clipboard, in words.
   case copied(String)
   /// A text came back from the editor.

@@ -22,6 +22,10 @@ struct EffectRunner: Sendable {
     case .run(let request, let number): await run(request, number: number, emit)
     case .cancelRun, .cancelTrace, .cancelCheck, .edit, .editConfiguration, .redraw: break
     case .export(let content, let path): export(content, path, emit)
+    case .save(let document): save(document.record(), emit)
+    case .saveCheck(let report): save(report.record(), emit)
+    case .saveSet(let report): save(report.record(), emit)
+    case .saveAgain(let record): save(record, emit)
     case .copy(let copied): emit(.copied(Clipboard.report(copied, tool: Clipboard.copy(copied.text))))
     case .trace(let request, let number): await trace(request, number: number, emit)
     case .check(let latent, let number): await check(latent, number: number, emit)
@@ -42,8 +46,8 @@ struct EffectRunner: Sendable {
       do {
         if let event = try answer(effect) { emit(event) }
       } catch {
-        if effect.savesRun {
-          emit(.failed("not saved: \(error.description); e writes the run to a file"))
+        if case .setNote(let latent, let text) = effect {
+          emit(.noteNotSaved(latent, text, error.cause))
         } else {
           emit(.failed(error.description))
         }
@@ -77,10 +81,7 @@ struct EffectRunner: Sendable {
     case .setNote(let latent, let text): return changed(try store.annotate([latent], note: text))
     case .undo: return try store.undo().map { changed($0, "undone: ") } ?? .failed("nothing to undo")
     case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo")
-    case .save(let document): return .saved(try store.save(document.record()).id)
-    case .saveCheck(let report): return .saved(try store.save(report.record()).id)
-    case .saveSet(let report): return .saved(try store.save(report.record()).id)
-    case .check, .cancelCheck: return nil
+    case .check, .cancelCheck, .save, .saveCheck, .saveSet, .saveAgain: return nil
     case .loadList, .loadModel, .run, .sweep, .sweepSet, .findPromptSets, .traceAnswers, .cancelRun, .preview, .trace,
       .cancelTrace, .export, .editFilters, .copy, .edit, .editConfiguration, .redraw, .rest:
       return nil
@@ -144,12 +145,21 @@ struct EffectRunner: Sendable {
       switch content {
       case .experiment(let id):
         for record in try store.experiments(ids: [id]) { emit(.exported(try SavedRun(record).export(to: path))) }
+      case .unsaved(let run): emit(.exported(try run.export(to: path)))
       case .run(let document): emit(.exported(try SavedRun(document.record()).export(to: path)))
       case .set(let report): emit(.exported(try SavedRun(report.record()).export(to: path)))
       case .display(let text): emit(.exported(try writeNew(text, to: path)))
       }
     } catch {
       emit(.failed(String(describing: error)))
+    }
+  }
+
+  private func save(_ record: ExperimentRecord, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) {
+    do {
+      emit(.saved(try store.save(record).id, formerly: record.id < 0 ? record.id : nil))
+    } catch {
+      emit(.notSaved(record, error.cause))
     }
   }
 

@@ -166,7 +166,7 @@ extension Effect {
   /// Whether it writes to the store.
   fileprivate var changesStore: Bool {
     switch self {
-    case .setTag, .setNote, .undo, .redo, .save, .saveCheck, .saveSet, .deleteExperiments: true
+    case .setTag, .setNote, .undo, .redo, .save, .saveCheck, .saveSet, .saveAgain, .deleteExperiments: true
     // A file of its own, with the same need.
     case .editFilters: true
     default: false

@@ -82,6 +82,8 @@ struct ExplorerState: Sendable {
   var startingPlace: Place?
   /// Latent pages read lately, for the page itself and for the preview under the table.
   var pages: [Int32: LatentPage] = [:]
+  /// Notes that the store did not take, by latent.
+  var unsavedNotes: [Int32: String] = [:]
   /// Tags that the store knows.
   var tagNames: [String] = []
   var message: Message?

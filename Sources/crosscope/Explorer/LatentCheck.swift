@@ -67,7 +67,7 @@ extension LatentCheck {
       } else {
         state.tell("latent \(check.latent) is checked: K on its page shows the figures", .good)
       }
-      if state.store.isWritable { return [.saveCheck(report)] }
+      return [.saveCheck(report)]
     }
     return []
   }

@@ -83,9 +83,11 @@ extension ExplorerState {
     case .exported(let path):
       overlay = nil
       tell("written: \(path)", .good)
-    case .saved(let id):
-      tell("saved as experiment \(id)", .good)
-      return ExperimentsState.changed(&self)
+    case .saved(let id, let unsaved): return saved(id, formerly: unsaved)
+    case .notSaved(let record, let cause): return notSaved(record, cause)
+    case .noteNotSaved(let latent, let text, let cause):
+      unsavedNotes[latent] = text
+      tell("not saved: \(cause); n on latent \(latent) brings the text back", .error)
     case .copied(let what): tell(what, .good)
     case .edited(let request): edited(request)
     case .configured(let settings):
@@ -104,6 +106,7 @@ extension ExplorerState {
   private mutating func changed(_ ids: [Int32], _ what: String) -> [Effect] {
     tell(what, .good)
     for id in ids { pages[id] = nil }
+    for id in ids { unsavedNotes[id] = nil }
     var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)
     let known = ids.filter { latents.rows[$0] != nil }
     if !known.isEmpty { effects.append(.loadRows(known)) }
@@ -142,7 +145,7 @@ extension ExplorerState {
     case .interrupted: return interrupt()
     case .terminate(let signal):
       ending = signal
-      return []
+      return experiments.unsaved.saveAgain()
     }
   }
 
@@ -150,7 +153,7 @@ extension ExplorerState {
     message = nil
     if key == "ctrl-c" { return interrupt() }
     if isTooSmall {
-      if key == "q" { ending = 0 }
+      if key == "q" { quit() }
       return []
     }
     if let effects = type(.key(key)) { return effects }
@@ -233,7 +236,7 @@ extension ExplorerState {
       return screen.definition.appear(&self)
     }
     if mayQuit {
-      ending = 0
+      quit()
     } else {
       return screen.definition.perform(.back, &self)
     }
@@ -249,7 +252,7 @@ extension ExplorerState {
     if steer.isBusy { return SteerState.cancel(&self) }
     if prompt.isBusy { return PromptState.cancel(&self) }
     if check?.progress != nil { return LatentCheck.cancel(&self) }
-    ending = 0
+    quit()
     return []
   }
 

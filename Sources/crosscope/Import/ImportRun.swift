@@ -76,6 +76,8 @@ struct ImportRun {
     if let carried = try carriedAnnotations(from: writer.path, crosscoderHash: hash, label: "import") {
       try writer.add(annotations: carried)
     }
+    try file.check()
+    try engine?.checkFiles()
     try writer.finish()
     for checkpoint in checkpoints { checkpoint.remove() }
     writeError("import: \(termSafe(writer.path)) is ready")

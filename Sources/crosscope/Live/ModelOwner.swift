@@ -78,7 +78,16 @@ actor ModelOwner {
   func load(progress: @Sendable (String) -> Void) throws -> String { try loaded(progress).pair.chat }
 
   func loaded(_ progress: (String) -> Void = { _ in }) throws -> SteeringContext {
-    if let context { return context }
+    if let context {
+      do {
+        try context.engine.checkFiles()
+        return context
+      } catch {
+        // What is there now is loaded, where it is what the store names; what was computed with the former goes with it.
+        (self.context, unsteered, preview) = (nil, nil, nil)
+        prefixes.removeAll()
+      }
+    }
     let loaded = try SteeringContext.load(
       store: store, files: files, precision: precision, progress: progress)
     context = loaded

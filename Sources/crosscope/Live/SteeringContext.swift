@@ -90,6 +90,7 @@ struct SteeringContext: Sendable {
     progress("checking the models")
     let modelHash = try store.check(modelPath, is: pair.model?.sha256, what: "model")
     let baseHash = try basePath.map { try store.check($0, is: pair.baseModel?.sha256, what: "base model") }
+    try engine.checkNames()
     if let recorded = pair.adapter?.sha256, recorded != engine.adapter?.sha256 {
       throw CommandError.mismatch(
         store: store.path, what: "adapter", expected: "SHA-256 \(recorded.prefix(12))…",

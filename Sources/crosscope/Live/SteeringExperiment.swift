@@ -85,7 +85,7 @@ struct SteeringExperiment {
   func begin(_ prompt: String, reading latents: [Int] = []) throws -> SteeringRun {
     try SteeringRun(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, prompt: rendered(prompt),
-      plans: plans, settings: parameters.settings, prefixes: prefixes, recordsLogProbabilities: true,
+      plans: plans, settings: parameters.settings, prefixes: prefixes, recordsLogProbabilities: true, mayOverflow: true,
       reading: latents, maxActivations: { maxActivations[$0] })
   }
 
@@ -100,7 +100,7 @@ struct SteeringExperiment {
     func scorer(_ plans: [SteeringPlan]) throws -> GivenAnswers {
       try GivenAnswers(
         engine: engine, crosscoder: context.crosscoder, layer: context.pair.layer, prompt: rendered, plans: plans,
-        prefixes: prefixes, maxActivations: { maxActivations[$0] })
+        prefixes: prefixes, mayOverflow: true, maxActivations: { maxActivations[$0] })
     }
     var scored = 0
     let total = settings.samples + watch.count + settings.samples * run.arms
@@ -124,11 +124,11 @@ struct SteeringExperiment {
         samples: (0..<settings.samples).map { sample in
           SteeringDocument.Sample(
             run, arm: arm, sample: sample, seed: settings.seed &+ UInt64(sample),
-            divergences: baselines[sample][arm].divergences,
+            divergences: baselines[sample][arm].isFinite ? baselines[sample][arm].divergences : nil,
             unsteeredLog: own[run.stream(arm: arm, sample: sample)], tokenizer: engine.tokenizer)
         },
         watched: zip(watch, watched).map {
-          SteeringDocument.Watched(text: $0, logProbability: $1[arm].logProbability)
+          SteeringDocument.Watched(text: $0, logProbability: $1[arm].isFinite ? $1[arm].logProbability : nil)
         })
     }
     let steered = plans.indices.map { answer($0 + 1) }
@@ -152,7 +152,7 @@ extension SteeringDocument.Sample {
   /// What a finished run has of one arm (0 the baseline) in a sample.
   /// - Parameter unsteeredLog: log p of the whole answer by the unsteered model.
   init(
-    _ run: SteeringRun, arm: Int, sample: Int, seed: UInt64, divergences: [Double], unsteeredLog: Double,
+    _ run: SteeringRun, arm: Int, sample: Int, seed: UInt64, divergences: [Double]?, unsteeredLog: Double,
     tokenizer: Tokenizer
   ) {
     let stream = run.stream(arm: arm, sample: sample)
@@ -163,10 +163,12 @@ extension SteeringDocument.Sample {
     let isSteered = arm > 0
     self.init(
       seed: seed, text: text.text, ids: ids, logProbabilities: run.logProbabilities(stream),
-      finished: run.ended(stream),
+      finished: run.ended(stream), notFiniteFrom: run.overflow(stream),
       relativeChange: isSteered ? run.size(ofPlan: arm - 1, sample: sample).relative : nil,
       firstDifference: isSteered ? run.firstDifference(stream) : nil, kl: isSteered ? divergences : nil,
-      klMean: isSteered && !divergences.isEmpty ? divergences.reduce(0, +) / Double(divergences.count) : nil,
+      klMean: divergences.flatMap {
+        isSteered && !$0.isEmpty ? $0.reduce(0, +) / Double($0.count) : nil
+      },
       logPerplexity: ids.isEmpty ? nil : -unsteeredLog / Double(ids.count), repetition: repeatedShare(ids))
   }
 }

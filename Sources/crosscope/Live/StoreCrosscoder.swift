@@ -26,9 +26,11 @@ struct StoreCrosscoder: Sendable {
       throw CommandError.inputInvalid(source: store.path, expected: "a store that names its crosscoder", found: "none")
     }
     let path = Self.resolve(file.path, folder)
+    let opened = try CrosscoderFile(path: path)
     sha256 = try store.check(path, is: file.sha256, what: "crosscoder")
     let card = ImportCard(pair)
-    var stored = try Crosscoder.load(path: path)
+    var stored = try opened.crosscoder()
+    try opened.checkName()
     if let norms = card?.mean_norms { stored = try stored.scalingInputs(meanNorms: norms) }
     guard stored.card.inputScaling == nil || stored.normaliser != nil else { throw DiffingError.inputScaleUnknown }
     let crosscoder = try stored.foldingNormaliser()

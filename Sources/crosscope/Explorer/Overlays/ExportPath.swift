@@ -15,6 +15,7 @@ struct ExportPath: Sendable, Equatable {
     case run(SteeringDocument)
     /// A sweep over a set of prompts, which may not be in the store either.
     case set(DoseResponse)
+    case unsaved(SavedRun)
     /// The screen as text, as it was when this was asked for.
     case display(String)
   }
@@ -30,6 +31,7 @@ extension ExplorerState {
       case .experiment(let id): "experiment-\(id).md"
       case .run(let document): "\(document.record().kind).md"
       case .set: "prompt-set.md"
+      case .unsaved(let run): "\(run.record.kind).md"
       case .display: "\(screen.rawValue).txt"
       }
     overlay = .export(ExportPath(content: content, text: LineEditor(name, limit: 1000)))
@@ -55,7 +57,7 @@ extension ExplorerState {
       switch editor.content {
       case .experiment(let id):
         ("Export experiment \(id)", "name.md or name.json", ".md for people, .json for programs; ")
-      case .run, .set: ("Export the run", "name.md or name.json", ".md for people, .json for programs; ")
+      case .run, .set, .unsaved: ("Export the run", "name.md or name.json", ".md for people, .json for programs; ")
       case .display: ("Save the screen", "name.txt", "the characters, without colours; ")
       }
     let inside = canvas.window(title, size: Size(columns: min(70, body.columns - 6), rows: 2), in: body)
@@ -69,20 +71,9 @@ extension ExplorerState {
 
 extension ExplorerState {
   /// Keeps what a run came to, in the store where that can be.
-  mutating func save(_ document: SteeringDocument) -> [Effect] {
-    if store.isWritable { return [.save(document)] }
-    return notSaved()
-  }
+  mutating func save(_ document: SteeringDocument) -> [Effect] { [.save(document)] }
 
-  mutating func save(_ report: DoseResponse) -> [Effect] {
-    if store.isWritable { return [.saveSet(report)] }
-    return notSaved()
-  }
-
-  private mutating func notSaved() -> [Effect] {
-    tell("not saved: the store is read-only; e writes the run to a file")
-    return []
-  }
+  mutating func save(_ report: DoseResponse) -> [Effect] { [.saveSet(report)] }
 }
 
 extension SavedRun {

@@ -21,7 +21,8 @@ extension ExplorerState {
       return [.loadPage(id)]
     }
     let note = page.note ?? ""
-    overlay = .note(NoteEditor(latent: id, text: LineEditor(note, limit: Store.longestNote), former: note))
+    let text = unsavedNotes[id] ?? note
+    overlay = .note(NoteEditor(latent: id, text: LineEditor(text, limit: Store.longestNote), former: note))
     return []
   }
 

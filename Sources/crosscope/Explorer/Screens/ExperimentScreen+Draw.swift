@@ -34,7 +34,7 @@ struct ExperimentLayout {
       .flatMap { (name: String, text: (SavedRun) -> String) -> [(String, String)] in
         let (first, second) = (text(runs[0]), text(runs[1]))
         if first == second { return name == "Prompt" ? prompt(name, first) : [(name, first)] }
-        return zip(runs, [first, second]).map { ("\(name) \($0.record.id)", $1.opening) }
+        return zip(runs, [first, second]).map { ("\(name) \($0.name)", $1.opening) }
       }
     } else if let run = runs.first {
       facts =

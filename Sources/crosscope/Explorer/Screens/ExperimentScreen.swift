@@ -49,7 +49,7 @@ struct ExperimentState: Sendable, Equatable {
         let hasFigures = run.check != nil || run.set != nil
         end = hasFigures ? "this one has figures: e writes them to a file" : "no such answer is saved"
       }
-      if answer?.finished == false { end = "(cut at \(run.parameters?.settings.maxTokens ?? 0) tokens)" }
+      if let ending = answer?.first.ending(limit: run.parameters?.settings.maxTokens ?? 0) { end = ending }
       if words.count > Self.mostWords {
         end = "(\(words.count - Self.mostWords) more words: e writes all of them to a file)"
         words = Array(words.prefix(Self.mostWords))
@@ -67,7 +67,7 @@ struct ExperimentState: Sendable, Equatable {
     if runs.count == 2 {
       sides = runs.map {
         side(
-          "\($0.record.id) " + (comparesBaselines ? "baseline" : title($0).lowercased()),
+          "\($0.name) " + (comparesBaselines ? "baseline" : title($0).lowercased()),
           comparesBaselines ? $0.baseline : steered($0), $0)
       }
     } else {
@@ -102,7 +102,7 @@ func wordsWithBlanks(_ text: String) -> [String] {
 extension ScreenDefinition {
   static let experiment = ScreenDefinition(
     title: { state in
-      let ids = state.experiment.runs.map { String($0.record.id) }
+      let ids = state.experiment.runs.map(\.name)
       return ids.count == 2 ? "Experiments \(ids[0]) and \(ids[1])" : "Experiment \(ids.first ?? "")"
     },
     bindings: [
@@ -161,7 +161,8 @@ extension ScreenDefinition {
     guard let run = state.experiment.runs.first else { return [] }
     switch action {
     case .runAgain: return ExperimentsState.runAgain(run, &state)
-    case .export: state.openExport(.experiment(run.record.id))
+    case .export:
+      state.openExport(run.record.id < 0 ? .unsaved(run) : .experiment(run.record.id))
     case .nextExperiment: return step(1, from: run.record.id, &state)
     case .previousExperiment: return step(-1, from: run.record.id, &state)
     default: break
@@ -175,7 +176,7 @@ extension ScreenDefinition {
       state.tell(step > 0 ? "this is the oldest experiment of the list" : "this is the newest experiment of the list")
       return []
     }
-    return ExperimentsState.select(index + step, &state) + [.openExperiments([ids[index + step]])]
+    return ExperimentsState.select(index + step, &state) + ExperimentsState.open([ids[index + step]], &state)
   }
 
   private static func scrollExperiment(_ step: Int, _ state: inout ExplorerState) {

@@ -32,10 +32,10 @@ extension ScreenDefinition {
     ]
     if isWide { columns += [TableColumn("baseline", width: nil), TableColumn("steered", width: nil)] }
     canvas.table(columns, count: experiments.count, state: experiments.list, in: layout.table) { index in
-      guard let id = experiments.ids?[index], let run = experiments.runs[id] else { return [.text("…", .muted)] }
+      guard let id = experiments.ids?[index], let run = experiments.run(id) else { return [.text("…", .muted)] }
       let isMarked = experiments.marked.contains(id)
       var cells: [TableCell] = [
-        .text((isMarked ? "●" : "") + String(id), isMarked ? Style(.accent, .bold) : .muted),
+        .text((isMarked ? "●" : "") + run.name, isMarked ? Style(.accent, .bold) : id < 0 ? Style(.danger) : .muted),
         .text(when(run.record.created)), .text(run.record.kind, .muted), .text(run.interventionsText),
         .text(run.record.prompt.opening),
       ]
@@ -50,7 +50,7 @@ extension ScreenDefinition {
           ? ["no experiment yet", "every finished run of the steer screen is saved here"]
           : ["no experiment holds this text", "x clears the filter"], in: layout.rows)
     }
-    if let id = experiments.selectedID, let run = experiments.runs[id], !layout.preview.isEmpty {
+    if let id = experiments.selectedID, let run = experiments.run(id), !layout.preview.isEmpty {
       drawPreview(run, &canvas, layout.preview)
     }
     return cursor
@@ -67,6 +67,7 @@ extension ScreenDefinition {
       : experiments.count == 0
         ? "no experiment"
         : "\(grouped(experiments.count)) experiment\(experiments.count == 1 ? "" : "s, newest first")"
+    if !experiments.unsaved.isEmpty { text += " · \(experiments.unsaved.runs.count) not saved (!)" }
     if !experiments.marked.isEmpty { text += " · \(experiments.marked.count) marked" }
     guard experiments.isTypingFilter || !experiments.filter.isEmpty else {
       canvas.put(text, row: rect.row, column: 1, style: .muted, clip: rect)
@@ -79,7 +80,8 @@ extension ScreenDefinition {
   }
 
   private static func drawPreview(_ run: SavedRun, _ canvas: inout Canvas, _ rect: Rect) {
-    canvas.heading("Experiment \(run.record.id)", note: run.record.kind, in: rect)
+    canvas.heading(
+      "Experiment \(run.name)", note: run.record.kind + (run.record.id < 0 ? ", not saved" : ""), in: rect)
     let lines = [
       ("prompt", run.record.prompt.opening), ("latents", run.interventionsText), ("settings", run.parametersText),
       ("baseline", run.baseline?.text.opening ?? "–"), ("steered", run.steered.first?.text.opening ?? "–"),

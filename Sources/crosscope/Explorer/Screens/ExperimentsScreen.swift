@@ -10,6 +10,8 @@ struct ExperimentsState: Sendable, Equatable {
   /// Newest first; nil until the first answer.
   var ids: [Int64]?
   var runs: [Int64: SavedRun] = [:]
+  /// Above the saved ones in the list.
+  var unsaved = UnsavedRuns()
   var list = ListState()
   /// In the order in which they were marked.
   var marked: [Int64] = []
@@ -25,6 +27,8 @@ struct ExperimentsState: Sendable, Equatable {
     return ids[list.selected]
   }
 
+  func run(_ id: Int64) -> SavedRun? { id < 0 ? unsaved.run(id) : runs[id] }
+
   /// The experiments that deleting is about: the marked ones, else the selected one.
   var targets: [Int64] { marked.isEmpty ? selectedID.map { [$0] } ?? [] : marked }
 
@@ -37,6 +41,7 @@ struct ExperimentsState: Sendable, Equatable {
   static func listArrived(_ ids: [Int64], _ generation: Int, _ state: inout ExplorerState) -> [Effect] {
     guard generation == state.experiments.generation else { return [] }
     let (index, id) = (state.experiments.list.selected, state.experiments.selectedID)
+    let ids = state.experiments.unsaved.ids(matching: state.experiments.filter.text.trimmed) + ids
     state.experiments.ids = ids
     state.experiments.runs = [:]
     let known = Set(ids)
@@ -50,18 +55,29 @@ struct ExperimentsState: Sendable, Equatable {
     guard let ids = state.experiments.ids else { return [] }
     let visible = state.experiments.list.visible(count: ids.count, height: height)
     let runs = state.experiments.runs
-    guard visible.contains(where: { runs[ids[$0]] == nil }) else { return [] }
+    guard visible.contains(where: { ids[$0] >= 0 && runs[ids[$0]] == nil }) else { return [] }
     let near = max(0, visible.lowerBound - height)..<min(ids.count, visible.upperBound + height)
     if runs.count > 1000 {
       let kept = Set(ids[near])
       state.experiments.runs = runs.filter { kept.contains($0.key) }
     }
-    return [.loadExperimentRows(ids[near].filter { state.experiments.runs[$0] == nil })]
+    return [.loadExperimentRows(ids[near].filter { $0 >= 0 && state.experiments.runs[$0] == nil })]
   }
 
   /// Reads the list again where it has been read, since experiments came or went.
   static func changed(_ state: inout ExplorerState) -> [Effect] {
     state.experiments.ids == nil ? [] : [state.experiments.search()]
+  }
+
+  /// Opens one, or two to compare. Those that are not saved are in memory.
+  static func open(_ ids: [Int64], _ state: inout ExplorerState) -> [Effect] {
+    guard ids.contains(where: { $0 < 0 }) else { return [.openExperiments(ids)] }
+    let runs = ids.compactMap { state.experiments.run($0) }
+    guard runs.count == ids.count else {
+      state.tell("reading the experiments: press the key again")
+      return [.loadExperimentRows(ids.filter { $0 >= 0 })]
+    }
+    return ExperimentState.open(runs, &state)
   }
 
   /// Puts an experiment on the steer screen and runs it.
@@ -76,7 +92,7 @@ struct ExperimentsState: Sendable, Equatable {
     }
     guard let request = run.request else {
       state.tell(
-        "experiment \(run.record.id) says less than a run needs, or more than this screen can: try crosscope rerun",
+        "experiment \(run.name) says less than a run needs, or more than this screen can: try crosscope rerun",
         .error)
       return []
     }
@@ -114,6 +130,11 @@ extension ScreenDefinition {
         unavailable: { $0.experiments.marked.count == 2 ? nil : "mark two with Space, then c compares them" }),
       Binding(["r"], .runAgain, "run again", "put it on the steer screen and run it", unavailable: noExperiment),
       Binding(["e"], .export, "export", "write it to a file, as Markdown or JSON", unavailable: noExperiment),
+      Binding(
+        ["S"], .saveAgain, nil, "save again what the store did not take",
+        unavailable: {
+          Unavailable.readOnly($0) ?? ($0.experiments.unsaved.isEmpty ? "every experiment here is saved" : nil)
+        }),
       Binding(
         ["d", "del"], .deleteExperiment, "delete", "delete the marked ones, or this one; u brings them back",
         unavailable: { Unavailable.readOnly($0) ?? noExperiment($0) }),
@@ -154,10 +175,15 @@ extension ScreenDefinition {
       return [state.experiments.search()]
     case .unmarkAll: state.experiments.marked = []
     case .deleteExperiment:
-      let ids = state.experiments.targets
+      let ids = state.experiments.targets.filter { $0 >= 0 }
+      guard !ids.isEmpty else {
+        state.tell("it is in memory only, and goes with the program")
+        return []
+      }
       state.experiments.marked = []
       return [.deleteExperiments(ids)]
-    case .compare: return [.openExperiments(state.experiments.marked)]
+    case .saveAgain: return state.experiments.unsaved.saveAgain()
+    case .compare: return ExperimentsState.open(state.experiments.marked, &state)
     default: return performOnSelected(action, &state)
     }
     return []
@@ -166,7 +192,7 @@ extension ScreenDefinition {
   private static func performOnSelected(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     guard let id = state.experiments.selectedID else { return [] }
     switch action {
-    case .open: return [.openExperiments([id])]
+    case .open: return ExperimentsState.open([id], &state)
     case .mark:
       if let index = state.experiments.marked.firstIndex(of: id) {
         state.experiments.marked.remove(at: index)
@@ -174,8 +200,8 @@ extension ScreenDefinition {
         state.experiments.marked.append(id)
       }
       return ExperimentsState.select(state.experiments.list.selected + 1, &state)
-    case .runAgain: return state.experiments.runs[id].map { ExperimentsState.runAgain($0, &state) } ?? []
-    case .export: state.openExport(.experiment(id))
+    case .runAgain: return state.experiments.run(id).map { ExperimentsState.runAgain($0, &state) } ?? []
+    case .export: state.openExport(state.experiments.unsaved.run(id).map { .unsaved($0) } ?? .experiment(id))
     default: break
     }
     return []

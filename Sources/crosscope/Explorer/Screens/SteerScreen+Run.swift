@@ -143,8 +143,7 @@ extension SteerRun {
     _ tokens: [String], _ sample: SteeringDocument.Sample?, parting: SteeringDocument.Sample?
   ) -> ShownAnswer {
     ShownAnswer(
-      tokens: tokens, note: sample?.finished == false ? "(cut at \(request.maxTokens) tokens)" : nil,
-      parting: parting?.firstDifference)
+      tokens: tokens, note: sample?.ending(limit: request.maxTokens), parting: parting?.firstDifference)
   }
 }
 

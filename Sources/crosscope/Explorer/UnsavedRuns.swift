@@ -1,0 +1,104 @@
+// Runs that the store did not take: its disk was full, it is read-only, another program held it. They stay here, listed
+// and opened like the saved ones under numbers below 0, until the store takes them or the program ends.
+// Owns: the runs, which of them are being saved again. Refuses: to forget one that is not saved.
+
+import Storage
+
+/// Experiments in memory.
+struct UnsavedRuns: Sendable, Equatable {
+  /// Newest first.
+  private(set) var runs: [SavedRun] = []
+  private var underWay: Set<Int64> = []
+  private var count: Int64 = 0
+  /// Whether the user knows that they go with the program.
+  var hasWarned = false
+
+  var isEmpty: Bool { runs.isEmpty }
+
+  func run(_ id: Int64) -> SavedRun? { runs.first { $0.record.id == id } }
+
+  /// Their numbers, newest first; those that hold a text if it is not empty.
+  func ids(matching text: String) -> [Int64] {
+    let wanted = text.lowercased()
+    return runs.filter { run in
+      wanted.isEmpty
+        || ([run.record.prompt, run.record.kind] + ([run.baseline].compactMap { $0 } + run.steered).map(\.text))
+          .contains { $0.lowercased().contains(wanted) }
+    }.map(\.record.id)
+  }
+
+  /// Keeps a run that was not saved, or that was not saved again.
+  mutating func keep(_ record: ExperimentRecord) {
+    hasWarned = false
+    guard record.id >= 0 else {
+      underWay.remove(record.id)
+      return
+    }
+    var record = record
+    count += 1
+    record.id = -count
+    runs.insert(SavedRun(record), at: 0)
+  }
+
+  /// Lets a run go that the store has.
+  mutating func remove(_ id: Int64) {
+    runs.removeAll { $0.record.id == id }
+    underWay.remove(id)
+  }
+
+  /// What saves those again that are not being saved, the oldest first.
+  mutating func saveAgain() -> [Effect] {
+    let records = runs.map(\.record).filter { !underWay.contains($0.id) }.reversed()
+    underWay.formUnion(records.map(\.id))
+    return records.map { .saveAgain($0) }
+  }
+}
+
+extension SavedRun {
+  /// Its number as people see it: `7`, or `!1` for the first that is not saved.
+  var name: String { record.id < 0 ? "!\(-record.id)" : "\(record.id)" }
+}
+
+extension StorageError {
+  /// Why something was not saved, in a few words.
+  var cause: String {
+    switch self {
+    case .diskFull: "the disk is full"
+    case .readOnly: "the store is read-only"
+    case .busy: "another program is writing to the store"
+    case .replaced: "a newer build has replaced the store"
+    case .notPermitted: "permission denied"
+    default: description
+    }
+  }
+}
+
+extension ExplorerState {
+  /// A run that the store did not take.
+  mutating func notSaved(_ record: ExperimentRecord, _ cause: String) -> [Effect] {
+    experiments.unsaved.keep(record)
+    let again = store.isWritable ? ", S in Experiments saves it again" : ""
+    tell("not saved: \(cause); e exports it\(again)", .error)
+    return ExperimentsState.changed(&self)
+  }
+
+  /// A run that the store has now; where there was room for it, there may be for others.
+  mutating func saved(_ id: Int64, formerly unsaved: Int64?) -> [Effect] {
+    if let unsaved { experiments.unsaved.remove(unsaved) }
+    tell("saved as experiment \(id)", .good)
+    return ExperimentsState.changed(&self) + experiments.unsaved.saveAgain()
+  }
+
+  /// Ends the program; not at once where that would lose runs.
+  mutating func quit() {
+    let count = experiments.unsaved.runs.count
+    guard count > 0, store.isWritable, !experiments.unsaved.hasWarned else {
+      ending = 0
+      return
+    }
+    experiments.unsaved.hasWarned = true
+    tell(
+      "\(count) not saved: S in Experiments saves again, e exports; quit again to lose \(count > 1 ? "them" : "it")",
+      .error)
+  }
+}

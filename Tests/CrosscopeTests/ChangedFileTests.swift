@@ -1,0 +1,103 @@
+// Files that other programs shorten, overwrite or replace while the program reads them: one line, nothing recorded,
+// and everything works again once the file is well.
+
+import Diffing
+import Foundation
+import Inference
+import Storage
+import TestSupport
+import Testing
+
+@testable import crosscope
+
+@Suite struct ChangedFileTests {
+  private let build: TinyBuild
+  private let model: String
+  private let request: SteeringRequest
+
+  init() throws {
+    build = try TinyBuild()
+    try build.run()
+    model = build.folder.path + "/tiny.gguf"
+    let latent = Int32(try build.livingLatents(1)[0])
+    request = SteeringRequest(
+      prompt: "Hi", interventions: [SteeringIntervention(latent: latent, mode: .add, strength: 0.5)], maxTokens: 4,
+      temperature: 0, seed: 1)
+  }
+
+  private func owner() throws -> ModelOwner {
+    ModelOwner(
+      store: try Store(path: build.storePath, access: .readOnly), files: ModelLocations(), precision: .exact)
+  }
+
+  private func document(_ owner: ModelOwner) async throws -> SteeringDocument? {
+    let number = try await owner.begin(request)
+    while try await owner.step(number) != nil {}
+    return try await owner.document(number, tokensPerSecond: nil)
+  }
+
+  @Test func aRunOnAModelThatWasShortenedFailsAndTheNextLoadsItAgain() async throws {
+    let owner = try owner()
+    let whole = try Data(contentsOf: URL(filePath: model))
+    let before = try await document(owner)
+    let number = try await owner.begin(request)
+    _ = try await owner.step(number)
+    #expect(truncate(model, 8192) == 0)
+    await #expect(throws: InferenceError.fileChanged(path: model, how: .shortened)) { try await owner.step(number) }
+    // As it is, it cannot be loaded.
+    await #expect(throws: InferenceError.self) { try await owner.begin(request) }
+    try whole.write(to: URL(filePath: model))
+    #expect(try await document(owner) == before)
+  }
+
+  @Test func aModelThatWasOverwrittenIsNotTheStoresAnyMore() async throws {
+    let owner = try owner()
+    let whole = try Data(contentsOf: URL(filePath: model))
+    let before = try await document(owner)
+    let number = try await owner.begin(request)
+    var other = whole
+    other[other.count - 100] ^= 1
+    try other.write(to: URL(filePath: model), options: [])
+    await #expect(throws: InferenceError.fileChanged(path: model, how: .changed)) { try await owner.step(number) }
+    await #expect { try await owner.begin(request) } throws: { "\($0)".contains("was made with another model") }
+    try whole.write(to: URL(filePath: model), options: [])
+    #expect(try await document(owner) == before)
+  }
+
+  @Test func aModelThatWasReplacedOrRemovedGoesOnUnderItsOwnHash() async throws {
+    let owner = try owner()
+    let before = try await document(owner)
+    _ = try TinyModel.writeGGUF(in: build.folder, name: "other.gguf", seed: 9)
+    try FileManager.default.removeItem(atPath: model)
+    #expect(try await document(owner) == before)
+    try FileManager.default.moveItem(atPath: build.folder.path + "/other.gguf", toPath: model)
+    #expect(try await document(owner) == before)
+  }
+
+  @Test func activationsThatWereShortenedAreNotTrainedOn() throws {
+    let folder = build.folder.path + "/work/activations"
+    let shards = try ActivationShards(folder: folder)
+    let path = folder + "/" + shards.index.shards[0].file
+    let tokens = shards.tokens
+    #expect(truncate(path, 4096) == 0)
+    #expect(shards.gather([tokens / 2]).values.allSatisfy { $0 == 0 }, "read as zeros, not a crash")
+    #expect(throws: InferenceError.fileChanged(path: path, how: .shortened)) { try shards.check() }
+    #expect(throws: InferenceError.fileChanged(path: path, how: .shortened)) { try shards.shard(0) }
+    #expect(throws: InferenceError.fileChanged(path: path, how: .shortened)) { try shards.contentHash() }
+  }
+
+  @Test func aCrosscoderReadInPlaceSaysThatItChanged() throws {
+    let path = build.folder.path + "/crosscoder/model.safetensors"
+    try Crosscoder.load(folder: build.folder.path + "/crosscoder").save(folder: build.folder.path + "/crosscoder")
+    let file = try CrosscoderFile(path: path)
+    let rows = try file.decoderRows()
+    let norms = try #require(rows.geometry().chatNorms)
+    #expect(norms.contains { $0 > 0 })
+    #expect(truncate(path, 4096) == 0)
+    #expect(try #require(rows.geometry().chatNorms).last == 0)
+    let error = DiffingError.file(.fileChanged(path: path, how: .shortened))
+    #expect(throws: error) { try file.check() }
+    #expect(throws: error) { try file.decoderRows() }
+    #expect(throws: error) { try file.crosscoder() }
+  }
+}
