@@ -52,7 +52,7 @@ import Testing
     await driver.press("r")
     #expect(driver.state.message?.text.contains("with M") == true)
     await driver.press("q", "f5", "M")
-    #expect(driver.text.contains("at most 16 prompts, evenly; 3 random draws"), "as it was chosen last")
+    #expect(driver.text.contains("at most 16 prompts, evenly; random latents 3 times"), "as it was chosen last")
   }
 
   @Test mutating func aPathIsTypedAndTheFiguresAreExported() async throws {

@@ -104,7 +104,9 @@ extension ExplorerState {
         canvas.put(truncated(text, to: line.columns), row: line.row, column: line.column, style: .muted, clip: line)
       }
     }
-    let draws = picker.random == 0 ? "no random latents" : "\(picker.random) random draws of the latents beside"
+    let draws =
+      picker.random == 0
+      ? "no random latents" : "random latents \(picker.random == 1 ? "once" : "\(picker.random) times") beside"
     for (index, text) in [
       "at most \(picker.most) prompts, evenly; \(draws)",
       "strengths −1 to 2 times those set, up to \(steer.maxTokens) tokens each",
