@@ -181,7 +181,7 @@ private struct Endless: Sendable {
   @Test func nobodyAnsweringIsSaidInOneLine() async throws {
     let client = ServiceClient(address: .unix(path: "/tmp/crosscope-nobody.sock"), token: nil)
     let error = await #expect(throws: ServiceError.self) { try await client.get("/health") }
-    #expect(error?.description.contains("No such file or directory; check the address") == true)
+    #expect(error?.description.contains("No such file or directory; check that a service runs") == true)
   }
 }
 

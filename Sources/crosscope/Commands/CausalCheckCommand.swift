@@ -24,8 +24,10 @@ struct CausalCheckCommand: ParsableCommand {
   @Flag(help: "Print one JSON document.") var json = false
 
   func validate() throws {
-    guard (1...64).contains(random), (1...20).contains(prompts), contexts > 0, maxTokens > 0 else {
-      throw ValidationError("counts are 1 or more; --random is at most 64 and --prompts at most 20")
+    let (mostRandom, mostPrompts) = (CausalCheck.Size.mostRandom, neutralPrompts.count)
+    guard (1...mostRandom).contains(random), (1...mostPrompts).contains(prompts), contexts > 0, maxTokens > 0 else {
+      throw ValidationError(
+        "counts are 1 or more; --random is at most \(mostRandom) and --prompts at most \(mostPrompts)")
     }
   }
 

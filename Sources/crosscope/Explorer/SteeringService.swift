@@ -41,6 +41,8 @@ struct SteeringRequest: Sendable, Equatable {
   var samples = 1
   /// Phrases whose log-probability at the start of the answer is measured.
   var watched: [String] = []
+  /// A third answer, steered with the baseline's attention weights above the layer.
+  var freezesAttention = false
   /// The residual stream is replaced by base's; the steer screen does not ask for it.
   var swapsBase = false
 

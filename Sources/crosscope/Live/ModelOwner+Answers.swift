@@ -36,7 +36,10 @@ extension ModelOwner {
   }
 
   /// The next token of every answer; nil when all have ended.
-  func stepAnswers() throws -> [AnswerToken]? { try answering?.step() }
+  func stepAnswers() throws -> [AnswerToken]? {
+    countStep()
+    return try answering?.step()
+  }
 
   /// What the request has come to.
   func answerInfo() throws -> AnswerInfo? {

@@ -7,6 +7,7 @@ import Dispatch
 import Inference
 import Kernels
 import Storage
+import Synchronization
 
 /// Runs an actor's jobs one after another on a queue of their own.
 private final class ComputeExecutor: SerialExecutor {
@@ -26,7 +27,9 @@ actor ModelOwner {
 
   let store: Store
   private let files: ModelLocations
-  private let precision: Precision
+  nonisolated let precision: Precision
+  /// How often the models were asked to go on: a token of every stream, a pass over a text, a text of a check.
+  nonisolated let steps = Atomic(0)
   /// Prompts that were computed up to the steered block: another strength re-runs only what is above.
   let prefixes: PromptPrefixes
   private var context: SteeringContext?
@@ -77,6 +80,8 @@ actor ModelOwner {
   /// - Returns: the chat model's name.
   func load(progress: @Sendable (String) -> Void) throws -> String { try loaded(progress).pair.chat }
 
+  func countStep() { steps.add(1, ordering: .relaxed) }
+
   func loaded(_ progress: (String) -> Void = { _ in }) throws -> SteeringContext {
     if let context { return context }
     let loaded = try SteeringContext.load(
@@ -89,7 +94,7 @@ actor ModelOwner {
     try SteeringExperiment(
       context: loaded(), store: store,
       interventions: request.planned, parameters: request.parameters, strengths: strengths, watch: request.watched,
-      prefixes: prefixes)
+      freezesAttention: request.freezesAttention, prefixes: prefixes)
   }
 
   /// Begins a run in place of any other; nothing is computed yet.
@@ -110,6 +115,7 @@ actor ModelOwner {
   /// - Returns: what they say, or nil when all have ended.
   func step(_ number: Int) throws -> [Piece]? {
     guard number == runNumber, let steering = run?.steering, !steering.isFinished else { return nil }
+    countStep()
     return try steering.step().map { token in
       var text = run?.texts[token.stream].append(token.id) ?? ""
       if token.isLast { text += run?.texts[token.stream].finish() ?? "" }
@@ -152,13 +158,12 @@ actor ModelOwner {
   /// - Returns: nil when it has ended, or another one has begun.
   func stepTrace(_ number: Int) throws -> TraceEvent? {
     guard number == traceNumber, let tokenizer = context?.engine.tokenizer else { return nil }
+    countStep()
     guard let tokens = try trace?.step() else {
       trace = nil
       return nil
     }
-    let ids = Set(tokens.flatMap(\.namedTokens))
-    return .tokens(
-      tokens, names: Dictionary(ids.map { ($0, tokenizer.record($0)) }, uniquingKeysWith: { a, _ in a }))
+    return .tokens(tokens, names: tokenizer.names(of: tokens))
   }
 
   /// Forgets the trace, unless another one has begun.
@@ -170,8 +175,8 @@ actor ModelOwner {
 
   /// Begins a check of one latent in place of any other; nothing of it is computed yet.
   /// - Returns: the check's number, by which to ask for it.
-  func beginCheck(_ latent: Int32, progress: @Sendable (String) -> Void) throws -> Int {
-    check = try CausalCheck(latent, size: .interactive, context: loaded(progress), store: store)
+  func beginCheck(_ latent: Int32, _ size: CausalCheck.Size, progress: @Sendable (String) -> Void) throws -> Int {
+    check = try CausalCheck(latent, size: size, context: loaded(progress), store: store)
     checkNumber += 1
     return checkNumber
   }
@@ -179,6 +184,7 @@ actor ModelOwner {
   /// The next prompt or context.
   /// - Returns: nil if another one has begun.
   func stepCheck(_ number: Int) throws -> CheckEvent? {
+    countStep()
     guard number == checkNumber, let report = try check?.step() else {
       return number == checkNumber ? check.map { .progress(done: $0.done, of: $0.total) } : nil
     }
@@ -249,6 +255,7 @@ actor ModelOwner {
 
   /// The next token of a preview's steered answer as text; nil when it has ended, or another preview has begun.
   func previewToken(_ number: Int) throws -> String? {
+    countStep()
     guard number == preview?.number, let id = try preview?.steering.next() else { return nil }
     return preview?.text.append(id)
   }

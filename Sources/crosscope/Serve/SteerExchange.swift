@@ -1,12 +1,11 @@
 // POST /v1/steer and /v1/steer/preview: one prompt without and with interventions, as the explorer asks for it.
-// Owns: the requests, the events of a streamed answer. Fields are those of `crosscope steer --json`, whose document ends
-// a run. Both sides of the wire are here: the service writes these documents, the explorer reads them.
+// Owns: the requests, the events of all streams below /v1/steer. Fields are those of `crosscope steer --json`, whose
+// document ends a run. Both sides of the wire are here: the service writes these documents, the explorer reads them.
 
 import Diffing
 import Foundation
 import Inference
 import Serving
-import Storage
 
 /// What is asked of /v1/steer.
 struct SteerExchangeRequest: Decodable {
@@ -15,25 +14,10 @@ struct SteerExchangeRequest: Decodable {
   /// Whether the request leaves the number of tokens open.
   let isOpenEnded: Bool
 
-  /// Phrases that are measured at most, and the bytes of one.
-  private static let (mostWatched, longestWatched) = (32, 1000)
-
   init(from decoder: any Decoder) throws {
-    let fields = try RequestFields(
-      decoder, known: SteeringRequest.fieldNames + SamplingFields.names + ["samples", "watch", "stream"])
+    let fields = try RequestFields(decoder, known: SteeringRequest.sampledNames + ["stream"])
     isStreamed = try fields.value("stream") ?? false
-    let sampling = try SamplingFields(fields, defaults: GenerationSettings())
-    isOpenEnded = sampling.isOpenEnded
-    var settings = sampling.settings
-    settings.samples = try fields.value("samples", in: 1...AnswerLimits.mostSamples) ?? 1
-    run = try SteeringRequest(fields, settings)
-    run.watched = try fields.value("watch") ?? []
-    guard run.watched.count <= Self.mostWatched,
-      run.watched.allSatisfy({ (1...Self.longestWatched).contains($0.utf8.count) })
-    else {
-      throw fields.invalid(
-        "watch", "expected at most \(Self.mostWatched) phrases of 1 to \(Self.longestWatched) bytes")
-    }
+    (run, isOpenEnded) = try SteeringRequest.sampled(fields)
   }
 }
 
@@ -51,6 +35,26 @@ struct PreviewExchangeRequest: Decodable {
 
 extension SteeringRequest {
   fileprivate static let fieldNames = ["prompt", "turns"] + SteeringFields.names
+  /// Of a request whose answers are sampled.
+  static let sampledNames = fieldNames + SamplingFields.names + ["samples", "watch"]
+
+  /// Phrases that are measured at most, and the bytes of one.
+  private static let (mostWatched, longestWatched) = (32, 1000)
+
+  /// What a request for sampled answers says, and whether it leaves the number of tokens open.
+  static func sampled(_ fields: RequestFields) throws -> (run: SteeringRequest, isOpenEnded: Bool) {
+    let sampling = try SamplingFields(fields, defaults: GenerationSettings())
+    var settings = sampling.settings
+    settings.samples = try fields.value("samples", in: 1...AnswerLimits.mostSamples) ?? 1
+    var run = try SteeringRequest(fields, settings)
+    run.watched = try fields.value("watch") ?? []
+    guard run.watched.count <= mostWatched,
+      run.watched.allSatisfy({ (1...longestWatched).contains($0.utf8.count) })
+    else {
+      throw fields.invalid("watch", "expected at most \(mostWatched) phrases of 1 to \(longestWatched) bytes")
+    }
+    return (run, sampling.isOpenEnded)
+  }
 
   /// What a request says. Without interventions both answers are the same, which is what a comparison of none should
   /// show.
@@ -83,19 +87,36 @@ struct SteerPreviewResult: Encodable {
   }
 }
 
-/// An event of a streamed answer: one of these is there.
-struct SteerExchangeEvent: Codable {
-  /// The first event: what answers.
+/// An event of a streamed answer of /v1/steer and what is below it: one of these is there.
+struct SteerExchangeEvent: ExchangeEvent {
   var began: EngineIdentity?
   /// The first of a preview.
   var next_tokens: NextTokens?
   var token: Token?
   /// True when all answers have ended; what is measured of them follows.
   var answered: Bool?
-  /// The last event of a run.
+  /// Tokens of each answer of a sweep so far.
+  var tokens: Int?
+  /// Texts of a sweep whose likelihood is known.
+  var scored: ExchangeProgress?
+  /// The last event of a run; of a sweep too, but for its control.
   var finished: SteeringDocument?
+  /// A sweep with random latents.
+  var control: SteeringDocument?
+  /// What latents do along two answers.
+  var activations: AnswerTrace?
 
-  struct Token: Codable {
+  init(
+    began: EngineIdentity? = nil, next_tokens: NextTokens? = nil, token: Token? = nil, answered: Bool? = nil,
+    finished: SteeringDocument? = nil
+  ) {
+    (self.began, self.next_tokens, self.token) = (began, next_tokens, token)
+    (self.answered, self.finished) = (answered, finished)
+  }
+
+  init(began: EngineIdentity) { self.init(began: Optional(began)) }
+
+  struct Token: Codable, Sendable {
     enum Stream: String, Codable { case baseline, steered }
     var stream: Stream
     var sample: Int
@@ -121,6 +142,21 @@ extension SteerExchangeEvent {
     }
   }
 
+  init(_ event: SweepEvent) {
+    self.init()
+    switch event {
+    case .tokens(let count): tokens = count
+    case .scored(let done, let total): scored = ExchangeProgress(done: done, of: total)
+    case .finished(let document): finished = document
+    case .control(let document): control = document
+    }
+  }
+
+  init(_ trace: AnswerTrace) {
+    self.init()
+    activations = trace
+  }
+
   /// As an event of a run, if it is one.
   var ofRun: SteeringEvent? {
     if let token {
@@ -131,40 +167,16 @@ extension SteerExchangeEvent {
     return answered == true ? .answered : nil
   }
 
+  /// As an event of a sweep, if it is one.
+  var ofSweep: SweepEvent? {
+    if let tokens { return .tokens(tokens) }
+    if let scored { return .scored(scored.done, of: scored.of) }
+    return finished.map { .finished($0) } ?? control.map { .control($0) }
+  }
+
   /// As an event of a preview, if it is one.
   var ofPreview: PreviewEvent? {
     if let next_tokens { return .distribution(next_tokens) }
     return token.map { .token($0.text) }
-  }
-}
-
-/// The files behind a service or a store, which must be the same on both sides of the wire.
-struct EngineIdentity: Codable, Equatable {
-  var layer: Int
-  var n_latents: Int
-  var model_sha256: String?
-  var adapter_sha256: String?
-  var base_model_sha256: String?
-  var crosscoder_sha256: String?
-}
-
-extension EngineIdentity {
-  init(_ pair: ModelPair) {
-    self.init(
-      layer: pair.layer, n_latents: pair.nLatents, model_sha256: pair.model?.sha256,
-      adapter_sha256: pair.adapter?.sha256, base_model_sha256: pair.baseModel?.sha256,
-      crosscoder_sha256: pair.crosscoder?.sha256)
-  }
-
-  /// What differs from another one, in words; nil where nothing does.
-  func difference(from other: EngineIdentity) -> String? {
-    let parts: [(String, Bool)] = [
-      ("layer", layer == other.layer), ("number of latents", n_latents == other.n_latents),
-      ("model", model_sha256 == other.model_sha256), ("adapter", adapter_sha256 == other.adapter_sha256),
-      ("base model", base_model_sha256 == other.base_model_sha256),
-      ("crosscoder", crosscoder_sha256 == other.crosscoder_sha256),
-    ]
-    let names = parts.filter { !$0.1 }.map(\.0)
-    return names.isEmpty ? nil : names.joined(separator: ", ")
   }
 }
