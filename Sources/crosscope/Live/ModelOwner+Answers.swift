@@ -29,7 +29,7 @@ extension ModelOwner {
     let run = try SteeringRun(
       engine: engine, crosscoder: context.crosscoder, layer: context.pair.layer, prompt: prompt, plans: plans,
       settings: settings, prefixes: prefixes, recordsLogProbabilities: request.recordsLogProbabilities,
-      maxActivations: { largest[$0] })
+      recordedLikeliest: request.likeliest, maxActivations: { largest[$0] })
     let answering = Answering(request, prompt: prompt, run: run, tokenizer: engine.tokenizer)
     self.answering = answering
     return try answering.step() ?? []

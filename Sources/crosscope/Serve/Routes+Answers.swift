@@ -90,9 +90,6 @@ extension Routes {
   /// The end of a turn is no part of an answer.
   private func logProbability(_ token: AnswerToken) -> [CompletionLogProbability] {
     guard let value = token.logProbability, !token.isEndOfTurn else { return [] }
-    return [
-      CompletionLogProbability(
-        token: String(decoding: token.bytes, as: UTF8.self), bytes: token.bytes, logprob: value)
-    ]
+    return [CompletionLogProbability(token.bytes, value, likeliest: token.likeliest)]
   }
 }
