@@ -61,14 +61,14 @@ struct AnswerService: Sendable {
     queued(text: "prompt") { continuation in continuation.yield(try await owner.trace(request)) }
   }
 
-  /// Traces a text; the first event comes when the text is known to fit the model.
+  /// Traces a text; the first event comes with the first pass over it.
   func trace(_ request: TraceRequest) -> AsyncThrowingStream<TraceEvent, any Error> {
     queued(text: request.source.fieldName) { continuation in
       try await TraceService.trace(request, owner: owner) { continuation.yield($0) }
     }
   }
 
-  /// Checks what a latent does; the first event comes when it is known that it can be checked.
+  /// Checks what a latent does; the first event comes when its first text is finished.
   func check(_ latent: Int32, _ size: CausalCheck.Size) -> AsyncThrowingStream<CheckEvent, any Error> {
     queued(text: "latent", latents: "latent") { continuation in
       try await CheckService.check(latent, size, owner: owner) { continuation.yield($0) }
