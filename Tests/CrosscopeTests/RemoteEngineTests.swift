@@ -160,6 +160,8 @@ import Testing
     let local = try Program.run(["causal-check", build.storePath, "\(latents[0])"] + options)
     #expect(report == (try JSONDecoder().decode(CausalCheckReport.self, from: Data(local.out.utf8))))
     #expect(progress == [1, 2, 3])
+    let remote = try Program.run(["causal-check", build.storePath, "\(latents[0])", "--engine", address] + options)
+    #expect(remote.out == local.out && remote.code == 0, "\(remote.error)")
     let whole = try running.post(
       "/v1/causal-check", ["latent": latents[0], "random": 2, "prompts": 2, "contexts": 2, "max_tokens": 4])
     #expect(whole.body == local.out)

@@ -54,18 +54,21 @@ extension RemoteEngine {
     return try required(precision)
   }
 
-  func check(_ latent: Int32, _ size: CausalCheck.Size, _ emit: (CheckEvent) -> Void) async throws {
-    var isFinished = false
+  @discardableResult
+  func check(
+    _ latent: Int32, _ size: CausalCheck.Size, _ emit: (CheckEvent) -> Void
+  ) async throws -> CausalCheckReport {
+    var finished: CausalCheckReport?
     try await exchange("/v1/causal-check", CheckWireRequest(latent, size)) { (event: CheckExchangeEvent) in
-      guard !isFinished else { throw invalid("something else") }
+      guard finished == nil else { throw invalid("something else") }
       if let progress = event.progress { return emit(.progress(done: progress.done, of: progress.of)) }
       guard let report = event.finished, report.latent == Int(latent), report.size == size else {
         throw invalid("a check of something else")
       }
-      isFinished = true
+      finished = report
       emit(.finished(report))
     }
-    guard isFinished else { throw ServiceError.lost(client.address.description) }
+    return try required(finished)
   }
 }
 
