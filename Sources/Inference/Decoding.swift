@@ -30,6 +30,13 @@ public struct DecodingStream {
   }
 }
 
+/// A token that could have come.
+public struct TokenLogProbability: Sendable, Equatable {
+  public let id: Int32
+  /// log p in nats.
+  public let value: Double
+}
+
 /// A token that a stream produced.
 public struct DecodedToken: Sendable {
   public let stream: Int
@@ -46,6 +53,7 @@ public final class Decoding {
     var pending: [Int32]
     var produced: [Int32] = []
     var logProbabilities: [Double] = []
+    var likeliest: [[TokenLogProbability]] = []
     var isFinished = false
   }
 
@@ -55,6 +63,7 @@ public final class Decoding {
   private let prompt: [Int32]
   private let shared: Shared?
   private let recordsLogProbabilities: Bool
+  private let recordedLikeliest: Int
   private var states: [State]
   /// Tokens of the prompt that all streams have seen.
   private var seen = 0
@@ -80,9 +89,10 @@ public final class Decoding {
   ///   - shared: where given, the prompt is computed once a model up to a block, and only above it for each stream.
   ///   - hooks: run in every pass; a stream's number is its index in `streams`.
   ///   - recordsLogProbabilities: whether `logProbabilities(_:)` is wanted; costs a pass over the logits of each token.
+  ///   - recordedLikeliest: how many tokens `likeliest(_:)` has at each place; 0 costs nothing.
   public init(
     engine: Engine, streams: [DecodingStream], prompt: [Int32], limit: Int, shared: Shared? = nil,
-    hooks: Hooks = Hooks(), recordsLogProbabilities: Bool = false
+    hooks: Hooks = Hooks(), recordsLogProbabilities: Bool = false, recordedLikeliest: Int = 0
   ) {
     precondition(!prompt.isEmpty, "a prompt has at least one token")
     for (index, stream) in streams.enumerated() {
@@ -94,6 +104,7 @@ public final class Decoding {
     self.prompt = prompt
     self.shared = shared
     self.recordsLogProbabilities = recordsLogProbabilities
+    self.recordedLikeliest = recordedLikeliest
     states = streams.map { State(stream: $0, cache: engine.transformer(of: $0.model).makeCache(), pending: []) }
   }
 
@@ -111,6 +122,10 @@ public final class Decoding {
   /// log p of each token that a stream produced, in nats, before temperature and other settings of its sampler; empty
   /// unless they are recorded.
   public func logProbabilities(_ stream: Int) -> [Double] { states[stream].logProbabilities }
+
+  /// The likeliest tokens at the place of each token that a stream produced, the likeliest first, as
+  /// `logProbabilities(_:)`; empty unless they are recorded.
+  public func likeliest(_ stream: Int) -> [[TokenLogProbability]] { states[stream].likeliest }
 
   /// Whether a stream ended by itself, with an end-of-turn token.
   public func ended(_ stream: Int) -> Bool {
@@ -252,7 +267,18 @@ public final class Decoding {
       states[stream].logProbabilities.append(
         logSoftmax(logits.values, count: logits.values.count, at: Int(id)))
     }
+    if recordedLikeliest > 0 { states[stream].likeliest.append(likeliest(logits.values)) }
     states[stream].pending = [id]
     return id
+  }
+
+  private func likeliest(_ logits: [Float]) -> [TokenLogProbability] {
+    let best = logits.withUnsafeBufferPointer { strongestIndices($0, sign: 1, count: recordedLikeliest) }
+    guard let first = best.first else { return [] }
+    // log p of all differ by their logits' differences.
+    let largest = logSoftmax(logits, count: logits.count, at: first)
+    return best.map {
+      TokenLogProbability(id: Int32($0), value: largest + Double(logits[$0]) - Double(logits[first]))
+    }
   }
 }

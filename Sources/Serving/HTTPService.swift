@@ -41,6 +41,8 @@ public struct HTTPService: Sendable {
   public var bodyLimit = 1 << 20
   /// Clients at once; further ones wait in the system's queue.
   public var connectionLimit = 256
+  /// How long a connection may ask nothing.
+  var idleTimeout = Duration.seconds(30)
   /// Takes lines about errors that were no request's fault.
   let log: @Sendable (String) -> Void
   let handler: Handler
@@ -107,7 +109,7 @@ public struct HTTPService: Sendable {
     let server = Server(
       childChannelSetup: HTTP1Channel(
         responder: { request, writer, _ in try await respond(to: request, writer) },
-        configuration: .init(idleTimeout: .seconds(30))),
+        configuration: .init(idleTimeout: TimeAmount(idleTimeout))),
       configuration: ServerConfiguration(
         address: bindAddress, availableConnectionsDelegate: MaximumAvailableConnections(connectionLimit)),
       onServerRunning: { channel in

@@ -12,7 +12,7 @@ import NIOPosix
 
 /// Asks a service.
 public struct ServiceClient: Sendable {
-  private typealias Channel = NIOAsyncChannel<HTTPResponsePart, HTTPRequestPart>
+  typealias Channel = NIOAsyncChannel<HTTPResponsePart, Never>
 
   public let address: ServiceAddress
   private let token: AccessToken?
@@ -58,17 +58,14 @@ public struct ServiceClient: Sendable {
   private func exchange(
     _ method: String, _ path: String, body: Data?, piece: (ByteBufferView) throws -> Void
   ) async throws {
-    let channel = try await connect()
+    let channel = try await open(method, path, body: body)
     // Closing the channel is what wakes a reader up; cancelling alone would wait for the next piece.
     try await withTaskCancellationHandler {
       do {
-        try await channel.executeThenClose { inbound, outbound in
-          try await send(method, path, body, outbound)
-          try await receive(inbound, piece)
-        }
+        try await channel.executeThenClose { inbound in try await receive(inbound, piece) }
       } catch let error where !(error is ServiceError) {
         try Task.checkCancellation()
-        if error is IOError || error is ChannelError || error is HTTPParserError || error is NIOAsyncWriterError {
+        if error is IOError || error is ChannelError || error is HTTPParserError {
           throw ServiceError.lost(address.description)
         }
         throw error
@@ -78,12 +75,15 @@ public struct ServiceClient: Sendable {
     }
   }
 
-  private func connect() async throws -> Channel {
+  /// Connects and sends a request; nothing of the answer is read.
+  func open(_ method: String, _ path: String, body: Data?) async throws -> Channel {
+    let parts = parts(method, path, body)
     let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connectTimeout(.seconds(10))
     @Sendable func prepare(_ channel: any NIOCore.Channel) -> EventLoopFuture<Channel> {
       channel.eventLoop.makeCompletedFuture {
         try channel.pipeline.syncOperations.addHTTPClientHandlers()
         try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPClientCodec())
+        try channel.pipeline.syncOperations.addHandler(RequestSender(parts))
         return try Channel(wrappingChannelSynchronously: channel)
       }
     }
@@ -106,9 +106,7 @@ public struct ServiceClient: Sendable {
     return "the name \(error.host) is not known"
   }
 
-  private func send(
-    _ method: String, _ path: String, _ body: Data?, _ outbound: NIOAsyncChannelOutboundWriter<HTTPRequestPart>
-  ) async throws {
+  private func parts(_ method: String, _ path: String, _ body: Data?) -> [HTTPRequestPart] {
     let host =
       switch address {
       case .unix: "localhost"
@@ -122,9 +120,7 @@ public struct ServiceClient: Sendable {
     }
     let head = HTTPRequest(
       method: .init(method) ?? .get, scheme: "http", authority: host, path: path, headerFields: headers)
-    var parts: [HTTPRequestPart] = [.head(head)]
-    if let body { parts.append(.body(ByteBuffer(bytes: body))) }
-    try await outbound.write(contentsOf: parts + [.end(nil)])
+    return [.head(head)] + (body.map { [.body(ByteBuffer(bytes: $0))] } ?? []) + [.end(nil)]
   }
 
   private func receive(
@@ -147,6 +143,23 @@ public struct ServiceClient: Sendable {
       }
     }
     throw ServiceError.lost(address.description)
+  }
+}
+
+/// Sends a request as soon as there is a connection. From a task it could come late: where all threads of a busy program
+/// are taken, the service sees a connection that asks nothing, and closes it after a while.
+private final class RequestSender: ChannelInboundHandler {
+  typealias InboundIn = HTTPResponsePart
+  typealias OutboundOut = HTTPRequestPart
+
+  private let parts: [HTTPRequestPart]
+
+  init(_ parts: [HTTPRequestPart]) { self.parts = parts }
+
+  func channelActive(context: ChannelHandlerContext) {
+    for part in parts { context.write(wrapOutboundOut(part), promise: nil) }
+    context.flush()
+    context.fireChannelActive()
   }
 }
 

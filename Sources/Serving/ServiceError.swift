@@ -25,8 +25,9 @@ public enum ServiceError: Error, Equatable, Sendable, CustomStringConvertible {
     case .tokenUnreadable(let path, let reason): "\(path): \(reason); a token's file holds one line and has mode 0600"
     case .tokenMissing(let address):
       "\(address) can be reached by others: give a token with --token-file or in CROSSCOPE_TOKEN"
-    case .unreachable(let address, let reason): "\(address): \(reason); check the address and that the service runs"
-    case .lost(let address): "\(address): the connection was lost; try again"
+    // What happened comes first: an address may be longer than the line of a terminal.
+    case .unreachable(let address, let reason): "\(reason); check that a service runs at \(address)"
+    case .lost(let address): "the connection was lost; try again (\(address))"
     case .refused(let address, let status, let message):
       "\(address): \(message)\(status == 200 ? "" : " (status \(status))")"
     case .answerInvalid(let address, let found): "\(address): expected an answer of crosscope serve, found \(found)"

@@ -1,4 +1,4 @@
-// One at a time, first come first served, and not too many waiting. Owns: whose turn it is.
+// One at a time, first come first served, and not too many waiting. Owns: whose turn it is, ending it when it is closed.
 // Refuses: those beyond the limit at once, and everybody once it is closed.
 
 /// A bounded queue in front of something that serves one at a time.
@@ -7,9 +7,11 @@ public actor TurnQueue {
   public enum Refusal: Error, Equatable { case full, closed }
 
   private let limit: Int
-  private var isTaken = false
-  /// Whether nobody gets a turn any more.
-  public private(set) var isClosed = false
+  /// Whether somebody has the turn.
+  public private(set) var isTaken = false
+  private var isClosed = false
+  /// What is done in the present turn.
+  private var current: Task<Void, any Error>?
   private var waiting: [(number: Int, continuation: CheckedContinuation<Void, any Error>)] = []
   private var lastNumber = 0
 
@@ -20,16 +22,29 @@ public actor TurnQueue {
   public var count: Int { waiting.count }
 
   /// Runs `body` when its turn comes.
-  /// - Throws: `Refusal`, `CancellationError` while waiting, and what `body` throws.
-  public func take(_ body: @Sendable () async throws -> Void) async throws {
+  /// - Throws: `Refusal`, `.closed` also in the midst of `body`; `CancellationError` while waiting; what `body` throws.
+  public func take(_ body: @escaping @Sendable () async throws -> Void) async throws {
     try await wait()
     defer { pass() }
-    try await body()
+    // It may have been closed after the turn was passed on.
+    guard !isClosed else { throw Refusal.closed }
+    let turn = Task { try await body() }
+    current = turn
+    do {
+      try await withTaskCancellationHandler {
+        try await turn.value
+      } onCancel: {
+        turn.cancel()
+      }
+    } catch {
+      throw isClosed ? Refusal.closed : error
+    }
   }
 
-  /// Refuses whoever waits and whoever comes. Who has its turn keeps it.
+  /// Refuses whoever waits and whoever comes, and cancels who has its turn.
   public func close() {
     isClosed = true
+    current?.cancel()
     for (_, continuation) in waiting { continuation.resume(throwing: Refusal.closed) }
     waiting = []
   }
@@ -63,6 +78,7 @@ public actor TurnQueue {
   }
 
   private func pass() {
+    current = nil
     if waiting.isEmpty {
       isTaken = false
     } else {

@@ -1,5 +1,5 @@
 // `crosscope explore --engine`: the explorer's steering by a service is what it is on its own models, other files and
-// answers to something else are refused, and what a service does not do is said.
+// answers to something else are refused.
 
 import Diffing
 import Foundation
@@ -26,8 +26,7 @@ import Testing
   }
 
   private func remote(_ service: RunningService) throws -> SteeringService {
-    let client = ServiceClient(address: .unix(path: service.socket), token: nil)
-    return .remote(client, pair: try Store(path: build.storePath, access: .readOnly).modelPair())
+    .remote(try service.engine(of: build.storePath))
   }
 
   /// What a run says and comes to.
@@ -127,29 +126,16 @@ import Testing
     #expect((numbers["likely_steered"] as? [Any])?.count == NextTokens.count)
   }
 
-  @Test func whatAServiceDoesNotDoIsSaidAndOtherFilesAreRefused() async throws {
+  @Test func otherFilesAreRefused() async throws {
     let running = try start()
     let remote = try remote(running)
-    let refusals: [(String, () async throws -> Void)] = [
-      ("a sweep", { for try await _ in remote.sweep(request, true) {} }),
-      (
-        "activations along the answers",
-        { _ = try await remote.trace(.init(run: request, baseline: [], steered: [], latents: [])) }
-      ),
-      (
-        "tracing a text",
-        { for try await _ in TraceService.notServed.trace(TraceRequest(source: .raw("a"))) {} }
-      ),
-    ]
-    for (what, ask) in refusals {
-      let error = await #expect(throws: CommandError.self) { try await ask() }
-      #expect(error?.description == "\(what): not over --engine yet; run it beside the model")
-    }
-
-    var other = try Store(path: build.storePath, access: .readOnly).modelPair()
-    other.crosscoder?.sha256 = String(repeating: "0", count: 64)
-    let wrong = SteeringService.remote(
-      ServiceClient(address: .unix(path: running.socket), token: nil), pair: other)
+    let right = try running.engine(of: build.storePath)
+    var other = right.identity
+    other.crosscoder_sha256 = String(repeating: "0", count: 64)
+    let engine = RemoteEngine(client: right.client, identity: other)
+    let wrong = SteeringService.remote(engine)
+    await #expect(throws: CommandError.self) { try await engine.sweep(SweepRequest(run: request)) }
+    await #expect(throws: CommandError.self) { try await engine.trace(TraceRequest(source: .raw("a"))) { _ in } }
     await #expect(throws: CommandError.self) { try await wrong.load { _ in } }
     await #expect(throws: CommandError.self) { for try await _ in wrong.run(request) {} }
     await #expect(throws: CommandError.self) { for try await _ in wrong.preview(request) {} }
@@ -157,29 +143,10 @@ import Testing
     await #expect(throws: ServiceError.self) { for try await _ in remote.run(request) {} }
   }
 
-  /// A service that has the right files but says what it likes.
   private func answered(_ events: [SteerExchangeEvent], _ request: SteeringRequest) async throws {
-    let address = ServiceAddress.unix(path: build.folder.path + "/liar")
-    let pair = try Store(path: build.storePath, access: .readOnly).modelPair()
-    let service = try HTTPService(address: address, token: nil, log: { _ in }) { _ in
-      .events { send in
-        for event in [SteerExchangeEvent(began: EngineIdentity(pair))] + events { try await send(try jsonText(event)) }
-      }
+    try await LyingService.answer(events, as: build) { engine in
+      for try await _ in SteeringService.remote(engine).run(request) {}
     }
-    let (listening, isListening) = AsyncStream<Void>.makeStream()
-    let (ending, end) = AsyncStream<Void>.makeStream()
-    async let running: Void = service.run(listening: { _ in isListening.finish() }, until: { for await _ in ending {} })
-    for await _ in listening {}
-    let remote = SteeringService.remote(ServiceClient(address: address, token: nil), pair: pair)
-    do {
-      for try await _ in remote.run(request) {}
-    } catch {
-      end.finish()
-      try await running
-      throw error
-    }
-    end.finish()
-    try await running
   }
 
   @Test func anAnswerToSomethingElseIsRefused() async throws {
@@ -187,7 +154,7 @@ import Testing
     var document = SteeringService.document(request)
     document.outputs.steered[0].samples[0].kl = document.outputs.baseline.first.ids.map { _ in 0.5 }
     let sound = document
-    try await answered([SteerExchangeEvent(.finished(sound))], request)
+    try await answered([SteerExchangeEvent(SteeringEvent.finished(sound))], request)
     func refused(_ events: [SteeringEvent], _ line: Int = #line) async {
       await #expect(throws: ServiceError.self, "\(line)") { try await answered(events.map { .init($0) }, request) }
     }

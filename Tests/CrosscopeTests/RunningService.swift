@@ -2,7 +2,11 @@
 
 import Foundation
 import Glibc
+import Serving
+import Storage
 import Testing
+
+@testable import crosscope
 
 /// A running `crosscope serve`, asked over blocking sockets.
 final class RunningService {
@@ -44,10 +48,16 @@ final class RunningService {
     }
   }
 
-  /// Sends bytes and reads to the end of the connection.
-  func send(_ request: String) throws -> Answer {
-    let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
+  /// The service as the explorer asks it, on a store here.
+  func engine(of store: String) throws -> RemoteEngine {
+    RemoteEngine(
+      client: ServiceClient(address: .unix(path: socket), token: nil),
+      identity: EngineIdentity(try Store(path: store, access: .readOnly).modelPair()))
+  }
+
+  /// A connection on which a request was sent.
+  private func sent(_ request: String) throws -> Int32 {
+    let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: socket.utf8) }
@@ -59,6 +69,13 @@ final class RunningService {
     try #require(connected == 0)
     let bytes = Array(request.utf8)
     try #require(Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count)
+    return descriptor
+  }
+
+  /// Sends bytes and reads to the end of the connection.
+  func send(_ request: String) throws -> Answer {
+    let descriptor = try sent(request)
+    defer { close(descriptor) }
     var answer: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65536)
     while case let count = recv(descriptor, &buffer, buffer.count, 0), count > 0 { answer += buffer[..<count] }
@@ -74,12 +91,37 @@ final class RunningService {
     return try send("GET \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\(authorization)\r\n")
   }
 
-  func post(_ path: String, _ body: String) throws -> Answer {
-    try send("POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+  private func request(_ path: String, _ body: String) -> String {
+    "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
   }
 
-  func post(_ path: String, _ fields: [String: Any]) throws -> Answer {
-    try post(path, String(decoding: try JSONSerialization.data(withJSONObject: fields), as: UTF8.self))
+  private func body(_ fields: [String: Any]) throws -> String {
+    String(decoding: try JSONSerialization.data(withJSONObject: fields), as: UTF8.self)
+  }
+
+  func post(_ path: String, _ body: String) throws -> Answer { try send(request(path, body)) }
+
+  func post(_ path: String, _ fields: [String: Any]) throws -> Answer { try post(path, body(fields)) }
+
+  /// Asks, and reads nothing; closing the connection is going away.
+  func begin(_ path: String, _ fields: [String: Any]) throws -> FileHandle {
+    FileHandle(fileDescriptor: try sent(request(path, body(fields))), closeOnDealloc: true)
+  }
+
+  /// Asks, and goes away when the answer has begun with some events.
+  func abandon(_ path: String, _ fields: [String: Any], after events: Int) throws {
+    let connection = try begin(path, fields)
+    var (text, buffer) = ("", [UInt8](repeating: 0, count: 4096))
+    while text.components(separatedBy: "data: ").count <= events {
+      let count = recv(connection.fileDescriptor, &buffer, buffer.count, 0)
+      try #require(count > 0, "\(text)")
+      text += String(decoding: buffer[..<count], as: UTF8.self)
+    }
+    try connection.close()
+  }
+
+  func status() throws -> ServiceStatus {
+    try JSONDecoder().decode(ServiceStatus.self, from: Data(get("/v1/status").body.utf8))
   }
 
   /// The events of a stream, without the framing of chunks.

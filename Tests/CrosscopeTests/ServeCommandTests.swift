@@ -111,6 +111,39 @@ import Testing
     #expect(Array(cutWhole[0].text.utf8) == Array(text.components(separatedBy: middle)[0].utf8))
   }
 
+  @Test func theLikeliestTokensStandBesideEachTokenStreamedOrNot() throws {
+    let service = try start()
+    func entries(_ choices: Any?) throws -> [[String: Any]] {
+      let choices = try #require(choices as? [[String: Any]])
+      return choices.flatMap { ($0["logprobs"] as? [String: Any])?["content"] as? [[String: Any]] ?? [] }
+    }
+    for temperature in [0.0, 1.5] {
+      let fields: [String: Any] = [
+        "messages": Self.messages, "max_tokens": 12, "temperature": temperature, "seed": 4, "logprobs": true,
+        "top_logprobs": 20, "interventions": [["latent": latent, "strength": 0.7]],
+      ]
+      let whole = try entries(service.post("/v1/chat/completions", fields).json()["choices"])
+      let streamed = try service.events("/v1/chat/completions", fields.merging(["stream": true]) { $1 }).flatMap {
+        try entries($0["choices"])
+      }
+      #expect(NSArray(array: whole) == NSArray(array: streamed) && !whole.isEmpty)
+      for entry in whole {
+        let top = try #require(entry["top_logprobs"] as? [[String: Any]])
+        let values = try top.map { try #require($0["logprob"] as? Double) }
+        #expect(top.count == 20 && values == values.sorted(by: >) && values.reduce(0) { $0 + exp($1) } <= 1.0001)
+        #expect(top.allSatisfy { $0["top_logprobs"] == nil && $0["token"] is String && $0["bytes"] is [Int] })
+        // The chosen token is the likeliest one without sampling, and has the same value wherever it stands.
+        let own = top.first { ($0["bytes"] as? [Int]) == entry["bytes"] as? [Int] }?["logprob"] as? Double
+        let value = try #require(entry["logprob"] as? Double)
+        #expect(own.map { abs($0 - value) < 1e-5 } ?? (value <= values[19] + 1e-5))
+        if temperature == 0 { #expect(abs(values[0] - value) < 1e-5) }
+      }
+      let none = try entries(
+        service.post("/v1/chat/completions", fields.merging(["top_logprobs": 0]) { $1 }).json()["choices"])
+      #expect(none.count == whole.count && none.allSatisfy { ($0["top_logprobs"] as? [Any])?.isEmpty == true })
+    }
+  }
+
   @Test func whatIsNotUnderstoodIsRefusedByName() throws {
     let service = try start(["--max-tokens", "40", "--max-body", "5000"])
     func refusal(_ more: [String: Any], _ path: String = "/v1/chat/completions") throws -> (Int, String?, String?) {
@@ -120,6 +153,7 @@ import Testing
     }
     let cases: [([String: Any], String)] = [
       (["tools": []], "tools"), (["presence_penalty": 0.5], "presence_penalty"), (["top_logprobs": 3], "top_logprobs"),
+      (["top_logprobs": 21, "logprobs": true], "top_logprobs"),
       (["max_tokens": 41], "max_tokens"), (["max_tokens": 0], "max_tokens"), (["temperature": -1], "temperature"),
       (["top_p": 0], "top_p"), (["n": 17], "n"), (["n": "two"], "n"), (["stop": ["a", "b", "c", "d", "e"]], "stop"),
       (["seed": -1], "seed"), (["max_tokens": 2, "max_completion_tokens": 2], "max_completion_tokens"),

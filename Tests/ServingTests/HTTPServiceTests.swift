@@ -1,18 +1,20 @@
 // The service without models: a scripted handler, real sockets, the program's own client.
 
 import Foundation
+import NIOCore
 import Testing
 
 @testable import Serving
 
 /// A service on a socket of its own for the time of a test.
 private func serving(
-  token: AccessToken? = nil, bodyLimit: Int = 1 << 20, handler: @escaping HTTPService.Handler,
+  token: AccessToken? = nil, bodyLimit: Int = 1 << 20, idleTimeout: Duration = .seconds(30),
+  handler: @escaping HTTPService.Handler,
   _ body: (ServiceClient, _ stop: () -> Void) async throws -> Void
 ) async throws {
   let path = "/tmp/crosscope-\(UUID().uuidString.prefix(8)).sock"
   var service = try HTTPService(address: .unix(path: path), token: token, log: { _ in }, handler: handler)
-  service.bodyLimit = bodyLimit
+  (service.bodyLimit, service.idleTimeout) = (bodyLimit, idleTimeout)
   let (stopped, stop) = AsyncStream<Void>.makeStream()
   let (listening, isListening) = AsyncStream<ServiceAddress>.makeStream()
   try await withThrowingTaskGroup(of: Void.self) { group in
@@ -135,6 +137,29 @@ private struct Endless: Sendable {
     }
   }
 
+  /// However long a client's tasks wait for a thread, its connection is never one that asks nothing.
+  @Test func aRequestIsSentWithTheConnectionAndItsAnswerMayBeReadLate() async throws {
+    let (asked, isAsked) = AsyncStream<Void>.makeStream()
+    let idle = Duration.milliseconds(200)
+    try await serving(
+      idleTimeout: idle,
+      handler: { request in
+        isAsked.finish()
+        return try await echo(request)
+      }
+    ) { client, _ in
+      let channel = try await client.open("POST", "/x", body: Data("one two".utf8))
+      for await _ in asked {}
+      try await Task.sleep(for: idle * 3)
+      let text = try await channel.executeThenClose { inbound in
+        var text = ""
+        for try await case .body(let bytes) in inbound { text += String(buffer: bytes) }
+        return text
+      }
+      #expect(text.contains("\"two\"") && text.contains("[DONE]"))
+    }
+  }
+
   @Test func aHandlerEndsWhenItsClientGoes() async throws {
     let endless = Endless()
     try await serving(handler: endless.handler) { client, _ in
@@ -181,7 +206,7 @@ private struct Endless: Sendable {
   @Test func nobodyAnsweringIsSaidInOneLine() async throws {
     let client = ServiceClient(address: .unix(path: "/tmp/crosscope-nobody.sock"), token: nil)
     let error = await #expect(throws: ServiceError.self) { try await client.get("/health") }
-    #expect(error?.description.contains("No such file or directory; check the address") == true)
+    #expect(error?.description.contains("No such file or directory; check that a service runs") == true)
   }
 }
 

@@ -83,6 +83,22 @@ struct TurnQueueTests {
     }
   }
 
+  @Test func closingEndsTheTurnThatIsUnderWay() async throws {
+    let queue = TurnQueue(limit: 0)
+    let (started, startedEnd) = AsyncStream<Void>.makeStream()
+    let turn = Task {
+      try await queue.take {
+        startedEnd.finish()
+        while true { try await Task.sleep(for: .seconds(1)) }
+      }
+    }
+    for await _ in started {}
+    #expect(await queue.isTaken)
+    await queue.close()
+    await #expect(throws: TurnQueue.Refusal.closed) { try await turn.value }
+    #expect(await !queue.isTaken)
+  }
+
   @Test func anErrorPassesTheTurnOn() async throws {
     struct Wrong: Error {}
     let queue = TurnQueue(limit: 0)

@@ -57,6 +57,7 @@ public final class SteeringRun {
   ///   - layer: the block after which the crosscoder reads and the residual stream is changed.
   ///   - prefixes: where prompts computed up to `layer` are kept from run to run.
   ///   - recordsLogProbabilities: whether `logProbabilities(_:)` is wanted.
+  ///   - recordedLikeliest: how many tokens `likeliest(_:)` has at each place.
   ///   - latents: whose `activations(_:)` are wanted; any at all cost base a pass up to `layer` beside each stream.
   ///   - mayOverflow: whether a steered stream that is not finite any more ends alone; otherwise the run fails.
   ///   - maxActivations: the largest scaled activation seen of a latent, if any.
@@ -64,7 +65,8 @@ public final class SteeringRun {
   public init(
     engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan],
     settings: GenerationSettings, prefixes: PromptPrefixes = PromptPrefixes(), recordsLogProbabilities: Bool = false,
-    mayOverflow: Bool = false, reading latents: [Int] = [], maxActivations: (Int) -> Double?
+    recordedLikeliest: Int = 0, mayOverflow: Bool = false, reading latents: [Int] = [],
+    maxActivations: (Int) -> Double?
   ) throws(DiffingError) {
     guard settings.samples > 0 else {
       throw .settingInvalid(name: "samples", expected: "1 or more", found: "\(settings.samples)")
@@ -88,7 +90,7 @@ public final class SteeringRun {
     decoding = Decoding(
       engine: engine, streams: streams, prompt: prompt.ids, limit: settings.maxTokens,
       shared: Decoding.Shared(through: layer, prefixes: prefixes), hooks: setup.hooks(),
-      recordsLogProbabilities: recordsLogProbabilities)
+      recordsLogProbabilities: recordsLogProbabilities, recordedLikeliest: recordedLikeliest)
   }
 
   /// Whether every stream has ended.
@@ -121,6 +123,10 @@ public final class SteeringRun {
   /// log p of each produced token in nats, by the stream's own model at temperature 1, steering included; empty unless
   /// asked for.
   public func logProbabilities(_ stream: Int) -> [Double] { decoding.logProbabilities(stream) }
+
+  /// The likeliest tokens at the place of each produced token, the likeliest first, as `logProbabilities(_:)`; empty
+  /// unless asked for.
+  public func likeliest(_ stream: Int) -> [[TokenLogProbability]] { decoding.likeliest(stream) }
 
   /// The first token, counted from 0, at which a stream differs from the baseline of its sample; nil if it does not.
   /// Where one ends before the other that is where it ends.

@@ -2,11 +2,12 @@
 // Owns: the text from arguments, running the trace; ActivationsReport prints.
 
 import ArgumentParser
+import Diffing
 import Foundation
 import Inference
 import Storage
 
-struct Activations: ParsableCommand {
+struct Activations: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show which latents fire on which token of a text.",
     discussion: """
@@ -28,10 +29,12 @@ struct Activations: ParsableCommand {
   @Option(help: "A file with the text, as it is.") var file: String?
   @Flag(help: "In the chat template, or as it is.") var form = Form.chat
   @Option(help: "Who says each --prompt in turn: user, assistant or system.") var role: [ChatMessage.Role] = []
-  @Option(help: ArgumentHelp("Latents a token.", valueName: "k")) var top = 5
+  @Option(help: ArgumentHelp("Latents a token.", valueName: "k")) var top =
+    ActivationsReport.Options.usualTop
   @Option(help: ArgumentHelp("Only this latent; may be given several times.", valueName: "id")) var latent: [Int32] = []
   @Option(help: "What orders the latents of the text.") var aggregate = TraceAggregate.max
-  @Option(help: ArgumentHelp("Latents of the text.", valueName: "n")) var limit = 20
+  @Option(help: ArgumentHelp("Latents of the text.", valueName: "n")) var limit =
+    ActivationsReport.Options.usualLimit
   @Flag(help: "Only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5.") var chatOnly = false
   @Flag(help: "Tokens of the chat template count too.") var template = false
   @Option(
@@ -41,9 +44,11 @@ struct Activations: ParsableCommand {
   var generate = 0
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
+  @OptionGroup var engine: EngineOptions
   @Flag(help: "Print one JSON document.") var json = false
 
   func validate() throws {
+    try engine.exclude(files, computing)
     guard prompt.isEmpty != (file == nil) else { throw ValidationError("either --prompt or --file is needed") }
     let turns = max(1, prompt.count)
     guard form == .chat || (turns == 1 && role.isEmpty) else {
@@ -58,7 +63,7 @@ struct Activations: ParsableCommand {
     guard (0...1).contains(maxFrequency ?? 0) else { throw ValidationError("--max-frequency is a share from 0 to 1") }
   }
 
-  func run() throws {
+  func run() async throws {
     let source = try source()
     guard generate == 0 || source.isOpen else {
       throw CommandError.inputInvalid(
@@ -66,23 +71,33 @@ struct Activations: ParsableCommand {
     }
     let store = try Store(path: store, access: .readOnly)
     _ = try store.latents(ids: latent)
+    let report = try await report(TraceRequest(source: source, answerTokens: generate), store)
+    if json { try printJSON(report.document) } else { writeOut(report.text) }
+  }
+
+  private func report(_ request: TraceRequest, _ store: Store) async throws -> ActivationsReport {
+    let options = ActivationsReport.Options(
+      only: Set(latent), top: top, limit: limit, aggregate: aggregate, template: template, chatSpecificOnly: chatOnly,
+      maxFrequency: maxFrequency)
+    if let engine = try engine.remote(store) {
+      var (tokens, names): ([TracedToken], [Int32: TokenRecord]) = ([], [:])
+      let precision = try await engine.trace(request) { event in
+        guard case .tokens(let more, let theirs) = event else { return }
+        tokens += more
+        names.merge(theirs) { _, new in new }
+      }
+      return try ActivationsReport(tokens, names: names, precision: precision, options: options, store: store)
+    }
     let context = try SteeringContext.load(
       store: store, files: files.locations, precision: computing.precision ?? .fast)
     try context.requireTraceable(store: store)
     let run = try TraceRun(
-      context: context, text: source.rendered(by: context.engine), answerTokens: generate)
-    var report = ActivationsReport(options: options, precision: context.engine.model.precision)
-    while let tokens = try run.step() { report.tokens += tokens }
-    try report.complete(store: store, tokenizer: context.engine.tokenizer)
-    if json { try printJSON(report.document) } else { writeOut(report.text) }
-  }
-
-  private var options: ActivationsReport.Options {
-    // Who asks for a latent by its number wants to see it however often it fires.
-    let usual = latent.isEmpty ? TraceFilter.usualFrequency : 1
-    return ActivationsReport.Options(
-      filter: TraceFilter(maxFrequency: maxFrequency ?? usual, chatSpecificOnly: chatOnly), only: Set(latent), top: top,
-      limit: limit, aggregate: aggregate, template: template)
+      context: context, text: request.source.rendered(by: context.engine), answerTokens: request.answerTokens)
+    var tokens: [TracedToken] = []
+    while let more = try run.step() { tokens += more }
+    return try ActivationsReport(
+      tokens, names: context.engine.tokenizer.names(of: tokens), precision: context.engine.model.precision,
+      options: options, store: store)
   }
 
   private func source() throws -> PromptSource {

@@ -12,36 +12,52 @@ import TUI
 struct ActivationsReport {
   /// What is shown.
   struct Options {
-    var filter: TraceFilter
+    let filter: TraceFilter
     /// Only these latents; empty for all.
-    var only: Set<Int32>
+    let only: Set<Int32>
     /// Latents a token.
-    var top: Int
+    let top: Int
     /// Latents of the text.
-    var limit: Int
-    var aggregate: TraceAggregate
-    var template: Bool
+    let limit: Int
+    let aggregate: TraceAggregate
+    let template: Bool
+
+    static let (usualTop, usualLimit) = (5, 20)
+
+    /// What is nil is as usual.
+    /// - Parameters:
+    ///   - maxFrequency: usually all latents where some are asked for: who asks for a latent by its number wants to see
+    ///     it however often it fires.
+    init(
+      only: Set<Int32>, top: Int?, limit: Int?, aggregate: TraceAggregate?, template: Bool?, chatSpecificOnly: Bool?,
+      maxFrequency: Double?
+    ) {
+      (self.only, self.top, self.limit) = (only, top ?? Self.usualTop, limit ?? Self.usualLimit)
+      (self.aggregate, self.template) = (aggregate ?? .max, template ?? false)
+      filter = TraceFilter(
+        maxFrequency: maxFrequency ?? (only.isEmpty ? TraceFilter.usualFrequency : 1),
+        chatSpecificOnly: chatSpecificOnly ?? false)
+    }
   }
 
   let options: Options
   let precision: Precision
-  var tokens: [TracedToken] = []
-  private var texts: [String] = []
-  private var names: [Int32: TokenRecord] = [:]
-  private var latents: [Int32: LatentRecord] = [:]
-  private var tags: [Int32: [String]] = [:]
-  private var summaries: [Int32: String] = [:]
-
-  init(options: Options, precision: Precision) {
-    (self.options, self.precision) = (options, precision)
-  }
+  let tokens: [TracedToken]
+  private let texts: [String]
+  private let names: [Int32: TokenRecord]
+  private let latents: [Int32: LatentRecord]
+  private let tags: [Int32: [String]]
+  private let summaries: [Int32: String]
 
   /// Reads from the store what is to be said of the latents.
-  mutating func complete(store: Store, tokenizer: Tokenizer) throws {
+  /// - Parameter names: of all tokens that the text's tokens speak of.
+  init(
+    _ tokens: [TracedToken], names: [Int32: TokenRecord], precision: Precision, options: Options, store: Store
+  ) throws {
+    (self.tokens, self.names, self.precision, self.options) = (tokens, names, precision, options)
     let ids = Set(tokens.flatMap { $0.activations.map { Int32($0.latent) } }).sorted()
     latents = Dictionary(try store.latents(ids: ids).map { ($0.id, $0) }, uniquingKeysWith: { a, _ in a })
     (tags, summaries) = (try store.tags(of: ids), try store.summaries(of: ids))
-    for id in Set(tokens.flatMap(\.namedTokens)) { names[id] = tokenizer.record(id) }
     texts = tokenTexts(tokens.map(\.id), names)
   }
 
@@ -63,11 +79,6 @@ struct ActivationsReport {
   private func share(_ value: Double, _ id: Int32) -> Double? {
     latents[id]?.maxActivation.flatMap { $0 > 0 ? value / $0 : nil }
   }
-}
-
-extension TracedToken {
-  /// The ids of all tokens that a trace's entry names.
-  var namedTokens: [Int32] { [id] + (base + chat).map(\.id) }
 }
 
 // MARK: For people
@@ -118,20 +129,20 @@ extension ActivationsReport {
 
 extension ActivationsReport {
   struct Document: Encodable {
-    struct Activation: Encodable {
+    struct Activation: Codable {
       let latent: Int32
       let activation: Float
       /// Of the latent's largest activation.
       let share: Double?
     }
 
-    struct Candidate: Encodable {
+    struct Candidate: Codable {
       let token_id: Int32
       let token: String
       let probability: Double
     }
 
-    struct Token: Encodable {
+    struct Token: Codable {
       let position: Int
       let id: Int32
       let text: String
@@ -197,17 +208,27 @@ extension ActivationsReport {
 
   private func token(_ position: Int) -> Document.Token {
     let token = tokens[position]
-    func candidates(_ list: [TokenProbability]) -> [Document.Candidate] {
-      list.map { .init(token_id: $0.id, token: names[$0.id]?.text ?? "", probability: $0.probability) }
-    }
     return Document.Token(
-      position: position, id: token.id, text: names[token.id]?.text ?? "", template: token.isTemplate,
-      left_out: token.isLeftOut,
+      token, position: position, names: names,
       activations: shown(token).map {
         .init(
           latent: Int32($0.latent), activation: $0.value, share: share(Double($0.value), Int32($0.latent)))
-      },
-      base: token.base.isEmpty ? nil : candidates(token.base), chat: candidates(token.chat),
-      kl_chat_base: token.klChatBase, kl_base_chat: token.klBaseChat)
+      })
+  }
+}
+
+extension ActivationsReport.Document.Token {
+  /// A traced token with those of its activations that are to be shown.
+  init(
+    _ token: TracedToken, position: Int, names: [Int32: TokenRecord],
+    activations: [ActivationsReport.Document.Activation]
+  ) {
+    func candidates(_ list: [TokenProbability]) -> [ActivationsReport.Document.Candidate] {
+      list.map { .init(token_id: $0.id, token: names[$0.id]?.text ?? "", probability: $0.probability) }
+    }
+    self.init(
+      position: position, id: token.id, text: names[token.id]?.text ?? "", template: token.isTemplate,
+      left_out: token.isLeftOut, activations: activations, base: token.base.isEmpty ? nil : candidates(token.base),
+      chat: candidates(token.chat), kl_chat_base: token.klChatBase, kl_base_chat: token.klBaseChat)
   }
 }

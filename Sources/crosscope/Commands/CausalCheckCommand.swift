@@ -3,7 +3,7 @@
 import ArgumentParser
 import Storage
 
-struct CausalCheckCommand: ParsableCommand {
+struct CausalCheckCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "causal-check",
     abstract: "Check what one latent does, added and taken away, against random latents that fire as often.",
@@ -20,33 +20,47 @@ struct CausalCheckCommand: ParsableCommand {
   @Option(help: "Tokens of an answer, and of a context after its peak.") var maxTokens = 24
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
+  @OptionGroup var engine: EngineOptions
   @Flag(help: "Keep the result in the store as an experiment.") var save = false
   @Flag(help: "Print one JSON document.") var json = false
 
   func validate() throws {
-    guard (1...64).contains(random), (1...20).contains(prompts), contexts > 0, maxTokens > 0 else {
-      throw ValidationError("counts are 1 or more; --random is at most 64 and --prompts at most 20")
+    try engine.exclude(files, computing)
+    let (mostRandom, mostPrompts) = (CausalCheck.Size.mostRandom, neutralPrompts.count)
+    guard (1...mostRandom).contains(random), (1...mostPrompts).contains(prompts), contexts > 0, maxTokens > 0 else {
+      throw ValidationError(
+        "counts are 1 or more; --random is at most \(mostRandom) and --prompts at most \(mostPrompts)")
     }
   }
 
-  func run() throws {
+  func run() async throws {
     let store = try Store(path: store, access: save ? .readWrite : .readOnly)
-    let context = try SteeringContext.load(
-      store: store, files: files.locations, precision: computing.precision ?? .fast)
-    var check = try CausalCheck(
-      latent, size: .init(random: random, prompts: prompts, contexts: contexts, tokens: maxTokens), context: context,
-      store: store)
-    var progress = Progress("causal-check", total: check.total, unit: "texts")
-    var finished: CausalCheckReport?
-    while finished == nil {
-      finished = try check.step()
-      progress.update(check.done)
-    }
-    guard let report = finished else { return }
+    let report = try await report(store)
     if json { try printJSON(report) } else { writeOut(report.text) }
     if save {
       writeError("saved as experiment \(try store.save(report.record()).id)")
       store.close()
+    }
+  }
+
+  private func report(_ store: Store) async throws -> CausalCheckReport {
+    let size = CausalCheck.Size(random: random, prompts: prompts, contexts: contexts, tokens: maxTokens)
+    var progress: Progress?
+    if let engine = try engine.remote(store) {
+      return try await engine.check(latent, size) { event in
+        guard case .progress(let done, let total) = event else { return }
+        if progress == nil { progress = Progress("causal-check", total: total, unit: "texts") }
+        progress?.update(done)
+      }
+    }
+    let context = try SteeringContext.load(
+      store: store, files: files.locations, precision: computing.precision ?? .fast)
+    var check = try CausalCheck(latent, size: size, context: context, store: store)
+    progress = Progress("causal-check", total: check.total, unit: "texts")
+    while true {
+      let report = try check.step()
+      progress?.update(check.done)
+      if let report { return report }
     }
   }
 }

@@ -11,8 +11,6 @@ enum CommandError: Error, Equatable {
   case mismatch(store: String, what: String, expected: String, found: String)
   /// A service has other files than the store that is open here.
   case otherEngine(address: String, what: String)
-  /// A service does not do this.
-  case notServed(String)
 }
 
 extension CommandError: CustomStringConvertible {
@@ -26,7 +24,6 @@ extension CommandError: CustomStringConvertible {
       "\(store) was made with another \(what): expected \(expected), found \(found); use the files of this store"
     case .otherEngine(let address, let what):
       "\(address) has another \(what) than this store; serve a copy of this store there"
-    case .notServed(let what): "\(what): not over --engine yet; run it beside the model"
     }
   }
 }

@@ -3,7 +3,6 @@
 import ArgumentParser
 import Foundation
 import Inference
-import Serving
 import Storage
 import TUI
 
@@ -19,11 +18,7 @@ struct Explore: AsyncParsableCommand {
 
   @OptionGroup var computing: ComputeOptions
 
-  @Option(
-    help: ArgumentHelp(
-      "Steer with the models of a `crosscope serve` there; its token is in CROSSCOPE_TOKEN.",
-      valueName: "http://host:port|unix:path"))
-  var engine: String?
+  @OptionGroup var engine: EngineOptions
 
   @Flag(help: "Draw with ASCII characters only.")
   var ascii = false
@@ -49,10 +44,7 @@ struct Explore: AsyncParsableCommand {
     if let store, !store.contains("/"), !store.hasSuffix(".crosscope"), !FileManager.default.fileExists(atPath: store) {
       throw ValidationError("\(store.debugDescription) is neither a subcommand nor a store")
     }
-    let own = files.model ?? files.adapter ?? files.baseModel ?? computing.precision?.rawValue
-    if engine != nil, own != nil {
-      throw ValidationError("--engine has models and precision of its own; leave --model and the like out")
-    }
+    try engine.exclude(files, computing)
   }
 
   func run() async throws {
@@ -63,7 +55,7 @@ struct Explore: AsyncParsableCommand {
       name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
       nLatents: try opened.latentCount(), isWritable: opened.isWritable, metrics: try opened.metricNames(),
       coherenceLimit: try opened.knownCoherenceLimit())
-    let runner = try runner(on: opened, pair)
+    let runner = try runner(on: opened)
     let view = try beginning.view(of: opened)
     let savedState = SavedState.usualPath()
     // Whoever names no store looks at the demo, and sees the tour the first time.
@@ -81,11 +73,10 @@ struct Explore: AsyncParsableCommand {
   }
 
   /// With the models of the store here, or those of a service.
-  private func runner(on store: Store, _ pair: ModelPair) throws -> EffectRunner {
-    if let engine {
-      let client = ServiceClient(address: try ServiceAddress(engine), token: try AccessToken.ofEnvironment())
+  private func runner(on store: Store) throws -> EffectRunner {
+    if let engine = try engine.remote(store) {
       return EffectRunner(
-        store: store, steering: .remote(client, pair: pair), tracing: .notServed, checking: .notServed,
+        store: store, steering: .remote(engine), tracing: .remote(engine), checking: .remote(engine),
         filters: .ofUser())
     }
     let owner = ModelOwner(store: store, files: files.locations, precision: computing.precision ?? .fast)

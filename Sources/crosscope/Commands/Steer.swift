@@ -9,7 +9,7 @@ import Inference
 import Kernels
 import Storage
 
-struct Steer: ParsableCommand {
+struct Steer: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Answer prompts with and without steering, side by side.",
     discussion: """
@@ -61,6 +61,7 @@ struct Steer: ParsableCommand {
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var sampling: SamplingOptions
   @OptionGroup var computing: ComputeOptions
+  @OptionGroup var engine: EngineOptions
   @Flag(help: "Keep the run in the store as an experiment; `rerun` makes it again.") var save = false
   @Flag(help: "Print one JSON document.") var json = false
 
@@ -68,10 +69,14 @@ struct Steer: ParsableCommand {
   static let usuallyWatched = ["I can't", "I cannot"]
 
   func validate() throws {
+    try engine.exclude(files, computing)
     guard !prompt.isEmpty || promptFile != nil || promptSet.prompts != nil else {
       throw ValidationError("--prompt, --prompt-file or --prompts is needed")
     }
     if promptSet.prompts != nil {
+      guard engine.engine == nil else {
+        throw ValidationError("--prompts is not for --engine; run it beside the model")
+      }
       guard prompt.isEmpty, promptFile == nil, watch.isEmpty, sampling.samples == 1 else {
         throw ValidationError("--prompt, --prompt-file, --watch and --samples are not for --prompts")
       }
@@ -84,17 +89,25 @@ struct Steer: ParsableCommand {
     guard !watch.contains("") else { throw ValidationError("--watch: a phrase has at least one character") }
   }
 
-  func run() throws {
+  func run() async throws {
     let store = try Store(path: store, access: save ? .readWrite : .readOnly)
+    try warnOfDefault(store)
+    if let engine = try engine.remote(store) {
+      return try await report(to: store) { try await engine.sweep(sweepRequest(of: $0)).document }
+    }
     let context = try SteeringContext.load(
       store: store, files: files.locations, precision: computing.precision ?? .fast)
     let experiment = try experiment(context, store)
-    try warnOfDefault(store)
     if let set = promptSet.prompts { return try runSet(set, experiment, store) }
+    try await report(to: store) { try experiment.answer($0) }
+  }
+
+  /// Answers the prompts, prints and saves.
+  private func report(to store: Store, _ answer: (String) async throws -> SteeringDocument) async throws {
     var documents: [SteeringDocument] = []
     var unsaved: StorageError?
     for prompt in try prompts() {
-      let document = try experiment.answer(prompt)
+      let document = try await answer(prompt)
       if !json { document.printShort() }
       if save, unsaved == nil {
         do {
@@ -131,14 +144,36 @@ struct Steer: ParsableCommand {
 
   private func experiment(_ context: SteeringContext, _ store: Store) throws -> SteeringExperiment {
     try SteeringExperiment(
-      context: context, store: store,
-      interventions: latent.map { Intervention(latent: $0.id, mode: $0.mode ?? mode, strength: $0.strength) },
+      context: context, store: store, interventions: interventions,
       parameters: SteeringDocument.Parameters(
         settings: sampling.settings, positions: positions, conditions: when.map(\.condition), swapsBase: swapBase,
         decoder: decoder, steersAllLayers: allLayers, takesRawStrength: rawStrength),
-      strengths: sweep?.values ?? [1], watch: watch.isEmpty ? Self.usuallyWatched : watch,
-      freezesAttention: frozenAttention)
+      strengths: strengths, watch: watched, freezesAttention: frozenAttention)
   }
+
+  /// What a service is asked.
+  private func sweepRequest(of prompt: String) -> SweepRequest {
+    let settings = sampling.settings
+    return SweepRequest(
+      run: SteeringRequest(
+        prompt: prompt,
+        interventions: interventions.map {
+          SteeringIntervention(latent: Int32(clamping: $0.latent), mode: $0.mode, strength: $0.strength)
+        }, positions: positions, decoder: decoder, blocks: allLayers ? .ownAndAbove : .own,
+        unit: rawStrength ? .norm : .maxActivation, conditions: when.map(\.condition), maxTokens: settings.maxTokens,
+        temperature: settings.temperature, seed: settings.seed, topP: settings.topP, minP: settings.minP,
+        frequencyPenalty: settings.frequencyPenalty, samples: settings.samples, watched: watched,
+        freezesAttention: frozenAttention, swapsBase: swapBase),
+      strengths: strengths)
+  }
+
+  private var interventions: [Intervention] {
+    latent.map { Intervention(latent: $0.id, mode: $0.mode ?? mode, strength: $0.strength) }
+  }
+
+  private var strengths: [Double] { sweep?.values ?? [1] }
+
+  private var watched: [String] { watch.isEmpty ? Self.usuallyWatched : watch }
 
   private func prompts() throws -> [String] {
     guard let promptFile else { return prompt }

@@ -19,6 +19,8 @@ struct CausalCheck {
     /// Tokens of an answer, and of a context after its peak.
     var tokens = 24
 
+    static let mostRandom = 64
+
     /// For somebody who waits for it: under a minute on two cores and a small model.
     static let interactive = Size(random: 4, prompts: 6, contexts: 6, tokens: 16)
   }

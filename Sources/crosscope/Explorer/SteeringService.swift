@@ -78,7 +78,7 @@ struct SteeringRequest: Sendable, Equatable {
 }
 
 /// One of the answers that a run gives side by side.
-enum AnswerArm: Int, Sendable, CaseIterable {
+enum AnswerArm: String, Sendable, CaseIterable, Codable {
   case baseline, steered
   /// Steered with the baseline's attention weights.
   case frozen
@@ -175,9 +175,7 @@ struct SteeringService: Sendable {
   /// Runs a request at several strengths, which multiply those of the latents; then, if asked for, with random latents.
   var sweep: @Sendable (SteeringRequest, _ withControl: Bool) -> AsyncThrowingStream<SweepEvent, any Error>
   /// Sweeps over a set of prompts in place of the request's own; cancelled within a token.
-  var sweepSet: @Sendable (SteeringRequest, PromptSetChoice) -> AsyncThrowingStream<SetSweepEvent, any Error> = {
-    _, _ in stream { _ in throw CommandError.notServed("a set of prompts") }
-  }
+  var sweepSet: @Sendable (SteeringRequest, PromptSetChoice) -> AsyncThrowingStream<SetSweepEvent, any Error>
   /// Reads the activations of some latents along two answers.
   var trace: @Sendable (AnswerTraceRequest) async throws -> AnswerTrace
   /// Previews a request; ending the stream's consumer, or another preview, ends it within one token.

@@ -16,6 +16,8 @@ struct AnswerRequest: Sendable {
   /// An answer ends before the first of these that it would contain.
   var stop: [String] = []
   var recordsLogProbabilities = false
+  /// Tokens that could have come, told with each token.
+  var likeliest = 0
 }
 
 /// A token of one of the answers, which are counted from 0.
@@ -32,8 +34,17 @@ struct AnswerToken: Sendable {
   let isEndOfTurn: Bool
   /// Nats, before temperature and other settings.
   let logProbability: Double?
+  /// The likeliest tokens at its place, the likeliest first; as many as were asked for.
+  let likeliest: [Candidate]
   /// How the answer ended, if it did.
   let ending: Ending?
+
+  /// A token that could have come.
+  struct Candidate: Sendable {
+    let bytes: [UInt8]
+    /// As the token's own.
+    let logProbability: Double
+  }
 }
 
 /// What one answer came to.
@@ -84,7 +95,9 @@ final class Answering {
         AnswerToken(
           answer: answer, id: token.id, bytes: tokenizer.bytes(of: token.id), text: text, isEndOfTurn: isEndOfTurn,
           logProbability: recordsLogProbabilities ? run.logProbabilities(token.stream).last : nil,
-          ending: endings[answer]))
+          likeliest: (run.likeliest(token.stream).last ?? []).map {
+            .init(bytes: tokenizer.bytes(of: $0.id), logProbability: $0.value)
+          }, ending: endings[answer]))
     }
     return tokens
   }

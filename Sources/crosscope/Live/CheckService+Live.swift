@@ -5,17 +5,22 @@ import Diffing
 extension CheckService {
   /// Checks by the models of a store, loaded at first need.
   static func live(_ owner: ModelOwner) -> CheckService {
-    CheckService { latent in stream { try await run(latent, owner: owner, $0) } }
+    CheckService { latent in
+      stream { continuation in
+        try await check(latent, .interactive, owner: owner) { continuation.yield($0) }
+      }
+    }
   }
 
-  private static func run(
-    _ latent: Int32, owner: ModelOwner, _ continuation: AsyncThrowingStream<CheckEvent, any Error>.Continuation
+  /// Checks a latent, a prompt or a context at a time.
+  static func check(
+    _ latent: Int32, _ size: CausalCheck.Size, owner: ModelOwner, _ emit: @Sendable (CheckEvent) -> Void
   ) async throws {
-    let number = try await owner.beginCheck(latent) { continuation.yield(.loading($0)) }
+    let number = try await owner.beginCheck(latent, size) { emit(.loading($0)) }
     do {
       while let event = try await owner.stepCheck(number) {
         try Task.checkCancellation()
-        continuation.yield(event)
+        emit(event)
         if case .finished = event { return }
       }
     } catch DiffingError.file(.cancelled) {

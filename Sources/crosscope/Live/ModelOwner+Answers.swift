@@ -29,14 +29,17 @@ extension ModelOwner {
     let run = try SteeringRun(
       engine: engine, crosscoder: context.crosscoder, layer: context.pair.layer, prompt: prompt, plans: plans,
       settings: settings, prefixes: prefixes, recordsLogProbabilities: request.recordsLogProbabilities,
-      maxActivations: { largest[$0] })
+      recordedLikeliest: request.likeliest, maxActivations: { largest[$0] })
     let answering = Answering(request, prompt: prompt, run: run, tokenizer: engine.tokenizer)
     self.answering = answering
     return try answering.step() ?? []
   }
 
   /// The next token of every answer; nil when all have ended.
-  func stepAnswers() throws -> [AnswerToken]? { try answering?.step() }
+  func stepAnswers() throws -> [AnswerToken]? {
+    countStep()
+    return try answering?.step()
+  }
 
   /// What the request has come to.
   func answerInfo() throws -> AnswerInfo? {

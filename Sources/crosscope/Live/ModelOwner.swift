@@ -7,6 +7,7 @@ import Dispatch
 import Inference
 import Kernels
 import Storage
+import Synchronization
 
 /// Runs an actor's jobs one after another on a queue of their own.
 private final class ComputeExecutor: SerialExecutor {
@@ -26,7 +27,9 @@ actor ModelOwner {
 
   let store: Store
   private let files: ModelLocations
-  private let precision: Precision
+  nonisolated let precision: Precision
+  /// How often the models were asked to go on: a token of every stream, a pass over a text, a text of a check.
+  nonisolated let steps = Atomic(0)
   /// Prompts that were computed up to the steered block: another strength re-runs only what is above.
   let prefixes: PromptPrefixes
   private var context: SteeringContext?
@@ -76,6 +79,8 @@ actor ModelOwner {
   /// Loads the models if they are not loaded yet.
   /// - Returns: the chat model's name.
   func load(progress: @Sendable (String) -> Void) throws -> String { try loaded(progress).pair.chat }
+
+  func countStep() { steps.add(1, ordering: .relaxed) }
 
   func loaded(_ progress: (String) -> Void = { _ in }) throws -> SteeringContext {
     if let context {
@@ -129,6 +134,7 @@ actor ModelOwner {
       run?.hasReadLastTokens = true
       return newActivations(steering)
     }
+    countStep()
     let tokens = try steering.step().map { token in
       var text = run?.texts[token.stream].append(token.id) ?? ""
       if token.isLast { text += run?.texts[token.stream].finish() ?? "" }
@@ -145,7 +151,7 @@ actor ModelOwner {
   /// The answer that a stream gives. Of a sweep all steered streams count as one; nobody looks at them token by token.
   private func place(of stream: Int, _ steering: SteeringRun) -> (sample: Int, arm: AnswerArm) {
     let (sample, arm) = stream.quotientAndRemainder(dividingBy: steering.arms)
-    return (sample, AnswerArm(rawValue: arm) ?? .steered)
+    return (sample, AnswerArm.allCases.indices.contains(arm) ? AnswerArm.allCases[arm] : .steered)
   }
 
   /// The activations that were read since they were last told, in the store's units.
@@ -200,13 +206,12 @@ actor ModelOwner {
   /// - Returns: nil when it has ended, or another one has begun.
   func stepTrace(_ number: Int) throws -> TraceEvent? {
     guard number == traceNumber, let tokenizer = context?.engine.tokenizer else { return nil }
+    countStep()
     guard let tokens = try trace?.step() else {
       trace = nil
       return nil
     }
-    let ids = Set(tokens.flatMap(\.namedTokens))
-    return .tokens(
-      tokens, names: Dictionary(ids.map { ($0, tokenizer.record($0)) }, uniquingKeysWith: { a, _ in a }))
+    return .tokens(tokens, names: tokenizer.names(of: tokens))
   }
 
   /// Forgets the trace, unless another one has begun.
@@ -218,8 +223,8 @@ actor ModelOwner {
 
   /// Begins a check of one latent in place of any other; nothing of it is computed yet.
   /// - Returns: the check's number, by which to ask for it.
-  func beginCheck(_ latent: Int32, progress: @Sendable (String) -> Void) throws -> Int {
-    check = try CausalCheck(latent, size: .interactive, context: loaded(progress), store: store)
+  func beginCheck(_ latent: Int32, _ size: CausalCheck.Size, progress: @Sendable (String) -> Void) throws -> Int {
+    check = try CausalCheck(latent, size: size, context: loaded(progress), store: store)
     checkNumber += 1
     return checkNumber
   }
@@ -227,6 +232,7 @@ actor ModelOwner {
   /// The next prompt or context.
   /// - Returns: nil if another one has begun.
   func stepCheck(_ number: Int) throws -> CheckEvent? {
+    countStep()
     guard number == checkNumber, let report = try check?.step() else {
       return number == checkNumber ? check.map { .progress(done: $0.done, of: $0.total) } : nil
     }
@@ -304,6 +310,7 @@ actor ModelOwner {
 
   /// The next token of a preview's steered answer as text; nil when it has ended, or another preview has begun.
   func previewToken(_ number: Int) throws -> String? {
+    countStep()
     guard number == preview?.number, let id = try preview?.steering.next() else { return nil }
     return preview?.text.append(id)
   }

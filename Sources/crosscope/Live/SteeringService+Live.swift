@@ -10,8 +10,18 @@ extension SteeringService {
       run: { request in
         stream { continuation in try await answer(request, owner: owner) { continuation.yield($0) } }
       },
-      sweep: { request, withControl in stream { try await sweep(request, withControl, owner: owner, $0) } },
-      sweepSet: { request, choice in stream { try await sweepSet(request, choice, owner: owner, $0) } },
+      sweep: { request, withControl in
+        stream { continuation in
+          let request = SweepRequest(run: request, withControl: withControl)
+          try await sweep(request, owner: owner) { continuation.yield($0) }
+        }
+      },
+      sweepSet: { request, choice in
+        stream { continuation in
+          let request = try SetSweepRequest(request, choice)
+          try await sweepSet(request, owner: owner) { continuation.yield($0) }
+        }
+      },
       trace: { request in try await owner.trace(request) },
       preview: { request in
         stream { continuation in try await preview(request, owner: owner) { continuation.yield($0) } }
@@ -19,16 +29,14 @@ extension SteeringService {
   }
 
   /// Answers a request, a token of every stream at a time.
-  /// - Parameter checking: is asked after each token whether to go on; what it throws ends the run, as cancelling does.
   static func answer(
-    _ request: SteeringRequest, owner: ModelOwner, checking: @Sendable () async throws -> Void = {},
-    _ emit: (SteeringEvent) -> Void
+    _ request: SteeringRequest, owner: ModelOwner, _ emit: (SteeringEvent) -> Void
   ) async throws {
     let number = try await owner.begin(request)
     let clock = ContinuousClock()
     let start = clock.now
     var steps = 0
-    try await take(number, owner: owner, checking: checking) { events in
+    try await take(number, owner: owner) { events in
       // After the last token there may be a step for activations alone.
       if events.contains(where: \.isToken) { steps += 1 }
       for event in events { emit(event) }
@@ -44,13 +52,11 @@ extension SteeringService {
 
   /// Runs all streams to their ends, a token a step.
   private static func take(
-    _ number: Int, owner: ModelOwner, checking: @Sendable () async throws -> Void = {},
-    _ body: ([SteeringEvent]) -> Void
+    _ number: Int, owner: ModelOwner, _ body: ([SteeringEvent]) -> Void
   ) async throws {
     do {
       while let events = try await owner.step(number) {
         try Task.checkCancellation()
-        try await checking()
         body(events)
       }
     } catch {
@@ -59,37 +65,35 @@ extension SteeringService {
     }
   }
 
-  private static func sweep(
-    _ request: SteeringRequest, _ withControl: Bool, owner: ModelOwner,
-    _ continuation: AsyncThrowingStream<SweepEvent, any Error>.Continuation
+  /// Answers a request at several strengths, and once more with random latents where they are asked for.
+  static func sweep(
+    _ sweep: SweepRequest, owner: ModelOwner, _ emit: @Sendable (SweepEvent) -> Void
   ) async throws {
     // A control that is not possible is refused before anything is computed.
-    let control = withControl ? try await owner.control(of: request) : nil
-    for (request, isControl) in [(request, false)] + (control.map { [($0, true)] } ?? []) {
-      let number = try await owner.begin(request, strengths: SteerSweep.strengths)
+    let control = sweep.withControl ? try await owner.control(of: sweep.run) : nil
+    for (request, isControl) in [(sweep.run, false)] + (control.map { [($0, true)] } ?? []) {
+      let number = try await owner.begin(request, strengths: sweep.strengths)
       var tokens = 0
       try await take(number, owner: owner) { _ in
         tokens += 1
-        continuation.yield(.tokens(tokens))
+        emit(.tokens(tokens))
       }
-      let document = try await owner.document(number, tokensPerSecond: nil) { scored, total in
-        continuation.yield(.scored(scored, of: total))
-      }
+      let document = try await owner.document(number, tokensPerSecond: nil) { emit(.scored($0, of: $1)) }
       guard let document else { return }
-      continuation.yield(isControl ? .control(document) : .finished(document))
+      emit(isControl ? .control(document) : .finished(document))
     }
   }
 
-  private static func sweepSet(
-    _ request: SteeringRequest, _ choice: PromptSetChoice, owner: ModelOwner,
-    _ continuation: AsyncThrowingStream<SetSweepEvent, any Error>.Continuation
+  /// Runs a set of prompts under all strengths, a prompt at a time.
+  static func sweepSet(
+    _ request: SetSweepRequest, owner: ModelOwner, _ emit: (SetSweepEvent) -> Void
   ) async throws {
-    let (number, total) = try await owner.beginSet(request, choice)
-    continuation.yield(.progress(done: 0, of: total))
+    let (number, total) = try await owner.beginSet(request)
+    emit(.progress(done: 0, of: total))
     do {
       while let event = try await owner.stepSet(number) {
         try Task.checkCancellation()
-        continuation.yield(event)
+        emit(event)
         if case .finished = event { return }
       }
     } catch DiffingError.file(.cancelled) {
@@ -101,16 +105,14 @@ extension SteeringService {
     }
   }
 
-  /// Previews a request; `checking` as for `answer`.
+  /// Previews a request: the distribution, then the first tokens of the steered answer.
   static func preview(
-    _ request: SteeringRequest, owner: ModelOwner, checking: @Sendable () async throws -> Void = {},
-    _ emit: (PreviewEvent) -> Void
+    _ request: SteeringRequest, owner: ModelOwner, _ emit: (PreviewEvent) -> Void
   ) async throws {
     let (number, tokens) = try await owner.preview(request)
     emit(.distribution(tokens))
     for _ in 0..<NextTokens.answerTokens {
       try Task.checkCancellation()
-      try await checking()
       guard let text = try await owner.previewToken(number) else { return }
       if !text.isEmpty { emit(.token(text)) }
     }

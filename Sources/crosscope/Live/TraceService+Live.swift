@@ -5,19 +5,22 @@ import Diffing
 extension TraceService {
   /// Traces by the models of a store, loaded at first need.
   static func live(_ owner: ModelOwner) -> TraceService {
-    TraceService { request in stream { try await run(request, owner: owner, $0) } }
+    TraceService { request in
+      stream { continuation in try await trace(request, owner: owner) { continuation.yield($0) } }
+    }
   }
 
-  private static func run(
-    _ request: TraceRequest, owner: ModelOwner, _ continuation: AsyncThrowingStream<TraceEvent, any Error>.Continuation
+  /// Traces a text and its answer, a pass at a time.
+  static func trace(
+    _ request: TraceRequest, owner: ModelOwner, _ emit: @Sendable (TraceEvent) -> Void
   ) async throws {
-    let number = try await owner.beginTrace(request) { continuation.yield(.loading($0)) }
+    let number = try await owner.beginTrace(request) { emit(.loading($0)) }
     let clock = ContinuousClock()
     let start = clock.now
     do {
       while let event = try await owner.stepTrace(number) {
         try Task.checkCancellation()
-        continuation.yield(event)
+        emit(event)
       }
     } catch DiffingError.file(.cancelled) {
       await owner.endTrace(number)
@@ -27,6 +30,6 @@ extension TraceService {
       throw error
     }
     let duration = (clock.now - start).components
-    continuation.yield(.finished(seconds: Double(duration.seconds) + Double(duration.attoseconds) * 1e-18))
+    emit(.finished(seconds: Double(duration.seconds) + Double(duration.attoseconds) * 1e-18))
   }
 }

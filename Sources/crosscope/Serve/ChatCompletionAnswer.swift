@@ -34,9 +34,13 @@ struct CompletionLogProbability: Encodable {
   let token: String
   let bytes: [UInt8]
   let logprob: Double
-  let top_logprobs: [String] = []
+  /// The likeliest tokens at its place; those have no such list.
+  var top_logprobs: [CompletionLogProbability]?
 
-  private enum CodingKeys: CodingKey { case token, bytes, logprob, top_logprobs }
+  init(_ bytes: [UInt8], _ value: Double, likeliest: [AnswerToken.Candidate]? = nil) {
+    (token, self.bytes, logprob) = (String(decoding: bytes, as: UTF8.self), bytes, value)
+    top_logprobs = likeliest?.map { CompletionLogProbability($0.bytes, $0.logProbability) }
+  }
 }
 
 struct CompletionLogProbabilities: Encodable { let content: [CompletionLogProbability] }

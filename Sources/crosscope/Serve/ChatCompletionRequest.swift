@@ -15,8 +15,10 @@ struct ChatCompletionRequest: Decodable {
   let isStreamed: Bool
   let includesUsage: Bool
 
+  /// OpenAI's limit of top_logprobs.
+  private static let mostLikeliest = 20
   private static let names =
-    ["model", "messages", "max_completion_tokens", "n", "stop", "stream", "stream_options", "logprobs"]
+    ["model", "messages", "max_completion_tokens", "n", "stop", "stream", "stream_options", "logprobs", "top_logprobs"]
     + SamplingFields.names + SteeringFields.names
 
   init(from decoder: any Decoder) throws {
@@ -36,10 +38,15 @@ struct ChatCompletionRequest: Decodable {
       lengthField: "max_completion_tokens")
     var settings = sampling.settings
     settings.samples = try fields.value("n", in: 1...AnswerLimits.mostSamples) ?? 1
+    let hasLogProbabilities: Bool = try fields.value("logprobs") ?? false
+    let likeliest: Int = try fields.value("top_logprobs", in: 0...Self.mostLikeliest) ?? 0
+    guard try hasLogProbabilities || fields.isAbsent("top_logprobs") else {
+      throw fields.invalid("top_logprobs", "it needs logprobs")
+    }
     answer = AnswerRequest(
       messages: messages.map(\.message), plan: steering.isSteered ? steering.plan : nil, settings: settings,
       fitsContext: sampling.isOpenEnded, stop: try fields.value("stop", StopTexts.self)?.texts ?? [],
-      recordsLogProbabilities: try fields.value("logprobs") ?? false)
+      recordsLogProbabilities: hasLogProbabilities, likeliest: likeliest)
   }
 
   private struct StopTexts: Decodable {

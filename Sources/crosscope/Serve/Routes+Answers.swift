@@ -1,4 +1,4 @@
-// The two paths that run the model. A whole answer is what its events add up to; a stream hands them on as they come.
+// Chat completions. A whole answer is what its events add up to; a stream hands them on as they come.
 // Either way nothing is said before the prompt was read, so that what can be refused is refused with a status.
 
 import Diffing
@@ -24,7 +24,7 @@ extension Routes {
   }
 
   /// Waits for the first event: from then on nothing is refused.
-  private func first<Event: Sendable>(of events: AsyncThrowingStream<Event, any Error>) async throws -> Event {
+  func first<Event: Sendable>(of events: AsyncThrowingStream<Event, any Error>) async throws -> Event {
     for try await event in events { return event }
     throw CancellationError()
   }
@@ -90,45 +90,6 @@ extension Routes {
   /// The end of a turn is no part of an answer.
   private func logProbability(_ token: AnswerToken) -> [CompletionLogProbability] {
     guard let value = token.logProbability, !token.isEndOfTurn else { return [] }
-    return [
-      CompletionLogProbability(
-        token: String(decoding: token.bytes, as: UTF8.self), bytes: token.bytes, logprob: value)
-    ]
-  }
-
-  /// POST /v1/steer
-  func steer(_ body: Data) async throws -> ServiceReply {
-    var request = try SteerExchangeRequest.read(body)
-    request.run.maxTokens = try limits.length(request.run.maxTokens, isOpenEnded: request.isOpenEnded)
-    let events = answers.steer(request.run)
-    let first = try await first(of: events)
-    if request.isStreamed { return stream(first, events) { SteerExchangeEvent($0) } }
-    for try await case .finished(let document) in events { return .document(try jsonText(document)) }
-    throw CancellationError()
-  }
-
-  /// POST /v1/steer/preview
-  func preview(_ body: Data) async throws -> ServiceReply {
-    let request = try PreviewExchangeRequest.read(body)
-    let events = answers.preview(request.run)
-    let first = try await first(of: events)
-    if request.isStreamed { return stream(first, events) { SteerExchangeEvent($0) } }
-    var result = SteerPreviewResult(first)
-    for try await case .token(let text) in events { result?.text += text }
-    try Task.checkCancellation()
-    return .document(try jsonText(result))
-  }
-
-  /// Says which files answer, and hands on what happens.
-  private func stream<Event: Sendable>(
-    _ first: Event, _ events: AsyncThrowingStream<Event, any Error>,
-    _ form: @escaping @Sendable (Event) -> SteerExchangeEvent
-  ) -> ServiceReply {
-    .events { send in
-      try await send(try jsonText(SteerExchangeEvent(began: EngineIdentity(pair))))
-      try await send(try jsonText(form(first)))
-      for try await event in events { try await send(try jsonText(form(event))) }
-      try Task.checkCancellation()
-    }
+    return [CompletionLogProbability(token.bytes, value, likeliest: token.likeliest)]
   }
 }

@@ -1,5 +1,6 @@
 // Which path is answered by what: the service's handler. Owns: reading what is asked of the store and the model list.
-// Chat completions and steering are in Routes+Answers.swift. Refuses: any other path or method.
+// Chat completions are in Routes+Answers.swift, the explorer's requests in Routes+Evidence.swift.
+// Refuses: any other path or method.
 
 import Foundation
 import Inference
@@ -29,12 +30,18 @@ struct Routes: Sendable {
     switch request.path {
     case "/health": return try document(request, ["status": "ok"])
     case "/v1/models": return try document(request, models)
+    case "/v1/status": return try document(request, await status)
     case "/v1/latents":
       try expect("GET", request)
       return .document(try jsonText(["latents": try latents(request.query)]))
     case "/v1/chat/completions": return try await chatCompletion(try post(request))
     case "/v1/steer": return try await steer(try post(request))
+    case "/v1/steer/sweep": return try await sweep(try post(request))
+    case "/v1/steer/set": return try await sweepSet(try post(request))
     case "/v1/steer/preview": return try await preview(try post(request))
+    case "/v1/steer/activations": return try await answerActivations(try post(request))
+    case "/v1/activations": return try await activations(try post(request))
+    case "/v1/causal-check": return try await check(try post(request))
     default:
       guard request.path.hasPrefix("/v1/latents/"), let id = Int32(request.path.dropFirst(12)) else {
         throw APIError.notFound("there is nothing at \(request.path); docs/serve.md lists the paths")
@@ -64,6 +71,14 @@ struct Routes: Sendable {
       ModelList.Model(
         id: pair.chat, created: Int(created.timeIntervalSince1970), base: pair.base, identity: EngineIdentity(pair))
     ])
+  }
+
+  private var status: ServiceStatus {
+    get async {
+      ServiceStatus(
+        answering: await answers.turns.isTaken, waiting: await answers.turns.count,
+        steps: answers.owner.steps.load(ordering: .relaxed))
+    }
   }
 
   private func page(_ id: Int32) throws -> PageJSON {
@@ -110,6 +125,16 @@ struct Routes: Sendable {
       limit: limit
     ).rows
   }
+}
+
+/// The answer of /v1/status.
+struct ServiceStatus: Codable {
+  /// Whether a request has the model, previews left out.
+  var answering: Bool
+  /// Requests that wait for it.
+  var waiting: Int
+  /// See `ModelOwner.steps`.
+  var steps: Int
 }
 
 /// The answer of /v1/models: what OpenAI's API says of a model, and which files it is.

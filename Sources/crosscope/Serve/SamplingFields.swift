@@ -7,17 +7,23 @@ import Serving
 struct AnswerLimits: Sendable {
   /// Answers to one request at most: each has keys and values of the whole prompt.
   static let mostSamples = 16
+  /// Answers decoded together at most: a sweep of the explorer with the most samples.
+  static let mostStreams = 128
+  /// Latents whose activations are told at most.
+  static let mostTraced = 64
   /// Tokens of one answer at most; also what holds where a request names no limit.
   var maxTokens = 1024
 }
 
 extension AnswerLimits {
   /// The tokens that an answer may have.
-  /// - Parameter isOpenEnded: the request leaves it open.
+  /// - Parameters:
+  ///   - isOpenEnded: the request leaves it open.
+  ///   - field: the request's, that names the number.
   /// - Throws: `APIError` for a request that names more tokens than the service gives.
-  func length(_ wanted: Int, isOpenEnded: Bool) throws(APIError) -> Int {
+  func length(_ wanted: Int, isOpenEnded: Bool, field: String = "max_tokens") throws(APIError) -> Int {
     guard isOpenEnded || wanted <= maxTokens else {
-      throw .invalid("max_tokens: this service gives at most \(maxTokens)", param: "max_tokens")
+      throw .invalid("\(field): this service gives at most \(maxTokens)", param: field)
     }
     return min(wanted, maxTokens)
   }

@@ -1,12 +1,11 @@
 // POST /v1/steer and /v1/steer/preview: one prompt without and with interventions, as the explorer asks for it.
-// Owns: the requests, the events of a streamed answer. Fields are those of `crosscope steer --json`, whose document ends
-// a run. Both sides of the wire are here: the service writes these documents, the explorer reads them.
+// Owns: the requests, the events of all streams below /v1/steer. Fields are those of `crosscope steer --json`, whose
+// document ends a run. Both sides of the wire are here: the service writes these documents, the explorer reads them.
 
 import Diffing
 import Foundation
 import Inference
 import Serving
-import Storage
 
 /// What is asked of /v1/steer.
 struct SteerExchangeRequest: Decodable {
@@ -15,25 +14,15 @@ struct SteerExchangeRequest: Decodable {
   /// Whether the request leaves the number of tokens open.
   let isOpenEnded: Bool
 
-  /// Phrases that are measured at most, and the bytes of one.
-  private static let (mostWatched, longestWatched) = (32, 1000)
-
   init(from decoder: any Decoder) throws {
-    let fields = try RequestFields(
-      decoder, known: SteeringRequest.fieldNames + SamplingFields.names + ["samples", "watch", "stream"])
+    let fields = try RequestFields(decoder, known: SteeringRequest.sampledNames + ["trace", "stream"])
     isStreamed = try fields.value("stream") ?? false
-    let sampling = try SamplingFields(fields, defaults: GenerationSettings())
-    isOpenEnded = sampling.isOpenEnded
-    var settings = sampling.settings
-    settings.samples = try fields.value("samples", in: 1...AnswerLimits.mostSamples) ?? 1
-    run = try SteeringRequest(fields, settings)
-    run.watched = try fields.value("watch") ?? []
-    guard run.watched.count <= Self.mostWatched,
-      run.watched.allSatisfy({ (1...Self.longestWatched).contains($0.utf8.count) })
-    else {
-      throw fields.invalid(
-        "watch", "expected at most \(Self.mostWatched) phrases of 1 to \(Self.longestWatched) bytes")
+    (run, isOpenEnded) = try SteeringRequest.sampled(fields)
+    run.traced = try fields.value("trace") ?? []
+    guard run.traced.count <= AnswerLimits.mostTraced else {
+      throw fields.invalid("trace", "expected at most \(AnswerLimits.mostTraced) latents, found \(run.traced.count)")
     }
+    guard run.traced.isEmpty || isStreamed else { throw fields.invalid("trace", "activations come in a stream only") }
   }
 }
 
@@ -51,14 +40,38 @@ struct PreviewExchangeRequest: Decodable {
 
 extension SteeringRequest {
   fileprivate static let fieldNames = ["prompt", "turns"] + SteeringFields.names
+  /// Of a request whose answers are sampled.
+  static let sampledNames = fieldNames + SamplingFields.names + ["samples", "watch", "frozen_attention"]
+
+  /// Phrases that are measured at most, and the bytes of one.
+  private static let (mostWatched, longestWatched) = (32, 1000)
+
+  /// What a request for sampled answers says, and whether it leaves the number of tokens open.
+  /// - Parameter prompt: in the place of the field, where a request has none.
+  static func sampled(
+    _ fields: RequestFields, prompt: String? = nil
+  ) throws -> (run: SteeringRequest, isOpenEnded: Bool) {
+    let sampling = try SamplingFields(fields, defaults: GenerationSettings())
+    var settings = sampling.settings
+    settings.samples = try fields.value("samples", in: 1...AnswerLimits.mostSamples) ?? 1
+    var run = try SteeringRequest(fields, settings, prompt: prompt)
+    run.freezesAttention = try fields.value("frozen_attention") ?? false
+    run.watched = try fields.value("watch") ?? []
+    guard run.watched.count <= mostWatched,
+      run.watched.allSatisfy({ (1...longestWatched).contains($0.utf8.count) })
+    else {
+      throw fields.invalid("watch", "expected at most \(mostWatched) phrases of 1 to \(longestWatched) bytes")
+    }
+    return (run, sampling.isOpenEnded)
+  }
 
   /// What a request says. Without interventions both answers are the same, which is what a comparison of none should
   /// show.
-  fileprivate init(_ fields: RequestFields, _ settings: GenerationSettings) throws {
+  fileprivate init(_ fields: RequestFields, _ settings: GenerationSettings, prompt: String? = nil) throws {
     let plan = try SteeringFields(fields).plan
     let turns: [RequestedMessage] = try fields.value("turns") ?? []
     self.init(
-      prompt: try fields.required("prompt"), turns: turns.map(\.message),
+      prompt: try prompt ?? fields.required("prompt"), turns: turns.map(\.message),
       interventions: plan.interventions.filter(\.isOn).map {
         SteeringIntervention(latent: Int32(clamping: $0.latent), mode: $0.mode, strength: $0.strength)
       }, positions: plan.positions, decoder: plan.decoder, blocks: plan.blocks, unit: plan.unit,
@@ -83,24 +96,49 @@ struct SteerPreviewResult: Encodable {
   }
 }
 
-/// An event of a streamed answer: one of these is there.
-struct SteerExchangeEvent: Codable {
-  /// The first event: what answers.
+/// An event of a streamed answer of /v1/steer and what is below it: one of these is there.
+struct SteerExchangeEvent: ExchangeEvent {
   var began: EngineIdentity?
   /// The first of a preview.
   var next_tokens: NextTokens?
   var token: Token?
+  /// What the traced latents do at the next token of an answer that was not told yet.
+  var traced: Reading?
   /// True when all answers have ended; what is measured of them follows.
   var answered: Bool?
-  /// The last event of a run.
+  /// Tokens of each answer of a sweep so far.
+  var tokens: Int?
+  /// Texts of a sweep whose likelihood is known.
+  var scored: ExchangeProgress?
+  /// The last event of a run; of a sweep too, but for its control.
   var finished: SteeringDocument?
+  /// A sweep with random latents.
+  var control: SteeringDocument?
+  /// What latents do along two answers.
+  var activations: AnswerTrace?
 
-  struct Token: Codable {
-    enum Stream: String, Codable { case baseline, steered }
-    var stream: Stream
+  init(
+    began: EngineIdentity? = nil, next_tokens: NextTokens? = nil, token: Token? = nil, answered: Bool? = nil,
+    finished: SteeringDocument? = nil
+  ) {
+    (self.began, self.next_tokens, self.token) = (began, next_tokens, token)
+    (self.answered, self.finished) = (answered, finished)
+  }
+
+  init(began: EngineIdentity) { self.init(began: Optional(began)) }
+
+  struct Token: Codable, Sendable {
+    var stream: AnswerArm
     var sample: Int
     /// Characters that are complete with it.
     var text: String
+  }
+
+  struct Reading: Codable, Sendable {
+    var stream: AnswerArm
+    var sample: Int
+    /// Scaled activations, in the order in which latents were asked for.
+    var values: [Double]
   }
 }
 
@@ -109,8 +147,10 @@ extension SteerExchangeEvent {
     switch event {
     case .baseline(let text, let sample): self.init(token: Token(stream: .baseline, sample: sample, text: text))
     case .steered(let text, let sample): self.init(token: Token(stream: .steered, sample: sample, text: text))
-    // Nothing that a service can be asked for.
-    case .frozen, .activations: self.init()
+    case .frozen(let text, let sample): self.init(token: Token(stream: .frozen, sample: sample, text: text))
+    case .activations(let values, let arm, let sample):
+      self.init()
+      traced = Reading(stream: arm, sample: sample, values: values)
     case .answered: self.init(answered: true)
     case .finished(let document): self.init(finished: document)
     }
@@ -123,50 +163,45 @@ extension SteerExchangeEvent {
     }
   }
 
+  init(_ event: SweepEvent) {
+    self.init()
+    switch event {
+    case .tokens(let count): tokens = count
+    case .scored(let done, let total): scored = ExchangeProgress(done: done, of: total)
+    case .finished(let document): finished = document
+    case .control(let document): control = document
+    }
+  }
+
+  init(_ trace: AnswerTrace) {
+    self.init()
+    activations = trace
+  }
+
   /// As an event of a run, if it is one.
   var ofRun: SteeringEvent? {
     if let token {
-      let (text, sample) = (token.text, token.sample)
-      return token.stream == .baseline ? .baseline(text, sample: sample) : .steered(text, sample: sample)
+      return switch token.stream {
+      case .baseline: .baseline(token.text, sample: token.sample)
+      case .steered: .steered(token.text, sample: token.sample)
+      case .frozen: .frozen(token.text, sample: token.sample)
+      }
     }
+    if let traced { return .activations(traced.values, traced.stream, sample: traced.sample) }
     if let finished { return .finished(finished) }
     return answered == true ? .answered : nil
+  }
+
+  /// As an event of a sweep, if it is one.
+  var ofSweep: SweepEvent? {
+    if let tokens { return .tokens(tokens) }
+    if let scored { return .scored(scored.done, of: scored.of) }
+    return finished.map { .finished($0) } ?? control.map { .control($0) }
   }
 
   /// As an event of a preview, if it is one.
   var ofPreview: PreviewEvent? {
     if let next_tokens { return .distribution(next_tokens) }
     return token.map { .token($0.text) }
-  }
-}
-
-/// The files behind a service or a store, which must be the same on both sides of the wire.
-struct EngineIdentity: Codable, Equatable {
-  var layer: Int
-  var n_latents: Int
-  var model_sha256: String?
-  var adapter_sha256: String?
-  var base_model_sha256: String?
-  var crosscoder_sha256: String?
-}
-
-extension EngineIdentity {
-  init(_ pair: ModelPair) {
-    self.init(
-      layer: pair.layer, n_latents: pair.nLatents, model_sha256: pair.model?.sha256,
-      adapter_sha256: pair.adapter?.sha256, base_model_sha256: pair.baseModel?.sha256,
-      crosscoder_sha256: pair.crosscoder?.sha256)
-  }
-
-  /// What differs from another one, in words; nil where nothing does.
-  func difference(from other: EngineIdentity) -> String? {
-    let parts: [(String, Bool)] = [
-      ("layer", layer == other.layer), ("number of latents", n_latents == other.n_latents),
-      ("model", model_sha256 == other.model_sha256), ("adapter", adapter_sha256 == other.adapter_sha256),
-      ("base model", base_model_sha256 == other.base_model_sha256),
-      ("crosscoder", crosscoder_sha256 == other.crosscoder_sha256),
-    ]
-    let names = parts.filter { !$0.1 }.map(\.0)
-    return names.isEmpty ? nil : names.joined(separator: ", ")
   }
 }

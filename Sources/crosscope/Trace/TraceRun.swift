@@ -64,3 +64,16 @@ extension SteeringContext {
     if !isTraceable { try requireBase(store: store) }
   }
 }
+
+extension TracedToken {
+  /// The ids of all tokens that a trace's entry names.
+  fileprivate var namedTokens: [Int32] { [id] + (base + chat).map(\.id) }
+}
+
+extension Tokenizer {
+  /// All tokens that a trace speaks of.
+  func names(of tokens: [TracedToken]) -> [Int32: TokenRecord] {
+    let ids = Set(tokens.flatMap(\.namedTokens))
+    return Dictionary(ids.map { ($0, record($0)) }, uniquingKeysWith: { a, _ in a })
+  }
+}

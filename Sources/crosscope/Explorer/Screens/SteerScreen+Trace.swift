@@ -17,7 +17,7 @@ struct AnswerTraceRequest: Sendable, Equatable {
 }
 
 /// Scaled activations at each token of the answers, by latent in the order they were asked for.
-struct AnswerTrace: Sendable, Equatable {
+struct AnswerTrace: Sendable, Equatable, Codable {
   var baseline: [[Double]]
   var steered: [[Double]]
   /// Empty where there is no such answer.
