@@ -80,9 +80,8 @@ struct SavedRun: Sendable, Equatable {
     let settings = parameters.settings
     return SteeringRequest(
       prompt: record.prompt, turns: parameters.turns,
-      interventions: interventions.filter(\.isOn).map {
-        SteeringIntervention(latent: Int32(clamping: $0.latent), mode: $0.mode, strength: $0.strength)
-      }, positions: parameters.positions, decoder: parameters.decoder,
+      interventions: interventions.filter(\.isOn).map { SteeringIntervention($0) }, positions: parameters.positions,
+      decoder: parameters.decoder,
       blocks: parameters.steersAllLayers ? .ownAndAbove : .own,
       unit: parameters.takesRawStrength ? .norm : .maxActivation,
       conditions: parameters.conditions, maxTokens: settings.maxTokens, temperature: settings.temperature,

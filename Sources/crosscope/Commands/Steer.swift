@@ -157,9 +157,8 @@ struct Steer: AsyncParsableCommand {
     return SweepRequest(
       run: SteeringRequest(
         prompt: prompt,
-        interventions: interventions.map {
-          SteeringIntervention(latent: Int32(clamping: $0.latent), mode: $0.mode, strength: $0.strength)
-        }, positions: positions, decoder: decoder, blocks: allLayers ? .ownAndAbove : .own,
+        interventions: interventions.map { SteeringIntervention($0) }, positions: positions, decoder: decoder,
+        blocks: allLayers ? .ownAndAbove : .own,
         unit: rawStrength ? .norm : .maxActivation, conditions: when.map(\.condition), maxTokens: settings.maxTokens,
         temperature: settings.temperature, seed: settings.seed, topP: settings.topP, minP: settings.minP,
         frequencyPenalty: settings.frequencyPenalty, samples: settings.samples, watched: watched,

@@ -12,6 +12,13 @@ struct SteeringIntervention: Sendable, Equatable, Codable {
   var strength: Double
 }
 
+extension SteeringIntervention {
+  /// As a plan has it.
+  init(_ planned: Intervention) {
+    self.init(latent: Int32(clamping: planned.latent), mode: planned.mode, strength: planned.strength)
+  }
+}
+
 /// A run: the prompt is answered without and with the interventions, under the same seed.
 struct SteeringRequest: Sendable, Equatable {
   var prompt: String

@@ -250,11 +250,9 @@ extension SteeringDocument {
     var request = sweep.run
     request.unit = .norm
     guard interventions.count == request.interventions.count,
-      interventions.allSatisfy({ $0.mode == .add && $0.isOn && Int32(exactly: $0.latent) != nil })
+      interventions.allSatisfy({ $0.mode == .add && $0.isOn })
     else { return false }
-    request.interventions = interventions.map {
-      SteeringIntervention(latent: Int32($0.latent), mode: $0.mode, strength: $0.strength)
-    }
+    request.interventions = interventions.map { SteeringIntervention($0) }
     return answers(request, strengths: sweep.strengths)
   }
 }

@@ -72,9 +72,8 @@ extension SteeringRequest {
     let turns: [RequestedMessage] = try fields.value("turns") ?? []
     self.init(
       prompt: try prompt ?? fields.required("prompt"), turns: turns.map(\.message),
-      interventions: plan.interventions.filter(\.isOn).map {
-        SteeringIntervention(latent: Int32(clamping: $0.latent), mode: $0.mode, strength: $0.strength)
-      }, positions: plan.positions, decoder: plan.decoder, blocks: plan.blocks, unit: plan.unit,
+      interventions: plan.interventions.filter(\.isOn).map { SteeringIntervention($0) }, positions: plan.positions,
+      decoder: plan.decoder, blocks: plan.blocks, unit: plan.unit,
       conditions: plan.conditions, maxTokens: settings.maxTokens, temperature: settings.temperature,
       seed: settings.seed, topP: settings.topP, minP: settings.minP, frequencyPenalty: settings.frequencyPenalty,
       samples: settings.samples, swapsBase: plan.swapsBase)
