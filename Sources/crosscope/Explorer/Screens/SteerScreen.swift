@@ -107,9 +107,14 @@ struct SteerState: Sendable, Equatable {
     case .ablate, .project: return 1
     case .add, .clamp:
       guard let limit, unit == .maxActivation else { return 1 }
-      let notch = limit < Self.notch ? Self.fineNotch : Self.notch
-      return min((limit / notch + 1e-9).rounded(.down) * notch, Self.strongest)
+      return Self.lastNotch(within: limit)
     }
+  }
+
+  /// The largest notch that is not beyond a limit; a fine one where the limit is below the first.
+  static func lastNotch(within limit: Double) -> Double {
+    let notch = limit < notch ? fineNotch : notch
+    return min((limit / notch + 1e-9).rounded(.down) * notch, strongest)
   }
 
   mutating func select(_ index: Int) {
