@@ -1,5 +1,5 @@
-// `crosscope rerun` of what has many answers: sets of prompts and causal checks. Answers are compared token for token, prompt
-// by prompt and arm by arm; a check's measures, some of which come from texts without answers, by their values.
+// `crosscope rerun` of what has many answers: sets of prompts and causal checks. Answers are compared token for token,
+// prompt by prompt and arm by arm; a check's measures, some of which come from texts without answers, by their values.
 // Owns: those comparisons. Refuses: records that cannot be read, and arms that no run has.
 
 import ArgumentParser

@@ -99,8 +99,8 @@ struct SteerState: Sendable, Equatable {
     select(index)
   }
 
-  /// Where a mode begins: at what it is mostly used for. Difference takes away, the others' names say what 1 does; where
-  /// text stops at another multiple of the largest activation, the last notch before that.
+  /// Where a mode begins: at what it is mostly used for. Difference takes away, the others' names say what 1 does;
+  /// where text stops at another multiple of the largest activation, the last notch before that.
   func strengthToBegin(_ mode: SteeringMode, limit: Double?) -> Double {
     switch mode {
     case .difference: return -1
