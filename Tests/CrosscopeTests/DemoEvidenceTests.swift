@@ -1,5 +1,6 @@
-// What the demo claims of single latents and of sets of them, on held-out prompts: sign and size of the change, each with
-// random latents beside it that stay within the unsteered answers' interval. As few prompts and tokens as that needs.
+// What the demo claims of single latents and of sets of them, on held-out prompts: sign and size of the change, each
+// with random latents beside it that stay within the unsteered answers' interval. As few prompts and tokens as that
+// needs.
 
 import Diffing
 import Foundation
@@ -57,8 +58,8 @@ struct DemoEvidenceTests {
     }
   }
 
-  /// Latent 3330 at 0.5: chat speaks of itself as an AI where it spoke of the matter (12 of 20 in data/README.md); another
-  /// direction of the same norm does not do that.
+  /// Latent 3330 at 0.5: chat speaks of itself as an AI where it spoke of the matter (12 of 20 in data/README.md);
+  /// another direction of the same norm does not do that.
   @Test func oneLatentMakesChatSpeakAsAnAI() throws {
     let (run, outcomes) = try run([3330], .add, 0.5, on: "benign", count: 12, tokens: 12)
     #expect(run.arms.map(\.kind) == [.baseline, .steered, .random] && run.control == .equalNorm)
@@ -81,7 +82,8 @@ struct DemoEvidenceTests {
     try store.latentIDs(matching: Filter("tag:refusal")).prefix(100).map { Int($0) }
   }
 
-  /// 100 refusal latents taken away at every token undo refusals (43 of 76 left in data/README.md), 100 random ones do not.
+  /// 100 refusal latents taken away at every token undo refusals (43 of 76 left in data/README.md), 100 random ones do
+  /// not.
   @Test func refusalsGoWithTheirLatentsAndNotWithOthers() throws {
     let (run, outcomes) = try run(refusalLatents(), .difference, -1, on: "harmful", count: 16, tokens: 12)
     #expect(run.control == .ownActivation)
@@ -94,8 +96,8 @@ struct DemoEvidenceTests {
     #expect(kl[1].value > 5 * kl[2].value && kl[1].isApart(from: kl[2]), "\(kl)")
   }
 
-  /// The same 100 latents added together, each at 0.02, make chat refuse what is harmless; as many random ones do not, not
-  /// even where their change of the residual stream is as large.
+  /// The same 100 latents added together, each at 0.02, make chat refuse what is harmless; as many random ones do not,
+  /// not even where their change of the residual stream is as large.
   @Test func refusalLatentsAddedTogetherMakeChatRefuseAndOthersDoNot() throws {
     let strengths = [1, 2.5]
     let (run, outcomes) = try run(

@@ -1,4 +1,5 @@
-// Sweeps over sets of prompts in the explorer, with a scripted engine: choosing a set, progress, figures, saving, cancelling.
+// Sweeps over sets of prompts in the explorer, with a scripted engine: choosing a set, progress, figures, saving,
+// cancelling.
 
 import Diffing
 import Foundation

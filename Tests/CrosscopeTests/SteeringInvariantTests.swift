@@ -1,5 +1,6 @@
-// What must not matter to a steered answer, on the real model and the demo store, bit for bit: strength 0, company, order,
-// prompts kept from run to run, the cache. Other invariants are tested elsewhere; docs/steering-evidence.md lists all.
+// What must not matter to a steered answer, on the real model and the demo store, bit for bit: strength 0, company,
+// order, prompts kept from run to run, the cache. Other invariants are tested elsewhere; docs/steering-evidence.md
+// lists all.
 
 import Diffing
 import Foundation

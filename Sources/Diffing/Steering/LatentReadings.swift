@@ -1,5 +1,6 @@
-// The activations of some latents at the tokens that the streams of a run generate, as they are generated. They are read
-// from both models' true streams before steering changes chat's, so that they are what a trace of the finished answer has.
+// The activations of some latents at the tokens that the streams of a run generate, as they are generated. They are
+// read from both models' true streams before steering changes chat's, so that they are what a trace of the finished
+// answer has.
 // Owns: the encoder rows of those latents, the values by stream. Refuses: latents that the crosscoder does not have.
 
 import Inference

@@ -1,7 +1,7 @@
 // The streams of a steering experiment and the hooks that steer them: what a run that samples and a pass over a given
 // answer have in common.
 //   stream sample·(plans + 1) + arm    arm 0 is the baseline, arm i + 1 plan i
-//   streams after those                base on the tokens of each stream whose plan needs it, of all where latents are read
+//   streams after those                base on the tokens of streams whose plan needs it; of all if latents are read
 // Owns: that numbering, one PreparedSteering a steered stream. Refuses: a crosscoder that does not fit the model.
 
 import Inference

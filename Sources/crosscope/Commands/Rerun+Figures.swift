@@ -1,5 +1,5 @@
-// `crosscope rerun` of what has many answers: sets of prompts and causal checks. Answers are compared token for token, prompt
-// by prompt and arm by arm; a check's measures, some of which come from texts without answers, by their values.
+// `crosscope rerun` of what has many answers: sets of prompts and causal checks. Answers are compared token for token,
+// prompt by prompt and arm by arm; a check's measures, some of which come from texts without answers, by their values.
 // Owns: those comparisons. Refuses: records that cannot be read, and arms that no run has.
 
 import ArgumentParser
@@ -27,9 +27,16 @@ extension Rerun {
 
   func rerunCheck(_ record: ExperimentRecord, _ store: Store) throws {
     let saved: CausalCheckReport = try read(record)
+    let size = saved.size
+    guard saved.random.count == size.random, size.contexts > 0, size.tokens > 0,
+      (1...neutralPrompts.count).contains(size.prompts)
+    else {
+      throw CommandError.inputInvalid(
+        source: "experiment \(record.id) (\(record.kind))", expected: "the size of a check", found: "another")
+    }
     let (context, changes) = try prepare(saved.versions, layer: nil, store)
     var check = try CausalCheck(
-      Int32(clamping: saved.latent), size: saved.size, against: saved.random, context: context, store: store)
+      Int32(clamping: saved.latent), size: size, against: saved.random, context: context, store: store)
     var progress = Progress("rerun", total: check.total, unit: "texts")
     var finished: CausalCheckReport?
     while finished == nil {

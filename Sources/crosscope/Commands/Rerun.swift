@@ -1,5 +1,5 @@
-// `crosscope rerun`: makes a saved experiment again and compares it with what was saved, token for token. Sets of prompts
-// and causal checks are in Rerun+Figures.swift.
+// `crosscope rerun`: makes a saved experiment again and compares it with what was saved, token for token. Sets of
+// prompts and causal checks are in Rerun+Figures.swift.
 // Owns: naming what is not as it was before anything is computed, the comparison. Refuses: records that do not say all
 // that a run needs. Exit code 0 where all tokens are the same, 1 where they are not.
 

@@ -137,8 +137,8 @@ struct Steer: AsyncParsableCommand {
     guard let first = bare.first else { return }
     writeError(
       """
-      steer: the default strength 1 is beyond this pair's limit of \(shortNumber(limit)), from which answers stop being \
-      text; a strength follows the latent: --latent \(first):\(shortNumber(max(0.05, limit / 2)))
+      steer: the default strength 1 is beyond this pair's limit of \(compact(limit)), from which answers stop being \
+      text; a strength follows the latent: --latent \(first):\(compact(SteerState.lastNotch(within: limit)))
       """)
   }
 

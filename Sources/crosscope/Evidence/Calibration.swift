@@ -1,8 +1,8 @@
 // The strength of mode add from which answers of a pair stop being text, from several latents and prompts:
 //   broken = max(log-perplexity of the answer under the unsteered model ÷ `ceiling`, its repetition ÷ `mostRepetition`)
 //   limit  = the strength, interpolated, at which the mean of broken comes to 1
-// Repetition counts because text that goes in circles is likely text. Latents are the independent samples: each one's mean
-// over prompts counts once, and the limit's 95 % interval is the percentile bootstrap over latents (Efron, 1979).
+// Repetition counts because text that goes in circles is likely text. Latents are the independent samples: each one's
+// mean over prompts counts once, and the limit's 95 % interval is the percentile bootstrap over latents (Efron, 1979).
 // Owns: the curve, its intervals, and when it has gone far enough. Refuses: a model whose own answers are no text.
 
 import Diffing

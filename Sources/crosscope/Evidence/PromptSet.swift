@@ -1,6 +1,6 @@
 // A file of prompts: one JSON object a line, its text under "prompt", perhaps what kind of prompt it is under "kind".
-// Owns: reading one, choosing some of it, finding those beside a store. Refuses: a line that is something else, naming its
-// number; a file without any prompt.
+// Owns: reading one, choosing some of it, finding those beside a store. Refuses: a line that is something else, naming
+// its number; a file without any prompt.
 
 import Foundation
 import Inference

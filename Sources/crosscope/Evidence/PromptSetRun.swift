@@ -100,17 +100,17 @@ struct PromptSetRun {
     func arms(_ kind: EvidenceArm.Kind) -> [EvidenceArm] { saved.arms.filter { $0.kind == kind } }
     let strengths = arms(.steered).map(\.strength)
     let random = arms(.random)
+    let invalid = CommandError.inputInvalid(
+      source: "the saved set of prompts", expected: "arms of one run: strengths by kind, then draw by draw",
+      found: "others")
+    guard random.allSatisfy({ $0.latents.count == saved.interventions.count }) else { throw invalid }
     let experiment = try SteeringExperiment(
       context: context, store: store, interventions: saved.interventions, parameters: saved.parameters,
       strengths: strengths, watch: [], freezesAttention: !arms(.frozenAttention).isEmpty)
     try self.init(
       experiment, prompts: saved.outcomes.map { SetPrompt(prompt: $0.prompt, kind: $0.kind) },
       draws: stride(from: 0, to: random.count, by: max(1, strengths.count)).map { random[$0].latents }, store: store)
-    guard self.arms == saved.arms else {
-      throw CommandError.inputInvalid(
-        source: "the saved set of prompts", expected: "arms of one run: strengths by kind, then draw by draw",
-        found: "others")
-    }
+    guard self.arms == saved.arms else { throw invalid }
   }
 
   /// A plan with other latents in the places of its own.

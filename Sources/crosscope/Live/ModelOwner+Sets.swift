@@ -1,5 +1,5 @@
-// The model owner over a set of prompts: a step is one prompt under every strength, and is cancelled between two tokens.
-// Refuses: what has no meaning for a set: what was said before the prompt, several samples.
+// The model owner over a set of prompts: a step is one prompt under every strength, and is cancelled between two
+// tokens. Refuses: what has no meaning for a set: what was said before the prompt, several samples.
 
 import Diffing
 import Storage

@@ -34,6 +34,7 @@ extension SteeringRequest {
     }
     var control = self
     control.unit = .norm
+    control.freezesAttention = false
     let drawn = try experiment.randomLatents(1, of: interventions.count, in: store).joined()
     for (index, latent) in drawn.enumerated() {
       let item = interventions[index]

@@ -1,5 +1,5 @@
-// Choosing the set of prompts that a sweep goes over: one of those beside the store, or a path that is typed; how many of
-// its prompts, and how many random draws beside. Owns: the choice. Refuses: reading files; an effect does.
+// Choosing the set of prompts that a sweep goes over: one of those beside the store, or a path that is typed; how many
+// of its prompts, and how many random draws beside. Owns: the choice. Refuses: reading files; an effect does.
 
 import TUI
 

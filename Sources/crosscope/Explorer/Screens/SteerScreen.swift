@@ -99,17 +99,22 @@ struct SteerState: Sendable, Equatable {
     select(index)
   }
 
-  /// Where a mode begins: at what it is mostly used for. Difference takes away, the others' names say what 1 does; where
-  /// text stops at another multiple of the largest activation, the last notch before that.
+  /// Where a mode begins: at what it is mostly used for. Difference takes away, the others' names say what 1 does;
+  /// where text stops at another multiple of the largest activation, the last notch before that.
   func strengthToBegin(_ mode: SteeringMode, limit: Double?) -> Double {
     switch mode {
     case .difference: return -1
     case .ablate, .project: return 1
     case .add, .clamp:
       guard let limit, unit == .maxActivation else { return 1 }
-      let notch = limit < Self.notch ? Self.fineNotch : Self.notch
-      return min((limit / notch + 1e-9).rounded(.down) * notch, Self.strongest)
+      return Self.lastNotch(within: limit)
     }
+  }
+
+  /// The largest notch that is not beyond a limit; a fine one where the limit is below the first.
+  static func lastNotch(within limit: Double) -> Double {
+    let notch = limit < notch ? fineNotch : notch
+    return min((limit / notch + 1e-9).rounded(.down) * notch, strongest)
   }
 
   mutating func select(_ index: Int) {

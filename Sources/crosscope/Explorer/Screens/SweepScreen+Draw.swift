@@ -79,12 +79,7 @@ extension SteerSweep {
       guard rows.count > 1 else { return nil }
       return SweepCurve(
         name: name, short: short, role: role,
-        points: rows.map { row in
-          (
-            row.strength,
-            [row.refused.value, row.kl?.value, row.relativeChange, row.perplexity?.value, row.repetition?.value]
-          )
-        })
+        points: rows.map { row in (row.strength, row.figures.map { $0?.value }) })
     }
   }
 
@@ -97,12 +92,7 @@ extension SteerSweep {
     let parts = EvidenceArm.Kind.allCases.compactMap { kind -> String? in
       let rows = report.rows(of: kind)
       guard kind != .baseline, rows.count > 1, rows.indices.contains(index) else { return nil }
-      let row = rows[index]
-      let interval = [
-        row.refused, row.kl, row.relativeChange.map { Interval(value: $0) }, row.perplexity, row.repetition,
-      ][
-        measure]
-      guard let interval else { return nil }
+      guard let interval = rows[index].figures[measure] else { return nil }
       let digits = measures(asciiOnly: false)[measure].digits
       let bounds = interval.low.flatMap { low in
         interval.high.map { " [\(fixed(low, digits)), \(fixed($0, digits))]" }
@@ -110,6 +100,13 @@ extension SteerSweep {
       return "\(kind.rawValue.replacing("_", with: " ")) \(fixed(interval.value, digits))\(bounds ?? "")"
     }
     return parts.joined(separator: ", ") + "; \(report.prompts) prompts, 95 %"
+  }
+}
+
+extension DoseResponse.Row {
+  /// In the order of a set's measures.
+  fileprivate var figures: [Interval?] {
+    [refused, kl, relativeChange.map { Interval(value: $0) }, perplexity, repetition]
   }
 }
 

@@ -1,6 +1,7 @@
-// A sweep: the steer screen's latents at several strengths, on its prompt or on a set of prompts, as a dose–response chart
-// and table; random latents of the same norm as a control. Owns: what is asked for and what has come of it. Drawing is in
-// SweepScreen+Draw.swift, the choice of a set in PromptSetPicker. Refuses: models; SteeringService has them.
+// A sweep: the steer screen's latents at several strengths, on its prompt or on a set of prompts, as a dose–response
+// chart and table; random latents of the same norm as a control. Owns: what is asked for and what has come of it.
+// Drawing is in SweepScreen+Draw.swift, the choice of a set in PromptSetPicker. Refuses: models; SteeringService has
+// them.
 
 import Diffing
 import Foundation
