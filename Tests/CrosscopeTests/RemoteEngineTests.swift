@@ -78,6 +78,60 @@ import Testing
       ])
   }
 
+  /// Steering by the models here, computing as the service does.
+  private func local() throws -> SteeringService {
+    let store = try Store(path: build.storePath, access: .readOnly)
+    return .live(ModelOwner(store: store, files: ModelLocations(), precision: .fast))
+  }
+
+  @Test func aRunTellsAllThreeAnswersAndTheirActivationsAsTheyCome() async throws {
+    var request = request
+    request.freezesAttention = true
+    request.traced = latents.map { Int32($0) }
+    func events(_ service: SteeringService) async throws -> [SteeringEvent] {
+      var events: [SteeringEvent] = []
+      for try await event in service.run(request) {
+        // What is measured has a speed, which is another each time.
+        if case .finished(let document) = event { #expect(document.outputs.frozenAttention?.count == 1) } else {
+          events.append(event)
+        }
+      }
+      return events
+    }
+    let found = try await events(.remote(engine))
+    #expect(try await found == events(local()))
+    for arm in AnswerArm.allCases {
+      let readings = found.count { if case .activations(_, arm, _) = $0 { true } else { false } }
+      #expect(readings > 0, "\(arm)")
+    }
+  }
+
+  @Test func aSetOfPromptsIsAnsweredAsHere() async throws {
+    let path = build.folder.path + "/set.jsonl"
+    try Data("{\"prompt\":\"sun\",\"kind\":\"a\"}\n{\"prompt\":\"rain\"}\n{\"prompt\":\"Hi\"}\n".utf8)
+      .write(to: URL(filePath: path))
+    var request = request
+    request.samples = 1
+    let choice = PromptSetChoice(path: path, most: 2, random: 1)
+    func events(_ service: SteeringService) async throws -> [SetSweepEvent] {
+      var events: [SetSweepEvent] = []
+      for try await event in service.sweepSet(request, choice) { events.append(event) }
+      return events
+    }
+    let found = try await events(.remote(engine))
+    #expect(try await found == events(local()))
+    #expect(found.dropLast() == [.progress(done: 0, of: 2), .progress(done: 1, of: 2)])
+    guard case .finished(let report) = try #require(found.last) else { throw CancellationError() }
+    let fields: [String: Any] = [
+      "prompts": [["prompt": "sun", "kind": "a"], ["prompt": "rain"]], "name": path, "random": 1, "max_tokens": 6,
+      "temperature": 1, "seed": 5, "interventions": [["latent": latents[0], "strength": 0.7]],
+    ]
+    let whole = try running.post("/v1/steer/set", fields)
+    #expect(try JSONDecoder().decode(DoseResponse.self, from: Data(whole.body.utf8)) == report)
+    let none = try running.post("/v1/steer/set", fields.merging(["prompts": []]) { $1 })
+    #expect(try none.error() == (400, "prompts", nil))
+  }
+
   @Test func activationsAlongAnswersAreThoseOfTheSameTokens() async throws {
     let messages = [["role": "user", "content": "sun rain"]]
     let events = try running.events("/v1/activations", ["messages": messages, "stream": true])
