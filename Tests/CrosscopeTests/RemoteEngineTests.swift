@@ -92,7 +92,9 @@ import Testing
       var events: [SteeringEvent] = []
       for try await event in service.run(request) {
         // What is measured has a speed, which is another each time.
-        if case .finished(let document) = event { #expect(document.outputs.frozenAttention?.count == 1) } else {
+        if case .finished(let document) = event {
+          #expect(document.outputs.frozenAttention?.count == 1)
+        } else {
           events.append(event)
         }
       }
