@@ -115,6 +115,7 @@ struct AnswerService: Sendable {
     case InferenceError.settingInvalid, InferenceError.notFinite, DiffingError.notFinite, CommandError.notSaid,
       InferenceError.unsupported(_, "a chat with", _, _):
       APIError.invalid("\(error)")
+    case InferenceError.memoryShort: APIError.invalid("\(error)")
     case InferenceError.cancelled: CancellationError()
     default: error
     }
