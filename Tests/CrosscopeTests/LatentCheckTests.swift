@@ -105,9 +105,13 @@ import Testing
     #expect(driver.state.check == nil && driver.text.contains("never fired"))
   }
 
-  @Test func aReadOnlyStoreKeepsNothing() async throws {
-    var driver = try await ExplorerDriver(try Store(path: sample.path, access: .readOnly))
+  @Test func aReadOnlyStoreKeepsNothingAndTheCheckStaysInMemory() async throws {
+    let store = try Store(path: sample.path, access: .readOnly)
+    var driver = try await ExplorerDriver(store)
     await driver.press("enter", "K")
-    #expect(driver.state.check?.report != nil && !driver.asked.contains { $0.label == "saving" })
+    #expect(driver.state.check?.report != nil)
+    #expect(driver.state.message?.text == "not saved: the store is read-only; Experiments has it")
+    #expect(driver.state.experiments.unsaved.runs.map(\.record.kind) == ["causal check"])
+    #expect(try store.experiments().isEmpty)
   }
 }

@@ -209,10 +209,10 @@ import Testing
     #expect(succeeded)
   }
 
-  @Test func removesItsTemporaryFileWhenDropped() throws {
+  @Test func nothingIsThereBeforeTheEndNorWhenItIsDropped() throws {
     var file: AtomicFile? = try AtomicFile(path: folder.path + "/out")
     try file?.write([1, 2, 3])
-    #expect(folder.names.count == 1)
+    #expect(folder.names == [])
     file = nil
     #expect(folder.names == [])
   }

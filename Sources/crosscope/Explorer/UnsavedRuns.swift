@@ -77,8 +77,9 @@ extension ExplorerState {
   /// A run that the store did not take.
   mutating func notSaved(_ record: ExperimentRecord, _ cause: String) -> [Effect] {
     experiments.unsaved.keep(record)
+    let isExported = [.steer, .sweep, .experiments, .experiment].contains(screen)
     let again = store.isWritable ? ", S in Experiments saves it again" : ""
-    tell("not saved: \(cause); e exports it\(again)", .error)
+    tell("not saved: \(cause); \(isExported ? "e exports it" : "Experiments has it")\(again)", .error)
     return ExperimentsState.changed(&self)
   }
 

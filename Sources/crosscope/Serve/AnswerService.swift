@@ -151,6 +151,7 @@ struct AnswerService: Sendable {
       CommandError.inputInvalid,
       InferenceError.unsupported(_, "a chat with", _, _):
       APIError.invalid("\(error)")
+    case InferenceError.memoryShort: APIError.invalid("\(error)")
     case InferenceError.cancelled: CancellationError()
     default: error
     }
