@@ -7,7 +7,7 @@
 #include <dlfcn.h>
 
 __attribute__((constructor)) static void end_idle_threads(void) {
-    // Looked up by name: builds of OpenBLAS without threads do not have it.
-    int (*shutdown)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "blas_thread_shutdown_");
-    if (shutdown) shutdown();
+  // Looked up by name: builds of OpenBLAS without threads do not have it.
+  int (*shutdown)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "blas_thread_shutdown_");
+  if (shutdown) shutdown();
 }
