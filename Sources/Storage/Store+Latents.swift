@@ -183,11 +183,13 @@ extension Store {
       ]
     case .metric(let name):
       let metric = try self.metric(named: name, in: db).id.databaseValue
-      // CROSS JOIN: in the order of the index (metric, value), looking the latents up; not the other way round.
+      // CROSS JOIN: in the order of the index (metric, value), looking the latents up; filtered, the other way round.
+      let tables =
+        isFiltered
+        ? "latent NOT INDEXED CROSS JOIN latent_metric v ON v.latent = latent.id"
+        : "latent_metric v CROSS JOIN latent ON latent.id = v.latent"
       return [
-        part(
-          "v.value", "latent_metric v CROSS JOIN latent ON latent.id = v.latent",
-          SQLCondition(sql: "v.metric = ?", arguments: [metric]), id: "v.latent"),
+        part("v.value", tables, SQLCondition(sql: "v.metric = ?", arguments: [metric]), id: "v.latent"),
         part(
           "", "latent",
           SQLCondition(
