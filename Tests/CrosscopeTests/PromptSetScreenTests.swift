@@ -71,6 +71,8 @@ import Testing
 
   @Test mutating func itIsCancelledAndLateEventsAreDropped() async throws {
     _ = driver.sendOnly(.terminal(.input(.key("M"))))
+    #expect(driver.sendOnly(.terminal(.input(.key("enter")))) == [], "nobody knows yet what it would choose")
+    #expect(driver.text.contains("looking beside the store"))
     _ = driver.sendOnly(.promptSets([PromptSetFile(name: "a", path: "a.jsonl", count: 9)]))
     let begun = driver.sendOnly(.terminal(.input(.key("enter"))))
     let number = driver.state.steer.runNumber

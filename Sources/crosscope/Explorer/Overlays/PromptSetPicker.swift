@@ -54,6 +54,8 @@ extension ExplorerState {
     case .key("]"): picker.random = min(picker.random + 1, PromptSetPicker.mostRandom)
     case .key("["): picker.random = max(picker.random - 1, 0)
     case .key("enter"):
+      // Before they are found nobody has seen what is chosen.
+      guard picker.files != nil else { break }
       if let file = picker.file { return sweep(file.path, picker) }
       picker.typed = LineEditor(limit: 1000)
     default: break
