@@ -75,7 +75,7 @@ def whole(path, streamed, text):
         events = [line[6:] for line in text.split("\n") if line.startswith("data: ")]
         return events[-1:] == ["[DONE]"] and '"finish_reason":"' in text and '"error"' not in text
     answer = json.loads(text)
-    return bool(answer["steered"]["ids"] if path == "/v1/steer" else answer["choices"][0]["finish_reason"])
+    return bool(answer["steered"][0]["ids"] if path == "/v1/steer" else answer["choices"][0]["finish_reason"])
 
 
 def client(number, port, token, options, end, counts, latencies):
