@@ -112,8 +112,7 @@ extension Store {
   }
 
   func latent(_ id: Int32, in db: Database) throws -> LatentRecord {
-    guard let latent = try latents([id], in: db).first else { throw try Self.noSuchLatent(Int(id), in: db) }
-    return latent
+    try latents([id], in: db)[0]
   }
 
   private func latents(_ ids: [Int32], in db: Database) throws -> [LatentRecord] {

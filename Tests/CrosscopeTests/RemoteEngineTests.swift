@@ -22,7 +22,7 @@ import Testing
     try build.run()
     latents = try build.livingLatents(2)
     try #require(latents.count == 2)
-    running = try RunningService(build.storePath, socket: build.folder.path + "/s")
+    running = try build.serve()
     engine = try running.engine(of: build.storePath)
   }
 

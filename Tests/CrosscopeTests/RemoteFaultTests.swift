@@ -17,10 +17,6 @@ import Testing
     latent = try #require(try build.livingLatents(1).first)
   }
 
-  private func start() throws -> RunningService {
-    try RunningService(build.storePath, socket: build.folder.path + "/s")
-  }
-
   /// A run that takes long: its seed is one whose answers do not end early.
   private var long: [String: Any] {
     [
@@ -35,7 +31,7 @@ import Testing
   }
 
   @Test func aKilledServiceIsSaidInOneLineAndTheNextOneIsUsed() throws {
-    let first = try start()
+    let first = try build.serve()
     let steer = [
       "steer", build.storePath, "--latent", "\(latent):0.7", "--prompt", "Hi there", "--seed", "3", "--engine",
       "unix:\(first.socket)",
@@ -55,7 +51,7 @@ import Testing
     first.process.waitUntilExit()
     #expect(FileManager.default.fileExists(atPath: first.socket), "a stale socket is there")
     try Program.run(steer).expectOneLine(saying: "Connection refused; check that a service runs at unix:")
-    let second = try start()
+    let second = try build.serve()
     let again = try Program.run(steer + ["--max-tokens", "3"])
     #expect(again.code == 0 && again.out.contains("baseline"), "\(again.error)")
     #expect(second.stop(SIGTERM) == 0)
@@ -63,7 +59,7 @@ import Testing
 
   @Test func theExplorerGoesOnWithANewProcess() throws {
     guard TmuxTerminal.isAvailable else { return }
-    let first = try start()
+    let first = try build.serve()
     let terminal = try TmuxTerminal()
     try terminal.explore(build.storePath, "--engine unix:\(first.socket)")
     try terminal.press("Enter")
@@ -82,7 +78,7 @@ import Testing
     first.process.waitUntilExit()
     try terminal.type("+")
     try terminal.wait(for: "check that a service runs")
-    let second = try start()
+    let second = try build.serve()
     try terminal.type("+")
     try terminal.wait(for: " nats, ")
     try terminal.type("L")
@@ -102,7 +98,7 @@ import Testing
   }
 
   @Test func whoGoesAwayStopsTheModel() throws {
-    let service = try start()
+    let service = try build.serve()
     let requests: [(String, [String: Any], Int)] = [
       (
         "/v1/chat/completions",
@@ -134,7 +130,7 @@ import Testing
   private var answers: [String: Any] { ["prompt": "a", "baseline": [1], "steered": [2], "latents": [latent]] }
 
   @Test func theKnobDoesNotWaitForARunAndWhoTurnsItFurtherIsNotKeptWaiting() throws {
-    let service = try start()
+    let service = try build.serve()
     let run = try service.begin("/v1/steer", long)
     try wait(service, for: 2)
     for strength in [0.5, 1, 1.5] {

@@ -21,10 +21,6 @@ import Testing
     latent = try #require(try build.livingLatents(1).first)
   }
 
-  private func start() throws -> RunningService {
-    try RunningService(build.storePath, socket: build.folder.path + "/s")
-  }
-
   private func remote(_ service: RunningService) throws -> SteeringService {
     .remote(try service.engine(of: build.storePath))
   }
@@ -55,7 +51,7 @@ import Testing
   }
 
   @Test func theExplorerSteersByAServiceAsOnItsOwnModels() async throws {
-    let running = try start()
+    let running = try build.serve()
     let remote = try remote(running)
     #expect(try await remote.load { _ in } == "tiny-chat at unix:\(running.socket)")
     var request = request
@@ -93,7 +89,7 @@ import Testing
   }
 
   @Test func theKnobFollowsAServicesModelAsARunDoes() async throws {
-    let running = try start()
+    let running = try build.serve()
     let remote = try remote(running)
     var request = request.withoutSampling
     request.turns = [.init(role: .user, content: "sun"), .init(role: .assistant, content: "rain")]
@@ -127,7 +123,7 @@ import Testing
   }
 
   @Test func otherFilesAreRefused() async throws {
-    let running = try start()
+    let running = try build.serve()
     let remote = try remote(running)
     let right = try running.engine(of: build.storePath)
     var other = right.identity

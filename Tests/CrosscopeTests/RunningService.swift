@@ -8,6 +8,13 @@ import Testing
 
 @testable import crosscope
 
+extension TinyBuild {
+  /// Serves its store, on a socket in its folder.
+  func serve(_ more: [String] = [], environment: [String: String] = [:]) throws -> RunningService {
+    try RunningService(storePath, socket: folder.path + "/s", more, environment: environment)
+  }
+}
+
 /// A running `crosscope serve`, asked over blocking sockets.
 final class RunningService {
   let socket: String

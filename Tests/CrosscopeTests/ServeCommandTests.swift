@@ -21,14 +21,10 @@ import Testing
     latent = try #require(try build.livingLatents(1).first)
   }
 
-  private func start(_ more: [String] = [], environment: [String: String] = [:]) throws -> RunningService {
-    try RunningService(build.storePath, socket: build.folder.path + "/s", more, environment: environment)
-  }
-
   private static let messages = [["role": "user", "content": "Hi there"]]
 
   @Test func answersAreThoseOfSteerAndGenerate() throws {
-    let service = try start()
+    let service = try build.serve()
     for (temperature, seed) in [(0.0, 0), (1.3, 7)] {
       let options = [
         "--prompt", "Hi there", "--max-tokens", "9", "--temperature", "\(temperature)", "--seed", "\(seed)",
@@ -72,7 +68,7 @@ import Testing
   }
 
   @Test func aStreamAddsUpToTheWholeAnswerAndStopsAtItsTexts() throws {
-    let service = try start()
+    let service = try build.serve()
     let fields: [String: Any] = [
       "messages": Self.messages, "max_tokens": 24, "temperature": 1, "seed": 3, "n": 2, "logprobs": true,
     ]
@@ -112,7 +108,7 @@ import Testing
   }
 
   @Test func theLikeliestTokensStandBesideEachTokenStreamedOrNot() throws {
-    let service = try start()
+    let service = try build.serve()
     func entries(_ choices: Any?) throws -> [[String: Any]] {
       let choices = try #require(choices as? [[String: Any]])
       return choices.flatMap { ($0["logprobs"] as? [String: Any])?["content"] as? [[String: Any]] ?? [] }
@@ -145,7 +141,7 @@ import Testing
   }
 
   @Test func whatIsNotUnderstoodIsRefusedByName() throws {
-    let service = try start(["--max-tokens", "40", "--max-body", "5000"])
+    let service = try build.serve(["--max-tokens", "40", "--max-body", "5000"])
     func refusal(_ more: [String: Any], _ path: String = "/v1/chat/completions") throws -> (Int, String?, String?) {
       var fields: [String: Any] = path.hasPrefix("/v1/steer") ? ["prompt": "a"] : ["messages": Self.messages]
       fields.merge(more) { $1 }
@@ -201,7 +197,7 @@ import Testing
   }
 
   @Test func latentsAreThoseOfTheOtherCommands() throws {
-    let service = try start()
+    let service = try build.serve()
     let list = try service.get("/v1/latents?filter=not+dead&sort=delta_norm&limit=3").json()
     let local = try Program.run(
       ["latents", build.storePath, "--filter", "not dead", "--sort", "delta-norm", "--limit", "3", "--json"]
@@ -215,7 +211,7 @@ import Testing
   }
 
   @Test func theTokenIsAskedForAndComesFromTheEnvironment() throws {
-    let service = try start(environment: ["CROSSCOPE_TOKEN": "secret"])
+    let service = try build.serve(environment: ["CROSSCOPE_TOKEN": "secret"])
     #expect(try service.get("/v1/models").error() == (401, nil, "invalid_api_key"))
     #expect(try service.get("/v1/models", token: "secre").status == 401)
     #expect(try service.get("/v1/models", token: "secret").status == 200)
@@ -226,16 +222,16 @@ import Testing
 
   @Test func signalsEndItCleanlyAndALostSocketIsReplaced() throws {
     for number in [SIGTERM, SIGINT] {
-      let service = try start()
+      let service = try build.serve()
       let second = try Program.run(["serve", build.storePath, "--socket", service.socket])
       second.expectOneLine(saying: "a service answers there already")
       #expect(service.stop(number) == 0)
       #expect(!FileManager.default.fileExists(atPath: service.socket))
     }
-    let killed = try start()
+    let killed = try build.serve()
     #expect(killed.stop(SIGKILL) == SIGKILL)
     #expect(FileManager.default.fileExists(atPath: killed.socket))
-    let next = try start()
+    let next = try build.serve()
     #expect(try next.get("/health").status == 200)
   }
 

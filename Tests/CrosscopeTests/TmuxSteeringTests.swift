@@ -21,13 +21,18 @@ struct TmuxSteeringTests {
 
   init() throws { demo = try DemoCopy() }
 
-  @Test func answersStreamAreSavedCancelledAndCutOff() throws {
-    let terminal = try TmuxTerminal()
-    try terminal.explore(store, "--model \(try #require(RealModel.path))")
+  /// Opens the explorer, the first latent's page, and the steer screen with that latent, ready for a prompt.
+  private func openSteering(_ terminal: TmuxTerminal, model: String? = nil) throws {
+    try terminal.explore(store, "--model \(try #require(model ?? RealModel.path))")
     try terminal.press("Enter")
     try terminal.wait(for: "Logit lens")
     try terminal.type("s")
     try terminal.wait(for: "type a prompt")
+  }
+
+  @Test func answersStreamAreSavedCancelledAndCutOff() throws {
+    let terminal = try TmuxTerminal()
+    try openSteering(terminal)
     try terminal.type("Tell me a long story about a river.")
     try terminal.escape("leave prompt")
     try terminal.type("LL")
@@ -61,11 +66,7 @@ struct TmuxSteeringTests {
     try FileManager.default.copyItem(atPath: try #require(RealModel.path), toPath: model)
     let whole = try FileManager.default.attributesOfItem(atPath: model)[.size] as? Int
     let terminal = try TmuxTerminal(columns: 160)
-    try terminal.explore(store, "--model \(model)")
-    try terminal.press("Enter")
-    try terminal.wait(for: "Logit lens")
-    try terminal.type("s")
-    try terminal.wait(for: "type a prompt")
+    try openSteering(terminal, model: model)
     try terminal.type("Tell me a long story about a river.")
     try terminal.escape("leave prompt")
     try terminal.type("L")
@@ -130,11 +131,7 @@ struct TmuxSteeringTests {
   @Test(arguments: [(SIGTERM, 143), (SIGHUP, 129)])
   func aSignalWaitsForTheRunThatIsBeingSaved(number: Int32, status: Int) throws {
     let terminal = try TmuxTerminal()
-    try terminal.explore(store, "--model \(try #require(RealModel.path))")
-    try terminal.press("Enter")
-    try terminal.wait(for: "Logit lens")
-    try terminal.type("s")
-    try terminal.wait(for: "type a prompt")
+    try openSteering(terminal)
     try terminal.type("Hi")
     try terminal.escape("leave prompt")
     try terminal.type("LL")
@@ -155,11 +152,7 @@ struct TmuxSteeringTests {
   /// Turns the knob and reads what the screen says of it: strength, KL, and the steered tokens' probabilities.
   @Test func theDistributionOnTheScreenFollowsTheKnob() throws {
     let terminal = try TmuxTerminal(columns: 100, rows: 30)
-    try terminal.explore(store, "--model \(try #require(RealModel.path))")
-    try terminal.press("Enter")
-    try terminal.wait(for: "Logit lens")
-    try terminal.type("s")
-    try terminal.wait(for: "type a prompt")
+    try openSteering(terminal)
     try terminal.type("What is the capital of France?")
     try terminal.escape("leave prompt")
     try terminal.wait(for: " nats, ", looks: Self.patience)
@@ -211,11 +204,7 @@ struct TmuxSteeringTests {
   /// Resize, suspend, and the two kinds of killing, each while tokens come.
   @Test func resizingSuspendingAndKillingInMidStream() throws {
     let terminal = try TmuxTerminal()
-    try terminal.explore(store, "--model \(try #require(RealModel.path))")
-    try terminal.press("Enter")
-    try terminal.wait(for: "Logit lens")
-    try terminal.type("s")
-    try terminal.wait(for: "type a prompt")
+    try openSteering(terminal)
     try terminal.type("Tell me a long story about a river.")
     try terminal.escape("leave prompt")
     try terminal.type("Lv")

@@ -45,13 +45,10 @@ struct SetExchangeRequest: Decodable {
     (run, isOpenEnded) = try SteeringRequest.sampled(fields, prompt: "")
     set = SetSweepRequest(
       run: run, prompts: try fields.required("prompts"), name: try fields.value("name") ?? "prompts",
-      strengths: try fields.value("strengths") ?? SteerSweep.setStrengths,
+      strengths: try SweepRequest.strengths(fields, usual: SteerSweep.setStrengths),
       random: try fields.value("random", in: 0...Self.mostRandom) ?? 0)
     guard (1...Self.mostPrompts).contains(set.prompts.count) else {
       throw fields.invalid("prompts", "expected 1 to \(Self.mostPrompts), found \(set.prompts.count)")
-    }
-    guard (1...SweepRequest.mostStrengths).contains(set.strengths.count), set.strengths.allSatisfy(\.isFinite) else {
-      throw fields.invalid("strengths", "expected 1 to \(SweepRequest.mostStrengths) numbers")
     }
     guard !run.interventions.isEmpty else { throw fields.invalid("interventions", "expected at least one") }
     let streams = set.strengths.count * (1 + set.random) * (run.freezesAttention ? 2 : 1) + 1

@@ -15,7 +15,16 @@ struct SweepRequest: Sendable, Equatable {
   var withControl = false
 
   /// Strengths at most, as on the command line.
-  static let mostStrengths = 32
+  private static let mostStrengths = 32
+
+  /// What a request says of them.
+  static func strengths(_ fields: RequestFields, usual: [Double]) throws -> [Double] {
+    let strengths: [Double] = try fields.value("strengths") ?? usual
+    guard (1...mostStrengths).contains(strengths.count), strengths.allSatisfy(\.isFinite) else {
+      throw fields.invalid("strengths", "expected 1 to \(mostStrengths) numbers")
+    }
+    return strengths
+  }
 }
 
 /// What is asked of /v1/steer/sweep.
@@ -32,11 +41,8 @@ struct SweepExchangeRequest: Decodable {
     let run: SteeringRequest
     (run, isOpenEnded) = try SteeringRequest.sampled(fields)
     sweep = SweepRequest(
-      run: run, strengths: try fields.value("strengths") ?? [1], withControl: try fields.value("control") ?? false)
-    guard (1...SweepRequest.mostStrengths).contains(sweep.strengths.count), sweep.strengths.allSatisfy(\.isFinite)
-    else {
-      throw fields.invalid("strengths", "expected 1 to \(SweepRequest.mostStrengths) numbers")
-    }
+      run: run, strengths: try SweepRequest.strengths(fields, usual: [1]),
+      withControl: try fields.value("control") ?? false)
     guard sweep.strengths == [1] || !run.interventions.isEmpty else {
       throw fields.invalid("strengths", "they change nothing without interventions")
     }
