@@ -19,7 +19,8 @@ struct EffectRunner: Sendable {
   @concurrent func run(_ effect: Effect, emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
     switch effect {
     case .loadModel: await loadModel(emit)
-    case .run(let request, let number): await run(request, number: number, emit)
+    case .run(let request, let number):
+      await forward(steering.run(request), emit, { .steering($0, number: number) }) { .runFailed($0, number: number) }
     case .cancelRun, .cancelTrace, .cancelCheck, .edit, .editConfiguration, .redraw: break
     case .export(let content, let path): export(content, path, emit)
     case .save(let document): save(document.record(), emit)
@@ -27,12 +28,20 @@ struct EffectRunner: Sendable {
     case .saveSet(let report): save(report.record(), emit)
     case .saveAgain(let record): save(record, emit)
     case .copy(let copied): emit(.copied(Clipboard.report(copied, tool: Clipboard.copy(copied.text))))
-    case .trace(let request, let number): await trace(request, number: number, emit)
-    case .check(let latent, let number): await check(latent, number: number, emit)
+    case .trace(let request, let number):
+      await forward(tracing.trace(request), emit, { .traced($0, number: number) }) { .traceFailed($0, number: number) }
+    case .check(let latent, let number):
+      await forward(checking.check(latent), emit, { .checked($0, number: number) }) { .checkFailed($0, number: number) }
     case .preview(let request, let number): await preview(request, number: number, emit)
     case .traceAnswers(let request, let number): await traceAnswers(request, number: number, emit)
-    case .sweep(let request, let withControl, let number): await sweep(request, withControl, number: number, emit)
-    case .sweepSet(let request, let choice, let number): await sweepSet(request, choice, number: number, emit)
+    case .sweep(let request, let withControl, let number):
+      await forward(steering.sweep(request, withControl), emit, { .swept($0, number: number) }) {
+        .sweepFailed($0, number: number)
+      }
+    case .sweepSet(let request, let choice, let number):
+      await forward(steering.sweepSet(request, choice), emit, { .sweptSet($0, number: number) }) {
+        .sweepFailed($0, number: number)
+      }
     case .findPromptSets: emit(.promptSets(PromptSetFile.beside(store: store.path)))
     case .editFilters(let edit): editFilters(edit, emit)
     case .rest(let id):
@@ -163,33 +172,17 @@ struct EffectRunner: Sendable {
     }
   }
 
-  private func run(_ request: SteeringRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
+  /// Hands on what a service tells; of a cancelled one nothing more.
+  private func forward<Event>(
+    _ events: AsyncThrowingStream<Event, any Error>, _ emit: (ExplorerEvent) -> Void,
+    _ form: (Event) -> ExplorerEvent, failed: (String) -> ExplorerEvent
+  ) async {
     do {
-      for try await event in steering.run(request) { emit(.steering(event, number: number)) }
+      for try await event in events { emit(form(event)) }
     } catch is CancellationError {
       return
     } catch {
-      emit(.runFailed(String(describing: error), number: number))
-    }
-  }
-
-  private func trace(_ request: TraceRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
-    do {
-      for try await event in tracing.trace(request) { emit(.traced(event, number: number)) }
-    } catch is CancellationError {
-      return
-    } catch {
-      emit(.traceFailed(String(describing: error), number: number))
-    }
-  }
-
-  private func check(_ latent: Int32, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
-    do {
-      for try await event in checking.check(latent) { emit(.checked(event, number: number)) }
-    } catch is CancellationError {
-      return
-    } catch {
-      emit(.checkFailed(String(describing: error), number: number))
+      emit(failed(String(describing: error)))
     }
   }
 
@@ -200,31 +193,6 @@ struct EffectRunner: Sendable {
       emit(.answersTraced(.shown(try await steering.trace(request)), number: number))
     } catch {
       emit(.answersTraced(.failed(String(describing: error)), number: number))
-    }
-  }
-
-  private func sweep(
-    _ request: SteeringRequest, _ withControl: Bool, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
-  ) async {
-    do {
-      for try await event in steering.sweep(request, withControl) { emit(.swept(event, number: number)) }
-    } catch is CancellationError {
-      return
-    } catch {
-      emit(.sweepFailed(String(describing: error), number: number))
-    }
-  }
-
-  private func sweepSet(
-    _ request: SteeringRequest, _ choice: PromptSetChoice, number: Int,
-    _ emit: @escaping @Sendable (ExplorerEvent) -> Void
-  ) async {
-    do {
-      for try await event in steering.sweepSet(request, choice) { emit(.sweptSet(event, number: number)) }
-    } catch is CancellationError {
-      return
-    } catch {
-      emit(.sweepFailed(String(describing: error), number: number))
     }
   }
 
