@@ -1,4 +1,4 @@
-// The functions of CSQLite.h.
+// Settings of a connection.
 #include "CSQLite.h"
 
 #include <sqlite3.h>

@@ -1,7 +1,8 @@
 // The journal that undo and redo read.
 // Owns: recording edits of tags and notes and deleted experiments, reversing and repeating them, each in the
-// transaction of its caller.
-// Refuses: to keep more than the newest thousand. A new edit forgets what had been taken back.
+// transaction of its caller. Every edit belongs to a session: one explorer from start to end, or one command.
+// Refuses: to keep more than the newest thousand; to touch another session's edits; to undo or redo an edit if another
+// session has changed one of its latents since. A new edit forgets what its session had taken back.
 
 import Foundation
 import GRDB
@@ -33,6 +34,14 @@ enum AnnotationChange: Codable, Equatable {
     case .tagged(_, let latents), .untagged(_, let latents): latents
     case .noted(let latent, _, _): [latent]
     case .experimentDeleted, .experimentRestored: []
+    }
+  }
+
+  /// The experiment that it is about, by its id.
+  var experiment: Int64? {
+    switch self {
+    case .experimentDeleted(let record), .experimentRestored(let record): record.id
+    case .tagged, .untagged, .noted: nil
     }
   }
 
@@ -75,43 +84,112 @@ enum AnnotationChange: Codable, Equatable {
 enum Journal {
   static let longest = 1000
 
-  /// Adds an entry for changes that have been applied. Forgets entries that had been taken back, and the oldest.
-  static func record(_ changes: [AnnotationChange], in db: Database) throws -> AnnotationEdit {
+  /// An entry, with the numbers that order it among the others.
+  private struct Entry {
+    let id: Int64
+    let stamp: Int64
+    let isUndone: Bool
+    let changes: [AnnotationChange]
+
+    static let columns = "id, stamp, undone, changes"
+
+    init(_ row: Row) throws {
+      let reader = RowReader(row: row, table: "journal")
+      id = Int64(try reader.int(0, in: 0...Int.max))
+      stamp = Int64(try reader.int(1, in: 0...Int.max))
+      isUndone = try reader.int(2, in: 0...1) == 1
+      guard let changes = try? JSONDecoder().decode([AnnotationChange].self, from: Data(try reader.text(3).utf8)) else {
+        throw reader.bad(3, "not a list of changes")
+      }
+      self.changes = changes
+    }
+  }
+
+  /// Adds an entry for changes that have been applied. Forgets what the session had taken back, and the oldest entries.
+  static func record(_ changes: [AnnotationChange], session: String, in db: Database) throws -> AnnotationEdit {
     let edit = edit(of: changes)
     guard !changes.isEmpty else { return edit }
-    try db.execute(sql: "DELETE FROM journal WHERE undone = 1")
+    try db.execute(sql: "DELETE FROM journal WHERE undone = 1 AND session = ?", arguments: [session])
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     try db.execute(
-      sql: "INSERT INTO journal (action, changes, undone) VALUES (?, ?, 0)",
-      arguments: [edit.summary, String(decoding: try encoder.encode(changes), as: UTF8.self)])
+      sql: "INSERT INTO journal (action, changes, undone, session, stamp) VALUES (?, ?, 0, ?, \(nextStamp))",
+      arguments: [edit.summary, String(decoding: try encoder.encode(changes), as: UTF8.self), session])
     try db.execute(
       sql: "DELETE FROM journal WHERE id <= (SELECT max(id) FROM journal) - ?", arguments: [longest])
     return edit
   }
 
-  static func undo(in db: Database) throws -> AnnotationEdit? {
-    guard let (id, changes) = try entry("WHERE undone = 0 ORDER BY id DESC", in: db) else { return nil }
-    for change in changes.reversed() { try change.reversed.apply(in: db) }
-    try db.execute(sql: "UPDATE journal SET undone = 1 WHERE id = ?", arguments: [id])
-    return edit(of: changes)
+  /// Takes back the session's newest edit that has not been taken back; nil if there is none.
+  /// - Throws: `StorageError.editedSince`.
+  static func undo(session: String, in db: Database) throws -> AnnotationEdit? {
+    guard let entry = try newest(undone: false, session: session, in: db) else { return nil }
+    try requireUntouched(entry, "undone", session: session, in: db)
+    for change in entry.changes.reversed() { try change.reversed.apply(in: db) }
+    try mark(entry, undone: true, in: db)
+    return edit(of: entry.changes)
   }
 
-  static func redo(in db: Database) throws -> AnnotationEdit? {
-    guard let (id, changes) = try entry("WHERE undone = 1 ORDER BY id", in: db) else { return nil }
-    for change in changes { try change.apply(in: db) }
-    try db.execute(sql: "UPDATE journal SET undone = 0 WHERE id = ?", arguments: [id])
-    return edit(of: changes)
+  /// Repeats the edit that the session took back last; nil if there is none.
+  /// - Throws: `StorageError.editedSince`.
+  static func redo(session: String, in db: Database) throws -> AnnotationEdit? {
+    guard let entry = try newest(undone: true, session: session, in: db) else { return nil }
+    try requireUntouched(entry, "redone", session: session, in: db)
+    for change in entry.changes { try change.apply(in: db) }
+    try mark(entry, undone: false, in: db)
+    return edit(of: entry.changes)
   }
 
-  private static func entry(_ which: String, in db: Database) throws -> (id: Int64, changes: [AnnotationChange])? {
-    guard let row = try Row.fetchOne(db, sql: "SELECT id, changes FROM journal \(which) LIMIT 1") else { return nil }
-    let reader = RowReader(row: row, table: "journal")
-    let id = Int64(try reader.int(0, in: 0...Int.max))
-    guard let changes = try? JSONDecoder().decode([AnnotationChange].self, from: Data(try reader.text(1).utf8)) else {
-      throw reader.bad(1, "not a list of changes")
+  private static let nextStamp = "(SELECT coalesce(max(stamp), 0) + 1 FROM journal)"
+
+  private static func mark(_ entry: Entry, undone: Bool, in db: Database) throws {
+    try db.execute(
+      sql: "UPDATE journal SET undone = ?, stamp = \(nextStamp) WHERE id = ?", arguments: [undone, entry.id])
+  }
+
+  private static func newest(undone: Bool, session: String, in db: Database) throws -> Entry? {
+    try Row.fetchOne(
+      db,
+      sql: """
+        SELECT \(Entry.columns) FROM journal WHERE undone = ? AND session = ? ORDER BY stamp DESC LIMIT 1
+        """, arguments: [undone, session]
+    ).map(Entry.init)
+  }
+
+  /// - Throws: `StorageError.editedSince` if another session has changed what the entry is about after it.
+  private static func requireUntouched(_ entry: Entry, _ what: String, session: String, in db: Database) throws {
+    let latents = Set(entry.changes.flatMap(\.latents))
+    let experiments = Set(entry.changes.compactMap(\.experiment))
+    let rows = try Row.fetchCursor(
+      db,
+      sql: """
+        SELECT \(Entry.columns) FROM journal WHERE session <> ? AND stamp > ? ORDER BY stamp DESC
+        """, arguments: [session, entry.stamp])
+    while let other = try rows.next().map(Entry.init) {
+      // What came later and was taken back by its own session is as if it had never been.
+      if other.isUndone, other.id > entry.id { continue }
+      let shared = other.changes.flatMap(\.latents).filter(latents.contains).min()
+      let experiment = other.changes.compactMap(\.experiment).filter(experiments.contains).min()
+      guard shared != nil || experiment != nil else { continue }
+      throw StorageError.editedSince(
+        edit: edit(of: entry.changes).summary, what: what,
+        subject: shared.map { "latent \($0)" } ?? "experiment \(experiment ?? 0)",
+        by: edit(of: other.changes).summary)
     }
-    return (id, changes)
+  }
+
+  // MARK: Carrying over
+
+  /// All entries as they are stored, oldest first.
+  static func rows(in db: Database) throws -> [Row] {
+    try Row.fetchAll(db, sql: "SELECT action, changes, undone, session, stamp FROM journal ORDER BY id")
+  }
+
+  /// Puts entries of a store into another one with the same crosscoder.
+  static func insert(_ rows: [Row], in db: Database) throws {
+    let statement = try db.makeStatement(
+      sql: "INSERT INTO journal (action, changes, undone, session, stamp) VALUES (?, ?, ?, ?, ?)")
+    for row in rows { try statement.execute(arguments: StatementArguments(row.databaseValues)) }
   }
 
   private static func edit(of changes: [AnnotationChange]) -> AnnotationEdit {

@@ -16,18 +16,21 @@ enum Schema {
     migrator.registerMigration("detection score", foreignKeyChecks: .immediate) { try $0.execute(sql: detectionScore) }
     migrator.registerMigration(latentMetrics, foreignKeyChecks: .immediate) { try $0.execute(sql: metricTables) }
     migrator.registerMigration(examplesBySequence, foreignKeyChecks: .immediate) { try $0.execute(sql: contextIndex) }
+    migrator.registerMigration(journalSessions, foreignKeyChecks: .immediate) { try $0.execute(sql: sessionColumns) }
     return migrator
   }
 
   private static let latentMetrics = "latent-metrics"
   private static let examplesBySequence = "examples-by-sequence"
+  private static let journalSessions = "journal-sessions"
 
   /// The index that leads from a sequence to the latents with a context in it: for texts that are searched for, and for
   /// latents that fire together.
   static let contextIndex = "CREATE INDEX example_sequence ON example (sequence, latent);"
 
-  /// Migrations that only add tables which may be empty, or indexes: a store without them can be read as it is.
-  static let additions: Set<String> = [latentMetrics, examplesBySequence]
+  /// Migrations that only add tables which may be empty, indexes, or columns that only writers use: a store without them
+  /// can be read as it is.
+  static let additions: Set<String> = [latentMetrics, examplesBySequence, journalSessions]
 
   /// Tables that every store has; a file without one of them is not a store.
   static let tables: Set<String> = [
@@ -43,6 +46,12 @@ enum Schema {
   private static let detectionScore = """
     ALTER TABLE explanation ADD COLUMN detection_score REAL;
     ALTER TABLE explanation ADD COLUMN details TEXT;
+    """
+
+  /// `session` tells whose edit it was, empty for edits from before; `stamp` rises with every edit, undo and redo.
+  private static let sessionColumns = """
+    ALTER TABLE journal ADD COLUMN session TEXT NOT NULL DEFAULT '';
+    ALTER TABLE journal ADD COLUMN stamp INTEGER NOT NULL DEFAULT 0;
     """
 
   private static let version1 = """

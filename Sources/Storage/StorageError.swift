@@ -29,10 +29,12 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
   case busy(path: String)
   /// The task that was reading has been cancelled.
   case cancelled(path: String)
-  /// Another file has taken the place of the store since it was opened, as a build does.
+  /// Another store has taken the place of this one since it was opened, as a build or an import does.
   case replaced(path: String)
   case diskFull(path: String)
   case inputOutput(path: String, detail: String)
+  /// An edit that cannot be `what` (undone, redone), because another session changed the same thing later.
+  case editedSince(edit: String, what: String, subject: String, by: String)
   case noSuchLatent(id: Int, count: Int)
   case noSuchExperiment(id: Int64)
   /// No metric of that name, beside the columns; `known` are those that the store has.
@@ -67,9 +69,11 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .readOnly(let path): "\(path): cannot be written; open it without --read-only in a folder you may write"
     case .busy(let path): "\(path): in use by another program; close that one, or try again"
     case .cancelled(let path): "\(path): reading was cancelled; ask again"
-    case .replaced(let path): "\(path): replaced by a newer build; open it again"
+    case .replaced(let path): "\(path): another store has taken its place; open it again"
     case .diskFull(let path): "\(path): the disk is full; free some space and try again"
     case .inputOutput(let path, let detail): "\(path): \(detail); check the disk and try again"
+    case .editedSince(let edit, let what, let subject, let by):
+      "\(edit) is not \(what): \(subject) was changed elsewhere since (\(by)); edit it by hand"
     case .noSuchExperiment(let id): "no experiment \(id); `crosscope experiments STORE` lists those that there are"
     case .noSuchLatent(let id, let count):
       count > 0

@@ -114,15 +114,21 @@ extension Store {
         }
       }
       for change in changes { try change.apply(in: db) }
-      return try Journal.record(changes, in: db)
+      return try Journal.record(changes, session: session, in: db)
     }
   }
 
-  /// Takes back the newest edit that has not been taken back; nil if there is none.
-  public func undo() throws(StorageError) -> AnnotationEdit? { try write { db in try Journal.undo(in: db) } }
+  /// Takes back this session's newest edit that has not been taken back; nil if there is none.
+  /// - Throws: `StorageError.editedSince` if another session has changed one of its latents since; then nothing changes.
+  public func undo() throws(StorageError) -> AnnotationEdit? {
+    try write { db in try Journal.undo(session: session, in: db) }
+  }
 
-  /// Makes the edit again that was taken back last; nil if there is none.
-  public func redo() throws(StorageError) -> AnnotationEdit? { try write { db in try Journal.redo(in: db) } }
+  /// Makes the edit again that this session took back last; nil if there is none.
+  /// - Throws: `StorageError.editedSince` as `undo` does.
+  public func redo() throws(StorageError) -> AnnotationEdit? {
+    try write { db in try Journal.redo(session: session, in: db) }
+  }
 
   // MARK: Inside a transaction
 

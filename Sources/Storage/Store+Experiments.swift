@@ -69,7 +69,7 @@ extension Store {
         try ExperimentRecord.find(id, in: db).map { AnnotationChange.experimentDeleted($0) }
       }
       for change in changes { try change.apply(in: db) }
-      return try Journal.record(changes, in: db)
+      return try Journal.record(changes, session: session, in: db)
     }
   }
 }

@@ -1,5 +1,5 @@
 // An open store: one SQLite file, its readers and its writer.
-// Owns: opening, the settings of every connection, reading and writing in transactions, closing, noticing changes.
+// Owns: opening, the settings of every connection, reading and writing in transactions, closing.
 // Refuses: files that are not a whole store of this or an earlier version. Looking changes nothing: the file goes
 // into write-ahead mode with the first write, and back when the last writer closes, so a store is always one file.
 
@@ -20,9 +20,13 @@ public final class Store: Sendable {
   public let path: String
   /// Whether tags, notes and experiments can be saved: opened for writing, and the file and its folder allow it.
   public let isWritable: Bool
+  /// Whose edits those made through this object are; `undo` takes back those of the same session only.
+  public let session: String
 
   private let readers: DatabasePool
-  private let inode: UInt64
+  private let identity: FileIdentity
+  /// How often another store had taken this one's place when it was opened; −1 until it is known.
+  private let generation = Atomic(-1)
   private let connections: Mutex<Connections>
   /// The vocabulary's bytes, for the text search; nil until a search needs it.
   let textOfTokens = Mutex<[Int32: [UInt8]]?>(nil)
@@ -40,16 +44,22 @@ public final class Store: Sendable {
   /// Opens a store in a time that does not depend on its size.
   ///
   /// A store in a place that cannot be written opens all the same; see `isWritable`.
+  /// - Parameter session: a session that goes on, as when a replaced store is opened again; otherwise a new one begins.
   /// - Throws: the reason why `path` is not a store that this version can read.
-  public convenience init(path: String, access: Access) throws(StorageError) {
-    try self.init(path: path, access: access, migrator: Schema.migrator)
+  public convenience init(
+    path: String, access: Access, session: String = UUID().uuidString
+  ) throws(StorageError) {
+    try self.init(path: path, access: access, session: session, migrator: Schema.migrator)
   }
 
-  init(path givenPath: String, access: Access, migrator: DatabaseMigrator) throws(StorageError) {
+  init(
+    path givenPath: String, access: Access, session: String = UUID().uuidString, migrator: DatabaseMigrator
+  ) throws(StorageError) {
+    self.session = session
     let file = try StoreFile(at: givenPath)
     let path = file.path
     self.path = path
-    inode = file.inode
+    identity = file.identity
     isWritable = access == .readWrite && file.isWritable
     connections = Mutex(Connections())
     do {
@@ -58,6 +68,7 @@ public final class Store: Sendable {
       throw .translating(error, path: path)
     }
     try checkSchema(migrator)
+    generation.store(try read(Self.generation(in:)), ordering: .relaxed)
   }
 
   deinit { close() }
@@ -73,9 +84,12 @@ public final class Store: Sendable {
     // An error here leaves a log beside the file, which the next opening reads: nothing is lost, nothing to report.
     try? watcher?.close()
     try? readers.close()
-    try? writer?.writeWithoutTransaction { db in
-      try db.checkpoint(.truncate)
-      try db.execute(sql: "PRAGMA journal_mode = DELETE")
+    // Leaving the log deletes it by its name, which is another file's log where this one has lost its name.
+    if isSameFile {
+      try? writer?.writeWithoutTransaction { db in
+        try db.checkpoint(.truncate)
+        try db.execute(sql: "PRAGMA journal_mode = DELETE")
+      }
     }
     try? writer?.close()
   }
@@ -104,15 +118,38 @@ public final class Store: Sendable {
   // MARK: Transactions
 
   /// Runs `body` on a reader, in one transaction.
+  /// - Throws: `StorageError.replaced` if the store has been replaced since it was opened; nothing of another store is
+  ///   ever taken for this one's.
   func read<T>(_ body: (Database) throws -> T) throws(StorageError) -> T {
-    do { return try readers.read(body) } catch { throw .translating(error, path: path) }
+    do {
+      return try readers.read { db in
+        try requireSameStore(db)
+        return try body(db)
+      }
+    } catch {
+      throw .translating(error, path: path)
+    }
   }
 
   /// Runs `body` on the writer, in one transaction: all of it happens, or nothing.
+  /// - Throws: `StorageError.replaced` as `read` does, before anything has changed.
   func write<T>(_ body: (Database) throws -> T) throws(StorageError) -> T {
-    guard isWritable else { throw .readOnly(path: path) }
     let queue = try openWriter()
-    do { return try queue.write(body) } catch { throw .translating(error, path: path) }
+    do {
+      return try queue.write { db in
+        try requireSameStore(db)
+        return try body(db)
+      }
+    } catch {
+      throw .translating(error, path: path)
+    }
+  }
+
+  /// In a transaction, so that what follows in it reads the very content that was asked about.
+  private func requireSameStore(_ db: Database) throws {
+    let known = generation.load(ordering: .relaxed)
+    guard known >= 0 else { return }
+    guard try Self.generation(in: db) == known, isSameFile else { throw StorageError.replaced(path: path) }
   }
 
   /// Counts the disk as full when the store has so many pages; for tests. Fewer than it has means no page more.
@@ -125,16 +162,22 @@ public final class Store: Sendable {
     }
   }
 
-  private func openWriter() throws(StorageError) -> DatabaseQueue {
+  func openWriter() throws(StorageError) -> DatabaseQueue {
+    guard isWritable else { throw .readOnly(path: path) }
     let path = path
     return try connections.withLock { connections throws(StorageError) -> DatabaseQueue in
       if let writer = connections.writer { return writer }
-      // A path leads to the new file, while the readers still see the old one.
-      guard !isReplaced else { throw .replaced(path: path) }
-      var configuration = Self.configuration(readOnly: false)
-      configuration.journalMode = .wal
+      // The name leads to the new file, while the readers still see the old one.
+      guard isSameFile else { throw .replaced(path: path) }
       do {
-        let writer = try DatabaseQueue(path: path, configuration: configuration)
+        let writer = try DatabaseQueue(path: path, configuration: Self.configuration(readOnly: false))
+        // GRDB's own way into this mode creates and drops a table, which makes every other program read the schema anew,
+        // and lets the newest changes wait for the disk; a tag that is said to be there survives a power cut.
+        let mode = try writer.writeWithoutTransaction { db in
+          try db.execute(sql: "PRAGMA synchronous = FULL")
+          return try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
+        }
+        guard mode == "wal" else { throw StorageError.busy(path: path) }
         connections.writer = writer
         return writer
       } catch {
@@ -143,15 +186,20 @@ public final class Store: Sendable {
     }
   }
 
-  // MARK: Changes
+  // MARK: Looking at what others do
 
-  /// Whether another file has taken the store's place, as a build does. What is open shows the old content and refuses
-  /// edits; open the store again.
-  public var isReplaced: Bool { (try? StoreFile(at: path).inode) != inode }
+  /// Whether the name still leads to the file that was opened. Asks the folder only.
+  var isSameFile: Bool { FileIdentity(at: path) == identity }
 
-  /// A number that changes whenever any program, this one included, has changed or replaced the store. Costs
-  /// microseconds.
-  public func version() throws(StorageError) -> Int {
+  /// How often another store has taken this one's place: `replaceContent` counts it in the file's header, which is part of
+  /// every transaction (https://www.sqlite.org/pragma.html#pragma_user_version).
+  static func generation(in db: Database) throws -> Int {
+    try Int.fetchOne(db.cachedStatement(sql: "PRAGMA user_version")) ?? 0
+  }
+
+  /// What a connection that never writes sees of the store: a number that changes with every commit of another
+  /// connection, and whether another content has taken the place of this one.
+  func look() throws(StorageError) -> (commits: Int, isReplaced: Bool) {
     let path = path
     do {
       let watcher = try connections.withLock { connections in
@@ -160,33 +208,14 @@ public final class Store: Sendable {
         connections.watcher = watcher
         return watcher
       }
-      // https://www.sqlite.org/pragma.html#pragma_data_version: other connections' commits, this one makes none.
-      let commits = try watcher.read { try Int.fetchOne($0, sql: "PRAGMA data_version") ?? 0 }
-      return 2 * commits + (isReplaced ? 1 : 0)
+      return try watcher.read { db in
+        // https://www.sqlite.org/pragma.html#pragma_data_version
+        let commits = try Int.fetchOne(db.cachedStatement(sql: "PRAGMA data_version")) ?? 0
+        let now = try Self.generation(in: db)
+        return (commits, now != generation.load(ordering: .relaxed) || !isSameFile)
+      }
     } catch {
       throw .translating(error, path: path)
-    }
-  }
-
-  /// Yields the new version each time it has changed, looking once an interval, until the stream or store is let go.
-  ///
-  /// Changes made between this call and the first look are reported too.
-  public func changes(every interval: Duration = .seconds(1)) -> AsyncStream<Int> {
-    let start = try? version()
-    return AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
-      let task = Task { [weak self] in
-        var last = start
-        while !Task.isCancelled, self != nil {
-          // A store that cannot be read for a moment (locked, replaced) is looked at again after the interval.
-          if let version = try? self?.version(), version != last {
-            last = version
-            continuation.yield(version)
-          }
-          try? await Task.sleep(for: interval)
-        }
-        continuation.finish()
-      }
-      continuation.onTermination = { _ in task.cancel() }
     }
   }
 }

@@ -1,8 +1,12 @@
-// The file itself, looked at before SQLite is.
+// The file itself, looked at before a database connection is made.
 // Owns: paths and the 100-byte header (https://www.sqlite.org/fileformat.html#the_database_header). Refuses what is
 // not a whole store of ours, so that errors say what is wrong and SQLite never sees a directory or another's file.
+// It never opens the file itself: closing it again would drop the locks that this process's connections hold on it
+// (https://www.sqlite.org/howtocorrupt.html, section 2.2). SQLite reads the header, stat tells the rest.
 
+import CSQLite
 import Foundation
+import GRDB
 import Glibc
 
 struct StoreFile {
@@ -10,8 +14,8 @@ struct StoreFile {
   let path: String
   /// The header says that changes go to a write-ahead log.
   let usesWAL: Bool
-  /// Identity of the file's bytes on disk.
-  let inode: UInt64
+  /// Which file has the name now.
+  let identity: FileIdentity
 
   /// Looks at the file. Cost does not depend on its size.
   /// - Parameter applicationID: whose file it must be; nil for any SQLite file, such as one to import from.
@@ -22,14 +26,16 @@ struct StoreFile {
     guard stat(path, &status) == 0 else { throw .system(errno, path: path) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw .notAFile(path: path) }
     guard status.st_size > 0 else { throw .empty(path: path) }
-    inode = UInt64(status.st_ino)
+    identity = FileIdentity(status)
 
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .system(errno, path: path) }
-    defer { close(descriptor) }
+    guard access(path, R_OK) == 0 else { throw .system(errno, path: path) }
     var header = [UInt8](repeating: 0, count: 100)
-    let count = pread(descriptor, &header, header.count, 0)
-    guard count >= 0 else { throw .system(errno, path: path) }
+    var size: Int64 = 0
+    let code = crosscope_sqlite_read_head(path, &header, CInt(header.count), &size)
+    guard code == 0 else {
+      throw .translating(DatabaseError(resultCode: ResultCode(rawValue: code)), path: path)
+    }
+    let count = Int(min(size, Int64(header.count)))
     let magic = Array("SQLite format 3\0".utf8)
     guard count >= magic.count, Array(header[..<magic.count]) == magic else { throw .notSQLite(path: path) }
     guard count == header.count else { throw .truncated(path: path, expected: header.count, found: count) }
@@ -41,15 +47,18 @@ struct StoreFile {
     }
     usesWAL = header[18] == 2 || header[19] == 2
     let pageSize = header[16] == 0 && header[17] == 1 ? 65536 : Int(header[16]) << 8 | Int(header[17])
-    // The page count is only kept right by writers that also set "version valid for" (offset 92).
-    if number(24) == number(92), !FileManager.default.fileExists(atPath: path + "-wal") {
+    // The page count is only kept right by writers that also set "version valid for" (offset 92), and while there is a
+    // log, pages are still on their way into the file: the size is asked for once there is none.
+    if number(24) == number(92), !hasLog {
       let expected = pageSize * Int(number(28))
+      guard stat(path, &status) == 0 else { throw .system(errno, path: path) }
       guard status.st_size >= expected else {
         throw .truncated(path: path, expected: expected, found: Int(status.st_size))
       }
     }
   }
 
+  /// Whether changes wait beside the file.
   var hasLog: Bool { FileManager.default.fileExists(atPath: path + "-wal") }
 
   /// Whether both the file and its folder can be written, which SQLite needs for its journal.
@@ -72,4 +81,19 @@ struct StoreFile {
   }
 
   static func folder(of path: String) -> String { (path as NSString).deletingLastPathComponent }
+}
+
+/// Tells one file from another, whatever its name: the numbers of its device and of its inode.
+struct FileIdentity: Sendable, Equatable {
+  private let device: UInt64
+  private let inode: UInt64
+
+  init(_ status: stat) { (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino)) }
+
+  /// The file that has the name now; nil if there is none. Asks the folder and does not open the file.
+  init?(at path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    self.init(status)
+  }
 }

@@ -173,10 +173,14 @@ extension StoreWriter {
   /// Adds what a user had put into the store being replaced.
   /// - Throws: `annotationsOfAnotherCrosscoder` if they are about another crosscoder's latents.
   public func add(annotations: UserAnnotations) throws(StorageError) {
+    try requireSameCrosscoder(annotations)
+    try transaction("tag") { db in try annotations.insert(in: db) }
+  }
+
+  func requireSameCrosscoder(_ annotations: UserAnnotations) throws(StorageError) {
     guard annotations.isEmpty || annotations.crosscoderSHA256 == pair.crosscoder?.sha256 else {
       throw .annotationsOfAnotherCrosscoder(path: path)
     }
-    try transaction("tag") { db in try annotations.insert(in: db) }
   }
 
   // MARK: Checks

@@ -1,7 +1,8 @@
 // Making a store, in bulk.
-// Owns: the temporary file beside the destination, its lock, and the one moment at which it takes the destination's
-// place. Refuses: to replace a file that is not a store, or a store that another program is writing to.
+// Owns: the temporary file beside the destination, the lock that keeps a second writer away, and the one moment at which
+// it takes the destination's place. Refuses: to replace a file that is not a store.
 // Until `finish` returns, a store at the destination stays as it is; after any error the temporary file is gone.
+// The lock is on a file of its own: closing a descriptor of a database would drop SQLite's locks on it (see StoreFile).
 
 import Foundation
 import GRDB
@@ -16,6 +17,7 @@ public final class StoreWriter: Sendable {
   public let path: String
   let pair: ModelPair
   private let temporaryPath: String
+  private let lockPath: String
   private let state: Mutex<State>
   /// Filled by `add(tokens:)`, read to make sequences searchable.
   let vocabulary = Mutex<[Int32: TokenRecord]>([:])
@@ -25,8 +27,8 @@ public final class StoreWriter: Sendable {
   private struct State {
     /// nil once finished or abandoned.
     var queue: DatabaseQueue?
-    /// Holds the lock of the temporary file.
-    var descriptor: CInt
+    /// Holds the lock; −1 once finished or abandoned.
+    var lock: CInt
   }
 
   /// Begins a store in a temporary file in the folder of `path`.
@@ -50,26 +52,25 @@ public final class StoreWriter: Sendable {
       }
     }
     let folder = StoreFile.folder(of: path)
-    let temporaryPath = folder + "/." + (path as NSString).lastPathComponent + ".partial"
-    let descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
-    guard descriptor >= 0 else { throw .system(errno, path: errno == ENOENT ? folder : temporaryPath) }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+    let beside = folder + "/." + (path as NSString).lastPathComponent
+    (temporaryPath, lockPath) = (beside + ".partial", beside + ".lock")
+    let lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+    guard lock >= 0 else { throw .system(errno, path: errno == ENOENT ? folder : lockPath) }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
       let code = errno
-      Glibc.close(descriptor)
+      Glibc.close(lock)
       throw .system(code, path: temporaryPath)
     }
-    // The writer that held the lock until now may have put this very file in its place.
-    var (opened, named) = (stat(), stat())
-    guard fstat(descriptor, &opened) == 0, stat(temporaryPath, &named) == 0, opened.st_ino == named.st_ino else {
-      Glibc.close(descriptor)
+    // The writer that held the lock until now may have removed this very file.
+    var opened = stat()
+    guard fstat(lock, &opened) == 0, FileIdentity(at: lockPath) == FileIdentity(opened) else {
+      Glibc.close(lock)
       throw .busy(path: temporaryPath)
     }
     self.path = path
     self.pair = pair
-    self.temporaryPath = temporaryPath
-    state = Mutex(State(queue: nil, descriptor: descriptor))
-    Self.removeLogs(of: temporaryPath)
-    guard ftruncate(descriptor, 0) == 0 else { throw .system(errno, path: temporaryPath) }
+    state = Mutex(State(queue: nil, lock: lock))
+    Self.remove(temporaryPath)
     do {
       var configuration = Store.configuration(readOnly: false)
       configuration.label = "crosscope.store.writer"
@@ -101,11 +102,11 @@ public final class StoreWriter: Sendable {
     state.withLock { state in
       if let queue = state.queue { try? queue.close() }  // The file is deleted whether or not it closes well.
       state.queue = nil
-      guard state.descriptor >= 0 else { return }
-      unlink(temporaryPath)
-      Self.removeLogs(of: temporaryPath)
-      Glibc.close(state.descriptor)
-      state.descriptor = -1
+      guard state.lock >= 0 else { return }
+      Self.remove(temporaryPath)
+      unlink(lockPath)
+      Glibc.close(state.lock)
+      state.lock = -1
     }
   }
 
@@ -126,15 +127,22 @@ public final class StoreWriter: Sendable {
   }
 
   /// Completes the store and puts it in its place, in one step that either happens or does not.
-  /// - Throws: for instance `diskFull`, or `busy` if another program is writing to the store being replaced.
-  public func finish() throws(StorageError) {
+  ///
+  /// Where there is no store yet, the new file takes the name. A store that is there gets the new content in one
+  /// transaction (`Store.replaceContent`), so that programs which have it open neither read wrongly nor lose what they
+  /// write.
+  /// - Parameter carry: given the user's work in the store being replaced, in its last state, says what of it the new
+  ///   store gets. The journal goes with it.
+  /// - Throws: for instance `diskFull`, `busy` if another program keeps writing to the store being replaced, or what
+  ///   `carry` throws.
+  public func finish(carrying carry: (UserAnnotations) throws -> UserAnnotations? = { _ in nil }) throws {
     try transaction("sequence_search") { db in
       for table in ["sequence_search", "note_search", "explanation_search"] {
         try db.execute(sql: "INSERT INTO \(table) (\(table)) VALUES ('optimize')")
       }
       try db.execute(sql: Schema.contextIndex)
     }
-    guard let queue = state.withLock({ $0.queue }) else { throw .busy(path: path) }
+    guard let queue = state.withLock({ $0.queue }) else { throw StorageError.busy(path: path) }
     do {
       try queue.writeWithoutTransaction { db in
         let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
@@ -142,42 +150,70 @@ public final class StoreWriter: Sendable {
         if pages < 1 << 16 { try db.execute(sql: "VACUUM") }
         try db.execute(sql: "PRAGMA journal_mode = DELETE")
       }
-      try queue.close()
-      try Self.release(path)
-    } catch {
+      if let former = try former() {
+        try replace(former, by: queue, carry)
+      } else {
+        try takeName(queue)
+      }
+    } catch let error where error is StorageError || error is DatabaseError {
       throw abandon(error, table: "store")
-    }
-    let descriptor = state.withLock { state in
-      state.queue = nil
-      return state.descriptor
-    }
-    guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else {
-      let error = StorageError.system(errno, path: path)
+    } catch {
       discard()
       throw error
     }
-    state.withLock { $0.descriptor = -1 }
-    Glibc.close(descriptor)
-    // The store is in place; that the folder's entry reaches the disk at once is a wish, not a condition.
-    let folder = open(StoreFile.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    if folder >= 0 {
-      fsync(folder)
-      Glibc.close(folder)
+    discard()
+  }
+
+  /// The store that is at the destination; nil if there is none, or none that could be opened.
+  private func former() throws(StorageError) -> Store? {
+    do { return try Store(path: path, access: .readWrite) } catch {
+      switch error {
+      case .missing, .empty, .truncated: return nil
+      default: throw error
+      }
     }
   }
 
-  /// Makes sure that the store at `path`, if any, has no log that would be taken for the new file's.
-  private static func release(_ path: String) throws {
-    guard FileManager.default.fileExists(atPath: path + "-wal") else { return }
-    let queue = try DatabaseQueue(path: path, configuration: Store.configuration(readOnly: false))
-    // Fails as busy while another program has the store open.
-    let mode = try queue.writeWithoutTransaction { try String.fetchOne($0, sql: "PRAGMA journal_mode = DELETE") }
-    try queue.close()
-    guard mode == "delete" else { throw StorageError.busy(path: path) }
+  private func replace(
+    _ former: Store, by queue: DatabaseQueue, _ carry: (UserAnnotations) throws -> UserAnnotations?
+  ) throws {
+    try former.replaceContent(from: queue) { db in
+      guard let carried = try carry(try former.userAnnotations()) else { return }
+      try requireSameCrosscoder(carried)
+      let journal = try former.read(Journal.rows(in:))
+      try db.inTransaction {
+        try carried.insert(in: db)
+        try Journal.insert(journal, in: db)
+        return .commit
+      }
+    }
+    former.close()
   }
 
-  private static func removeLogs(of path: String) {
-    for suffix in ["-journal", "-wal", "-shm"] { unlink(path + suffix) }
+  /// Gives the temporary file the destination's name, under which there is no store.
+  private func takeName(_ queue: DatabaseQueue) throws {
+    try queue.close()
+    state.withLock { $0.queue = nil }
+    // No connection to the file is left, so it may be opened and closed.
+    try Self.synchronize(temporaryPath, O_RDWR)
+    // A log of a store that is gone would be taken for the new one's.
+    for suffix in Self.logs { unlink(path + suffix) }
+    guard rename(temporaryPath, path) == 0 else { throw StorageError.system(errno, path: path) }
+    // The store is in place; that the folder's entry reaches the disk at once is a wish, not a condition.
+    try? Self.synchronize(StoreFile.folder(of: path), O_RDONLY | O_DIRECTORY)
+  }
+
+  private static func synchronize(_ path: String, _ flags: CInt) throws(StorageError) {
+    let descriptor = open(path, flags | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .system(errno, path: path) }
+    defer { Glibc.close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw .system(errno, path: path) }
+  }
+
+  private static let logs = ["-journal", "-wal", "-shm"]
+
+  private static func remove(_ path: String) {
+    for suffix in [""] + logs { unlink(path + suffix) }
   }
 
   private static func insert(_ pair: ModelPair, meta: [String: String], in db: Database) throws {

@@ -63,12 +63,19 @@ struct SampleContent {
     return pieces.map { id($0) }
   }
 
-  func write(to path: String) throws {
+  /// - Parameters:
+  ///   - crosscoder: SHA-256 of the crosscoder that the store says it is about.
+  ///   - carry: what a store that is replaced gives to the new one.
+  func write(
+    to path: String, crosscoder: String? = nil, carrying carry: (UserAnnotations) -> UserAnnotations? = { _ in nil }
+  ) throws {
     var copy = self
-    try copy.build(path)
+    try copy.build(path, crosscoder, carry)
   }
 
-  private mutating func build(_ path: String) throws {
+  private mutating func build(
+    _ path: String, _ crosscoder: String?, _ carry: (UserAnnotations) -> UserAnnotations?
+  ) throws {
     var sequences: [SequenceRecord] = []
     for (index, (question, answer)) in (Self.chats + Self.others).enumerated() {
       var ids: [Int32] = []
@@ -89,7 +96,8 @@ struct SampleContent {
     }
     let pair = ModelPair(
       base: "SmolLM2-135M", chat: "SmolLM2-135M-chat", layer: 14, dModel: 576, nLatents: SampleStore.latents,
-      vocabSize: tokens.count)
+      vocabSize: tokens.count,
+      crosscoder: crosscoder.map { .init(path: "crosscoder.safetensors", sha256: $0) })
     let writer = try StoreWriter(replacing: path, pair: pair)
     try writer.add(tokens: tokens)
     let latents = (0..<SampleStore.latents).map(latent)
@@ -110,7 +118,7 @@ struct SampleContent {
         return summary.text { tokens[Int($0)].text }
           .map { ExplanationRecord(latent: latent.id, source: Store.tokenSource, text: $0) }
       })
-    try writer.finish()
+    try writer.finish(carrying: carry)
   }
 
   /// A number in 0..<1 that looks random and is not.

@@ -75,14 +75,17 @@ import Testing
     #expect(try store.check().isEmpty)
   }
 
-  @Test func undoSurvivesClosing() throws {
+  @Test func undoSurvivesClosingWhereTheSessionGoesOn() throws {
+    let session: String
     do {
       let store = try Store(path: folder.file(), access: .readWrite)
+      session = store.session
       try store.annotate([1], adding: ["x"], note: "hello")
       #expect(FileManager.default.fileExists(atPath: folder.file() + "-wal"))
     }
     #expect(folder.names == ["a.crosscope"], "a closed store is one file")
-    let store = try Store(path: folder.file(), access: .readWrite)
+    #expect(try Store(path: folder.file(), access: .readWrite).undo() == nil, "another session's edit")
+    let store = try Store(path: folder.file(), access: .readWrite, session: session)
     #expect(try store.undo()?.summary == "tag x on latent 1, note on latent 1")
     #expect(try tags(store).isEmpty)
     #expect(try store.note(of: 1) == nil)

@@ -25,6 +25,11 @@ final class TemporaryFolder {
   }
   deinit { try? FileManager.default.removeItem(atPath: path) }
   func file(_ name: String = "a.crosscope") -> String { path + "/" + name }
+  /// Makes a store one from before the journal knew sessions.
+  static let withoutSessions = """
+    ALTER TABLE journal DROP COLUMN session; ALTER TABLE journal DROP COLUMN stamp;
+    DELETE FROM grdb_migrations WHERE identifier = 'journal-sessions';
+    """
   var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
 }
 

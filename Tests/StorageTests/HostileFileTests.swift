@@ -146,7 +146,7 @@ import Testing
       ("UPDATE token SET id = 99999 WHERE id = 3", "token", "vocabulary"),
       ("DELETE FROM model_pair", "model_pair", "not 1 row"),
       ("UPDATE model_pair SET card = '['", "model_pair", "card"),
-      ("INSERT INTO journal VALUES (1, 'x', '{', 0)", "journal", "changes"),
+      ("INSERT INTO journal (action, changes, undone) VALUES ('x', '{', 0)", "journal", "changes"),
       ("INSERT INTO experiment VALUES (1, '', '', '', '{', '', '', '')", "experiment", "JSON"),
       ("CREATE TABLE intruder (x)", "file", "defined"),
       ("DROP INDEX latent_nu_error", "file", "defined"),

@@ -180,6 +180,7 @@ import Testing
         sql: """
           DROP TABLE latent_metric; DROP TABLE metric; DROP INDEX example_sequence;
           DELETE FROM grdb_migrations WHERE identifier IN ('latent-metrics', 'examples-by-sequence');
+          \(TemporaryFolder.withoutSessions)
           """)
     }
     try queue.close()

@@ -100,19 +100,6 @@ import Testing
     #expect(try Store(path: folder.file(), access: .readOnly).latentCount() == 10)
   }
 
-  @Test func aStoreThatIsBeingWrittenToIsNotReplaced() throws {
-    let folder = try TemporaryFolder()
-    let content = Content(latents: 10, seed: 48)
-    try content.write(to: folder.file())
-    let store = try Store(path: folder.file(), access: .readWrite)
-    try store.annotate([1], adding: ["x"])
-    #expect(storageError { try content.write(to: folder.file()) } == .busy(path: store.path))
-    #expect(try store.tags(of: [1]) == [1: ["x"]])
-    store.close()
-    try content.write(to: folder.file())
-    #expect(try Store(path: folder.file(), access: .readOnly).tagCounts().isEmpty)
-  }
-
   @Test func otherFilesAreNotReplaced() throws {
     let folder = try TemporaryFolder()
     let content = Content(latents: 10, seed: 49)

@@ -56,7 +56,10 @@ import Testing
     let queue = try DatabaseQueue(path: folder.file())
     try queue.write { db in
       try db.execute(
-        sql: "DROP INDEX example_sequence; DELETE FROM grdb_migrations WHERE identifier = 'examples-by-sequence'")
+        sql: """
+          DROP INDEX example_sequence; DELETE FROM grdb_migrations WHERE identifier = 'examples-by-sequence';
+          \(TemporaryFolder.withoutSessions)
+          """)
     }
     try queue.close()
     let before = try Data(contentsOf: URL(filePath: folder.file()))

@@ -52,14 +52,11 @@ struct IndexStage {
     try writer.add(logits: lens.enumerated().flatMap { Self.logits(latent: $0, $1) })
     try writer.add(neighbours: Self.neighbours(neighbours, twins: twins))
     try writer.add(explanations: Self.summaries(examples, lens, engine.tokenizer))
-    // As late as can be: somebody may be tagging latents in the old store all the while.
-    if let carried = try carriedAnnotations(
-      from: paths.store, crosscoderHash: scores.crosscoder_sha256, label: "index")
-    {
-      try writer.add(annotations: carried)
-    }
     try engine.checkFiles()
-    try writer.finish()
+    try warnOfDamage(at: paths.store, label: "index")
+    try writer.finish {
+      try carried($0, from: paths.store, crosscoderHash: scores.crosscoder_sha256, label: "index")
+    }
     writeError("index: \(paths.store) is ready")
   }
 

@@ -50,26 +50,34 @@ struct Explore: AsyncParsableCommand {
   func run() async throws {
     let settings = try settings()
     let opened = try Store(path: try store ?? Self.demoStore(), access: readOnly ? .readOnly : .readWrite)
-    let pair = try opened.modelPair()
-    let summary = StoreSummary(
-      name: URL(filePath: opened.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
-      nLatents: try opened.latentCount(), isWritable: opened.isWritable, metrics: try opened.metricNames(),
-      coherenceLimit: try opened.knownCoherenceLimit())
-    let runner = try runner(on: opened)
+    let (summary, runner) = (try Self.summary(of: opened), try runner(on: opened))
+    let reopen: @Sendable () throws -> (StoreSummary, EffectRunner) = { [self] in
+      let again = try Store(path: opened.path, access: readOnly ? .readOnly : .readWrite, session: opened.session)
+      return (try Self.summary(of: again), try self.runner(on: again))
+    }
     let view = try beginning.view(of: opened)
     let savedState = SavedState.usualPath()
     // Whoever names no store looks at the demo, and sees the tour the first time.
     let showsTour = store == nil && !beginning.isGiven && !SavedState(path: savedState).hasSeenTour
-    let (ending, seen) = try await Self.explore(
-      summary, runner, settings, configurationPath: config ?? Configuration.usualPath()
+    let (ending, seen, last) = try await Self.explore(
+      summary, runner, settings, configurationPath: config ?? Configuration.usualPath(), reopen: reopen
     ) { state in
       state.apply(settings)
       if let view { state.restore(view) }
       if showsTour { state.tour = Tour() }
     }
     SavedState.save(seen, of: opened.path, seenTour: showsTour, path: savedState)
+    last.close()
     opened.close()
     if ending != 0 { throw ExitCode(128 + ending) }
+  }
+
+  private static func summary(of store: Store) throws -> StoreSummary {
+    let pair = try store.modelPair()
+    return StoreSummary(
+      name: URL(filePath: store.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
+      nLatents: try store.latentCount(), dictionary: pair.crosscoder?.sha256, isWritable: store.isWritable,
+      metrics: try store.metricNames(), coherenceLimit: try store.knownCoherenceLimit())
   }
 
   /// With the models of the store here, or those of a service.
@@ -102,12 +110,13 @@ struct Explore: AsyncParsableCommand {
     return settings
   }
 
-  /// - Returns: 0 or the signal that ended it, and how the store was last seen.
+  /// - Returns: 0 or the signal that ended it, how the store was last seen, and the store that was open last.
   @MainActor
   private static func explore(
     _ summary: StoreSummary, _ runner: EffectRunner, _ settings: Settings, configurationPath: String,
+    reopen: @escaping @Sendable () throws -> (StoreSummary, EffectRunner),
     prepare: @Sendable (inout ExplorerState) -> Void
-  ) async throws -> (Int32, SavedView) {
+  ) async throws -> (Int32, SavedView, Store) {
     let terminal = try Terminal(
       termName: ProcessInfo.processInfo.environment["TERM"] ?? "", palette: settings.palette,
       usesMouse: settings.usesMouse)
@@ -117,9 +126,10 @@ struct Explore: AsyncParsableCommand {
       throw ExploreError.terminalTooSmall(terminal.size)
     }
     let loop = ExplorerLoop(
-      store: summary, runner: runner, terminal: terminal, configurationPath: configurationPath, prepare: prepare)
+      store: summary, runner: runner, terminal: terminal, configurationPath: configurationPath, reopen: reopen,
+      prepare: prepare)
     let ending = await loop.run()
-    return (ending, SavedView(loop.state))
+    return (ending, SavedView(loop.state), loop.store)
   }
 
   /// The demo store, below the current folder or beside the program.

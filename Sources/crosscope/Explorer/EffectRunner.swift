@@ -88,8 +88,8 @@ struct EffectRunner: Sendable {
     case .setTag(let tag, let latents, let present):
       return changed(try store.annotate(latents, adding: present ? [tag] : [], removing: present ? [] : [tag]))
     case .setNote(let latent, let text): return changed(try store.annotate([latent], note: text))
-    case .undo: return try store.undo().map { changed($0, "undone: ") } ?? .failed("nothing to undo")
-    case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo")
+    case .undo: return try store.undo().map { changed($0, "undone: ") } ?? .failed("nothing to undo in this session")
+    case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo in this session")
     case .check, .cancelCheck, .save, .saveCheck, .saveSet, .saveAgain: return nil
     case .loadList, .loadModel, .run, .sweep, .sweepSet, .findPromptSets, .traceAnswers, .cancelRun, .preview, .trace,
       .cancelTrace, .export, .editFilters, .copy, .edit, .editConfiguration, .redraw, .rest:

@@ -1,9 +1,11 @@
 // The loop: events in, view state on, canvas out, effects started.
 // Owns: the view state and the running tasks, on the main actor. Refuses: work; effects run elsewhere, drawing is the
-// only thing done here, once for all events that have arrived.
+// only thing done here, once for all events that have arrived. When another store has taken the place of the open one,
+// the loop goes on with that one; what was read of the former is dropped.
 
 import Dispatch
 import Foundation
+import Storage
 import TUI
 
 /// Drives the explorer on a terminal until it ends.
@@ -11,13 +13,20 @@ import TUI
 final class ExplorerLoop {
   private(set) var state: ExplorerState
   private let terminal: Terminal
-  private let runner: EffectRunner
-  /// What another program changes in the store is read again within a second.
-  private let storeChanges: AsyncStream<Int>
+  private var runner: EffectRunner
+  /// The store that is open now.
+  var store: Store { runner.store }
+  /// Opens the store again, with everything that works on it.
+  private let reopen: @Sendable () throws -> (StoreSummary, EffectRunner)
+  /// Counts the stores that were open one after another.
+  private var epoch = 0
+  private var isReopening = false
+  /// Looks for what others do to the store: a change is read again within a second.
+  private var watching: Task<Void, Never>?
   private let environment = ProcessInfo.processInfo.environment
   private let configurationPath: String
-  private let events: AsyncStream<ExplorerEvent>
-  private let continuation: AsyncStream<ExplorerEvent>.Continuation
+  private let events: AsyncStream<Arrival>
+  private let continuation: AsyncStream<Arrival>.Continuation
   private var isDrawScheduled = false
   /// The run under way, to be cancelled.
   private var runTask: Task<Void, Never>?
@@ -34,52 +43,112 @@ final class ExplorerLoop {
   /// Changes of the store happen in the order in which they were asked for.
   private var lastChange: Task<Void, Never>?
 
-  /// - Parameter prepare: changes the view state before anything is loaded.
+  /// What comes in.
+  private enum Arrival: Sendable {
+    /// From the terminal, or about what this program does wherever it stands.
+    case event(ExplorerEvent)
+    /// What an effect tells of the store that was open in an epoch.
+    case answer(ExplorerEvent, epoch: Int)
+    case storeReplaced(epoch: Int)
+    case reopened(StoreSummary, EffectRunner)
+    case notReopened(String)
+  }
+
+  /// - Parameters:
+  ///   - reopen: opens the store again when another one has taken its place.
+  ///   - prepare: changes the view state before anything is loaded.
   init(
     store: StoreSummary, runner: EffectRunner, terminal: Terminal, configurationPath: String,
-    prepare: (inout ExplorerState) -> Void
+    reopen: @escaping @Sendable () throws -> (StoreSummary, EffectRunner), prepare: (inout ExplorerState) -> Void
   ) {
     self.terminal = terminal
     self.runner = runner
     self.configurationPath = configurationPath
-    storeChanges = runner.store.changes(every: .milliseconds(500))
+    self.reopen = reopen
     state = ExplorerState(store: store, size: terminal.size)
     prepare(&state)
-    (events, continuation) = AsyncStream.makeStream(of: ExplorerEvent.self, bufferingPolicy: .unbounded)
+    (events, continuation) = AsyncStream.makeStream(of: Arrival.self, bufferingPolicy: .unbounded)
   }
 
   /// Runs until the user quits or a signal ends it.
   /// - Returns: 0, or the number of the signal.
   func run() async -> Int32 {
     let forwarding = Task { [terminal, continuation] in
-      for await event in terminal.events { continuation.yield(.terminal(event)) }
+      for await event in terminal.events { continuation.yield(.event(.terminal(event))) }
     }
-    let watching = Task { [storeChanges, continuation] in
-      for await _ in storeChanges { continuation.yield(.storeChanged) }
-    }
+    watch()
     begin(state.start())
     draw()
-    for await event in events {
-      begin(state.update(event))
+    for await arrival in events {
+      take(arrival)
       if state.ending != nil { break }
       scheduleDraw()
     }
     forwarding.cancel()
-    watching.cancel()
-    runTask?.cancel()
-    traceTask?.cancel()
-    checkTask?.cancel()
-    previewTask?.cancel()
-    listTask?.cancel()
-    restTask?.cancel()
+    cancelTasks()
     await lastChange?.value
     return state.ending ?? 0
+  }
+
+  private func take(_ arrival: Arrival) {
+    switch arrival {
+    case .event(let event): begin(state.update(event))
+    case .answer(let event, let epoch):
+      if epoch == self.epoch { begin(state.update(event)) }
+    case .storeReplaced(let epoch):
+      if epoch == self.epoch { reopenStore() }
+    case .reopened(let summary, let runner):
+      isReopening = false
+      cancelTasks()
+      epoch += 1
+      self.runner = runner
+      watch()
+      begin(state.storeReplaced(by: summary))
+    case .notReopened(let reason):
+      // The next look at the store tries again.
+      isReopening = false
+      begin(state.update(.failed(reason)))
+    }
+  }
+
+  private func watch() {
+    let changes = runner.store.changes(every: .milliseconds(250))
+    watching = Task { [continuation, epoch] in
+      for await change in changes {
+        switch change {
+        case .edited: continuation.yield(.answer(.storeChanged, epoch: epoch))
+        case .replaced: continuation.yield(.storeReplaced(epoch: epoch))
+        }
+      }
+    }
+  }
+
+  private func reopenStore() {
+    guard !isReopening else { return }
+    isReopening = true
+    Task.detached { [reopen, continuation] in
+      do {
+        let (summary, runner) = try reopen()
+        continuation.yield(.reopened(summary, runner))
+      } catch {
+        continuation.yield(.notReopened(String(describing: error)))
+      }
+    }
+  }
+
+  /// All but the changes of the store, which are never ended half-way.
+  private func cancelTasks() {
+    for task in [watching, runTask, traceTask, checkTask, previewTask, listTask, restTask] { task?.cancel() }
   }
 
   private func begin(_ effects: [Effect]) {
     for effect in effects {
       guard !performHere(effect) else { continue }
-      let emit: @Sendable (ExplorerEvent) -> Void = { [continuation] in continuation.yield($0) }
+      let keepsUser = effect.keepsUsersWork
+      let emit: @Sendable (ExplorerEvent) -> Void = { [continuation, epoch] event in
+        // What became of the user's own work is told whichever store is open by then.
+        continuation.yield(keepsUser ? .event(event) : .answer(event, epoch: epoch))
+      }
       let former = effect.changesStore ? lastChange : nil
       let task = Task.detached { [runner] in
         await former?.value
@@ -127,7 +196,9 @@ final class ExplorerLoop {
   }
 
   private func report(_ work: () throws -> ExplorerEvent) {
-    do { continuation.yield(try work()) } catch { continuation.yield(.failed(String(describing: error))) }
+    do { continuation.yield(.event(try work())) } catch {
+      continuation.yield(.event(.failed(String(describing: error))))
+    }
   }
 
   /// A file that is not there yet begins with all defaults.
@@ -163,6 +234,14 @@ final class ExplorerLoop {
 }
 
 extension Effect {
+  /// Whether it is about something that the user made and that must not get lost.
+  fileprivate var keepsUsersWork: Bool {
+    switch self {
+    case .export, .copy: true
+    default: changesStore
+    }
+  }
+
   /// Whether it writes to the store.
   fileprivate var changesStore: Bool {
     switch self {

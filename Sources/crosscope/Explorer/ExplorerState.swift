@@ -12,6 +12,8 @@ struct StoreSummary: Sendable, Equatable {
   var chat: String
   var layer: Int
   var nLatents: Int
+  /// SHA-256 of the crosscoder, which decides what a latent's number means; nil if the store does not say.
+  var dictionary: String?
   var isWritable: Bool
   /// Metrics beyond the columns, by name.
   var metrics: [String] = []
@@ -50,7 +52,7 @@ struct Message: Sendable, Equatable {
 
 /// The explorer's view state.
 struct ExplorerState: Sendable {
-  let store: StoreSummary
+  var store: StoreSummary
   var asciiOnly: Bool
   /// For a screen reader, see `Canvas.isSpoken`.
   var isSpoken = false

@@ -66,7 +66,7 @@ extension StorageError {
     case .diskFull: "the disk is full"
     case .readOnly: "the store is read-only"
     case .busy: "another program is writing to the store"
-    case .replaced: "a newer build has replaced the store"
+    case .replaced: "a new store has taken the place of the open one"
     case .notPermitted: "permission denied"
     default: description
     }

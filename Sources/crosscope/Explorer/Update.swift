@@ -23,7 +23,7 @@ extension ExplorerState {
   }
 
   /// Counts work as begun before anybody starts it, so that `ready` is never shown too early.
-  private mutating func begun(_ effects: [Effect]) -> [Effect] {
+  mutating func begun(_ effects: [Effect]) -> [Effect] {
     work += effects.filter(\.takesTime).map(\.label)
     return effects
   }

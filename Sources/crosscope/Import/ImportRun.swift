@@ -73,12 +73,10 @@ struct ImportRun {
         identity: "\(hash) \(model.rawValue)")
     }
     try addNeighbours(decoder, latents, to: writer, checkpoints)
-    if let carried = try carriedAnnotations(from: writer.path, crosscoderHash: hash, label: "import") {
-      try writer.add(annotations: carried)
-    }
     try file.check()
     try engine?.checkFiles()
-    try writer.finish()
+    try warnOfDamage(at: writer.path, label: "import")
+    try writer.finish { try carried($0, from: writer.path, crosscoderHash: hash, label: "import") }
     for checkpoint in checkpoints { checkpoint.remove() }
     writeError("import: \(termSafe(writer.path)) is ready")
   }

@@ -1,0 +1,61 @@
+// Putting another store in the place of this one.
+// Owns: the one transaction in which it happens. The file stays the same file: programs that have it open see the old
+// content until the transaction ends and the new content after it, and what they commit before it is not lost. Another
+// file under the same name would share its log with the old one, which some of them still read
+// (https://www.sqlite.org/howtocorrupt.html, section 4.2).
+
+import CSQLite
+import GRDB
+
+extension Store {
+  /// Replaces all of this store by the content of `source`. Every other use of this object throws `replaced` from then on.
+  /// - Parameters:
+  ///   - source: a whole store that nobody else uses.
+  ///   - whenLocked: called once nobody can write to this store any more; what it reads of this store is the last state.
+  ///     It may write to `source` through the connection that it is given.
+  /// - Throws: what `whenLocked` throws; `busy` if another program keeps writing; `diskFull` … In all these cases this store
+  ///   is as it was.
+  func replaceContent(from source: DatabaseQueue, whenLocked: (Database) throws -> Void) throws {
+    try openWriter().writeWithoutTransaction { destination in
+      try source.writeWithoutTransaction { source in
+        guard let (from, to) = Self.both(source.sqliteConnection, destination.sqliteConnection) else {
+          throw StorageError.busy(path: path)
+        }
+        try Self.copy(from: from, to: to) {
+          let generation = try read(Self.generation(in:))
+          try whenLocked(source)
+          try source.execute(sql: "PRAGMA user_version = \((generation + 1) & Int(Int32.max))")
+        }
+      }
+    }
+  }
+
+  private static func both<T>(_ first: T?, _ second: T?) -> (T, T)? {
+    if let first, let second { (first, second) } else { nil }
+  }
+
+  private static func copy(from: OpaquePointer, to: OpaquePointer, whenLocked: () throws -> Void) throws {
+    try withoutActuallyEscaping(whenLocked) { whenLocked in
+      var call = Call(body: whenLocked)
+      let code = withUnsafeMutablePointer(to: &call) { call in
+        crosscope_sqlite_copy(
+          from, to,
+          { context in
+            guard let call = context?.assumingMemoryBound(to: Call.self) else { return 1 }
+            do { try call.pointee.body() } catch {
+              call.pointee.error = error
+              return 1
+            }
+            return 0
+          }, call)
+      }
+      if let error = call.error { throw error }
+      if code != 0 { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+    }
+  }
+
+  private struct Call {
+    let body: () throws -> Void
+    var error: (any Error)?
+  }
+}

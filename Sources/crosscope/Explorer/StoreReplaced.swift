@@ -1,0 +1,64 @@
+// What the view state becomes when a build or an import has put another store in the place of the open one.
+// Owns: which parts still make sense. With the same crosscoder latents mean the same and everything stays; with another
+// one it is as if the explorer had been started again. Refuses: to lose a run or a note that was not saved.
+
+import Storage
+import TUI
+
+extension ExplorerState {
+  /// Goes on with what is there now; called once the store has been opened again.
+  /// - Returns: the work that reads what is on view, already counted as under way.
+  mutating func storeReplaced(by summary: StoreSummary) -> [Effect] {
+    stopWork("a new store has taken the place of the open one")
+    let isSameDictionary = summary.dictionary == store.dictionary && summary.nLatents == store.nLatents
+    var effects: [Effect] = []
+    if isSameDictionary {
+      store = summary
+      forgetWhatWasRead()
+      effects = screen.definition.appear(&self) + [LatentsState.search(&self), .loadTagNames]
+      effects += shownLatents.map { .loadPage($0) } + ExperimentsState.changed(&self)
+      tell("the store was built anew; this is what it holds now")
+    } else {
+      effects = keepUnsavedNotes()
+      self = startedAgain(on: summary)
+      effects += screen.definition.appear(&self) + [.loadTagNames, .editFilters(nil)]
+      tell("a store of another crosscoder has taken the place of the open one; this is what it holds", .error)
+    }
+    return begun(effects)
+  }
+
+  /// What was under way belonged to the former store.
+  private mutating func stopWork(_ reason: String) {
+    work = []
+    if steer.run?.isGoingOn == true { steer.run?.phase = .failed(reason) }
+    if let number = steer.sweep?.number { SteerSweep.failed(reason, number: number, &self) }
+    PromptState.failed(reason, number: prompt.runNumber, &self)
+    if let number = check?.number { LatentCheck.failed(reason, number: number, &self) }
+  }
+
+  private mutating func forgetWhatWasRead() {
+    latents.rows = [:]
+    pages = [:]
+    map.points = nil
+    latents.target = latents.selectedID
+  }
+
+  /// Their latents are none of the new store's, so they go to a file.
+  private func keepUnsavedNotes() -> [Effect] {
+    guard !unsavedNotes.isEmpty else { return [] }
+    let text = unsavedNotes.sorted { $0.key < $1.key }.map { "latent \($0.key): \($0.value)\n" }.joined()
+    return [.export(.display(text), path: "\(store.name)-unsaved-notes.txt")]
+  }
+
+  /// The state of an explorer that was ended here and started on another store.
+  private func startedAgain(on summary: StoreSummary) -> ExplorerState {
+    var state = ExplorerState(store: summary, size: size, asciiOnly: asciiOnly)
+    (state.isSpoken, state.hidesKeyBar, state.keyMap) = (isSpoken, hidesKeyBar, keyMap)
+    var view = SavedView(self)
+    (view.rows, view.marks, view.selected) = ([], [:], nil)
+    state.restore(view)
+    state.startingPlace = nil
+    state.experiments.unsaved = experiments.unsaved
+    return state
+  }
+}
