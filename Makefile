@@ -1,5 +1,5 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo test bench bench-engine bench-training bench-scaling bench-explorer bench-steering bench-serve fuzz sanitize format lint data clean
+.PHONY: help demo test soak bench bench-engine bench-training bench-scaling bench-explorer bench-steering bench-serve fuzz sanitize format lint data clean
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS = 60
@@ -18,6 +18,10 @@ demo: ## build, fetch the model, open the explorer on the demo store
 test: ## check the style and run all tests, with the real model
 	@scripts/setup --tests
 	@model=$$(scripts/fetch-model) && $(MAKE) --no-print-directory lint && scripts/test "$$model"
+
+soak: ## many programs on one store for a minute, killed and replaced, three times
+	@scripts/setup --tests
+	@CROSSCOPE_SOAK_SECONDS=60 swift test --filter StoreSoakTests
 
 bench: ## measure this machine (CSV)
 	@scripts/setup

@@ -64,7 +64,7 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .olderSchema(let path):
       "\(path): written by an older crosscope; open it once without --read-only to bring it up to date"
     case .damaged(let path, let detail):
-      "\(path): damaged (\(detail)); run `crosscope check` on it, then copy or build it again"
+      "\(path): damaged (\(detail)); `crosscope check --repair` keeps what can be read, or copy or build it again"
     case .notPermitted(let path): "\(path): permission denied; check the owner and mode of the file and its folder"
     case .readOnly(let path): "\(path): cannot be written; open it without --read-only in a folder you may write"
     case .busy(let path): "\(path): in use by another program; close that one, or try again"

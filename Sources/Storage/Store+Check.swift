@@ -1,6 +1,6 @@
 // Looking at every row of a store.
 // Owns: the list of what must hold in a whole store, beyond what opening and reading check as they go.
-// Refuses: to repair. It reads the whole file: seconds for a large store, and no memory beyond a row.
+// Refuses: to repair, which StoreRepair does. It reads the whole file: seconds for a large store, and no memory beyond a row.
 
 import Foundation
 import GRDB

@@ -86,12 +86,15 @@ public final class Store: Sendable {
     try? readers.close()
     // Leaving the log deletes it by its name, which is another file's log where this one has lost its name.
     if isSameFile {
+      // A program that was killed may have left a log; with it in the file, a copy of the file is a copy of the store.
+      let writer = writer ?? (isWritable && StoreFile.hasLog(path) ? try? openWriter() : nil)
       try? writer?.writeWithoutTransaction { db in
         try db.checkpoint(.truncate)
         try db.execute(sql: "PRAGMA journal_mode = DELETE")
       }
     }
     try? writer?.close()
+    connections.withLock { $0.writer = nil }
   }
 
   private func checkSchema(_ migrator: DatabaseMigrator) throws(StorageError) {

@@ -58,8 +58,10 @@ struct StoreFile {
     }
   }
 
+  private var hasLog: Bool { Self.hasLog(path) }
+
   /// Whether changes wait beside the file.
-  var hasLog: Bool { FileManager.default.fileExists(atPath: path + "-wal") }
+  static func hasLog(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path + "-wal") }
 
   /// Whether both the file and its folder can be written, which SQLite needs for its journal.
   var isWritable: Bool { access(path, W_OK) == 0 && access(Self.folder(of: path), W_OK) == 0 }

@@ -67,14 +67,19 @@ extension StoreWriter {
           ])
         sequenceLengths.withLock { $0[sequence.id] = sequence.tokenIDs.count }
         guard !vocabulary.isEmpty else { continue }
-        var bytes: [UInt8] = []
-        for id in sequence.tokenIDs {
-          guard let token = vocabulary[id], !token.isSpecial else { continue }
-          bytes += token.bytes
-        }
-        try search.execute(arguments: [sequence.id, String(decoding: bytes, as: UTF8.self)])
+        try search.execute(arguments: [sequence.id, Self.text(of: sequence.tokenIDs, vocabulary)])
       }
     }
+  }
+
+  /// A sequence's text as it is searched, without special tokens.
+  static func text(of ids: [Int32], _ vocabulary: [Int32: TokenRecord]) -> String {
+    var bytes: [UInt8] = []
+    for id in ids {
+      guard let token = vocabulary[id], !token.isSpecial else { continue }
+      bytes += token.bytes
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// Adds contexts of latents, best in the order (latent, quantile falling, rank). Their latents and sequences have

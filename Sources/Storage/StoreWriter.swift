@@ -136,6 +136,32 @@ public final class StoreWriter: Sendable {
   /// - Throws: for instance `diskFull`, `busy` if another program keeps writing to the store being replaced, or what
   ///   `carry` throws.
   public func finish(carrying carry: (UserAnnotations) throws -> UserAnnotations? = { _ in nil }) throws {
+    try complete { queue in
+      if let former = try former() {
+        try replace(former, by: queue, carry)
+      } else {
+        try takeName(queue)
+      }
+    }
+  }
+
+  /// Completes the store and gives it the name of the file that is at the destination, which is kept under another one.
+  /// The caller holds a lock on that file, and no program uses a log of it.
+  func finish(keepingFormerAs kept: String) throws {
+    try complete { queue in
+      if link(path, kept) != 0 {
+        // Some file systems have no second names: there, the name is free for a moment.
+        guard rename(path, kept) == 0 else { throw StorageError.system(errno, path: kept) }
+      }
+      do { try takeName(queue) } catch {
+        if FileIdentity(at: path) == nil { rename(kept, path) } else { unlink(kept) }
+        throw error
+      }
+    }
+  }
+
+  /// Writes what comes last, and has `place` put the file where it belongs.
+  private func complete(_ place: (DatabaseQueue) throws -> Void) throws {
     try transaction("sequence_search") { db in
       for table in ["sequence_search", "note_search", "explanation_search"] {
         try db.execute(sql: "INSERT INTO \(table) (\(table)) VALUES ('optimize')")
@@ -150,11 +176,7 @@ public final class StoreWriter: Sendable {
         if pages < 1 << 16 { try db.execute(sql: "VACUUM") }
         try db.execute(sql: "PRAGMA journal_mode = DELETE")
       }
-      if let former = try former() {
-        try replace(former, by: queue, carry)
-      } else {
-        try takeName(queue)
-      }
+      try place(queue)
     } catch let error where error is StorageError || error is DatabaseError {
       throw abandon(error, table: "store")
     } catch {

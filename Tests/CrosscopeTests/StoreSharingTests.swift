@@ -1,5 +1,6 @@
 // One store that several programs change at once, the way people use it: explorers and commands side by side.
 import Foundation
+import GRDB
 import Storage
 import Testing
 
@@ -33,6 +34,34 @@ struct StoreSharingTests {
     #expect(try Program.run(["tag", sample.path, "2", "--add", "second"]).code == 0)
     try store.annotate([3], adding: ["third"])
     #expect(try sample.open(.readOnly).tags(of: [1, 2, 3]) == [1: ["first"], 2: ["second"], 3: ["third"]])
+  }
+
+  @Test func aDamagedStoreIsRepairedByACommand() throws {
+    #expect(try Program.run(["tag", sample.path, "1", "2", "--add", "kept"]).code == 0)
+    #expect(try Program.run(["check", sample.path, "--repair"]).out.contains("whole, nothing to repair"))
+    try corrupt(index: "tag_latent")
+    let found = try Program.run(["check", sample.path])
+    #expect(found.code == 1 && found.out.contains("tag_latent"))
+    #expect(found.error.contains("crosscope check --repair"), "\(found.error)")
+    let repaired = try Program.run(["check", sample.path, "--repair"])
+    #expect(repaired.code == 0 && repaired.out.contains("tag 2"), "\(repaired.out) \(repaired.error)")
+    #expect(try Program.run(["check", sample.path]).code == 0)
+    #expect(FileManager.default.fileExists(atPath: sample.path + ".damaged"))
+    #expect(try sample.open(.readOnly).tags(of: [1, 2]) == [1: ["kept"], 2: ["kept"]])
+  }
+
+  /// The root of an index becomes an empty page, as after writes of two programs without each other's locks.
+  private func corrupt(index: String) throws {
+    let (size, root) = try DatabaseQueue(path: sample.path).read { db in
+      (
+        try Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0,
+        try Int.fetchOne(db, sql: "SELECT rootpage FROM sqlite_master WHERE name = ?", arguments: [index]) ?? 0
+      )
+    }
+    let file = try FileHandle(forWritingTo: URL(filePath: sample.path))
+    try file.seek(toOffset: UInt64((root - 1) * size))
+    try file.write(contentsOf: [10, 0, 0, 0, 0, UInt8(size >> 8), UInt8(size & 255), 0])
+    try file.close()
   }
 
   @Test func undoOfAnExplorerLeavesACommandsChange() throws {

@@ -78,12 +78,20 @@ final class TmuxTerminal {
   /// Looks at the screen until it holds a text; an issue with the last screen, if it never does.
   @discardableResult
   func wait(for text: String, looks: Int = looks, _ location: SourceLocation = #_sourceLocation) throws -> String {
+    try waitUntil("\"\(text)\" is there", looks: looks, location) { $0.contains(text) }
+  }
+
+  /// Looks at the screen until it is as wanted; an issue with the last screen, if it never is.
+  @discardableResult
+  func waitUntil(
+    _ what: String, looks: Int = looks, _ location: SourceLocation = #_sourceLocation, isWanted: (String) -> Bool
+  ) throws -> String {
     var last = ""
     for _ in 0..<looks {
       last = try screen()
-      if last.contains(text) { return last }
+      if isWanted(last) { return last }
     }
-    Issue.record("\"\(text)\" never appeared; the screen was\n\(last)", sourceLocation: location)
+    Issue.record("never seen: \(what); the screen was\n\(last)", sourceLocation: location)
     throw CancellationError()
   }
 

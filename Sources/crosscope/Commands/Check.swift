@@ -1,4 +1,5 @@
-// `crosscope check`: looks at every row of a store, and at the files that it was made with.
+// `crosscope check`: looks at every row of a store, and at the files that it was made with; --repair makes a new store of
+// what can be read.
 
 import ArgumentParser
 import Foundation
@@ -13,10 +14,19 @@ struct Check: ParsableCommand {
       Checks SQLite's integrity, references, the type, length and range of every value, and that the model, adapter or base model, \
       crosscoder and tokenizer beside the store are the ones it was made with. Changes nothing. Exit code 1 if \
       anything is found.
+
+      With --repair a damaged store is built anew: every row that can be read goes into a new file, with new indices, and \
+      the damaged file is kept beside it under the name STORE.damaged. A whole store is left alone.
       """)
 
   @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
+  @Flag(help: "Make a new store of what can be read, if the store is damaged; the damaged file is kept beside it.")
+  var repair = false
   @Flag(help: "Print one JSON document.") var json = false
+
+  func validate() throws {
+    if repair, json { throw ValidationError("--repair prints no JSON; leave out --json") }
+  }
 
   private struct Finding: Encodable {
     var table: String
@@ -24,8 +34,10 @@ struct Check: ParsableCommand {
   }
 
   func run() throws {
+    if repair { return try repairIfDamaged() }
     let store = try Store(path: store, access: .readOnly)
     var findings = try store.check().map { Finding(table: $0.table, detail: $0.detail) }
+    let isDamaged = !findings.isEmpty
     if findings.isEmpty { findings = try changedFiles(of: store) }
     if json {
       try printJSON(["findings": findings])
@@ -33,7 +45,28 @@ struct Check: ParsableCommand {
       for finding in findings { writeOut("\(termSafe(finding.table)): \(termSafe(finding.detail))\n") }
       if findings.isEmpty { writeOut("\(termSafe(store.path)): whole\n") }
     }
+    if isDamaged {
+      writeError(
+        "`crosscope check --repair \(termSafe(self.store))` makes a new store of what can be read and keeps this one")
+    }
     if !findings.isEmpty { throw ExitCode.failure }
+  }
+
+  private func repairIfDamaged() throws {
+    // A store that cannot even be opened for reading its tables is damaged.
+    let findings = try? Store(path: store, access: .readOnly).check()
+    if findings == [] {
+      writeOut("\(termSafe(store)): whole, nothing to repair\n")
+      return
+    }
+    let repair = try StoreRepair.run(path: store)
+    for finding in repair.lost {
+      writeOut("lost: \(termSafe(finding.table)): \(termSafe(finding.detail))\n")
+    }
+    let users = ["tag", "note", "explanation", "experiment"]
+    let kept = repair.kept.filter { users.contains($0.table) }.map { "\($0.table) \($0.count)" }
+    writeOut("rows kept of the user's tables: \(kept.joined(separator: ", "))\n")
+    writeOut("\(termSafe(store)) is repaired; the damaged file is \(termSafe(repair.damagedPath))\n")
   }
 
   /// The files beside the store that are not those it was made with. A file that is not there is only mentioned.

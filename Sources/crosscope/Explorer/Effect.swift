@@ -201,6 +201,8 @@ enum ExplorerEvent: Sendable {
   case configured(Settings)
   /// Another program, or this one, has changed the store.
   case storeChanged
+  /// A change that waits until the store, in whose place there is another one, is opened again.
+  case postponed(Effect)
   /// Anything else that went wrong, in one line.
   case failed(String)
   /// An effect has ended, whatever came of it.

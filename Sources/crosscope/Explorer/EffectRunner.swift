@@ -55,14 +55,17 @@ struct EffectRunner: Sendable {
       do {
         if let event = try answer(effect) { emit(event) }
       } catch {
-        if case .setNote(let latent, let text) = effect {
-          emit(.noteNotSaved(latent, text, error.cause))
-        } else {
-          emit(.failed(error.description))
-        }
+        emit(Self.notDone(effect, error))
       }
     }
     emit(.done(effect))
+  }
+
+  /// What became of an effect that the store refused.
+  private static func notDone(_ effect: Effect, _ error: StorageError) -> ExplorerEvent {
+    if case .replaced = error, effect.changesStore { return .postponed(effect) }
+    if case .setNote(let latent, let text) = effect { return .noteNotSaved(latent, text, error.cause) }
+    return .failed(error.description)
   }
 
   private func answer(_ effect: Effect) throws(StorageError) -> ExplorerEvent? {
@@ -167,6 +170,8 @@ struct EffectRunner: Sendable {
   private func save(_ record: ExperimentRecord, _ emit: @escaping @Sendable (ExplorerEvent) -> Void) {
     do {
       emit(.saved(try store.save(record).id, formerly: record.id < 0 ? record.id : nil))
+    } catch StorageError.replaced {
+      emit(.postponed(.saveAgain(record)))
     } catch {
       emit(.notSaved(record, error.cause))
     }

@@ -49,6 +49,9 @@ final class ExplorerLoop {
     case event(ExplorerEvent)
     /// What an effect tells of the store that was open in an epoch.
     case answer(ExplorerEvent, epoch: Int)
+    /// What became of something that the user made, asked for in an epoch on a store of this dictionary. It is told
+    /// whichever store is open by then.
+    case outcome(ExplorerEvent, epoch: Int, dictionary: String?)
     case storeReplaced(epoch: Int)
     case reopened(StoreSummary, EffectRunner)
     case notReopened(String)
@@ -95,6 +98,9 @@ final class ExplorerLoop {
     case .event(let event): begin(state.update(event))
     case .answer(let event, let epoch):
       if epoch == self.epoch { begin(state.update(event)) }
+    case .outcome(.postponed(let effect), let epoch, let dictionary) where epoch != self.epoch:
+      begin(state.takeUp(effect, of: dictionary))
+    case .outcome(let event, _, _): begin(state.update(event))
     case .storeReplaced(let epoch):
       if epoch == self.epoch { reopenStore() }
     case .reopened(let summary, let runner):
@@ -144,10 +150,11 @@ final class ExplorerLoop {
   private func begin(_ effects: [Effect]) {
     for effect in effects {
       guard !performHere(effect) else { continue }
-      let keepsUser = effect.keepsUsersWork
+      let (keepsUsersWork, dictionary) = (effect.keepsUsersWork, state.store.dictionary)
       let emit: @Sendable (ExplorerEvent) -> Void = { [continuation, epoch] event in
-        // What became of the user's own work is told whichever store is open by then.
-        continuation.yield(keepsUser ? .event(event) : .answer(event, epoch: epoch))
+        continuation.yield(
+          keepsUsersWork
+            ? .outcome(event, epoch: epoch, dictionary: dictionary) : .answer(event, epoch: epoch))
       }
       let former = effect.changesStore ? lastChange : nil
       let task = Task.detached { [runner] in
@@ -243,7 +250,7 @@ extension Effect {
   }
 
   /// Whether it writes to the store.
-  fileprivate var changesStore: Bool {
+  var changesStore: Bool {
     switch self {
     case .setTag, .setNote, .undo, .redo, .save, .saveCheck, .saveSet, .saveAgain, .deleteExperiments: true
     // A file of its own, with the same need.

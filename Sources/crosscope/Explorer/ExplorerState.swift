@@ -86,6 +86,8 @@ struct ExplorerState: Sendable {
   var pages: [Int32: LatentPage] = [:]
   /// Notes that the store did not take, by latent.
   var unsavedNotes: [Int32: String] = [:]
+  /// Changes that wait until the store is opened again, because another one has taken its place.
+  var postponed: [Effect] = []
   /// Tags that the store knows.
   var tagNames: [String] = []
   var message: Message?

@@ -16,15 +16,28 @@ extension ExplorerState {
       store = summary
       forgetWhatWasRead()
       effects = screen.definition.appear(&self) + [LatentsState.search(&self), .loadTagNames]
-      effects += shownLatents.map { .loadPage($0) } + ExperimentsState.changed(&self)
+      effects += shownLatents.map { .loadPage($0) } + ExperimentsState.changed(&self) + postponed
+      postponed = []
       tell("the store was built anew; this is what it holds now")
     } else {
+      for effect in postponed { dropPostponed(effect) }
       effects = keepUnsavedNotes()
       self = startedAgain(on: summary)
       effects += screen.definition.appear(&self) + [.loadTagNames, .editFilters(nil)]
       tell("a store of another crosscoder has taken the place of the open one; this is what it holds", .error)
     }
     return begun(effects)
+  }
+
+  /// Makes a change after all that was asked for while the store was being replaced.
+  /// - Parameter dictionary: that of the store that it was asked for.
+  mutating func takeUp(_ effect: Effect, of dictionary: String?) -> [Effect] {
+    guard dictionary == store.dictionary else {
+      dropPostponed(effect)
+      tell("not done: its latents are none of the store's that has taken the place of the open one", .error)
+      return []
+    }
+    return begun([effect])
   }
 
   /// What was under way belonged to the former store.
@@ -41,6 +54,15 @@ extension ExplorerState {
     pages = [:]
     map.points = nil
     latents.target = latents.selectedID
+  }
+
+  /// A change that was asked for while the store was being replaced by one about other latents.
+  private mutating func dropPostponed(_ effect: Effect) {
+    switch effect {
+    case .setNote(let latent, let text): unsavedNotes[latent] = text
+    case .saveAgain(let record): experiments.unsaved.keep(record)
+    default: break
+    }
   }
 
   /// Their latents are none of the new store's, so they go to a file.

@@ -95,6 +95,7 @@ extension ExplorerState {
       tell("the configuration is in use; mouse on or off from the next start on", .good)
       return screen.definition.appear(&self)
     case .storeChanged: return storeChanged()
+    case .postponed(let effect): postponed.append(effect)
     case .failed(let reason): tell(reason, .error)
     case .done(let effect):
       if let index = work.firstIndex(of: effect.label) { work.remove(at: index) }
