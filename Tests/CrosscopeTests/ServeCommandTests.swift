@@ -23,6 +23,22 @@ import Testing
 
   private static let messages = [["role": "user", "content": "Hi there"]]
 
+  /// A build puts a new store under the service: it opens that one and goes on.
+  @Test func aStoreThatIsReplacedIsServedAnew() throws {
+    let service = try build.serve()
+    let steered =
+      ["prompt": "Hi there", "interventions": [["latent": latent, "strength": 0.7]], "max_tokens": 3] as [String: Any]
+    #expect(try service.post("/v1/steer", steered).status == 200)
+    #expect(try Program.run(["build", build.configurationPath]).code == 0)
+    var answer = try service.get("/v1/latents/\(latent)")
+    for _ in 0..<3000 where answer.status != 200 {
+      usleep(5000)
+      answer = try service.get("/v1/latents/\(latent)")
+    }
+    #expect(answer.status == 200, "\(answer.body)")
+    #expect(try service.post("/v1/steer", steered).status == 200)
+  }
+
   @Test func answersAreThoseOfSteerAndGenerate() throws {
     let service = try build.serve()
     for (temperature, seed) in [(0.0, 0), (1.3, 7)] {

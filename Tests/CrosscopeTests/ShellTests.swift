@@ -54,7 +54,7 @@ import Testing
     await driver.send(.configured(settings))
     #expect(driver.text.contains("f filter") && driver.text.contains("Q quit"))
     await driver.press("1")
-    #expect(driver.state.message?.text == "nothing to undo" && driver.state.count == nil)
+    #expect(driver.state.message?.text == "nothing to undo in this session" && driver.state.count == nil)
     await driver.press("f", "x", "esc", "q")
     #expect(driver.state.ending == nil && !driver.state.latents.isTypingFilter)
     await driver.press("Q")

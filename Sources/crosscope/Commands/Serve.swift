@@ -46,16 +46,17 @@ struct Serve: AsyncParsableCommand {
 
   func run() async throws {
     let token = try tokenFile.map { try AccessToken(path: $0) } ?? AccessToken.ofEnvironment()
-    let opened = try Store(path: store, access: .readOnly)
-    // Strangers' prompts seldom come twice: fewer are kept than for one user who turns a knob.
-    let owner = ModelOwner(
-      store: opened, files: files.locations, precision: computing.precision ?? .fast,
-      prefixes: PromptPrefixes(budget: 64 << 20))
-    let answers = AnswerService(owner: owner, queue: queue)
-    let routes = try Routes(store: opened, answers: answers, limits: AnswerLimits(maxTokens: maxTokens))
-    var service = try HTTPService(
-      address: try address(), token: token, log: { writeError("crosscope: \(termSafeLines($0))") },
-      handler: routes.handle)
+    let served = try ServedStore { [self] in
+      let opened = try Store(path: store, access: .readOnly)
+      // Strangers' prompts seldom come twice: fewer are kept than for one user who turns a knob.
+      let owner = ModelOwner(
+        store: opened, files: files.locations, precision: computing.precision ?? .fast,
+        prefixes: PromptPrefixes(budget: 64 << 20))
+      return try Routes(
+        store: opened, answers: AnswerService(owner: owner, queue: queue), limits: AnswerLimits(maxTokens: maxTokens))
+    }
+    let log: @Sendable (String) -> Void = { writeError("crosscope: \(termSafeLines($0))") }
+    var service = try HTTPService(address: try address(), token: token, log: log, handler: served.handle)
     service.bodyLimit = maxBody
     // Each that waits has a connection; a few more are for what needs no model.
     service.connectionLimit = queue + 256
@@ -63,15 +64,16 @@ struct Serve: AsyncParsableCommand {
     try service.makeRoom()
     let signals = StopSignals()
     let stop = signals.stream
-    let model = try await owner.load { writeError($0) }
+    let model = try await served.routes.answers.owner.load { writeError($0) }
     try await service.run(
       listening: { writeError("\(termSafeLines(model)) listens on \($0)") },
       until: {
+        let following = Task { await served.follow(log: log) }
         for await _ in stop {}
-        await answers.stop()
+        following.cancel()
+        await served.stop()
       })
     withExtendedLifetime(signals) {}
-    opened.close()
   }
 
   private func address() throws -> ServiceAddress {
