@@ -162,6 +162,7 @@ private func writeNotes(
   }
   for index in terminals.indices { try start(index) }
   var turn = 0
+  var lastSeen = [String?](repeating: nil, count: terminals.count)
   while ContinuousClock.now < end || turn < 2 {
     let (index, text) = (turn % 2, "turn-\(turn)")
     let (terminal, latent) = (terminals[index], latents[index])
@@ -183,7 +184,8 @@ private func writeNotes(
       let clock = ContinuousClock()
       let seen = "seen-\(turn)"
       let store = try Store(path: path, access: .readWrite)
-      if (try? store.annotate([latent], adding: [seen], removing: ["seen-\(turn - 2)"])) != nil {
+      if (try? store.annotate([latent], adding: [seen], removing: [lastSeen[index]].compactMap { $0 })) != nil {
+        lastSeen[index] = seen
         let start = clock.now
         try terminal.wait(for: seen)
         ledger.saw(after: clock.now - start)
