@@ -26,7 +26,8 @@ import Testing
   @Test func aSavedRunIsMadeAgainTokenForToken() throws {
     let arguments = [
       "--prompt", "Hi", "--max-tokens", "6", "--latent", "\(latents[0]):0.5", "--latent",
-      "\(latents[1]):-1:difference@<1e9@\(latents[2])<1e9", "--sweep", "0:2:1", "--temperature", "1", "--samples", "2", "--seed", "9", "--frozen-attention", "--when",
+      "\(latents[1]):-1:difference@<1e9@\(latents[2])<1e9", "--sweep", "0:2:1", "--temperature", "1", "--samples", "2",
+      "--seed", "9", "--frozen-attention", "--when",
       "\(latents[0])<1e9", "--threads", "1",
     ]
     let saved = try Program.run(["steer", store, "--save", "--json"] + arguments)

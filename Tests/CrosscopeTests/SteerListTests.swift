@@ -30,7 +30,7 @@ import Testing
   @Test(arguments: [80, 120])
   mutating func sSteersAloneAndAnotherKeyAddsAndTheBarSaysBoth(columns: Int) async {
     await driver.send(.terminal(.resized(Size(columns: columns, rows: 24))))
-    #expect(driver.text.contains("s steer alone  & steer too"))
+    #expect(driver.text.contains("s steer  & steer too"))
     await driver.press("s", "esc", "esc", "j", "&")
     #expect(listed == [5, 42] && driver.state.screen == .steer)
     await driver.press("esc", "esc", "j", "s")
@@ -154,21 +154,21 @@ import Testing
     await first.press("enter", "c", "tab", "ctrl-u")
     await first.type("7<3")
     await first.press("enter")
-    #expect(!first.text.contains("from an earlier session"))
+    #expect(!first.text.contains("earlier session"))
     let encoded = try JSONEncoder().encode(SavedView(first.state))
     let view = try JSONDecoder().decode(SavedView.self, from: encoded)
     var driver = try await ExplorerDriver(try sample.open(), restoring: view)
     await driver.press("f5")
     #expect(driver.state.steer.rows.map(\.conditions) == first.state.steer.rows.map(\.conditions))
     #expect(driver.state.steer.conditions == first.state.steer.conditions && !driver.state.steer.conditions.isEmpty)
-    #expect(driver.text.contains("from an earlier session"))
+    #expect(driver.text.contains(", 1 of an earlier session") && driver.text.contains("where f>20  earlier session"))
     await driver.press("i")
     await driver.type("Hi")
     await driver.press("esc", "a", "8", "enter")
     let rows = driver.text.split(separator: "\n").filter { $0.contains("[x]") }
-    #expect(rows.map { $0.contains("from an earlier session") } == [true, false])
+    #expect(rows.map { $0.contains("earlier session") } == [true, false])
     await driver.press("enter")
-    #expect(!driver.text.contains("from an earlier session"))
+    #expect(driver.state.steer.run != nil && !driver.text.contains("earlier session"))
   }
 
   @Test mutating func fiveHundredAndTwelveLatentsAreTheMost() async throws {

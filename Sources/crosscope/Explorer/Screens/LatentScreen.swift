@@ -141,7 +141,7 @@ extension ScreenDefinition {
     Binding(
       ["enter"], .open, "open", "unfold the context and step into it, or open the latent",
       unavailable: Unavailable.noLatent),
-    Binding(["s"], .steer, "steer alone", "steer with the latent alone", unavailable: Unavailable.noLatent),
+    Binding(["s"], .steer, "steer", "steer with the latent alone", unavailable: Unavailable.noLatent),
     Binding(
       ["&"], .steerToo, "steer too", "steer with the latent beside those on the steer screen",
       unavailable: Unavailable.noLatent),

@@ -185,7 +185,7 @@ extension ScreenDefinition {
       Binding(["o"], .sortBy, nil, "choose what to sort by, or click on a head"),
       Binding(["O"], .thenBy, nil, "choose the second key of the order"),
       Binding(
-        ["s"], .steer, "steer alone", "steer with the marked latents alone, or this one", unavailable: cannotSteer),
+        ["s"], .steer, "steer", "steer with the marked latents alone, or this one", unavailable: cannotSteer),
       Binding(
         ["&"], .steerToo, "steer too", "steer with the marked latents, or this one, beside those on the steer screen",
         unavailable: cannotSteer),

@@ -197,7 +197,7 @@ extension ScreenDefinition {
       Binding(
         ["shift-tab", "["], .previousLatent, nil, "the latent before it under the cursor",
         unavailable: Unavailable.noLatent),
-      Binding(["s"], .steer, "steer alone", "steer with the latent alone", unavailable: Unavailable.noLatent),
+      Binding(["s"], .steer, "steer", "steer with the latent alone", unavailable: Unavailable.noLatent),
       Binding(
         ["&"], .steerToo, "steer too", "steer with the latent beside those on the steer screen",
         unavailable: Unavailable.noLatent),

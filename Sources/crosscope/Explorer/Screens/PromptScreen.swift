@@ -113,7 +113,7 @@ extension ScreenDefinition {
       Binding(["p"], .toPeak, "peak", "to the token where the latent is strongest", unavailable: Unavailable.noLatent),
       Binding(["v"], .wholeText, "whole text", "latents of the token, or of the whole text", unavailable: noTokens),
       Binding(["enter"], .open, "open", "open the latent's page", unavailable: Unavailable.noLatent),
-      Binding(["s"], .steer, "steer alone", "steer with the latent alone", unavailable: Unavailable.noLatent),
+      Binding(["s"], .steer, "steer", "steer with the latent alone", unavailable: Unavailable.noLatent),
       Binding(
         ["&"], .steerToo, "steer too", "steer with the latent beside those on the steer screen",
         unavailable: Unavailable.noLatent),

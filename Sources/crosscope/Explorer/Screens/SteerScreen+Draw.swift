@@ -161,10 +161,12 @@ extension ScreenDefinition {
     return parts.joined(separator: ", ")
   }
 
-  /// How many there are where they are not all on view, and the conditions of all.
+  /// How many there are where they are not all on view, how many no run has had yet, and the conditions of all.
   private static func listTitle(_ steer: SteerState) -> String {
     let place = steer.rows.count > SteerLayout.mostRows ? " \(steer.list.selected + 1) of \(steer.rows.count)" : ""
+    let before = steer.rows.count(where: \.isFromBefore)
     return "Latents" + place + (steer.conditions.isEmpty ? "" : ", all only \(steer.conditions.text(of: nil))")
+      + (before > 0 ? ", \(before) of an earlier session" : "")
   }
 
   /// What a strength of the chosen latent's mode multiplies, and the decoder whose direction it is.
@@ -240,10 +242,10 @@ extension ScreenDefinition {
           return $0.tags.isEmpty ? "max \(fixed($0.latent.maxActivation, 1))" : $0.tags.joined(separator: ", ")
         } ?? ""
       let band = warning.isEmpty ? "" : "\(limit(state).origin) is \(compact(limit(state).value))  "
-      let before = row.isFromBefore ? "from an earlier session  " : ""
+      let before = row.isFromBefore ? "earlier session  " : ""
       let condition = row.conditions.isEmpty ? "" : row.conditions.text(of: Int(row.latent)) + "  "
       canvas.put(
-        truncated(before + band + condition + about, to: line.endColumn - bar.endColumn - 2), row: line.row,
+        truncated(condition + before + band + about, to: line.endColumn - bar.endColumn - 2), row: line.row,
         column: bar.endColumn + 2,
         style: known?.tags.isEmpty == false ? Style(.tag) : .muted, clip: line)
       if index == layout.list.selected, steer.focus == .interventions { canvas.setGround(line, .selected) }
