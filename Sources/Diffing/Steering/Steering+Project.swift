@@ -51,12 +51,12 @@ struct Projection {
   private var last: (acting: [Int], factor: Cholesky)?
 
   /// - Returns: nil where a direction is (nearly) in the span of the others, with its number in `dependent`.
-  fileprivate init?(units: [[Double]], mean: [Float], strengths: [Double], dependent: inout Int) {
+  fileprivate init?(units: [[Float]], mean: [Float], strengths: [Double], dependent: inout Int) {
     let n = units.count
     var gram = [Double](repeating: 0, count: n * n)
     for row in 0..<n {
       for column in 0...row {
-        let value = zip(units[row], units[column]).reduce(0) { $0 + $1.0 * $1.1 }
+        let value = dotInDouble(units[row], units[column], count: units[row].count)
         (gram[row * n + column], gram[column * n + row]) = (value, value)
       }
     }
@@ -67,9 +67,8 @@ struct Projection {
       dependent = found
       return nil
     }
-    (self.gram, self.strengths) = (gram, strengths)
-    self.units = units.map { $0.map(Float.init) }
-    offsets = units.map { zip($0, mean).reduce(0) { $0 + $1.0 * Double($1.1) } }
+    (self.units, self.gram, self.strengths) = (units, gram, strengths)
+    offsets = units.map { dotInDouble($0, mean, count: mean.count) }
   }
 
   /// Adds Δh of those that act, by their numbers, to a vector `[d]`.
@@ -147,10 +146,10 @@ extension Crosscoder {
     guard !items.isEmpty else { return nil }
     // The stream is chat's whichever decoder the directions are from.
     let mean = try residualMean(.chat).values
-    var units: [[Double]] = []
+    var units: [[Float]] = []
     for item in items {
       let direction = try direction(item.latent, decoder)
-      if !item.isIdle { units.append(direction.vector.map(Double.init)) }
+      if !item.isIdle { units.append(direction.vector) }
     }
     let acting = items.filter { !$0.isIdle }
     guard !acting.isEmpty else { return nil }

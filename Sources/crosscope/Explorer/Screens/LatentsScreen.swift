@@ -189,8 +189,8 @@ extension ScreenDefinition {
       Binding(
         ["&"], .steerToo, "steer too", "steer with the marked latents, or this one, beside those on the steer screen",
         unavailable: cannotSteer),
-      Binding(["r"], .reverse, "reverse", "reverse the order"),
       Binding(["t"], .tag, "tag", "tag the marked latents, or this one", unavailable: Unavailable.noLatentOrReadOnly),
+      Binding(["r"], .reverse, "reverse", "reverse the order"),
       Binding(["n"], .note, "note", "write a note", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["m"], .mapScreen, "map", "the map, with this latent marked"),
       Binding(["c"], .nextClass, nil, "show one class after the other, then all"),
