@@ -52,22 +52,22 @@ extension SteerState {
       guard scale != former.scale(unit) else {
         // Both multiply f, with opposite signs: −1 of difference takes away, 1 of ablate does.
         guard scale == .activation, strength != 0, former != mode else { return nil }
-        return "the strength stays \(strengthText(strength)); \(mode.rawValue) takes away "
+        return "strength still \(strengthText(strength)): \(mode.rawValue) takes away "
           + (mode == .ablate ? "above 0" : "below 0")
       }
       elsewhere[former.scale(unit)] = strength
       strength = elsewhere[scale] ?? begin
-      return "the strength is \(strengthText(strength)) now: \(mode.rawValue) counts \(scale.rawValue), "
+      return "strength now \(strengthText(strength)): \(mode.rawValue) counts \(scale.rawValue), "
         + "\(former.rawValue) \(former.scale(unit).rawValue)"
     }
   }
 
-  /// What a strength is a multiple of.
+  /// What a strength is a multiple of, in a few words.
   enum StrengthScale: String, Sendable {
-    case largest = "the largest activation"
-    case length = "length"
-    case activation = "the token's activation"
-    case component = "the part along the direction"
+    case largest = "the maximum"
+    case length = "a length"
+    case activation = "the activation"
+    case component = "h's part"
   }
 
   static let notch = 0.25
