@@ -8,7 +8,7 @@ import Foundation
 /// With sign and at least two decimals, and as many more as the strength has, up to six digits.
 func strengthText(_ strength: Double) -> String {
   let usual = signed(strength)
-  return Double(usual) == strength ? usual : String(format: "%+g", strength)
+  return abs(strength) < 1e6 && Double(usual) == strength ? usual : String(format: "%+g", strength)
 }
 
 extension SteeringCondition {

@@ -111,6 +111,15 @@ import Testing
     #expect(driver.state.steer.rows[2].strength == -0.125)
   }
 
+  @Test(
+    arguments: [
+      (0.5, "+0.50"), (-1, "-1.00"), (0.02, "+0.02"), (0.125, "+0.125"), (-0.0125, "-0.0125"), (10, "+10.00"),
+      (1e39, "+1e+39"), (1.0 / 3, "+0.333333"), (0, "+0.00"),
+    ] as [(Double, String)])
+  func aStrengthIsWrittenWithAllThatItHas(strength: Double, text: String) {
+    #expect(strengthText(strength) == text)
+  }
+
   @Test mutating func whatIsHalfUnderstoodIsNotAdded() async {
     await driver.press("S", "esc")
     for (text, part) in [
