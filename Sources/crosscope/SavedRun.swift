@@ -39,13 +39,9 @@ struct SavedRun: Sendable, Equatable {
 
   static func == (left: SavedRun, right: SavedRun) -> Bool { left.record == right.record }
 
-  /// `5 add +1.00, 42 difference -1.00`.
+  /// `5 add +1.00, 42 difference -1.00 where f>20`.
   var interventionsText: String {
-    guard let interventions else { return "interventions of another form" }
-    guard !interventions.isEmpty else { return "no latent" }
-    return interventions.map {
-      "\($0.latent) \($0.mode.rawValue) \(signed($0.strength))" + ($0.isOn ? "" : " (off)")
-    }.joined(separator: ", ")
+    interventions?.text(conditions: parameters?.conditions ?? []) ?? "interventions of another form"
   }
 
   /// `greedy, up to 96 tokens, positions all, layer 14, chat decoder`.
@@ -64,9 +60,6 @@ struct SavedRun: Sendable, Equatable {
     if parameters.takesRawStrength { parts.append("raw strength") }
     if parameters.swapsBase { parts.append("base swapped in") }
     if !frozen.isEmpty { parts.append("frozen attention beside") }
-    for condition in parameters.conditions {
-      parts.append("when \(condition.latent) \(condition.side.rawValue) \(shortNumber(condition.value))")
-    }
     return parts.joined(separator: ", ")
   }
 

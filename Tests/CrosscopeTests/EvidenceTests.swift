@@ -25,8 +25,9 @@ import Testing
 
   @Test func aSavedRunIsMadeAgainTokenForToken() throws {
     let arguments = [
-      "--prompt", "Hi", "--max-tokens", "6", "--latent", "\(latents[0]):0.5", "--latent", "\(latents[1]):-1:difference",
-      "--sweep", "0:2:1", "--temperature", "1", "--samples", "2", "--seed", "9", "--frozen-attention", "--when",
+      "--prompt", "Hi", "--max-tokens", "6", "--latent", "\(latents[0]):0.5", "--latent",
+      "\(latents[1]):-1:difference@<1e9@\(latents[2])<1e9", "--sweep", "0:2:1", "--temperature", "1", "--samples", "2",
+      "--seed", "9", "--frozen-attention", "--when",
       "\(latents[0])<1e9", "--threads", "1",
     ]
     let saved = try Program.run(["steer", store, "--save", "--json"] + arguments)
@@ -213,6 +214,26 @@ import Testing
       figures.filter { $0["match"] as? Bool == false }.compactMap { $0["measure"] as? String } == ["something else"])
   }
 
+  /// The latents drawn in place of a gated one act where it would, and those of a free one everywhere.
+  @Test func aControlActsWhereTheLatentsThatItStandsForWould() throws {
+    let prompts = path("set.jsonl")
+    try "{\"prompt\":\"sun\"}\n".write(toFile: prompts, atomically: true, encoding: .utf8)
+    func divergences(_ latents: [String]) throws -> [String: Double] {
+      let outcome = try Program.run(
+        ["steer", store, "--prompts", prompts, "--random", "1", "--max-tokens", "3", "--json"]
+          + latents.flatMap { ["--latent", $0] })
+      let rows = try #require(try outcome.json()["rows"] as? [[String: Any]], "\(outcome)")
+      return Dictionary(
+        uniqueKeysWithValues: rows.map {
+          ($0["arm"] as? String ?? "", ($0["kl"] as? [String: Any])?["value"] as? Double ?? -1)
+        })
+    }
+    let never = try divergences(["\(latents[0]):2@>1e9"])
+    #expect(never["steered"] == 0 && never["random"] == 0, "\(never)")
+    let half = try divergences(["\(latents[0]):2", "\(latents[1]):2@>1e9"])
+    #expect((half["steered"] ?? 0) > 0 && (half["random"] ?? 0) > 0, "\(half)")
+  }
+
   @Test(arguments: [[String](), ["--mode", "difference", "--frozen-attention"]])
   func aSavedSetOfPromptsIsMadeAgainTokenForToken(more: [String]) throws {
     let prompts = path("set.jsonl")
@@ -220,7 +241,7 @@ import Testing
       toFile: prompts, atomically: true, encoding: .utf8)
     let saved = try Program.run(
       [
-        "steer", store, "--prompts", prompts, "--latent", "\(latents[0]):0.5", "--sweep", "1:2:1", "--random", "2",
+        "steer", store, "--prompts", prompts, "--latent", "\(latents[0]):0.5@<1e9", "--sweep", "1:2:1", "--random", "2",
         "--max-tokens", "5", "--temperature", "1", "--seed", "3", "--save",
       ] + more)
     #expect(saved.code == 0 && saved.error.contains("saved as experiment 1"), "\(saved.error)")

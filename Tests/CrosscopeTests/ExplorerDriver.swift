@@ -19,11 +19,12 @@ struct ExplorerDriver {
     _ store: Store, steering: SteeringService = .scripted(), tracing: TraceService = .scripted(),
     checking: CheckService = .scripted(), size: Size = Size(columns: 80, rows: 24), ascii: Bool = false,
     spoken: Bool = false, filters: FilterFile? = nil,
-    restoring view: SavedView? = nil
+    restoring view: SavedView? = nil, nLatents: Int? = nil
   ) async throws {
     let pair = try store.modelPair()
     let summary = StoreSummary(
-      name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer, nLatents: pair.nLatents,
+      name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer,
+      nLatents: nLatents ?? pair.nLatents,
       isWritable: store.isWritable, coherenceLimit: try store.knownCoherenceLimit())
     runner = EffectRunner(
       store: store, steering: steering, tracing: tracing, checking: checking, filters: filters, restDelay: .zero)

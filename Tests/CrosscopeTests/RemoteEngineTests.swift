@@ -225,7 +225,7 @@ import Testing
   }
 
   @Test func theCommandsPrintAndSaveWhatTheyDoOnTheirOwnModels() throws {
-    let pair = ["--latent", "\(latents[0]):0.7", "--latent", "\(latents[1]):-1:difference"]
+    let pair = ["--latent", "\(latents[0]):0.7", "--latent", "\(latents[1]):-1:difference@>0.1"]
     let steer = ["steer", build.storePath] + pair + Self.options + ["--when", "\(latents[1])<1000"]
     for more in [[], ["--json"], ["--sweep", "0:1:0.5", "--frozen-attention", "--prompt", "sun", "--json"]] {
       let local = try Program.run(steer + more)

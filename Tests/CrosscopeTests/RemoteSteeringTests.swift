@@ -58,10 +58,11 @@ import Testing
     (request.topP, request.frequencyPenalty, request.samples) = (0.9, 0.1, 2)
     (request.positions, request.decoder, request.watched) = (.generated, .base, ["sun", "rain"])
     request.conditions = [SteeringCondition(latent: latent, side: .below, value: 1000)]
+    request.interventions[0].conditions = [SteeringCondition(latent: latent, side: .below, value: 900)]
     let found = try await outcome(request, remote)
     // The reference is a process of its own: other tests switch this one's kernels.
     let local = try Program.run([
-      "steer", build.storePath, "--latent", "\(latent):0.7", "--prompt", "Hi there", "--max-tokens", "12",
+      "steer", build.storePath, "--latent", "\(latent):0.7:add@<900", "--prompt", "Hi there", "--max-tokens", "12",
       "--temperature", "1", "--seed", "5", "--top-p", "0.9", "--frequency-penalty", "0.1", "--samples", "2",
       "--positions", "generated", "--decoder", "base", "--watch", "sun", "--watch", "rain", "--when", "\(latent)<1000",
       "--json",

@@ -179,6 +179,8 @@ import Testing
       (["interventions": [["latent": 1_000_000]]], "interventions"),
       (["interventions": [["latent": latent, "mode": "push"]]], "interventions[0].mode"),
       (["interventions": [["latent": latent, "mode": "ablate"]], "all_layers": true], "all_layers"),
+      (["interventions": [["latent": latent, "conditions": [["value": 1]]]]], "interventions[0].conditions[0].latent"),
+      (["interventions": [["latent": latent, "conditions": [["latent": latent, "value": -1]]]]], "conditions"),
     ]
     for (more, param) in cases {
       let (status, found, _) = try refusal(more)
@@ -210,6 +212,20 @@ import Testing
     #expect(try service.get("/v1/latents?sort=colour").error().1 == "sort")
     #expect(try service.send("nonsense\r\n\r\n").status == 400)
     #expect(try service.get("/health").status == 200)
+  }
+
+  @Test func fiveHundredAndTwelveLatentsAreTheMost() throws {
+    let service = try build.serve()
+    func steer(_ count: Int, conditions: Int = 0) throws -> RunningService.Answer {
+      let condition: [String: Any] = ["latent": latent, "value": 0.5]
+      let interventions = (0..<count).map { _ in
+        ["latent": latent, "strength": 0.02, "conditions": [[String: Any]](repeating: condition, count: conditions)]
+      }
+      return try service.post("/v1/steer", ["prompt": "a", "max_tokens": 1, "interventions": interventions])
+    }
+    #expect(try steer(512, conditions: 1).status == 200)
+    #expect(try steer(513).error().1 == "interventions")
+    #expect(try steer(1, conditions: 513).error().1 == "conditions")
   }
 
   @Test func latentsAreThoseOfTheOtherCommands() throws {

@@ -1,6 +1,7 @@
 // `crosscope steer` and `generate`: modes, conditions and samples as arguments, what the document says, what is refused.
 
 import Foundation
+import Storage
 import TestSupport
 import Testing
 
@@ -50,6 +51,52 @@ import Testing
       #expect(kl.contains { $0 > 0 } || strength == 0)
       #expect((answer["first_difference"] == nil) == (ids == baseline["ids"] as? [Int]))
     }
+  }
+
+  @Test func aLatentsOwnConditionsGateItAlone() throws {
+    let (first, second) = (latents[0], latents[1])
+    func ids(_ json: [String: Any]) throws -> [Int] {
+      try #require((json["steered"] as? [[String: Any]])?[0]["ids"] as? [Int])
+    }
+    let alone = try steer(["--latent", "\(first):20"]).json()
+    let gated = try steer(["--latent", "\(first):20", "--latent", "\(second):20:add@>1e9"]).json()
+    let never = try steer(["--latent", "\(first):20", "--latent", "\(second):20", "--when", "\(second)>1e9"]).json()
+    let baseline = try #require((alone["baseline"] as? [String: Any])?["ids"] as? [Int])
+    #expect(try ids(gated) == ids(alone) && ids(alone) != baseline && ids(never) == baseline)
+    let interventions = try #require(gated["interventions"] as? [[String: Any]])
+    #expect(interventions[0]["conditions"] == nil)
+    let condition = try #require((interventions[1]["conditions"] as? [[String: Any]])?.first)
+    #expect(condition["latent"] as? Int == second && condition["side"] as? String == "above")
+    let outcome = try Program.run([
+      "steer", build.storePath, "--prompt", "Hi", "--max-tokens", "5", "--save", "--latent", "\(first):20",
+      "--latent", "\(second):20:add@>1e9@\(first)<3", "--when", "\(first)<1e9", "--sweep", "0:1:1",
+    ])
+    let text =
+      "\(first) add +20.00, \(second) add +20.00 where f>1000000000 and f(\(first))<3; all only where f(\(first))<1000000000"
+    #expect(outcome.code == 0 && outcome.out.contains(text), "\(outcome)")
+    let again = try Program.run(["rerun", build.storePath, "1"])
+    #expect(again.code == 0 && !again.out.contains("mismatch"), "\(again)")
+    let markdown = try Program.run(["experiments", build.storePath, "--markdown"])
+    #expect(markdown.out.contains(text), "\(markdown)")
+  }
+
+  /// Before latents had conditions of their own, a record's conditions were for all of them, and still are.
+  @Test func conditionsOfOldRecordsAreForAllLatents() throws {
+    let old = #"{"conditions":[{"latent":5,"side":"above","value":2}],"max_tokens":5,"seed":0,"temperature":0}"#
+    let record = ExperimentRecord(
+      created: "2026-01-01", prompt: "Hi", kind: "steer",
+      interventions: #"[{"latent":5,"mode":"add","on":true,"strength":1},{"latent":7,"mode":"add","strength":1}]"#,
+      parameters: old, outputs: "{}", versions: "{}")
+    let run = SavedRun(record)
+    #expect(run.interventionsText == "5 add +1.00, 7 add +1.00; all only where f(5)>2")
+    let request = try #require(run.request)
+    #expect(request.conditions.count == 1 && request.interventions.allSatisfy(\.conditions.isEmpty))
+  }
+
+  @Test func fiveHundredAndTwelveLatentsAreSteeredAtOnce() throws {
+    let many = (0..<512).flatMap { ["--latent", "\(latents[$0 % latents.count]):0.02"] }
+    let json = try steer(many).json()
+    #expect((json["interventions"] as? [Any])?.count == 512)
   }
 
   @Test func samplesAreTheAnswersOfOneSeedAfterAnother() throws {

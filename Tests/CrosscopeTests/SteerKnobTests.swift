@@ -27,7 +27,7 @@ import Testing
     #expect(asked.map { $0.interventions.map(\.strength) } == [[1]], "leaving the prompt asks for the first one")
     #expect(driver.text.contains("KL 0.400 nats") && driver.text.contains("steered: I am sorry"))
     await driver.press("+", "]", "[", "-", "-")
-    #expect(asked.map { $0.interventions[0].strength } == [1, 1.25, 1.3, 1.25, 1, 0.75])
+    #expect(asked.map { $0.interventions[0].strength } == [1, 1.25, 1.26, 1.25, 1, 0.75])
     #expect(driver.text.contains("KL 0.225 nats"))
     await driver.press("m", "space", "p", "D")
     #expect(asked.count == 10 && asked[7].interventions.isEmpty)
@@ -115,7 +115,7 @@ import Testing
     #expect(calibrated.text.contains("+1.00 !  ") && calibrated.text.contains("this pair's limit is 1.25"))
     await calibrated.press("+")
     #expect(calibrated.text.contains("+1.25 !! "))
-    await calibrated.press("[", "[", "[", "[", "[", "[")
+    await calibrated.press("2", "6", "[")
     #expect(!calibrated.text.contains("limit is"))
     await calibrated.press("+", "+", "N")
     #expect(!calibrated.text.contains("limit is"), "a length has none")
@@ -147,16 +147,16 @@ import Testing
 
   @Test(
     arguments: [
-      (nil, 1), (0.8, 0.75), (0.75, 0.75), (0.74, 0.5), (1.3, 1.25), (0.2, 0.2), (0.07, 0.05), (40, 10),
+      (nil, 1), (0.8, 0.75), (0.75, 0.75), (0.74, 0.5), (1.3, 1.25), (0.2, 0.2), (0.075, 0.07), (40, 10),
     ] as [(Double?, Double)])
   func aLatentBeginsAtTheLastNotchWithinTheLimit(limit: Double?, begins: Double) async throws {
     if let limit { try sample.open().setMeta(Store.coherenceLimit, "\(limit)") }
     var driver = try await ExplorerDriver(try sample.open())
     await driver.press("s")
     #expect(abs(driver.state.steer.rows[0].strength - begins) < 1e-12)
-    await driver.press("esc", "a", "7", "enter", "m", "m")
-    #expect(driver.state.steer.rows[1].strength == 1, "ablate takes all of it away")
-    await driver.press("m", "m")
+    await driver.press("esc", "a", "7", "enter", "m", "m", "m")
+    #expect(driver.state.steer.rows[1].strength == 1, "project takes all of it out")
+    await driver.press("m")
     #expect(driver.state.steer.rows[1].mode == .clamp && abs(driver.state.steer.rows[1].strength - begins) < 1e-12)
     await driver.press("N", "a", "8", "enter")
     #expect(driver.state.steer.rows[2].strength == 1, "a length knows no limit")
@@ -171,10 +171,24 @@ import Testing
   }
 
   @Test mutating func manyFineNotchesAreExact() async {
-    for _ in 0..<8 { await driver.press("[") }
-    #expect(driver.state.steer.rows[0].strength == 0.6)
-    for _ in 0..<12 { await driver.press("[") }
+    for _ in 0..<43 { await driver.press("[") }
+    #expect(driver.state.steer.rows[0].strength == 0.57)
+    for _ in 0..<57 { await driver.press("[") }
     #expect(driver.state.steer.rows[0].strength == 0)
+    await driver.press("s", "ctrl-u")
+    await driver.type("0.1257")
+    await driver.press("enter", "+", "]")
+    #expect(driver.state.steer.rows[0].strength == 0.3857, "digits that were typed stay")
+  }
+
+  @Test mutating func aCountTurnsAKnobThatFar() async {
+    await driver.press("2", "0", "0", "]")
+    #expect(driver.state.steer.rows[0].strength == 3)
+    await driver.press("3", "[", "4", "+", "1", "2", "-")
+    #expect(driver.state.steer.rows[0].strength == 0.97)
+    await driver.press("[")
+    #expect(driver.state.steer.rows[0].strength == 0.96, "a count is of one key")
+    #expect(asked.map { $0.interventions[0].strength } == [1, 3, 2.97, 3.97, 0.97, 0.96])
   }
 
   @Test mutating func everySettingIsInTheListAndInTheRequest() async {
@@ -220,17 +234,51 @@ import Testing
     await driver.press("c", "ctrl-u")
     await driver.type("<0")
     await driver.press("enter")
-    #expect(driver.state.message?.kind == .error && driver.state.steer.rows[0].condition == nil)
+    #expect(driver.state.message?.kind == .error && driver.state.steer.rows[0].conditions.isEmpty)
     await driver.press("ctrl-u")
     await driver.type("> 0.5")
     await driver.press("enter")
     let condition = SteeringCondition(latent: 5, side: .above, value: 0.5)
-    #expect(driver.state.steer.request.conditions == [condition] && driver.text.contains("where f >0.5"))
-    #expect(asked.last?.conditions == [condition])
-    await driver.press("space")
-    #expect(driver.state.steer.request.conditions.isEmpty, "what is off steers nothing and stops nothing")
-    await driver.press("space", "c", "ctrl-u", "enter")
-    #expect(driver.state.steer.request.conditions.isEmpty)
+    #expect(driver.state.steer.request.interventions[0].conditions == [condition])
+    #expect(driver.text.contains("where f>0.5") && driver.state.steer.request.conditions.isEmpty)
+    #expect(asked.last?.interventions[0].conditions == [condition])
+    await driver.press("c", "ctrl-u")
+    await driver.type(">0.25 and 42<3")
+    await driver.press("enter")
+    #expect(driver.text.contains("where f>0.25 and f(42)<3"))
+    await driver.press("c")
+    #expect(driver.text.contains("where >0.25 42<3"), "what is set comes back to be edited")
+    await driver.press("ctrl-u", "enter")
+    #expect(driver.state.steer.rows[0].conditions.isEmpty)
+  }
+
+  @Test mutating func aConditionGatesTheRowOnWhichItStands() async throws {
+    await driver.press("a")
+    await driver.type("42:0.5")
+    await driver.press("enter", "c", "ctrl-u")
+    await driver.type(">20")
+    await driver.press("enter")
+    let request = driver.state.steer.request
+    let condition = SteeringCondition(latent: 42, side: .above, value: 20)
+    #expect(request.interventions.map(\.conditions) == [[], [condition]] && request.conditions.isEmpty)
+    let lines = driver.text.split(separator: "\n").filter { $0.contains("where f>20") }
+    #expect(lines.count == 1 && lines[0].contains("[x]     42"))
+  }
+
+  @Test mutating func aConditionOfAllIsDrawnAsOne() async throws {
+    await driver.press("a")
+    await driver.type("42:0.5@>1")
+    await driver.press("enter", "c", "tab", "ctrl-u")
+    await driver.type("7>0.5")
+    await driver.press("enter")
+    let request = driver.state.steer.request
+    #expect(request.conditions == [SteeringCondition(latent: 7, side: .above, value: 0.5)])
+    #expect(request.interventions.map(\.conditions.count) == [0, 1])
+    #expect(driver.text.contains("Latents, all only where f(7)>0.5"))
+    #expect(request.steeringText == "5 add +1.00, 42 add +0.50 where f>1; all only where f(7)>0.5")
+    var steer = SteerState()
+    steer.set(to: request)
+    #expect(steer.request.interventions == request.interventions && steer.request.conditions == request.conditions)
   }
 
   @Test mutating func aLatentComesToTheListWithoutTypingIntoThePrompt() async {

@@ -21,9 +21,9 @@ import Testing
     await driver.press("space", "space", "s")
     #expect(driver.state.screen == .steer && driver.state.steer.rows.map(\.latent) == [5, 42])
     #expect(driver.state.latents.marked.isEmpty)
-    await driver.press("esc", "esc", "j", "enter", "s")
+    await driver.press("esc", "esc", "j", "enter", "&")
     #expect(driver.state.steer.rows.map(\.latent) == [5, 42, 56])
-    await driver.press("esc", "esc", "s")
+    await driver.press("esc", "esc", "&")
     #expect(driver.state.steer.rows.count == 3)
   }
 
@@ -35,9 +35,9 @@ import Testing
       driver.state.steer.request.interventions == [SteeringIntervention(latent: 5, mode: .difference, strength: -1)])
     await driver.press("space")
     #expect(driver.state.steer.request.interventions.isEmpty && driver.state.steer.rows.count == 1)
-    for mode in [SteeringMode.ablate, .project, .clamp, .add] {
+    for (mode, strength) in [(SteeringMode.ablate, -1.0), (.project, 1), (.clamp, 1.5), (.add, 1.5)] {
       await driver.press("m")
-      #expect(driver.state.steer.rows[0].mode == mode && driver.state.steer.rows[0].strength == 1)
+      #expect(driver.state.steer.rows[0].mode == mode && driver.state.steer.rows[0].strength == strength)
       #expect(driver.text.contains(mode.rawValue))
     }
     await driver.press("space")
@@ -50,7 +50,7 @@ import Testing
 
   @Test mutating func idsAreAddedIfTheStoreHasThem() async {
     await driver.press("S", "esc", "a")
-    await driver.type("7x")
+    await driver.type("7")
     await driver.press("enter")
     #expect(driver.state.steer.rows.map(\.latent) == [7] && driver.state.latents.rows[7] != nil)
     await driver.press("a")

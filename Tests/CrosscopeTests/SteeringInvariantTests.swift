@@ -52,6 +52,36 @@ struct SteeringInvariantTests {
     zip(run.produced(stream), run.logProbabilities(stream)).map { [UInt64($0), $1.bitPattern] }
   }
 
+  /// 2898 never comes to such an activation: with that condition on its row 3330 steers as if it were alone.
+  @Test func aConditionGatesTheRowOnWhichItStandsAndNoOther() throws {
+    func plan(_ conditions: [SteeringCondition], all: [SteeringCondition] = []) -> SteeringPlan {
+      SteeringPlan(
+        interventions: [
+          Intervention(latent: 3330, mode: .add, strength: 0.5),
+          Intervention(latent: 2898, mode: .add, strength: 0.5, conditions: conditions),
+        ], conditions: all)
+    }
+    let never = [SteeringCondition(latent: 2898, side: .above, value: 1000)]
+    let run = try run([plan([]), plan(never), self.plan(3330, .add, 0.5), plan([], all: never)])
+    #expect(answer(run, 2) == answer(run, 3) && run.size(ofPlan: 1) == run.size(ofPlan: 2))
+    #expect(answer(run, 2) != answer(run, 0) && answer(run, 2) != answer(run, 1))
+    #expect(answer(run, 4) == answer(run, 0), "a condition of all turns all off")
+    #expect((run.size(ofPlan: 0).relative ?? 0) > (run.size(ofPlan: 1).relative ?? 0))
+
+    // The knob says the same: 2.382 nats of both, those of 3330 alone where the condition does not hold.
+    let prefixes = PromptPrefixes()
+    let unsteered = try UnsteeredPrompt(
+      engine: context.engine, layer: context.pair.layer, prompt: prompt, prefixes: prefixes)
+    let largest = try context.maxActivations(of: [3330, 2898], in: store)
+    let shifts = try [plan([]), plan(never), self.plan(3330, .add, 0.5)].map { plan in
+      try SteeringPreview(
+        engine: context.engine, crosscoder: context.crosscoder, unsteered: unsteered, plan: plan, prefixes: prefixes,
+        maxActivations: { largest[$0] }
+      ).shift(count: 1).divergence
+    }
+    #expect(abs(shifts[0] - 2.382) < 0.05 && shifts[1] == shifts[2] && shifts[2] > 0.1, "\(shifts)")
+  }
+
   @Test func strengthZeroIsTheUnsteeredAnswer() throws {
     let run = try run(SteeringMode.allCases.filter { $0 != .clamp }.map { plan(3330, $0, 0) })
     #expect(run.produced(0).count == Self.tokens)

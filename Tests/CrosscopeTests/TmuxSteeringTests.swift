@@ -158,7 +158,7 @@ struct TmuxSteeringTests {
     try terminal.wait(for: " nats, ", looks: Self.patience)
     #expect(try terminal.screen().contains("+0.50"), "the last notch within the demo's limit")
     var (divergences, tables): ([Double], [[String]]) = ([], [])
-    for (key, shown) in [("[", "+0.45"), ("]", "+0.50"), ("+", "+0.75"), ("+", "+1.00")] {
+    for (key, shown) in [("5[", "+0.45"), ("5]", "+0.50"), ("+", "+0.75"), ("+", "+1.00")] {
       try terminal.type(key)
       try terminal.wait(for: shown)
       let screen = try settled(terminal)

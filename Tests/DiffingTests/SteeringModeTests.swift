@@ -247,10 +247,92 @@ import Testing
   }
 
   @Test(arguments: try Case.all())
+  func aConditionGatesItsOwnInterventionAndNoOther(_ one: Case) throws {
+    let crosscoder = try one.stored.foldingNormaliser()
+    let codes = try crosscoder.encode(one.x)
+    let scaled = codes.dense(crosscoder.scaled(codes))
+    let F = crosscoder.nLatents
+    var (met, unmet) = (0, 0)
+    for free in SteeringMode.allCases {
+      for mode in SteeringMode.allCases {
+        let first = Intervention(latent: 0, mode: free, strength: 0.5)
+        let second = Intervention(latent: 5, mode: mode, strength: 0.75)
+        for latent in 0..<F {
+          var gated = second
+          gated.conditions = [SteeringCondition(latent: latent, side: .above, value: 0)]
+          for token in 0..<one.x.tokens {
+            func steered(_ items: [Intervention], isFirst: Bool = false) throws -> [Float] {
+              try Self.steered(SteeringPlan(interventions: items), crosscoder, one.x, token: token, isFirst: isFirst)
+            }
+            let found = try steered([first, gated])
+            if scaled[token * F + latent] > 0 {
+              #expect(relativeDifference(found.map(Double.init), try steered([first, second]).map(Double.init)) < 1e-5)
+              met += 1
+            } else {
+              #expect(try found == steered([first]), "\(free) is steered where the condition of \(mode) does not hold")
+              unmet += 1
+            }
+            #expect(try steered([first, gated], isFirst: true) == steered([first], isFirst: true))
+          }
+        }
+      }
+    }
+    #expect(met > 50 && unmet > 50)
+  }
+
+  @Test func allConditionsOfAnInterventionAndOfThePlanMustHold() throws {
+    let crosscoder = randomCrosscoder(d: Case.d, F: Case.F, seed: 11)
+    let x = randomActivations(tokens: 12, d: Case.d, seed: 3)
+    let holds = SteeringCondition(latent: 1, side: .below, value: 1e9)
+    let fails = SteeringCondition(latent: 2, side: .above, value: 1e9)
+    for token in 0..<x.tokens {
+      func change(_ own: [SteeringCondition], _ common: [SteeringCondition]) throws -> [Float] {
+        let item = Intervention(latent: 4, mode: .add, strength: 1, conditions: own)
+        return try Self.steered(
+          SteeringPlan(interventions: [item], conditions: common), crosscoder, x, token: token)
+      }
+      let h = Array(x.vector(token: token, model: .chat))
+      let whole = try change([], [])
+      for (own, common, isSteered) in [
+        ([holds], [], true), ([holds], [holds], true), ([holds, fails], [], false), ([holds], [fails], false),
+        ([fails], [holds], false), ([], [holds, fails], false),
+      ] {
+        #expect(try change(own, common) == (isSteered ? whole : h))
+      }
+    }
+  }
+
+  @Test func anInterventionsConditionsAreInItsJSONAndOldRecordsHaveNone() throws {
+    func json(_ item: Intervention) throws -> String {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = .sortedKeys
+      return String(decoding: try encoder.encode(item), as: UTF8.self)
+    }
+    let old = #"{"latent":5,"mode":"add","on":true,"strength":1}"#
+    let plain = Intervention(latent: 5, mode: .add, strength: 1)
+    #expect(try JSONDecoder().decode(Intervention.self, from: Data(old.utf8)) == plain)
+    #expect(try json(plain) == old)
+    let gated = Intervention(
+      latent: 5, mode: .add, strength: 1, conditions: [.init(latent: 7, side: .below, value: 0.5)])
+    #expect(
+      try json(gated)
+        == #"{"conditions":[{"latent":7,"side":"below","value":0.5}],"latent":5,"mode":"add","on":true,"strength":1}"#)
+    #expect(try JSONDecoder().decode(Intervention.self, from: Data(json(gated).utf8)) == gated)
+  }
+
+  @Test(arguments: try Case.all())
   func theOrderOfInterventionsDoesNotMatter(_ one: Case) throws {
     let crosscoder = try one.stored.foldingNormaliser()
     var items = SteeringMode.allCases.flatMap { mode in
       [0, 2, 5].map { Intervention(latent: $0, mode: mode, strength: 0.3 + Double($0)) }
+    }
+    for latent in [0, 5] {
+      items.append(
+        Intervention(
+          latent: latent, mode: .add, strength: 0.3, conditions: [.init(latent: 1, side: .below, value: 2)]))
+      items.append(
+        Intervention(
+          latent: 4, mode: .add, strength: 1, conditions: [.init(latent: latent, side: .above, value: 0)]))
     }
     items.append(Intervention(latent: 1, mode: .add, strength: 9, isOn: false))
     for token in 0..<5 {
@@ -297,7 +379,9 @@ import Testing
     refuses(.clamp, maxActivation: 0) { _ in }
     refuses(.project) { $0.swapsBase = true }
     for condition in [(99, 1.0), (-1, 1), (0, -1), (0, .nan), (0, .infinity)] {
-      refuses(.add) { $0.conditions = [.init(latent: condition.0, side: .above, value: condition.1)] }
+      let condition = SteeringCondition(latent: condition.0, side: .above, value: condition.1)
+      refuses(.add) { $0.conditions = [condition] }
+      refuses(.add) { $0.interventions[0].conditions = [condition] }
     }
   }
 }

@@ -89,6 +89,9 @@ struct TinySteering {
     plans.append(
       SteeringPlan(
         interventions: plans[0].interventions, conditions: [.init(latent: 5, side: .below, value: 20)]))
+    var gated = plans[0].interventions
+    gated[0].conditions = [.init(latent: 5, side: .above, value: 0)]
+    plans.append(SteeringPlan(interventions: gated, blocks: .ownAndAbove))
     let run = try tiny.run(plans)
     let baseline = run.produced(SteeringRun.baseline)
     let given = try tiny.given(plans)
@@ -214,6 +217,26 @@ struct TinySteering {
     #expect(run.logProbabilities(1) == run.logProbabilities(0) && run.size(ofPlan: 0).tokens == 0)
     #expect(run.size(ofPlan: 1).tokens == run.size(ofPlan: 3).tokens)
     #expect((1..<run.size(ofPlan: 3).tokens).contains(run.size(ofPlan: 2).tokens), "some tokens have it on")
+  }
+
+  @Test(arguments: SteeredBlocks.allCases)
+  func aConditionOnOneRowLeavesTheOthersAsTheyAre(blocks: SteeredBlocks) throws {
+    let tiny = try TinySteering(.adapter)
+    let free = Intervention(latent: 3, mode: .add, strength: 2)
+    func plan(_ value: Double?) -> SteeringPlan {
+      var gated = Intervention(latent: 7, mode: .add, strength: 1)
+      if let value { gated.conditions = [SteeringCondition(latent: 5, side: .above, value: value)] }
+      return SteeringPlan(interventions: [free, gated], blocks: blocks)
+    }
+    let run = try tiny.run([plan(1e9), SteeringPlan(interventions: [free], blocks: blocks), plan(0), plan(nil)])
+    #expect(run.logProbabilities(1) == run.logProbabilities(2) && run.size(ofPlan: 0) == run.size(ofPlan: 1))
+    #expect(run.logProbabilities(1) != run.logProbabilities(0), "the row without a condition steers")
+    #expect(run.logProbabilities(3) != run.logProbabilities(2) && run.logProbabilities(3) != run.logProbabilities(4))
+    #expect(run.size(ofPlan: 2).tokens == run.size(ofPlan: 3).tokens, "the free row steers every token")
+    var alone = plan(0)
+    alone.interventions.removeFirst()
+    let gated = try tiny.run([alone])
+    #expect((1..<run.size(ofPlan: 3).tokens).contains(gated.size(ofPlan: 0).tokens))
   }
 
   @Test func samplesShareTheirSeedsAcrossArms() throws {

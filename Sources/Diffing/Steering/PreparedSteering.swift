@@ -1,6 +1,6 @@
 // A plan made ready for one crosscoder: h += Δh, where every part of Δh is computed from the same true h, so that the
 // order of interventions does not matter.
-// Owns: what a token's row becomes, which tokens meet the conditions, how large the change was beside h.
+// Owns: what a token's row becomes, which interventions' conditions hold at it, how large the change was beside h.
 // Refuses: latents that the crosscoder does not have, strengths that are not finite, settings that a mode cannot use.
 // Source: METHOD of arXiv 2504.02922; codes of the first token and of outlying ones mean nothing and are not used.
 
@@ -20,13 +20,14 @@ public struct SteeringSize: Sendable, Equatable {
   }
 }
 
-/// The vectors to add and the latents to read of one steered stream.
+/// The vectors to add and the latents to read of one steered stream. One owner at a time.
 final class PreparedSteering {
   let plan: SteeringPlan
-  private let constant: [Float]?
-  private let codeTerms: [CodeTerm]
-  private let projections: [ProjectionTerm]
+  private let gates: [SteeringGate]
+  /// The plan's own, which all gates share.
+  private let common: [Int]
   private let conditions: [(reader: LatentReader, condition: SteeringCondition)]
+  private var projection: Projection?
   private(set) var size = SteeringSize()
   private let d: Int
   private let normLimit: Double
@@ -41,19 +42,36 @@ final class PreparedSteering {
     // Outlying tokens were left out of training: codes there mean nothing.
     normLimit = crosscoder.card.normLimit
     // In one order whatever the caller's, so that sums round alike.
-    let items = plan.interventions.sorted {
-      ($0.latent, $0.mode.rawValue, $0.strength) < ($1.latent, $1.mode.rawValue, $1.strength)
+    let items = plan.interventions.sorted { $0.place < $1.place }
+    let projected = items.filter { $0.mode == .project }
+    let projection = try crosscoder.projection(projected, decoder: plan.decoder)
+    // A condition that several share is read once.
+    var (conditions, known): ([SteeringCondition], [SteeringCondition: Int]) = ([], [:])
+    func numbers(_ some: [SteeringCondition]) -> [Int] {
+      for condition in some where known[condition] == nil {
+        known[condition] = conditions.count
+        conditions.append(condition)
+      }
+      return some.compactMap { known[$0] }
     }
-    func of(_ mode: SteeringMode) -> [Intervention] { items.filter { $0.mode == mode } }
-    constant = try crosscoder.addedVector(of(.add), plan, maxActivations: maxActivations)
-    projections = try crosscoder.projectionTerms(of(.project), decoder: plan.decoder)
-    var terms: [CodeTerm] = []
-    for item in items where item.mode.readsCode {
-      let some = try crosscoder.codeTerms(item, decoder: plan.decoder, maxActivations: maxActivations)
-      if !item.isIdle { terms += some }
+    common = numbers(plan.conditions)
+    var gates: [SteeringGate] = []
+    for group in items.grouped(by: { Set($0.conditions) }) {
+      // What changes nothing steers no token, but is checked all the same.
+      let adding = group.filter { $0.mode == .add }
+      var gate = SteeringGate(
+        constant: try crosscoder.addedVector(adding, plan, maxActivations: maxActivations))
+      for item in group where item.mode.readsCode {
+        let terms = try crosscoder.codeTerms(item, decoder: plan.decoder, maxActivations: maxActivations)
+        if !item.isIdle { gate.codeTerms += terms }
+      }
+      gate.projected = projected.filter { !$0.isIdle }.enumerated().filter { group.contains($0.element) }.map(\.offset)
+      guard !gate.isEmpty else { continue }
+      gate.conditions = numbers(group[0].conditions)
+      gates.append(gate)
     }
-    codeTerms = terms
-    conditions = plan.conditions.map { (LatentReader($0.latent, crosscoder), $0) }
+    (self.gates, self.projection) = (gates, projection)
+    self.conditions = conditions.map { (LatentReader($0.latent, crosscoder), $0) }
   }
 
   /// Changes one token's residual stream in place.
@@ -61,24 +79,29 @@ final class PreparedSteering {
   ///   - h: chat's residual stream `[d]`.
   ///   - base: base's at the same token, where the plan needs it.
   ///   - isFirst: whether it is the timeline's first token, whose codes mean nothing.
-  /// - Returns: whether the token met the conditions.
+  /// - Returns: the gates that were open at the token, for `applyAbove`.
   @discardableResult
-  func apply(to h: UnsafeMutablePointer<Float>, base: UnsafePointer<Float>?, isFirst: Bool) -> Bool {
+  func apply(to h: UnsafeMutablePointer<Float>, base: UnsafePointer<Float>?, isFirst: Bool) -> [Int] {
     let norm = squareSum(h, count: d).squareRoot()
     let larger = max(norm, base.map { squareSum($0, count: d).squareRoot() } ?? 0)
     let hasMeaning = !isFirst && larger <= normLimit
-    guard conditions.isEmpty || (hasMeaning && meetsConditions(h, base)) else { return false }
+    let isMet = conditions.map { reader, condition in
+      hasMeaning && condition.isMet(by: reader.scaled(reader.code(base: base, chat: h)))
+    }
+    guard common.allSatisfy({ isMet[$0] }) else { return [] }
+    let open = gates.indices.filter { gates[$0].conditions.allSatisfy { isMet[$0] } }
+    guard !open.isEmpty || plan.swapsBase else { return [] }
     withUnsafeTemporaryAllocation(of: Float.self, capacity: d) { buffer in
       guard let delta = buffer.baseAddress else { return }
       delta.update(repeating: 0, count: d)
       if hasMeaning {
-        for term in codeTerms {
+        for term in open.lazy.flatMap({ self.gates[$0].codeTerms }) {
           let coefficient = term.coefficient(base: base, chat: h)
           if coefficient != 0 { addScaled(coefficient, term.vector, to: delta, count: d) }
         }
-        for term in projections { addScaled(term.coefficient(h), term.vector, to: delta, count: d) }
+        projection?.add(open.flatMap { gates[$0].projected }, of: h, to: delta)
       }
-      if let constant { addScaled(1, constant, to: delta, count: d) }
+      for gate in open { gates[gate].addConstant(to: delta) }
       if plan.swapsBase, let base { for i in 0..<d { delta[i] += base[i] - h[i] } }
       addScaled(1, delta, to: h, count: d)
       if !isFirst {
@@ -87,26 +110,64 @@ final class PreparedSteering {
         size.tokens += 1
       }
     }
-    return true
+    return open
   }
 
-  /// Adds the same vector again, after a block above the crosscoder's.
-  func applyAbove(to h: UnsafeMutablePointer<Float>) {
-    if let constant { addScaled(1, constant, to: h, count: d) }
+  /// Adds the same vectors again, after a block above the crosscoder's.
+  /// - Parameter open: the gates that were open at the token.
+  func applyAbove(to h: UnsafeMutablePointer<Float>, open: [Int]) {
+    for gate in open { gates[gate].addConstant(to: h) }
   }
+}
 
-  private func meetsConditions(_ h: UnsafePointer<Float>, _ base: UnsafePointer<Float>?) -> Bool {
-    conditions.allSatisfy { reader, condition in
-      let activation = reader.scaled(reader.code(base: base, chat: h))
-      return condition.side == .above ? activation > condition.value : activation < condition.value
+/// Interventions that change the same tokens: those at which all of their conditions hold.
+private struct SteeringGate {
+  /// Numbers of conditions.
+  var conditions: [Int] = []
+  /// What mode add puts on top, `[d]`.
+  let constant: [Float]?
+  var codeTerms: [CodeTerm] = []
+  /// Places in the projection.
+  var projected: [Int] = []
+
+  init(constant: [Float]?) { self.constant = constant }
+
+  var isEmpty: Bool { constant == nil && codeTerms.isEmpty && projected.isEmpty }
+
+  func addConstant(to h: UnsafeMutablePointer<Float>) {
+    if let constant { addScaled(1, constant, to: h, count: constant.count) }
+  }
+}
+
+extension Intervention {
+  /// Where it comes among others, whatever their order.
+  fileprivate var place: (Int, String, Double, String) {
+    let gated = Set(conditions).map { "\($0.latent) \($0.side.rawValue) \($0.value)" }.sorted()
+    return (latent, mode.rawValue, strength, gated.joined(separator: ","))
+  }
+}
+
+extension Array {
+  /// Elements of one key together, in the order in which keys come first.
+  fileprivate func grouped<Key: Hashable>(by key: (Element) -> Key) -> [[Element]] {
+    var (groups, places): ([[Element]], [Key: Int]) = ([], [:])
+    for element in self {
+      if let place = places[key(element)] {
+        groups[place].append(element)
+      } else {
+        places[key(element)] = groups.count
+        groups.append([element])
+      }
     }
+    return groups
   }
 }
 
 extension SteeringPlan {
   /// Throws for what no crosscoder of that size, or no mode, can do.
   fileprivate func check(_ crosscoder: Crosscoder) throws(DiffingError) {
-    for latent in interventions.map(\.latent) + conditions.map(\.latent)
+    let allConditions = conditions + interventions.flatMap(\.conditions)
+    for latent in interventions.map(\.latent) + allConditions.map(\.latent)
     where !(0..<crosscoder.nLatents).contains(latent) {
       throw .settingInvalid(name: "latent", expected: "0…\(crosscoder.nLatents - 1)", found: "\(latent)")
     }
@@ -120,7 +181,7 @@ extension SteeringPlan {
           name: "raw strength of latent \(item.latent)", expected: "for mode add alone", found: item.mode.rawValue)
       }
     }
-    for condition in conditions where !(condition.value >= 0 && condition.value.isFinite) {
+    for condition in allConditions where !(condition.value >= 0 && condition.value.isFinite) {
       throw .settingInvalid(
         name: "condition on latent \(condition.latent)", expected: "a value of 0 or more", found: "\(condition.value)")
     }

@@ -65,26 +65,49 @@ public struct Intervention: Sendable, Codable, Equatable {
   public var strength: Double
   /// What is off is left out, but still checked.
   public var isOn: Bool
+  /// All must hold at a token for this intervention to change it; others of the plan do not look at them.
+  public var conditions: [SteeringCondition]
 
   private enum CodingKeys: String, CodingKey {
-    case latent, mode, strength
+    case latent, mode, strength, conditions
     case isOn = "on"
   }
 
-  public init(latent: Int, mode: SteeringMode, strength: Double, isOn: Bool = true) {
+  public init(
+    latent: Int, mode: SteeringMode, strength: Double, isOn: Bool = true, conditions: [SteeringCondition] = []
+  ) {
     self.latent = latent
     self.mode = mode
     self.strength = strength
     self.isOn = isOn
+    self.conditions = conditions
   }
 
-  /// What does not say whether it is on, is.
+  /// What does not say whether it is on, is; what names no conditions has none.
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     latent = try fields.decode(Int.self, forKey: .latent)
     mode = try fields.decode(SteeringMode.self, forKey: .mode)
     strength = try fields.decode(Double.self, forKey: .strength)
     isOn = try fields.decodeIfPresent(Bool.self, forKey: .isOn) ?? true
+    conditions = try fields.decodeIfPresent([SteeringCondition].self, forKey: .conditions) ?? []
+  }
+
+  /// Without conditions it is written as before there were any.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(latent, forKey: .latent)
+    try fields.encode(mode, forKey: .mode)
+    try fields.encode(strength, forKey: .strength)
+    try fields.encode(isOn, forKey: .isOn)
+    if !conditions.isEmpty { try fields.encode(conditions, forKey: .conditions) }
+  }
+
+  /// The same at another strength.
+  public func scaled(by factor: Double) -> Intervention {
+    var result = self
+    result.strength *= factor
+    return result
   }
 
   /// Whether nothing is changed whatever the token: it is off, or has strength 0 in a mode where that means nothing.
@@ -108,7 +131,7 @@ public enum SteeredBlocks: String, Sendable, Codable, CaseIterable {
 }
 
 /// Steers a token only while a latent's scaled activation is above or below a value.
-public struct SteeringCondition: Sendable, Codable, Equatable {
+public struct SteeringCondition: Sendable, Codable, Hashable {
   /// Which side of the value counts; the value itself does not.
   public enum Side: String, Sendable, Codable, CaseIterable { case above, below }
 
@@ -120,10 +143,16 @@ public struct SteeringCondition: Sendable, Codable, Equatable {
   public init(latent: Int, side: Side, value: Double) {
     (self.latent, self.side, self.value) = (latent, side, value)
   }
+
+  /// Whether a scaled activation is on the side that counts.
+  func isMet(by activation: Double) -> Bool { side == .above ? activation > value : activation < value }
 }
 
 /// Everything that happens to one steered stream.
 public struct SteeringPlan: Sendable, Codable, Equatable {
+  /// Interventions that screens and services take at most.
+  public static let mostInterventions = 512
+
   public var interventions: [Intervention]
   public var positions: TokenPositions
   /// Replaces the residual stream by base's before the interventions.
@@ -132,7 +161,8 @@ public struct SteeringPlan: Sendable, Codable, Equatable {
   public var decoder: PairModel
   public var blocks: SteeredBlocks
   public var unit: StrengthUnit
-  /// All must hold at a token for it to be steered. A token whose codes mean nothing meets none.
+  /// All must hold at a token for it to be steered at all, beside the conditions of single interventions. A token whose
+  /// codes mean nothing meets none.
   public var conditions: [SteeringCondition]
   /// Whether the stream attends by the baseline's weights in all blocks above the crosscoder's, so that steering acts
   /// through values and MLPs alone. In free decoding weights are over positions, whatever tokens stand there, and the
@@ -159,7 +189,9 @@ public struct SteeringPlan: Sendable, Codable, Equatable {
 
   /// Whether base's activations of the same prefix are needed; a dictionary of chat alone reads no codes from base.
   public func needsBase(_ crosscoder: Crosscoder) -> Bool {
-    let readsCodes = !conditions.isEmpty || interventions.contains { $0.isOn && $0.mode.readsCode }
+    let readsCodes =
+      !conditions.isEmpty
+      || interventions.contains { $0.isOn && ($0.mode.readsCode || !$0.conditions.isEmpty) }
     return swapsBase || (readsCodes && crosscoder.soleModel != .chat)
   }
 }

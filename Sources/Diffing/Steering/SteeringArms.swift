@@ -102,12 +102,13 @@ struct SteeringArms {
     let steered = SteeredRows()
     hooks.add(layer: layer, site: .residPost) { view in
       guard let rows = view.segment(ofStream: stream) else { return }
-      steered.offsets.removeAll(keepingCapacity: true)
+      steered.rows.removeAll(keepingCapacity: true)
       for (offset, row) in rows.rows.enumerated() {
         let position = rows.firstPosition + offset
         guard steering.plan.positions.include(position, prompt: prompt) else { continue }
         baseRows.withRow(offset, ofStream: baseStream) { base in
-          if steering.apply(to: view.row(row), base: base, isFirst: position == 0) { steered.offsets.append(offset) }
+          let open = steering.apply(to: view.row(row), base: base, isFirst: position == 0)
+          if !open.isEmpty { steered.rows.append((offset, open)) }
         }
       }
     }
@@ -115,15 +116,17 @@ struct SteeringArms {
     for above in layer + 1..<nLayers {
       hooks.add(layer: above, site: .residPost) { view in
         guard let rows = view.segment(ofStream: stream) else { return }
-        for offset in steered.offsets { steering.applyAbove(to: view.row(rows.rows.lowerBound + offset)) }
+        for (offset, open) in steered.rows {
+          steering.applyAbove(to: view.row(rows.rows.lowerBound + offset), open: open)
+        }
       }
     }
   }
 }
 
-/// The rows of one stream that were steered in the pass that goes on.
+/// The rows of one stream that were steered in the pass that goes on, each with the gates that were open there.
 private final class SteeredRows {
-  var offsets: [Int] = []
+  var rows: [(offset: Int, open: [Int])] = []
 }
 
 /// Base's residual streams at the tokens of one pass, for hooks on chat's: with two sets of weights base's pass is over

@@ -42,6 +42,9 @@ struct Export: ParsableCommand {
     guard latent.allSatisfy({ ($0.mode ?? .add) == .add }) else {
       throw ValidationError("--latent: a vector can only be added; other modes read activations at each token")
     }
+    guard latent.allSatisfy(\.conditions.isEmpty) else {
+      throw ValidationError("--latent: a vector is added to every token; conditions (@) are for steer")
+    }
     guard (prompt != nil) == (form == .neuronpedia) else {
       throw ValidationError("--prompt is needed for neuronpedia, and changes nothing elsewhere")
     }

@@ -21,13 +21,18 @@ struct Steer: AsyncParsableCommand {
       project: h − strength × the part of h − mean along the direction; 1 takes it out, also where the latent is off.
       clamp: the latent is held at strength × its largest activation; 0 is ablate.
       f is read from both models' true residual streams of the same tokens.
+
+      A latent may have conditions of its own, each begun with @: --latent '3330:0.5' --latent '2898:0.5:add@>20@12<3' \
+      adds 3330 everywhere, and 2898 at tokens where its own activation is above 20 and that of 12 below 3. --when is for \
+      all latents, wherever it stands.
       """)
 
   @Argument(help: "The store.") var store: String
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "Latent to steer, with its strength (default 1) and its own mode.", valueName: "id[:strength[:mode]]"),
+      "Latent to steer, with its strength (default 1), its own mode, and conditions on it alone: '12:0.5:add@>20'.",
+      valueName: "id[:strength[:mode]][@[id]>v]"),
     transform: LatentStrength.init)
   var latent: [LatentStrength] = []
   @Option(parsing: .unconditionalSingleValue, help: "What the user says; may be given several times.")
@@ -38,8 +43,8 @@ struct Steer: AsyncParsableCommand {
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "Steer only tokens at which a latent's activation is above a value, or below (ID<V); all must hold.",
-      valueName: "id>v"), transform: LatentCondition.init)
+      "Steer with any latent only tokens at which this one's activation is above a value, or below (ID<V); all must hold.",
+      valueName: "id>v"), transform: LatentCondition.naming)
   var when: [LatentCondition] = []
   @Option(help: "The decoder whose directions are used; difference uses both.") var decoder: PairModel = .chat
   @Flag(help: "Add the same vector after every block above, too (mode add).") var allLayers = false
@@ -167,7 +172,9 @@ struct Steer: AsyncParsableCommand {
   }
 
   private var interventions: [Intervention] {
-    latent.map { Intervention(latent: $0.id, mode: $0.mode ?? mode, strength: $0.strength) }
+    latent.map {
+      Intervention(latent: $0.id, mode: $0.mode ?? mode, strength: $0.strength, conditions: $0.conditions)
+    }
   }
 
   private var strengths: [Double] { sweep?.values ?? [1] }

@@ -8,7 +8,8 @@ extension SteeringMode: ExpressibleByArgument {}
 extension TokenPositions: ExpressibleByArgument {}
 extension PairModel: ExpressibleByArgument {}
 
-/// `ID`, `ID:STRENGTH` or `ID:STRENGTH:MODE` on the command line.
+/// `ID`, `ID:STRENGTH` or `ID:STRENGTH:MODE`, then any number of conditions `@ID>V`, `@ID<V`, `@>V` or `@<V` on this
+/// latent alone; without an id they are on its own activation. As the command line and the steer screen read it.
 struct LatentStrength: Equatable {
   let id: Int
   /// Nil where the argument says none.
@@ -16,10 +17,13 @@ struct LatentStrength: Equatable {
   var strength: Double { ownStrength ?? 1 }
   /// Nil for the one that --mode gives.
   let mode: SteeringMode?
+  /// All must hold at a token for this latent to change it.
+  let conditions: [SteeringCondition]
 
   /// - Throws: `ValidationError` saying which part is wrong.
   init(_ argument: String) throws {
-    let parts = argument.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
+    let gated = argument.split(separator: "@", omittingEmptySubsequences: false).map(String.init)
+    let parts = gated[0].split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
     id = try latentID(parts[0], in: argument)
     guard let strength = parts.count > 1 ? Double(parts[1]) : 1, strength.isFinite else {
       throw ValidationError("\(argument.debugDescription): a strength is a finite number, as in \(id):0.5")
@@ -30,6 +34,8 @@ struct LatentStrength: Equatable {
       let modes = SteeringMode.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("\(argument.debugDescription): a mode is one of \(modes), as in \(id):1:ablate")
     }
+    let own = id
+    conditions = try gated.dropFirst().map { try LatentCondition($0, of: own).condition }
   }
 }
 
@@ -37,12 +43,14 @@ struct LatentStrength: Equatable {
 struct LatentCondition: Equatable {
   let condition: SteeringCondition
 
+  /// - Parameter own: the latent that is meant where none is named.
   /// - Throws: `ValidationError` saying which part is wrong.
-  init(_ argument: String) throws {
+  init(_ argument: String, of own: Int? = nil) throws {
     guard let place = argument.firstIndex(where: { $0 == ">" || $0 == "<" }) else {
       throw ValidationError("\(argument.debugDescription): a condition is ID>VALUE or ID<VALUE, as in '12>0.5'")
     }
-    let id = try latentID(String(argument[..<place]), in: argument)
+    let named = String(argument[..<place])
+    let id = if named.isEmpty, let own { own } else { try latentID(named, in: argument) }
     let side: SteeringCondition.Side = argument[place] == ">" ? .above : .below
     guard let value = Double(argument[argument.index(after: place)...]), value.isFinite, value >= 0 else {
       throw ValidationError("\(argument.debugDescription): an activation is a number of 0 or more, as in '\(id)>0.5'")
@@ -52,6 +60,9 @@ struct LatentCondition: Equatable {
     }
     condition = SteeringCondition(latent: id, side: side, value: value)
   }
+
+  /// `LatentCondition.init(_:of:)` as an option reads it.
+  static func naming(_ argument: String) throws -> LatentCondition { try LatentCondition(argument) }
 }
 
 private func latentID(_ text: String, in argument: String) throws -> Int {

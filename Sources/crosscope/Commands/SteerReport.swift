@@ -7,6 +7,7 @@ extension SteeringDocument {
   /// Writes the short form to stdout.
   func printShort() {
     writeOut("prompt    \(termSafeLines(prompt))\n")
+    if !interventions.isEmpty { writeOut("latents   \(interventions.text(conditions: parameters.conditions))\n") }
     write(outputs.baseline, label: "baseline")
     for answer in outputs.steered { write(answer, label: "steered ") }
     for answer in outputs.frozenAttention ?? [] { write(answer, label: "frozen  ") }

@@ -7,13 +7,14 @@ import TUI
 enum Action: String, CaseIterable, Sendable {
   case quit, back, help, undo, redo
   case up, down, pageUp, pageDown, first, last
-  case open, steer, steerScreen, tag, note
+  case open, steer, steerToo, steerScreen, tag, note
   case filter, clearFilter, sortNext, sortPrevious, reverse, mark, unmarkAll
   case sortBy, thenBy, nextClass, columns, scrollLeft, scrollRight, overview, savedFilters
   case markDown, markUp, markRange, markAll, invertMarks
   case followFilter
   case nextLatent, previousLatent, contextLength, colourScale
-  case run, cancel, nextFocus, editPrompt, toggle, stronger, weaker, mode, addLatent, deleteLatent
+  case run, cancel, nextFocus, editPrompt, toggle, stronger, weaker, strength, mode, addLatent, deleteLatent,
+    clearLatents
   case temperature, seed, answerLength
   case trace, nextSample, cursorRight, cursorLeft, continueBaseline, continueSteered, sweep, sweepWithControl,
     nextMeasure
@@ -81,8 +82,10 @@ enum GeneralBindings {
   static let always: [Binding] =
     [
       Binding(
-        ["u"], .undo, nil, "undo the last change of tags, notes or experiments", unavailable: Unavailable.readOnly),
-      Binding(["ctrl-r"], .redo, nil, "redo what was undone", unavailable: Unavailable.readOnly),
+        ["u"], .undo, nil,
+        "undo the last change of tags, notes or experiments; on the steer screen, of which latents are listed",
+        unavailable: Unavailable.undo),
+      Binding(["ctrl-r"], .redo, nil, "redo what was undone", unavailable: Unavailable.undo),
       Binding([":"], .palette, nil, "all commands of this screen, found by typing"),
       Binding(["#"], .goToLatent, nil, "open a latent by its id"),
       Binding(["?", "f1"], .help, "help", "this list"),
@@ -96,6 +99,9 @@ enum Unavailable {
   @Sendable static func readOnly(_ state: ExplorerState) -> String? {
     state.store.isWritable ? nil : "this store is open read-only: nothing can be saved in it"
   }
+
+  /// The steer screen's list is no part of the store.
+  @Sendable static func undo(_ state: ExplorerState) -> String? { state.screen == .steer ? nil : readOnly(state) }
 
   @Sendable static func noLatent(_ state: ExplorerState) -> String? {
     state.currentLatent == nil ? "no latent is selected" : nil

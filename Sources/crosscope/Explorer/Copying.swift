@@ -72,12 +72,11 @@ extension ScreenDefinition {
       if steer.focus == .prompt { return CopiedText(what: "the prompt", text: steer.prompt.text) }
       return CopiedText(what: "the steered answer", text: run.steered.joined())
     }
-    let latents = run.request.interventions.map { "\($0.latent) \($0.mode.rawValue) \(signed($0.strength))" }
     return CopiedText(
       what: "prompt and answers",
       text: """
         Prompt: \(run.request.prompt)
-        Latents: \(latents.isEmpty ? "none" : latents.joined(separator: ", "))
+        Latents: \(run.request.steeringText)
         Baseline: \(run.baseline.joined())
         Steered: \(run.steered.joined())
 

@@ -40,7 +40,7 @@ extension ExplorerState {
 
   /// Performs an action as often as the count before it says.
   mutating func performCounted(_ action: Action) -> [Effect] {
-    guard let times = count else { return perform(action) }
+    guard let times = count, !action.takesCount else { return perform(action) }
     count = nil
     if let cursor = screen.definition.cursor, let row = cursor.selected(self) {
       switch action {
@@ -56,11 +56,19 @@ extension ExplorerState {
 }
 
 extension Action {
+  /// Whether it does all of what a count says in one step, and reads the count itself.
+  fileprivate var takesCount: Bool {
+    switch self {
+    case .stronger, .weaker, .slightlyStronger, .slightlyWeaker, .deleteLatent: true
+    default: false
+    }
+  }
+
   /// Whether a count before it means that often.
   var isRepeatable: Bool {
     switch self {
     case .up, .down, .left, .right, .pageUp, .pageDown, .nextLatent, .previousLatent, .sortNext, .sortPrevious, .mark,
-      .stronger, .weaker, .zoomIn, .zoomOut, .nextExperiment, .previousExperiment, .nextAnswer, .undo, .redo,
+      .zoomIn, .zoomOut, .nextExperiment, .previousExperiment, .nextAnswer, .undo, .redo,
       .placeBack, .placeForth:
       true
     default: false

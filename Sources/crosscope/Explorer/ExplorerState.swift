@@ -39,7 +39,7 @@ indirect enum Overlay: Sendable, Equatable {
   case columns(ColumnChooser)
   case filters(FilterPicker)
   case settings(SettingsEditor)
-  case condition(ConditionEditor)
+  case steerEntry(SteerEntry)
   case promptSet(PromptSetPicker)
 }
 

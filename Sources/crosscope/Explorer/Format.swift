@@ -10,11 +10,17 @@ func fixed(_ value: Double?, _ digits: Int) -> String {
   return String(format: "%.\(digits)f", value)
 }
 
-/// With sign, two decimals: strengths.
+/// With sign, fixed decimals.
 func signed(_ value: Double, _ digits: Int = 2) -> String { String(format: "%+.\(digits)f", value) }
 
 /// At most six digits, no more than it has: 0.8, 1, 1e-05.
 func compact(_ value: Double) -> String { String(format: "%g", value) }
+
+/// All digits that it takes to read the same number again, and no more: 0.02, 20, 1e-05.
+func exact(_ value: Double) -> String {
+  let text = "\(value)"
+  return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+}
 
 /// A share as percentage, with as many decimals as small shares need.
 func percent(_ share: Double?) -> String {

@@ -59,6 +59,7 @@ struct SavedView: Codable, Equatable {
     var mode: String
     var strength: Double
     var isOn: Bool
+    var conditions: [SteeringCondition]?
   }
 
   /// Seconds since 1970.
@@ -77,6 +78,8 @@ struct SavedView: Codable, Equatable {
   var prompt = ""
   var prompts: [String] = []
   var rows: [Row] = []
+  /// Of all rows.
+  var conditions: [SteeringCondition]?
   var marks: [String: Place] = [:]
 
   /// Entries of a history that are kept.
@@ -98,8 +101,11 @@ struct SavedView: Codable, Equatable {
     prompt = state.steer.prompt.text
     prompts = Array(state.steer.prompt.history.suffix(Self.mostEntries))
     rows = state.steer.rows.map {
-      Row(latent: $0.latent, mode: $0.mode.rawValue, strength: $0.strength, isOn: $0.isOn)
+      Row(
+        latent: $0.latent, mode: $0.mode.rawValue, strength: $0.strength, isOn: $0.isOn,
+        conditions: $0.conditions.isEmpty ? nil : $0.conditions)
     }
+    conditions = state.steer.conditions.isEmpty ? nil : state.steer.conditions
     marks = state.marks
   }
 }
@@ -110,6 +116,9 @@ extension ExplorerState {
     func isLatent(_ id: Int32) -> Bool { id >= 0 && Int(id) < store.nLatents }
     func sort(_ name: String?) -> LatentSort? {
       name.flatMap { name in (LatentSort.everywhere + store.metrics.map { .metric($0) }).first { $0.name == name } }
+    }
+    func sound(_ conditions: [SteeringCondition]?) -> [SteeringCondition] {
+      (conditions ?? []).filter { isLatent(Int32(clamping: $0.latent)) && $0.value >= 0 && $0.value.isFinite }
     }
     latents.query.sort = sort(view.sort) ?? .chatSpecificity
     latents.query.reversed = view.reversed
@@ -124,9 +133,12 @@ extension ExplorerState {
     steer.prompt = LineEditor(view.prompt, history: view.prompts, limit: steer.prompt.limit)
     steer.rows = view.rows.filter { isLatent($0.latent) && $0.strength.isFinite }.compactMap { row in
       SteeringMode(rawValue: row.mode).map {
-        SteerState.Row(latent: row.latent, mode: $0, strength: row.strength, isOn: row.isOn)
+        SteerState.Row(
+          latent: row.latent, mode: $0, strength: row.strength, isOn: row.isOn,
+          conditions: sound(row.conditions), isFromBefore: true)
       }
     }
+    steer.conditions = steer.rows.isEmpty ? [] : sound(view.conditions)
     steer.select(0)
     marks = view.marks.filter { $0.value.latent.map(isLatent) ?? true }
     startingPlace = view.place.latent.map(isLatent) ?? true ? view.place : nil

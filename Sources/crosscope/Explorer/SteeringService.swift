@@ -5,17 +5,26 @@ import Diffing
 import Inference
 
 /// One latent's part in a run.
-struct SteeringIntervention: Sendable, Equatable, Codable {
+struct SteeringIntervention: Sendable, Equatable {
   var latent: Int32
   var mode: SteeringMode
   /// See `Intervention.strength`.
   var strength: Double
+  /// See `Intervention.conditions`; values in the store's units.
+  var conditions: [SteeringCondition] = []
 }
 
 extension SteeringIntervention {
   /// As a plan has it.
   init(_ planned: Intervention) {
-    self.init(latent: Int32(clamping: planned.latent), mode: planned.mode, strength: planned.strength)
+    self.init(
+      latent: Int32(clamping: planned.latent), mode: planned.mode, strength: planned.strength,
+      conditions: planned.conditions)
+  }
+
+  /// In a plan.
+  var planned: Intervention {
+    Intervention(latent: Int(latent), mode: mode, strength: strength, conditions: conditions)
   }
 }
 
@@ -33,7 +42,7 @@ struct SteeringRequest: Sendable, Equatable {
   var blocks = SteeredBlocks.own
   /// What a strength of mode add is multiplied by.
   var unit = StrengthUnit.maxActivation
-  /// All must hold at a token; values in the store's units.
+  /// All must hold at a token for any latent to change it; values in the store's units.
   var conditions: [SteeringCondition] = []
   /// Tokens of an answer at most.
   var maxTokens: Int
@@ -56,9 +65,7 @@ struct SteeringRequest: Sendable, Equatable {
   var swapsBase = false
 
   /// As a plan has them.
-  var planned: [Intervention] {
-    interventions.map { Intervention(latent: Int($0.latent), mode: $0.mode, strength: $0.strength) }
-  }
+  var planned: [Intervention] { interventions.map(\.planned) }
 
   /// How tokens are chosen.
   var settings: GenerationSettings {

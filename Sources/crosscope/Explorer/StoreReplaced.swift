@@ -14,9 +14,10 @@ extension ExplorerState {
     var effects: [Effect] = []
     if isSameDictionary {
       store = summary
-      forgetWhatWasRead()
-      effects = screen.definition.appear(&self) + [LatentsState.search(&self), .loadTagNames]
-      effects += shownLatents.map { .loadPage($0) } + ExperimentsState.changed(&self) + postponed
+      map.points = nil
+      latents.target = latents.selectedID
+      // What is on view stays until it has been read again.
+      effects = storeChanged() + screen.definition.appear(&self) + [LatentsState.search(&self)] + postponed
       postponed = []
       tell("the store was built anew; this is what it holds now")
     } else {
@@ -47,13 +48,6 @@ extension ExplorerState {
     if let number = steer.sweep?.number { SteerSweep.failed(reason, number: number, &self) }
     PromptState.failed(reason, number: prompt.runNumber, &self)
     if let number = check?.number { LatentCheck.failed(reason, number: number, &self) }
-  }
-
-  private mutating func forgetWhatWasRead() {
-    latents.rows = [:]
-    pages = [:]
-    map.points = nil
-    latents.target = latents.selectedID
   }
 
   /// A change that was asked for while the store was being replaced by one about other latents.

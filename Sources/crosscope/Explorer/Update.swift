@@ -14,8 +14,9 @@ extension ExplorerState {
 
   /// Takes an event and returns the work that follows from it, already counted as under way.
   mutating func update(_ event: ExplorerEvent) -> [Effect] {
-    let before = place
+    let (before, listed) = (place, steer.listed)
     let effects = begun(react(to: event) + SteerState.followKnob(&self) + SteerState.followTrace(&self))
+    steer.noteChange(from: listed)
     advanceTour()
     if !isTravelling, place.isElsewhere(than: before) { history.left(before) }
     isTravelling = false
@@ -118,7 +119,7 @@ extension ExplorerState {
   }
 
   /// Reads again what is on view: another program may have changed tags, notes and experiments.
-  private mutating func storeChanged() -> [Effect] {
+  mutating func storeChanged() -> [Effect] {
     let visible = latents.ids.map { ids in
       latents.list.visible(count: ids.count, height: LatentsLayout(self).rowsVisible).map { ids[$0] }
     }
@@ -188,11 +189,13 @@ extension ExplorerState {
     switch action {
     case .quit, .back: return goBack(mayQuit: action == .quit)
     case .help: overlay = .help(top: 0, over: overlay)
-    case .undo: return [.undo]
-    case .redo: return [.redo]
+    case .undo, .redo:
+      guard screen == .steer else { return [action == .undo ? .undo : .redo] }
+      tell(steer.bringBack(forth: action == .redo))
+      return loadListed()
     case .tag: return openTagPicker()
     case .note: return openNote()
-    case .steer: return steerTargets()
+    case .steer, .steerToo: return steerTargets(alone: action == .steer)
     case .steerScreen: return show(.steer)
     case .promptScreen: return show(.prompt)
     case .mapScreen: return MapState.open(&self)
@@ -257,12 +260,24 @@ extension ExplorerState {
     return []
   }
 
-  private mutating func steerTargets() -> [Effect] {
-    let ids = targets
-    for id in ids { steer.add(id, limit: store.coherenceLimit) }
+  /// Steers with the latents that are marked or on view.
+  /// - Parameter alone: whether what is on the steer screen's list leaves it.
+  private mutating func steerTargets(alone: Bool) -> [Effect] {
+    let former = steer.rows
+    if let reason = steer.put(targets, alone: alone, limit: store.coherenceLimit) {
+      tell(reason, .error)
+      return []
+    }
+    if let text = SteerState.left(former, steer.rows) { tell(text) }
     // Digits and `:` are keys where there is nothing to be typed.
     steer.focus = steer.prompt.isEmpty ? .prompt : .interventions
     latents.marked = []
     return show(.steer)
+  }
+
+  /// Loads what is not known of the steer screen's latents.
+  mutating func loadListed() -> [Effect] {
+    let missing = steer.rows.map(\.latent).filter { latents.rows[$0] == nil }
+    return missing.isEmpty ? [] : [.loadRows(missing)]
   }
 }

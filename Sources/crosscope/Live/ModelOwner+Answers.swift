@@ -58,8 +58,6 @@ extension ModelOwner {
     if plan.needsBase(context.crosscoder) {
       try context.requireBase(store: store, otherwise: SteeringContext.withoutBase)
     }
-    var plan = plan
-    plan.conditions = context.conditions(plan.conditions)
-    return plan
+    return context.inResidualUnits(plan)
   }
 }

@@ -130,7 +130,7 @@ extension RemoteEngine {
 private struct SteerWireRequest: Encodable {
   var prompt: String?
   var turns: [ChatMessage]?
-  let interventions: [SteeringIntervention]
+  let interventions: [Intervention]
   var positions: TokenPositions?
   var conditions: [SteeringCondition]?
   var decoder: PairModel?
@@ -158,7 +158,7 @@ private struct SteerWireRequest: Encodable {
   }
 
   init(_ request: SteeringRequest, isSampled: Bool) {
-    (prompt, turns, interventions) = (request.prompt, request.turns, request.interventions)
+    (prompt, turns, interventions) = (request.prompt, request.turns, request.planned)
     swap_base = request.swapsBase
     if request.isSteered {
       (positions, conditions, decoder) = (request.positions, request.conditions, request.decoder)
@@ -250,7 +250,9 @@ extension SteeringDocument {
     var request = sweep.run
     request.unit = .norm
     guard interventions.count == request.interventions.count,
-      interventions.allSatisfy({ $0.mode == .add && $0.isOn })
+      zip(interventions, request.interventions).allSatisfy({
+        $0.mode == .add && $0.isOn && $0.conditions == $1.conditions
+      })
     else { return false }
     request.interventions = interventions.map { SteeringIntervention($0) }
     return answers(request, strengths: sweep.strengths)

@@ -30,12 +30,19 @@ struct SteeringContext: Sendable {
   /// See `StoreCrosscoder.inStoreUnits(_:of:)`.
   func inStoreUnits(_ activation: Float, of latent: Int) -> Float { stored.inStoreUnits(activation, of: latent) }
 
-  /// Conditions on the store's activations as conditions on the crosscoder's.
-  func conditions(_ stored: [SteeringCondition]) -> [SteeringCondition] {
-    stored.map {
-      SteeringCondition(
-        latent: $0.latent, side: $0.side, value: activation($0.value, of: $0.latent) ?? $0.value)
+  /// A plan whose conditions are on the store's activations, as one whose conditions are on the crosscoder's.
+  func inResidualUnits(_ plan: SteeringPlan) -> SteeringPlan {
+    func converted(_ conditions: [SteeringCondition]) -> [SteeringCondition] {
+      conditions.map {
+        SteeringCondition(latent: $0.latent, side: $0.side, value: activation($0.value, of: $0.latent) ?? $0.value)
+      }
     }
+    var plan = plan
+    plan.conditions = converted(plan.conditions)
+    for index in plan.interventions.indices {
+      plan.interventions[index].conditions = converted(plan.interventions[index].conditions)
+    }
+    return plan
   }
 
   /// Loads what the store names; `files` say where to look instead, not what to use instead.

@@ -56,14 +56,13 @@ struct SteeringExperiment {
 
   private func plans(frozen: Bool) -> [SteeringPlan] {
     strengths.map { factor in
-      SteeringPlan(
-        interventions: interventions.map {
-          Intervention(latent: $0.latent, mode: $0.mode, strength: $0.strength * factor, isOn: $0.isOn)
-        },
-        positions: parameters.positions, swapsBase: parameters.swapsBase, decoder: parameters.decoder,
-        blocks: parameters.steersAllLayers ? .ownAndAbove : .own,
-        unit: parameters.takesRawStrength ? .norm : .maxActivation,
-        conditions: context.conditions(parameters.conditions), freezesAttention: frozen)
+      context.inResidualUnits(
+        SteeringPlan(
+          interventions: interventions.map { $0.scaled(by: factor) }, positions: parameters.positions,
+          swapsBase: parameters.swapsBase, decoder: parameters.decoder,
+          blocks: parameters.steersAllLayers ? .ownAndAbove : .own,
+          unit: parameters.takesRawStrength ? .norm : .maxActivation, conditions: parameters.conditions,
+          freezesAttention: frozen))
     }
   }
 

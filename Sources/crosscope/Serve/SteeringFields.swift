@@ -9,8 +9,8 @@ struct SteeringFields {
   static let names = [
     "interventions", "conditions", "positions", "decoder", "all_layers", "raw_strength", "swap_base",
   ]
-  /// Latents that one request may name.
-  static let mostLatents = 256
+  /// Conditions that one request may name.
+  static let mostConditions = 512
 
   /// Conditions are in the store's units.
   let plan: SteeringPlan
@@ -19,9 +19,12 @@ struct SteeringFields {
   init(_ fields: RequestFields) throws {
     let interventions: [RequestedIntervention] = try fields.value("interventions") ?? []
     let conditions: [RequestedCondition] = try fields.value("conditions") ?? []
-    for (name, count) in [("interventions", interventions.count), ("conditions", conditions.count)]
-    where count > Self.mostLatents {
-      throw fields.invalid(name, "expected at most \(Self.mostLatents), found \(count)")
+    let allConditions = conditions.count + interventions.reduce(0) { $0 + $1.intervention.conditions.count }
+    for (name, count, most) in [
+      ("interventions", interventions.count, SteeringPlan.mostInterventions),
+      ("conditions", allConditions, Self.mostConditions),
+    ] where count > most {
+      throw fields.invalid(name, "expected at most \(most), found \(count)")
     }
     let swapsBase: Bool = try fields.value("swap_base") ?? false
     if interventions.isEmpty, !swapsBase {
@@ -44,10 +47,12 @@ struct SteeringFields {
     let intervention: Intervention
 
     init(from decoder: any Decoder) throws {
-      let fields = try RequestFields(decoder, known: ["latent", "mode", "strength", "on"])
+      let fields = try RequestFields(decoder, known: ["latent", "mode", "strength", "on", "conditions"])
+      let conditions: [RequestedCondition] = try fields.value("conditions") ?? []
       intervention = Intervention(
         latent: try fields.required("latent"), mode: try fields.choice("mode") ?? .add,
-        strength: try fields.value("strength") ?? 1, isOn: try fields.value("on") ?? true)
+        strength: try fields.value("strength") ?? 1, isOn: try fields.value("on") ?? true,
+        conditions: conditions.map(\.condition))
     }
   }
 

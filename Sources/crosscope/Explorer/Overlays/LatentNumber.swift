@@ -1,4 +1,4 @@
-// Asking for a latent by its id: to open it, to set it beside another, or to steer with it.
+// Asking for a latent by its id: to open it, or to set it beside another.
 
 import Storage
 import TUI
@@ -9,7 +9,6 @@ struct LatentNumber: Sendable, Equatable {
   enum Purpose: Sendable, Equatable {
     case page
     case comparison(with: Int32)
-    case steering
   }
 
   var purpose: Purpose
@@ -32,10 +31,6 @@ extension ExplorerState {
       switch number.purpose {
       case .page: return LatentState.open(id, &self)
       case .comparison(let first): return LatentComparisonState.open(first, id, &self)
-      case .steering:
-        steer.add(id, limit: store.coherenceLimit)
-        steer.focus = .interventions
-        return latents.rows[id] == nil ? [.loadRows([id])] : []
       }
     case .key(let key): if key.text?.isNumber ?? true { _ = number.text.handle(key) }
     case .paste(let text): number.text.insert(text.filter(\.isNumber))
@@ -50,7 +45,6 @@ extension ExplorerState {
       switch number.purpose {
       case .page: "Open a latent"
       case .comparison(let first): "Compare \(first) with"
-      case .steering: "Add a latent"
       }
     let inside = canvas.window(title, size: Size(columns: 34, rows: 1), in: body)
     return canvas.input(number.text, label: "id ", placeholder: "0 to \(store.nLatents - 1)", in: inside)

@@ -17,7 +17,7 @@ extension ExplorerState {
     case .columns(let chooser): return typeIntoColumns(input, chooser)
     case .filters(let picker): return typeIntoFilters(input, picker)
     case .settings(let editor): return typeIntoSettings(input, editor)
-    case .condition(let editor): return typeIntoCondition(input, editor)
+    case .steerEntry(let entry): return typeIntoSteerEntry(input, entry)
     case .promptSet(let picker): return typeIntoPromptSet(input, picker)
     case nil: return nil
     }
@@ -47,7 +47,7 @@ extension ExplorerState {
       editor.typed == nil
         ? [KeyHint("↑ ↓", "choose"), KeyHint("+ -", "change"), KeyHint("Enter", "type"), KeyHint("Esc", "close")]
         : [KeyHint("Enter", "set"), KeyHint("Esc", "leave it")]
-    case .condition: [KeyHint("Enter", "set"), KeyHint("Esc", "close")]
+    case .steerEntry(let entry): entry.hints
     case .promptSet(let picker):
       picker.typed == nil
         ? [
@@ -82,7 +82,7 @@ extension ExplorerState {
     case .columns(let chooser): return draw(chooser, &canvas)
     case .filters(let picker): return draw(picker, &canvas)
     case .settings(let editor): return draw(editor, &canvas)
-    case .condition(let editor): return draw(editor, &canvas)
+    case .steerEntry(let entry): return draw(entry, &canvas)
     case .promptSet(let picker): return draw(picker, &canvas)
     case nil: return nil
     }

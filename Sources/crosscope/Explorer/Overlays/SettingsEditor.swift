@@ -1,5 +1,5 @@
-// The settings of a steering run as a list: + and - change the chosen one, typing sets it. And the condition of one
-// latent, a line. A value that is refused says why and leaves the former one.
+// The settings of a steering run as a list: + and - change the chosen one, typing sets it. A value that is refused says
+// why and leaves the former one.
 
 import Diffing
 import TUI
@@ -10,12 +10,6 @@ struct SettingsEditor: Sendable, Equatable {
   var typed: LineEditor?
 
   var setting: SteerSetting { SteerSetting.allCases[selected] }
-}
-
-/// A condition being typed.
-struct ConditionEditor: Sendable, Equatable {
-  var latent: Int32
-  var text: LineEditor
 }
 
 extension ExplorerState {
@@ -96,55 +90,5 @@ extension ExplorerState {
       }
     }
     return cursor
-  }
-
-  /// Opens the condition of the chosen latent.
-  mutating func openCondition() {
-    guard let row = steer.selectedRow else { return }
-    overlay = .condition(
-      ConditionEditor(latent: row.latent, text: LineEditor(row.condition.map(\.written) ?? ">0", limit: 24)))
-  }
-
-  mutating func typeIntoCondition(_ input: Input, _ before: ConditionEditor) -> [Effect] {
-    var editor = before
-    switch input {
-    case .key("esc"):
-      overlay = nil
-      return []
-    case .key("enter"):
-      do {
-        let text = editor.text.text.filter { $0 != " " }
-        steer.setCondition(
-          text.isEmpty ? nil : try LatentCondition("\(editor.latent)\(text)").condition, of: editor.latent)
-        overlay = nil
-      } catch {
-        tell(
-          "a condition is >VALUE or <VALUE, a value of 0 or more; < wants more than 0; nothing takes it away", .error)
-      }
-      return []
-    case .key(let key): _ = editor.text.handle(key)
-    case .paste(let text): editor.text.insert(text.filter { !$0.isNewline })
-    case .mouse: break
-    }
-    overlay = .condition(editor)
-    return []
-  }
-
-  func draw(_ editor: ConditionEditor, _ canvas: inout Canvas) -> Point? {
-    let inside = canvas.window("Steer only where", size: Size(columns: 48, rows: 1), in: body)
-    return canvas.input(
-      editor.text, label: "the activation of \(editor.latent) is ", placeholder: "whatever it is", in: inside)
-  }
-}
-
-extension SteeringCondition {
-  /// `>0.5`.
-  var written: String { (side == .above ? ">" : "<") + compact(value) }
-}
-
-extension SteerState {
-  /// Sets or takes away the condition on a latent of the list.
-  mutating func setCondition(_ condition: SteeringCondition?, of latent: Int32) {
-    for index in rows.indices where rows[index].latent == latent { rows[index].condition = condition }
   }
 }

@@ -34,7 +34,8 @@ extension ScreenDefinition {
     bindings: [
       Binding(["enter"], .open, "open", "open the latent at the left"),
       Binding(["x"], .swapSides, "swap", "left becomes right"),
-      Binding(["s"], .steer, "steer", "steer with both"),
+      Binding(["s"], .steer, "steer", "steer with both alone"),
+      Binding(["&"], .steerToo, "steer too", "steer with both beside those on the steer screen"),
       Binding(["t"], .tag, "tag", "tag both", unavailable: Unavailable.readOnly),
       Binding(["T"], .templateTokens, "template", "rank contexts with or without template tokens"),
     ] + GeneralBindings.moving,

@@ -141,7 +141,10 @@ extension ScreenDefinition {
     Binding(
       ["enter"], .open, "open", "unfold the context and step into it, or open the latent",
       unavailable: Unavailable.noLatent),
-    Binding(["s"], .steer, "steer", "steer with this latent", unavailable: Unavailable.noLatent),
+    Binding(["s"], .steer, "steer", "steer with the latent alone", unavailable: Unavailable.noLatent),
+    Binding(
+      ["&"], .steerToo, "steer too", "steer with the latent beside those on the steer screen",
+      unavailable: Unavailable.noLatent),
     Binding(["t"], .tag, "tag", "tag this latent", unavailable: Unavailable.noLatentOrReadOnly),
     Binding(["n"], .note, "note", "write a note", unavailable: Unavailable.noLatentOrReadOnly),
     Binding(["l", "right", "]"], .nextLatent, "next", "the next latent of the list; inside a text the next token"),

@@ -182,11 +182,15 @@ extension ScreenDefinition {
       Binding(["/"], .filter, "filter", "filter, Tab completes: nu_error<0.2 and tag:x and \"text\""),
       Binding([">"], .sortNext, "sort", "sort by the next column"),
       Binding(["<"], .sortPrevious, nil, "sort by the column before"),
-      Binding(["r"], .reverse, "reverse", "reverse the order"),
       Binding(["o"], .sortBy, nil, "choose what to sort by, or click on a head"),
       Binding(["O"], .thenBy, nil, "choose the second key of the order"),
-      Binding(["s"], .steer, "steer", "steer with the marked latents, or this one", unavailable: cannotSteer),
+      Binding(
+        ["s"], .steer, "steer", "steer with the marked latents alone, or this one", unavailable: cannotSteer),
+      Binding(
+        ["&"], .steerToo, "steer too", "steer with the marked latents, or this one, beside those on the steer screen",
+        unavailable: cannotSteer),
       Binding(["t"], .tag, "tag", "tag the marked latents, or this one", unavailable: Unavailable.noLatentOrReadOnly),
+      Binding(["r"], .reverse, "reverse", "reverse the order"),
       Binding(["n"], .note, "note", "write a note", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["m"], .mapScreen, "map", "the map, with this latent marked"),
       Binding(["c"], .nextClass, nil, "show one class after the other, then all"),

@@ -197,7 +197,10 @@ extension ScreenDefinition {
       Binding(
         ["shift-tab", "["], .previousLatent, nil, "the latent before it under the cursor",
         unavailable: Unavailable.noLatent),
-      Binding(["s"], .steer, "steer", "steer with the latent", unavailable: Unavailable.noLatent),
+      Binding(["s"], .steer, "steer", "steer with the latent alone", unavailable: Unavailable.noLatent),
+      Binding(
+        ["&"], .steerToo, "steer too", "steer with the latent beside those on the steer screen",
+        unavailable: Unavailable.noLatent),
       Binding(["X"], .swapAxes, nil, "swap the axes"),
       Binding(["0"], .usualRange, nil, "the usual window: all latents but a few far away"),
       Binding(["a"], .wholeRange, nil, "a window with every latent"),

@@ -113,7 +113,10 @@ extension ScreenDefinition {
       Binding(["p"], .toPeak, "peak", "to the token where the latent is strongest", unavailable: Unavailable.noLatent),
       Binding(["v"], .wholeText, "whole text", "latents of the token, or of the whole text", unavailable: noTokens),
       Binding(["enter"], .open, "open", "open the latent's page", unavailable: Unavailable.noLatent),
-      Binding(["s"], .steer, "steer", "steer with the latent", unavailable: Unavailable.noLatent),
+      Binding(["s"], .steer, "steer", "steer with the latent alone", unavailable: Unavailable.noLatent),
+      Binding(
+        ["&"], .steerToo, "steer too", "steer with the latent beside those on the steer screen",
+        unavailable: Unavailable.noLatent),
       Binding(["t"], .tag, "tag", "tag the latent", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["A"], .answer, "answer", "the chat model answers, each token traced; Esc stops", unavailable: noAnswer),
       Binding(["c"], .colourScale, nil, "colours by the selected latent, or by all that are listed"),

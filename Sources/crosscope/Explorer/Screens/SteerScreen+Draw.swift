@@ -134,7 +134,7 @@ extension ScreenDefinition {
       column: layout.turns.column, style: .muted, clip: layout.turns)
     let cursor = canvas.paragraph(
       steer.prompt, placeholder: "type a prompt for the chat model, then Enter", in: layout.prompt)
-    let rowsTitle = title("Latents", .interventions)
+    let rowsTitle = title(listTitle(steer), .interventions)
     let room = layout.rowsHeading.columns - displayWidth(rowsTitle) - 4
     canvas.heading(
       rowsTitle, note: strengthNote(steer, room), style: style(.interventions),
@@ -159,6 +159,14 @@ extension ScreenDefinition {
     parts.append("up to \(steer.maxTokens) tokens")
     while parts.count > 1, displayWidth(parts.joined(separator: ", ")) > room { parts.removeFirst() }
     return parts.joined(separator: ", ")
+  }
+
+  /// How many there are where they are not all on view, how many no run has had yet, and the conditions of all.
+  private static func listTitle(_ steer: SteerState) -> String {
+    let place = steer.rows.count > SteerLayout.mostRows ? " \(steer.list.selected + 1) of \(steer.rows.count)" : ""
+    let before = steer.rows.count(where: \.isFromBefore)
+    return "Latents" + place + (steer.conditions.isEmpty ? "" : ", all only \(steer.conditions.text(of: nil))")
+      + (before > 0 ? ", \(before) of an earlier session" : "")
   }
 
   /// What a strength of the chosen latent's mode multiplies, and the decoder whose direction it is.
@@ -203,7 +211,8 @@ extension ScreenDefinition {
     let rect = layout.rows
     guard !steer.rows.isEmpty else {
       canvas.put(
-        truncated("none yet: s on a latent steers with it, a adds one by its id", to: rect.columns), row: rect.row,
+        truncated("none yet: s on a latent steers with it alone, & with it too, a adds by id", to: rect.columns),
+        row: rect.row,
         column: rect.column, style: .muted, clip: rect)
       return
     }
@@ -219,7 +228,7 @@ extension ScreenDefinition {
       column = canvas.put(
         "  " + row.mode.rawValue.rightPadded(to: 11), row: line.row, column: column, style: quiet, clip: line)
       column = canvas.put(
-        signed(row.strength).leftPadded(to: 6) + " ", row: line.row, column: column,
+        strengthText(row.strength).leftPadded(to: 6) + " ", row: line.row, column: column,
         style: row.isOn ? warningStyle : .muted, clip: line)
       column = canvas.put(warning.rightPadded(to: 3), row: line.row, column: column, style: warningStyle, clip: line)
       let bar = Rect(row: line.row, column: column, rows: 1, columns: min(12, line.endColumn - column))
@@ -233,9 +242,10 @@ extension ScreenDefinition {
           return $0.tags.isEmpty ? "max \(fixed($0.latent.maxActivation, 1))" : $0.tags.joined(separator: ", ")
         } ?? ""
       let band = warning.isEmpty ? "" : "\(limit(state).origin) is \(compact(limit(state).value))  "
-      let condition = row.condition.map { "where f \($0.written)  " } ?? ""
+      let before = row.isFromBefore ? "earlier session  " : ""
+      let condition = row.conditions.isEmpty ? "" : row.conditions.text(of: Int(row.latent)) + "  "
       canvas.put(
-        truncated(band + condition + about, to: line.endColumn - bar.endColumn - 2), row: line.row,
+        truncated(condition + before + band + about, to: line.endColumn - bar.endColumn - 2), row: line.row,
         column: bar.endColumn + 2,
         style: known?.tags.isEmpty == false ? Style(.tag) : .muted, clip: line)
       if index == layout.list.selected, steer.focus == .interventions { canvas.setGround(line, .selected) }

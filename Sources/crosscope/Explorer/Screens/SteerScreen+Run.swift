@@ -166,6 +166,7 @@ extension SteerState {
     }
     var request = state.steer.request
     state.steer.prompt.commit()
+    state.steer.begun()
     state.steer.runNumber += 1
     let traced = state.steer.trace.isOn ? state.steer.shownLatents : []
     state.steer.run = SteerRun(request: request, traced: traced)
@@ -173,6 +174,11 @@ extension SteerState {
     state.steer.scrolledBack = 0
     if state.steer.focus == .prompt { state.steer.focus = .interventions }
     return [.run(request, number: state.steer.runNumber)]
+  }
+
+  /// Whatever is on the list has been asked for now.
+  mutating func begun() {
+    for index in rows.indices { rows[index].isFromBefore = false }
   }
 
   /// Ends the run, or the waiting for one; the model goes on loading.

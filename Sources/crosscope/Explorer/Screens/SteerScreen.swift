@@ -12,22 +12,6 @@ struct SteerState: Sendable, Equatable {
   /// What the keys go to.
   enum Focus: Sendable, CaseIterable { case prompt, interventions, answers }
 
-  /// One latent of the list.
-  struct Row: Sendable, Equatable {
-    var latent: Int32
-    var mode = SteeringMode.add
-    var strength: Double
-    var isOn = true
-    /// Steers only tokens at which the latent's activation is on that side of a value.
-    var condition: SteeringCondition?
-
-    /// Changes the strength, within bounds; a sum of many notches is the multiple of the fine one that it looks like.
-    mutating func turn(by step: Double) {
-      let notches = ((strength + step) / SteerState.fineNotch).rounded()
-      strength = min(max(-SteerState.strongest, notches * 5 / 100), SteerState.strongest)
-    }
-  }
-
   /// Where the models are.
   enum Model: Sendable, Equatable {
     case absent
@@ -40,7 +24,10 @@ struct SteerState: Sendable, Equatable {
   /// What was said before the prompt: the user's turns and the answers to them.
   var turns: [ChatMessage] = []
   var rows: [Row] = []
+  /// Of all rows: all must hold at a token for any of them to change it.
+  var conditions: [SteeringCondition] = []
   var list = ListState()
+  var history = SteerListHistory()
   var focus = Focus.prompt
   var temperature = 0.0
   var maxTokens = 96
@@ -74,9 +61,6 @@ struct SteerState: Sendable, Equatable {
 
   static let temperatures = [0.0, 0.5, 0.7, 1.0]
   static let lengths = [32, 96, 256]
-  static let notch = 0.25
-  static let fineNotch = 0.05
-  static let strongest = 10.0
 
   var selectedRow: Row? { rows.indices.contains(list.selected) ? rows[list.selected] : nil }
 
@@ -84,37 +68,10 @@ struct SteerState: Sendable, Equatable {
   var request: SteeringRequest {
     let rows = rows.filter(\.isOn)
     return SteeringRequest(
-      prompt: prompt.text, turns: turns,
-      interventions: rows.map { SteeringIntervention(latent: $0.latent, mode: $0.mode, strength: $0.strength) },
-      positions: positions, decoder: decoder, blocks: blocks, unit: unit, conditions: rows.compactMap(\.condition),
-      maxTokens: maxTokens, temperature: temperature, seed: seed, topP: topP, minP: minP,
+      prompt: prompt.text, turns: turns, interventions: rows.map(\.intervention), positions: positions,
+      decoder: decoder, blocks: blocks, unit: unit, conditions: rows.isEmpty ? [] : conditions, maxTokens: maxTokens,
+      temperature: temperature, seed: seed, topP: topP, minP: minP,
       frequencyPenalty: frequencyPenalty, samples: samples, watched: watched, freezesAttention: freezesAttention)
-  }
-
-  /// Puts a latent on the list, or goes to where it is.
-  /// - Parameter limit: the pair's limit of coherence, if it is known.
-  mutating func add(_ latent: Int32, limit: Double?) {
-    let index = rows.firstIndex { $0.latent == latent } ?? rows.count
-    if index == rows.count { rows.append(Row(latent: latent, strength: strengthToBegin(.add, limit: limit))) }
-    select(index)
-  }
-
-  /// Where a mode begins: at what it is mostly used for. Difference takes away, the others' names say what 1 does;
-  /// where text stops at another multiple of the largest activation, the last notch before that.
-  func strengthToBegin(_ mode: SteeringMode, limit: Double?) -> Double {
-    switch mode {
-    case .difference: return -1
-    case .ablate, .project: return 1
-    case .add, .clamp:
-      guard let limit, unit == .maxActivation else { return 1 }
-      return Self.lastNotch(within: limit)
-    }
-  }
-
-  /// The largest notch that is not beyond a limit; a fine one where the limit is below the first.
-  static func lastNotch(within limit: Double) -> Double {
-    let notch = limit < notch ? fineNotch : notch
-    return min((limit / notch + 1e-9).rounded(.down) * notch, strongest)
   }
 
   mutating func select(_ index: Int) {
@@ -132,16 +89,20 @@ extension ScreenDefinition {
       Binding(["space"], .toggle, "on/off", "turn the latent on or off", unavailable: noRow),
       Binding(["+", "="], .stronger, "stronger", "strength up by 0.25", unavailable: noRow),
       Binding(["-", "_"], .weaker, "weaker", "strength down by 0.25", unavailable: noRow),
-      Binding(["]"], .slightlyStronger, nil, "strength up by 0.05", unavailable: noRow),
-      Binding(["["], .slightlyWeaker, nil, "strength down by 0.05", unavailable: noRow),
+      Binding(["]"], .slightlyStronger, nil, "strength up by 0.01", unavailable: noRow),
+      Binding(["["], .slightlyWeaker, nil, "strength down by 0.01", unavailable: noRow),
+      Binding(["s"], .strength, "strength", "type the strength, of this latent or of all", unavailable: noRow),
       Binding(["m"], .mode, "mode", "add, chat − base difference, ablate, project out, clamp", unavailable: noRow),
-      Binding(["a"], .addLatent, "add", "add a latent by its id"),
-      Binding(["d", "del"], .deleteLatent, "delete", "take the latent off the list", unavailable: noRow),
+      Binding(["a"], .addLatent, "add", "add latents: id, id:strength or id:strength:mode"),
+      Binding(
+        ["d", "del"], .deleteLatent, "delete", "take the latent off the list, u brings it back", unavailable: noRow),
+      Binding(["X"], .clearLatents, "clear", "take all latents off the list, u brings them back", unavailable: noRow),
       Binding([","], .settings, "settings", "all settings: positions, decoder, sampling, watched phrases"),
       Binding(["p"], .positions, nil, "steer all tokens, prompt, generated, template, or the prompt's last"),
       Binding(
-        ["c"], .condition, nil, "steer only where the latent's activation is above or below a value", unavailable: noRow
-      ),
+        ["c"], .condition, nil,
+        "steer with this latent, or with all, only where an activation is above or below a value",
+        unavailable: noRow),
       Binding(["D"], .decoder, nil, "directions of chat's decoder, or of base's"),
       Binding(["A"], .blocks, nil, "add after the crosscoder's block only, or after all above too"),
       Binding(["N"], .unit, nil, "strengths in units of the largest activation, or ‖Δh‖ itself"),
@@ -206,8 +167,7 @@ extension ScreenDefinition {
     },
     appear: { state in
       scrollAnswers(0, &state)
-      let missing = state.steer.rows.map(\.latent).filter { state.latents.rows[$0] == nil }
-      let rows: [Effect] = missing.isEmpty ? [] : [.loadRows(missing)]
+      let rows = state.loadListed()
       guard state.steer.model == .absent else { return rows }
       state.steer.model = .loading("")
       return rows + [.loadModel]
@@ -264,7 +224,7 @@ extension ScreenDefinition {
     case .nextFocus: nextFocus(&state)
     case .editPrompt: state.steer.focus = .prompt
     case .tracePrompt: return traceSteerPrompt(&state)
-    case .addLatent: state.overlay = .latentNumber(LatentNumber(purpose: .steering))
+    case .addLatent, .strength, .condition: state.openSteerEntry(action)
     case .open:
       guard let id = state.steer.selectedRow?.latent else { return [] }
       return LatentState.open(id, &state)
@@ -275,8 +235,11 @@ extension ScreenDefinition {
     case .positions: _ = SteerSetting.positions.step(1, &state.steer)
     case .decoder: _ = SteerSetting.decoder.step(1, &state.steer)
     case .blocks: _ = SteerSetting.blocks.step(1, &state.steer)
-    case .unit: _ = SteerSetting.unit.step(1, &state.steer)
-    case .condition: state.openCondition()
+    case .unit:
+      _ = SteerSetting.unit.step(1, &state.steer)
+      state.tell(
+        "of mode add the strengths stay as numbers and are now "
+          + (state.steer.unit == .norm ? "lengths" : "multiples of the largest activation"))
     case .tryAgain: return tryAgain(&state)
     case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
     case .sweepSet: return state.openPromptSets()
@@ -331,21 +294,23 @@ extension ScreenDefinition {
   private static func change(_ action: Action, _ state: inout ExplorerState) {
     let index = state.steer.list.selected
     guard state.steer.rows.indices.contains(index) else { return }
+    let times = Double(state.count ?? 1)
+    let former = state.steer.rows
     switch action {
     case .toggle: state.steer.rows[index].isOn.toggle()
-    case .stronger: state.steer.rows[index].turn(by: SteerState.notch)
-    case .weaker: state.steer.rows[index].turn(by: -SteerState.notch)
-    case .slightlyStronger: state.steer.rows[index].turn(by: SteerState.fineNotch)
-    case .slightlyWeaker: state.steer.rows[index].turn(by: -SteerState.fineNotch)
+    case .stronger: state.steer.rows[index].turn(by: SteerState.notch * times)
+    case .weaker: state.steer.rows[index].turn(by: -SteerState.notch * times)
+    case .slightlyStronger: state.steer.rows[index].turn(by: SteerState.fineNotch * times)
+    case .slightlyWeaker: state.steer.rows[index].turn(by: -SteerState.fineNotch * times)
     case .mode:
       let mode = next(state.steer.rows[index].mode, SteeringMode.allCases)
-      state.steer.rows[index].mode = mode
-      state.steer.rows[index].strength = state.steer.strengthToBegin(mode, limit: state.store.coherenceLimit)
-    case .deleteLatent:
-      state.steer.rows.remove(at: index)
-      state.steer.select(index)
+      let begin = state.steer.strengthToBegin(mode, limit: state.store.coherenceLimit)
+      if let text = state.steer.rows[index].change(to: mode, unit: state.steer.unit, begin: begin) { state.tell(text) }
+    case .deleteLatent: state.steer.remove(state.count ?? 1)
+    case .clearLatents: state.steer.clear()
     default: break
     }
+    if let text = SteerState.left(former, state.steer.rows) { state.tell(text) }
   }
 
   /// Keys of the prompt while it has the focus.

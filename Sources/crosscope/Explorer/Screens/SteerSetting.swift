@@ -151,11 +151,8 @@ extension SteerState {
     prompt.text = request.prompt
     turns = request.turns
     watched = request.watched
-    rows = request.interventions.map { item in
-      Row(
-        latent: item.latent, mode: item.mode, strength: item.strength,
-        condition: request.conditions.first { $0.latent == Int(item.latent) })
-    }
+    rows = request.interventions.map { Row($0) }
+    conditions = request.conditions
     select(0)
     (positions, decoder, blocks, unit) = (request.positions, request.decoder, request.blocks, request.unit)
     (temperature, topP, minP) = (request.temperature, request.topP, request.minP)

@@ -123,10 +123,9 @@ extension ScreenDefinition {
     let area = body.inset(columns: 1)
     let (head, rest) = area.split(top: 2)
     canvas.heading("Strengths × those of the latents", note: note(sweep), in: head)
-    let latents = sweep.request.interventions.map { "\($0.latent) \($0.mode.rawValue) \(signed($0.strength))" }
     let what = sweep.set.map { URL(filePath: $0.path).lastPathComponent } ?? sweep.request.prompt
     canvas.put(
-      truncated("\(latents.joined(separator: ", ")) on: \(what)", to: head.columns), row: head.row + 1,
+      truncated("\(sweep.request.steeringText) on: \(what)", to: head.columns), row: head.row + 1,
       column: head.column, style: .muted, clip: head)
     if case .failed(let reason) = sweep.phase {
       for (index, line) in flowLines([FlowToken(reason, style: Style(.danger))], width: rest.columns).enumerated() {

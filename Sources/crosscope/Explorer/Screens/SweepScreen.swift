@@ -56,6 +56,7 @@ extension SteerSweep {
   /// Starts a sweep over what the steer screen is set to.
   static func start(withControl: Bool, _ state: inout ExplorerState) -> [Effect] {
     state.steer.prompt.commit()
+    state.steer.begun()
     state.steer.runNumber += 1
     let sweep = SteerSweep(
       request: state.steer.request, withControl: withControl, number: state.steer.runNumber)
@@ -86,6 +87,7 @@ extension SteerSweep {
 
   /// Starts a sweep over a set of prompts, with the steer screen's latents and settings.
   static func start(over set: PromptSetChoice, _ state: inout ExplorerState) -> [Effect] {
+    state.steer.begun()
     state.steer.runNumber += 1
     var sweep = SteerSweep(
       request: state.steer.request, withControl: set.random > 0, number: state.steer.runNumber)
