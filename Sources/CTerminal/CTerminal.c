@@ -18,6 +18,10 @@ static bool in_colour;
 static int cursor_row = -1, cursor_column = -1;
 static char modes_on[64]; // mouse and bracketed paste, where supported and wanted
 static bool wants_mouse;
+static const char *entry; // of terminfo, where it is not TERM's own
+// Entries such as ansi's say that the cursor goes to the next row as soon as the last column is written; hardly any terminal
+// does that before the next character, and rows would be drawn a row off. What is never written there cannot do it.
+static bool spares_last_column;
 
 // Appends a terminfo string without its padding marks.
 static void append_capability(char *into, size_t size, const char *name) {
@@ -63,12 +67,20 @@ static void use_utf8_locale(void) {
   if (name == NULL || strcasestr(name, "utf") == NULL) setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+static bool is_known(const char *term) {
+  int found = 0;
+  return setupterm(term, STDOUT_FILENO, &found) == OK && found == 1;
+}
+
+// What a terminal without an entry is taken for: nearly all of today's obey it.
+static const char stand_in[] = "xterm-256color";
+
 static int check_terminal(void) {
   if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) return CT_NOT_A_TERMINAL;
   const char *term = getenv("TERM");
-  int found = 0;
   if (term == NULL || *term == 0) return CT_UNKNOWN_TERMINAL;
-  if (setupterm(term, STDOUT_FILENO, &found) != OK || found != 1) return CT_UNKNOWN_TERMINAL;
+  entry = is_known(term) ? NULL : stand_in;
+  if (entry != NULL && !is_known(entry)) return CT_UNKNOWN_TERMINAL;
   bool moves = has_capability("cup");
   if (moves) compose_sequences();
   del_curterm(cur_term);
@@ -84,15 +96,14 @@ static void modes(const char *sequence) {
 // NULL, which is TERM itself.
 static const char *exact_twin(void) {
   static char name[80];
-  const char *says = getenv("COLORTERM"), *term = getenv("TERM"), *end;
-  int found = 0;
+  const char *says = getenv("COLORTERM"), *term = entry != NULL ? entry : getenv("TERM"), *end;
   if (says == NULL || (strcmp(says, "truecolor") != 0 && strcmp(says, "24bit") != 0)) return NULL;
   if (term == NULL || (end = strstr(term, "-256color")) == NULL || strlen(term) >= sizeof name - 8) return NULL;
   memcpy(name, term, (size_t)(end - term));
   strcpy(name + (end - term), "-direct");
-  bool known = setupterm(name, STDOUT_FILENO, &found) == OK && found == 1;
-  if (known) del_curterm(cur_term);
-  return known ? name : NULL;
+  if (!is_known(name)) return NULL;
+  del_curterm(cur_term);
+  return name;
 }
 
 int ct_open(bool mouse) {
@@ -101,12 +112,14 @@ int ct_open(bool mouse) {
   int found = check_terminal();
   if (found != CT_OK) return found;
   if (!ct_signals_install()) return CT_NO_RESOURCES;
-  screen = newterm(exact_twin(), stdout, stdin);
+  const char *twin = exact_twin();
+  screen = newterm(twin != NULL ? twin : entry, stdout, stdin);
   if (screen == NULL) {
     ct_signals_remove();
     return CT_UNKNOWN_TERMINAL;
   }
   set_term(screen);
+  spares_last_column = tigetflag("am") == 1 && tigetflag("xenl") != 1;
   raw();
   noecho();
   nonl();
@@ -172,7 +185,9 @@ void ct_resume(void) {
   modes(modes_on);
 }
 
-int ct_columns(void) { return screen ? COLS : 0; }
+const char *ct_stand_in(void) { return screen != NULL ? entry : NULL; }
+
+int ct_columns(void) { return screen ? COLS - spares_last_column : 0; }
 int ct_rows(void) { return screen ? LINES : 0; }
 
 void ct_clear(void) {

@@ -18,7 +18,7 @@ public struct Cell: Equatable, Sendable {
 public struct Canvas: Equatable, Sendable {
   /// Never of negative extent.
   public let size: Size
-  /// Only ASCII is drawn; other characters are replaced by likenesses or `?`.
+  /// Only ASCII is drawn; other characters are replaced by likenesses, see `asciiLikeness`.
   public let asciiOnly: Bool
   /// For a screen reader: ASCII, no bars, frames, rules or dots, and `>` at the start of the selected line.
   public let isSpoken: Bool
@@ -126,9 +126,10 @@ public struct Canvas: Equatable, Sendable {
 
   private mutating func place(_ cluster: CellCluster, row: Int, column: Int, style: Style) {
     if asciiOnly, !(cluster.text.utf8.allSatisfy { $0 < 0x80 }) {
-      let likeness = isSpoken && isDrawing(cluster.text) ? " " : asciiLikeness(cluster.text)
-      for offset in 0..<cluster.width {
-        set(Cell(text: likeness, style: style, width: 1), row: row, column: column + offset)
+      let blank = String(repeating: " ", count: cluster.width)
+      let likeness = isSpoken && isDrawing(cluster.text) ? blank : asciiLikeness(of: cluster)
+      for (offset, character) in likeness.enumerated() {
+        set(Cell(text: String(character), style: style, width: 1), row: row, column: column + offset)
       }
       return
     }
@@ -156,35 +157,4 @@ public struct Canvas: Equatable, Sendable {
 private func isDrawing(_ text: String) -> Bool {
   text.unicodeScalars.first.map { (0x2500...0x259F).contains($0.value) || (0x2800...0x28FF).contains($0.value) }
     ?? false
-}
-
-/// The ASCII character nearest to a symbol of ours; `?` for everything else.
-private func asciiLikeness(_ text: String) -> String {
-  switch text {
-  case "█", "▉", "▊", "▋", "■": "#"
-  case "▌", "▍", "▎", "▏": "="
-  case "▁", "▂": "."
-  case "▃", "▄": ":"
-  case "▅", "▆": "+"
-  case "▇": "*"
-  case "─", "━", "–", "—", "‐", "−": "-"
-  case "│", "┃": "|"
-  case "┌", "┐", "└", "┘", "├", "┤", "┬", "┼": "+"
-  case "›", "▸", "▶", "→", "⟩", "≥": ">"
-  case "‹", "◂", "◀", "←", "⟨", "≤": "<"
-  case "▲", "↑": "^"
-  case "▼", "↓": "v"
-  case "●", "•", "✓": "*"
-  case "○": "o"
-  case "·": "."
-  case "…": "~"
-  case "␣": "_"
-  case "↵": "$"
-  case "⇥": ">"
-  case "×", "✗": "x"
-  case "“", "”", "„": "\""
-  case "‘", "’": "'"
-  case "\u{A0}": " "
-  default: "?"
-  }
 }

@@ -48,6 +48,8 @@ public final class Terminal {
   public let events: AsyncStream<TerminalEvent>
   /// The colours and attributes in use.
   public private(set) var theme: Theme
+  /// The terminfo entry that is used because there is none of the terminal's own; nil where there is.
+  public let standIn: String?
   private let continuation: AsyncStream<TerminalEvent>.Continuation
   private var sources: [any DispatchSourceRead] = []
   private var decoder = KeyDecoder()
@@ -72,6 +74,7 @@ public final class Terminal {
     default: throw .noResources
     }
     theme = Theme(colours: Int(ct_colours()), palette: palette)
+    standIn = ct_stand_in().map { String(cString: $0) }
     (events, continuation) = AsyncStream.makeStream(of: TerminalEvent.self, bufferingPolicy: .unbounded)
     listen(to: 0) { $0.readInput() }
     listen(to: ct_signal_descriptor()) { $0.readSignals() }

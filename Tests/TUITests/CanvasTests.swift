@@ -125,6 +125,18 @@ import Testing
       canvas.styledText == " ab\nc\n--- styles\n.aa\nb\n--- legend\na chat bold\nb heat1 on heat1 underline\n")
   }
 
+  @Test(arguments: [
+    ("Δ ν^ε β ‖h‖", "D n^e b |h|"), ("naïve café Łódź", "naive cafe Lodz"), ("Привет", "Privit"), ("漢字か", "[][]ka"),
+    ("👍🏽!", "[]!"), ("☃\u{FFFD}", "**"), ("¿?", "??"), ("→ ≤3 ±1", "> <3 +1"),
+  ])
+  func everyCharacterHasAnASCIIFormOfItsWidth(text: String, expected: String) {
+    var canvas = Canvas(size: Size(columns: 20, rows: 1), asciiOnly: true)
+    let end = canvas.put(text, row: 0, column: 0)
+    let shown = (0..<end).map { canvas[0, $0].text }.joined()
+    #expect(shown.utf8.count == displayWidth(text) && shown.utf8.allSatisfy { $0 < 0x80 })
+    #expect(shown == expected)
+  }
+
   @Test func withoutColoursRolesDifferByAttributes() {
     let theme = Theme(colours: 0)
     for role in Role.allCases {

@@ -12,7 +12,7 @@
 enum {
   CT_OK = 0,
   CT_NOT_A_TERMINAL = 1,     // standard input or output is not a tty
-  CT_UNKNOWN_TERMINAL = 2,   // TERM is empty or has no terminfo entry
+  CT_UNKNOWN_TERMINAL = 2,   // TERM is empty, or neither it nor its stand-in has a terminfo entry
   CT_CANNOT_MOVE_CURSOR = 3, // TERM=dumb and its like
   CT_NO_RESOURCES = 4        // pipe or memory refused by the system
 };
@@ -28,6 +28,9 @@ int ct_open(bool mouse);
 
 // Gives the terminal back exactly as found and restores all signal handlers. Harmless when not open.
 void ct_close(void);
+
+// The terminfo entry that stands in for TERM's own, which is missing; NULL where TERM is known.
+const char *ct_stand_in(void);
 
 // Current size; also right after a resize, once ct_resize was called.
 int ct_columns(void);
