@@ -61,7 +61,7 @@ public struct ActivationShards: Sendable {
       throw malformed("dModel", "a width from 1 on", "\(index.dModel)")
     }
     for shard in index.shards where shard.file.isEmpty || shard.file.contains("/") {
-      throw malformed("shards", "names of files in this folder", shard.file.debugDescription)
+      throw malformed("shards", "names of files in this folder", "\"\(shard.file)\"")
     }
     return index
   }

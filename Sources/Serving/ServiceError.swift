@@ -19,7 +19,7 @@ public enum ServiceError: Error, Equatable, Sendable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .addressInvalid(let text): "\(text.debugDescription): an address as unix:PATH or http://HOST:PORT is expected"
+    case .addressInvalid(let text): "\"\(text)\": an address as unix:PATH or http://HOST:PORT is expected"
     case .inUse(let address): "\(address): a service answers there already; stop it or choose another place"
     case .cannotListen(let address, let reason): "cannot listen on \(address): \(reason); choose another place"
     case .tokenUnreadable(let path, let reason): "\(path): \(reason); a token's file holds one line and has mode 0600"

@@ -148,9 +148,11 @@ import Testing
     #expect(try String(contentsOfFile: path("again.json"), encoding: .utf8) == text)
     #expect(!FileManager.default.fileExists(atPath: partial))
 
+    // What is there stays, before any work.
+    try Program.run(arguments + ["--out", out]).expectOneLine(saying: "\(out) is there already")
     // Those of other settings are not mixed in.
     try (lines[0] + Data("\n".utf8)).write(to: URL(filePath: partial))
-    try Program.run(arguments + ["--decoder", "base", "--out", path("again.json")])
+    try Program.run(arguments + ["--decoder", "base", "--out", path("again.json"), "--force"])
       .expectOneLine(saying: "finished prompts of these settings")
     let csv = try Program.run(arguments + ["--csv"])
     #expect(csv.out.split(separator: "\n").count == 11 && csv.out.hasPrefix("arm,strength,draws,prompts,refused,"))
@@ -294,6 +296,15 @@ import Testing
       JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path("neuronpedia")))) as? [String: Any])
     let feature = try #require((request["features"] as? [[String: Any]])?.first)
     #expect(feature["index"] as? Int == id && feature["strength"] as? Double ?? 0 > 0)
+    for form in ["control-vector", "safetensors", "neuronpedia"] {
+      let before = try Data(contentsOf: URL(filePath: path(form)))
+      let prompt = form == "neuronpedia" ? ["--prompt", "Ho"] : ["--decoder", "base"]
+      try export(form, prompt).expectOneLine(
+        saying: "\(path(form)) is there already; name another file, or give --force")
+      #expect(try Data(contentsOf: URL(filePath: path(form))) == before)
+      #expect(try export(form, prompt + ["--force"]).code == 0)
+      #expect(try Data(contentsOf: URL(filePath: path(form))) != before)
+    }
     try Program.run(["export", store, "neuronpedia", "--latent", "1", "--out", "x"]).expectOneLine(
       code: 2, saying: "--prompt is needed")
     try Program.run(["export", store, "control-vector", "--latent", "1:1:ablate", "--out", "x"]).expectOneLine(

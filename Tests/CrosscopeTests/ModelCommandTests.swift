@@ -103,6 +103,9 @@ import TestSupport
     let outcome = try run(
       "forward", "--model", model, "--tokens", "1,2", "--hidden-layers", "0,3", "--out", folder.path + "/f")
     #expect(outcome.code == 0)
+    let again = ["forward", "--model", model, "--tokens", "1,2", "--hidden-layers", "0,3", "--out", folder.path + "/f"]
+    try Program.run(again).expectOneLine(saying: "--force")
+    #expect(try Program.run(again + ["--force"]).code == 0)
     let file = try SafetensorsFile(path: folder.path + "/f")
     #expect(try file.shape(of: "hidden.3") == [2, TinyModel.dModel])
     #expect(try file.shape(of: "logits") == [2, TinyModel.vocabSize])

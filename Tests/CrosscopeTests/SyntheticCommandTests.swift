@@ -11,6 +11,7 @@ import Testing
     let folder = TemporaryFolder()
     let outcome = try Program.run(short + ["--json", "--out", folder.path])
     #expect(outcome.code == 0, "\(outcome.error)")
+    try Program.run(short + ["--out", folder.path]).expectOneLine(saying: "is there already")
     let runs = try #require(try outcome.json()["runs"] as? [[String: Any]])
     #expect(runs.map { $0["method"] as? String } == ["l1", "l1", "batchtopk"])
     #expect(runs.map { $0["mu"] as? Double } == [0.1, 0.2, nil])

@@ -134,6 +134,8 @@ private final class ForeignActivations {
     let x = foreign.folder.path + "/acts/1.safetensors"
     let outcome = try Program.run(["encode", "--crosscoder", out, "--activations", x, "--out", codes])
     #expect(outcome.code == 0, "\(outcome.error)")
+    try Program.run(["encode", "--crosscoder", out, "--activations", x, "--out", codes]).expectOneLine(
+      saying: "--force")
     let autoencoder = try SparseAutoencoder.load(folder: out)
     let expected = try autoencoder.encode(PairedActivations(path: x))
     let file = try SafetensorsFile(path: codes)

@@ -32,8 +32,9 @@ public struct GGUFWriter {
   }
 
   /// Writes the file: under a temporary name beside `path`, synchronised, then renamed.
+  /// - Parameter replacing: false refuses a path at which a file is.
   /// - Throws: `InferenceError.fileUnwritable`; nothing new is then left, and an old file is untouched.
-  public func write(to path: String) throws(InferenceError) {
+  public func write(to path: String, replacing: Bool = true) throws(InferenceError) {
     let file = try AtomicFile(path: path)
     try file.write(header)
     for tensor in tensors {
@@ -41,7 +42,7 @@ public struct GGUFWriter {
       Self.align(&bytes)
       try file.write(bytes)
     }
-    try file.commit()
+    try file.commit(replacing: replacing)
   }
 
   /// Everything before the tensors' values.

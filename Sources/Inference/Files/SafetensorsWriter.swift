@@ -83,12 +83,13 @@ public struct SafetensorsWriter {
   }
 
   /// Writes the file: under a temporary name beside `path`, synchronised, then renamed.
+  /// - Parameter replacing: false refuses a path at which a file is.
   /// - Throws: `InferenceError.fileUnwritable`; nothing new is then left, and an old file is untouched.
-  public func write(to path: String) throws(InferenceError) {
-    try write(to: AtomicFile(path: path))
+  public func write(to path: String, replacing: Bool = true) throws(InferenceError) {
+    try write(to: AtomicFile(path: path), replacing: replacing)
   }
 
-  func write(to file: AtomicFile) throws(InferenceError) {
+  func write(to file: AtomicFile, replacing: Bool = true) throws(InferenceError) {
     // Larger elements first keeps every tensor aligned to its own element size.
     let sorted = items.sorted { ($1.type.size, $0.name) < ($0.type.size, $1.name) }
     var entries: [SafetensorsEntry] = []
@@ -114,6 +115,6 @@ public struct SafetensorsWriter {
         try file.write(UnsafeRawBufferPointer(part))
       }
     }
-    try file.commit()
+    try file.commit(replacing: replacing)
   }
 }

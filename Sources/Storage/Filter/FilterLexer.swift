@@ -68,7 +68,7 @@ struct FilterLexer {
       return FilterToken(kind: .number(try number()), position: start)
     case _ where character.isLetter || character == "_": return FilterToken(kind: try word(), position: start)
     default:
-      throw .filter(position: start, message: "unexpected \(character.debugDescription); put text in double quotes")
+      throw .filter(position: start, message: "unexpected \(character); put text in double quotes")
     }
   }
 

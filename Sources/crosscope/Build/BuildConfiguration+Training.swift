@@ -86,7 +86,7 @@ extension BuildConfiguration {
           || chosenMethod == .l1 && name == "decoupled"
       {
         throw invalid(
-          "training.code_normalization crosscoder, sae, mixed, none or (batchtopk) decoupled", name.debugDescription)
+          "training.code_normalization crosscoder, sae, mixed, none or (batchtopk) decoupled", quoted(name))
       }
       let largest = max(1, latents)
       let ranges: [(String, Int?, ClosedRange<Int>)] = [

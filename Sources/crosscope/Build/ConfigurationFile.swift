@@ -6,17 +6,24 @@ import Inference
 /// Reads a configuration.
 /// - Throws: `CommandError.inputInvalid` naming the key that is missing, of another type or unknown.
 func readConfiguration<Value: Codable>(_ type: Value.Type, path: String, expected: String) throws -> Value {
-  let data = try MappedFile(path: path).contents()
+  try readConfiguration(type, from: MappedFile(path: path).contents(), source: path, expected: expected)
+}
+
+/// Reads a configuration out of bytes that came from somewhere else than its file.
+/// - Throws: as `readConfiguration(_:path:expected:)`, naming `source`.
+func readConfiguration<Value: Codable>(
+  _ type: Value.Type, from data: Data, source: String, expected: String
+) throws -> Value {
   let value: Value
   do {
     value = try JSONDecoder().decode(type, from: data)
   } catch let error as DecodingError {
-    throw CommandError.inputInvalid(source: path, expected: expected, found: error.clause)
+    throw CommandError.inputInvalid(source: source, expected: expected, found: error.clause)
   }
   let known = try JSONSerialization.jsonObject(with: JSONEncoder().encode(value))
   if let unknown = unknownKey(in: try JSONSerialization.jsonObject(with: data), known: known) {
     throw CommandError.inputInvalid(
-      source: path, expected: "known keys only", found: "the key \(unknown.debugDescription)")
+      source: source, expected: "known keys only", found: "the key \(quoted(unknown))")
   }
   return value
 }

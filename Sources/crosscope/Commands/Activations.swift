@@ -21,7 +21,7 @@ struct Activations: AsyncParsableCommand {
   /// How the text reaches the models.
   enum Form: String, EnumerableFlag { case chat, raw }
 
-  @Argument(help: "The store.") var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Option(
     parsing: .unconditionalSingleValue,
     help: "The text; given several times, the turns of a chat: user, assistant, user, … unless --role says otherwise.")

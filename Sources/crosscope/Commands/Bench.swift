@@ -11,7 +11,8 @@ struct Bench: ParsableCommand {
 
   @Option(help: "GGUF file or Hugging Face folder of the model.") var model: String?
   @Flag(help: "Measure steps of BatchTopK training on synthetic activations; needs no model.") var training = false
-  @Option(help: "Measure a turn of the steering knob on the models of this store.") var store: String?
+  @Option(help: "Measure a turn of the steering knob on the models of this store.", completion: .stores)
+  var store: String?
   @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
   @Option(help: ArgumentHelp("Base, where the model is all of chat.", valueName: "gguf|dir")) var baseModel: String?
   @Option(help: "Tokens of the prefill.") var prefill: Int = 512

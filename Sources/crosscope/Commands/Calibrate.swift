@@ -21,7 +21,7 @@ struct Calibrate: ParsableCommand {
       latents below it and warns from it on.
       """)
 
-  @Argument(help: "The store.") var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Option(help: "Latents to try; half of them the most chat-specific, half drawn at random.") var latents = 16
   @Option(help: "File of prompts: one JSON object a line, its text under \"prompt\" (default: 8 neutral ones).")
   var prompts: String?

@@ -58,7 +58,7 @@ struct Causal: AsyncParsableCommand {
       are 95 %, from chat-clustered standard errors.
       """)
 
-  @Argument(help: "The store.") var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Option(
     help: "File of chats, one {\"messages\"} a line (default: heldout-chats.jsonl beside the store).")
   var chats: String?

@@ -12,7 +12,7 @@ struct CausalCheckCommand: AsyncParsableCommand {
       difference taken away on its own top contexts, beside other latents' differences. Intervals are 95 %.
       """)
 
-  @Argument(help: "The store.") var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Argument(help: "The latent's number.") var latent: Int32
   @Option(help: "Random latents.") var random = 8
   @Option(help: "Neutral prompts, at most 20.") var prompts = 20

@@ -19,7 +19,7 @@ struct Check: ParsableCommand {
       the damaged file is kept beside it under the name STORE.damaged. A whole store is left alone.
       """)
 
-  @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Flag(help: "Make a new store of what can be read, if the store is damaged; the damaged file is kept beside it.")
   var repair = false
   @Flag(help: "Print one JSON document.") var json = false

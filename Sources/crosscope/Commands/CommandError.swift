@@ -11,6 +11,8 @@ enum CommandError: Error, Equatable {
   case mismatch(store: String, what: String, expected: String, found: String)
   /// A service has other files than the store that is open here.
   case otherEngine(address: String, what: String)
+  /// A file that is to be written is there already.
+  case fileExists(String)
 }
 
 extension CommandError: CustomStringConvertible {
@@ -24,6 +26,8 @@ extension CommandError: CustomStringConvertible {
       "\(store) was made with another \(what): expected \(expected), found \(found); use the files of this store"
     case .otherEngine(let address, let what):
       "\(address) has another \(what) than this store; serve a copy of this store there"
+    case .fileExists(let path):
+      "\(path) is there already; name another file, or give --force to replace it"
     }
   }
 }

@@ -47,7 +47,7 @@ struct MemorySize: Equatable {
     let digits = unit == nil ? Substring(text) : text.dropLast()
     guard digits.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }), let number = Double(digits),
       case let bytes = number * (unit ?? 1), bytes >= 1, bytes < 1e18
-    else { throw ValidationError("\(text.debugDescription): memory is a number of bytes, as in 4G or 800M") }
+    else { throw ValidationError("\(quoted(text)): memory is a number of bytes, as in 4G or 800M") }
     self.bytes = Int(bytes)
   }
 }

@@ -18,9 +18,11 @@ struct Encode: ParsableCommand {
 
   @Option(help: "Safetensors file to write: f, f_scaled [N, F] (f [N, 2, F] if DECOUPLED) and x_hat [N, 2, d].")
   var out: String
+  @OptionGroup var output: OutputFileOptions
   @OptionGroup var memory: MemoryOptions
 
   func run() throws {
+    try output.check(out)
     let file = try CrosscoderFile(path: crosscoder)
     let x = file.inPlace(try PairedActivations(path: activations))
     let crosscoder = try file.crosscoder().scalingInputs(as: x)
@@ -33,7 +35,7 @@ struct Encode: ParsableCommand {
     }
     writer.add("f_scaled", shape: [x.tokens, crosscoder.nLatents], floats: codes.dense(crosscoder.scaled(codes)))
     writer.add("x_hat", shape: [x.tokens, 2, crosscoder.dModel], floats: file.inPlace(crosscoder.decode(codes)).values)
-    try writer.write(to: out)
+    try writer.write(to: out, replacing: output.force)
   }
 }
 

@@ -17,7 +17,7 @@ struct Explain: AsyncParsableCommand {
       so a run that was interrupted goes on.
       """)
 
-  @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Option(parsing: .upToNextOption, help: ArgumentHelp("Only these latents.", valueName: "id")) var latent: [Int32] = []
   @Option(help: ArgumentHelp("Only latents that fulfil this condition (see latents --help).", valueName: "expr"))
   var filter = "not dead"
@@ -76,7 +76,7 @@ struct Explain: AsyncParsableCommand {
     guard let model = value(endpointModel, "_MODEL") else {
       throw ValidationError("--endpoint-model (or CROSSCOPE_ENDPOINT_MODEL) is needed with an endpoint")
     }
-    guard model != Store.tokenSource else { throw ValidationError("\(model.debugDescription) is not a model") }
+    guard model != Store.tokenSource else { throw ValidationError("\(quoted(model)) is not a model") }
     do {
       return try ChatEndpoint(base: address, model: model, key: value(endpointKey, "_KEY"))
     } catch {

@@ -24,7 +24,7 @@ struct Export: ParsableCommand {
       Experiments go out by `experiments --json` and `--markdown`.
       """)
 
-  @Argument(help: "The store.") var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Argument(help: ArgumentHelp("What to write.", valueName: "form")) var form: Form
   @Option(
     parsing: .unconditionalSingleValue,
@@ -36,6 +36,7 @@ struct Export: ParsableCommand {
   @Flag(help: "Strengths are ‖Δh‖ itself, not multiples of the largest activation.") var rawStrength = false
   @Option(help: "Neuronpedia: what the user says.") var prompt: String?
   @Option(help: "File to write.") var out: String
+  @OptionGroup var output: OutputFileOptions
 
   func validate() throws {
     guard !latent.isEmpty else { throw ValidationError("--latent is needed") }
@@ -51,18 +52,19 @@ struct Export: ParsableCommand {
   }
 
   func run() throws {
+    try output.check(out)
     let store = try Store(path: store, access: .readOnly)
     let stored = try StoreCrosscoder(store)
     let vector = try SteeringVector(
       latent.map { Intervention(latent: $0.id, mode: .add, strength: $0.strength) }, decoder: decoder,
       rawStrength: rawStrength, stored: stored, store: store)
     switch form {
-    case .controlVector: try vector.writeControlVector(to: out, store: store)
-    case .safetensors: try vector.writeSafetensors(to: out)
+    case .controlVector: try vector.writeControlVector(to: out, replacing: output.force, store: store)
+    case .safetensors: try vector.writeSafetensors(to: out, replacing: output.force)
     case .neuronpedia:
       let file = try AtomicFile(path: out)
       try file.write(Array((vector.neuronpediaRequest(prompt: prompt ?? "") + "\n").utf8))
-      try file.commit()
+      try file.commit(replacing: output.force)
     }
     writeError("written: \(out)")
   }
@@ -96,7 +98,7 @@ private struct SteeringVector {
       ?? [Float](repeating: 0, count: crosscoder.dModel)
   }
 
-  func writeControlVector(to path: String, store: Store) throws {
+  func writeControlVector(to path: String, replacing: Bool, store: Store) throws {
     guard stored.pair.layer > 0 else {
       throw CommandError.inputInvalid(
         source: store.path, expected: "a crosscoder after block 1 or later, where llama.cpp can add a vector",
@@ -107,13 +109,13 @@ private struct SteeringVector {
     writer.set("controlvector.layer_count", .uint32(1))
     for (key, value) in card { writer.set("crosscope.\(key)", .string(value)) }
     writer.add("direction.\(stored.pair.layer)", shape: [values.count], floats: values)
-    try writer.write(to: path)
+    try writer.write(to: path, replacing: replacing)
   }
 
-  func writeSafetensors(to path: String) throws {
+  func writeSafetensors(to path: String, replacing: Bool) throws {
     var writer = SafetensorsWriter(metadata: Dictionary(uniqueKeysWithValues: card))
     writer.add("steer_vector", shape: [values.count], floats: values)
-    try writer.write(to: path)
+    try writer.write(to: path, replacing: replacing)
   }
 
   /// What the vector is and what it belongs with.

@@ -21,6 +21,7 @@ struct Forward: ParsableCommand {
   @Option(help: "Safetensors file with the vector [d] to add (steer_vector, or its only tensor).") var steerVector:
     String?
   @Option(help: "Safetensors file to write.") var out: String
+  @OptionGroup var output: OutputFileOptions
   @OptionGroup var computing: ComputeOptions
 
   func validate() throws {
@@ -30,6 +31,7 @@ struct Forward: ParsableCommand {
   }
 
   func run() throws {
+    try output.check(out)
     let transformer = try Transformer.load(path: model, precision: computing.precision ?? .exact)
     let configuration = transformer.configuration
     let ids = try integers(tokens, option: "--tokens", range: 0..<configuration.vocabSize).map(Int32.init)
@@ -60,7 +62,7 @@ struct Forward: ParsableCommand {
     for (layer, values) in captured.hidden.sorted(by: { $0.key < $1.key }) {
       writer.add("hidden.\(layer)", shape: [ids.count, configuration.dModel], floats: values)
     }
-    try writer.write(to: out)
+    try writer.write(to: out, replacing: output.force)
   }
 
   private final class Captured { var hidden: [Int: [Float]] = [:] }

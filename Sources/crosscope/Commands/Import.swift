@@ -17,7 +17,9 @@ struct Import: ParsableCommand {
       all; one that it replaces hands over its tags, notes and runs if it had the same crosscoder.
       """)
 
-  @Argument(help: ArgumentHelp("The store to write, a .crosscope file.", valueName: "store")) var store: String
+  @Argument(
+    help: ArgumentHelp("The store to write, a .crosscope file.", valueName: "store"), completion: .stores) var store:
+    String
   @Option(help: ArgumentHelp("Folder of the crosscoder, or its file of tensors.", valueName: "dir|file"))
   var crosscoder: String
   @Option(help: ArgumentHelp("Published examples.", valueName: "examples.db")) var examples: String?
@@ -62,7 +64,7 @@ struct MeanNorms: Equatable {
   init(_ argument: String) throws {
     let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
     guard parts.count == 2, let base = parts[0], let chat = parts[1], base > 0, chat > 0, base.isFinite, chat.isFinite
-    else { throw ValidationError("\(argument.debugDescription): two positive numbers are expected, as in 174.1,196.5") }
+    else { throw ValidationError("\(quoted(argument)): two positive numbers are expected, as in 174.1,196.5") }
     values = [base, chat]
   }
 }

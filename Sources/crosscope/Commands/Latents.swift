@@ -8,6 +8,7 @@ import TUI
 extension LatentSort: ExpressibleByArgument {
   /// A column's name, with - or _; anything else may be a metric of the store.
   public init?(argument: String) { self = LatentSort(named: argument.replacing("-", with: "_")) ?? .metric(argument) }
+  public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
   public static var allValueStrings: [String] { everywhere.map { $0.name.replacing("_", with: "-") } }
   public var defaultValueDescription: String { name.replacing("_", with: "-") }
 
@@ -17,7 +18,7 @@ extension LatentSort: ExpressibleByArgument {
     guard case .metric(let name) = self, !metrics.contains(name) else { return self }
     if let known = metrics.first(where: { $0.lowercased() == name.lowercased() }) { return .metric(known) }
     let orders = (LatentSort.allValueStrings + metrics).joined(separator: ", ")
-    throw ValidationError("\(option): no column or metric \(name.debugDescription); there are \(orders)")
+    throw ValidationError("\(option): no column or metric \(quoted(name)); there are \(orders)")
   }
 }
 
@@ -41,7 +42,7 @@ struct Latents: ParsableCommand {
       names; brackets go around a name with blanks or signs: [lmsys_ctrl_%]>0.5.
       """)
 
-  @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Option(help: "What to sort by, or a metric's name; missing values come last.")
   var sort = LatentSort.chatSpecificity
   @Option(help: "Orders what --sort leaves equal, in its usual direction; otherwise by id.")

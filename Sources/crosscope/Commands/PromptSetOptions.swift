@@ -16,6 +16,7 @@ struct PromptSetOptions: ParsableArguments {
     help: ArgumentHelp(
       "Where the report goes as JSON, with all answers; a killed run given the same goes on.", valueName: "file"))
   var out: String?
+  @OptionGroup var output: OutputFileOptions
   @Flag(help: "Print the figures as CSV.") var csv = false
   @Flag(help: "Draw charts in ASCII.") var ascii = false
 
@@ -23,6 +24,7 @@ struct PromptSetOptions: ParsableArguments {
     guard prompts != nil || (kind.isEmpty && limit == nil && random == 0 && out == nil && !csv && !ascii) else {
       throw ValidationError("--kind, --limit, --random, --out, --csv and --ascii change nothing without --prompts")
     }
+    guard out != nil || !output.force else { throw ValidationError("--force changes nothing without --out") }
     guard limit ?? 1 > 0, random >= 0 else { throw ValidationError("--limit is 1 or more, --random 0 or more") }
   }
 

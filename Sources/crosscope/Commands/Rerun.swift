@@ -18,7 +18,7 @@ struct Rerun: ParsableCommand {
       same is named first, with what that means. Exit code 0: every token as saved; 1: some differ.
       """)
 
-  @Argument(help: "The store.") var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Argument(help: "The experiment's number.") var id: Int64
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
@@ -168,11 +168,11 @@ struct ArmComparison: Encodable, Equatable {
 
   func line(_ tokenizer: Tokenizer) -> String {
     let name = "\(arm), seed \(seed): "
-    func quoted(_ id: Int32?) -> String {
-      id.map { "\($0) \(termSafeLines(tokenizer.decode([$0])).debugDescription)" } ?? "the end"
+    func shown(_ id: Int32?) -> String {
+      id.map { "\($0) \(quoted(tokenizer.decode([$0])))" } ?? "the end"
     }
     let logs = logProbabilityDifference.map { ", log-probabilities within \(shortNumber($0))" } ?? ""
     guard let firstDifference else { return name + "match, \(tokens) tokens" + logs }
-    return name + "mismatch at token \(firstDifference): saved \(quoted(savedToken)), now \(quoted(token))" + logs
+    return name + "mismatch at token \(firstDifference): saved \(shown(savedToken)), now \(shown(token))" + logs
   }
 }

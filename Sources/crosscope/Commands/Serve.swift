@@ -19,7 +19,7 @@ struct Serve: AsyncParsableCommand {
       A TCP port needs a token, from --token-file or the environment's CROSSCOPE_TOKEN; a socket of yours needs none.
       """)
 
-  @Argument(help: "The store.", completion: .file(extensions: ["crosscope"])) var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Option(
     help: ArgumentHelp(
       "The Unix socket (default: crosscope.sock in $XDG_RUNTIME_DIR or in the cache's folder).", valueName: "path"))

@@ -13,7 +13,7 @@ struct Show: ParsableCommand {
       same; what is left out is counted. JSON always has all contexts, in the store's order.
       """)
 
-  @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Argument(help: ArgumentHelp("The latent's number.", valueName: "latent")) var latent: Int32
   @Option(help: ArgumentHelp("At most this many contexts.", valueName: "n")) var contexts = 100
   @Flag(help: "Count template tokens: contexts in the store's own order.") var template = false

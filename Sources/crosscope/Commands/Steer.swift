@@ -27,7 +27,7 @@ struct Steer: AsyncParsableCommand {
       all latents, wherever it stands.
       """)
 
-  @Argument(help: "The store.") var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
@@ -96,6 +96,7 @@ struct Steer: AsyncParsableCommand {
 
   func run() async throws {
     let store = try Store(path: store, access: save ? .readWrite : .readOnly)
+    try promptSet.out.map(promptSet.output.check)
     try warnOfDefault(store)
     if let engine = try engine.remote(store) {
       return try await report(to: store) { try await engine.sweep(sweepRequest(of: $0)).document }
@@ -204,7 +205,7 @@ struct Steer: AsyncParsableCommand {
     if let out = promptSet.out {
       let file = try AtomicFile(path: out)
       try file.write(Array((storedJSON(report) + "\n").utf8))
-      try file.commit()
+      try file.commit(replacing: promptSet.output.force)
       if let partial { try FileManager.default.removeItem(atPath: partial) }
     }
     if save {

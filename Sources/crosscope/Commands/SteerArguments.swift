@@ -26,13 +26,13 @@ struct LatentStrength: Equatable {
     let parts = gated[0].split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
     id = try latentID(parts[0], in: argument)
     guard let strength = parts.count > 1 ? Double(parts[1]) : 1, strength.isFinite else {
-      throw ValidationError("\(argument.debugDescription): a strength is a finite number, as in \(id):0.5")
+      throw ValidationError("\(quoted(argument)): a strength is a finite number, as in \(id):0.5")
     }
     ownStrength = parts.count > 1 ? strength : nil
     mode = parts.count > 2 ? SteeringMode(rawValue: parts[2]) : nil
     guard mode != nil || parts.count < 3 else {
       let modes = SteeringMode.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("\(argument.debugDescription): a mode is one of \(modes), as in \(id):1:ablate")
+      throw ValidationError("\(quoted(argument)): a mode is one of \(modes), as in \(id):1:ablate")
     }
     let own = id
     conditions = try gated.dropFirst().map { try LatentCondition($0, of: own).condition }
@@ -47,16 +47,16 @@ struct LatentCondition: Equatable {
   /// - Throws: `ValidationError` saying which part is wrong.
   init(_ argument: String, of own: Int? = nil) throws {
     guard let place = argument.firstIndex(where: { $0 == ">" || $0 == "<" }) else {
-      throw ValidationError("\(argument.debugDescription): a condition is ID>VALUE or ID<VALUE, as in '12>0.5'")
+      throw ValidationError("\(quoted(argument)): a condition is ID>VALUE or ID<VALUE, as in '12>0.5'")
     }
     let named = String(argument[..<place])
     let id = if named.isEmpty, let own { own } else { try latentID(named, in: argument) }
     let side: SteeringCondition.Side = argument[place] == ">" ? .above : .below
     guard let value = Double(argument[argument.index(after: place)...]), value.isFinite, value >= 0 else {
-      throw ValidationError("\(argument.debugDescription): an activation is a number of 0 or more, as in '\(id)>0.5'")
+      throw ValidationError("\(quoted(argument)): an activation is a number of 0 or more, as in '\(id)>0.5'")
     }
     guard side == .above || value > 0 else {
-      throw ValidationError("\(argument.debugDescription): no activation is below 0, so nothing would be steered")
+      throw ValidationError("\(quoted(argument)): no activation is below 0, so nothing would be steered")
     }
     condition = SteeringCondition(latent: id, side: side, value: value)
   }
@@ -67,7 +67,7 @@ struct LatentCondition: Equatable {
 
 private func latentID(_ text: String, in argument: String) throws -> Int {
   guard let id = Int32(text), id >= 0 else {
-    throw ValidationError("\(argument.debugDescription): a latent's number is expected, as in 12 or 12:0.5")
+    throw ValidationError("\(quoted(argument)): a latent's number is expected, as in 12 or 12:0.5")
   }
   return Int(id)
 }
@@ -81,12 +81,12 @@ struct StrengthSweep: Equatable {
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false).map { Double($0) }
     guard parts.count == 3, let from = parts[0], let to = parts[1], let step = parts[2], from.isFinite, to.isFinite,
       step.isFinite
-    else { throw ValidationError("\(argument.debugDescription): three numbers are expected, as in -1:1:0.5") }
+    else { throw ValidationError("\(quoted(argument)): three numbers are expected, as in -1:1:0.5") }
     guard step != 0, (to - from) / step >= 0 else {
-      throw ValidationError("\(argument.debugDescription): the step does not lead from \(from) to \(to)")
+      throw ValidationError("\(quoted(argument)): the step does not lead from \(from) to \(to)")
     }
     guard (to - from) / step < 32 else {
-      throw ValidationError("\(argument.debugDescription): more than 32 strengths; take a larger step")
+      throw ValidationError("\(quoted(argument)): more than 32 strengths; take a larger step")
     }
     values = (0...Int(((to - from) / step + 1e-9).rounded(.down))).map { from + Double($0) * step }
   }

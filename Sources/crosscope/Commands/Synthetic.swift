@@ -24,6 +24,7 @@ struct Synthetic: ParsableCommand {
       "Write the first world here: activations.safetensors, truth.json, and the crosscoders l1 and batchtopk.",
       valueName: "dir"))
   var out: String?
+  @OptionGroup var output: OutputFileOptions
   @Flag(help: "Print one JSON document.") var json = false
 
   func validate() throws {
@@ -36,6 +37,7 @@ struct Synthetic: ParsableCommand {
     (experiment.steps, experiment.latents, experiment.mus) = (steps, latents, mu)
     // Before minutes of training, not after.
     if let out {
+      for name in Self.files { try output.check("\(out)/\(name)") }
       do {
         try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
       } catch {
@@ -52,6 +54,9 @@ struct Synthetic: ParsableCommand {
     if json { return try printJSON(report) }
     writeOut(report.text)
   }
+
+  /// What the folder of --out then holds.
+  private static let files = ["activations.safetensors", "truth.json", "l1", "batchtopk"]
 
   /// What truth.json says.
   private struct Truth: Encodable {

@@ -8,7 +8,7 @@ struct Tag: ParsableCommand {
     abstract: "Add or remove tags, or set the note, of one or many latents.",
     discussion: "All of it is one edit, which u takes back in the explorer.")
 
-  @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Argument(help: ArgumentHelp("The latents' numbers.", valueName: "latent")) var latents: [Int32]
   @Option(help: ArgumentHelp("A tag to add; may be given several times.", valueName: "tag")) var add: [String] = []
   @Option(help: ArgumentHelp("A tag to remove; may be given several times.", valueName: "tag"))

@@ -6,7 +6,7 @@ import Storage
 struct Tags: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "List the tags of a store with their counts.")
 
-  @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Flag(help: "Print one JSON document.") var json = false
 
   private struct Count: Encodable {

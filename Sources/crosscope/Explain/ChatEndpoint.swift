@@ -15,7 +15,7 @@ enum EndpointError: Error, Equatable, CustomStringConvertible {
   var description: String {
     switch self {
     case .addressInvalid(let text):
-      "--endpoint \(text.debugDescription): an address as http://localhost:8000/v1 is expected"
+      "--endpoint \(quoted(text)): an address as http://localhost:8000/v1 is expected"
     case .unreachable(let url, let reason): "\(url): \(reason); check the address and that the server runs"
     case .refused(let url, let status, let body):
       "\(url): status \(status)\(body.isEmpty ? "" : ", \(body)"); \(Self.remedy(status))"

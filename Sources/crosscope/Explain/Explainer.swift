@@ -35,7 +35,7 @@ struct Explainer: Sendable {
       case .tooFewContexts(let latent, let found):
         "latent \(latent): at least 2 contexts are needed, found \(found); choose another latent"
       case .unreadable(let latent, let answer):
-        "latent \(latent): expected a sentence, found \(String(answer.prefix(80)).debugDescription); try another model"
+        "latent \(latent): expected a sentence, found \(quoted(String(answer.prefix(80)))); try another model"
       }
     }
   }

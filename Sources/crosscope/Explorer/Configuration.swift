@@ -54,9 +54,16 @@ struct Configuration: Codable, Equatable {
   /// Reads a file.
   /// - Throws: `CommandError.inputInvalid` naming the file and the place in it.
   init(path: String) throws {
-    self = try readConfiguration(
-      Configuration.self, path: path, expected: "a configuration as `crosscope config` prints it")
+    self = try readConfiguration(Configuration.self, path: path, expected: Self.expected)
   }
+
+  /// Reads a text that is to become the file `source`.
+  /// - Throws: `CommandError.inputInvalid` naming the file and the place in the text.
+  init(text: String, source: String) throws {
+    self = try readConfiguration(Configuration.self, from: Data(text.utf8), source: source, expected: Self.expected)
+  }
+
+  private static let expected = "a configuration as `crosscope config` prints it"
 
   init(
     theme: String? = nil, colours: [String: String]? = nil, ascii: Bool? = nil, screenReader: Bool? = nil,
@@ -99,12 +106,12 @@ struct Settings: Sendable {
         throw .inputInvalid(
           source: source,
           expected: "under colours \(Role.allCases.dropFirst().map(\.rawValue).joined(separator: ", "))",
-          found: name.debugDescription)
+          found: quoted(name))
       }
       guard let shade = Shade(text) else {
         throw .inputInvalid(
           source: source, expected: "in colours.\(name) a colour such as \"#ff8700\" or \"208\"",
-          found: text.debugDescription)
+          found: quoted(text))
       }
       palette.set(role, shade)
     }
@@ -117,7 +124,7 @@ struct Settings: Sendable {
       memory = try? MemorySize(text)
       guard memory != nil else {
         throw .inputInvalid(
-          source: source, expected: "in memory a number of bytes, such as \"4G\"", found: text.debugDescription)
+          source: source, expected: "in memory a number of bytes, such as \"4G\"", found: quoted(text))
       }
     }
   }
@@ -127,7 +134,7 @@ struct Settings: Sendable {
     guard let palette = Palette.all.first(where: { $0.name == name }) else {
       throw .inputInvalid(
         source: source, expected: "a theme, one of \(Palette.all.map(\.name).joined(separator: ", "))",
-        found: name.debugDescription)
+        found: quoted(name))
     }
     return palette
   }

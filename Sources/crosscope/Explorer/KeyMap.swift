@@ -38,7 +38,7 @@ struct KeyMap: Sendable {
       guard known.contains(name) || isAction || Self.isMoving(name) else {
         throw .inputInvalid(
           source: source, expected: "under keys only names that `crosscope config` prints",
-          found: name.debugDescription)
+          found: quoted(name))
       }
       keys[name] = try Self.keys(text, of: name, source: source)
     }
@@ -79,7 +79,7 @@ struct KeyMap: Sendable {
       guard let key = Key(name: String(part)) else {
         throw .inputInvalid(
           source: source, expected: "in keys.\(name) names of keys such as q, ctrl-r, space, pgup, f5",
-          found: String(part).debugDescription)
+          found: quoted(String(part)))
       }
       keys.append(key)
     }

@@ -14,7 +14,7 @@ extension Routes {
     request.answer.settings.maxTokens = try limits.length(wanted, isOpenEnded: isOpenEnded)
     if let model = request.model, model != pair.chat {
       throw APIError.notFound(
-        "there is no model \(model.debugDescription); it is \(pair.chat)", code: "model_not_found")
+        "there is no model \(quoted(model)); it is \(pair.chat)", code: "model_not_found")
     }
     let head = CompletionHead(model: pair.chat)
     let events = answers.answer(request.answer)

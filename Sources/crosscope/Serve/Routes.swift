@@ -100,7 +100,7 @@ struct Routes: Sendable {
       case "filter": filter = value
       case "sort":
         guard let known = try? LatentSort(argument: value)?.known(among: metrics) else {
-          throw APIError.invalid("sort: no column or metric \(value.debugDescription)", param: "sort")
+          throw APIError.invalid("sort: no column or metric \(quoted(value))", param: "sort")
         }
         sort = known
       case "limit":
