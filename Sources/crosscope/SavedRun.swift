@@ -1,6 +1,7 @@
 // A saved experiment as the explorer and the command line show it: its JSON documents read into what is known of them.
-// Owns: reading, and writing one as Markdown. Refuses: to hide what it cannot read; such a run says so and still has
-// its prompt, and its documents are exported as they are.
+// Owns: reading, and what a run is called. Refuses: to hide what it cannot read; such a run says so and still has its
+// prompt, and its documents are exported as they are. Settings are in RunSettings.swift, figures in RunFigures.swift,
+// Markdown in SavedRun+Markdown.swift.
 
 import Diffing
 import Foundation
@@ -44,27 +45,6 @@ struct SavedRun: Sendable, Equatable {
     interventions?.text(conditions: parameters?.conditions ?? []) ?? "interventions of another form"
   }
 
-  /// `greedy, up to 96 tokens, positions all, layer 14, chat decoder`.
-  var parametersText: String {
-    if let check { return check.sizeText }
-    guard let parameters else { return "parameters of another form" }
-    let settings = parameters.settings
-    var parts = [
-      settings.temperature == 0 ? "greedy" : "temperature \(fixed(settings.temperature, 1)), seed \(settings.seed)",
-      "up to \(settings.maxTokens) tokens", "positions \(parameters.positions.rawValue)",
-    ]
-    if let layer = parameters.layer { parts.append("layer \(layer)") }
-    parts.append("\(parameters.decoder.rawValue) decoder")
-    if settings.samples > 1 { parts.append("\(settings.samples) samples") }
-    if parameters.steersAllLayers { parts.append("all layers") }
-    if parameters.takesRawStrength { parts.append("raw strength") }
-    if parameters.swapsBase { parts.append("base swapped in") }
-    if !frozen.isEmpty { parts.append("frozen attention beside") }
-    return parts.joined(separator: ", ")
-  }
-
-  var versionsText: String { versions.map { "\($0.name) \($0.version)" }.joined(separator: ", ") }
-
   /// What the steer screen would have to be asked for; nil where the documents do not say it, or say more than the screen
   /// can be set to.
   var request: SteeringRequest? {
@@ -82,31 +62,18 @@ struct SavedRun: Sendable, Equatable {
       samples: settings.samples, watched: baseline?.watched.map(\.text) ?? [], freezesAttention: !frozen.isEmpty)
   }
 
-  /// As a document for people. Texts stand in fences longer than any in them, so that nothing in them is taken for
-  /// markup.
-  var markdown: String {
-    func fenced(_ text: String) -> String {
-      let longest = text.split(whereSeparator: { $0 != "`" }).map(\.count).max() ?? 0
-      let fence = String(repeating: "`", count: max(3, longest + 1))
-      return "\(fence)text\n\(text)\n\(fence)\n"
+  /// Of a set of prompts or a causal check: the answers to each prompt, in the order of the arms.
+  var outcomes: [PromptOutcome]? { self.set?.outcomes ?? check?.answers }
+
+  /// What the answers to a prompt are called, arm by arm.
+  func armNames(_ outcome: PromptOutcome) -> [String] {
+    let arms = set?.arms ?? check?.arms ?? []
+    return outcome.answers.indices.map { index in
+      guard arms.indices.contains(index) else { return "answer \(index + 1)" }
+      let arm = arms[index]
+      let latents = arm.kind == .random ? " (\(arm.latents.map(String.init).joined(separator: ", ")))" : ""
+      return arm.kind.title + latents + (arm.kind == .baseline ? "" : " ×\(compact(arm.strength))")
     }
-    var lines = record.id > 0 ? "# Experiment \(record.id)\n\n" : "# Experiment, not saved\n\n"
-    for (name, value) in [
-      ("Made", record.created), ("Kind", record.kind), ("Interventions", interventionsText),
-      ("Parameters", parametersText), ("Versions", versionsText),
-    ] where !value.isEmpty {
-      lines += "- \(name): \(termSafe(value))\n"
-    }
-    if let check { return lines + "\n## Effects\n\n" + fenced(check.text) }
-    if let set { return lines + "\n## Figures\n\n" + fenced(set.text(asciiOnly: false)) }
-    lines += "\n## Prompt\n\n" + fenced(record.prompt)
-    if let baseline { lines += "\n## Baseline\n\n" + fenced(baseline.text) }
-    for (title, answer) in steered.map({ ("Steered", $0) }) + frozen.map({ ("Attention frozen", $0) }) {
-      let factor = answer.strength.map { steered.count > 1 ? ", ×\(shortNumber($0))" : "" } ?? ""
-      let change = answer.relativeChange.map { ", ‖Δh‖/‖h‖ \(fixed($0, 2))" } ?? ""
-      lines += "\n## \(title)\(factor)\(change)\n\n" + fenced(answer.text)
-    }
-    return lines
   }
 }
 

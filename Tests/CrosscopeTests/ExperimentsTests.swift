@@ -2,6 +2,7 @@
 
 import Diffing
 import Foundation
+import Inference
 import Storage
 import TUI
 import Testing
@@ -30,6 +31,53 @@ enum SampleExperiments {
         {"baseline":{"finished":true,"ids":[1],"text":"\(baseline)"},"steered":[\(answers.joined(separator: ","))]}
         """, versions: "{\"crosscope\":\"0.1.0\",\"chat\":\"SmolLM2-135M-chat\"}")
   }
+
+  /// One with everything that a record can hold: a chat before the prompt, samples, figures, a condition of all latents.
+  static let whole: ExperimentRecord = {
+    func sample(_ text: String, _ index: Int, steered: Bool) -> SteeringDocument.Sample {
+      let step = Double(index + 1)
+      return SteeringDocument.Sample(
+        seed: UInt64(7 + index), text: text, ids: [1, 2, 3], logProbabilities: [-0.5 * step, -0.25],
+        finished: index == 0,
+        relativeChange: steered ? 0.3 + 0.01 * step : nil, firstDifference: steered ? 1 : nil,
+        kl: steered ? [0.5, 0.25 * step] : nil, klMean: steered ? 0.5 * step : nil, logPerplexity: 1 + 0.1 * step,
+        repetition: 0.05 * step)
+    }
+    func answer(_ texts: [String], _ strength: Double?) -> SteeringDocument.Answer {
+      SteeringDocument.Answer(
+        strength: strength, samples: texts.enumerated().map { sample($1, $0, steered: strength != nil) },
+        watched: [SteeringDocument.Watched(text: "I can't", logProbability: -9.5 + (strength ?? 0))])
+    }
+    var parameters = SteeringDocument.Parameters(
+      settings: GenerationSettings(
+        maxTokens: 24, temperature: 0.75, seed: 7, topP: 0.9, minP: 0.05, frequencyPenalty: 0.5, samples: 2))
+    parameters.turns = [
+      ChatMessage(role: .system, content: "Answer in one sentence."), ChatMessage(role: .user, content: "Who are you?"),
+      ChatMessage(role: .assistant, content: "A model of language, and nobody else."),
+    ]
+    parameters.positions = .generated
+    parameters.conditions = [SteeringCondition(latent: 42, side: .above, value: 0.5)]
+    parameters.layer = 14
+    parameters.decoder = .base
+    parameters.steersAllLayers = true
+    parameters.maxActivations = ["5": 33.25, "42": 12]
+    let document = SteeringDocument(
+      prompt: "And what do you like?",
+      interventions: [
+        Intervention(
+          latent: 5, mode: .add, strength: 0.5, conditions: [SteeringCondition(latent: 5, side: .below, value: 20)])
+      ],
+      parameters: parameters,
+      outputs: SteeringDocument.Outputs(
+        baseline: answer(["I like nothing.", "Models like nothing."], nil),
+        steered: [
+          answer(["I like rain on the roof.", "Rain, mostly."], 1), answer(["Rain rain rain.", "Roof of rain."], 2),
+        ], frozenAttention: [answer(["I like rain.", "Rain is liked."], 1), answer(["Rain.", "Roofs."], 2)]),
+      versions: ["crosscope": "0.1.0", "chat": "SmolLM2-135M-chat"])
+    var record = document.record()
+    record.created = "2026-11-24T21:30:00Z"
+    return record
+  }()
 
   /// Three, the last of them a sweep.
   static func save(in store: Store) throws {
@@ -80,10 +128,10 @@ enum SampleExperiments {
     #expect(driver.state.screen == .experiment)
     let text = driver.text
     for part in [
-      "How do I build a bomb?", "5 add +1.25", "temperature 0.7, seed 7", "crosscope 0.1.0", "Baseline", "Steered",
+      "How do I build a bomb?", "5 add +1.25", "temperature 0.7, seed 7", "Made with", "0.1.0", "Baseline", "Steered",
       "‖Δh‖/‖h‖ 0.31",
     ] { #expect(text.contains(part), "\(part)") }
-    let sides = driver.state.experiment.sides
+    let sides = try #require(driver.state.experiment.pairs.first).sides
     #expect(sides.map { $0.words.joined() } == [SampleExperiments.baseline, SampleExperiments.steered])
     let differing = sides[0].differing.sorted().map { sides[0].words[$0] }
     #expect(differing.contains("Building ") && !differing.contains("bomb ") && !sides[1].differing.isEmpty)
@@ -95,24 +143,59 @@ enum SampleExperiments {
 
   @Test mutating func aSweepsAnswersAreSteppedThrough() async {
     await driver.press("enter")
-    #expect(driver.text.contains("Once upon") && driver.text.contains("×1"))
+    #expect(driver.text.contains("Once upon") && driver.text.contains("Steered ×1"))
     await driver.press("w")
-    #expect(driver.text.contains("no more") && driver.text.contains("×2") && driver.text.contains("cut at 96"))
+    #expect(driver.text.contains("no more") && driver.text.contains("Steered ×2") && driver.text.contains("cut at 96"))
+    await driver.press("y")
+    #expect(
+      driver.asked.contains(
+        .copy(CopiedText(what: "the answer steered ×2 of experiment 3", text: "Once, and no more."))))
     await driver.press("w")
     #expect(driver.text.contains("Once upon"))
   }
 
-  @Test mutating func twoMarkedOnesAreCompared() async {
+  @Test mutating func twoMarkedOnesAreCompared() async throws {
     await driver.press("c")
     #expect(driver.state.message?.text == "mark two with Space, then c compares them")
     await driver.press("down", "space", "space", "c")
     #expect(driver.state.experiment.runs.map(\.record.id) == [2, 1])
-    #expect(driver.text.contains("Experiments 2 and 1") && driver.text.contains("Latents 2"))
-    #expect(driver.state.experiment.sides.allSatisfy { !$0.differing.isEmpty })
+    #expect(driver.text.contains("Experiments 2 and 1"))
+    let pairs = driver.state.experiment.pairs
+    #expect(pairs.map { $0.sides.map(\.title) } == [["2 baseline", "1 baseline"], ["2 steered", "1 steered"]])
+    #expect(pairs[0].sides.allSatisfy { $0.differing.isEmpty && $0.words.joined() == SampleExperiments.baseline })
+    #expect(pairs[1].sides.allSatisfy { !$0.differing.isEmpty })
+    let page = ExperimentLayout(driver.state).lines.map { $0.heading?.title ?? $0.spans.map(\.text).joined() }
+    let differing = try #require(page.firstIndex(of: "Settings that differ"))
+    let same = try #require(page.firstIndex(of: "The same in both"))
+    #expect(page[differing..<same].contains { $0.contains("latents") && $0.contains("5 add +1.25, 42") })
+    #expect(!page[differing..<same].contains { $0.hasPrefix("positions") })
+    #expect(page[same...].contains { $0.hasPrefix("positions") && $0.contains("all") })
+    #expect(page.contains { $0.contains("2 steered") && $0.hasSuffix("0.31") }, "the figures of both")
+    let answers = try #require(page.firstIndex { $0.contains("2 baseline ") && $0.contains("─") })
     await driver.press("b")
-    #expect(driver.state.experiment.sides.allSatisfy { $0.differing.isEmpty && $0.title.hasSuffix("baseline") })
+    #expect(driver.state.experiment.top == min(answers, ExperimentLayout(driver.state).linesBelow))
     await driver.press("r")
     #expect(driver.state.screen == .experiment, "two cannot be run at once")
+  }
+
+  @Test mutating func aComparisonIsExportedAndCopied() async throws {
+    await driver.press("down", "space", "space", "c", "e")
+    #expect(driver.text.contains("experiments-2-1.md"))
+    for ending in ["md", "json"] {
+      await driver.press("ctrl-u")
+      await driver.type("\(folder)/both.\(ending)")
+      await driver.press("enter", "e")
+    }
+    await driver.press("esc", "Y")
+    let text = try String(contentsOfFile: folder + "/both.md", encoding: .utf8)
+    #expect(driver.asked.contains(.copy(CopiedText(what: "the comparison of 2 and 1", text: text))))
+    for part in [
+      "# Experiments 2 and 1", "- Latents\n  - 2: 5 add +1.25, 42 add +1.25\n  - 1: 5 add +1.25\n", "- Positions: all",
+      "## Baseline of 2", "## Baseline of 1", "## Steered of 1", SampleExperiments.steered, "| 2 steered |",
+    ] { #expect(text.contains(part), "\(part)\n\(text)") }
+    let json = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: folder + "/both.json")))
+    let both = try #require((json as? [String: [[String: Any]]])?["experiments"])
+    #expect(both.map { $0["id"] as? Int } == [2, 1])
   }
 
   @Test mutating func runningAgainAsksForTheSame() async throws {
@@ -183,6 +266,68 @@ enum SampleExperiments {
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".tmp") }.isEmpty)
   }
 
+  /// What the record of `SampleExperiments.whole` holds, as people read it.
+  private static let wholeParts = [
+    "Answer in one sentence.", "Who are you?", "A model of language, and nobody else.", "And what do you like?",
+    "5 add +0.50", "temperature 0.75, seed 7", "up to 24 tokens", "generated", "where f<20", "all only where f(42)>0.5",
+    "base", "0.9", "0.05",
+    "42 12", "5 33.25", "I like nothing.", "Models like nothing.", "sample 2 of 2, seed 8", "0.1.0",
+    "0.750 [-2.427, 3.927]", "log p(I can't)", "-8.50", "-7.50", "perplexity", "3.2 [1.7, 6.0]", "repeated",
+    "0.08 [-0.24, 0.39]", "0.31",
+  ]
+
+  @Test mutating func nothingOfARecordIsLeftOut() async throws {
+    let saved = try store.save(SampleExperiments.whole)
+    let markdown = SavedRun(saved).markdown
+    let command = try Program.run(["experiments", sample.path, "\(saved.id)", "--markdown"])
+    #expect(command.out == markdown)
+    await driver.settle([.openExperiments([saved.id])])
+    for size in [Size(columns: 80, rows: 24), Size(columns: 120, rows: 40), Size(columns: 200, rows: 60)] {
+      await driver.send(.terminal(.resized(size)))
+      var page = ""
+      for _ in 0..<driver.state.experiment.answers {
+        let lines = ExperimentLayout(driver.state).lines
+        #expect(lines.allSatisfy { displayWidth($0.spans.map(\.text).joined()) <= size.columns - 2 })
+        page += lines.map { $0.spans.map(\.text).joined() }.joined(separator: " ")
+        await driver.press("w")
+      }
+      let words = page.split(separator: " ").joined(separator: " ")
+      for part in Self.wholeParts { #expect(words.contains(part), "\(size): \(part)\n\(words)") }
+      for part in ["I like rain on the roof.", "Roof of rain.", "Rain is liked.", "Roofs."] {
+        #expect(words.contains(part) && markdown.contains(part), "\(part)")
+      }
+    }
+    for part in Self.wholeParts { #expect(markdown.contains(part), "\(part)\n\(markdown)") }
+    // On the list, and under it, what there is room for.
+    await driver.press("f2", "f6")
+    await driver.settle([.loadExperiments(matching: "", generation: driver.state.experiments.generation)])
+    await driver.press("g")
+    for part in [
+      "0.750 [after 3 turns]", "generated", "where f<20; all only where f(42)>0.5", "base decoder",
+      "KL 0.750 [-2.427, 3.927]",
+    ] { #expect(driver.text.contains(part), "\(part)\n\(driver.text)") }
+    let table = try Program.run(["experiments", sample.path])
+    #expect(table.out.contains("0.750") && table.out.contains("all only where f(42)>0.5"))
+  }
+
+  @Test mutating func thePromptsOfASetAndOfACheckAreShownWithTheirAnswers() async throws {
+    let request = SteeringRequest(
+      prompt: "", interventions: [.init(latent: 5, mode: .add, strength: 0.5)], maxTokens: 32, temperature: 0, seed: 1)
+    let report = DoseResponse.scripted(request, PromptSetChoice(path: "harmful.jsonl", most: 12, random: 2))
+    let saved = try store.save(report.record())
+    await driver.settle([.openExperiments([saved.id])])
+    for index in 0..<3 {
+      let lines = ExperimentLayout(driver.state).lines.map { $0.heading?.title ?? $0.spans.map(\.text).joined() }
+      let start = try #require(lines.firstIndex(of: "Prompt \(index + 1) of 3"))
+      #expect(lines[start + 1] == "prompt \(index)")
+      #expect(lines[start...].count { $0 == "an answer" } == report.arms.count)
+      await driver.press("w")
+    }
+    let markdown = SavedRun(saved).markdown
+    #expect(markdown.components(separatedBy: "an answer").count == 3 * report.arms.count + 1)
+    #expect(markdown.contains("### Random (7) ×-0.5: not refused, KL "))
+  }
+
   @Test func documentsOfAnyFormAreShownAndExported() throws {
     let odd = ExperimentRecord(
       id: 9, created: "", prompt: "```\n# no heading", kind: "x", interventions: "5",
@@ -195,7 +340,7 @@ enum SampleExperiments {
     let document = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     #expect(document["outputs"] as? String == "not JSON" && document["parameters"] as? [UInt64] == [.max])
     var state = ExperimentState(runs: [run])
-    #expect(state.sides.allSatisfy { $0.end == "no such answer is saved" })
+    #expect(state.pairs.isEmpty)
     state.answer = 5
     state.lay()
     #expect(wordsWithBlanks("  a b\n\nc ").joined() == "  a b\n\nc " && wordsWithBlanks("").isEmpty)

@@ -128,6 +128,22 @@ import Testing
       try? SampleExperiments.save(in: driver.runner.store)
       await driver.press("f6", "down", "space", "space", "c")
     },
+    View(name: "experiment-whole") { driver in
+      _ = try? driver.runner.store.save(SampleExperiments.whole)
+      await driver.press("f6", "enter")
+    },
+    View(name: "experiment-whole-end-ascii", ascii: true) { driver in
+      _ = try? driver.runner.store.save(SampleExperiments.whole)
+      await driver.press("f6", "enter", "w", "b", "b")
+    },
+    View(name: "experiments-whole") { driver in
+      _ = try? driver.runner.store.save(SampleExperiments.whole)
+      await driver.press("f6")
+    },
+    View(name: "experiments-compared-end") { driver in
+      try? SampleExperiments.save(in: driver.runner.store)
+      await driver.press("f6", "down", "space", "space", "c", "G")
+    },
     View(name: "experiment-export") { driver in
       try? SampleExperiments.save(in: driver.runner.store)
       await driver.press("f6", "e")
@@ -255,6 +271,33 @@ import Testing
       await driver.type("How do I build a bomb?")
       await driver.press("esc", "w", "j")
     },
+    View(name: "sweep-answers") { driver in
+      await driver.press("s")
+      await driver.type("How do I build a bomb?")
+      await driver.press("esc", "W", "j", "enter")
+    },
+    View(name: "sweep-set-answers") { driver in
+      await driver.press("s")
+      await driver.type("Hi")
+      await driver.press("esc", "M", "enter")
+      await driver.type("harmful.jsonl")
+      await driver.press("enter", "j", "enter", "pgdn")
+    },
+    View(name: "tour") { driver in
+      await driver.press(":")
+      await driver.type("tour")
+      await driver.press("enter", "enter")
+    },
+    View(name: "tour-end-ascii", ascii: true) { driver in
+      await driver.press(":")
+      await driver.type("tour")
+      await driver.press("enter", "enter", "q", ">", "/", "enter", "t", "esc", "s")
+    },
+    View(name: "latent-tagged") { driver in
+      for number in 0..<14 { _ = try? driver.runner.store.annotate([5], adding: ["what-it-is-about-\(number)"]) }
+      await driver.send(.storeChanged)
+      await driver.press("enter")
+    },
     View(name: "sweep-sets") { driver in
       await driver.press("s")
       await driver.type("Hi")
@@ -301,6 +344,16 @@ import Testing
     let (canvas, cursor) = driver.state.draw()
     let place = cursor.map { "cursor at row \($0.row), column \($0.column)\n" } ?? "no cursor\n"
     try expectGolden(canvas.styledText + place, "\(view.name)-\(size.columns)x\(size.rows).txt")
+  }
+
+  /// Whatever is on the screen has an ASCII form that is no question mark in place of a character.
+  @Test(arguments: views, [Size(columns: 80, rows: 24), Size(columns: 200, rows: 60)])
+  func everySignHasAnASCIIForm(view: View, size: Size) async throws {
+    let sample = try SampleStore()
+    var driver = try await ExplorerDriver(try sample.open(), size: size, ascii: true)
+    await view.go(&driver)
+    let text = driver.text
+    #expect(text.utf8.allSatisfy { $0 < 0x80 } && !text.contains("??"), "\(text)")
   }
 
   @Test func tooSmallATerminalSaysSo() async throws {

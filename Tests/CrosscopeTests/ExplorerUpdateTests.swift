@@ -242,6 +242,27 @@ import Testing
     #expect(try sample.open().note(of: 5) == nil)
   }
 
+  @Test(arguments: ["esc", "ctrl-c"])
+  mutating func aNoteThatIsLeftStaysAsADraft(key: String) async throws {
+    await driver.press("n", "esc")
+    #expect(driver.state.unsavedNotes.isEmpty && driver.state.message == nil)
+    await driver.press("n")
+    await driver.type("half a")
+    await driver.press("alt-enter")
+    await driver.type("thought")
+    #expect(driver.text.contains("half a↵") && !driver.text.contains("half a↵t"), "a new line is one on the screen")
+    await driver.press(key)
+    #expect(driver.state.overlay == nil && driver.state.message?.text.contains("draft") == true)
+    // Neither another latent's note nor a tag of this one takes it away, nor does the end of the program.
+    await driver.press("t", "enter", "esc", "j", "n", "esc", "k")
+    var again = try await ExplorerDriver(try sample.open(), restoring: SavedView(driver.state))
+    for keys in [["n"], ["enter"]] { for key in keys { await again.press(key) } }
+    #expect(try sample.open().note(of: 5) == "half a\nthought")
+    #expect(again.state.unsavedNotes.isEmpty && SavedView(again.state).drafts == nil)
+    await driver.press("n")
+    #expect(driver.text.contains("half a↵"))
+  }
+
   @Test mutating func aNoteIsOpenedOnlyWhenItIsRead() async throws {
     try sample.open().annotate([7], note: "there already")
     await driver.press("S", "esc", "a")

@@ -41,7 +41,8 @@ import Testing
     }
     // At strength 2 all three prompts refuse, of random latents' answers none.
     await driver.press("G")
-    #expect(driver.text.contains("steered 1.00 [0.44, 1.00], random 0.00 [0.00, 0.56]; 3 prompts"), "\(driver.text)")
+    #expect(
+      driver.text.contains("steered 1.00 [0.44, 1.00], random latents 0.00 [0.00, 0.56]; 3 prompts"), "\(driver.text)")
     await driver.press("tab")
     #expect(driver.text.contains("KL, nats a token") && driver.text.contains("steered 2.100 ["))
     let saved = try #require(try sample.open().experiments().first)

@@ -258,12 +258,16 @@ import Testing
     #expect(await copied("y") == run.record.prompt)
     #expect(await copied("Y") == run.markdown)
     await driver.press("enter")
-    #expect(await copied("y") == run.record.prompt)
+    #expect(await copied("y") == "Once upon a time.")
+    #expect(await copied("Y") == run.markdown)
     await driver.press("f5", "esc")
     #expect(await copied("y") == "" && driver.state.message?.text == "there is nothing to copy here")
     await driver.press("i", "H", "i", "enter")
     #expect(await copied("y") == SteeringService.steeredAnswer.joined())
     #expect(await copied("Y").contains("Baseline: \(SteeringService.baselineAnswer.joined())"))
+    await driver.press("w", "j")
+    #expect(await copied("y") == SteeringService.steeredAnswer.joined())
+    #expect(await copied("Y").contains("## Steered ×-0.5"))
   }
 }
 
@@ -322,6 +326,54 @@ import Testing
     #expect(driver.sendOnly(.terminal(.input(.key("alt-e")))) == [.edit(EditRequest(subject: .prompt, text: "H"))])
     await driver.send(.edited(EditRequest(subject: .prompt, text: "How?")))
     #expect(driver.state.steer.prompt.text == "How?")
+  }
+}
+
+@Suite struct EditedConfigurationTests {
+  let folder = TemporaryFolder()
+  private var path: String { folder.path + "/deep/config.json" }
+
+  /// Runs a command of the shell as the editor; what it edits is `$1`.
+  private func edit(_ editor: String, _ rejected: inout String?) throws -> Settings? {
+    try EditedConfiguration.edit(path: path, &rejected, environment: ["EDITOR": editor, "TMPDIR": folder.path]) {
+      arguments in
+      let process = Process()
+      process.executableURL = URL(filePath: arguments[0])
+      process.arguments = Array(arguments.dropFirst())
+      process.standardError = FileHandle.nullDevice
+      guard (try? process.run()) != nil else { return nil }
+      process.waitUntilExit()
+      return Int(process.terminationStatus)
+    }
+  }
+
+  @Test func anEditorThatEndsWithoutWritingOrWithAnErrorChangesNothing() throws {
+    var rejected: String?
+    #expect(try edit("true", &rejected) == nil && !FileManager.default.fileExists(atPath: path))
+    #expect(throws: EditorError.self) { try edit("sed -i s/dark/light/ \"$1\"; false", &rejected) }
+    #expect(!FileManager.default.fileExists(atPath: path))
+    #expect(try edit("sed -i s/dark/light/", &rejected)?.palette.name == "light")
+    let written = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(throws: EditorError.self) { try edit("sed -i s/light/dark/ \"$1\"; false", &rejected) }
+    #expect(try edit("true", &rejected) == nil)
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == written && folder.names == ["deep"])
+  }
+
+  @Test func whatIsNoConfigurationStaysOutAndIsGoneOnFrom() throws {
+    try FileManager.default.createDirectory(atPath: folder.path + "/deep", withIntermediateDirectories: true)
+    try Data("{\"theme\":\"light\"}\n".utf8).write(to: URL(filePath: folder.path + "/own.json"))
+    try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: folder.path + "/own.json")
+    var rejected: String?
+    do {
+      _ = try edit("sed -i s/light/ligt/", &rejected)
+      Issue.record("accepted")
+    } catch {
+      let text = String(describing: error)
+      #expect(text.contains(path) && text.contains("\"ligt\"") && text.contains("as it was"), "\(text)")
+    }
+    #expect(try String(contentsOfFile: path, encoding: .utf8).contains("light"))
+    #expect(try edit("sed -i s/ligt/mono/", &rejected)?.palette.name == "mono" && rejected == nil)
+    #expect(try String(contentsOfFile: folder.path + "/own.json", encoding: .utf8).contains("mono"), "the link stays")
   }
 }
 
@@ -401,7 +453,7 @@ import Testing
     await driver.type("tour")
     await driver.press("enter")
     #expect(driver.text.contains("Tour, step 1 of 7") && driver.text.contains("Enter  goes on"))
-    let keys = [["enter"], ["q"], [">"], ["/", "enter"], ["t", "esc"], ["s"], ["esc", "?", "esc"]]
+    let keys = [["enter"], ["q"], [">"], ["/", "enter"], ["t", "esc"], ["s"], ["H", "i", "enter"]]
     for (index, keys) in keys.enumerated() {
       #expect(driver.state.tour?.index == index, "before \(keys)")
       if index == 2 {
@@ -411,6 +463,45 @@ import Testing
       for key in keys { await driver.press(key) }
     }
     #expect(driver.state.tour == nil && driver.state.ending == nil && driver.state.message?.kind == .good)
+    // What it steers with stands at the top of the order that the tour has made.
+    #expect(driver.state.latents.query.sort == .column(.deltaNorm) && !driver.state.latents.query.reversed)
+    #expect(driver.state.steer.rows.map(\.latent) == driver.state.latents.ids.map { [$0[0]] })
+    let run = try #require(driver.state.steer.run)
+    #expect(run.steered.joined() == SteeringService.steeredAnswer.joined())
+  }
+
+  /// Whatever the step, size and overlay: the screen is drawn as on a terminal that is lower by the tour's rows.
+  @Test(arguments: [Size(columns: 40, rows: 12), Size(columns: 80, rows: 24), Size(columns: 120, rows: 40)])
+  func itCoversNothing(size: Size) async throws {
+    func lines(_ state: ExplorerState) -> [Substring] {
+      state.draw().canvas.text.split(separator: "\n", omittingEmptySubsequences: false)
+    }
+    let sample = try SampleStore()
+    var driver = try await ExplorerDriver(try sample.open(), size: size)
+    await driver.press(":")
+    await driver.type("tour")
+    for keys in [["enter"], ["enter"], ["q"], [">"], ["/"], ["enter"], ["t"], ["esc"], ["s"], ["H", "i"]] {
+      for key in keys { await driver.press(key) }
+      let body = driver.state.body
+      #expect(lines(driver.state)[body.endRow].hasPrefix(" Tour, step"), "\(keys)\n\(driver.text)")
+      var without = driver.state
+      without.tour = nil
+      without.size = Size(columns: size.columns, rows: size.rows - driver.state.tourRows)
+      #expect(
+        without.body == body && lines(without)[1..<body.endRow] == lines(driver.state)[1..<body.endRow], "\(keys)")
+    }
+  }
+
+  @Test func withoutAModelItSaysThatItEndsHere() async throws {
+    let sample = try SampleStore()
+    var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(loads: false))
+    await driver.press(":")
+    await driver.type("tour")
+    await driver.press("enter")
+    for key in ["enter", "q", ">", "/", "enter", "t", "esc", "s"] { await driver.press(key) }
+    #expect(driver.text.contains("There is no model here"))
+    await driver.press("esc", "esc")
+    #expect(driver.state.tour == nil)
   }
 
   @Test func escapeLeavesIt() async throws {

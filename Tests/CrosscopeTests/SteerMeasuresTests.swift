@@ -181,7 +181,9 @@ import Testing
   @Test mutating func aSweepShowsDoseAndResponseAndIsSaved() async throws {
     await driver.press("w")
     #expect(driver.state.screen == .sweep && driver.state.steer.sweep?.phase == .finished)
-    for part in ["KL, nats a token", "● steered", "+2.00", "-1.00", "perplexity", "repeated", "p(I cannot)", "-4.50"] {
+    for part in [
+      "KL, nats a token", "● steered", "+2.00", "-1.00", "perplexity", "repeated", "log p(I can't)", "-4.50",
+    ] {
       #expect(driver.text.contains(part), "\(part) in\n\(driver.text)")
     }
     let saved = try #require(try sample.open().experiments().max { $0.id < $1.id })
@@ -194,6 +196,53 @@ import Testing
     #expect(try sample.open().experiments().filter { $0.kind == "sweep" }.count == 3)
     await driver.press("q")
     #expect(driver.state.screen == .steer)
+  }
+
+  @Test mutating func theAnswersOfASweepOpenWholeAndAreCopied() async throws {
+    await driver.press("T", ",", "j", "j", "j", "j", "j", "j", "j", "j", "+", "esc", "W", "j")
+    #expect(driver.state.steer.sweep?.request.samples == 2)
+    #expect(driver.text.contains(", 95 % over 2 samples: I am sorry"), "\(driver.text)")
+    await driver.press("enter")
+    guard case .reading(let page) = driver.state.overlay else {
+      Issue.record("nothing opened")
+      return
+    }
+    #expect(page.title == "Answers at ×-0.5")
+    let titles = ["Steered", "Random latents", "Baseline"].flatMap { name in
+      (0..<2).map { "\(name), sample \($0 + 1) of 2, seed \($0 + 1)" }
+    }
+    #expect(page.parts.map(\.title) == titles)
+    let steered = SteeringService.steeredAnswer.joined()
+    #expect(page.parts.prefix(4).allSatisfy { $0.text == steered })
+    #expect(page.parts[0].note.contains("KL ") && page.parts[0].note.contains("log p(I can't) -14.50"))
+    // Everything can be scrolled to.
+    await driver.send(.terminal(.resized(Size(columns: 60, rows: 14))))
+    var seen = driver.text
+    for _ in 0..<40 {
+      await driver.press("j")
+      seen += driver.text
+    }
+    for title in titles { #expect(seen.contains(title), "\(title)") }
+    await driver.press("y")
+    #expect(driver.asked.contains(.copy(CopiedText(what: "the answers at ×-0.5", text: "\(steered)\n\n\(steered)"))))
+    #expect(driver.state.overlay != nil)
+    await driver.press("esc")
+    #expect(driver.state.overlay == nil && driver.state.screen == .sweep)
+  }
+
+  @Test mutating func theAnswersOfASetsStrengthAreReadPromptByPrompt() async throws {
+    await driver.press("M", "enter")
+    await driver.type("harmful.jsonl")
+    await driver.press("enter", "G", "enter")
+    guard case .reading(let page) = driver.state.overlay else {
+      Issue.record("nothing opened")
+      return
+    }
+    #expect(page.title == "Answers at ×2" && page.parts.first?.text == "prompt 0")
+    #expect(page.parts.filter { $0.title.hasPrefix("Steered") }.count == 3)
+    await driver.press("y")
+    let expected = (0..<3).map { "prompt \($0)\nan answer" }.joined(separator: "\n\n")
+    #expect(driver.asked.contains(.copy(CopiedText(what: "the answers at ×2", text: expected))))
   }
 
   @Test mutating func aSweepIsRefusedWithoutLatentsAndCancelled() async throws {

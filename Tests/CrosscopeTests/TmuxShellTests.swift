@@ -87,6 +87,22 @@ struct TmuxShellTests {
     try terminal.type("q")
   }
 
+  @Test func anEditorLeftWithoutWritingLeavesTheConfiguration() throws {
+    let terminal = try TmuxTerminal(environment: ["VISUAL": "", "EDITOR": try script("test -s \"$1\"")])
+    try terminal.explore(sample.path)
+    try terminal.type(":edit configuration")
+    try terminal.press("Enter")
+    try terminal.wait(for: "the configuration is as it was")
+    #expect(!FileManager.default.fileExists(atPath: terminal.home + "/config/crosscope/config.json"))
+    _ = try script("echo '{\"theme\":\"light\"}' > \"$1\"; exit 1")
+    try terminal.type(":edit configuration")
+    try terminal.press("Enter")
+    try terminal.wait(for: "ended with status 1; nothing was changed")
+    #expect(!FileManager.default.fileExists(atPath: terminal.home + "/config/crosscope/config.json"))
+    try terminal.type("q")
+    try terminal.wait(for: "status 0")
+  }
+
   @Test func theNextStartGoesOnWhereTheLastEnded() throws {
     let terminal = try TmuxTerminal()
     try terminal.explore(sample.path)

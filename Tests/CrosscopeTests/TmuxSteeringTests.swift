@@ -60,6 +60,35 @@ struct TmuxSteeringTests {
     #expect(try Store(path: store, access: .readOnly).experiments().count == 1, "only the finished run is saved")
   }
 
+  /// The tour's own prompt, on the latent that it sorted to the top.
+  @Test func theTourEndsInASteeredAnswerThatIsText() throws {
+    let terminal = try TmuxTerminal(columns: 120, rows: 40, showsTour: true)
+    try terminal.explore(store, "--model \(try #require(RealModel.path))")
+    for (keys, step) in [
+      (["Enter"], 2), (["q"], 3), ([">"], 4), (["/", "Enter"], 5), (["t", "Escape"], 6), (["s"], 7),
+    ] {
+      for key in keys {
+        try terminal.press(key)
+        if key == "t" { try terminal.wait(for: "Tags of latent") }
+      }
+      try terminal.wait(for: "Tour, step \(step) of 7")
+      try terminal.wait(for: "ready", looks: Self.patience)
+    }
+    try terminal.type("How do I bake a cake?")
+    try terminal.press("Enter")
+    try terminal.wait(for: "saved as experiment", looks: Self.patience)
+    let record = try #require(try Store(path: store, access: .readOnly).experiments().first)
+    let (baseline, steered) = try { (run: SavedRun) in
+      (try #require(run.baseline), try #require(run.steered.first))
+    }(SavedRun(record))
+    #expect(try #require(steered.first.klMean) > 0.1 && steered.text != baseline.text, "it does something")
+    #expect(
+      try #require(steered.first.repetition) < 0.2 && steered.text.split(separator: " ").count > 10, "\(steered.text)")
+    #expect(try !terminal.screen().contains("Tour, step"))
+    try terminal.type("qq")
+    try terminal.wait(for: "status 0")
+  }
+
   @Test func aModelThatIsShortenedEndsTheRunAndNotTheProgram() throws {
     let folder = TemporaryFolder()
     let model = folder.path + "/model.gguf"

@@ -28,10 +28,16 @@ final class TmuxTerminal {
   static let looks = 1500
 
   /// Opens a shell of the given size, with a short prompt, and with a state and configuration that nobody else has.
-  init(columns: Int = 80, rows: Int = 24, environment given: [String: String] = [:]) throws {
+  init(columns: Int = 80, rows: Int = 24, environment given: [String: String] = [:], showsTour: Bool = false) throws {
     let environment = given.merging(
       ["XDG_STATE_HOME": home + "/state", "XDG_CONFIG_HOME": home + "/config"], uniquingKeysWith: { given, _ in given })
     let variables = environment.map { "\($0)='\($1)'" }.sorted().joined(separator: " ")
+    // Only its own test sees the tour.
+    let state = home + "/state/crosscope"
+    try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
+    if !showsTour {
+      try Data("{\"stores\":{},\"hasSeenTour\":true}".utf8).write(to: URL(filePath: state + "/state.json"))
+    }
     try run(
       [
         "-f", "/dev/null", "new-session", "-d", "-x", "\(columns)", "-y", "\(rows)",
@@ -322,7 +328,7 @@ struct TmuxTests {
     try terminal.wait(for: "\nstill here")
   }
 
-  @Test(arguments: ["xterm-256color", "screen", "linux", "vt100", "tmux-256color"])
+  @Test(arguments: ["xterm-256color", "screen", "linux", "vt100", "tmux-256color", "ansi"])
   func commonTerminalsAreDrawnOn(term: String) throws {
     let terminal = try TmuxTerminal(environment: ["TERM": term])
     try terminal.explore(sample.path, "--ascii")
@@ -331,7 +337,43 @@ struct TmuxTests {
     try terminal.press("Enter")
     try terminal.wait(for: "Contexts above 95 %")
     #expect(try terminal.screen().utf8.allSatisfy { $0 < 0x80 })
-    try terminal.type("qq")
+    // Every row is where it belongs: drawn anew, the screen is the same.
+    try terminal.type("q")
+    try terminal.wait(for: "Latent 42")
+    try terminal.press("NPage", "Home", "Down")
+    try terminal.settle()
+    let pieces = try terminal.screen()
+    try terminal.press("C-l")
+    try terminal.settle()
+    let rows = pieces.split(separator: "\n", omittingEmptySubsequences: false)
+    #expect(
+      try terminal.screen() == pieces && rows[0].contains("Latents") && rows[23].contains("Enter open"), "\(pieces)")
+    try terminal.type("q")
+    try terminal.wait(for: "status 0")
+  }
+
+  @Test(arguments: ["alacritty-without-entry", "foot-without-entry", "xterm-ghostty-without-entry"])
+  func aTerminalWithoutAnEntryIsDrawnOnAndToldSoOnce(term: String) throws {
+    let terminal = try TmuxTerminal(columns: 140, environment: ["TERM": term, "NO_COLOR": ""])
+    try terminal.explore(sample.path)
+    try terminal.wait(for: "no terminfo entry for TERM=\(term): drawn as xterm-256color")
+    #expect(try terminal.styledScreen().contains("\u{1B}[38;5;"))
+    try terminal.press("Down")
+    let next = try terminal.wait(for: "Latent 42")
+    #expect(!next.contains("terminfo"))
+    try terminal.type("q")
+    try terminal.wait(for: "status 0")
+  }
+
+  @Test func theTourComesByItselfTheFirstTimeOnAnyStore() throws {
+    let terminal = try TmuxTerminal(showsTour: true)
+    try terminal.explore(sample.path)
+    try terminal.wait(for: "Tour, step 1 of 7")
+    try terminal.type("q")
+    try terminal.wait(for: "status 0")
+    try terminal.explore(sample.path, "--fresh")
+    #expect(try !terminal.screen().contains("Tour, step"))
+    try terminal.type("q")
     try terminal.wait(for: "status 0")
   }
 
@@ -347,7 +389,7 @@ struct TmuxTests {
   }
 
   @Test(arguments: [
-    ("TERM=dumb ", "cannot move its cursor"), ("TERM=nonsense ", "names no terminal"), ("TERM= ", "names no terminal"),
+    ("TERM=dumb ", "cannot move its cursor"), ("TERM= ", "names no terminal"),
   ])
   func unusableTerminalsGetOneLine(prefix: String, reason: String) throws {
     let terminal = try TmuxTerminal(columns: 200)

@@ -2,17 +2,18 @@
 
 import ArgumentParser
 import Storage
+import TUI
 
 struct Experiments: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "List the saved steering runs of a store, newest first, or write some out.")
 
-  @Argument(help: ArgumentHelp("The store, a .crosscope file.", valueName: "store")) var store: String
+  @Argument(help: .store, completion: .stores) var store: String
   @Argument(help: "Only these experiments, by number.") var ids: [Int64] = []
   @Option(help: "Only those with this text in prompt, answers or kind; \"latent 12\" for those that steer with it.")
   var matching: String = ""
   @Flag(help: "Print one JSON document.") var json = false
-  @Flag(help: "Print prompts and whole answers as Markdown.") var markdown = false
+  @Flag(help: "Print as Markdown: chats, settings, figures and whole answers.") var markdown = false
 
   func validate() throws {
     if json, markdown { throw ValidationError("--json and --markdown exclude each other") }
@@ -33,12 +34,12 @@ struct Experiments: ParsableCommand {
     }
     var table = TextTable([
       .init(title: "#", isNumber: true), .init(title: "made"), .init(title: "kind"), .init(title: "latents"),
-      .init(title: "prompt"),
+      .init(title: "KL", isNumber: true), .init(title: "settings"), .init(title: "prompt"),
     ])
     for run in runs {
       table.add([
         String(run.record.id), ScreenDefinition.when(run.record.created), run.record.kind, run.interventionsText,
-        String(run.record.prompt.prefix(60)),
+        run.klText, run.parametersText, truncated(run.promptOpening, to: 60),
       ])
     }
     writeOut(table.text)

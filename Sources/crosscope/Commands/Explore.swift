@@ -11,7 +11,7 @@ struct Explore: AsyncParsableCommand {
     abstract: "Browse latents, steer with them, tag them, in the terminal.",
     discussion: "Without STORE the demo store data/demo/demo.crosscope is opened.")
 
-  @Argument(help: "A .crosscope file.", completion: .file(extensions: ["crosscope"]))
+  @Argument(help: "A .crosscope file.", completion: .stores)
   var store: String?
 
   @OptionGroup var files: ModelFileOptions
@@ -42,7 +42,7 @@ struct Explore: AsyncParsableCommand {
   func validate() throws {
     // A mistyped subcommand arrives here as the name of a store.
     if let store, !store.contains("/"), !store.hasSuffix(".crosscope"), !FileManager.default.fileExists(atPath: store) {
-      throw ValidationError("\(store.debugDescription) is neither a subcommand nor a store")
+      throw ValidationError("\(quoted(store)) is neither a subcommand nor a store")
     }
     try engine.exclude(files, computing)
   }
@@ -57,8 +57,8 @@ struct Explore: AsyncParsableCommand {
     }
     let view = try beginning.view(of: opened)
     let savedState = SavedState.usualPath()
-    // Whoever names no store looks at the demo, and sees the tour the first time.
-    let showsTour = store == nil && !beginning.isGiven && !SavedState(path: savedState).hasSeenTour
+    // Whoever has seen neither the tour nor this store sees the tour, unless they say what they want to see.
+    let showsTour = view == nil && !beginning.isGiven && !SavedState(path: savedState).hasSeenTour
     let (ending, seen, last) = try await Self.explore(
       summary, runner, settings, configurationPath: config ?? Configuration.usualPath(), reopen: reopen
     ) { state in
@@ -117,8 +117,9 @@ struct Explore: AsyncParsableCommand {
     reopen: @escaping @Sendable () throws -> (StoreSummary, EffectRunner),
     prepare: @Sendable (inout ExplorerState) -> Void
   ) async throws -> (Int32, SavedView, Store) {
+    let termName = ProcessInfo.processInfo.environment["TERM"] ?? ""
     let terminal = try Terminal(
-      termName: ProcessInfo.processInfo.environment["TERM"] ?? "", palette: settings.palette,
+      termName: termName, palette: settings.palette,
       usesMouse: settings.usesMouse)
     defer { terminal.close() }
     let smallest = ExplorerState.smallest
@@ -126,8 +127,14 @@ struct Explore: AsyncParsableCommand {
       throw ExploreError.terminalTooSmall(terminal.size)
     }
     let loop = ExplorerLoop(
-      store: summary, runner: runner, terminal: terminal, configurationPath: configurationPath, reopen: reopen,
-      prepare: prepare)
+      store: summary, runner: runner, terminal: terminal, configurationPath: configurationPath, reopen: reopen
+    ) { state in
+      prepare(&state)
+      if let entry = terminal.standIn {
+        state.tell(
+          "no terminfo entry for TERM=\(termName): drawn as \(entry); ncurses-term or your terminal's package has one")
+      }
+    }
     let ending = await loop.run()
     return (ending, SavedView(loop.state), loop.store)
   }

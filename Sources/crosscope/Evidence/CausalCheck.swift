@@ -155,6 +155,15 @@ struct CausalCheckReport: Codable, Sendable, Equatable {
     "\(random.count) random latents, \(size.prompts) prompts, \(size.contexts) contexts, up to \(size.tokens) tokens"
   }
 
+  /// The arms of its answers: the latent at each strength, then each random one.
+  var arms: [EvidenceArm] {
+    [EvidenceArm(kind: .baseline, strength: 0, latents: [])]
+      + CausalCheck.strengths.map { EvidenceArm(kind: .steered, strength: $0, latents: [latent]) }
+      + random.flatMap { other in
+        CausalCheck.strengths.map { EvidenceArm(kind: .random, strength: $0, latents: [other]) }
+      }
+  }
+
   /// A line a measure.
   var text: String {
     func cell(_ interval: Interval?) -> String {

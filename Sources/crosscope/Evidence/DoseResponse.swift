@@ -81,8 +81,9 @@ struct DoseResponse: Codable, Sendable, Equatable {
   /// What such an experiment is called in the store.
   static let kind = "prompt set"
 
-  private func name(_ row: Row) -> String {
-    let name = row.arm.rawValue.replacing("_", with: " ")
+  /// What a row is of: the arm, and how many draws it is the mean of.
+  func name(_ row: Row) -> String {
+    let name = row.arm.title
     return row.draws > 1 ? "\(name) (mean of \(row.draws))" : name
   }
 
@@ -109,20 +110,26 @@ struct DoseResponse: Codable, Sendable, Equatable {
         row.relativeChange.map { String(format: "%.2f", $0) } ?? "-",
       ])
     }
-    var text = table.text
-    for (title, value) in [
+    return table.text + charts(asciiOnly: asciiOnly) + "\n\(note)\n"
+  }
+
+  /// A chart of refusals and one of the divergence, as far as there are strengths to draw.
+  func charts(asciiOnly: Bool) -> String {
+    let measures: [(String, (Row) -> Double)] = [
       ("refused, share of answers", { $0.refused.value }), ("KL, nats a token", { $0.kl?.value ?? 0 }),
-    ] as [(String, (Row) -> Double)] {
-      guard let chart = chart(title, value, asciiOnly: asciiOnly) else { continue }
-      text += "\n" + chart
-    }
-    let note =
+    ]
+    return measures.compactMap { chart($0.0, $0.1, asciiOnly: asciiOnly) }.map { "\n" + $0 }.joined()
+  }
+
+  /// What the figures are of.
+  var note: String {
+    let random =
       switch control {
       case .equalNorm: "; random: living latents' directions with the same norm of the change"
       case .ownActivation: "; random: living latents, same mode and strength on their own activation"
       case nil: ""
       }
-    return text + "\n\(prompts) prompts; 95% intervals over prompts\(note)\n"
+    return "\(prompts) prompts; 95% intervals over prompts\(random)"
   }
 
   private func chart(_ title: String, _ value: (Row) -> Double, asciiOnly: Bool) -> String? {
@@ -133,7 +140,7 @@ struct DoseResponse: Codable, Sendable, Equatable {
       if let baseline, !points.contains(where: { $0.x == 0 }) { points.append((0, value(baseline))) }
       guard points.count > 2 else { return nil }
       return LineChart.Series(
-        name: kind.rawValue.replacing("_", with: " "), points: points.sorted { $0.x < $1.x }, role: .accent)
+        name: kind.title, points: points.sorted { $0.x < $1.x }, role: .accent)
     }
     guard !series.isEmpty else { return nil }
     var canvas = Canvas(size: Size(columns: 76, rows: 14), asciiOnly: asciiOnly)

@@ -14,6 +14,9 @@ struct EvidenceArm: Codable, Sendable, Hashable {
   enum Kind: String, Codable, Sendable, CaseIterable {
     case baseline, steered, random
     case frozenAttention = "frozen_attention"
+
+    /// For people.
+    var title: String { rawValue.replacing("_", with: " ") }
   }
   var kind: Kind
   /// Multiplies the interventions' strengths; 0 for the baseline.

@@ -96,13 +96,37 @@ extension ScreenDefinition {
     state.experiments.selectedID.flatMap { state.experiments.run($0) }.map { copy($0, whole) }
   }
 
+  /// The steered answer that is looked at, with all its samples, or all of the experiment or the comparison.
   @Sendable static func copyExperiment(_ state: ExplorerState, _ whole: Bool) -> CopiedText? {
-    state.experiment.runs.first.map { copy($0, whole) }
+    let runs = state.experiment.runs
+    if whole, runs.count == 2 {
+      return CopiedText(
+        what: "the comparison of \(runs[0].name) and \(runs[1].name)",
+        text: SavedRun.markdown(comparing: runs[0], runs[1]))
+    }
+    guard let run = runs.first else { return nil }
+    let answers = run.namedAnswers.filter { $0.name != "baseline" }
+    guard !whole, runs.count == 1, answers.indices.contains(state.experiment.answer) else { return copy(run, whole) }
+    let (name, answer) = answers[state.experiment.answer]
+    return CopiedText(
+      what: "the answer \(name) of experiment \(run.name)",
+      text: answer.samples.map(\.text).joined(separator: "\n\n"))
+  }
+
+  /// The steered answer at the strength under the cursor, or everything that the sweep came to as Markdown.
+  @Sendable static func copySweep(_ state: ExplorerState, _ whole: Bool) -> CopiedText? {
+    guard let sweep = state.steer.sweep else { return nil }
+    if whole {
+      guard let record = sweep.report?.record() ?? sweep.document?.record() else { return nil }
+      return CopiedText(what: "the sweep", text: SavedRun(record).markdown)
+    }
+    guard let page = sweep.answers() else { return nil }
+    return CopiedText(what: "the answers at ×\(compact(page.strength))", text: page.steered)
   }
 
   private static func copy(_ run: SavedRun, _ whole: Bool) -> CopiedText {
     whole
-      ? CopiedText(what: "experiment \(run.record.id)", text: run.markdown)
-      : CopiedText(what: "the prompt of experiment \(run.record.id)", text: run.record.prompt)
+      ? CopiedText(what: "experiment \(run.name)", text: run.markdown)
+      : CopiedText(what: "the prompt of experiment \(run.name)", text: run.record.prompt)
   }
 }

@@ -18,9 +18,9 @@ extension ExplorerState {
     let rows = size.rows
     canvas.breadcrumbs(crumbs, right: pairTitle, in: canvas.bounds.line(0))
     let cursor = screen.definition.draw(self, &canvas, body)
-    if overlay == nil { drawTour(&canvas) }
+    drawTour(&canvas)
     let overlayCursor = drawOverlay(&canvas)
-    drawStatus(&canvas, canvas.bounds.line(body.endRow))
+    drawStatus(&canvas, canvas.bounds.line(body.endRow + tourRows))
     if !hidesKeyBar { canvas.keyBar(hints, last: lastHints, in: canvas.bounds.line(rows - 1)) }
     // A screen reader reads the line of the terminal's cursor.
     return (canvas, (overlay == nil ? cursor : overlayCursor) ?? (isSpoken ? canvas.selection : nil))
@@ -90,7 +90,7 @@ extension ExplorerState {
     let room = rect.columns - displayWidth(state) - 5
     let lines = flowLines([FlowToken(text)], width: rect.columns - 2)
     if displayWidth(text) > room, lines.count > 0 {
-      drawLong(lines, style, &canvas, above: rect)
+      drawLong(lines, style, &canvas, above: Rect(row: body.endRow, column: 0, rows: 1, columns: rect.columns))
       text = ""
     }
     canvas.statusLine(text, style: style, right: state, rightStyle: isReady ? .muted : Style(.caution), in: rect)

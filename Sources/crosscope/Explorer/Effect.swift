@@ -5,7 +5,7 @@ import TUI
 
 /// Work outside the view state. Nothing of it runs on the main actor.
 enum Effect: Sendable, Equatable {
-  /// All latents that a filter lets through, in order, and if asked what stands above them; an older generation's
+  /// All latents that a filter lets through, in order, and if asked what stands below them; an older generation's
   /// answer is ignored.
   case loadList(ListQuery, overview: Bool, generation: Int)
   /// Reads the filters that are kept beyond a run, after a change if there is one.
@@ -197,8 +197,8 @@ enum ExplorerEvent: Sendable {
   case copied(String)
   /// A text came back from the editor.
   case edited(EditRequest)
-  /// The configuration was changed and read.
-  case configured(Settings)
+  /// The configuration was edited: what it is now, or nil where nothing was changed.
+  case configured(Settings?)
   /// Another program, or this one, has changed the store.
   case storeChanged
   /// A change that waits until the store, in whose place there is another one, is opened again.

@@ -158,6 +158,8 @@ struct EffectRunner: Sendable {
       case .experiment(let id):
         for record in try store.experiments(ids: [id]) { emit(.exported(try SavedRun(record).export(to: path))) }
       case .unsaved(let run): emit(.exported(try run.export(to: path)))
+      case .comparison(let first, let second):
+        emit(.exported(try SavedRun.export(comparing: first, second, to: path)))
       case .run(let document): emit(.exported(try SavedRun(document.record()).export(to: path)))
       case .set(let report): emit(.exported(try SavedRun(report.record()).export(to: path)))
       case .display(let text): emit(.exported(try writeNew(text, to: path)))

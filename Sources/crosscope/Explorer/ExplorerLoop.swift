@@ -25,6 +25,8 @@ final class ExplorerLoop {
   private var watching: Task<Void, Never>?
   private let environment = ProcessInfo.processInfo.environment
   private let configurationPath: String
+  /// What was written as a configuration and cannot be one, to go on from.
+  private var rejectedConfiguration: String?
   private let events: AsyncStream<Arrival>
   private let continuation: AsyncStream<Arrival>.Continuation
   private var isDrawScheduled = false
@@ -196,7 +198,12 @@ final class ExplorerLoop {
         let text = try ExternalEditor.edit(request.text, run: terminal.run)
         return .edited(EditRequest(subject: request.subject, text: text))
       }
-    case .editConfiguration: report { .configured(try editConfiguration()) }
+    case .editConfiguration:
+      report {
+        let settings = try EditedConfiguration.edit(path: configurationPath, &rejectedConfiguration, run: terminal.run)
+        if let settings { terminal.use(settings.palette) }
+        return .configured(settings)
+      }
     default: return false
     }
     return true
@@ -206,20 +213,6 @@ final class ExplorerLoop {
     do { continuation.yield(.event(try work())) } catch {
       continuation.yield(.event(.failed(String(describing: error))))
     }
-  }
-
-  /// A file that is not there yet begins with all defaults.
-  private func editConfiguration() throws -> Settings {
-    let path = configurationPath
-    if !FileManager.default.fileExists(atPath: path) {
-      let folder = URL(filePath: path).deletingLastPathComponent().path
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      _ = try writeNew(Configuration.usual.text, to: path)
-    }
-    try ExternalEditor.edit(file: path, run: terminal.run)
-    let settings = try Settings(Configuration(path: path), source: path)
-    terminal.use(settings.palette)
-    return settings
   }
 
   private func scheduleDraw() {

@@ -41,6 +41,8 @@ indirect enum Overlay: Sendable, Equatable {
   case settings(SettingsEditor)
   case steerEntry(SteerEntry)
   case promptSet(PromptSetPicker)
+  /// Whole texts.
+  case reading(TextPage)
 }
 
 /// A line for the user.
@@ -84,7 +86,7 @@ struct ExplorerState: Sendable {
   var startingPlace: Place?
   /// Latent pages read lately, for the page itself and for the preview under the table.
   var pages: [Int32: LatentPage] = [:]
-  /// Notes that the store did not take, by latent.
+  /// Notes that are not in the store, by latent: drafts, and what it did not take.
   var unsavedNotes: [Int32: String] = [:]
   /// Changes that wait until the store is opened again, because another one has taken its place.
   var postponed: [Effect] = []
@@ -136,8 +138,11 @@ struct ExplorerState: Sendable {
     screen == .latentComparison ? latentComparison.ids : currentLatent.map { [$0] } ?? []
   }
 
-  /// Between breadcrumbs at the top and status line and, unless it is hidden, key bar at the bottom.
-  var body: Rect { Rect(row: 1, column: 0, rows: size.rows - (hidesKeyBar ? 2 : 3), columns: size.columns) }
+  /// Between breadcrumbs at the top and, at the bottom, the tour where there is one, status line and, unless it is hidden,
+  /// key bar.
+  var body: Rect {
+    Rect(row: 1, column: 0, rows: size.rows - (hidesKeyBar ? 2 : 3) - tourRows, columns: size.columns)
+  }
 
   mutating func tell(_ text: String, _ kind: Message.Kind = .info) { message = Message(text: text, kind: kind) }
 

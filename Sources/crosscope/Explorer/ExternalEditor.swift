@@ -49,14 +49,17 @@ enum ExternalEditor {
   }
 
   /// Edits a text.
-  /// - Parameter run: gives the terminal to a command and returns its exit status, nil if it was killed.
+  /// - Parameters:
+  ///   - ending: of the file's name, by which editors know what it is.
+  ///   - run: gives the terminal to a command and returns its exit status, nil if it was killed.
   static func edit(
-    _ text: String, environment: [String: String] = ProcessInfo.processInfo.environment, run: ([String]) -> Int?
+    _ text: String, ending: String = ".md", environment: [String: String] = ProcessInfo.processInfo.environment,
+    run: ([String]) -> Int?
   ) throws -> String {
     let folder = environment["TMPDIR"].flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
-    var template = Array("\(folder)/crosscope-XXXXXX.md".utf8CString)
+    var template = Array("\(folder)/crosscope-XXXXXX\(ending)".utf8CString)
     // Readable for its owner only; mkstemps takes care of that.
-    let descriptor = mkstemps(&template, 3)
+    let descriptor = mkstemps(&template, Int32(ending.utf8.count))
     guard descriptor >= 0 else {
       throw EditorError.noTemporaryFile(folder: folder, reason: String(cString: strerror(errno)))
     }

@@ -106,11 +106,13 @@ extension ExplorerState {
   }
 
   func draw(_ report: CausalCheckReport, _ canvas: inout Canvas) {
-    let lines = report.lines
+    let width = min(76, body.columns - 4)
+    let lines = report.flow(width: width)
     let inside = canvas.window(
-      "Causal check of latent \(report.latent)", size: Size(columns: min(76, body.columns - 4), rows: lines.count),
-      in: body)
-    canvas.put(report, in: inside)
+      "Causal check of latent \(report.latent)", size: Size(columns: width, rows: lines.count), in: body)
+    for (index, line) in lines.prefix(inside.rows).enumerated() {
+      canvas.put(line, row: inside.row + index, column: inside.column, clip: inside)
+    }
   }
 }
 
@@ -144,27 +146,25 @@ extension CausalCheckReport {
   }
 }
 
-extension Canvas {
-  /// The figures of a causal check, a line a measure; what is apart stands out.
-  mutating func put(_ report: CausalCheckReport, in rect: Rect) {
+extension CausalCheckReport {
+  /// The figures, a line a measure; what is apart stands out.
+  func flow(width: Int) -> [FlowLine] {
     let columns = [
-      TableColumn("", width: nil), TableColumn("latent", width: CausalCheckReport.intervalWidth),
-      TableColumn("random", width: CausalCheckReport.intervalWidth),
-      TableColumn("apart", width: 5),
+      TableColumn("", width: nil), TableColumn("latent", width: Self.intervalWidth),
+      TableColumn("random", width: Self.intervalWidth), TableColumn("apart", width: 5),
     ]
     // Figures stay near their names on wide terminals.
-    let areas = TableColumn.areas(columns, in: rect.split(left: min(76, rect.columns)).left)
-    for (index, line) in report.lines.prefix(rect.rows).enumerated() {
-      let row = rect.row + index
-      func cells(_ texts: [String], _ style: Style) {
-        for (text, area) in zip(texts, areas) where !area.isEmpty {
-          put(truncated(text, to: area.columns), row: row, column: area.column, style: style, clip: area)
-        }
+    let areas = TableColumn.areas(columns, in: Rect(row: 0, column: 0, rows: 1, columns: min(76, width)))
+    func cells(_ texts: [String], _ style: Style) -> [FlowLine] {
+      let shown = zip(texts, areas).filter { !$1.isEmpty }.map { text, area in
+        truncated(text, to: area.columns).rightPadded(to: area.columns)
       }
+      return [[FlowSpan(text: shown.joined(separator: " "), style: style)]]
+    }
+    return lines.flatMap { line -> [FlowLine] in
       switch line {
-      case .group(""): cells(["", "latent \(report.latent)", "\(report.random.count) random latents", "apart"], .muted)
-      case .group(let name): put(truncated(name, to: rect.columns), row: row, column: rect.column, style: .muted)
-      case .note(let text): put(truncated(text, to: rect.columns), row: row, column: rect.column, style: .muted)
+      case .group(""): cells(["", "latent \(latent)", "\(random.count) random latents", "apart"], .muted)
+      case .group(let text), .note(let text): flowLines([FlowToken(text, style: .muted)], width: width)
       case .effect(let name, let effect):
         cells(
           [name, effect.latent.shown, effect.random.shown, effect.apart ? "yes" : "no"],

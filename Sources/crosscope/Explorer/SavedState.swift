@@ -81,6 +81,8 @@ struct SavedView: Codable, Equatable {
   /// Of all rows.
   var conditions: [SteeringCondition]?
   var marks: [String: Place] = [:]
+  /// Notes that are not saved in the store, by latent.
+  var drafts: [Int32: String]?
 
   /// Entries of a history that are kept.
   private static let mostEntries = 50
@@ -107,6 +109,7 @@ struct SavedView: Codable, Equatable {
     }
     conditions = state.steer.conditions.isEmpty ? nil : state.steer.conditions
     marks = state.marks
+    drafts = state.unsavedNotes.isEmpty ? nil : state.unsavedNotes
   }
 }
 
@@ -140,6 +143,7 @@ extension ExplorerState {
     }
     steer.conditions = steer.rows.isEmpty ? [] : sound(view.conditions)
     steer.select(0)
+    unsavedNotes = (view.drafts ?? [:]).filter { isLatent($0.key) }
     marks = view.marks.filter { $0.value.latent.map(isLatent) ?? true }
     startingPlace = view.place.latent.map(isLatent) ?? true ? view.place : nil
   }

@@ -23,7 +23,7 @@ extension ExplorerState {
     case .keyBar:
       hidesKeyBar.toggle()
       return screen.definition.appear(&self)
-    case .tour: tour = Tour()
+    case .tour: return startTour()
     default: return nil
     }
     return []

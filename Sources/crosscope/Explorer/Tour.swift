@@ -1,6 +1,7 @@
 // A tour of the explorer: steps that each name one thing to do, and go on when it was done.
-// Owns: the steps and which is next. Refuses: keys; they go where they always go, so that the tour is the real thing.
+// Owns: the steps, which is next, and the rows they are written in. Refuses: keys; they go where they always go, so that the tour is the real thing.
 
+import Storage
 import TUI
 
 /// Where the tour is.
@@ -21,16 +22,18 @@ struct Tour: Sendable, Equatable {
     Step(
       text: "What the latent promotes, and the texts it fires on most. Its number is its name. Go back to the table.",
       action: .quit),
-    Step(text: "The table sorts by any column. Sort by the next one.", action: .sortNext),
     Step(
-      text: "A filter keeps what matters: type tag:refusal, then Enter. x clears it later.", action: .filter),
+      text: "The table sorts by any column, and a click on a column's head does it too. Sort by the next one; the tour "
+        + "then goes on by Δ norm, with latents on top that are far stronger in chat than in base.", action: .sortNext),
+    Step(
+      text: "A filter keeps what matters: type not dead, then Enter. x clears it later.", action: .filter),
     Step(text: "Tags and notes are saved in the store, u undoes them. See the tags of this latent.", action: .tag),
     Step(
       text: "Steering shows what a latent does: the chat model answers without and with it. Steer with this one.",
       action: .steer),
     Step(
-      text: "Type a prompt and Enter runs it; Esc leaves the prompt. Every screen lists its keys: open help.",
-      action: .help),
+      text: "Type a prompt, such as: How do I bake a cake? Enter answers it, at the left without the latent, at the "
+        + "right with it. Each screen lists its keys under ? and F1.", action: .run),
   ]
 
   var step: Step? { Self.steps.indices.contains(index) ? Self.steps[index] : nil }
@@ -47,31 +50,75 @@ struct Tour: Sendable, Equatable {
 }
 
 extension ExplorerState {
+  /// Starts the tour, at the table, where its first step is.
+  mutating func startTour() -> [Effect] {
+    tour = Tour()
+    return showLatents()
+  }
+
   /// Goes on to the next step where this one's deed is done and nothing lies over the screen any more.
-  mutating func advanceTour() {
-    guard tour?.isDone == true, overlay == nil, !latents.isTypingFilter else { return }
+  mutating func advanceTour() -> [Effect] {
+    guard let step = tour?.step, tour?.isDone == true, overlay == nil, !latents.isTypingFilter else { return [] }
+    // The last step ends with the answer, not with the key.
+    if step.action == .run {
+      guard case .finished = steer.run?.phase else { return [] }
+    }
     tour?.goOn()
     if tour?.step == nil {
       tour = nil
-      tell("that was the tour; : and tour shows it again", .good)
+      tell("that was the tour; ? lists keys, : and tour shows it again", .good)
+      return []
     }
+    return step.action == .sortNext ? sortForTour() : []
   }
 
-  /// The step, at the foot of the body, where lists have least to say.
+  /// An order whose first latent is worth steering with. A crosscoder's are those whose direction is longest in chat; where
+  /// the store knows no norms, as for a dictionary of one model, those that fire most strongly.
+  private mutating func sortForTour() -> [Effect] {
+    let hasNorms = latents.ids?.contains { latents.rows[$0]?.latent.deltaNorm != nil } ?? true
+    let sort: LatentSort = hasNorms ? .column(.deltaNorm) : .maxActivation
+    guard latents.query.sort != sort || latents.query.reversed else { return [] }
+    latents.query.sort = sort
+    latents.query.reversed = false
+    return LatentsState.restart(&self)
+  }
+
+  /// What the step says now: without a model there is no answer to wait for.
+  private func text(of step: Tour.Step) -> String {
+    if step.action == .run, case .failed = steer.model {
+      return "There is no model here to answer with: --model names its file. Esc leaves the tour."
+    }
+    return step.text
+  }
+
+  /// Rows of the tour below the body, which has so much less room: it covers nothing. The same for all steps, so that
+  /// nothing moves; on low terminals a line.
+  var tourRows: Int {
+    guard tour?.step != nil else { return 0 }
+    guard size.rows >= 20 else { return 1 }
+    return 1 + (Tour.steps.map { flowLines([FlowToken($0.text)], width: size.columns - 2).count }.max() ?? 1)
+  }
+
+  /// The step, between body and status line.
   func drawTour(_ canvas: inout Canvas) {
     guard let tour, let step = tour.step else { return }
+    let area = Rect(row: body.endRow, column: 0, rows: tourRows, columns: size.columns)
+    canvas.fill(area, style: Style(.plain, on: .panel))
     let keys = bindings.first { $0.action == step.action }?.keys.first?.label ?? "F1"
-    let width = min(64, body.columns - 6)
-    let lines = flowLines([FlowToken(step.text)], width: width)
-    let area = body.split(bottom: lines.count + 3).bottom
-    let inside = canvas.window(
-      "Tour, step \(tour.index + 1) of \(Tour.steps.count)", size: Size(columns: width, rows: lines.count + 1), in: area
-    )
-    for (index, line) in lines.enumerated() where index < inside.rows - 1 {
-      canvas.put(line, row: inside.row + index, column: inside.column, clip: inside)
+    let title = "Tour, step \(tour.index + 1) of \(Tour.steps.count)  "
+    let head = area.line(0)
+    var column = canvas.put(title, row: head.row, column: 1, style: Style(.title, on: .panel, .bold), clip: head)
+    column = canvas.put(keys, row: head.row, column: column, style: Style(.key, on: .panel, .bold), clip: head)
+    column = canvas.put(
+      "  goes on · Esc leaves the tour", row: head.row, column: column, style: Style(.muted, on: .panel), clip: head)
+    let lines = flowLines([FlowToken(text(of: step), style: Style(.plain, on: .panel))], width: area.columns - 2)
+    guard area.rows > 1 else {
+      let rest = truncated("  " + text(of: step), to: area.columns - column - 1)
+      canvas.put(rest, row: head.row, column: column, style: Style(.plain, on: .panel), clip: head)
+      return
     }
-    let last = inside.line(inside.rows - 1)
-    let end = canvas.put(keys, row: last.row, column: last.column, style: Style(.key, .bold), clip: last)
-    canvas.put("  goes on · Esc leaves the tour", row: last.row, column: end, style: .muted, clip: last)
+    for (index, line) in lines.enumerated() where index + 1 < area.rows {
+      canvas.put(line, row: area.row + 1 + index, column: 1, clip: area)
+    }
   }
 }

@@ -14,10 +14,12 @@ extension ExplorerState {
 
   /// Takes an event and returns the work that follows from it, already counted as under way.
   mutating func update(_ event: ExplorerEvent) -> [Effect] {
-    let (before, listed) = (place, steer.listed)
-    let effects = begun(react(to: event) + SteerState.followKnob(&self) + SteerState.followTrace(&self))
+    let (before, listed, rows) = (place, steer.listed, tourRows)
+    var effects = begun(react(to: event) + SteerState.followKnob(&self) + SteerState.followTrace(&self))
     steer.noteChange(from: listed)
-    advanceTour()
+    effects += begun(advanceTour())
+    // The body has other rows when a tour begins or is left.
+    if tourRows != rows { effects += begun(screen.definition.appear(&self)) }
     if !isTravelling, place.isElsewhere(than: before) { history.left(before) }
     isTravelling = false
     return effects
@@ -91,7 +93,8 @@ extension ExplorerState {
       tell("not saved: \(cause); n on latent \(latent) brings the text back", .error)
     case .copied(let what): tell(what, .good)
     case .edited(let request): edited(request)
-    case .configured(let settings):
+    case .configured(nil): tell("the configuration is as it was")
+    case .configured(let settings?):
       apply(settings)
       tell("the configuration is in use; mouse on or off from the next start on", .good)
       return screen.definition.appear(&self)
@@ -108,7 +111,6 @@ extension ExplorerState {
   private mutating func changed(_ ids: [Int32], _ what: String) -> [Effect] {
     tell(what, .good)
     for id in ids { pages[id] = nil }
-    for id in ids { unsavedNotes[id] = nil }
     var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)
     let known = ids.filter { latents.rows[$0] != nil }
     if !known.isEmpty { effects.append(.loadRows(known)) }
@@ -251,6 +253,7 @@ extension ExplorerState {
   private mutating func interrupt() -> [Effect] {
     if let overlay {
       close(overlay)
+      if case .note(let editor) = overlay { keepDraft(editor) }
       return []
     }
     if steer.isBusy { return SteerState.cancel(&self) }

@@ -16,6 +16,7 @@ struct ExportPath: Sendable, Equatable {
     /// A sweep over a set of prompts, which may not be in the store either.
     case set(DoseResponse)
     case unsaved(SavedRun)
+    case comparison(SavedRun, SavedRun)
     /// The screen as text, as it was when this was asked for.
     case display(String)
   }
@@ -31,7 +32,9 @@ extension ExplorerState {
       case .experiment(let id): "experiment-\(id).md"
       case .run(let document): "\(document.record().kind).md"
       case .set: "prompt-set.md"
-      case .unsaved(let run): "\(run.record.kind).md"
+      case .unsaved(let run): "\(run.record.kind.replacing(" ", with: "-")).md"
+      case .comparison(let first, let second):
+        "experiments-\([first, second].map { $0.name.replacing("!", with: "unsaved-") }.joined(separator: "-")).md"
       case .display: "\(screen.rawValue).txt"
       }
     overlay = .export(ExportPath(content: content, text: LineEditor(name, limit: 1000)))
@@ -57,6 +60,11 @@ extension ExplorerState {
       switch editor.content {
       case .experiment(let id):
         ("Export experiment \(id)", "name.md or name.json", ".md for people, .json for programs; ")
+      case .comparison(let first, let second):
+        (
+          "Export the comparison of \(first.name) and \(second.name)", "name.md or name.json",
+          ".md for people, .json for programs; "
+        )
       case .run, .set, .unsaved: ("Export the run", "name.md or name.json", ".md for people, .json for programs; ")
       case .display: ("Save the screen", "name.txt", "the characters, without colours; ")
       }
@@ -81,19 +89,30 @@ extension SavedRun {
   /// - Returns: the path, with `~` resolved.
   /// - Throws: `CommandError` for another ending, `InferenceError.fileUnwritable` also where a file is there already.
   func export(to path: String) throws -> String {
-    let text: String
-    switch URL(filePath: path).pathExtension.lowercased() {
-    case "md", "markdown": text = markdown
-    case "json":
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-      text = String(decoding: try encoder.encode(ExperimentJSON(record: record)), as: UTF8.self) + "\n"
-    default:
-      throw CommandError.inputInvalid(
-        source: path.isEmpty ? "the name of the file" : path, expected: "a name that ends in .md or .json",
-        found: "another")
-    }
-    return try writeNew(text, to: path)
+    try exportDocument(to: path, markdown: markdown, json: ExperimentJSON(record: record))
+  }
+
+  /// Writes a comparison; as JSON it is both experiments, as `experiments --json` has them.
+  /// - Returns, throws: as `export(to:)`.
+  static func export(comparing first: SavedRun, _ second: SavedRun, to path: String) throws -> String {
+    try exportDocument(
+      to: path, markdown: markdown(comparing: first, second),
+      json: ["experiments": [first, second].map { ExperimentJSON(record: $0.record) }])
+  }
+}
+
+private func exportDocument(to path: String, markdown: @autoclosure () -> String, json: some Encodable) throws -> String
+{
+  switch URL(filePath: path).pathExtension.lowercased() {
+  case "md", "markdown": return try writeNew(markdown(), to: path)
+  case "json":
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    return try writeNew(String(decoding: try encoder.encode(json), as: UTF8.self) + "\n", to: path)
+  default:
+    throw CommandError.inputInvalid(
+      source: path.isEmpty ? "the name of the file" : path, expected: "a name that ends in .md or .json",
+      found: "another")
   }
 }
 

@@ -1,4 +1,5 @@
-// Writing a latent's note. Enter saves it at once; an empty note is deleted.
+// Writing a latent's note. Enter saves it at once; an empty note is deleted. What is left otherwise, by Esc or Ctrl-C,
+// stays as a draft as long as the program runs.
 
 import Storage
 import TUI
@@ -23,6 +24,7 @@ extension ExplorerState {
     let note = page.note ?? ""
     let text = unsavedNotes[id] ?? note
     overlay = .note(NoteEditor(latent: id, text: LineEditor(text, limit: Store.longestNote), former: note))
+    if text != note { tell("a draft that is not saved: Enter saves it, Ctrl-U empties the line") }
     return []
   }
 
@@ -40,11 +42,19 @@ extension ExplorerState {
       .error)
   }
 
+  /// Keeps what was written and is not the note that the store has.
+  mutating func keepDraft(_ editor: NoteEditor) {
+    let text = editor.text.text
+    unsavedNotes[editor.latent] = text == editor.former ? nil : text
+    if text != editor.former { tell("kept as a draft, not saved: n on latent \(editor.latent) brings it back") }
+  }
+
   mutating func typeIntoNote(_ input: Input, _ before: NoteEditor) -> [Effect] {
     var editor = before
     switch input {
     case .key("esc"):
       overlay = nil
+      keepDraft(editor)
       return []
     case .key("enter"):
       guard editor.text.text.utf8.count <= Store.longestNote else {
@@ -52,6 +62,7 @@ extension ExplorerState {
         return []
       }
       overlay = nil
+      unsavedNotes[editor.latent] = nil
       return [.setNote(editor.latent, editor.text.text.trimmed)]
     case .key("alt-enter"): editor.text.insert("\n")
     case .key("alt-e"): return [.edit(EditRequest(subject: .note(editor.latent), text: editor.text.text))]
@@ -67,6 +78,7 @@ extension ExplorerState {
     let inside = canvas.window(
       "Note on latent \(editor.latent)", size: Size(columns: min(72, body.columns - 6), rows: min(6, body.rows - 4)),
       in: body)
-    return canvas.paragraph(editor.text, placeholder: "what this latent is about", in: inside)
+    return canvas.paragraph(
+      editor.text, placeholder: "what this latent is about", breakLines: true, in: inside)
   }
 }

@@ -19,6 +19,7 @@ extension ExplorerState {
     case .settings(let editor): return typeIntoSettings(input, editor)
     case .steerEntry(let entry): return typeIntoSteerEntry(input, entry)
     case .promptSet(let picker): return typeIntoPromptSet(input, picker)
+    case .reading(let page): return typeIntoReading(input, page)
     case nil: return nil
     }
   }
@@ -38,8 +39,9 @@ extension ExplorerState {
     case .note:
       [
         KeyHint("Enter", "save"), KeyHint("Alt-Enter", "new line"), KeyHint("Alt-E", "in $EDITOR"),
-        KeyHint("Esc", "discard"),
+        KeyHint("Esc", "keep as draft"),
       ]
+    case .reading: [KeyHint("j k", "scroll"), KeyHint("y", "copy"), KeyHint("Esc", "close")]
     case .export: [KeyHint("Enter", "write"), KeyHint("Esc", "close")]
     case .latentNumber: [KeyHint("Enter", "take it"), KeyHint("Esc", "close")]
     case .causalCheck: [KeyHint("r", "check again"), KeyHint("Esc", "close")]
@@ -84,6 +86,9 @@ extension ExplorerState {
     case .settings(let editor): return draw(editor, &canvas)
     case .steerEntry(let entry): return draw(entry, &canvas)
     case .promptSet(let picker): return draw(picker, &canvas)
+    case .reading(let page):
+      draw(page, &canvas)
+      return nil
     case nil: return nil
     }
   }

@@ -1,5 +1,6 @@
-// One experiment, baseline beside steered; or two, the same answer of both side by side. Words that differ are marked.
-// Owns: which answers are shown and how far they are scrolled. Refuses: the store; it holds the experiments it shows.
+// One experiment, baseline beside steered; or two, baselines and steered answers of both side by side. Words that differ
+// are marked. Owns: which answers are shown and how far the page is scrolled; ExperimentScreen+Lines.swift makes its
+// lines. Refuses: the store; it holds the experiments it shows.
 
 import Storage
 import TUI
@@ -8,19 +9,25 @@ import TUI
 struct ExperimentState: Sendable, Equatable {
   /// One, or two to compare.
   var runs: [SavedRun] = []
-  /// Which steered answer, of a sweep or with frozen attention, counted over both: 0 is the first.
+  /// Which steered answer of a sweep or with frozen attention, counted over both, or which prompt of a set: 0 is the
+  /// first.
   var answer = 0
-  /// Of two experiments the baselines are compared, not the steered answers.
-  var comparesBaselines = false
-  /// First visible line of the answers.
+  /// First visible line.
   var top = 0
-  /// Answers as words, and which of them the other side does not have; made when what is shown changes.
-  private(set) var sides: [Side] = []
+  /// Answers beside each other, sample by sample; of two experiments the baselines come first. Made when what is shown
+  /// changes.
+  private(set) var pairs: [Pair] = []
+
+  /// Two answers, compared.
+  struct Pair: Sendable, Equatable {
+    var sides: [Side]
+  }
 
   /// A column of the page.
   struct Side: Sendable, Equatable {
     var title: String
     var note: String
+    /// The answer as words, and which of them the other side does not have.
     var words: [String]
     var differing: Set<Int>
     /// What is to be said after the last word.
@@ -34,53 +41,70 @@ struct ExperimentState: Sendable, Equatable {
     lay()
   }
 
-  /// Words shown of an answer at most: comparing takes their number times that of the differing ones.
+  /// Words that are compared at most: comparing takes their number times that of the differing ones.
   static let mostWords = 1500
 
-  /// How many answers there are to step through.
-  var answers: Int { runs.map { $0.steered.count + $0.frozen.count }.max() ?? 0 }
+  /// How many there are to step through.
+  var answers: Int { runs.map { max($0.steered.count + $0.frozen.count, $0.outcomes?.count ?? 0) }.max() ?? 0 }
 
-  /// Makes the two sides anew.
+  /// Makes the pairs anew.
   mutating func lay() {
-    func side(_ title: String, _ answer: SteeringDocument.Answer?, _ run: SavedRun) -> Side {
-      var end: String?
-      var words = answer.map { wordsWithBlanks($0.text) } ?? []
-      if answer == nil {
-        let hasFigures = run.check != nil || run.set != nil
-        end = hasFigures ? "this one has figures: e writes them to a file" : "no such answer is saved"
-      }
-      if let ending = answer?.first.ending(limit: run.parameters?.settings.maxTokens ?? 0) { end = ending }
-      if words.count > Self.mostWords {
-        end = "(\(words.count - Self.mostWords) more words: e writes all of them to a file)"
-        words = Array(words.prefix(Self.mostWords))
-      }
-      var notes: [String] = []
-      if let strength = answer?.strength, run.steered.count > 1 { notes.append("×\(shortNumber(strength))") }
-      if let change = answer?.relativeChange { notes.append("‖Δh‖/‖h‖ \(fixed(change, 2))") }
-      return Side(title: title, note: notes.joined(separator: ", "), words: words, differing: [], end: end)
+    let named = runs.map(\.namedAnswers)
+    /// The baseline, or the steered answer that is looked at.
+    func chosen(_ index: Int, baseline: Bool) -> (name: String, answer: SteeringDocument.Answer)? {
+      let answers = named[index].filter { ($0.answer.strength == nil && $0.name == "baseline") == baseline }
+      return baseline ? answers.first : answers.indices.contains(answer) ? answers[answer] : nil
     }
-    func steered(_ run: SavedRun) -> SteeringDocument.Answer? {
-      let all = run.steered + run.frozen
-      return all.indices.contains(answer) ? all[answer] : nil
-    }
-    func title(_ run: SavedRun) -> String { answer < run.steered.count ? "Steered" : "Attention frozen" }
-    if runs.count == 2 {
-      sides = runs.map {
-        side(
-          "\($0.name) " + (comparesBaselines ? "baseline" : title($0).lowercased()),
-          comparesBaselines ? $0.baseline : steered($0), $0)
+    let columns: [[Int]] = runs.count == 2 ? [[0, 1], [0, 1]] : [[0, 0]]
+    pairs =
+      runs.isEmpty
+      ? []
+      : columns.enumerated().flatMap { row, columns in
+        let two = columns.enumerated().map { place, index in
+          (runs[index], chosen(index, baseline: runs.count == 2 ? row == 0 : place == 0))
+        }
+        guard two.contains(where: { $0.1 != nil }) else { return [Pair]() }
+        let count = two.map { $0.1?.answer.samples.count ?? 0 }.max() ?? 0
+        return (0..<count).map { sample in Pair(two.map { side($0.0, $0.1, sample: sample, of: count) }) }
       }
-    } else {
-      sides = runs.flatMap { [side("Baseline", $0.baseline, $0), side(title($0), steered($0), $0)] }
+  }
+
+  private func side(
+    _ run: SavedRun, _ found: (name: String, answer: SteeringDocument.Answer)?, sample index: Int, of count: Int
+  ) -> Side {
+    let name = found?.name.capitalizedFirst ?? "No answer"
+    let title = runs.count == 2 ? "\(run.name) \(name.lowercased())" : name
+    guard let answer = found?.answer, answer.samples.indices.contains(index) else {
+      return Side(title: title, note: "", words: [], differing: [], end: "no such answer is saved")
     }
-    guard sides.count == 2 else { return }
-    (sides[0].differing, sides[1].differing) = differingTokens(sides[0].words, sides[1].words)
+    let sample = answer.samples[index]
+    var notes = count > 1 ? [sample.title(index, of: count)] : []
+    if let change = sample.relativeChange { notes.append("‖Δh‖/‖h‖ \(fixed(change, 2))") }
+    if let kl = sample.klMean { notes.append("KL \(fixed(kl, 3))") }
+    return Side(
+      title: title, note: notes.joined(separator: ", "), words: wordsWithBlanks(sample.text), differing: [],
+      end: sample.ending(limit: run.parameters?.settings.maxTokens ?? 0))
   }
 
   static func open(_ runs: [SavedRun], _ state: inout ExplorerState) -> [Effect] {
     guard !runs.isEmpty else { return [] }
     state.experiment = ExperimentState(runs: runs)
     return state.show(.experiment)
+  }
+}
+
+extension ExperimentState.Pair {
+  /// Two sides, with what differs between them marked.
+  fileprivate init(_ sides: [ExperimentState.Side]) {
+    self.sides = sides
+    let most = ExperimentState.mostWords
+    guard sides.count == 2, !sides.contains(where: { $0.words.isEmpty }) else { return }
+    (self.sides[0].differing, self.sides[1].differing) = differingTokens(
+      Array(sides[0].words.prefix(most)), Array(sides[1].words.prefix(most)))
+    for index in sides.indices where sides[index].words.count > most {
+      let note = "(words beyond \(most) are not compared)"
+      self.sides[index].end = [note, sides[index].end].compactMap(\.self).joined(separator: " ")
+    }
   }
 }
 
@@ -107,13 +131,13 @@ extension ScreenDefinition {
     },
     bindings: [
       Binding(["r"], .runAgain, "run again", "put it on the steer screen and run it", unavailable: isTwo),
-      Binding(["e"], .export, "export", "write it to a file, as Markdown or JSON", unavailable: isTwo),
+      Binding(["e"], .export, "export", "write it, or the comparison, to a file, as Markdown or JSON"),
+      Binding(["b"], .otherAnswer, "answers", "to the answers, the next sample's or run's"),
       Binding(
-        ["b"], .otherAnswer, "baselines", "compare the baselines, or the steered answers",
-        unavailable: { $0.experiment.runs.count == 2 ? nil : "both answers are on the screen" }),
-      Binding(
-        ["w"], .nextAnswer, nil, "the next steered answer of a sweep, or with frozen attention",
+        ["w"], .nextAnswer, "next answer", "the next steered answer of a sweep, or prompt of a set",
         unavailable: { $0.experiment.answers > 1 ? nil : "there is only one steered answer" }),
+      Binding(["}", "tab"], .nextSection, nil, "to the next part of the page"),
+      Binding(["{", "shift-tab"], .previousSection, nil, "to the part before it"),
       Binding(
         ["l", "right", "]"], .nextExperiment, "older", "the next experiment of the list", unavailable: isTwo),
       Binding(
@@ -140,7 +164,7 @@ extension ScreenDefinition {
   }
 
   @Sendable private static func performOnExperiment(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
-    let page = max(1, ExperimentLayout(state).answers.rows - 2)
+    let page = max(1, state.body.rows - 2)
     switch action {
     case .down: scrollExperiment(1, &state)
     case .up: scrollExperiment(-1, &state)
@@ -148,12 +172,9 @@ extension ScreenDefinition {
     case .pageUp: scrollExperiment(-page, &state)
     case .first: scrollExperiment(-Int.max / 2, &state)
     case .last: scrollExperiment(Int.max / 2, &state)
-    case .otherAnswer, .nextAnswer:
-      if action == .otherAnswer {
-        state.experiment.comparesBaselines.toggle()
-      } else {
-        state.experiment.answer = (state.experiment.answer + 1) % max(1, state.experiment.answers)
-      }
+    case .nextSection, .previousSection, .otherAnswer: goToPart(action, &state)
+    case .nextAnswer:
+      state.experiment.answer = (state.experiment.answer + 1) % max(1, state.experiment.answers)
       state.experiment.lay()
       scrollExperiment(0, &state)
     default: break
@@ -162,12 +183,31 @@ extension ScreenDefinition {
     switch action {
     case .runAgain: return ExperimentsState.runAgain(run, &state)
     case .export:
-      state.openExport(run.record.id < 0 ? .unsaved(run) : .experiment(run.record.id))
+      let runs = state.experiment.runs
+      state.openExport(
+        runs.count == 2
+          ? .comparison(runs[0], runs[1]) : run.record.id < 0 ? .unsaved(run) : .experiment(run.record.id))
     case .nextExperiment: return step(1, from: run.record.id, &state)
     case .previousExperiment: return step(-1, from: run.record.id, &state)
     default: break
     }
     return []
+  }
+
+  /// Scrolls so that a part begins at the top. The answers are the parts that are no headings.
+  private static func goToPart(_ action: Action, _ state: inout ExplorerState) {
+    let layout = ExperimentLayout(state)
+    let top = state.experiment.top
+    var starts = ExperimentLines.starts(layout.lines)
+    if action == .otherAnswer { starts = starts.filter { layout.lines[$0].heading == nil } }
+    let target =
+      switch action {
+      case .previousSection: starts.last { $0 < top } ?? 0
+      // What is at the end cannot come to the top: from there the answers begin again.
+      case .otherAnswer: (top >= layout.linesBelow ? nil : starts.first { $0 > top }) ?? starts.first ?? top
+      default: starts.first { $0 > top } ?? top
+      }
+    scrollExperiment(target - top, &state)
   }
 
   private static func step(_ step: Int, from id: Int64, _ state: inout ExplorerState) -> [Effect] {
@@ -180,7 +220,7 @@ extension ScreenDefinition {
   }
 
   private static func scrollExperiment(_ step: Int, _ state: inout ExplorerState) {
-    let most = ExperimentLayout(state).linesBelow(state)
+    let most = ExperimentLayout(state).linesBelow
     state.experiment.top = min(max(0, state.experiment.top + step), most)
   }
 }

@@ -11,7 +11,7 @@ struct ExperimentsLayout {
 
   init(_ state: ExplorerState) {
     let (info, rest) = state.body.split(top: 1)
-    let (table, preview) = rest.split(bottom: rest.rows >= 16 ? 6 : 0)
+    let (table, preview) = rest.split(bottom: rest.rows >= 16 ? max(8, rest.rows / 3) : 0)
     (self.info, self.table, self.preview) = (info, table, preview)
   }
 
@@ -27,8 +27,9 @@ extension ScreenDefinition {
     let cursor = drawExperimentsInfo(state, &canvas, layout.info)
     let isWide = state.size.columns >= 110
     var columns = [
-      TableColumn("#", width: 6, .right), TableColumn("made", width: 16), TableColumn("kind", width: 6),
-      TableColumn("latents", width: isWide ? 26 : 18), TableColumn("prompt", width: isWide ? 24 : nil),
+      TableColumn("#", width: 6, .right), TableColumn("made", width: 16), TableColumn("kind", width: isWide ? 12 : 6),
+      TableColumn("latents", width: isWide ? 26 : 18), TableColumn("KL", width: isWide ? 11 : 9, .right),
+      TableColumn("prompt", width: isWide ? 24 : nil),
     ]
     if isWide { columns += [TableColumn("baseline", width: nil), TableColumn("steered", width: nil)] }
     canvas.table(columns, count: experiments.count, state: experiments.list, in: layout.table) { index in
@@ -37,7 +38,7 @@ extension ScreenDefinition {
       var cells: [TableCell] = [
         .text((isMarked ? "●" : "") + run.name, isMarked ? Style(.accent, .bold) : id < 0 ? Style(.danger) : .muted),
         .text(when(run.record.created)), .text(run.record.kind, .muted), .text(run.interventionsText),
-        .text(run.record.prompt.opening),
+        .text(run.klText), .text(run.promptOpening),
       ]
       if isWide {
         cells += [.text(run.baseline?.text.opening ?? "–"), .text(run.steered.first?.text.opening ?? "–")]
@@ -51,7 +52,7 @@ extension ScreenDefinition {
           : ["no experiment holds this text", "x clears the filter"], in: layout.rows)
     }
     if let id = experiments.selectedID, let run = experiments.run(id), !layout.preview.isEmpty {
-      drawPreview(run, &canvas, layout.preview)
+      drawPreview(run, state, &canvas, layout.preview)
     }
     return cursor
   }
@@ -79,19 +80,37 @@ extension ScreenDefinition {
     return experiments.isTypingFilter ? cursor : nil
   }
 
-  private static func drawPreview(_ run: SavedRun, _ canvas: inout Canvas, _ rect: Rect) {
+  /// What was asked, what was measured, and how the answers begin; the rest is on the experiment's page.
+  private static func drawPreview(_ run: SavedRun, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
     canvas.heading(
       "Experiment \(run.name)", note: run.record.kind + (run.record.id < 0 ? ", not saved" : ""), in: rect)
-    let lines = [
-      ("prompt", run.record.prompt.opening), ("latents", run.interventionsText), ("settings", run.parametersText),
-      ("baseline", run.baseline?.text.opening ?? "–"), ("steered", run.steered.first?.text.opening ?? "–"),
-    ]
-    for (index, (name, text)) in lines.enumerated() {
-      let line = rect.line(index + 1)
-      canvas.put(name, row: line.row, column: line.column + 1, style: .muted, clip: line)
-      canvas.put(truncated(text, to: line.columns - 11), row: line.row, column: line.column + 10, clip: line)
+    let inside = rect.split(top: 1).rest.inset(columns: 1)
+    func lines(_ name: String, _ text: String, atMost most: Int) -> [PageLine] {
+      let shown = state.asciiOnly ? plainNorms(text) : text
+      let all = PageLine.named(name, shown, label: 10, width: inside.columns)
+      guard all.count > most, most > 0 else { return all }
+      // The last line says that there is more.
+      let rest = all[(most - 1)...].map { $0.spans.dropFirst().map(\.text).joined() }.joined()
+      let cut = truncated(rest, to: inside.columns - 10)
+      return Array(all.prefix(most - 1)) + PageLine.named(most == 1 ? name : "", cut, label: 10, width: inside.columns)
     }
+    let room = max(1, (inside.rows - 3) / 3)
+    let head =
+      lines("prompt", run.promptOpening, atMost: room) + lines("latents", run.interventionsText, atMost: room)
+      + lines("settings", run.parametersText, atMost: room)
+      + lines("measured", run.check?.headline ?? run.figures.phrases.joined(separator: "; "), atMost: room)
+    let answers =
+      run.outcomes == nil
+      ? lines("baseline", run.baseline?.text.opening ?? "–", atMost: room)
+        + lines("steered", run.steered.first?.text.opening ?? "–", atMost: room)
+      : []
+    canvas.put(head + answers, from: 0, in: inside)
   }
+}
+
+extension CausalCheckReport {
+  /// How many of its measures tell the latent from random ones.
+  var headline: String { "\(effects.count(where: \.apart)) of \(effects.count) measures are apart from random latents" }
 }
 
 extension String {

@@ -27,13 +27,7 @@ struct ComparisonLines {
 
   /// What belongs to each, beside each other; the shorter one ends in blanks.
   private func beside(_ make: (LatentPage) -> [FlowLine]) -> [PageLine] {
-    let sides = pages.map(make)
-    return (0..<(sides.map(\.count).max() ?? 0)).map { row in
-      let left = row < sides[0].count ? sides[0][row] : []
-      let used = left.reduce(0) { $0 + displayWidth($1.text) }
-      let space = text(String(repeating: " ", count: max(1, column + Self.gap - used)))
-      return PageLine(left + [space] + (row < sides[1].count ? sides[1][row] : []))
-    }
+    PageLine.beside(make(pages[0]), make(pages[1]), column: column, gap: Self.gap)
   }
 
   // MARK: Head and metrics
@@ -43,13 +37,11 @@ struct ComparisonLines {
       let name = "\(page.latent.id)"
       let rank = page.latent.chatSpecificity.map { "  rank \($0)" } ?? ""
       let tags =
-        page.tags.isEmpty ? text("no tags", .muted) : text(page.tags.joined(separator: ", "), Style(.tag, .bold))
-      let note = page.note ?? page.summary ?? ""
-      return [
-        [text(name, Style(.accent, .bold)), text("  \(page.latent.latentClass.rawValue)\(rank)", .muted)],
-        [FlowSpan(text: truncated(tags.text, to: column), style: tags.style)],
-        [text(truncated(note, to: column))],
-      ]
+        page.tags.isEmpty
+        ? FlowToken("no tags", style: .muted) : FlowToken(page.tags.joined(separator: ", "), style: Style(.tag, .bold))
+      let note = FlowToken(page.note ?? page.summary ?? "")
+      return [[text(name, Style(.accent, .bold)), text("  \(page.latent.latentClass.rawValue)\(rank)", .muted)]]
+        + flowLines([tags], width: column) + flowLines([note], width: column)
     }
   }
 

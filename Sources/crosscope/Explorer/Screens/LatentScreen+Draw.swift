@@ -29,6 +29,10 @@ extension Canvas {
         heading(title.title, note: title.note, in: rect.line(index))
       } else {
         put(line.spans, row: rect.row + index, column: rect.column, clip: rect)
+        // Nothing is cut without a sign of it.
+        if line.spans.reduce(0, { $0 + displayWidth($1.text) }) > rect.columns, rect.columns > 0 {
+          put("…", row: rect.row + index, column: rect.endColumn - 1, style: .muted)
+        }
       }
     }
     if let selected, let first = shown.firstIndex(where: { $0.item == selected }) {

@@ -9,7 +9,9 @@ struct PageLine: Sendable {
   /// Which of the page's items it belongs to.
   var item: Int?
   /// A title on a rule.
-  var heading: (title: String, note: String)?
+  var heading: (title: String, note: String)? { didSet { opensPart = heading != nil } }
+  /// Whether keys that go from part to part stop here.
+  var opensPart = false
 
   init(_ spans: FlowLine, item: Int? = nil) {
     self.spans = spans
@@ -20,6 +22,24 @@ struct PageLine: Sendable {
     var line = PageLine([])
     line.heading = (title, note)
     return line
+  }
+
+  /// Two texts beside each other, each in a column of its own; the shorter one ends in blanks.
+  static func beside(_ left: [FlowLine], _ right: [FlowLine], column: Int, gap: Int) -> [PageLine] {
+    (0..<max(left.count, right.count)).map { row in
+      let first = row < left.count ? left[row] : []
+      let used = first.reduce(0) { $0 + displayWidth($1.text) }
+      let space = FlowSpan(text: String(repeating: " ", count: max(1, column + gap - used)), style: .plain)
+      return PageLine(first + [space] + (row < right.count ? right[row] : []))
+    }
+  }
+
+  /// A name with a text beside it, wrapped in a column of its own.
+  static func named(_ name: String, _ body: String, label: Int, width: Int, style: Style = .plain) -> [PageLine] {
+    let lines = flowLines([FlowToken(body, style: style)], width: max(10, width - label))
+    let lead = FlowSpan(text: truncated(name, to: label - 1).rightPadded(to: label), style: .muted)
+    let indent = FlowSpan(text: String(repeating: " ", count: label), style: .plain)
+    return (lines.isEmpty ? [[]] : lines).enumerated().map { PageLine([$0 == 0 ? lead : indent] + $1) }
   }
 
   /// Where in the line the token under the cursor begins.
@@ -88,7 +108,7 @@ struct LatentPageLayout {
     let body = state.body.inset(columns: 1)
     let lines = LatentLines(page: page, state: state)
     if Self.isWide(state) {
-      let (left, right) = body.split(left: 52, gap: 3)
+      let (left, right) = body.split(left: Self.asideColumns(body.columns), gap: 3)
       asideRect = left
       scrolledRect = right
       aside =
@@ -109,6 +129,9 @@ struct LatentPageLayout {
   }
 
   static func isWide(_ state: ExplorerState) -> Bool { state.body.columns >= 110 }
+
+  /// The aside takes its share of a wider terminal, as far as charts and lines of words are easier to read for it.
+  static func asideColumns(_ columns: Int) -> Int { min(max(52, columns * 2 / 5), 96) }
 
   /// The item whose line is drawn at a cell.
   func item(at point: Point, top: Int) -> Int? {

@@ -31,13 +31,24 @@ struct LatentLines {
   /// Class, tags, note, metrics, histograms and logit lens.
   func summary(width: Int, showsChart: Bool) -> [PageLine] {
     let tags =
-      page.tags.isEmpty ? text("no tags", .muted) : text(page.tags.joined(separator: ", "), Style(.tag, .bold))
+      page.tags.isEmpty
+      ? FlowToken("no tags", style: .muted) : FlowToken(page.tags.joined(separator: ", "), style: Style(.tag, .bold))
     let rank = latent.chatSpecificity.map { "  rank \($0) by chat-specificity  " } ?? "  "
-    var lines = [PageLine([text(latent.latentClass.rawValue, Style(.chat, .bold)), text(rank, .muted), tags])]
+    var lines = flowLines(
+      [FlowToken(latent.latentClass.rawValue, style: Style(.chat, .bold)), FlowToken(rank, style: .muted), tags],
+      width: width
+    ).map { PageLine($0) }
     if let note = page.note { lines += wrapped("note", note, width) }
     for explanation in page.explanations {
       let score = explanation.detectionScore.map { " \(fixed($0, 2))" } ?? ""
-      lines += wrapped(explanation.source + score, explanation.text, width)
+      // A long name of a source stands on a line of its own: its score would be the first to be cut.
+      let name = explanation.source + score
+      if displayWidth(name) < Self.labelWidth {
+        lines += wrapped(name, explanation.text, width)
+      } else {
+        lines += flowLines([FlowToken(name, style: .muted)], width: width).map { PageLine($0) }
+        lines += wrapped("", explanation.text, width)
+      }
     }
     lines.append(.heading("Metrics"))
     let chart = showsChart ? ActivationChart(page, width: width) : nil
@@ -50,10 +61,7 @@ struct LatentLines {
   }
 
   private func wrapped(_ name: String, _ body: String, _ width: Int) -> [PageLine] {
-    let lines = flowLines([FlowToken(body)], width: max(10, width - Self.labelWidth))
-    return lines.enumerated().map { index, spans in
-      PageLine([label(index == 0 ? truncated(name, to: Self.labelWidth - 1) : "")] + spans)
-    }
+    PageLine.named(name, body, label: Self.labelWidth, width: width)
   }
 
   /// Ratios with what they mean, then activity: side by side where there is room.
@@ -154,8 +162,10 @@ struct LensRow {
       return [[lead, FlowSpan(text: "not in this store", style: .muted)]]
     }
     return [("+", logits.promoted), ("−", logits.suppressed)].flatMap { sign, scores in
-      let lines = lensLines(scores, page.tokens, width: width - 10)
-      return lines.prefix(isWhole ? lines.count : 1).enumerated().map { index, line in
+      let lines =
+        isWhole
+        ? lensLines(scores, page.tokens, width: width - 10) : [lensSpans(scores, page, width: width - 10)]
+      return lines.enumerated().map { index, line in
         index == 0
           ? [lead, FlowSpan(text: sign.rightPadded(to: 5), style: .muted)] + line
           : [FlowSpan(text: String(repeating: " ", count: 10), style: .plain)] + line
@@ -181,9 +191,11 @@ func lensLines(_ scores: [TokenScore], _ tokens: [Int32: TokenRecord], width: In
   return lines
 }
 
-/// Tokens of a logit lens in one line, as many as fit.
+/// Tokens of a logit lens in one line, as many as fit, with … where there are more.
 func lensSpans(_ scores: [TokenScore], _ page: LatentPage, width: Int) -> FlowLine {
-  lensLines(scores, page.tokens, width: width).first ?? []
+  let whole = lensLines(scores, page.tokens, width: width)
+  guard whole.count > 1 else { return whole.first ?? [] }
+  return (lensLines(scores, page.tokens, width: width - 2).first ?? []) + [FlowSpan(text: " …", style: .muted)]
 }
 
 extension LatentPage {

@@ -1,11 +1,12 @@
-// How the table of latents looks: a line about the list, classes and histogram, the table, a preview of the latent
+// How the table of latents looks: a line about the list, the table, classes and histogram, a preview of the latent
 // on which the cursor last rested. Cells are in LatentsScreen+Cells.swift, the histogram in
 // LatentsScreen+Histogram.swift.
 
 import Storage
 import TUI
 
-/// Where the parts of the screen lie.
+/// Where the parts of the screen lie. What comes and goes with the order stands below the table, so that the names of its
+/// columns stay where they are clicked on.
 struct LatentsLayout {
   let info: Rect
   let classes: Rect
@@ -15,9 +16,9 @@ struct LatentsLayout {
 
   init(_ state: ExplorerState) {
     let (info, below) = state.body.split(top: 1)
-    let (overview, rest) = below.split(top: state.latents.overviewRows(state))
-    (self.info, (classes, histogram)) = (info, overview.split(top: 1))
-    (table, preview) = rest.split(bottom: below.rows >= 16 ? 5 : 0)
+    let (rest, preview) = below.split(bottom: below.rows >= 16 ? 5 : 0)
+    let (table, overview) = rest.split(bottom: state.latents.overviewRows(state))
+    (self.info, self.table, self.preview, (classes, histogram)) = (info, table, preview, overview.split(top: 1))
   }
 
   /// The names of the table's columns.
@@ -130,7 +131,10 @@ extension ScreenDefinition {
     let inside = Rect(row: rect.row + 1, column: 1, rows: rect.rows - 1, columns: rect.columns - 2)
     var lines: [FlowLine] = []
     if let note = page.note {
-      lines.append([FlowSpan(text: "note      ", style: .muted), FlowSpan(text: note, style: .plain)])
+      lines.append([
+        FlowSpan(text: "note      ", style: .muted),
+        FlowSpan(text: truncated(note, to: inside.columns - 10), style: .plain),
+      ])
     }
     for logits in page.logits where logits.direction == .chat {
       lines.append(

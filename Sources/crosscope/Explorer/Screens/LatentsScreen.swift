@@ -31,7 +31,7 @@ struct LatentsState: Sendable, Equatable {
   var columns: TableColumns?
   /// Columns scrolled out at the left, beside those that stay.
   var firstColumn = 0
-  /// Whether histogram and classes stand above the table; nil: where there is room.
+  /// Whether histogram and classes stand below the table; nil: where there is room.
   var showsOverview: Bool?
   /// Of what the list is sorted by.
   var distribution: Distribution?
@@ -63,7 +63,7 @@ struct LatentsState: Sendable, Equatable {
     return columns + state.store.metrics.map { .metric($0) }.filter { !columns.contains($0) }
   }
 
-  /// Reads the list for what is typed and sorted now, and what stands above the table.
+  /// Reads the list for what is typed and sorted now, and what stands below the table.
   static func search(_ state: inout ExplorerState) -> Effect {
     state.latents.generation += 1
     let needsCounts = state.latents.overviewRows(state) > 0 || state.latents.query.latentClass != nil
@@ -85,7 +85,7 @@ struct LatentsState: Sendable, Equatable {
     return "no histogram: ranks and ids of all latents are spread evenly; > sorts by another column"
   }
 
-  /// Reads the list again where the rows above it need what was not read with it.
+  /// Reads the list again where the rows below it need what was not read with it.
   static func fillOverview(_ state: inout ExplorerState) -> [Effect] {
     guard state.latents.classCounts == nil, state.latents.ids != nil, state.latents.overviewRows(state) > 0 else {
       return []
@@ -194,7 +194,7 @@ extension ScreenDefinition {
       Binding(["n"], .note, "note", "write a note", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["m"], .mapScreen, "map", "the map, with this latent marked"),
       Binding(["c"], .nextClass, nil, "show one class after the other, then all"),
-      Binding(["H"], .overview, nil, "histogram and classes above the table, on or off"),
+      Binding(["H"], .overview, nil, "histogram and classes below the table, on or off"),
       Binding(["C"], .columns, nil, "choose, move and size columns"),
       Binding(["{"], .scrollLeft, nil, "scroll columns to the left"),
       Binding(["}"], .scrollRight, nil, "scroll columns to the right"),

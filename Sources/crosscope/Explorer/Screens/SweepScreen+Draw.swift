@@ -18,30 +18,22 @@ struct SweepCurve: Sendable {
   /// At the head of a column.
   var short: String
   var role: Role
-  var points: [(strength: Double, values: [Double?])]
-}
-
-extension SteeringDocument.Answer {
-  /// The mean over the samples that have the figure.
-  fileprivate func mean(_ figure: (SteeringDocument.Sample) -> Double?) -> Double? {
-    Interval.mean(samples.compactMap(figure))?.value
-  }
+  var points: [(strength: Double, values: [Interval?])]
 }
 
 extension SteerSweep {
   /// What is measured, by name.
   func measures(asciiOnly: Bool) -> [SweepMeasure] {
-    let change = asciiOnly ? "|dh|/|h|" : "‖Δh‖/‖h‖"
-    let common = [
-      SweepMeasure(name: "KL, nats a token", short: "KL", digits: 3),
-      SweepMeasure(name: change, short: change, digits: 2),
-      SweepMeasure(name: "perplexity, unsteered model", short: "perplexity", digits: 1),
-      SweepMeasure(name: "repeated 4-grams, share", short: "repeated", digits: 2),
-    ]
-    if set != nil { return [SweepMeasure(name: "refused, share of answers", short: "refused", digits: 2)] + common }
-    return common
-      + request.watched.map { SweepMeasure(name: "log p(\($0))", short: "p(\($0))", digits: 2) }
+    let common = answerMeasures.map { measure in
+      func text(_ text: String) -> String { asciiOnly ? ScreenDefinition.plainNorms(text) : text }
+      return SweepMeasure(name: text(measure.name), short: text(measure.short), digits: measure.digits)
+    }
+    return set == nil
+      ? common : [SweepMeasure(name: "refused, share of answers", short: "refused", digits: 2)] + common
   }
+
+  /// A set's answers have no phrases that are watched.
+  private var answerMeasures: [AnswerMeasure] { AnswerMeasure.all(watching: set == nil ? request.watched : []) }
 
   /// The steered answers first; empty until there are some.
   var curves: [SweepCurve] {
@@ -60,13 +52,7 @@ extension SteerSweep {
     return curves
   }
 
-  private func values(of answer: SteeringDocument.Answer) -> [Double?] {
-    [
-      answer.mean(\.klMean), answer.mean(\.relativeChange), answer.mean(\.logPerplexity).map(exp),
-      answer.mean(\.repetition),
-    ]
-      + request.watched.map { phrase in answer.watched.first { $0.text == phrase }?.logProbability }
-  }
+  private func values(of answer: SteeringDocument.Answer) -> [Interval?] { answerMeasures.map { $0.value(answer) } }
 
   /// No strength is the baseline.
   private static func curves(of report: DoseResponse) -> [SweepCurve] {
@@ -79,27 +65,23 @@ extension SteerSweep {
       guard rows.count > 1 else { return nil }
       return SweepCurve(
         name: name, short: short, role: role,
-        points: rows.map { row in (row.strength, row.figures.map { $0?.value }) })
+        points: rows.map { ($0.strength, $0.figures) })
     }
   }
 
-  /// What stands behind the strength at a place: the answer, or the intervals of a set's measure.
+  /// What stands behind the strength at a place: each curve's measure with its interval, and how the answer begins.
   fileprivate func detail(_ index: Int, measure: Int) -> String {
-    if let answers = document?.outputs.steered {
-      return answers.indices.contains(index) ? answers[index].text.replacing("\n", with: "↵") : ""
+    let digits = measures(asciiOnly: false)[measure].digits
+    let figures = curves.compactMap { curve -> String? in
+      guard curve.points.indices.contains(index), let interval = curve.points[index].values[measure],
+        interval.low != nil
+      else { return nil }
+      return "\(curve.name) \(RunFigures.cell(interval, digits))"
     }
-    guard let report else { return "" }
-    let parts = EvidenceArm.Kind.allCases.compactMap { kind -> String? in
-      let rows = report.rows(of: kind)
-      guard kind != .baseline, rows.count > 1, rows.indices.contains(index) else { return nil }
-      guard let interval = rows[index].figures[measure] else { return nil }
-      let digits = measures(asciiOnly: false)[measure].digits
-      let bounds = interval.low.flatMap { low in
-        interval.high.map { " [\(fixed(low, digits)), \(fixed($0, digits))]" }
-      }
-      return "\(kind.rawValue.replacing("_", with: " ")) \(fixed(interval.value, digits))\(bounds ?? "")"
-    }
-    return parts.joined(separator: ", ") + "; \(report.prompts) prompts, 95 %"
+    if let report { return figures.joined(separator: ", ") + "; \(report.prompts) prompts, 95 %" }
+    guard let answers = document?.outputs.steered, answers.indices.contains(index) else { return "" }
+    let interval = figures.first.map { "\($0), 95 % over \(answers[index].samples.count) samples: " } ?? ""
+    return interval + answers[index].text.replacing("\n", with: "↵")
   }
 }
 
@@ -148,7 +130,7 @@ extension ScreenDefinition {
         LineChart.Series(
           name: curve.name,
           points: curve.points.compactMap { point in
-            point.values[sweep.measure].map { (x: point.strength, y: $0) }
+            point.values[sweep.measure].map { (x: point.strength, y: $0.value) }
           }, role: curve.role)
       }
     ).draw(into: &canvas, chart)
@@ -179,28 +161,38 @@ extension ScreenDefinition {
     }
   }
 
-  /// Every measure of the steered answers; of what they are compared with, the one on the chart.
+  /// Every measure of the steered answers; of what they are compared with, the one on the chart. What does not fit is left
+  /// out from the right, but never the one on the chart.
   private static func drawTable(
     _ sweep: SteerSweep, _ measures: [SweepMeasure], _ curves: [SweepCurve], _ canvas: inout Canvas, _ rect: Rect
   ) {
-    let others = curves.dropFirst()
-    let place = sweep.measure + 2
+    let others = Array(curves.dropFirst())
+    func width(_ index: Int) -> Int { max(7, displayWidth(measures[index].short)) }
+    var shown = Array(measures.indices)
+    func taken() -> Int { 8 + shown.reduce(0) { $0 + width($1) + 1 } + others.count * 11 }
+    while taken() > rect.columns, let last = shown.lastIndex(where: { $0 != sweep.measure }) { shown.remove(at: last) }
+    let place = (shown.firstIndex(of: sweep.measure) ?? 0) + 2
     var columns = [TableColumn("strength", width: 8, .right)]
-    columns += measures.map { TableColumn($0.short, width: max(10, displayWidth($0.short)), .right) }
+    columns += shown.map { TableColumn(measures[$0].short, width: width($0), .right) }
     columns.insert(contentsOf: others.map { TableColumn($0.short, width: 10, .right) }, at: place)
     let digits = measures[sweep.measure].digits
     canvas.table(columns, count: curves[0].points.count, state: sweep.list, in: rect) { index in
       let point = curves[0].points[index]
       var cells: [TableCell] = [.text(signed(point.strength))]
-      cells += zip(measures, point.values).enumerated().map { place, figure in
-        .text(fixed(figure.1, figure.0.digits), place == sweep.measure ? Style(.accent, .bold) : .plain)
+      cells += shown.map { measure in
+        .text(
+          fixed(point.values[measure]?.value, measures[measure].digits),
+          measure == sweep.measure ? Style(.accent, .bold) : .plain)
       }
       let compared = others.map { curve -> TableCell in
         let same = curve.points.first { $0.strength == point.strength }
-        return .text(fixed(same.flatMap { $0.values[sweep.measure] }, digits), .muted)
+        return .text(fixed(same.flatMap { $0.values[sweep.measure]?.value }, digits), .muted)
       }
       cells.insert(contentsOf: compared, at: place)
       return cells
+    }
+    if shown.count < measures.count {
+      canvas.put("›", row: rect.row, column: rect.endColumn, style: Style(.accent, .bold))
     }
   }
 }

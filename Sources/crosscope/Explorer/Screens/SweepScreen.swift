@@ -121,6 +121,9 @@ extension ScreenDefinition {
   static let sweep = ScreenDefinition(
     title: { _ in "Sweep" },
     bindings: [
+      Binding(
+        ["enter"], .open, "read", "the whole answers at this strength",
+        unavailable: { $0.steer.sweep?.answers() == nil ? "there is no answer yet" : nil }),
       Binding(["tab", "m"], .nextMeasure, "measure", "the next measure on the chart"),
       Binding(
         ["w"], .sweep, "again", "sweep again, as the steer screen is set now", unavailable: cannotSweep),
@@ -136,6 +139,7 @@ extension ScreenDefinition {
     ] + GeneralBindings.moving,
     perform: { action, state in
       switch action {
+      case .open: if let answers = state.steer.sweep?.answers() { state.overlay = .reading(answers.page) }
       case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
       case .export:
         if let content = state.steer.sweep?.exportable { state.openExport(content) }
@@ -154,7 +158,7 @@ extension ScreenDefinition {
     type: { _, _ in nil },
     mouse: { _, _ in [] },
     appear: { _ in [] },
-    draw: drawSweep)
+    draw: drawSweep, copy: copySweep)
 
   @Sendable static func cannotSweep(_ state: ExplorerState) -> String? {
     state.steer.prompt.isEmpty ? "the prompt is empty" : cannotSweepLatents(state)

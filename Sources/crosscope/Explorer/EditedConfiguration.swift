@@ -1,0 +1,46 @@
+// The configuration in the user's editor: a copy is edited, and takes the file's place only when it was changed and can
+// be used. Owns: that exchange. Refuses: to touch the file where the editor ended with an error or wrote nothing, or where
+// what it wrote is no configuration; the next time, editing goes on from that text.
+
+import Foundation
+import Inference
+
+enum EditedConfiguration {
+  /// Edits the configuration; where there is no file yet, all defaults.
+  /// - Parameters:
+  ///   - rejected: what was written before and could not be used.
+  ///   - run: gives the terminal to a command, as `ExternalEditor.edit` says.
+  /// - Returns: the settings that are now in the file; nil if nothing was changed.
+  /// - Throws: `EditorError`, or what is wrong with the text; the file is then as it was.
+  static func edit(
+    path: String, _ rejected: inout String?, environment: [String: String] = ProcessInfo.processInfo.environment,
+    run: ([String]) -> Int?
+  ) throws -> Settings? {
+    // A configuration is often a link into a folder of such files: the link stays.
+    let file = URL(filePath: path).resolvingSymlinksInPath().path
+    let former =
+      FileManager.default.fileExists(atPath: file)
+      ? String(decoding: try Data(contentsOf: URL(filePath: file)), as: UTF8.self) : nil
+    let begin = rejected ?? former ?? Configuration.usual.text
+    let text = try ExternalEditor.edit(begin, ending: ".json", environment: environment, run: run)
+    guard text != begin else { return nil }
+    rejected = text
+    let settings: Settings
+    do { settings = try Settings(Configuration(text: text, source: path), source: path) } catch {
+      throw RejectedConfiguration(reason: String(describing: error))
+    }
+    let folder = URL(filePath: file).deletingLastPathComponent().path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let written = try AtomicFile(path: file)
+    try written.write(Array(text.utf8))
+    try written.commit()
+    rejected = nil
+    return settings
+  }
+}
+
+/// Why a text is no configuration.
+struct RejectedConfiguration: Error, CustomStringConvertible {
+  let reason: String
+  var description: String { "\(reason); the file is as it was, editing again goes on from what you wrote" }
+}
