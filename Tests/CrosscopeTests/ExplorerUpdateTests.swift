@@ -313,7 +313,7 @@ import Testing
     await driver.press("ctrl-r")
     #expect(try sample.open().tags(of: [5]) == [5: ["refusal"]] && driver.state.latents.rows[5]?.tags == ["refusal"])
     await driver.press("ctrl-r")
-    #expect(driver.state.message?.text == "nothing to redo")
+    #expect(driver.state.message?.text == "nothing to redo in this session")
   }
 
   @Test mutating func aListFilteredByATagFollowsItsChanges() async throws {
