@@ -56,6 +56,7 @@ struct Serve: AsyncParsableCommand {
     var service = try HTTPService(
       address: try address(), token: token, log: { writeError("crosscope: \(termSafeLines($0))") },
       handler: routes.handle)
+    service.methods = Routes.methods(of:)
     service.bodyLimit = maxBody
     // Each that waits has a connection; a few more are for what needs no model.
     service.connectionLimit = queue + 256
