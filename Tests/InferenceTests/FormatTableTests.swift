@@ -66,6 +66,42 @@ import Testing
     }
   }
 
+  /// Whoever reads a field refuses what can be no value of it.
+  @Test(arguments: ModelFamily.all.map(\.architecture)) func everyHonouredFieldOfAConfigurationIsRead(
+    family: String
+  ) throws {
+    var copy = try ModelCopy(folder: Families.folder(family))
+    if family.hasPrefix("qwen") {
+      copy.configuration.merge(["use_sliding_window": true, "sliding_window": 4, "max_window_layers": 0]) { $1 }
+      copy.configuration["layer_types"] = nil
+    }
+    #expect(throws: Never.self) { try Transformer.load(path: copy.write(in: folder)) }
+    let table = FormatTable.configuration(try #require(ModelFamily.all.first { $0.architecture == family }))
+    let honoured = table.fields.filter { $0.use == .honoured && $0.name != "text_config" }.map(\.name)
+    #expect(honoured.count > 15)
+    for name in honoured {
+      let old = copy.configuration[name]
+      copy.configuration[name] = "absurd"
+      let path = try copy.write(in: folder)
+      #expect { try Transformer.load(path: path) } throws: { "\($0)".contains("config.json") && "\($0)".contains(name) }
+      copy.configuration[name] = old
+    }
+  }
+
+  @Test func everyHonouredFieldOfAnAdapterIsRead() throws {
+    let model = try TinyModel.writeGGUF(in: folder)
+    let adapter = try TinyModel.writeAdapter(in: folder)
+    for field in FormatTable.adapter.fields where field.use == .honoured {
+      let usual: [String: Any] = [
+        "peft_type": "LORA", "r": 4, "target_modules": ["q_proj", "down_proj"], "layers_to_transform": [0, 1],
+        "layers_pattern": "layers",
+      ]
+      try JSONSerialization.data(withJSONObject: usual.merging([field.name: ["x": []] as [String: [Int]]]) { $1 })
+        .write(to: URL(fileURLWithPath: adapter + "/adapter_config.json"))
+      #expect { try Engine(model: model, adapter: adapter) } throws: { "\($0)".contains(field.name) }
+    }
+  }
+
   @Test func aFieldThatNobodyKnowsIsRefusedOnlyWhereItAsksForSomething() throws {
     let model = try TinyModel.writeGGUF(in: folder)
     let adapter = try TinyModel.writeAdapter(in: folder)

@@ -14,6 +14,8 @@ extension ModelFamily {
     reference: "Gemma3TextConfig and Gemma3Config",
     fields: gemmaFields + [
       .honoured("sliding_window_pattern", "Where `layer_types` is absent: every so-many-th layer sees everything; 6."),
+      .withoutEffect(
+        "original_max_position_embeddings", "transformers reads the one inside the object of rotary parameters alone."),
       .withoutEffect("_sliding_window_pattern", "transformers writes it and does not read it."),
       .honoured("rope_local_base_freq", "θ of layers with a window, where `rope_parameters` has none; 10000."),
       .honoured("final_logit_softcapping", "The cap on logits; none where it is absent or null."),
