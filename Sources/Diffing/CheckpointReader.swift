@@ -11,6 +11,14 @@ struct CheckpointReader {
 
   func has(_ name: String) -> Bool { file.hasTensor(named: name) }
 
+  /// Throws for a tensor that nobody reads: it means that the dictionary computes something else.
+  func refuseTensors(otherThan names: Set<String>) throws(DiffingError) {
+    guard let other = file.names.sorted().first(where: { !names.contains($0) }) else { return }
+    throw .unsupported(
+      path: file.path, what: "the tensor", found: String(other.prefix(80)),
+      supported: "only \(names.sorted().joined(separator: ", "))")
+  }
+
   func shape(_ name: String) throws(DiffingError) -> [Int] {
     try reading { () throws(InferenceError) in try file.shape(of: name) }
   }

@@ -5,7 +5,7 @@
 //   replication  W_enc [2, d, F], b_enc, W_dec [F, 2, d], b_dec [2, d], cfg.json: the earlier open replication
 //   sae          W_enc [d, F], b_enc, W_dec [F, d], b_dec [d], maybe threshold [F]: Gemma Scope's, one model's
 //   autoencoder  encoder.weight [F, d], decoder.weight [d, F], …: dictionary_learning's, as `SparseAutoencoder` is saved
-// Refuses: other tensors, shapes that disagree, settings of an SAE that would change its codes. Shape letters: F latents,
+// Refuses: other tensors, shapes that disagree, settings that would change the codes. Shape letters: F latents,
 // d width of one model.
 
 import Foundation
@@ -32,6 +32,8 @@ public struct CrosscoderFile: Sendable {
   let reader: CheckpointReader
   private let configuration: HubConfiguration
   private let trainer: TrainerFile?
+  /// Whether an SAE encodes x − b_dec.
+  private var subtractsDecoderBias = false
 
   /// File names that are looked for in a folder, the first that is there counts.
   private static let names = [
@@ -79,6 +81,19 @@ public struct CrosscoderFile: Sendable {
       trainer = published == nil ? try TrainerFile.readTraining(folder: folder) : published
       card = trainer?.card ?? CrosscoderCard()
       try configuration.agree(d: dModel, F: nLatents, folder: folder)
+      try reading { () throws(InferenceError) in
+        try FormatTable.crosscoder.check(fileIfPresent: folder + "/config.json")
+      }
+      if let kind = trainer?.trainer?.dict_class, !["CrossCoder", "BatchTopKCrossCoder"].contains(kind) {
+        throw .unsupported(
+          path: folder, what: "a dictionary of dict_class", found: String(kind.prefix(80)),
+          supported: "a CrossCoder or BatchTopKCrossCoder")
+      }
+      try reader.refuseTensors(
+        otherThan: [
+          "encoder.weight", "encoder.bias", "decoder.weight", "decoder.bias", "code_normalization_id", "k", "threshold",
+          "target_rms", "activation_mean", "activation_std", "activation_global_scale",
+        ])
       return
     }
     (configuration, trainer) = (HubConfiguration(), nil)
@@ -91,21 +106,24 @@ public struct CrosscoderFile: Sendable {
     let shape = try reader.shape("W_enc")
     let settings = try DictionarySettings.read(folder: folder)
     var card = CrosscoderCard()
-    card.layer = settings.layer
+    card.layer = try settings.layer()
     switch shape.count {
     case 3 where shape[0] == 2 && shape[1] > 0 && shape[2] > 0:
       (form, target) = (.replication, .pair)
       card.inputScaling = .meanNorm
+      try reader.refuseTensors(otherThan: ["W_enc", "b_enc", "W_dec", "b_dec"])
       (dModel, nLatents) = (shape[1], shape[2])
     case 2 where shape[0] > 0 && shape[1] > 0:
       (form, target) = (.sae, .chat)
-      try settings.requirePlain()
+      try settings.requirePlain(hasThresholds: reader.has("threshold"))
+      try reader.refuseTensors(otherThan: ["W_enc", "b_enc", "W_dec", "b_dec", "threshold"])
       (dModel, nLatents) = (shape[0], shape[1])
     default:
       throw .shapeMismatch(
         path: path, tensor: "W_enc", expected: [2, settings.d_in ?? 0, settings.dict_size ?? 0], found: shape)
     }
-    (self.card, modelName) = (card, settings.model_name)
+    subtractsDecoderBias = settings.subtractsDecoderBias
+    (self.card, modelName) = (card, settings.modelName)
     try settings.agree(d: dModel, F: nLatents)
   }
 
@@ -210,7 +228,7 @@ public struct CrosscoderFile: Sendable {
           values: try reader.rearranged("W_enc", [d, F]) { values in
             transposed(values, rows: d, columns: F).withUnsafeBufferPointer { rowsInChatsPlace($0, width: d) }
           }),
-        encoderBias: try reader.floats("b_enc", [F]),
+        encoderBias: try saeBias(),
         decoder: Matrix(
           rows: F, columns: 2 * d, values: try reader.rearranged("W_dec", [F, d]) { rowsInChatsPlace($0, width: d) }),
         decoderBias: try reader.rearranged("b_dec", [d]) { rowsInChatsPlace($0, width: d) }, codeNormalization: .sae,
@@ -220,6 +238,23 @@ public struct CrosscoderFile: Sendable {
       let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
       return try SparseAutoencoder.load(folder: folder, .read(folder: folder), reader).crosscoder()
     }
+  }
+}
+
+extension CrosscoderFile {
+  /// An SAE's bias for x as it is: b_enc, less b_dec W_enc where it encodes x − b_dec.
+  private func saeBias() throws(DiffingError) -> [Float] {
+    let bias = try reader.floats("b_enc", [nLatents])
+    guard subtractsDecoderBias else { return bias }
+    let shift = try reader.floats("b_dec", [dModel])
+    var sums = bias.map(Double.init)
+    _ = try reader.rearranged("W_enc", [dModel, nLatents]) { weights in
+      for row in 0..<dModel {
+        for latent in 0..<nLatents { sums[latent] -= Double(shift[row]) * Double(weights[row * nLatents + latent]) }
+      }
+      return []
+    }
+    return sums.map { Float($0) }
   }
 }
 

@@ -1,40 +1,83 @@
-// cfg.json, which lies beside the earlier replication's crosscoders and beside SAEs with Gemma Scope's names.
+// cfg.json, which lies beside the earlier replication's crosscoders and beside SAEs with SAELens' or Gemma Scope's names.
 // Owns: the few keys that matter here, and what the place of the hook means. Refuses: sizes that the weights contradict,
-// settings under which an SAE's codes would be others.
+// what `FormatTable.sae` refuses, places other than the residual stream between blocks, two places that disagree.
 
 import Foundation
 import Inference
 
 /// cfg.json of the earlier replication and of SAEs: what of it matters here.
 struct DictionarySettings: Codable {
+  /// What SAELens 6 keeps apart.
+  struct Metadata: Codable {
+    var model_name: String?
+    var hook_name: String?
+    var hook_layer: Int?
+  }
+
   var d_in: Int?
   var dict_size: Int?
   var d_sae: Int?
   var model_name: String?
   var hook_point: String?
   var hook_name: String?
+  var hook_layer: Int?
+  var hook_point_layer: Int?
+  var architecture: String?
   var apply_b_dec_to_input: Bool?
-  var normalize_activations: String?
-  /// Where it was read.
+  var metadata: Metadata?
+  /// Where it was read; nil if there is no such file.
   var path: String?
 
   /// Settings without values if there is no such file.
   static func read(folder: String) throws(DiffingError) -> DictionarySettings {
     let path = folder + "/cfg.json"
-    var settings = try readJSON(DictionarySettings.self, path) ?? DictionarySettings()
+    guard var settings = try readJSON(DictionarySettings.self, path) else { return DictionarySettings() }
     settings.path = path
     return settings
   }
 
-  /// The block whose output is read. `hook_resid_pre` of block N is the output of block N − 1.
-  var layer: Int? {
-    let parts = (hook_point ?? hook_name ?? "").split(separator: ".")
-    guard parts.count == 3, parts[0] == "blocks", let block = Int(parts[1]) else { return nil }
-    switch parts[2] {
-    case "hook_resid_post": return block
-    case "hook_resid_pre" where block > 0: return block - 1
-    default: return nil
+  /// The model that it was trained on.
+  var modelName: String? { model_name ?? metadata?.model_name }
+
+  /// Whether b_dec is taken from the input before it is encoded. Gemma Scope has no such file and does not.
+  var subtractsDecoderBias: Bool { path != nil && apply_b_dec_to_input ?? true }
+
+  /// The block whose output is read; nil where nobody says it. `hook_resid_pre` of block N is the output of block N − 1.
+  /// - Throws: `DiffingError.unsupported` for another place, `.configurationInvalid` where two keys disagree.
+  func layer() throws(DiffingError) -> Int? {
+    let named = [hook_name, hook_point, metadata?.hook_name].compactMap { $0 }
+    guard let name = named.first else { return nil }
+    func disagree(_ other: String) -> DiffingError {
+      .configurationInvalid(path: path ?? "cfg.json", key: "hook_name", expected: other, found: name)
     }
+    if let other = named.first(where: { $0 != name }) { throw disagree(other) }
+    guard let (block, output) = Self.place(name) else {
+      throw .unsupported(
+        path: path ?? "cfg.json", what: "a dictionary of the place", found: String(name.prefix(80)),
+        supported: "the residual stream behind a block: blocks.N.hook_resid_post")
+    }
+    for number in [hook_layer, hook_point_layer, metadata?.hook_layer] {
+      if let number, number != block { throw disagree("block \(number), as hook_layer says") }
+    }
+    return output
+  }
+
+  /// The block that a hook's name has, and the one whose output it is.
+  private static func place(_ name: String) -> (block: Int, output: Int)? {
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    if parts.count == 3, parts[0] == "blocks", let block = Int(parts[1]) {
+      switch parts[2] {
+      case "hook_resid_post": return (block, block)
+      case "hook_resid_pre" where block > 0: return (block, block - 1)
+      default: return nil
+      }
+    }
+    // A module's name in Hugging Face's models, of which the output is read.
+    let tail = parts.last == "output" ? parts.dropLast() : parts[...]
+    guard tail.count > 1, tail.dropLast().last == "layers", let block = tail.last.flatMap({ Int($0) }) else {
+      return nil
+    }
+    return (block, block)
   }
 
   func agree(d: Int, F: Int) throws(DiffingError) {
@@ -45,17 +88,22 @@ struct DictionarySettings: Codable {
     }
   }
 
-  /// Throws for an SAE whose codes would be other than ReLU or JumpReLU of W_enc x + b_enc.
-  func requirePlain() throws(DiffingError) {
-    if apply_b_dec_to_input == true {
+  /// Throws for an SAE whose codes would be other than ReLU or JumpReLU of W_enc (x − b_dec or x) + b_enc.
+  func requirePlain(hasThresholds: Bool) throws(DiffingError) {
+    guard let path else { return }
+    let kind = architecture ?? "standard"
+    guard kind == "jumprelu" || kind == "standard" else {
       throw .unsupported(
-        path: path ?? "cfg.json", what: "an SAE with", found: "apply_b_dec_to_input",
-        supported: "inputs as they are, as Gemma Scope's")
+        path: path, what: "an SAE of architecture", found: String(kind.prefix(80)), supported: "standard or jumprelu")
     }
-    if let normalize_activations, normalize_activations != "none" {
-      throw .unsupported(
-        path: path ?? "cfg.json", what: "an SAE with normalize_activations", found: normalize_activations,
-        supported: "none")
+    try reading { () throws(InferenceError) in
+      try FormatTable.sae.check(fileIfPresent: path)
+      try FormatTable.saeMetadata.check(fileIfPresent: path, member: "metadata")
+    }
+    guard hasThresholds == (kind == "jumprelu") else {
+      throw .configurationInvalid(
+        path: path, key: "architecture", expected: hasThresholds ? "jumprelu, as there are thresholds" : "standard",
+        found: kind)
     }
   }
 }

@@ -1,8 +1,7 @@
-// LoRA adapters in PEFT's format, applied on top of a quantised base: y = W x + (α/r) B A x.
-// Owns: reading adapter_config.json and adapter_model.safetensors and checking them against the model.
-// Refuses: DoRA, biases, modules saved whole, per-module ranks, tensors that it would have to ignore.
+// LoRA adapters in PEFT's format, applied on top of a quantised base: y = W x + b + (α/r)(B A x + b_B).
+// Owns: reading adapter_model.safetensors (or .bin) and checking it against adapter_config.json and the model.
+// Refuses: what `AdapterConfiguration` refuses, and tensors that it would have to ignore.
 
-import Foundation
 import Kernels
 
 /// The weight matrices of a decoder block that an adapter may change; raw values are PEFT's module names.
@@ -26,10 +25,12 @@ public enum Projection: String, Sendable, CaseIterable {
 
 /// A low-rank change of a model's weights, sharing the base's copy of them.
 public final class Adapter: Sendable {
-  /// One projection's change: `a` `[r, in]`, `b` `[out, r]` with α/r folded in.
-  struct LowRank: Sendable {
-    let a: WeightMatrix
-    let b: WeightMatrix
+  /// One projection's change.
+  struct Change: Sendable {
+    /// `a` `[r, in]` and `b` `[out, r]`, α/r folded in; nil where only the bias changes.
+    var lowRank: (a: WeightMatrix, b: WeightMatrix)?
+    /// What is added to the result `[out]`: the difference of the biases, and the change's own.
+    var bias: [Float]?
   }
 
   /// The directory it was read from.
@@ -38,9 +39,9 @@ public final class Adapter: Sendable {
   public let sha256: String
   /// Blocks it changes.
   public let layers: [Int]
-  private let changes: [[Projection: LowRank]]
+  private let changes: [[Projection: Change]]
 
-  /// y += (α/r) B A x for each of some projections of a block.
+  /// y += (α/r) B A x + bias for each of some projections of a block.
   /// - Parameters:
   ///   - x: all rows of the projections' input; each y has all rows of one projection's output.
   ///   - rows: the rows that are the adapted model's.
@@ -50,63 +51,45 @@ public final class Adapter: Sendable {
   ) {
     for (projection, y) in projections {
       guard let change = changes[layer][projection] else { continue }
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * change.a.rows) { low in
-        guard let low = low.baseAddress else { return }
-        change.a.multiply(x + rows.lowerBound * change.a.columns, count: rows.count, into: low)
-        change.b.multiply(low, count: rows.count, into: y + rows.lowerBound * change.b.rows, accumulate: true)
+      if let (a, b) = change.lowRank {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * a.rows) { low in
+          guard let low = low.baseAddress else { return }
+          a.multiply(x + rows.lowerBound * a.columns, count: rows.count, into: low)
+          b.multiply(low, count: rows.count, into: y + rows.lowerBound * b.rows, accumulate: true)
+        }
+      }
+      if let bias = change.bias {
+        for row in rows { addScaled(1, bias, to: y + row * bias.count, count: bias.count) }
       }
     }
   }
+
+  /// The modules that hold the decoder's blocks, as classes of models name them.
+  private static let stems = ["model.layers", "model.language_model.layers", "language_model.model.layers"]
 
   /// Reads a PEFT directory for a loaded model.
-  /// - Throws: as `init(path:layers:shape:)`.
-  public convenience init(path: String, for model: Transformer) throws(InferenceError) {
-    try self.init(path: path, layers: model.configuration.nLayers) { model.configuration.shape(of: $0) }
-  }
-
-  /// Reads a PEFT directory for a model.
-  /// - Parameters:
-  ///   - path: the directory that holds adapter_config.json and adapter_model.safetensors.
-  ///   - shape: rows and columns of each projection of the model.
+  /// - Parameter path: the directory that holds adapter_config.json and adapter_model.safetensors or adapter_model.bin.
   /// - Throws: `InferenceError` naming file, tensor and reason: damaged, unsupported, or made for another model.
-  public init(path: String, layers count: Int, shape: (Projection) -> (rows: Int, columns: Int)) throws(InferenceError)
-  {
+  public init(path: String, for model: Transformer) throws(InferenceError) {
     let files = try Self.files(folder: path)
-    let configuration = try Configuration(file: files[0])
-    let file = try SafetensorsFile(file: files[1])
-    var changes = [[Projection: LowRank]](repeating: [:], count: count)
-    var used = Set<String>()
-    for layer in 0..<count {
+    let configuration = try AdapterConfiguration(file: files[0])
+    var reader = AdapterReader(file: try TensorFile(file: files[1]), configuration: configuration)
+    let stem =
+      Self.stems.first { stem in reader.file.names.contains { $0.hasPrefix("base_model.model.\(stem).") } }
+      ?? Self.stems[0]
+    let shape = model.configuration
+    changes = try (0..<shape.nLayers).map { layer throws(InferenceError) in
+      var changes: [Projection: Change] = [:]
       for projection in Projection.allCases {
-        let stem = "base_model.model.model.layers.\(layer).\(projection.parent).\(projection.rawValue)"
-        let (nameA, nameB) = (stem + ".lora_A.weight", stem + ".lora_B.weight")
-        guard file.hasTensor(named: nameA) || file.hasTensor(named: nameB) else { continue }
-        guard configuration.layers?.contains(layer) ?? true,
-          configuration.modules?.contains(projection.rawValue) ?? true
-        else {
-          throw .unsupported(
-            path: file.path, what: "the tensor", found: nameA,
-            supported: "matrices of the blocks and modules that adapter_config.json names")
-        }
-        let (rows, columns) = shape(projection)
-        let a = try Adapter.matrix(file, nameA, [configuration.rank, columns])
-        var b = try Adapter.matrix(file, nameB, [rows, configuration.rank])
-        for i in b.values.indices { b.values[i] *= configuration.scale }
-        changes[layer][projection] = LowRank(a: WeightMatrix(a), b: WeightMatrix(b))
-        used.formUnion([nameA, nameB])
+        let module = "\(stem).\(layer).\(projection.parent).\(projection.rawValue)"
+        changes[projection] = try reader.change(
+          of: module, shape: shape.shape(of: projection), bias: model.blocks[layer].biases[projection])
       }
+      return changes
     }
-    if let stray = file.tensors.first(where: { !used.contains($0.name) }) {
-      throw .unsupported(
-        path: file.path, what: "the tensor", found: InferenceError.excerpt(stray.name),
-        supported: "LoRA matrices of the \(count) decoder blocks of this model only")
-    }
-    guard !used.isEmpty else {
-      throw .unsupported(path: file.path, what: "an adapter with", found: "no tensors", supported: "LoRA matrices")
-    }
+    try reader.refuseRest(blocks: shape.nLayers)
     self.path = path
-    self.changes = changes
-    layers = changes.indices.filter { !changes[$0].isEmpty }
+    layers = changes.indices.filter { [changes] in !changes[$0].isEmpty }
     sha256 = try MappedFile.sha256(files)
   }
 
@@ -117,12 +100,71 @@ public final class Adapter: Sendable {
   }
 
   private static func files(folder: String) throws(InferenceError) -> [MappedFile] {
-    try ["adapter_config.json", "adapter_model.safetensors"].map { name throws(InferenceError) in
-      try MappedFile(path: folder + "/" + name)
+    let tensors = [".safetensors", ".bin"].map { folder + "/adapter_model" + $0 }
+    let found = tensors.first { MappedFile.exists($0) } ?? tensors[0]
+    return [try MappedFile(path: folder + "/adapter_config.json"), try MappedFile(path: found)]
+  }
+}
+
+/// An adapter's tensors as they are taken, one module after another.
+private struct AdapterReader {
+  let file: TensorFile
+  let configuration: AdapterConfiguration
+  private var used = Set<String>()
+
+  init(file: TensorFile, configuration: AdapterConfiguration) {
+    (self.file, self.configuration) = (file, configuration)
+  }
+
+  /// The change of one module, nil where there is none.
+  /// - Parameter bias: the base's.
+  mutating func change(
+    of module: String, shape: (rows: Int, columns: Int), bias: [Float]?
+  ) throws(InferenceError) -> Adapter.Change? {
+    let stem = "base_model.model." + module
+    let (nameA, nameB, nameOfBias) = (stem + ".lora_A.weight", stem + ".lora_B.weight", stem + ".lora_B.bias")
+    var change = Adapter.Change()
+    let isChanged = configuration.changes(module)
+    if file.hasTensor(named: nameA) || file.hasTensor(named: nameB) {
+      guard isChanged else {
+        throw .unsupported(
+          path: file.path, what: "the tensor", found: nameA,
+          supported: "matrices of the blocks and modules that adapter_config.json names (target_modules, "
+            + "exclude_modules, layers_to_transform)")
+      }
+      let (rank, scale) = configuration.shape(module)
+      let a = try take(nameA, [rank, shape.columns])
+      let b = try take(nameB, [shape.rows, rank]).map { $0 * scale }
+      change.lowRank = (
+        WeightMatrix(Matrix(rows: rank, columns: shape.columns, values: a)),
+        WeightMatrix(Matrix(rows: shape.rows, columns: rank, values: b))
+      )
+      if configuration.hasBiases { change.bias = try take(nameOfBias, [shape.rows]).map { $0 * scale } }
+    } else if isChanged, configuration.startsAtRandom {
+      throw .tensorMissing(path: file.path, tensor: nameA)
+    }
+    // A module with a change keeps its own bias one level below.
+    let own = stem + (isChanged ? ".base_layer.bias" : ".bias")
+    if let bias, file.hasTensor(named: own) {
+      let difference = zip(try take(own, [shape.rows]), bias).map(-)
+      change.bias = change.bias.map { zip($0, difference).map(+) } ?? difference
+    }
+    return change.lowRank == nil && change.bias == nil ? nil : change
+  }
+
+  /// Throws for the first tensor that no module took.
+  func refuseRest(blocks count: Int) throws(InferenceError) {
+    if let stray = file.names.sorted().first(where: { !used.contains($0) }) {
+      throw .unsupported(
+        path: file.path, what: "the tensor", found: InferenceError.excerpt(stray),
+        supported: "LoRA matrices of the \(count) decoder blocks of this model only")
+    }
+    guard !used.isEmpty else {
+      throw .unsupported(path: file.path, what: "an adapter with", found: "no tensors", supported: "LoRA matrices")
     }
   }
 
-  private static func matrix(_ file: SafetensorsFile, _ name: String, _ shape: [Int]) throws(InferenceError) -> Matrix {
+  private mutating func take(_ name: String, _ shape: [Int]) throws(InferenceError) -> [Float] {
     let found = try file.shape(of: name)
     guard found == shape else {
       throw .shapeMismatch(path: file.path, tensor: name, expected: shape, found: found)
@@ -131,81 +173,7 @@ public final class Adapter: Sendable {
     guard countNonFinite(values, count: values.count) == 0 else {
       throw .tensorNotFinite(path: file.path, tensor: name)
     }
-    return Matrix(rows: shape[0], columns: shape[1], values: values)
-  }
-}
-
-extension Adapter {
-  /// What adapter_config.json says, as far as it changes the computation.
-  private struct Configuration {
-    let rank: Int
-    let scale: Float
-    /// The blocks and modules that it says are changed; nil where it does not say.
-    let layers: Set<Int>?
-    let modules: Set<String>?
-
-    private struct Raw: Decodable {
-      let peft_type: String
-      let r: Int
-      let lora_alpha: Double
-      let use_rslora: Bool?
-      let use_dora: Bool?
-      let bias: String?
-      let modules_to_save: [String]?
-      let rank_pattern: [String: Int]?
-      let alpha_pattern: [String: Double]?
-      let layers_to_transform: Layers?
-      let target_modules: Modules?
-    }
-
-    /// One block or several.
-    private enum Layers: Decodable {
-      case blocks(Set<Int>)
-
-      init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        self = .blocks(try (try? container.decode(Int.self)).map { [$0] } ?? container.decode(Set<Int>.self))
-      }
-    }
-
-    /// Names of modules; a pattern says nothing that could be compared.
-    private enum Modules: Decodable {
-      case names(Set<String>)
-      case pattern
-
-      init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        self = (try? container.decode(String.self)) != nil ? .pattern : .names(try container.decode(Set<String>.self))
-      }
-    }
-
-    init(file: MappedFile) throws(InferenceError) {
-      let path = file.path
-      let raw: Raw
-      do {
-        raw = try JSONDecoder().decode(Raw.self, from: file.contents())
-      } catch {
-        throw .fileMalformed(
-          path: path, place: "JSON", expected: "a PEFT adapter configuration",
-          found: (error as? DecodingError)?.clause ?? "something else")
-      }
-      func refuse(_ what: String, _ found: String, _ supported: String) -> InferenceError {
-        .unsupported(path: path, what: what, found: InferenceError.excerpt(found), supported: supported)
-      }
-      guard raw.peft_type == "LORA" else { throw refuse("peft_type", raw.peft_type, "LORA") }
-      guard raw.use_dora != true else { throw refuse("use_dora", "true", "plain LoRA") }
-      guard (raw.bias ?? "none") == "none" else { throw refuse("bias", raw.bias ?? "", "bias none") }
-      guard (raw.modules_to_save ?? []).isEmpty else { throw refuse("modules_to_save", "set", "none") }
-      guard (raw.rank_pattern ?? [:]).isEmpty, (raw.alpha_pattern ?? [:]).isEmpty else {
-        throw refuse("rank_pattern or alpha_pattern", "set", "one rank and alpha for all modules")
-      }
-      guard (1...1024).contains(raw.r), raw.lora_alpha.isFinite else {
-        throw .fileMalformed(path: path, place: "r", expected: "a rank of 1 to 1024", found: "\(raw.r)")
-      }
-      if case .blocks(let blocks)? = raw.layers_to_transform { layers = blocks } else { layers = nil }
-      if case .names(let names)? = raw.target_modules { modules = names } else { modules = nil }
-      rank = raw.r
-      scale = Float(raw.lora_alpha / (raw.use_rslora == true ? Double(raw.r).squareRoot() : Double(raw.r)))
-    }
+    used.insert(name)
+    return values
   }
 }

@@ -13,6 +13,8 @@ public struct APIError: Error, Equatable, Sendable, Codable {
   /// The field of the request that is at fault.
   public var param: String?
   public var code: String?
+  /// The methods of the path, where the request's is none of them.
+  public var allowed: [String] = []
 
   public init(status: Int, message: String, type: String, param: String? = nil, code: String? = nil) {
     (self.status, self.message, self.type, self.param, self.code) = (status, message, type, param, code)
@@ -36,9 +38,26 @@ public struct APIError: Error, Equatable, Sendable, Codable {
     APIError(status: 404, message: what, type: "invalid_request_error", code: code)
   }
 
-  public static func methodWrong(_ allowed: String) -> APIError {
-    APIError(status: 405, message: "use \(allowed) here", type: "invalid_request_error", code: "method_not_allowed")
+  public static func methodWrong(_ allowed: [String]) -> APIError {
+    var error = APIError(
+      status: 405, message: "use \(allowed.joined(separator: " or ")) here", type: "invalid_request_error",
+      code: "method_not_allowed")
+    error.allowed = allowed
+    return error
   }
+
+  /// A body in a form that is not read.
+  public static func encoded(_ coding: String) -> APIError {
+    APIError(
+      status: 415, message: "a body with Content-Encoding \(coding) is not read; send it as it is",
+      type: "invalid_request_error", code: "unsupported_media_type")
+  }
+
+  public static let hostMissing = APIError.invalid("a request of HTTP/1.1 names its Host; send that header")
+
+  public static let expectationFailed = APIError(
+    status: 417, message: "of Expect only 100-continue is understood; leave it out", type: "invalid_request_error",
+    code: "expectation_failed")
 
   public static func tooLarge(_ limit: Int) -> APIError {
     APIError(

@@ -41,12 +41,14 @@ public struct AccessToken: Sendable, Equatable {
   /// The header that carries it.
   public var header: String { "Bearer " + String(decoding: bytes, as: UTF8.self) }
 
-  /// Whether a request's header carries this token. The time does not depend on where it differs.
+  /// Whether a request's header carries this token. The scheme's letters may be of either case (RFC 9110, section 11.1).
+  /// The time does not depend on where the token differs.
   public func isCarried(by header: String?) -> Bool {
-    let expected = Array(self.header.utf8)
-    let found = Array((header ?? "").utf8)
-    var difference = expected.count ^ found.count
-    for (index, byte) in expected.enumerated() {
+    let parts = (header ?? "").split(separator: " ", maxSplits: 1)
+    guard parts.count == 2, parts[0].lowercased() == "bearer" else { return false }
+    let found = Array(parts[1].utf8.drop { $0 == UInt8(ascii: " ") })
+    var difference = bytes.count ^ found.count
+    for (index, byte) in bytes.enumerated() {
       difference |= Int(byte ^ (index < found.count ? found[index] : 0))
     }
     return difference == 0

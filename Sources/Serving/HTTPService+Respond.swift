@@ -5,14 +5,17 @@ import Foundation
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
+import NIOHTTP1
 
 extension HTTPService {
   /// Answers one request; every failure is an answer, unless the client is gone.
   func respond(to request: Request, _ writer: consuming ResponseWriter) async throws {
     // The writer can be used up once, by whichever closure comes to it.
-    let answer = PendingAnswer(writer, closes: request.method != .get)
+    let answer = PendingAnswer(writer, to: request.method)
     do {
-      let asked = try await admit(request)
+      guard request.head.authority?.isEmpty == false else { throw APIError.hostMissing }
+      if request.method == .options { return try await write(noContent: methods(at: request.uri.path), answer) }
+      let asked = try await admit(request, answer)
       guard asked.request.method != "GET" else {
         return try await write(try await handler(asked.request), answer)
       }
@@ -29,25 +32,37 @@ extension HTTPService {
   }
 
   /// The request with its body, where it may be answered.
-  private func admit(_ request: Request) async throws -> (request: ServiceRequest, body: RequestBody) {
+  private func admit(_ request: Request, _ answer: PendingAnswer) async throws -> (
+    request: ServiceRequest, body: RequestBody
+  ) {
     let path = request.uri.path
     if let token, path != openPath, !token.isCarried(by: request.headers[.authorization]) {
       throw APIError.unauthorized
     }
+    if let coding = request.headers[.contentEncoding], coding.lowercased() != "identity" {
+      throw APIError.encoded(String(coding.prefix(40)))
+    }
     let length = request.headers[.contentLength].flatMap { Int($0) } ?? 0
     guard length <= bodyLimit else { throw APIError.tooLarge(bodyLimit) }
+    if let expected = request.headers[.expect] {
+      guard expected.lowercased() == "100-continue" else { throw APIError.expectationFailed }
+      try await answer.proceed()
+    }
     var request = request
     let body: ByteBuffer
     do {
       body = try await request.collectBody(upTo: bodyLimit)
     } catch is NIOTooManyBytesError {
       throw APIError.tooLarge(bodyLimit)
+    } catch is HTTPParserError {
+      throw APIError.invalid("the request's body breaks HTTP's rules; send it as its headers say")
     }
     // In a query a plus is a blank, as forms and curl write it.
     let query = URLComponents(string: (request.head.path ?? "").replacing("+", with: "%20"))?.queryItems ?? []
     return (
       ServiceRequest(
-        method: request.method.rawValue, path: path, query: query, body: Data(body.readableBytesView)), request.body
+        method: request.method == .head ? "GET" : request.method.rawValue, path: path, query: query,
+        body: Data(body.readableBytesView)), request.body
     )
   }
 
@@ -58,8 +73,27 @@ extension HTTPService {
     return error is CancellationError ? .stopping : .failed
   }
 
+  /// What may be asked at a path. No page of another origin is let in: nothing is said of one.
+  private func methods(at path: String) throws(APIError) -> HTTPFields {
+    let methods = path == "*" ? ["GET", "POST"] : methods(path)
+    guard !methods.isEmpty else { throw .notFound("there is nothing at \(path)") }
+    return [.allow: Self.allow(methods)]
+  }
+
+  private static func allow(_ methods: [String]) -> String {
+    (methods.flatMap { $0 == "GET" ? ["GET", "HEAD"] : [$0] } + ["OPTIONS"]).joined(separator: ", ")
+  }
+
+  private func write(noContent headers: HTTPFields, _ answer: PendingAnswer) async throws {
+    guard let writer = answer.take() else { return }
+    var headers = headers
+    if answer.closes { headers[.connection] = "close" }
+    try await writer.writeResponse(HTTPResponse(status: .noContent, headerFields: headers))
+  }
+
   private func write(_ error: APIError, _ answer: PendingAnswer) async throws {
     var headers = HTTPFields()
+    if !error.allowed.isEmpty { headers[.allow] = Self.allow(error.allowed) }
     if error.status == 401 { headers[.wwwAuthenticate] = "Bearer" }
     if error.status == 429 || error.status == 503 { headers[.retryAfter] = "1" }
     try await write(document: json(error), status: error.status, headers, answer)
@@ -79,8 +113,10 @@ extension HTTPService {
     headers[.contentLength] = "\(body.readableBytes)"
     if answer.closes { headers[.connection] = "close" }
     guard let writer = answer.take() else { return }
-    try await writer.write(
-      response: HTTPResponse(status: .init(code: status), headerFields: headers), body: ResponseBody(byteBuffer: body))
+    let head = HTTPResponse(status: .init(code: status), headerFields: headers)
+    // To HEAD the length is told and nothing of it sent.
+    guard !answer.omitsBody else { return try await writer.writeResponse(head) }
+    try await writer.write(response: head, body: ResponseBody(byteBuffer: body))
   }
 
   private func write(
@@ -113,10 +149,19 @@ private final class PendingAnswer {
   private var writer: ResponseWriter?
   /// Whether the connection ends with the answer: watching a client uses up what it sends.
   let closes: Bool
+  /// Whether only the head is wanted.
+  let omitsBody: Bool
 
-  init(_ writer: consuming ResponseWriter, closes: Bool) {
+  init(_ writer: consuming ResponseWriter, to method: HTTPRequest.Method) {
     self.writer = consume writer
-    self.closes = closes
+    (closes, omitsBody) = (![.get, .head, .options].contains(method), method == .head)
+  }
+
+  /// Tells a client that waits with its body to send it.
+  func proceed() async throws {
+    guard let writer = writer.take() else { return }
+    try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+    self.writer = consume writer
   }
 
   /// Whether nothing was answered yet.

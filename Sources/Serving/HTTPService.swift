@@ -37,6 +37,8 @@ public struct HTTPService: Sendable {
   public var token: AccessToken?
   /// Answered without a token.
   public var openPath = "/health"
+  /// The methods of a path, of which GET means HEAD too; none where there is nothing.
+  public var methods: @Sendable (_ path: String) -> [String] = { _ in ["GET", "POST"] }
   /// Bytes of a request's body at most.
   public var bodyLimit = 1 << 20
   /// Clients at once; further ones wait in the system's queue.
@@ -107,9 +109,10 @@ public struct HTTPService: Sendable {
       }
     let (failed, fail) = AsyncThrowingStream<Void, any Error>.makeStream()
     let server = Server(
-      childChannelSetup: HTTP1Channel(
-        responder: { request, writer, _ in try await respond(to: request, writer) },
-        configuration: .init(idleTimeout: TimeAmount(idleTimeout))),
+      childChannelSetup: HTTPChannel(
+        inner: HTTP1Channel(
+          responder: { request, writer, _ in try await respond(to: request, writer) },
+          configuration: .init(idleTimeout: TimeAmount(idleTimeout)))),
       configuration: ServerConfiguration(
         address: bindAddress, availableConnectionsDelegate: MaximumAvailableConnections(connectionLimit)),
       onServerRunning: { channel in

@@ -3,7 +3,7 @@
 //          activation_details(feature_idx, sequence_idx, positions, activation_values)
 //   newer: sequences(sequence_uid, token_ids, …, dataset_name), examples(example_id, sequence_uid, score, latent_idx,
 //          quantile_idx), activation_details(example_id, [positions,] activation_values); without positions a value a token
-// Blobs: int32 and fp32, little endian. Positions may be in any order. quantile_idx is kept as it is: a fraction of the
+// Blobs: int32 and fp32, little endian, or int64 and fp64, which what is read shows (`NumberWidths`). Positions may be in any order. quantile_idx is kept as it is: a fraction of the
 // latent's maximum (0 up to 25 %, 1 to 50, 2 to 75, 3 to 95, 4 above, 5 beyond the recorded maximum).
 // Owns: both schemas, read in one ordered pass each, details looked up by their key. Refuses, naming the row: blobs of odd
 // length or unequal number, values that are no activations, positions outside, rows that name rows that are not there.
@@ -16,6 +16,32 @@ public final class PublishedExamples: Sendable {
   public let path: String
   private let queue: DatabaseQueue
   private let schema: Schema
+
+  /// What is read of each table, for documents: the column and what it says. Other columns are left alone.
+  public static let columns: [(name: String, note: String)] = [
+    (
+      "sequences.sequence_idx, sequences.sequence_uid",
+      "The sequence's key, an integer or a text; texts compare by their scalars."
+    ),
+    (
+      "sequences.token_ids",
+      "A blob of int32, or of int64 where sequences.sequence_length or zeros in every second 4-byte word say so."
+    ),
+    ("sequences.dataset_name", "The corpus, where there is such a column."),
+    ("quantile_examples.feature_idx, examples.latent_idx", "The latent; rows of examples without one are left out."),
+    ("quantile_examples.quantile_idx, examples.quantile_idx", "The band, 0 to 5; 4 where it is NULL."),
+    ("quantile_examples.activation, examples.score", "The strongest activation, a number."),
+    ("examples.example_id", "The example's key."),
+    (
+      "activation_details.positions",
+      "A blob of int32 or int64, told apart by the activations' length, in any order; without it there is an activation a "
+        + "token."
+    ),
+    (
+      "activation_details.activation_values",
+      "A blob of fp32, or of fp64 where it is twice as long as it would be; not negative."
+    ),
+  ]
 
   private enum Schema: Sendable {
     case older
@@ -104,9 +130,10 @@ public final class PublishedExamples: Sendable {
   public func largestToken() throws(StorageError) -> Int32 {
     var largest: Int32 = -1
     try read { db in
+      let width = try tokenWidth(db)
       let rows = try Row.fetchCursor(db, sql: "SELECT token_ids FROM sequences")
       while let row = try rows.next() {
-        let ids: [Int32] = try list(RowReader(row: row, table: "sequences"), 0, "sequences")
+        let ids = try integers(RowReader(row: row, table: "sequences"), 0, width: width, "sequences")
         largest = max(largest, ids.max() ?? -1)
       }
     }
@@ -132,13 +159,14 @@ public final class PublishedExamples: Sendable {
       case .newer(let key, _, let hasDataset): (key, hasDataset ? "dataset_name" : "NULL")
       }
     try read { db in
+      let width = try tokenWidth(db)
       let rows = try Row.fetchCursor(
         db, sql: "SELECT \(key), token_ids, \(dataset) FROM sequences ORDER BY \(key)")
       var records: [SequenceRecord] = []
       while let row = try rows.next() {
         let reader = RowReader(row: row, table: "sequences")
         let place = "sequences, \(key) \(row[0] as DatabaseValue)"
-        let ids: [Int32] = try list(reader, 1, place)
+        let ids = try integers(reader, 1, width: width, place)
         if let bad = ids.first(where: { $0 < 0 }) { throw refuse(place, "token_ids hold \(bad)") }
         guard !ids.isEmpty else { continue }
         let number = try numbers.add(row[0] as DatabaseValue, length: ids.count, refuse: { refuse(place, $0) })
@@ -168,6 +196,7 @@ public final class PublishedExamples: Sendable {
   ) throws(StorageError) -> Int {
     var withoutDetails = 0
     try read { db in
+      let widths = try detailWidths(db)
       let rows = try Row.fetchCursor(db, sql: headSQL)
       let details = try db.makeStatement(sql: detailSQL)
       var (batched, latent): ([ExampleRecord], [ExampleRecord]) = ([], [])
@@ -201,7 +230,8 @@ public final class PublishedExamples: Sendable {
           withoutDetails += 1
           continue
         }
-        let (positions, values) = try activations(RowReader(row: found, table: "activation_details"), length, place)
+        let (positions, values) = try activations(
+          RowReader(row: found, table: "activation_details"), length, widths, place)
         guard !positions.isEmpty else {
           withoutDetails += 1
           continue
@@ -243,9 +273,9 @@ public final class PublishedExamples: Sendable {
 
   /// Positions rising and the activation at each; those of 0 are left out.
   private func activations(
-    _ row: RowReader, _ length: Int, _ place: String
+    _ row: RowReader, _ length: Int, _ widths: NumberWidths, _ place: String
   ) throws -> (positions: [Int32], values: [Float]) {
-    let values: [Float] = try list(row, 1, place)
+    let values = try floats(row, 1, width: widths.value, place)
     if let bad = values.first(where: { !$0.isFinite || $0 < 0 }) {
       throw refuse(place, "activation_values hold \(bad), not an activation")
     }
@@ -256,7 +286,7 @@ public final class PublishedExamples: Sendable {
       }
       pairs = values.enumerated().map { (Int32($0), $1) }
     } else {
-      let positions: [Int32] = try list(row, 0, place)
+      let positions = try integers(row, 0, width: widths.position, place)
       guard positions.count == values.count else {
         throw refuse(place, "\(positions.count) positions for \(values.count) activation_values")
       }
@@ -289,13 +319,29 @@ public final class PublishedExamples: Sendable {
     do { return try body() } catch let error as BadValue { throw refuse(place, error.detail) }
   }
 
-  /// A blob of 4-byte numbers.
+  private func integers(_ row: RowReader, _ index: Int, width: Int, _ place: String) throws -> [Int32] {
+    guard width == 8 else { return try list(row, index, place) }
+    let wide: [Int64] = try list(row, index, place)
+    return try wide.map { value in
+      guard let value = Int32(exactly: value) else { throw refuse(place, "\(name(row, index)) hold \(value)") }
+      return value
+    }
+  }
+
+  private func floats(_ row: RowReader, _ index: Int, width: Int, _ place: String) throws -> [Float] {
+    guard width == 8 else { return try list(row, index, place) }
+    let wide: [Double] = try list(row, index, place)
+    return wide.map { Float($0) }
+  }
+
+  private func name(_ row: RowReader, _ index: Int) -> String { Array(row.row.columnNames)[index] }
+
+  /// A blob of numbers.
   private func list<Number: BitwiseCopyable>(_ row: RowReader, _ index: Int, _ place: String) throws -> [Number] {
     let data = try wrapped(place) { try row.blob(index) }
     let width = MemoryLayout<Number>.size
     guard data.count.isMultiple(of: width) else {
-      let name = Array(row.row.columnNames)[index]
-      throw refuse(place, "\(name) has \(data.count) bytes, not a multiple of \(width)")
+      throw refuse(place, "\(name(row, index)) has \(data.count) bytes, not a multiple of \(width)")
     }
     return data.withUnsafeBytes { bytes in
       (0..<bytes.count / width).map { bytes.loadUnaligned(fromByteOffset: $0 * width, as: Number.self) }
@@ -305,7 +351,21 @@ public final class PublishedExamples: Sendable {
 
 /// The store's numbers of a database's sequences, and their lengths.
 public struct SequenceNumbers: Sendable {
-  private var numbers: [DatabaseValue: (number: Int32, length: Int)] = [:]
+  /// A key by its bytes: texts that only look the same are two.
+  private struct Key: Hashable {
+    let isText: Bool
+    let value: DatabaseValue
+
+    init(_ value: DatabaseValue) {
+      guard case .string(let text) = value.storage else {
+        (isText, self.value) = (false, value)
+        return
+      }
+      (isText, self.value) = (true, Data(text.utf8).databaseValue)
+    }
+  }
+
+  private var numbers: [Key: (number: Int32, length: Int)] = [:]
   /// Whether keys are too large to be numbers of the store.
   private var counts = false
 
@@ -314,7 +374,7 @@ public struct SequenceNumbers: Sendable {
   /// How many there are.
   public var count: Int { numbers.count }
 
-  subscript(key: DatabaseValue) -> (number: Int32, length: Int)? { numbers[key] }
+  subscript(key: DatabaseValue) -> (number: Int32, length: Int)? { numbers[Key(key)] }
 
   mutating func add(_ key: DatabaseValue, length: Int, refuse: (String) -> StorageError) throws -> Int32 {
     // Keys come in rising order: once one does not fit, no later one will, and the count stays above what was given.
@@ -325,7 +385,7 @@ public struct SequenceNumbers: Sendable {
       if !counts { counts = true }
       number = Int32.max / 2 + number
     }
-    guard numbers.updateValue((number, length), forKey: key) == nil else { throw refuse("twice") }
+    guard numbers.updateValue((number, length), forKey: Key(key)) == nil else { throw refuse("twice") }
     return number
   }
 }

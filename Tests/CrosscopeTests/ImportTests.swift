@@ -138,7 +138,9 @@ import Testing
   @Test(arguments: [
     (",freq\n200,0.5\n", "line 2"), (",freq\n1,0.5\n1,0.5\n", "latent 1 again"), (",freq\n1,1.5\n", "freq within"),
     (",tag\n1,Blue\n", "Blue"), (",freq,freq\n1,0,0\n", "twice"), ("tag,freq\nx,1\n", "first column"),
-    (",freq\n1,0.5\n2,x\n", "line 3"), (",freq\n1,\"0.5\n", "line 2"),
+    (",freq\n1,0.5\n2,x\n", "line 3"), (",freq\n1,\"0.5\n", "line 2"), (",freq\n1,x\n2,0.5\n", "line 2"),
+    (",freq\n1,-\n2,y\n3,0.5\n", "\"-\""),
+    (",caf\u{E9},cafe\u{301}\n1,0.5,0.75\n", "look different"),
   ]) func aBadTableIsNamed(table: String, hint: String) throws {
     defer { delete() }
     let path = folder.appending(path: "t.csv")
@@ -164,6 +166,24 @@ import Testing
     #expect(latents.map { $0.metrics["base uselessness score"] } == [0.25, nil, 1e-3, nil])
     #expect(latents.allSatisfy { $0.deltaNorm != nil }, "geometry is the crosscoder's where the table says nothing")
     #expect(try Program.run(["show", store, "4"]).out.contains("base uselessness score"))
+  }
+
+  /// As pandas reads them; each kind of missing cell leaves what the crosscoder says.
+  @Test func missingAndBooleanCellsHaveAllTheirSpellings() throws {
+    defer { delete() }
+    let path = folder.appending(path: "t.csv")
+    let missing = LatentTable.missing.sorted()
+    var text = ",beta_ratio_error,dead\n"
+    for (latent, cell) in missing.enumerated() { text += "\(latent),\"\(cell)\",\n" }
+    let flags = ["True", "TRUE", "true", " True ", "1", "False", "FALSE", "false", "0", "0.0"]
+    for (place, flag) in flags.enumerated() { text += "\(missing.count + place), -0.25 ,\(flag)\n" }
+    try text.write(to: path, atomically: true, encoding: .utf8)
+    let outcome = try run("--latents", path.path)
+    #expect(outcome.code == 0, "\(outcome.error)")
+    let all = try Store(path: store, access: .readOnly).latents(ids: (0..<Int32(missing.count + flags.count)))
+    #expect(all.prefix(missing.count).allSatisfy { $0.nuError == nil && !$0.dead })
+    #expect(all.dropFirst(missing.count).map(\.nuError) == flags.map { _ in -0.25 })
+    #expect(all.dropFirst(missing.count).map(\.dead) == flags.indices.map { $0 < 5 })
   }
 
   @Test func theLayerMustBeSaidAndAgree() throws {

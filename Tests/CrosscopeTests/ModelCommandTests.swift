@@ -90,7 +90,7 @@ import TestSupport
     json["layers_to_transform"] = nil
     json["r"] = nil
     try JSONSerialization.data(withJSONObject: json).write(to: configuration)
-    try generate(model, "--adapter", adapter).expectOneLine(saying: "no \"r\"")
+    try generate(model, "--adapter", adapter).expectOneLine(saying: "shape [8, 32]")
   }
 
   @Test func forwardRefusesWhatItCannotWrite() throws {

@@ -164,11 +164,16 @@ import Testing
       return try service.post(path, fields).error()
     }
     let cases: [([String: Any], String)] = [
-      (["tools": []], "tools"), (["presence_penalty": 0.5], "presence_penalty"), (["top_logprobs": 3], "top_logprobs"),
+      (["tools": [["type": "function"]]], "tools"), (["presence_penalty": 0.5], "presence_penalty"),
+      (["top_logprobs": 3], "top_logprobs"),
       (["top_logprobs": 21, "logprobs": true], "top_logprobs"),
       (["max_tokens": 41], "max_tokens"), (["max_tokens": 0], "max_tokens"), (["temperature": -1], "temperature"),
       (["top_p": 0], "top_p"), (["n": 17], "n"), (["n": "two"], "n"), (["stop": ["a", "b", "c", "d", "e"]], "stop"),
-      (["seed": -1], "seed"), (["max_tokens": 2, "max_completion_tokens": 2], "max_completion_tokens"),
+      (["seed": 1.5], "seed"), (["seed": "one"], "seed"), (["max_completion_tokens": 41], "max_completion_tokens"),
+      (["logit_bias": ["5": 3]], "logit_bias"), (["response_format": ["type": "json_object"]], "response_format"),
+      (["store": true], "store"),
+      (["messages": [["role": "user", "content": "x", "refusal": "y"]]], "messages[0].refusal"),
+      (["max_tokens": 2, "max_completion_tokens": 2], "max_completion_tokens"),
       (["messages": []], "messages"), (["messages": [["role": "tool", "content": "x"]]], "messages[0].role"),
       (["messages": [["role": "user"]]], "messages[0].content"),
       (["messages": [["role": "user", "content": "x", "name": "y"]]], "messages[0].name"),

@@ -67,8 +67,14 @@ import Testing
     #expect(relativeDifference(folded.decode(foldedCodes).values.doubles, scaled.decode(codes).values.doubles) <= 1e-5)
   }
 
+  private static let gemmaScope =
+    #"{"architecture": "jumprelu", "apply_b_dec_to_input": false, "hook_name": "blocks.7.hook_resid_post"}"#
+
+  /// Gemma Scope's settings with some of their own.
+  private func settings(_ more: String) -> String { Self.gemmaScope.dropLast() + ", " + more + "}" }
+
   /// Gemma Scope: pre = x W_enc + b_enc, f = pre where pre > θ and pre > 0, x̂ = f W_dec + b_dec.
-  private func writeSAE(_ folder: String, settings: String = #"{"hook_name": "blocks.7.hook_resid_post"}"#) throws {
+  private func writeSAE(_ folder: String, settings: String = Self.gemmaScope) throws {
     var writer = SafetensorsWriter()
     writer.add("W_enc", shape: [2, 3], floats: [1, 0, -1, 0, 1, 1])
     writer.add("b_enc", shape: [3], floats: [0, 0.5, 0])
@@ -99,10 +105,97 @@ import Testing
 
   @Test func anSAEWithOtherInputsIsRefused() throws {
     let folder = TemporaryFolder()
-    try writeSAE(folder.path, settings: #"{"apply_b_dec_to_input": true}"#)
-    #expect { try CrosscoderFile(path: folder.path) } throws: { "\($0)".contains("apply_b_dec_to_input") }
-    try writeSAE(folder.path, settings: #"{"d_in": 3}"#)
-    #expect { try CrosscoderFile(path: folder.path) } throws: { "\($0)".contains("d_in") }
+    for (more, word) in [
+      (#""d_in": 3"#, "d_in"), (#""architecture2": 1, "k": 32"#, "k 32"),
+      (#""activation_fn": "topk""#, "activation_fn"),
+      (#""activation_fn_str": "tanh-relu""#, "activation_fn_str"), (#""activation_fn_kwargs": {"k": 4}"#, "kwargs"),
+      (#""normalize_activations": "layer_norm""#, "normalize_activations"),
+      (#""normalize_activations": true"#, "normalize_activations"),
+      (#""finetuning_scaling_factor": true"#, "finetuning_scaling_factor"),
+      (#""rescale_acts_by_decoder_norm": true"#, "rescale_acts_by_decoder_norm"),
+      (#""reshape_activations": "hook_z""#, "reshape_activations"), (#""hook_head_index": 0"#, "hook_head_index"),
+      (#""hook_layer": 6"#, "hook_layer"), (#""metadata": {"hook_name": "blocks.6.hook_resid_post"}"#, "hook_name"),
+      (#""metadata": {"hook_name_out": "blocks.7.hook_mlp_out"}"#, "hook_name_out"),
+    ] {
+      try writeSAE(folder.path, settings: settings(more))
+      #expect { try CrosscoderFile(path: folder.path) } throws: { "\($0)".contains(word) }
+    }
+    for (whole, word) in [
+      (#"{"architecture": "topk"}"#, "topk"), (#"{"architecture": "gated"}"#, "gated"),
+      (#"{"architecture": "standard"}"#, "jumprelu"), ("{}", "jumprelu"),
+      (Self.gemmaScope.replacing("resid_post", with: "mlp_out"), "hook_mlp_out"),
+      (Self.gemmaScope.replacing("7.hook_resid_post", with: "0.hook_resid_pre"), "hook_resid_pre"),
+    ] {
+      try writeSAE(folder.path, settings: whole)
+      #expect { try CrosscoderFile(path: folder.path) } throws: { "\($0)".contains(word) }
+    }
+    for neutral in [
+      #""normalize_activations": false"#, #""normalize_activations": "none", "activation_fn": "relu""#, #""k": null"#,
+      #""hook_layer": 7, "metadata": {"hook_name": "blocks.7.hook_resid_post", "hook_layer": 7}"#,
+    ] {
+      try writeSAE(folder.path, settings: settings(neutral))
+      #expect(throws: Never.self) { try CrosscoderFile(path: folder.path) }
+    }
+  }
+
+  /// (x − b_dec) W_enc + b_enc = x W_enc + (b_enc − b_dec W_enc); SAELens' own default.
+  @Test(arguments: ["true", nil]) func anSAEMayTakeItsBiasFromTheInput(flag: String?) throws {
+    let folder = TemporaryFolder()
+    let key = #""apply_b_dec_to_input": false, "#
+    try writeSAE(
+      folder.path,
+      settings: Self.gemmaScope.replacing(key, with: flag.map { #""apply_b_dec_to_input": \#($0), "# } ?? ""))
+    let sae = try CrosscoderFile(path: folder.path).crosscoder()
+    // x = (0.75, 1) is (0.5, 1) less b_dec: what it is without that, in the test above.
+    #expect(try sae.encode(PairedActivations(dModel: 2, values: [9, 9, 0.75, 1])).dense() == [0, 0, 0.5])
+    #expect(sae.decoderBias == [0, 0, 0.25, 0])
+  }
+
+  @Test func aHookOfHuggingFacesModelsNamesItsBlock() throws {
+    let folder = TemporaryFolder()
+    for (name, layer) in [
+      ("model.layers.12", 12), ("model.layers.3.output", 3), ("layers.0", 0), ("blocks.5.hook_resid_pre", 4),
+    ] {
+      try writeSAE(folder.path, settings: Self.gemmaScope.replacing("blocks.7.hook_resid_post", with: name))
+      #expect(try CrosscoderFile(path: folder.path).card.layer == layer)
+    }
+  }
+
+  @Test func tensorsThatNobodyReadsAreRefused() throws {
+    let folder = TemporaryFolder()
+    var writer = SafetensorsWriter()
+    for (name, shape) in [
+      ("W_enc", [2, 3]), ("b_enc", [3]), ("W_dec", [3, 2]), ("b_dec", [2]), ("scaling_factor", [3]),
+    ] {
+      writer.add(name, shape: shape, floats: [Float](repeating: 1, count: shape.reduce(1, *)))
+    }
+    try writer.write(to: folder.path + "/sae_weights.safetensors")
+    #expect { try CrosscoderFile(path: folder.path) } throws: { "\($0)".contains("scaling_factor") }
+  }
+
+  @Test func settingsOfACrosscoderThatNobodyComputesAreRefused() throws {
+    let folder = TemporaryFolder()
+    for name in ["model.safetensors", "config.json"] {
+      try FileManager.default.copyItem(atPath: fixture("l1") + "/" + name, toPath: folder.path + "/" + name)
+    }
+    let file = URL(fileURLWithPath: folder.path + "/config.json")
+    let old = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+    for (key, value) in [
+      ("encoder_layers", [1]), ("latent_processor", "x"), ("num_decoder_layers", 3), ("dict_class", "TopKCrossCoder"),
+    ] as [(String, Any)] {
+      try JSONSerialization.data(withJSONObject: old.merging([key: value]) { $1 }).write(to: file)
+      #expect { try CrosscoderFile(path: folder.path) } throws: { "\($0)".contains(key) }
+    }
+    try JSONSerialization.data(withJSONObject: old).write(to: file)
+    for (kind, isTaken) in [("CrossCoder", true), ("OtherCoder", false)] {
+      try #"{"trainer": {"dict_class": "\#(kind)", "layer": 3}}"#.write(
+        toFile: folder.path + "/trainer_config.json", atomically: true, encoding: .utf8)
+      if isTaken {
+        #expect(try CrosscoderFile(path: folder.path).card.layer == 3)
+      } else {
+        #expect { try CrosscoderFile(path: folder.path) } throws: { "\($0)".contains(kind) }
+      }
+    }
   }
 
   @Test func otherTensorsAndFoldersAreRefusedByName() throws {

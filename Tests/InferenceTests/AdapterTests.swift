@@ -56,10 +56,10 @@ import Testing
 
   @Test(arguments: [
     (#"{"peft_type":"IA3","r":4,"lora_alpha":8}"#, "peft_type"),
-    (#"{"peft_type":"LORA","r":0,"lora_alpha":8}"#, "rank"),
+    (#"{"peft_type":"LORA","r":0,"lora_alpha":8}"#, "r should be"),
     (#"{"peft_type":"LORA","r":4,"lora_alpha":8,"use_dora":true}"#, "use_dora"),
-    (#"{"peft_type":"LORA","r":4,"lora_alpha":8,"bias":"all"}"#, "bias"),
-    (#"{"peft_type":"LORA","r":8,"lora_alpha":8}"#, "shape"), ("nonsense", "JSON"),
+    (#"{"peft_type":"LORA","r":4,"lora_alpha":8,"bias":"most"}"#, "bias"), (#"{"r":4,"lora_alpha":8}"#, "peft_type"),
+    (#"{"peft_type":"LORA","r":8,"target_modules":"all-linear"}"#, "shape"), ("nonsense", "damaged"),
   ])
   func refusesWhatItWouldHaveToIgnore(configuration: String, word: String) throws {
     let model = try TinyModel.writeGGUF(in: folder)

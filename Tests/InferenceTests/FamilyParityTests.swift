@@ -163,7 +163,7 @@ enum Families {
   private func writeAdapter(for model: inout ModelCopy) throws -> String {
     let path = folder.path + "/adapter"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    try #"{"peft_type":"LORA","r":2,"lora_alpha":6}"#.write(
+    try #"{"peft_type":"LORA","r":2,"lora_alpha":6,"target_modules":"all-linear"}"#.write(
       toFile: path + "/adapter_config.json", atomically: true, encoding: .utf8)
     var generator = SeededGenerator(3)
     var writer = SafetensorsWriter()

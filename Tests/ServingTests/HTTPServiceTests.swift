@@ -93,6 +93,11 @@ private struct Endless: Sendable {
     }
   }
 
+  @Test func datesAreThoseOfTheStandard() {
+    #expect(ConnectionEnds.date(784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
+    #expect(ConnectionEnds.date(0) == "Thu, 01 Jan 1970 00:00:00 GMT")
+  }
+
   @Test func aPortIsNotOpenedWithoutAToken() {
     for host in ["127.0.0.1", "0.0.0.0"] {
       #expect(throws: ServiceError.tokenMissing("http://\(host):0")) {

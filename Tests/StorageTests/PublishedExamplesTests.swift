@@ -108,6 +108,101 @@ import Testing
     #expect(examples.first?.sequence == sequences.first?.id)
   }
 
+  /// Rewrites the blobs of the older schema in other widths.
+  private func widen(tokens: Bool, positions: Bool, values: Bool) throws {
+    let queue = try DatabaseQueue(path: path)
+    try queue.write { db in
+      func change<Old: BitwiseCopyable, New: BitwiseCopyable>(
+        _ table: String, _ column: String, _ wider: (Old) -> New
+      ) throws {
+        for row in try Row.fetchAll(db, sql: "SELECT rowid, \(column) FROM \(table)") {
+          let data: Data = row[1]
+          let old = data.withUnsafeBytes { Array($0.bindMemory(to: Old.self)) }
+          try db.execute(
+            sql: "UPDATE \(table) SET \(column) = ? WHERE rowid = ?",
+            arguments: [Self.blob(old.map(wider)), row[0] as Int])
+        }
+      }
+      if tokens { try change("sequences", "token_ids") { (id: Int32) in Int64(id) } }
+      if positions { try change("activation_details", "positions") { (position: Int32) in Int64(position) } }
+      if values { try change("activation_details", "activation_values") { (value: Float) in Double(value) } }
+    }
+    try queue.close()
+  }
+
+  @Test(arguments: [(true, true, false), (true, true, true), (false, true, false), (true, false, true)])
+  func numbersOfEightBytesAreReadAsWhatTheyAre(tokens: Bool, positions: Bool, values: Bool) throws {
+    try writeOlder()
+    let narrow = try readAll()
+    try widen(tokens: tokens, positions: positions, values: values)
+    let wide = try readAll()
+    #expect(wide.0.map(\.tokenIDs) == narrow.0.map(\.tokenIDs))
+    #expect(wide.1 == narrow.1)
+    #expect(try PublishedExamples(path: path).largestToken() == 8)
+  }
+
+  @Test func aWideNumberThatIsNoTokenIsNamed() throws {
+    try writeOlder()
+    try widen(tokens: true, positions: false, values: false)
+    let queue = try DatabaseQueue(path: path)
+    let blob = Self.blob([5, 1 << 40] as [Int64])
+    try queue.write { try $0.execute(sql: "INSERT INTO sequences VALUES (99, ?)", arguments: [blob]) }
+    try queue.close()
+    // The sample is no longer all of 8 bytes: read as 4, the high word is a token, and a part of no example.
+    let (sequences, _, _) = try readAll()
+    #expect(sequences.first { $0.id == 99 }?.tokenIDs == [5, 0, 0, 256])
+  }
+
+  /// The newer schema tells how many tokens there are; a sequence of one token would not show it otherwise.
+  @Test(arguments: [(8, 1), (4, 2), (2, 4)]) func lengthsTellTheWidthOfTokens(width: Int, length: Int) throws {
+    let queue = try DatabaseQueue(path: path)
+    try queue.write { db in
+      try db.execute(
+        sql: """
+          CREATE TABLE sequences (sequence_uid INTEGER PRIMARY KEY, token_ids BLOB, sequence_length INTEGER);
+          CREATE TABLE examples (example_id INTEGER PRIMARY KEY, sequence_uid INTEGER, score REAL, latent_idx INTEGER,
+            quantile_idx INTEGER);
+          CREATE TABLE activation_details (example_id INTEGER PRIMARY KEY, positions BLOB, activation_values BLOB);
+          """)
+      try db.execute(
+        sql: "INSERT INTO sequences VALUES (1, ?, \(length))", arguments: [Self.blob([7, 0] as [Int32])])
+    }
+    try queue.close()
+    guard width > 2 else {
+      let error = storageError { _ = try readAll() }
+      #expect(error.map { "\($0)" }?.contains("2 bytes a token") == true)
+      return
+    }
+    #expect(try readAll().0.map(\.tokenIDs) == [width == 8 ? [7] : [7, 0]])
+  }
+
+  /// Texts that only look the same are two keys.
+  @Test func keysAreComparedByTheirScalars() throws {
+    let queue = try DatabaseQueue(path: path)
+    try queue.write { db in
+      try db.execute(
+        sql: """
+          CREATE TABLE sequences (sequence_uid TEXT PRIMARY KEY, token_ids BLOB);
+          CREATE TABLE examples (example_id INTEGER PRIMARY KEY, sequence_uid TEXT, score REAL, latent_idx INTEGER,
+            quantile_idx INTEGER);
+          CREATE TABLE activation_details (example_id INTEGER PRIMARY KEY, positions BLOB, activation_values BLOB);
+          """)
+      for (number, key) in ["\u{E9}", "e\u{301}"].enumerated() {
+        try db.execute(
+          sql: "INSERT INTO sequences VALUES (?, ?)", arguments: [key, Self.blob([Int32(number + 3), 4] as [Int32])])
+        try db.execute(sql: "INSERT INTO examples VALUES (?, ?, 2, \(number), 1)", arguments: [number, key])
+        try db.execute(
+          sql: "INSERT INTO activation_details VALUES (?, ?, ?)",
+          arguments: [number, Self.blob([0] as [Int32]), Self.blob([2] as [Float])])
+      }
+    }
+    try queue.close()
+    let (sequences, examples, _) = try readAll()
+    #expect(sequences.count == 2 && Set(examples.map(\.sequence)).count == 2)
+    let tokens = Dictionary(uniqueKeysWithValues: sequences.map { ($0.id, $0.tokenIDs[0]) })
+    #expect(examples.allSatisfy { tokens[$0.sequence] == $0.latent + 3 })
+  }
+
   @Test(arguments: [
     ("UPDATE sequences SET token_ids = x'0102'", "token_ids has 2 bytes"),
     ("UPDATE sequences SET token_ids = x'FFFFFFFF'", "token_ids hold -1"),

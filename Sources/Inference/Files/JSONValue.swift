@@ -2,7 +2,7 @@
 // Refuses: what `JSONReader` refuses, and an object that has a key twice (which reader would win is not defined).
 
 /// A JSON value.
-enum JSONValue: Equatable, Sendable {
+public enum JSONValue: Equatable, Sendable {
   case null
   case bool(Bool)
   case number(Double)
@@ -138,6 +138,26 @@ enum JSONValue: Equatable, Sendable {
     case .array(let elements): elements.contains { $0.holds(type: type) }
     case .object(let members): self.type == type || members.values.contains { $0.holds(type: type) }
     default: false
+    }
+  }
+}
+
+extension JSONValue: Decodable {
+  /// Reads a value of a document that is decoded; an object that names a key twice keeps one of them.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let value = try? container.decode(Bool.self) {
+      self = .bool(value)
+    } else if let value = try? container.decode(Double.self) {
+      self = .number(value)
+    } else if let value = try? container.decode(String.self) {
+      self = .string(value)
+    } else if let elements = try? container.decode([JSONValue].self) {
+      self = .array(elements)
+    } else {
+      self = .object(try container.decode([String: JSONValue].self))
     }
   }
 }

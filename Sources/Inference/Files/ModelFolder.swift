@@ -1,6 +1,6 @@
 // A model as Hugging Face lays it out: config.json beside model.safetensors, or beside shards and the index that names
 // them. Owns: the check that index and shards say the same. Refuses: shard names that leave the folder, tensors that are
-// not in the shard named for them, tensors that no index names, an index that names a tensor twice.
+// not in the shard named for them, tensors that no index names, an index that names a tensor twice, an adapter in the same folder.
 // Source: the "sharded checkpoints" page of the transformers documentation.
 
 /// The weights and the configuration of a model in a folder.
@@ -24,6 +24,12 @@ struct ModelFolder: Sendable {
     self.path = path
     configurationFile = try MappedFile(path: path + "/config.json")
     configuration = try JSONValue.object(file: configurationFile)
+    // transformers would load what that file names as its base, and the adapter on top.
+    guard !MappedFile.exists(path + "/adapter_config.json") else {
+      throw .unsupported(
+        path: path, what: "a model's folder with", found: "adapter_config.json",
+        supported: "a model alone (give the adapter as a folder of its own)")
+    }
     let index = path + "/model.safetensors.index.json"
     if MappedFile.exists(path + "/model.safetensors") || !MappedFile.exists(index) {
       shards = [try SafetensorsFile(path: path + "/model.safetensors")]

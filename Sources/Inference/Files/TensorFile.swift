@@ -9,8 +9,9 @@ public enum TensorFile: Sendable {
 
   /// Maps the file at `path` and checks everything but the tensors' elements.
   /// - Throws: `InferenceError` of the reader that the first bytes ask for.
-  public init(path: String) throws(InferenceError) {
-    let file = try MappedFile(path: path)
+  public init(path: String) throws(InferenceError) { try self.init(file: MappedFile(path: path)) }
+
+  init(file: MappedFile) throws(InferenceError) {
     // A zip's first record, or a pickle of the old format, which the reader refuses by its name. The length at the
     // start of a safetensors file can be any bytes, but its header begins with a brace.
     let isHeader = file.count > 8 && file.bytes[8] == UInt8(ascii: "{")

@@ -5,13 +5,44 @@
 extension ModelFamily {
   static let gemma2 = ModelFamily(
     name: "Gemma 2", architecture: "gemma2", modelTypes: ["gemma2"], normOffset: 1, tiesByDefault: true,
-    defaults: ["head_dim": 256]
+    defaults: ["head_dim": 256, "num_attention_heads": 8, "num_key_value_heads": 4, "sliding_window": 4096],
+    reference: "Gemma2Config",
+    fields: gemmaFields + [
+      .honoured("attn_logit_softcapping", "The cap on scores; 50 where it is absent, none where it is null."),
+      .honoured("final_logit_softcapping", "The cap on logits; 30 where it is absent, none where it is null."),
+      .withoutEffect(
+        "sliding_window_pattern", "Every second layer sees everything, unless `layer_types` says otherwise."),
+    ],
+    metadata: gemmaMetadata + [
+      .honoured("attn_logit_softcapping", "The cap on scores; 50 where it is absent."),
+      .honoured("final_logit_softcapping", "The cap on logits; 30 where it is absent."),
+    ]
   ) { keys, configuration throws(InferenceError) in
     try configuration.becomeGemma(keys, layersOfTheLargest: 46)
-    configuration.windows = try keys.windows(configuration.nLayers, pattern: 2)
+    configuration.windows = try keys.windows(configuration.nLayers, pattern: try keys.ggufPattern() ?? 2)
     configuration.attentionCap = try keys.cap("attn_logit_softcapping", absent: 50)
     configuration.logitCap = try keys.cap("final_logit_softcapping", absent: 30)
   }
+}
+
+extension ModelFamily {
+  /// Fields that Gemma 2 and 3 have in common.
+  static let gemmaFields: [FormatTable.Field] = [
+    .honoured("hidden_activation", "gelu_pytorch_tanh where it is absent; also silu, swish and gelu_new."),
+    .withoutEffect("hidden_act", "transformers reads `hidden_activation` alone."),
+    .honoured("query_pre_attn_scalar", "Scores are divided by its root; 256 where it is absent."),
+    .honoured("sliding_window", "The window; 4096 where it is absent."),
+    .honoured("layer_types", "full_attention or sliding_attention for each layer."),
+    .honoured("attention_bias", "Biases of q, k, v and o."),
+    .refused("use_bidirectional_attention", "causal attention"),
+  ]
+
+  /// Keys of GGUF files that Gemma 2 and 3 have in common.
+  static let gemmaMetadata: [FormatTable.Field] = [
+    .honoured("attention.scale", "Multiplies scores; what llama.cpp knows of the sizes where it is absent."),
+    .honoured("attention.sliding_window", "The window."),
+    .honoured("attention.sliding_window_pattern", "A list by layer, or every so-many-th layer that sees everything."),
+  ]
 }
 
 extension Transformer.Configuration {
@@ -22,7 +53,6 @@ extension Transformer.Configuration {
     hasPostNorms = true
     activation = try keys.activation("hidden_activation") ?? .geluTanh
     biases = try keys.biases(attention: [.q, .k, .v, .o])
-    try keys.refuse(true: "use_bidirectional_attention", supported: "causal attention")
     if keys.isGGUF {
       let largest = Double(dModel) / Double(nHeads)
       let usual = (nLayers == layersOfTheLargest ? largest : Double(headDimension)).squareRoot()

@@ -13,10 +13,18 @@ struct ModelFamily: Sendable {
   var interleavesHalvesInGGUF = false
   /// What a norm multiplies by more than its weight says in safetensors; GGUF has it added already.
   var normOffset: Float = 0
+  /// Whether layers with a window have rotary positions of their own.
+  var hasLocalRope = false
   /// `tie_word_embeddings` where config.json does not say.
   var tiesByDefault = false
   /// Values of config.json that published models leave out because they are the reference's own defaults.
   var defaults: [String: Double] = [:]
+  /// transformers' class of its config.json.
+  let reference: String
+  /// Fields of its config.json that other families do not have, or use otherwise.
+  var fields: [FormatTable.Field] = []
+  /// Keys of its GGUF files that other families do not have, or use otherwise.
+  var metadata: [FormatTable.Field] = []
   /// What differs from the plain decoder that `Configuration.init` describes.
   let configure: @Sendable (ModelKeys, inout Transformer.Configuration) throws(InferenceError) -> Void
 
@@ -35,7 +43,8 @@ struct ModelFamily: Sendable {
   }
 
   /// The family that a config.json names.
-  static func of(modelType: String, path: String) throws(InferenceError) -> ModelFamily {
+  static func of(modelType: String?, path: String) throws(InferenceError) -> ModelFamily {
+    guard let modelType else { throw .keyMissing(path: path, key: "model_type") }
     guard let family = all.first(where: { $0.modelTypes.contains(modelType) }) else {
       throw .unsupported(
         path: path, what: "model_type", found: InferenceError.excerpt(modelType),

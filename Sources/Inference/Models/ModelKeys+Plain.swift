@@ -1,12 +1,12 @@
 // The part of a configuration that all families share: a plain decoder, to which a family then adds what is its own.
-// Refuses: counts and widths outside of any real model's, heads that do not divide, rotation of a part of a head,
-// quantisation schemes of config.json.
+// Refuses: counts and widths outside of any real model's, heads that do not divide, and what the formats' tables refuse.
 
 import Kernels
 
 extension Transformer.Configuration {
   /// Reads the configuration of a family's model.
   init(_ keys: ModelKeys, family: ModelFamily) throws(InferenceError) {
+    try keys.check()
     nLayers = try keys.neededInt(gguf: "block_count", json: "num_hidden_layers", in: 1...1000)
     dModel = try keys.neededInt(gguf: "embedding_length", json: "hidden_size", in: 1...1 << 17)
     dMLP = try keys.neededInt(gguf: "feed_forward_length", json: "intermediate_size", in: 1...1 << 20)
@@ -30,11 +30,13 @@ extension Transformer.Configuration {
     contextLength = try keys.neededInt(gguf: "context_length", json: "max_position_embeddings", in: 1...1 << 24)
     normEpsilon = Float(try keys.normEpsilon())
     tiesEmbeddings = try keys.tiesEmbeddings(family)
-    rope = try keys.rope(headDimension)
+    if family.hasLocalRope {
+      (rope, localRope) = try keys.globalAndLocalRope(headDimension)
+    } else {
+      rope = try keys.rope(headDimension)
+    }
     windows = [Int?](repeating: nil, count: nLayers)
     attentionScale = 1 / Float(headDimension).squareRoot()
-    activation = try keys.activation("hidden_act") ?? .silu
-    try keys.refuse(number: "quantization_config", supported: "F32, F16 or BF16 weights")
     try family.configure(keys, &self)
   }
 }
@@ -89,10 +91,10 @@ extension ModelKeys {
     switch try text(key) {
     case nil: return nil
     case "silu", "swish": return .silu
-    case "gelu_pytorch_tanh": return .geluTanh
+    case "gelu_pytorch_tanh", "gelu_new": return .geluTanh
     case let other?:
       throw .unsupported(
-        path: path, what: key, found: InferenceError.excerpt(other), supported: "silu or gelu_pytorch_tanh")
+        path: path, what: key, found: InferenceError.excerpt(other), supported: "silu, gelu_pytorch_tanh or gelu_new")
     }
   }
 
@@ -109,7 +111,7 @@ extension ModelKeys {
 
   /// A cap on scores or logits, whose key is the same in both formats. In config.json null means none.
   func cap(_ key: String, absent: Float?) throws(InferenceError) -> Float? {
-    if case .json(let members, _) = source, members[key] == .null { return nil }
+    if isNull(key) { return nil }
     return try number(gguf: key, json: key, in: 1e-3...1e6).map(Float.init) ?? absent
   }
 }

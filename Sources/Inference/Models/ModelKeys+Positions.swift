@@ -1,9 +1,17 @@
 // How a configuration says which positions a layer sees and how it turns them: rotary bases, their scaling, windows.
 // config.json has had two spellings: `rope_theta` with `rope_scaling`, and `rope_parameters`, since transformers 5 also
-// one object a kind of layer. Both are read to the same.
+// one object a kind of layer. Which goes first is as in modeling_rope_utils.py of transformers.
 // Refuses: scalings without a formula here, rotation of a part of a head, windows that are asked for and not given.
 
 extension ModelKeys {
+  private var isEmpty: Bool { if case .json(let members, _) = source { members.isEmpty } else { false } }
+
+  /// The object with another's members in place of its own.
+  private func overridden(by other: ModelKeys) -> ModelKeys {
+    guard case .json(let own, let defaults) = source, case .json(let others, _) = other.source else { return self }
+    return ModelKeys(path: path, source: .json(own.merging(others) { $1 }, defaults: defaults), table: table)
+  }
+
   private static let widths = 1...1 << 24
   private static let thetas = 1e-3...1e15
   private static let factors = 1e-6...1e6
@@ -13,7 +21,15 @@ extension ModelKeys {
     if case .gguf(let file, let architecture) = source {
       return try ggufRope(file, architecture, headDimension)
     }
-    return try rope(try ropeParameters("full_attention"), theta: "rope_theta", absent: 10_000)
+    let older = try nested("rope_scaling", .rotary)
+    let parameters = try older?.isEmpty == false ? older : nested("rope_parameters", .rotary)
+    for kind in ["full_attention", "sliding_attention"] where parameters?.json(kind) != nil {
+      throw .unsupported(
+        path: path, what: "rope_parameters with", found: kind, supported: "rotary parameters for all layers alike")
+    }
+    // What stands beside the object goes before what stands in it.
+    let trained = try int(json: "original_max_position_embeddings", in: Self.widths)
+    return try rope(parameters, theta: "rope_theta", absent: 10_000, trained: trained)
   }
 
   /// The rotary embeddings of layers that see everything and of those with a window, where the two differ.
@@ -22,33 +38,27 @@ extension ModelKeys {
       let local = try number(gguf: "rope.freq_base_swa", in: Self.thetas) ?? 10_000
       return (try ggufRope(file, architecture, headDimension), Rotary(theta: local))
     }
-    if let parameters = try nested("rope_parameters"), parameters.json("full_attention") == nil,
-      parameters.json("sliding_attention") == nil
-    {
+    let both = try nested("rope_parameters", .rotary)
+    if let both, !both.isEmpty, both.json("full_attention") == nil, both.json("sliding_attention") == nil {
       throw outside("rope_parameters", expected: "full_attention and sliding_attention", found: "one for all layers")
     }
+    var global = try both?.nested("full_attention", .rotary)
+    if let older = try nested("rope_scaling", .rotary) { global = global?.overridden(by: older) ?? older }
     return (
-      try rope(try ropeParameters("full_attention"), theta: "rope_theta", absent: 1_000_000),
+      try rope(global, theta: "rope_theta", absent: 1_000_000),
       try rope(
-        try nested("rope_parameters")?.nested("sliding_attention"), theta: "rope_local_base_freq", absent: 10_000)
+        try both?.nested("sliding_attention", .rotary), theta: "rope_local_base_freq", absent: 10_000)
     )
   }
 
-  /// The object of rotary parameters of a kind of layers, under the new key or the old one.
-  private func ropeParameters(_ layers: String) throws(InferenceError) -> ModelKeys? {
-    guard let parameters = try nested("rope_parameters") else { return try nested("rope_scaling") }
-    return try parameters.nested(layers) ?? parameters
-  }
-
   /// What one object of rotary parameters says.
-  private func rope(_ parameters: ModelKeys?, theta key: String, absent: Double) throws(InferenceError) -> Rotary {
+  /// - Parameter trained: the context of the first training, where it stands beside the object.
+  private func rope(
+    _ parameters: ModelKeys?, theta key: String, absent: Double, trained: Int? = nil
+  ) throws(InferenceError) -> Rotary {
+    try parameters?.check()
     let inside = try parameters?.number(json: "rope_theta", in: Self.thetas)
     let beside = try number(json: key, in: Self.thetas)
-    for keys in [self, parameters] {
-      guard let part = try keys?.number(json: "partial_rotary_factor", in: 0...1), part != 1 else { continue }
-      throw .unsupported(
-        path: path, what: "partial_rotary_factor", found: "\(part)", supported: "rotary positions over whole heads")
-    }
     var rope = Rotary(theta: inside ?? beside ?? absent)
     guard let parameters else { return rope }
     func needed(_ key: String, _ range: ClosedRange<Double>) throws(InferenceError) -> Double {
@@ -64,8 +74,9 @@ extension ModelKeys {
       guard high > low else {
         throw outside("high_freq_factor", expected: "above low_freq_factor, \(low)", found: "\(high)")
       }
-      let trained = try neededInt(gguf: "context_length", json: "max_position_embeddings", in: Self.widths)
-      let context = try parameters.int(json: "original_max_position_embeddings", in: Self.widths) ?? trained
+      let longest = try neededInt(gguf: "context_length", json: "max_position_embeddings", in: Self.widths)
+      let inside = try parameters.int(json: "original_max_position_embeddings", in: Self.widths)
+      let context = trained ?? inside ?? longest
       rope.scaling = .llama3(
         factor: try needed("factor", Self.factors), lowFrequency: low, highFrequency: high,
         originalContext: Double(context))
@@ -110,17 +121,17 @@ extension ModelKeys {
 }
 
 extension ModelKeys {
-  /// Gemma's windows: every `pattern`-th layer sees everything.
-  func windows(_ nLayers: Int, pattern usual: Int) throws(InferenceError) -> [Int?] {
-    let local: [Bool]
-    if let listed = try listedWindows(nLayers) {
-      local = listed
-    } else {
-      let saved =
-        try int(gguf: "attention.sliding_window_pattern", json: "_sliding_window_pattern", in: 1...1 << 12) ?? usual
-      let pattern = try int(json: "sliding_window_pattern", in: 1...1 << 12) ?? saved
-      local = (0..<nLayers).map { ($0 + 1) % pattern != 0 }
-    }
+  /// A period of GGUF's, where there is one; the same key may also hold a list.
+  func ggufPattern() throws(InferenceError) -> Int? {
+    guard case .gguf(let file, let architecture) = source,
+      (try? file.bools("\(architecture).attention.sliding_window_pattern")) == nil
+    else { return nil }
+    return try int(gguf: "attention.sliding_window_pattern", in: 1...1 << 12)
+  }
+
+  /// Gemma's windows: every `pattern`-th layer sees everything, where the file does not list them.
+  func windows(_ nLayers: Int, pattern: Int) throws(InferenceError) -> [Int?] {
+    let local = try listedWindows(nLayers) ?? (0..<nLayers).map { ($0 + 1) % pattern != 0 }
     guard local.contains(true) else { return local.map { _ in nil } }
     let window = try neededInt(gguf: "attention.sliding_window", json: "sliding_window", in: Self.widths)
     return local.map { $0 ? window : nil }
@@ -138,11 +149,18 @@ extension ModelKeys {
       }
       return none
     }
-    let first = try int(json: "max_window_layers", in: 0...1 << 24) ?? 28
+    let first = isNull("sliding_window") ? nLayers : try int(json: "max_window_layers", in: 0...1 << 24) ?? 28
     let local = listed ?? (0..<nLayers).map { $0 >= first }
     guard local.contains(true) else { return none }
     let window = try neededInt(gguf: "attention.sliding_window", json: "sliding_window", in: Self.widths)
     return local.map { $0 ? window : nil }
+  }
+
+  /// Makes sure that config.json lists no layer with a window, for a family that has none.
+  func requireNoWindows(_ nLayers: Int) throws(InferenceError) {
+    guard !isGGUF, try listedWindows(nLayers)?.contains(true) == true else { return }
+    throw .unsupported(
+      path: path, what: "layer_types with", found: "sliding_attention", supported: "full_attention in all layers")
   }
 
   /// Whether each layer has a window, where the file lists them.

@@ -1,6 +1,6 @@
 // A model's configuration under the keys of either format: GGUF metadata or config.json.
 // Owns: looking a number up and saying which key of which file is missing, mistyped or out of range.
-// A JSON null is an absent key, as the reference implementations have it.
+// A JSON null is no value; a key that is absent has the reference's default.
 
 /// The keys that describe a model.
 struct ModelKeys {
@@ -13,6 +13,8 @@ struct ModelKeys {
 
   let path: String
   let source: Source
+  /// What is done with each key; a key that is looked up is in it.
+  let table: FormatTable
 
   var isGGUF: Bool { if case .gguf = source { true } else { false } }
 
@@ -24,12 +26,14 @@ struct ModelKeys {
     switch source {
     case .gguf(let file, let architecture):
       guard let gguf else { return nil }
+      assertKnown(gguf)
       key = "\(architecture).\(gguf)"
       found = file.contains(key) ? try file.float(key) : nil
     case .json(let members, let defaults):
       guard let json else { return nil }
+      assertKnown(json)
       key = json
-      found = try number(members[json], key: key) ?? defaults[json]
+      found = members[json] == nil ? defaults[json] : try number(members[json], key: key)
     }
     guard let value = found else { return nil }
     try check(value, key: key, in: range)
@@ -60,8 +64,14 @@ struct ModelKeys {
 
   /// A value of config.json; nil where it is absent or null, and for GGUF.
   func json(_ key: String) -> JSONValue? {
-    guard case .json(let members, _) = source, let value = members[key], value != .null else { return nil }
-    return value
+    guard case .json(let members, _) = source else { return nil }
+    assertKnown(key)
+    return members[key].flatMap { $0 == .null ? nil : $0 }
+  }
+
+  /// Whether config.json says null, which is not the same as saying nothing.
+  func isNull(_ key: String) -> Bool {
+    if case .json(let members, _) = source { members[key] == .null } else { false }
   }
 
   /// A switch of config.json, off where it is absent.
@@ -83,21 +93,24 @@ struct ModelKeys {
   }
 
   /// An object of config.json, whose numbers are read like the document's own.
-  func nested(_ key: String) throws(InferenceError) -> ModelKeys? {
+  func nested(_ key: String, _ table: FormatTable) throws(InferenceError) -> ModelKeys? {
     switch json(key) {
     case nil: return nil
-    case .object(let members)?: return ModelKeys(path: path, source: .json(members, defaults: [:]))
+    case .object(let members)?: return ModelKeys(path: path, source: .json(members, defaults: [:]), table: table)
     case let other?: throw outside(key, expected: "an object", found: other.kind)
     }
   }
 
-  func refuse(true key: String, supported: String) throws(InferenceError) {
-    if try isOn(key) { throw .unsupported(path: path, what: key, found: "true", supported: supported) }
+  /// Throws for a key that the table refuses.
+  func check() throws(InferenceError) {
+    switch source {
+    case .gguf(let file, let architecture): try table.check(file, architecture: architecture)
+    case .json(let members, _): try table.check(members, path: path)
+    }
   }
 
-  func refuse(number key: String, supported: String) throws(InferenceError) {
-    guard let value = json(key) else { return }
-    throw .unsupported(path: path, what: key, found: value.kind, supported: supported)
+  private func assertKnown(_ key: String) {
+    assert(table[key].map { $0.use != .withoutEffect } ?? false, "\(table.title) has no row for \(key)")
   }
 
   /// A key's full name in the format at hand.

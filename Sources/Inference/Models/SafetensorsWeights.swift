@@ -1,7 +1,9 @@
 // From a Hugging Face folder's tensors to packed weights, with the same checks as for GGUF files.
+// Owns: what becomes of an embedding and an unembedding of which one is missing, or which are not the same.
 // Refuses: missing tensors, other shapes than the configuration implies, other types than F32, F16 and BF16, non-finite
 // vectors, tensors that the family does not have.
 
+import Foundation
 import Kernels
 
 /// Reads the weights of a model from a Hugging Face folder.
@@ -29,15 +31,28 @@ struct SafetensorsWeights: ModelWeights {
   private let folder: ModelFolder
   private let layout: Layout
   private let postNorms: Bool
-  private let tiesEmbeddings: Bool
+  /// The name of the embedding, which may stand under that of the unembedding.
+  private let embedding: String
   var files: [MappedFile] { folder.files }
 
-  init(folder: ModelFolder, configuration: Transformer.Configuration) {
+  /// - Parameter configuration: says afterwards what the file bears out: two matrices that are not the same are not tied.
+  init(folder: ModelFolder, configuration: inout Transformer.Configuration) throws(InferenceError) {
     self.folder = folder
-    layout =
-      Self.layouts.first { folder.hasTensor(named: $0.decoder + "embed_tokens.weight") } ?? Self.layouts[0]
+    let layout = Self.layouts.first { folder.hasTensor(named: $0.decoder + "norm.weight") } ?? Self.layouts[0]
+    self.layout = layout
     postNorms = configuration.hasPostNorms
-    tiesEmbeddings = configuration.tiesEmbeddings
+    let own = layout.decoder + "embed_tokens.weight"
+    let hasHead = folder.hasTensor(named: layout.unembedding)
+    guard configuration.tiesEmbeddings, hasHead else {
+      embedding = own
+      return
+    }
+    guard folder.hasTensor(named: own) else {
+      embedding = layout.unembedding
+      return
+    }
+    embedding = own
+    configuration.tiesEmbeddings = try folder.tensor(named: own).equals(folder.tensor(named: layout.unembedding))
   }
 
   func matrix(
@@ -60,10 +75,9 @@ struct SafetensorsWeights: ModelWeights {
   }
 
   func refuseTensors(otherThan names: [WeightName], of description: String) throws(InferenceError) {
-    let known = Set(names.compactMap(spelling))
+    let known = Set(names.compactMap(spelling) + [layout.unembedding])
     let other = folder.tensorNames.first { name in
       if known.contains(name) || name.hasSuffix("rotary_emb.inv_freq") { return false }
-      if tiesEmbeddings, name == layout.unembedding { return false }
       return !layout.others.contains { name.hasPrefix($0) }
     }
     if let other {
@@ -74,7 +88,9 @@ struct SafetensorsWeights: ModelWeights {
   }
 
   private func spelling(_ name: WeightName) -> String? {
-    name == .unembedding ? layout.unembedding : name.huggingFace(postNorms: postNorms).map { layout.decoder + $0 }
+    if name == .embedding { return embedding }
+    return name == .unembedding
+      ? layout.unembedding : name.huggingFace(postNorms: postNorms).map { layout.decoder + $0 }
   }
 
   private func checked(_ name: WeightName, _ shape: [Int]) throws(InferenceError) -> SafetensorsTensor {
@@ -96,5 +112,24 @@ struct SafetensorsWeights: ModelWeights {
         path: tensor.file.path, what: "tensor \(InferenceError.excerpt(tensor.name)) of type",
         found: tensor.type.rawValue, supported: "F32, F16 or BF16 weights")
     }
+  }
+}
+
+extension SafetensorsTensor {
+  /// Whether another tensor has the same shape and values.
+  fileprivate func equals(_ other: SafetensorsTensor) throws(InferenceError) -> Bool {
+    guard shape == other.shape else { return false }
+    defer { withExtendedLifetime((file, other.file)) {} }
+    if type == other.type { return bytes.elementsEqualInMemory(other.bytes) }
+    return try floats() == other.floats()
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  fileprivate func elementsEqualInMemory(_ other: UnsafeRawBufferPointer) -> Bool {
+    guard count == other.count, let own = baseAddress, let others = other.baseAddress else {
+      return count == other.count
+    }
+    return memcmp(own, others, count) == 0
   }
 }

@@ -43,7 +43,7 @@ public final class Transformer: Sendable {
   /// - Throws: `InferenceError` naming file and tensor where something is missing, mis-shaped or unsupported.
   public convenience init(gguf file: GGUFFile, precision: Precision = .exact) throws(InferenceError) {
     let family = try ModelFamily.of(file)
-    let keys = ModelKeys(path: file.path, source: .gguf(file, architecture: family.architecture))
+    let keys = ModelKeys(path: file.path, source: .gguf(file, architecture: family.architecture), table: .gguf(family))
     try self.init(
       family, Configuration(keys, family: family), GGUFWeights(file: file),
       interleavedHalves: family.interleavesHalvesInGGUF, normOffset: 0, precision: precision)
@@ -51,21 +51,23 @@ public final class Transformer: Sendable {
 
   /// Loads the weights of a Hugging Face folder.
   convenience init(folder: ModelFolder, precision: Precision) throws(InferenceError) {
-    let root = ModelKeys(
-      path: folder.configurationPath, source: .json(folder.configuration, defaults: [:]))
-    guard let modelType = try root.text("model_type") else {
-      throw .keyMissing(path: root.path, key: "model_type")
-    }
-    let family = try ModelFamily.of(modelType: modelType, path: root.path)
-    // A model that also sees pictures keeps the text model's configuration in an object of its own.
+    let path = folder.configurationPath
+    let modelType = folder.configuration["model_type"]?.string
+    let family = try ModelFamily.of(modelType: modelType, path: path)
+    let table = FormatTable.configuration(family)
     var members = folder.configuration
-    if case .object(let inner)? = root.json("text_config") {
-      members = inner.merging(members.filter { $0.key == "tie_word_embeddings" }) { inner, _ in inner }
+    // A model that also sees pictures keeps the text model's configuration in an object of its own.
+    if table["text_config"] != nil, case .object(let inner)? = members["text_config"] {
+      try table.check(members, path: path)
+      // Whether the head is the embedding is said outside of it.
+      let tie = "tie_word_embeddings"
+      members = inner.filter { $0.key != tie }.merging(members.filter { $0.key == tie }) { $1 }
     }
-    let keys = ModelKeys(path: root.path, source: .json(members, defaults: family.defaults))
-    let configuration = try Configuration(keys, family: family)
+    let keys = ModelKeys(path: path, source: .json(members, defaults: family.defaults), table: table)
+    var configuration = try Configuration(keys, family: family)
+    let weights = try SafetensorsWeights(folder: folder, configuration: &configuration)
     try self.init(
-      family, configuration, SafetensorsWeights(folder: folder, configuration: configuration),
+      family, configuration, weights,
       interleavedHalves: false, normOffset: family.normOffset, precision: precision)
   }
 

@@ -57,6 +57,7 @@ struct Serve: AsyncParsableCommand {
     }
     let log: @Sendable (String) -> Void = { writeError("crosscope: \(termSafeLines($0))") }
     var service = try HTTPService(address: try address(), token: token, log: log, handler: served.handle)
+    service.methods = Routes.methods(of:)
     service.bodyLimit = maxBody
     // Each that waits has a connection; a few more are for what needs no model.
     service.connectionLimit = queue + 256

@@ -4,12 +4,15 @@
 // Refuses: values outside what a store's column can hold; renaming the column keeps them as they are.
 
 import Diffing
+import Inference
 import Storage
 
 extension LatentTable {
   /// Where a published column goes.
   private struct Place {
     let published: String
+    /// What it is in a store.
+    let note: String
     let set: (inout LatentRecord, Double) -> Void
     var range: ClosedRange<Double> = -.greatestFiniteMagnitude ... .greatestFiniteMagnitude
     /// Whether the published name says more than the store's, and is kept too.
@@ -22,32 +25,71 @@ extension LatentTable {
   /// Of several columns for one place the last that has a value counts.
   private static var places: [Place] {
     [
-      Place(published: "dec_norm_diff", set: { $0.deltaNorm = 1 - $1 }, range: share),
-      Place(published: "dec_base_norm", set: { $0.decNormBase = $1 }, range: positive),
-      Place(published: "dec_instruct_norm", set: { $0.decNormChat = $1 }, range: positive),
-      Place(published: "dec_chat_norm", set: { $0.decNormChat = $1 }, range: positive),
-      Place(published: "dec_cos_sim", set: { $0.cosBaseChat = min(1, max(-1, $1)) }, range: -1.001...1.001),
-      Place(published: "beta_error_base", set: { $0.betaErrorBase = $1 }),
-      Place(published: "beta_error_chat", set: { $0.betaErrorChat = $1 }),
-      Place(published: "beta_reconstruction_base", set: { $0.betaReconstructionBase = $1 }),
-      Place(published: "beta_reconstruction_chat", set: { $0.betaReconstructionChat = $1 }),
-      Place(published: "beta_activation_base", set: { $0.betaActivationBase = $1 }),
-      Place(published: "beta_activation_chat", set: { $0.betaActivationChat = $1 }),
-      Place(published: "beta_ratio_error", set: { $0.nuError = $1 }),
-      Place(published: "beta_ratio_reconstruction", set: { $0.nuReconstruction = $1 }),
-      Place(published: "max_act_val", set: { $0.maxActivation = $1 }, range: positive, isKept: true),
-      Place(published: "max_act_train", set: { $0.maxActivation = $1 }, range: positive, isKept: true),
-      Place(published: "max_act", set: { $0.maxActivation = $1 }, range: positive),
-      Place(published: "freq_val", set: { $0.frequency = $1 }, range: share, isKept: true),
-      Place(published: "freq_train", set: { $0.frequency = $1 }, range: share, isKept: true),
-      Place(published: "freq", set: { $0.frequency = $1 }, range: share),
-      Place(published: "fw_freq", set: { $0.frequencyPlain = $1 }, range: share, isKept: true),
-      Place(published: "fineweb_freq", set: { $0.frequencyPlain = $1 }, range: share, isKept: true),
-      Place(published: "lmsys_freq", set: { $0.frequencyChat = $1 }, range: share, isKept: true),
-      Place(published: "lmsys_ctrl_%", set: { $0.templateShare = $1 }, range: share, isKept: true),
-      Place(published: "dead", set: { $0.dead = $1 == 1 }, range: share),
+      Place(
+        published: "dec_norm_diff", note: "delta_norm = 1 − the value (0 means chat only there)",
+        set: { $0.deltaNorm = 1 - $1 }, range: share),
+      Place(published: "dec_base_norm", note: "dec_norm_base", set: { $0.decNormBase = $1 }, range: positive),
+      Place(published: "dec_instruct_norm", note: "dec_norm_chat", set: { $0.decNormChat = $1 }, range: positive),
+      Place(published: "dec_chat_norm", note: "dec_norm_chat", set: { $0.decNormChat = $1 }, range: positive),
+      Place(
+        published: "dec_cos_sim", note: "cos_base_chat", set: { $0.cosBaseChat = min(1, max(-1, $1)) },
+        range: -1.001...1.001),
+      Place(published: "beta_error_base", note: "beta_error_base", set: { $0.betaErrorBase = $1 }),
+      Place(published: "beta_error_chat", note: "beta_error_chat", set: { $0.betaErrorChat = $1 }),
+      Place(
+        published: "beta_reconstruction_base", note: "beta_reconstruction_base", set: { $0.betaReconstructionBase = $1 }
+      ),
+      Place(
+        published: "beta_reconstruction_chat", note: "beta_reconstruction_chat", set: { $0.betaReconstructionChat = $1 }
+      ),
+      Place(published: "beta_activation_base", note: "beta_activation_base", set: { $0.betaActivationBase = $1 }),
+      Place(published: "beta_activation_chat", note: "beta_activation_chat", set: { $0.betaActivationChat = $1 }),
+      Place(published: "beta_ratio_error", note: "nu_error", set: { $0.nuError = $1 }),
+      Place(published: "beta_ratio_reconstruction", note: "nu_reconstruction", set: { $0.nuReconstruction = $1 }),
+      Place(
+        published: "max_act_val", note: "max_activation", set: { $0.maxActivation = $1 }, range: positive, isKept: true),
+      Place(
+        published: "max_act_train", note: "max_activation", set: { $0.maxActivation = $1 }, range: positive,
+        isKept: true),
+      Place(published: "max_act", note: "max_activation", set: { $0.maxActivation = $1 }, range: positive),
+      Place(published: "freq_val", note: "frequency", set: { $0.frequency = $1 }, range: share, isKept: true),
+      Place(published: "freq_train", note: "frequency", set: { $0.frequency = $1 }, range: share, isKept: true),
+      Place(published: "freq", note: "frequency", set: { $0.frequency = $1 }, range: share),
+      Place(
+        published: "fw_freq", note: "frequency on plain text", set: { $0.frequencyPlain = $1 }, range: share,
+        isKept: true),
+      Place(
+        published: "fineweb_freq", note: "frequency on plain text", set: { $0.frequencyPlain = $1 }, range: share,
+        isKept: true),
+      Place(
+        published: "lmsys_freq", note: "frequency on chats", set: { $0.frequencyChat = $1 }, range: share, isKept: true),
+      Place(
+        published: "lmsys_ctrl_%", note: "share on the template", set: { $0.templateShare = $1 }, range: share,
+        isKept: true),
+      Place(published: "dead", note: "dead", set: { $0.dead = $1 == 1 }, range: share),
     ]
   }
+
+  /// What is done with each column.
+  static let format = FormatTable(
+    "Tables of latents (feature_df.csv, latent_df.csv)", reference: "diffing-toolkit e0b84a5", unknown: .ignored,
+    [
+      .honoured(
+        "the first column",
+        "The latent's number; it is called " + indexNames.sorted().dropFirst().joined(separator: ", ")
+          + ", or nothing."),
+      .honoured("tag", "The class: Chat only (ft_only, IT only), Base only, Shared or Other."),
+      .honoured(
+        "missing cells", missing.sorted().dropFirst().map { "`\($0)`" }.joined(separator: ", ") + ", and empty ones."),
+      .honoured("true and false", "In any of pandas' spellings, as 1 and 0."),
+      .withoutEffect("columns of words", "They are left out, and named when the table is read."),
+      .honoured("any other column of numbers", "Kept as a metric of its own name."),
+    ]
+      + places.map { place -> FormatTable.Field in
+        .honoured(
+          place.published,
+          place.isKept ? "Its place is \(place.note); also kept under its own name." : "Its place is \(place.note).")
+      })
 
   /// Whether the table says how strong each latent was at most.
   var hasMaxima: Bool { columns.contains { $0.name.hasPrefix("max_act") && Self.isPlaced($0.name) } }

@@ -37,9 +37,13 @@ struct CompletionLogProbability: Encodable {
   /// The likeliest tokens at its place; those have no such list.
   var top_logprobs: [CompletionLogProbability]?
 
-  init(_ bytes: [UInt8], _ value: Double, likeliest: [AnswerToken.Candidate]? = nil) {
+  init(_ token: AnswerToken.Logged) {
+    self.init(token.bytes, token.logProbability)
+    top_logprobs = token.likeliest.map { CompletionLogProbability($0.bytes, $0.logProbability) }
+  }
+
+  private init(_ bytes: [UInt8], _ value: Double) {
     (token, self.bytes, logprob) = (String(decoding: bytes, as: UTF8.self), bytes, value)
-    top_logprobs = likeliest?.map { CompletionLogProbability($0.bytes, $0.logProbability) }
   }
 }
 

@@ -14,15 +14,14 @@ struct ChatCompletionRequest: Decodable {
   let model: String?
   let isStreamed: Bool
   let includesUsage: Bool
+  /// The field that names the number of tokens.
+  let lengthField: String
 
   /// OpenAI's limit of top_logprobs.
   private static let mostLikeliest = 20
-  private static let names =
-    ["model", "messages", "max_completion_tokens", "n", "stop", "stream", "stream_options", "logprobs", "top_logprobs"]
-    + SamplingFields.names + SteeringFields.names
 
   init(from decoder: any Decoder) throws {
-    let fields = try RequestFields(decoder, known: Self.names)
+    let fields = try RequestFields(decoder, known: SteeringFields.names, table: .chatCompletion)
     model = try fields.value("model")
     let messages: [RequestedMessage] = try fields.required("messages")
     guard !messages.isEmpty else { throw fields.invalid("messages", "at least one is needed") }
@@ -40,7 +39,8 @@ struct ChatCompletionRequest: Decodable {
     settings.samples = try fields.value("n", in: 1...AnswerLimits.mostSamples) ?? 1
     let hasLogProbabilities: Bool = try fields.value("logprobs") ?? false
     let likeliest: Int = try fields.value("top_logprobs", in: 0...Self.mostLikeliest) ?? 0
-    guard try hasLogProbabilities || fields.isAbsent("top_logprobs") else {
+    lengthField = sampling.lengthField
+    guard hasLogProbabilities || likeliest == 0 else {
       throw fields.invalid("top_logprobs", "it needs logprobs")
     }
     answer = AnswerRequest(
@@ -65,7 +65,7 @@ struct ChatCompletionRequest: Decodable {
     let includesUsage: Bool
 
     init(from decoder: any Decoder) throws {
-      includesUsage = try RequestFields(decoder, known: ["include_usage"]).value("include_usage") ?? false
+      includesUsage = try RequestFields(decoder, table: .streamOptions).value("include_usage") ?? false
     }
   }
 }
@@ -75,8 +75,9 @@ struct RequestedMessage: Decodable {
   let message: ChatMessage
 
   init(from decoder: any Decoder) throws {
-    let fields = try RequestFields(decoder, known: ["role", "content"])
-    guard let role: ChatMessage.Role = try fields.choice("role") else {
+    let fields = try RequestFields(decoder, table: .chatMessage)
+    let isDeveloper = try fields.value("role", String.self) == "developer"
+    guard let role: ChatMessage.Role = isDeveloper ? .system : try fields.choice("role") else {
       throw fields.invalid("role", "it is missing")
     }
     let content: Content = try fields.required("content")
@@ -99,7 +100,7 @@ struct RequestedMessage: Decodable {
       let text: String
 
       init(from decoder: any Decoder) throws {
-        let fields = try RequestFields(decoder, known: ["type", "text"])
+        let fields = try RequestFields(decoder, table: .contentPart)
         guard try fields.required("type") == "text" else { throw fields.invalid("type", "only text is understood") }
         text = try fields.required("text")
       }

@@ -1,7 +1,9 @@
 // Reading a request's JSON object field by field. Owns: naming what is wrong in the words of the request.
-// Refuses: fields that are not asked for; a request that says more than is understood is not half obeyed.
+// Refuses: fields that are not asked for; a request that says more than is understood is not half obeyed. A field that is
+// null says nothing, whichever it is.
 
 import Foundation
+import Inference
 import Serving
 
 /// A name in a JSON object.
@@ -19,12 +21,21 @@ struct RequestFields {
   /// What comes before a field's own name in an error.
   private let prefix: String
 
-  /// - Throws: `APIError` naming the first field, by the alphabet, that is not known.
-  init(_ decoder: any Decoder, known: [String]) throws {
+  /// - Parameters:
+  ///   - known: fields that are read.
+  ///   - table: what is done with others that clients send; nil where there are none.
+  /// - Throws: `APIError` naming the first field, by the alphabet, that asks for something that is not done.
+  init(_ decoder: any Decoder, known: [String] = [], table: FormatTable? = nil) throws {
     container = try decoder.container(keyedBy: FieldName.self)
     prefix = decoder.codingPath.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
-    let names = container.allKeys.map(\.stringValue).sorted()
-    if let unknown = names.first(where: { !known.contains($0) }) { throw APIError.unsupported(field: full(unknown)) }
+    for name in container.allKeys.map(\.stringValue).sorted() where !known.contains(name) {
+      let field = table?[name]
+      if try container.decodeNil(forKey: FieldName(name)) || field?.use == .honoured { continue }
+      let value = try container.decode(JSONValue.self, forKey: FieldName(name))
+      guard field?.use == .withoutEffect || field?.accepts(value) == true else {
+        throw APIError.unsupported(field: full(name))
+      }
+    }
   }
 
   private func full(_ name: String) -> String { String((prefix + "." + name).drop { $0 == "." }) }

@@ -11,11 +11,9 @@ extension Routes {
   func chatCompletion(_ body: Data) async throws -> ServiceReply {
     var request = try ChatCompletionRequest.read(body)
     let (wanted, isOpenEnded) = (request.answer.settings.maxTokens, request.answer.fitsContext)
-    request.answer.settings.maxTokens = try limits.length(wanted, isOpenEnded: isOpenEnded)
-    if let model = request.model, model != pair.chat {
-      throw APIError.notFound(
-        "there is no model \(quoted(model)); it is \(pair.chat)", code: "model_not_found")
-    }
+    request.answer.settings.maxTokens = try limits.length(
+      wanted, isOpenEnded: isOpenEnded, field: request.lengthField)
+    if let name = request.model { _ = try model(named: name) }
     let head = CompletionHead(model: pair.chat)
     let events = answers.answer(request.answer)
     _ = try await first(of: events)
@@ -39,7 +37,7 @@ extension Routes {
       case .began: break
       case .token(let token):
         choices[token.answer].message.content += token.text
-        logs[token.answer] += logProbability(token)
+        logs[token.answer] += token.tokens.map(CompletionLogProbability.init)
         if let ending = token.ending { choices[token.answer].finish_reason = ending }
       case .finished(let info, let tokensPerSecond):
         if request.recordsLogProbabilities {
@@ -68,7 +66,7 @@ extension Routes {
       switch event {
       case .began: break
       case .token(let token):
-        let logs = logProbability(token)
+        let logs = token.tokens.map(CompletionLogProbability.init)
         if !token.text.isEmpty || !logs.isEmpty {
           try await part(
             .init(
@@ -85,11 +83,5 @@ extension Routes {
       }
     }
     throw CancellationError()
-  }
-
-  /// The end of a turn is no part of an answer.
-  private func logProbability(_ token: AnswerToken) -> [CompletionLogProbability] {
-    guard let value = token.logProbability, !token.isEndOfTurn else { return [] }
-    return [CompletionLogProbability(token.bytes, value, likeliest: token.likeliest)]
   }
 }

@@ -25,6 +25,27 @@ struct Routes: Sendable {
     (self.answers, self.limits) = (answers, limits)
   }
 
+  /// The methods of a path; none where there is nothing.
+  static func methods(of path: String) -> [String] {
+    switch path {
+    case "/health", "/v1/models", "/v1/status", "/v1/latents": ["GET"]
+    case "/v1/chat/completions", "/v1/steer", "/v1/steer/sweep", "/v1/steer/set", "/v1/steer/preview",
+      "/v1/steer/activations", "/v1/activations", "/v1/causal-check":
+      ["POST"]
+    default: latent(at: path) != nil || model(at: path) != nil ? ["GET"] : []
+    }
+  }
+
+  /// The latent of a page's path.
+  private static func latent(at path: String) -> Int32? {
+    path.hasPrefix("/v1/latents/") ? Int32(path.dropFirst(12)) : nil
+  }
+
+  /// The model of a path, whose name may be in percent escapes.
+  private static func model(at path: String) -> String? {
+    path.hasPrefix("/v1/models/") ? String(path.dropFirst(11)).removingPercentEncoding : nil
+  }
+
   /// Answers one request.
   @Sendable func handle(_ request: ServiceRequest) async throws -> ServiceReply {
     switch request.path {
@@ -43,15 +64,15 @@ struct Routes: Sendable {
     case "/v1/activations": return try await activations(try post(request))
     case "/v1/causal-check": return try await check(try post(request))
     default:
-      guard request.path.hasPrefix("/v1/latents/"), let id = Int32(request.path.dropFirst(12)) else {
-        throw APIError.notFound("there is nothing at \(request.path); docs/serve.md lists the paths")
-      }
-      return try document(request, try page(id))
+      if !Self.methods(of: request.path).isEmpty { try expect("GET", request) }
+      if let id = Self.latent(at: request.path) { return try document(request, try page(id)) }
+      if let name = Self.model(at: request.path) { return try document(request, try model(named: name)) }
+      throw APIError.notFound("there is nothing at \(request.path); docs/serve.md lists the paths")
     }
   }
 
   private func expect(_ method: String, _ request: ServiceRequest) throws(APIError) {
-    guard request.method == method else { throw .methodWrong(method) }
+    guard request.method == method else { throw .methodWrong(Self.methods(of: request.path)) }
   }
 
   private func post(_ request: ServiceRequest) throws(APIError) -> Data {
@@ -65,12 +86,20 @@ struct Routes: Sendable {
     return .document(try jsonText(value))
   }
 
+  private var models: ModelList { ModelList(data: [model]) }
+
   /// The one model that is served.
-  private var models: ModelList {
-    ModelList(data: [
-      ModelList.Model(
-        id: pair.chat, created: Int(created.timeIntervalSince1970), base: pair.base, identity: EngineIdentity(pair))
-    ])
+  private var model: ModelList.Model {
+    ModelList.Model(
+      id: pair.chat, created: Int(created.timeIntervalSince1970), base: pair.base, identity: EngineIdentity(pair))
+  }
+
+  /// - Throws: `APIError` unless it is the name of the one that is served.
+  func model(named name: String) throws(APIError) -> ModelList.Model {
+    guard name == pair.chat else {
+      throw .notFound("there is no model \(name.debugDescription); it is \(pair.chat)", code: "model_not_found")
+    }
+    return model
   }
 
   private var status: ServiceStatus {

@@ -29,6 +29,20 @@ extension AnswerLimits {
   }
 }
 
+/// A seed: any integer of 64 bits. One below 0 stands for its bits.
+private struct Seed: Decodable {
+  let value: UInt64
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    guard
+      let value = (try? container.decode(Int64.self)).map({ UInt64(bitPattern: $0) })
+        ?? (try? container.decode(UInt64.self))
+    else { throw APIError.invalid("seed: expected an integer of 64 bits", param: "seed") }
+    self.value = value
+  }
+}
+
 /// What a request says of sampling.
 struct SamplingFields {
   static let names = ["max_tokens", "temperature", "top_p", "min_p", "frequency_penalty", "seed"]
@@ -36,6 +50,8 @@ struct SamplingFields {
   let settings: GenerationSettings
   /// Whether the request leaves the number of tokens open.
   let isOpenEnded: Bool
+  /// The field that names the number of tokens.
+  let lengthField: String
 
   /// - Parameters:
   ///   - defaults: what holds where a field is absent.
@@ -48,12 +64,13 @@ struct SamplingFields {
       throw fields.invalid(lengthField, "it and max_tokens exclude each other")
     }
     isOpenEnded = length == nil && other == nil
+    self.lengthField = other == nil ? "max_tokens" : lengthField ?? "max_tokens"
     let topP: Double? = try fields.value("top_p", in: 0...1)
     guard topP != 0 else { throw fields.invalid("top_p", "expected above 0, at most 1") }
     settings = GenerationSettings(
       maxTokens: length ?? other ?? defaults.maxTokens,
       temperature: try fields.value("temperature", in: 0...100) ?? defaults.temperature,
-      seed: UInt64(try fields.value("seed", in: 0...Int64.max) ?? Int64(clamping: defaults.seed)),
+      seed: try fields.value("seed", Seed.self)?.value ?? defaults.seed,
       topP: topP ?? 1, minP: try fields.value("min_p", in: 0...1) ?? 0,
       frequencyPenalty: try fields.value("frequency_penalty", in: -100...100) ?? 0)
   }
