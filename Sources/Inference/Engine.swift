@@ -151,10 +151,8 @@ public final class Engine: Sendable {
     for file in model.files + baseModel.files { try file.checkName() }
   }
 
-  /// What the model expects in front of a text: its beginning-of-sequence token, or nothing.
-  public var beginning: [Int32] {
-    tokenizer.addsBeginningOfSequence ? tokenizer.beginningOfSequence.map { [$0] } ?? [] : []
-  }
+  /// What the model expects in front of a text: mostly its beginning-of-sequence token, or nothing.
+  public var beginning: [Int32] { tokenizer.prefix }
 
   /// A prompt as tokens: one user message in the chat template with the assistant's turn opened, or raw text, after the
   /// beginning-of-sequence token where the model's tokenizer puts one.

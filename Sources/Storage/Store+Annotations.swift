@@ -136,7 +136,7 @@ extension Store {
   public static func tagNames(_ names: [String]) throws(StorageError) -> [String] {
     var result: [String] = []
     for given in names {
-      let name = given.trimmingCharacters(in: .whitespacesAndNewlines).precomposedStringWithCanonicalMapping
+      let name = given.trimmingCharacters(in: .whitespacesAndNewlines).composed
       func refuse(_ reason: String) -> StorageError { .invalidTag(name: String(name.prefix(80)), reason: reason) }
       if name.isEmpty { throw refuse("a tag needs a name") }
       if name.count > 64 { throw refuse("longer than 64 characters") }

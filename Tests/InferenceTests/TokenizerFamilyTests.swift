@@ -46,13 +46,13 @@ struct ReferenceText: Decodable {
 
   @Test func readsWhatStandsBesideTheTokenizer() throws {
     let gemma = try Tokenizer(folder: fixturePath("tokenizers/gemma"))
-    #expect(gemma.beginningOfSequence == 1 && gemma.addsBeginningOfSequence)
+    #expect(gemma.beginningOfSequence == 1 && gemma.prefix == [1])
     #expect(gemma.endOfSequence == gemma.controlToken("<|end|>"))
     #expect(gemma.endOfTurnIDs == [1, 5, gemma.endOfSequence ?? -1])
     #expect(gemma.bytes(of: 2) == [0] && gemma.bytes(of: 257) == [0xFF])
     #expect(gemma.isSpecial(1) && !gemma.isSpecial(2))
     let llama = try Tokenizer(folder: fixturePath("tokenizers/llama3"))
-    #expect(llama.beginningOfSequence == nil && !llama.addsBeginningOfSequence)
+    #expect(llama.beginningOfSequence == nil && llama.prefix == [])
     #expect(llama.controlToken("<tool>") == nil && llama.controlToken("<mask>") != nil)
   }
 
@@ -105,7 +105,7 @@ struct ReferenceText: Decodable {
     #expect(tokenizer.encode(" a  b▁a", parseSpecial: false) == [10, 12, 8, 10])
     #expect(
       tokenizer.encode(String(repeating: "ab", count: 60), parseSpecial: false) == [Int32](repeating: 9, count: 60))
-    #expect(tokenizer.addsBeginningOfSequence && tokenizer.beginningOfSequence == 1)
+    #expect(tokenizer.prefix == [1] && tokenizer.beginningOfSequence == 1)
     #expect(tokenizer.endOfTurnIDs == [2])
   }
 
@@ -143,14 +143,16 @@ struct ReferenceText: Decodable {
   func gemmaEqualsTheTokenizersLibrary() throws {
     let tokenizer = try Tokenizer(gguf: GGUFFile(path: #require(RealModel.gemma)))
     let texts = try JSONDecoder().decode([ReferenceText].self, from: fixture("gemma3-tokens.json"))
-    // In a GGUF file "▁" is a space even where tokens of several are looked for; in tokenizer.json only after that.
+    // In a GGUF file the user's own tokens of several spaces are looked for as spaces, in tokenizer.json as "▁".
     TokenizerFamilyTests.expectEqual(tokenizer, texts.filter { !$0.text.contains("▁") }, "gemma")
     #expect(tokenizer.vocabularySize == 262_144)
-    #expect(tokenizer.beginningOfSequence == 2 && tokenizer.addsBeginningOfSequence)
+    #expect(tokenizer.beginningOfSequence == 2 && tokenizer.prefix == [2])
     #expect(tokenizer.endOfTurnIDs == [1, 106])
     #expect(tokenizer.controlToken("<start_of_turn>") == 105)
-    let chat = try ChatTemplate(text: #require(try knownTemplate("gemma3")), path: "", today: Date())
-      .encode([ChatMessage(role: .user, content: "Hi")], addGenerationPrompt: true, tokenizer: tokenizer)
+    let chat = try ChatTemplate(
+      text: #require(try knownTemplate("gemma3")), path: "", beginning: "<bos>", today: Date()
+    )
+    .encode([ChatMessage(role: .user, content: "Hi")], addGenerationPrompt: true, tokenizer: tokenizer)
     #expect(chat.ids == [2, 105, 2364, 107, 10979, 106, 107, 105, 4368, 107])
   }
 

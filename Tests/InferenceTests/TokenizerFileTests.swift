@@ -29,8 +29,8 @@ import Testing
 
   @Test func readsMergesOfBothForms() throws {
     for merges in [#"["a b","ab c"]"#, #"[["a","b"],["ab","c"]]"#] {
-      let json = model(#"{"a":0,"b":1,"c":2,"ab":3,"abc":5}"#, merges)
-      #expect(try load(json).encode("abcab<x>", parseSpecial: true) == [5, 3, 4])
+      let json = model(#"{"a":0,"b":1,"c":2,"ab":3,"abc":4}"#, merges)
+      #expect(try load(json).encode("abcab<x>", parseSpecial: true) == [4, 3, 5])
     }
     // Merges before the vocabulary, escapes, white space, members that nobody asks for.
     let json = #"""
@@ -47,12 +47,9 @@ import Testing
     #expect(refusal(model(#"{"a":4194304}"#)).contains("a non-negative integer below"))
     #expect(refusal(model(#"{"a":4000000}"#)).contains("ids without large gaps"))
     #expect(refusal(model(#"{"a":0,"b":0}"#)).contains("0 twice"))
-    #expect(refusal(model(#"{"a":0,"a":1}"#)).contains("each token once"))
     #expect(refusal(model("{}")).contains("a vocabulary"))
     #expect(refusal(model(#"{"a":"0"}"#)).contains("a non-negative integer"))
-    #expect(
-      refusal(#"{"added_tokens":[{"id":-4,"content":"x"}],"model":{"vocab":{"a":0},"merges":[]}}"#).contains(
-        "id from 0"))
+    #expect(refusal(#"{"added_tokens":{},"model":{"vocab":{"a":0},"merges":[]}}"#).contains("added_tokens: expected a"))
     #expect(refusal(#"{"added_tokens":[{"id":1}],"model":{"vocab":{"a":0},"merges":[]}}"#).contains("content"))
   }
 
@@ -73,7 +70,8 @@ import Testing
       refusal(#"{\#(part),"model":{"type":"BPE","vocab":\#(vocab),"merges":[]}}"#)
     }
     #expect(top(#""pre_tokenizer":{"type":"Whitespace"}"#).contains("the pre-tokenizer {type: \\\"Whitespace\\\"}"))
-    #expect(top(#""pre_tokenizer":{"type":"ByteLevel","add_prefix_space":true}"#).contains("pre-tokenizer"))
+    #expect(top(#""pre_tokenizer":{"type":"ByteLevel","add_prefix_space":1}"#).contains("add_prefix_space"))
+    #expect(top(#""x":1"#).contains("the field x 1"))
     #expect(
       top(
         #""pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"\\d"},"#
@@ -82,7 +80,7 @@ import Testing
     #expect(top(#""normalizer":{"type":"Lowercase"},"pre_tokenizer":{"type":"ByteLevel"}"#).contains("Lowercase"))
     #expect(top(#""normalizer":null"#).contains("the normalizer null"))
     #expect(refusal(#"{"model":{"type":"WordPiece","vocab":{"a":0}}}"#).contains("without merges"))
-    #expect(refusal(#"{"model":{"type":"X","vocab":{"a":0},"merges":[]}}"#).contains("tokenizer's model"))
+    #expect(refusal(#"{"model":{"type":"X","vocab":{"a":0},"merges":[]}}"#).contains("model.type \\\"X\\\""))
     #expect(refusal(model(#"{"a":0}"#, "[]", #","dropout":0.1"#)).contains("dropout"))
     #expect(refusal(model(#"{"a":0}"#, "[]", #","unk_token":"?""#)).contains("unk_token"))
     #expect(refusal(model(#"{"a":0}"#, "[]", #","end_of_word_suffix":"</w>""#)).contains("end_of_word_suffix"))

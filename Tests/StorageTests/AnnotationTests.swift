@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Testing
 
 @testable import Storage
@@ -34,6 +35,19 @@ import Testing
       return
     }
     #expect(try tags(store).isEmpty)
+  }
+
+  /// Names are composed as Unicode says, also beyond 16 bits and for Hangul.
+  @Test func equalTagNamesAreOneAndOthersAreNot() throws {
+    let store = try Store(path: folder.file(), access: .readWrite)
+    try store.annotate([1], adding: ["cafe\u{301}", "\u{AC00}\u{11A8}", "\u{10041}\u{301}"])
+    func scalars(_ text: String) -> [UInt32] { text.unicodeScalars.map(\.value) }
+    let names = try store.tagCounts().map { scalars($0.name) }
+    #expect(names == [scalars("caf\u{E9}"), [0xAC01], [0x10041, 0x301]])
+    #expect(try store.annotate([1], adding: ["caf\u{E9}", "\u{AC01}", "\u{C1}"]).latents == [1])
+    #expect(try store.tagCounts().count == 4)
+    let condition = try Filter("tag:cafe\u{301}").root?.condition { _ in .never }
+    #expect(condition?.arguments == ["caf\u{E9}".databaseValue])
   }
 
   @Test func anEditThatFailsChangesNothing() throws {

@@ -1,4 +1,4 @@
-// What a family's chat format makes of messages: a row of spans, each a marker or a text, the template's or somebody's.
+// What a family's chat format makes of messages: a row of spans, each the template's or somebody's.
 // One file a family in this folder; `KnownTemplates` lists which template texts mean which.
 
 /// A family's way of writing chats.
@@ -19,14 +19,8 @@ extension ChatFormat {
 struct ChatSpan: Equatable, Sendable {
   var text: String
   var role: ChatMessage.Role
-  /// Whether the text is the name of a special token.
-  var isMarker = false
   /// Whether the text is the template's own.
   var isTemplate = true
-
-  static func marker(_ text: String, _ role: ChatMessage.Role) -> ChatSpan {
-    ChatSpan(text: text, role: role, isMarker: true)
-  }
 
   static func template(_ text: String, _ role: ChatMessage.Role) -> ChatSpan { ChatSpan(text: text, role: role) }
 

@@ -18,10 +18,10 @@ struct ChatMLFormat: ChatFormat {
   }
 
   static func turn(_ role: ChatMessage.Role, _ content: [ChatSpan]) -> [ChatSpan] {
-    head(role) + content + [.marker(end, role), .template("\n", role)]
+    head(role) + content + [.template(end, role), .template("\n", role)]
   }
 
   static func head(_ role: ChatMessage.Role) -> [ChatSpan] {
-    [.marker(start, role), .template(role.rawValue + "\n", role)]
+    [.template(start, role), .template(role.rawValue + "\n", role)]
   }
 }

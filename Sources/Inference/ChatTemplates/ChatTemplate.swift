@@ -1,5 +1,6 @@
 // Chats as text and as tokens, in the form a model was trained on.
-// Owns: recognising the format by the template that comes with the model, and encoding what the format writes.
+// Owns: recognising the format by the template that comes with the model, and encoding what the format writes, as a
+// whole: a token may reach from a marker into the text beside it.
 // Refuses: templates it does not know (there is no Jinja here), by naming them.
 // What users write cannot forge a turn: in `encode`, markers inside a message's content stay plain text.
 
@@ -16,29 +17,38 @@ public struct ChatTemplate: Sendable {
   /// - Parameter today: the date for templates that name it, such as Llama 3.2's.
   /// - Throws: `InferenceError.keyMissing` if the file has none, `.unsupported` if it is not known.
   public init(gguf: GGUFFile, today: Date = Date()) throws(InferenceError) {
-    try self.init(text: gguf.string("tokenizer.chat_template"), path: gguf.path, today: today)
+    let text = try gguf.string("tokenizer.chat_template")
+    let beginning = try Tokenizer.beginning(gguf: gguf)
+    try self.init(text: text, path: gguf.path, beginning: beginning, today: today)
   }
 
   /// Recognises the template of a Hugging Face folder: chat_template.jinja, or `chat_template` in
-  /// tokenizer_config.json, a text or a list of named ones, of which the one named default counts.
+  /// tokenizer_config.json, a text or several by name, of which the one named default counts.
   /// - Parameter today: the date for templates that name it.
   /// - Throws: `InferenceError.keyMissing` if the folder has none, `.unsupported` if it is not known.
   public init(folder: String, today: Date = Date()) throws(InferenceError) {
     guard let (text, path) = try Self.find(folder: folder) else {
       throw .keyMissing(path: folder + "/tokenizer_config.json", key: "chat_template")
     }
-    try self.init(text: text, path: path, today: today)
+    let beginning = try TokenizerFolder(path: folder).beginning.map { String(decoding: $0, as: UTF8.self) }
+    try self.init(text: text, path: path, beginning: beginning, today: today)
   }
 
   /// Whether a Hugging Face folder has a template, known or not.
   /// - Throws: `InferenceError` for a file that cannot be read.
   public static func exists(folder: String) throws(InferenceError) -> Bool { try find(folder: folder) != nil }
 
-  init(text: String, path: String, today: Date) throws(InferenceError) {
-    guard let format = KnownTemplates.format(of: text, today: today) else {
+  /// - Parameter beginning: the text of the token that begins a sequence, which some templates write in front.
+  init(text: String, path: String, beginning: String?, today: Date) throws(InferenceError) {
+    guard let format = KnownTemplates.format(of: text, beginning: beginning, today: today) else {
       throw .unsupported(
         path: path, what: "the chat template", found: "\"\(InferenceError.excerpt(text, limit: 120))\"",
         supported: "the template of \(KnownTemplates.names), or give the prompt as raw text (--raw)")
+    }
+    if let format = format as? Llama3Format, format.date == nil, beginning == nil {
+      throw .unsupported(
+        path: path, what: "the chat template with a bos_token of", found: "none",
+        supported: "a bos_token, which this template adds to its first message")
     }
     self.format = format
   }
@@ -52,13 +62,29 @@ public struct ChatTemplate: Sendable {
       }
       return (text, jinja)
     }
+    let others = folder + "/additional_chat_templates"
+    if let name = try? FileManager.default.contentsOfDirectory(atPath: others).filter({ $0.hasSuffix(".jinja") }).min()
+    {
+      throw .unsupported(
+        path: others, what: "the chat template", found: InferenceError.excerpt(name),
+        supported: "a chat_template.jinja beside the folder, which is the default")
+    }
     for name in ["tokenizer_config.json", "chat_template.json"] {
       let path = folder + "/" + name
       guard FileManager.default.fileExists(atPath: path) else { continue }
       let value = try JSONValue(path: path)["chat_template"]
-      if let text = value.string { return (text, path) }
-      let named = value.array?.first { $0["name"] == .string("default") }
-      if let text = named?["template"].string { return (text, path) }
+      switch value {
+      case .null: continue
+      case .string(let text): return (text, path)
+      default:
+        let named = value.array?.last { $0["name"] == .string("default") }?["template"] ?? value["default"]
+        guard let text = named.string else {
+          throw .fileMalformed(
+            path: path, place: "chat_template", expected: "a text, or several with one named default",
+            found: value.summary)
+        }
+        return (text, path)
+      }
     }
     return nil
   }
@@ -77,37 +103,31 @@ public struct ChatTemplate: Sendable {
   public func encode(
     _ messages: [ChatMessage], addGenerationPrompt: Bool, tokenizer: Tokenizer
   ) throws(InferenceError) -> RenderedChat {
-    let spans = try format.spans(messages, addGenerationPrompt: addGenerationPrompt)
-    var chat = RenderedChat()
-    var start = 0
-    while start < spans.count {
-      if spans[start].isMarker {
-        let ids = tokenizer.encode(spans[start].text, parseSpecial: true)
-        chat.append(ids, role: spans[start].role, isTemplate: true)
-        start += 1
-      } else {
-        let end = spans[start...].firstIndex(where: \.isMarker) ?? spans.count
-        Self.append(spans[start..<end], to: &chat, tokenizer)
-        start = end
+    let spans = try format.spans(messages, addGenerationPrompt: addGenerationPrompt).filter { !$0.text.isEmpty }
+    guard !spans.isEmpty else { return RenderedChat() }
+    var ends: [Int] = []
+    for span in spans { ends.append((ends.last ?? 0) + span.text.utf8.count) }
+    /// The span in which the byte at `offset` lies.
+    func index(_ offset: Int) -> Int {
+      var (low, high) = (0, ends.count - 1)
+      while low < high {
+        let middle = (low + high) / 2
+        if ends[middle] > offset { high = middle } else { low = middle + 1 }
       }
+      return low
+    }
+    /// Markers are the template's: what stands in a content is text, and what only reaches into one is not there.
+    func reading(_ token: AddedToken, _ range: Range<Int>) -> SpecialTokens.Reading {
+      guard token.isControl else { return .token }
+      let touched = spans[index(range.lowerBound)...index(range.upperBound - 1)]
+      if touched.allSatisfy(\.isTemplate) { return .token }
+      return touched.contains(where: \.isTemplate) ? .nothing : .text
+    }
+    var chat = RenderedChat()
+    tokenizer.encode(spans.map(\.text).joined(), reading: reading) { id, start in
+      let span = spans[index(start)]
+      chat.append(CollectionOfOne(id), role: span.role, isTemplate: span.isTemplate)
     }
     return chat
-  }
-
-  /// Spans without a marker between them are one stretch of text, whose tokens may cross the borders between them; a
-  /// token belongs to the span in which it begins.
-  private static func append(_ spans: ArraySlice<ChatSpan>, to chat: inout RenderedChat, _ tokenizer: Tokenizer) {
-    var rest = spans.filter { !$0.text.isEmpty }[...]
-    var end = rest.first?.text.utf8.count ?? 0
-    var offset = 0
-    for id in tokenizer.encode(spans.map(\.text).joined(), parseSpecial: false) {
-      while offset >= end, rest.count > 1 {
-        rest.removeFirst()
-        end += rest.first?.text.utf8.count ?? 0
-      }
-      guard let span = rest.first else { return }
-      chat.append(CollectionOfOne(id), role: span.role, isTemplate: span.isTemplate)
-      offset += tokenizer.bytes(of: id).count
-    }
   }
 }

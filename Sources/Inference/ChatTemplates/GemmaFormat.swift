@@ -5,6 +5,8 @@
 struct GemmaFormat: ChatFormat {
   /// Whether a system message is put into the first turn.
   let foldsSystem: Bool
+  /// The text of the token that begins a sequence; nothing where the model's files name none.
+  let beginning: String
 
   func spans(_ messages: [ChatMessage], addGenerationPrompt: Bool) throws(InferenceError) -> [ChatSpan] {
     var messages = messages
@@ -17,7 +19,7 @@ struct GemmaFormat: ChatFormat {
       }
       system = messages.removeFirst()
     }
-    var spans: [ChatSpan] = [.marker("<bos>", messages.first?.role ?? .user)]
+    var spans: [ChatSpan] = [.template(beginning, messages.first?.role ?? .user)]
     for (index, message) in messages.enumerated() {
       guard (message.role == .user) == (index % 2 == 0) else {
         throw .settingInvalid(
@@ -27,7 +29,7 @@ struct GemmaFormat: ChatFormat {
       spans += Self.head(message.role)
       if index == 0, let system { spans += [.content(system.content, .system), .template("\n\n", message.role)] }
       spans += [
-        .content(message.content.trimmedAsJinja, message.role), .marker("<end_of_turn>", message.role),
+        .content(message.content.trimmedAsJinja, message.role), .template("<end_of_turn>", message.role),
         .template("\n", message.role),
       ]
     }
@@ -37,7 +39,7 @@ struct GemmaFormat: ChatFormat {
 
   private static func head(_ role: ChatMessage.Role) -> [ChatSpan] {
     [
-      .marker("<start_of_turn>", role),
+      .template("<start_of_turn>", role),
       .template((role == .assistant ? "model" : role.rawValue) + "\n", role),
     ]
   }

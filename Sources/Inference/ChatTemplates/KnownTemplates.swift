@@ -40,14 +40,16 @@ enum KnownTemplates {
   ]
 
   /// The format that a template's text stands for.
-  static func format(of template: String, today: Date) -> (any ChatFormat)? {
+  /// - Parameter beginning: the text of the token that begins a sequence, if the model's files name one.
+  static func format(of template: String, beginning: String?, today: Date) -> (any ChatFormat)? {
     let (text, prompt) = TemplateText(template).withoutSystemPrompt()
+    let beginning = beginning ?? ""
     switch families[text.fingerprint] {
     case .chatML: return ChatMLFormat(defaultSystemPrompt: prompt)
     case .qwen3: return Qwen3Format()
-    case .llama3(let alwaysOpens): return Llama3Format(date: nil, alwaysOpens: alwaysOpens)
-    case .llama31(let date): return Llama3Format(date: date ?? day(today))
-    case .gemma(let foldsSystem): return GemmaFormat(foldsSystem: foldsSystem)
+    case .llama3(let alwaysOpens): return Llama3Format(date: nil, beginning: beginning, alwaysOpens: alwaysOpens)
+    case .llama31(let date): return Llama3Format(date: date ?? day(today), beginning: beginning)
+    case .gemma(let foldsSystem): return GemmaFormat(foldsSystem: foldsSystem, beginning: beginning)
     case nil: return nil
     }
   }

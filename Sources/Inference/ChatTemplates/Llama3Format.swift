@@ -4,6 +4,8 @@
 struct Llama3Format: ChatFormat {
   /// The day that the system turn names, such as `26 Jul 2024`; nil for Llama 3, which has no such lines.
   let date: String?
+  /// The text of the token that begins a sequence; nothing where the model's files name none.
+  let beginning: String
   /// Whether the assistant's turn is opened without being asked, as the first release's template did.
   var alwaysOpens = false
 
@@ -12,19 +14,19 @@ struct Llama3Format: ChatFormat {
     let firstRole = date == nil ? messages.first?.role ?? .system : .system
     var spans: [ChatSpan] = []
     // The first template writes the beginning of text with the first message only.
-    if date != nil || !messages.isEmpty { spans.append(.marker("<|begin_of_text|>", firstRole)) }
+    if date != nil || !messages.isEmpty { spans.append(.template(beginning, firstRole)) }
     if let date {
       let system = messages.first.flatMap { $0.role == .system ? $0 : nil }
       if system != nil { messages.removeFirst() }
       spans += Self.head(.system)
       spans += [
         .template("Cutting Knowledge Date: December 2023\nToday Date: \(date)\n\n", .system),
-        .content(system?.content.trimmedAsJinja ?? "", .system), .marker("<|eot_id|>", .system),
+        .content(system?.content.trimmedAsJinja ?? "", .system), .template("<|eot_id|>", .system),
       ]
     }
     for message in messages {
       spans += Self.head(message.role)
-      spans += [.content(message.content.trimmedAsJinja, message.role), .marker("<|eot_id|>", message.role)]
+      spans += [.content(message.content.trimmedAsJinja, message.role), .template("<|eot_id|>", message.role)]
     }
     if addGenerationPrompt || alwaysOpens { spans += Self.head(.assistant) }
     return spans
@@ -32,7 +34,7 @@ struct Llama3Format: ChatFormat {
 
   private static func head(_ role: ChatMessage.Role) -> [ChatSpan] {
     [
-      .marker("<|start_header_id|>", role), .template(role.rawValue, role), .marker("<|end_header_id|>", role),
+      .template("<|start_header_id|>", role), .template(role.rawValue, role), .template("<|end_header_id|>", role),
       .template("\n\n", role),
     ]
   }

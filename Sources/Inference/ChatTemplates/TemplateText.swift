@@ -4,7 +4,7 @@
 
 /// A template in canonical form.
 struct TemplateText {
-  private enum Part: Equatable {
+  private enum Part {
     case literal(String)
     case output(String)
     case statement(String)
@@ -13,7 +13,7 @@ struct TemplateText {
   private var parts: [Part] = []
 
   init(_ template: String) {
-    var scanner = Scanner(Array(template.unicodeScalars))
+    var scanner = Scanner(Self.lines(template))
     var trimsLeft = false
     var isLineStart = true
     var previousIsBlock = false
@@ -42,6 +42,21 @@ struct TemplateText {
       previousIsBlock = tag.kind != .output
       isLineStart = false
     }
+  }
+
+  /// The template's scalars with each line end, CRLF or CR or LF, as one newline.
+  private static func lines(_ template: String) -> [Unicode.Scalar] {
+    var scalars: [Unicode.Scalar] = []
+    var isReturn = false
+    for scalar in template.unicodeScalars {
+      if scalar == "\n", isReturn {
+        isReturn = false
+        continue
+      }
+      isReturn = scalar == "\r"
+      scalars.append(isReturn ? "\n" : scalar)
+    }
+    return scalars
   }
 
   private mutating func append(literal text: String) {
@@ -79,16 +94,15 @@ struct TemplateText {
   /// The default system prompt of a ChatML template, if it has one, and the text with `*` in its place.
   func withoutSystemPrompt() -> (text: TemplateText, prompt: String?) {
     let (head, tail) = ("<|im_start|>system\n", "<|im_end|>\n")
-    for case .literal(let text) in parts where text.hasPrefix(head) && text.hasSuffix(tail) {
-      let prompt = String(text.dropFirst(head.count).dropLast(tail.count))
-      guard !prompt.isEmpty, !prompt.contains("<|im_") else { continue }
+    for case .literal(let text) in parts {
+      guard let prompt = text.between(head, tail), !prompt.isEmpty, !prompt.utf8.contains("<|im_".utf8) else {
+        continue
+      }
       var copy = self
       copy.parts = parts.map { part in
-        switch part {
-        case .literal(head + prompt + tail): .literal(head + "*" + tail)
-        case .literal(prompt): .literal("*")
-        default: part
-        }
+        guard case .literal(let text) = part else { return part }
+        if text.utf8.elementsEqual((head + prompt + tail).utf8) { return .literal(head + "*" + tail) }
+        return text.utf8.elementsEqual(prompt.utf8) ? .literal("*") : part
       }
       return (copy, prompt)
     }
@@ -119,7 +133,7 @@ struct TemplateText {
     }
     while let first = rest.first {
       if first == "'" || first == "\"" {
-        tokens.append("'" + string(&rest))
+        tokens.append("'" + PythonString.read(&rest))
       } else if isWord(first) {
         let word = String(String.UnicodeScalarView(rest.prefix(while: isWord)))
         rest = rest.drop(while: isWord)
@@ -142,26 +156,6 @@ struct TemplateText {
       }
     }
     return tokens
-  }
-
-  /// Reads a quoted string.
-  private static func string(_ rest: inout ArraySlice<Unicode.Scalar>) -> String {
-    let quote = rest.removeFirst()
-    var text = String.UnicodeScalarView()
-    while let next = rest.popFirst(), next != quote {
-      guard next == "\\", let escaped = rest.popFirst() else {
-        text.append(next)
-        continue
-      }
-      switch escaped {
-      case "n": text.append("\n")
-      case "t": text.append("\t")
-      case "r": text.append("\r")
-      case "\\", "'", "\"": text.append(escaped)
-      default: text += ["\\", escaped]
-      }
-    }
-    return String(text)
   }
 
   /// The text of a string's token.
@@ -250,4 +244,13 @@ extension ArraySlice<Unicode.Scalar> {
 
 extension String {
   fileprivate var trimmed: String { String(drop { $0 == " " }) }
+
+  /// What stands between a beginning and an end, compared byte by byte.
+  fileprivate func between(_ head: String, _ tail: String) -> String? {
+    let bytes = utf8
+    guard bytes.count >= head.utf8.count + tail.utf8.count, bytes.starts(with: head.utf8),
+      bytes.suffix(tail.utf8.count).elementsEqual(tail.utf8)
+    else { return nil }
+    return String(Substring(bytes.dropFirst(head.utf8.count).dropLast(tail.utf8.count)))
+  }
 }

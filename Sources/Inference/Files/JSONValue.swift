@@ -118,7 +118,8 @@ public enum JSONValue: Equatable, Sendable {
     }
   }
 
-  private var text: String {
+  /// The value as JSON, members sorted.
+  var text: String {
     switch self {
     case .null: return "null"
     case .bool(let value): return "\(value)"

@@ -2,7 +2,7 @@
 // Bytes that are printable in Latin-1 stand for themselves, the 68 others for U+0100 and the scalars after it, in order.
 // Source: bytes_to_unicode in the GPT-2 repository (encoder.py).
 
-/// Translation from the byte alphabet's scalars to bytes.
+/// Translation between the byte alphabet's scalars and bytes.
 enum ByteAlphabet {
   /// The byte of each scalar below U+0144, or -1.
   private static let byteOfScalar: [Int16] = {
@@ -15,6 +15,15 @@ enum ByteAlphabet {
         table[next] = Int16(byte)
         next += 1
       }
+    }
+    return table
+  }()
+
+  /// The scalar of each byte, as UTF-8.
+  static let spelling: [[UInt8]] = {
+    var table = [[UInt8]](repeating: [], count: 256)
+    for (value, byte) in byteOfScalar.enumerated() where byte >= 0 {
+      if let scalar = Unicode.Scalar(UInt32(value)) { table[Int(byte)] = UTF8.encode(scalar).map { Array($0) } ?? [] }
     }
     return table
   }()

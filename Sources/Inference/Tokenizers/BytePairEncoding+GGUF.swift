@@ -7,7 +7,7 @@ extension BytePairEncoding {
   init(gguf: GGUFFile, vocabulary: Vocabulary, prefersWhole: Bool = false) throws(InferenceError) {
     let lines = try gguf.strings("tokenizer.ggml.merges")
     defer { withExtendedLifetime(lines.file) {} }
-    var list = MergeList(vocabulary: vocabulary, capacity: lines.count)
+    var list = MergeList(names: vocabulary.names, capacity: lines.count)
     for rank in 0..<lines.count {
       guard list.add(line: lines.bytes(rank)) else {
         throw .fileMalformed(

@@ -21,7 +21,8 @@ struct BytePairEncoding: Sendable {
   private let fallback: Fallback
   /// Whether a piece that is a token as a whole is that token, whatever its merges would give (Llama 3).
   private let prefersWhole: Bool
-  /// Ids of single bytes that are whole characters or, in a byte-level vocabulary, of all bytes; -1 where none.
+  /// Ids of the spelling of each byte in the vocabulary's alphabet, where that is a token; -1 where it is none. In an
+  /// alphabet of pieces these are the ASCII characters.
   private let idOfByte: [Int32]
 
   init(
@@ -32,14 +33,22 @@ struct BytePairEncoding: Sendable {
     self.fallback = fallback
     self.prefersWhole = prefersWhole
     idOfByte = (0..<256).map { byte in
-      withUnsafeBytes(of: UInt8(byte)) { vocabulary.id(of: $0.bindMemory(to: UInt8.self)) } ?? -1
+      guard vocabulary.alphabet == .bytes || byte < 0x80 else { return -1 }
+      let name = vocabulary.alphabet == .bytes ? ByteAlphabet.spelling[byte] : [UInt8(byte)]
+      return name.withUnsafeBufferPointer { vocabulary.id(of: $0) } ?? -1
     }
   }
+
+  /// Whether the vocabulary spells every byte, so that no text is unknown to it.
+  var spellsEverything: Bool { vocabulary.alphabet == .bytes && !idOfByte.contains(-1) }
 
   /// Working memory of `encode`, kept from piece to piece.
   struct Workspace {
     fileprivate var symbols: [Symbol] = []
     fileprivate var heap = MergeHeap()
+    fileprivate var name: [UInt8] = []
+    /// Where the text of an unknown token begins that is still to be written.
+    fileprivate var unknown: Int?
   }
 
   /// A token in the making, in a doubly linked list by position.
@@ -59,19 +68,25 @@ struct BytePairEncoding: Sendable {
   /// Longer pieces are cut here, so that positions fit into 32 bits.
   private static let pieceLimit = 1 << 30
 
-  /// Appends the ids of one piece. In a byte-level vocabulary, bytes without a token are left out, as transformers and
-  /// llama.cpp do (in SmolLM2: six control characters, and the planes of Unicode that nobody uses).
-  func encode(_ bytes: UnsafeBufferPointer<UInt8>, into ids: inout [Int32], _ workspace: inout Workspace) {
+  /// Gives `token` the ids of one piece, in order, and where in the piece each begins. Without an unknown token, text
+  /// that no token spells is left out, as transformers and llama.cpp do (in SmolLM2: six control characters, and the
+  /// planes of Unicode that nobody uses).
+  func encode(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ workspace: inout Workspace, _ token: (Int32, Int) -> Void
+  ) {
     guard bytes.count <= Self.pieceLimit else {
-      encode(UnsafeBufferPointer(rebasing: bytes[..<Self.pieceLimit]), into: &ids, &workspace)
-      return encode(UnsafeBufferPointer(rebasing: bytes[Self.pieceLimit...]), into: &ids, &workspace)
+      encode(UnsafeBufferPointer(rebasing: bytes[..<Self.pieceLimit]), &workspace, token)
+      return encode(UnsafeBufferPointer(rebasing: bytes[Self.pieceLimit...]), &workspace) {
+        token($0, Self.pieceLimit + $1)
+      }
     }
-    if prefersWhole, let id = vocabulary.id(of: bytes) { return ids.append(id) }
+    if prefersWhole, let id = whole(bytes, &workspace) { return token(id, 0) }
     workspace.symbols.removeAll(keepingCapacity: true)
     switch vocabulary.alphabet {
-    case .bytes: spellBytes(bytes, &workspace.symbols)
-    case .pieces: spellCharacters(bytes, &workspace.symbols)
+    case .bytes: spellBytes(bytes, &workspace)
+    case .pieces: spellCharacters(bytes, &workspace)
     }
+    flushUnknown(&workspace)
     let count = workspace.symbols.count
     guard count > 0 else { return }
     workspace.symbols[count - 1].next = -1
@@ -84,38 +99,64 @@ struct BytePairEncoding: Sendable {
       }
       var position = 0
       while position >= 0 {
-        ids.append(symbols[position].id)
+        token(symbols[position].id, Int(symbols[position].start))
         position = Int(symbols[position].next)
       }
     }
   }
 
-  private func spellBytes(_ bytes: UnsafeBufferPointer<UInt8>, _ symbols: inout [Symbol]) {
-    for (offset, byte) in bytes.enumerated() where idOfByte[Int(byte)] >= 0 {
-      Self.append(idOfByte[Int(byte)], offset..<offset + 1, to: &symbols)
+  /// The token that the piece is as a whole.
+  private func whole(_ bytes: UnsafeBufferPointer<UInt8>, _ workspace: inout Workspace) -> Int32? {
+    guard vocabulary.alphabet == .bytes else { return vocabulary.id(of: bytes) }
+    workspace.name.removeAll(keepingCapacity: true)
+    for byte in bytes { workspace.name += ByteAlphabet.spelling[Int(byte)] }
+    return workspace.name.withUnsafeBufferPointer { vocabulary.id(of: $0) }
+  }
+
+  private func spellBytes(_ bytes: UnsafeBufferPointer<UInt8>, _ workspace: inout Workspace) {
+    for (offset, byte) in bytes.enumerated() {
+      let known = idOfByte[Int(byte)]
+      if known >= 0 {
+        flushUnknown(&workspace)
+        Self.append(known, offset..<offset + 1, to: &workspace.symbols)
+      } else {
+        ByteAlphabet.spelling[Int(byte)].withUnsafeBufferPointer { spellUnknown($0, at: offset, &workspace) }
+      }
     }
   }
 
-  private func spellCharacters(_ bytes: UnsafeBufferPointer<UInt8>, _ symbols: inout [Symbol]) {
+  private func spellCharacters(_ bytes: UnsafeBufferPointer<UInt8>, _ workspace: inout Workspace) {
     var start = 0
-    var followsUnknown = false
     while start < bytes.count {
       let end = min(bytes.count, start + UTF8Cursor.length(bytes[start]))
       defer { start = end }
       let character = UnsafeBufferPointer(rebasing: bytes[start..<end])
       let known = character.count == 1 ? idOfByte[Int(character[0])] : vocabulary.id(of: character) ?? -1
       if known >= 0 {
-        Self.append(known, start..<end, to: &symbols)
-        followsUnknown = false
-      } else if fallback.toBytes, character.allSatisfy({ vocabulary.byteTokens[Int($0)] >= 0 }) {
-        // Empty ranges: no text of a byte token is looked up together with its neighbours'.
-        for byte in character { Self.append(vocabulary.byteTokens[Int(byte)], end..<end, to: &symbols) }
-        followsUnknown = false
-      } else if let unknown = fallback.unknown {
-        if !followsUnknown || !fallback.fusesUnknown { Self.append(unknown, end..<end, to: &symbols) }
-        followsUnknown = true
+        flushUnknown(&workspace)
+        Self.append(known, start..<end, to: &workspace.symbols)
+      } else {
+        spellUnknown(character, at: start, &workspace)
       }
     }
+  }
+
+  /// Spells a character that is no token. As in the library, an unknown token is written only when the next known one,
+  /// the next unknown one or the end comes, and so behind bytes that follow it.
+  private func spellUnknown(_ character: UnsafeBufferPointer<UInt8>, at start: Int, _ workspace: inout Workspace) {
+    if fallback.toBytes, character.allSatisfy({ vocabulary.byteTokens[Int($0)] >= 0 }) {
+      // Empty ranges: no text of a byte token is looked up together with its neighbours'.
+      for byte in character { Self.append(vocabulary.byteTokens[Int(byte)], start..<start, to: &workspace.symbols) }
+    } else if fallback.unknown != nil {
+      if !fallback.fusesUnknown { flushUnknown(&workspace) }
+      if workspace.unknown == nil { workspace.unknown = start }
+    }
+  }
+
+  private func flushUnknown(_ workspace: inout Workspace) {
+    guard let start = workspace.unknown, let unknown = fallback.unknown else { return }
+    Self.append(unknown, start..<start, to: &workspace.symbols)
+    workspace.unknown = nil
   }
 
   private static func append(_ id: Int32, _ range: Range<Int>, to symbols: inout [Symbol]) {

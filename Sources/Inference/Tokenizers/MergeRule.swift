@@ -29,7 +29,7 @@ struct PairTable: Sendable {
 
   private static let empty = UInt64.max
 
-  /// - Parameter merges: pairs by rank, with what they make; a pair listed twice keeps its first rank.
+  /// - Parameter merges: pairs by rank, with what they make; of a pair listed twice the last rank counts, as in the library.
   init(_ merges: [(pair: UInt64, result: Int32)]) {
     var capacity = 16
     while capacity < merges.count * 2 { capacity *= 2 }
@@ -38,10 +38,8 @@ struct PairTable: Sendable {
     for (rank, merge) in merges.enumerated() {
       var slot = Self.slot(merge.pair, capacity)
       while pairs[slot] != Self.empty && pairs[slot] != merge.pair { slot = (slot + 1) & (capacity - 1) }
-      if pairs[slot] == Self.empty {
-        pairs[slot] = merge.pair
-        results[slot] = UInt64(rank) << 32 | UInt64(UInt32(bitPattern: merge.result))
-      }
+      pairs[slot] = merge.pair
+      results[slot] = UInt64(rank) << 32 | UInt64(UInt32(bitPattern: merge.result))
     }
     self.pairs = pairs
     self.results = results
@@ -72,34 +70,32 @@ struct PairTable: Sendable {
 /// Collects the merges of a file, given as the names of two tokens.
 struct MergeList {
   private(set) var merges: [(pair: UInt64, result: Int32)] = []
-  private let vocabulary: Vocabulary
+  private let names: ByteStrings
   private var scratch: [UInt8] = []
 
-  init(vocabulary: Vocabulary, capacity: Int) {
-    self.vocabulary = vocabulary
+  /// - Parameter names: of the model's tokens, by id.
+  init(names: ByteStrings, capacity: Int) {
+    self.names = names
     merges.reserveCapacity(capacity)
   }
 
-  /// Adds a merge written as "left right".
+  /// Adds a merge written as "left right", with one space.
   /// - Returns: false if these are no two tokens that make a third.
   mutating func add(line: UnsafeRawBufferPointer) -> Bool {
-    // A token may itself begin with a space only where the alphabet is not used, so the first byte is never the gap.
-    guard line.count > 2, let gap = line.dropFirst().firstIndex(of: UInt8(ascii: " ")) else { return false }
+    guard let gap = line.firstIndex(of: UInt8(ascii: " ")) else { return false }
     return add(UnsafeRawBufferPointer(rebasing: line[..<gap]), UnsafeRawBufferPointer(rebasing: line[(gap + 1)...]))
   }
 
   /// Adds a merge of two tokens' names.
   mutating func add(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
     scratch.removeAll(keepingCapacity: true)
-    Vocabulary.append(left, kind: .normal, alphabet: vocabulary.alphabet, to: &scratch)
-    let middle = scratch.count
-    Vocabulary.append(right, kind: .normal, alphabet: vocabulary.alphabet, to: &scratch)
+    scratch.append(contentsOf: left)
+    scratch.append(contentsOf: right)
     let merge = scratch.withUnsafeBufferPointer { bytes -> (UInt64, Int32)? in
-      guard let left = vocabulary.id(of: UnsafeBufferPointer(rebasing: bytes[..<middle])),
-        let right = vocabulary.id(of: UnsafeBufferPointer(rebasing: bytes[middle...])),
-        let whole = vocabulary.id(of: bytes)
+      guard let first = names.find(UnsafeBufferPointer(rebasing: bytes[..<left.count])),
+        let second = names.find(UnsafeBufferPointer(rebasing: bytes[left.count...])), let whole = names.find(bytes)
       else { return nil }
-      return (PairTable.pair(left, right), whole)
+      return (PairTable.pair(Int32(first), Int32(second)), Int32(whole))
     }
     guard let merge else { return false }
     merges.append(merge)

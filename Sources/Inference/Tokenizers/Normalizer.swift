@@ -1,48 +1,60 @@
-// What happens to plain text before it is cut into pieces: composition (Qwen), and SentencePiece's spaces.
-
-import Foundation
+// What happens to text between added tokens before it is cut into pieces: composition (Qwen), and SentencePiece's way of
+// writing spaces. Owns: the order of the changes. `AlignedText` makes them.
 
 /// The changes that a tokenizer makes to text.
 struct Normalizer: Equatable, Sendable {
-  /// Where SentencePiece puts a space in front of plain text.
-  enum SpacePrefix: Sendable {
-    case none
-    /// In front of every stretch of text between added tokens.
-    case eachStretch
-    /// The same, but not in front of a space.
-    case eachStretchUnlessSpaced
-    /// In front of the text as a whole, but not of a space.
-    case firstUnlessSpaced
+  /// One change.
+  enum Step: Equatable, Sendable {
+    /// Normalization Form C.
+    case compose
+    /// A text in front of every stretch.
+    case prepend([UInt8])
+    /// One text in the place of another.
+    case replace([UInt8], by: [UInt8])
   }
 
-  /// Whether text becomes NFC.
-  var composes = false
-  /// Whether "▁" is a space.
-  var readsMarksAsSpaces = false
-  var spacePrefix = SpacePrefix.none
+  var steps: [Step] = []
 
-  /// Gives `body` the text in which normalized added tokens are looked for.
-  func normalize(_ text: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
-    guard !text.isEmpty else { return body(text) }
-    var changed: [UInt8]?
-    // Below U+0300 nothing composes; all of that is below the lead byte 0xCC.
-    if composes, text.contains(where: { $0 >= 0xCC }) {
-      changed = Array(String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
+  /// "▁" (U+2581), which SentencePiece writes for a space.
+  static let mark = Array("▁".utf8)
+  static let space = [UInt8(ascii: " ")]
+
+  /// Whether every space becomes "▁".
+  var marksSpaces: Bool { steps.contains(.replace(Self.space, by: Self.mark)) }
+
+  /// Whether no space is left in what comes out.
+  var leavesNoSpace: Bool {
+    guard let last = steps.lastIndex(where: { if case .replace(Self.space, by: _) = $0 { true } else { false } })
+    else { return false }
+    return steps[last...].allSatisfy { step in
+      switch step {
+      case .compose: true
+      case .prepend(let text), .replace(_, by: let text): !text.contains(UInt8(ascii: " "))
+      }
     }
-    if readsMarksAsSpaces, PieceAlphabet.hasMark(UnsafeRawBufferPointer(text)) {
-      var bytes: [UInt8] = []
-      (changed ?? Array(text)).withUnsafeBytes { PieceAlphabet.decode($0, into: &bytes) }
-      changed = bytes
-    }
-    if spacePrefix == .eachStretch { changed = [UInt8(ascii: " ")] + (changed ?? Array(text)) }
-    if let changed { changed.withUnsafeBufferPointer(body) } else { body(text) }
   }
 
-  /// Gives `body` normalized text as it is cut into pieces.
-  /// - Parameter isFirst: whether it begins the whole text.
-  func prefix(_ text: UnsafeBufferPointer<UInt8>, isFirst: Bool, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
-    let isWanted = spacePrefix == .eachStretchUnlessSpaced || spacePrefix == .firstUnlessSpaced && isFirst
-    guard isWanted, let first = text.first, first != UInt8(ascii: " ") else { return body(text) }
-    ([UInt8(ascii: " ")] + Array(text)).withUnsafeBufferPointer(body)
+  /// Gives `body` the text in which normalized added tokens are looked for, and where in `text` its bytes come from;
+  /// nil where the text is as it was.
+  func normalize(_ text: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>, [Int]?) -> Void) {
+    guard !text.isEmpty, !steps.isEmpty, steps != [.compose] || text.contains(where: { $0 >= 0xCC }) else {
+      return body(text, nil)
+    }
+    var aligned = AlignedText(text)
+    for step in steps {
+      switch step {
+      case .compose: aligned.compose()
+      case .prepend(let prefix): aligned.prepend(prefix)
+      case .replace(let pattern, by: let content): aligned.replace(pattern, by: content)
+      }
+    }
+    aligned.bytes.withUnsafeBufferPointer { body($0, aligned.origins) }
+  }
+
+  /// The normalized form of `bytes`.
+  func normalized(_ bytes: [UInt8]) -> [UInt8] {
+    var result = bytes
+    bytes.withUnsafeBufferPointer { normalize($0) { text, _ in result = Array(text) } }
+    return result
   }
 }

@@ -1,5 +1,5 @@
-// SentencePiece's way of writing a space: U+2581 "▁". Inside the program a space is a space, so a "▁" that a user
-// writes becomes one too, as it does in every tokenizer of this kind.
+// SentencePiece's way of writing a space: U+2581 "▁". Text is brought into this form before it is looked up, so a "▁"
+// that a user writes comes back as a space, as it does in every tokenizer of this kind.
 
 /// Translation of "▁" to a space.
 enum PieceAlphabet {
@@ -17,12 +17,8 @@ enum PieceAlphabet {
     }
   }
 
-  /// Whether there is a "▁" in `text`.
-  static func hasMark(_ text: UnsafeRawBufferPointer) -> Bool {
-    text.indices.contains { isMark(text, at: $0) }
-  }
-
-  private static func isMark(_ text: UnsafeRawBufferPointer, at index: Int) -> Bool {
+  /// Whether a "▁" begins at `index`.
+  static func isMark(_ text: UnsafeRawBufferPointer, at index: Int) -> Bool {
     text[index] == 0xE2 && index + 2 < text.count && text[index + 1] == 0x96 && text[index + 2] == 0x81
   }
 }

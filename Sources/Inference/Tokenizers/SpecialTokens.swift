@@ -1,5 +1,6 @@
-// Finding added tokens (`<|im_start|>`, …) in text before it is cut into pieces: at each place the longest one.
-// Control tokens are looked for only on request; user-defined ones always, as the formats mean them.
+// Finding added tokens (`<|im_start|>`, …) in text before it is cut into pieces, in the library's order: first all
+// leftmost-longest matches, one after another; then of these the ones that stand between words and are wanted; then the
+// white space that they swallow. Source: find_matches of tokenizers/src/tokenizer/added_vocabulary.rs.
 
 /// A token that is found in text as a whole.
 struct AddedToken: Equatable, Sendable {
@@ -18,12 +19,21 @@ struct AddedToken: Equatable, Sendable {
 
 /// The added tokens of a vocabulary.
 struct SpecialTokens: Sendable {
+  /// What becomes of a token that stands in a text.
+  enum Reading: Sendable {
+    case token
+    /// Its text stays text, and no shorter token is found in it.
+    case text
+    /// It is not there; a shorter token may be.
+    case nothing
+  }
+
   private let tokens: [AddedToken]
   private var texts: ByteStrings
   /// Lengths of the tokens that begin with a byte, longest first.
   private var lengths = [[Int]](repeating: [], count: 256)
-  private let hasUserDefined: Bool
 
+  /// - Parameter tokens: of equal texts the first counts.
   init(_ tokens: [AddedToken]) {
     let tokens = tokens.filter { !$0.bytes.isEmpty }
     var ends: [Int] = []
@@ -38,10 +48,7 @@ struct SpecialTokens: Sendable {
     texts = ByteStrings(storage: tokens.flatMap(\.bytes), ends: ends)
     texts.index { _ in true }
     self.tokens = tokens
-    hasUserDefined = tokens.contains { !$0.isControl }
   }
-
-  var isEmpty: Bool { tokens.isEmpty }
 
   /// The token of exactly that name.
   func named(_ name: String) -> AddedToken? {
@@ -51,39 +58,46 @@ struct SpecialTokens: Sendable {
 
   /// Cuts `text` at the added tokens in it.
   /// - Parameters:
-  ///   - control: whether control tokens count too.
-  ///   - plain: called with what stands between, in order and never empty, and where it begins.
-  ///   - special: called with each token found.
+  ///   - reading: what becomes of a token at a place.
+  ///   - plain: called with what stands between, in order and never empty.
+  ///   - special: called with each token found, and where its text begins.
   func split(
-    _ text: UnsafeBufferPointer<UInt8>, control: Bool, plain: (UnsafeBufferPointer<UInt8>, Int) -> Void,
-    special: (Int32) -> Void
+    _ text: UnsafeBufferPointer<UInt8>, reading: (AddedToken, Range<Int>) -> Reading, plain: (Range<Int>) -> Void,
+    special: (Int32, Int) -> Void
   ) {
     var start = 0
     var position = 0
-    if !isEmpty && (control || hasUserDefined) {
-      while position < text.count {
-        guard let found = match(text, at: position, control: control) else {
-          position += 1
-          continue
-        }
-        let end = position + found.bytes.count
-        let left = max(start, found.stripsLeft ? Self.spaceStart(text, before: position) : position)
-        if start < left { plain(UnsafeBufferPointer(rebasing: text[start..<left]), start) }
-        special(found.id)
-        start = found.stripsRight ? Self.spaceEnd(text, after: end) : end
-        position = max(end, start)
+    while position < text.count, !tokens.isEmpty {
+      guard let (token, isWanted) = match(text, at: position, reading) else {
+        position += 1
+        continue
       }
+      let range = position..<position + token.bytes.count
+      position = range.upperBound
+      guard isWanted, !token.isSingleWord || Self.standsAlone(text, range) else { continue }
+      // What the token before swallowed stays swallowed, and a token of which nothing is left is none.
+      let left = token.stripsLeft ? max(start, Self.spaceStart(text, before: range.lowerBound)) : range.lowerBound
+      let right = token.stripsRight ? Self.spaceEnd(text, after: range.upperBound) : range.upperBound
+      guard left < right else { continue }
+      if start < left { plain(start..<left) }
+      special(token.id, range.lowerBound)
+      start = right
     }
-    if start < text.count { plain(UnsafeBufferPointer(rebasing: text[start...]), start) }
+    if start < text.count { plain(start..<text.count) }
   }
 
-  private func match(_ text: UnsafeBufferPointer<UInt8>, at position: Int, control: Bool) -> AddedToken? {
+  /// The longest token at `position`, and whether it is to be read as one.
+  private func match(
+    _ text: UnsafeBufferPointer<UInt8>, at position: Int, _ reading: (AddedToken, Range<Int>) -> Reading
+  ) -> (AddedToken, Bool)? {
     for length in lengths[Int(text[position])] where length <= text.count - position {
-      guard let index = texts.find(UnsafeBufferPointer(rebasing: text[position..<position + length])) else { continue }
-      let token = tokens[index]
-      if token.isControl && !control { continue }
-      if token.isSingleWord && !Self.standsAlone(text, position..<position + length) { continue }
-      return token
+      let range = position..<position + length
+      guard let index = texts.find(UnsafeBufferPointer(rebasing: text[range])) else { continue }
+      switch reading(tokens[index], range) {
+      case .token: return (tokens[index], true)
+      case .text: return (tokens[index], false)
+      case .nothing: continue
+      }
     }
     return nil
   }

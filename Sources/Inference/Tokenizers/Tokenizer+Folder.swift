@@ -1,5 +1,5 @@
-// The tokenizer of a Hugging Face folder: tokenizer.json, and beside it, where present, tokenizer_config.json (the
-// beginning and end of a sequence), generation_config.json and config.json (every end of a turn, number of ids).
+// The tokenizer of a Hugging Face folder: tokenizer.json, and beside it, where present, what `TokenizerFolder` reads,
+// generation_config.json and config.json (every end of a turn, number of ids).
 // Refuses: settings that name tokens which are none.
 
 import Foundation
@@ -23,28 +23,19 @@ extension Tokenizer {
   }
 
   private init(folder: String, file path: String) throws(InferenceError) {
-    let config = try Self.optional(folder, "config.json")
-    let tokenizerConfig = try Self.optional(folder, "tokenizer_config.json")
-    let generation = try Self.optional(folder, "generation_config.json")
+    let config = try TokenizerFolder.optional(folder, "config.json")
+    let generation = try TokenizerFields.generationConfig.read(
+      try TokenizerFolder.optional(folder, "generation_config.json"), path: folder + "/generation_config.json")
     let size = config["vocab_size"].integer ?? config["text_config"]["vocab_size"].integer
-    let file = try TokenizerFile(path: path, vocabularySize: size)
-    let (normalizer, preTokenizer) = try file.textSettings()
-    let vocabulary = file.vocabulary
-    func token(_ name: String?, _ path: String, _ key: String) throws(InferenceError) -> Int32? {
-      guard let name else { return nil }
-      let bytes = Array(name.utf8)
-      if let added = file.addedTokens.first(where: { $0.bytes == bytes }) { return added.id }
-      if let id = bytes.withUnsafeBufferPointer({ vocabulary.id(of: $0) }) { return id }
-      throw .fileMalformed(
-        path: path, place: key, expected: "a token of tokenizer.json", found: InferenceError.excerpt(name))
+    var file = try TokenizerFile(path: path)
+    let beside = try TokenizerFolder(path: folder)
+    beside.add(to: &file)
+    let (normalizer, cutter) = try file.textSettings()
+    let (vocabulary, added) = try file.vocabulary(size: size)
+    func id(_ name: [UInt8]?) -> Int32? {
+      name.flatMap { file.added.id(of: $0) }.flatMap { vocabulary.has($0) ? $0 : nil }
     }
-    func name(_ key: String) -> String? {
-      tokenizerConfig[key].string ?? tokenizerConfig[key]["content"].string
-    }
-    let configPath = folder + "/tokenizer_config.json"
-    let beginning = try token(
-      name("bos_token") ?? file.prefixToken(), configPath, "bos_token")
-    let end = try token(name("eos_token"), configPath, "eos_token")
+    let end = id(beside.end)
     var ends = Set([end].compactMap { $0 })
     for (value, name) in [
       (generation["eos_token_id"], "generation_config.json"), (config["eos_token_id"], "config.json"),
@@ -59,25 +50,33 @@ extension Tokenizer {
         ends.insert(number)
       }
     }
-    let unknown = try token(file.model["unk_token"]?.string, file.path, "model.unk_token")
+    let prefix = try file.prefix()
+    if let id = prefix.first(where: { !vocabulary.has($0) }) {
+      throw .fileMalformed(
+        path: path, place: "post_processor.special_tokens", expected: "ids below \(vocabulary.count)", found: "\(id)")
+    }
+    self.init(
+      vocabulary: vocabulary, encoding: try Self.encoding(file, vocabulary),
+      settings: Settings(
+        cutter: cutter, normalizer: normalizer, addedTokens: added, beginningOfSequence: id(beside.beginning),
+        endOfSequence: end ?? ends.min(), prefix: prefix, endOfTurnIDs: ends))
+  }
+
+  private static func encoding(
+    _ file: TokenizerFile, _ vocabulary: Vocabulary
+  ) throws(InferenceError) -> BytePairEncoding {
+    let name = try file.model.text("unk_token")
+    // Only the model's own vocabulary is asked, as in the library.
+    let unknown = name.flatMap { Array($0.utf8).withUnsafeBufferPointer { vocabulary.id(of: $0) } }
     let encoding = BytePairEncoding(
       vocabulary: vocabulary, rule: .pairs(PairTable(file.merges)),
       fallback: BytePairEncoding.Fallback(
-        toBytes: file.model["byte_fallback"] == .bool(true), unknown: unknown,
-        fusesUnknown: file.model["fuse_unk"] == .bool(true)),
-      prefersWhole: file.model["ignore_merges"] == .bool(true))
-    self.init(
-      vocabulary: vocabulary, encoding: encoding,
-      settings: Settings(
-        preTokenizer: preTokenizer, normalizer: normalizer, addedTokens: file.addedTokens,
-        beginningOfSequence: beginning, endOfSequence: end ?? ends.min(),
-        addsBeginningOfSequence: tokenizerConfig["add_bos_token"].bool ?? (file.prefixToken() != nil),
-        endOfTurnIDs: ends))
-  }
-
-  /// A file of the folder that may be absent.
-  private static func optional(_ folder: String, _ name: String) throws(InferenceError) -> JSONValue {
-    let path = folder + "/" + name
-    return FileManager.default.fileExists(atPath: path) ? try JSONValue(path: path) : .null
+        toBytes: try file.model.flag("byte_fallback") ?? false, unknown: unknown,
+        fusesUnknown: try file.model.flag("fuse_unk") ?? false),
+      prefersWhole: try file.model.flag("ignore_merges") ?? false)
+    guard name == nil || unknown != nil || encoding.spellsEverything else {
+      throw file.model.wrong("unk_token", "a token of model.vocab")
+    }
+    return encoding
   }
 }

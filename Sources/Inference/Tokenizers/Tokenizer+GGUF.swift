@@ -27,7 +27,7 @@ extension Tokenizer {
     let vocabulary = try Vocabulary(gguf: gguf, alphabet: .bytes)
     let encoding = try BytePairEncoding(gguf: gguf, vocabulary: vocabulary, prefersWhole: preTokenizer == .llama3)
     // The file says nothing of normalization; Qwen's own tokenizers compose.
-    let normalizer = Normalizer(composes: preTokenizer == .qwen2 || preTokenizer == .qwen35)
+    let normalizer = Normalizer(steps: preTokenizer == .qwen2 || preTokenizer == .qwen35 ? [.compose] : [])
     let settings = try Self.settings(
       gguf, vocabulary, preTokenizer, normalizer, addsBeginning: preTokenizer == .llama3)
     self.init(vocabulary: vocabulary, encoding: encoding, settings: settings)
@@ -39,7 +39,8 @@ extension Tokenizer {
     let encoding = try BytePairEncoding(scoresOf: gguf, vocabulary: vocabulary, unknown: unknown)
     let key = "tokenizer.ggml.add_space_prefix"
     let hasPrefix = gguf.contains(key) ? try gguf.bool(key) : true
-    let normalizer = Normalizer(readsMarksAsSpaces: true, spacePrefix: hasPrefix ? .eachStretch : .none)
+    let marks = Normalizer.Step.replace(Normalizer.space, by: Normalizer.mark)
+    let normalizer = Normalizer(steps: hasPrefix ? [.prepend(Normalizer.mark), marks] : [marks])
     let settings = try Self.settings(gguf, vocabulary, .none, normalizer, addsBeginning: true)
     self.init(vocabulary: vocabulary, encoding: encoding, settings: settings)
   }
@@ -58,13 +59,26 @@ extension Tokenizer {
     for id in 0..<vocabulary.count {
       let kind = vocabulary.kind(id)
       guard kind == .control || kind == .userDefined || kind == .unknown else { continue }
-      added.append(AddedToken(id: Int32(id), bytes: Array(vocabulary.bytes(id)), isControl: kind != .userDefined))
+      added.append(AddedToken(id: Int32(id), bytes: vocabulary.bytes(id), isControl: kind != .userDefined))
     }
+    let beginning = try id(gguf, "tokenizer.ggml.bos_token_id", vocabulary)
+    let addsBeginning = gguf.contains(key) ? try gguf.bool(key) : addsBeginning
     return Settings(
-      preTokenizer: preTokenizer, normalizer: normalizer, addedTokens: added,
-      beginningOfSequence: try id(gguf, "tokenizer.ggml.bos_token_id", vocabulary),
+      cutter: Cutter(pattern: preTokenizer), normalizer: normalizer, addedTokens: added, beginningOfSequence: beginning,
       endOfSequence: try id(gguf, "tokenizer.ggml.eos_token_id", vocabulary),
-      addsBeginningOfSequence: gguf.contains(key) ? try gguf.bool(key) : addsBeginning, endOfTurnIDs: ends)
+      prefix: addsBeginning ? [beginning].compactMap { $0 } : [], endOfTurnIDs: ends)
+  }
+
+  /// The text of the token that begins a sequence, if the file names one.
+  static func beginning(gguf: GGUFFile) throws(InferenceError) -> String? {
+    let key = "tokenizer.ggml.bos_token_id"
+    guard gguf.contains(key) else { return nil }
+    let (id, texts) = (try gguf.int(key), try gguf.strings("tokenizer.ggml.tokens"))
+    guard (0..<texts.count).contains(id) else {
+      throw .fileMalformed(
+        path: gguf.path, place: key, expected: "an id below \(texts.count)", found: "\(id)")
+    }
+    return texts[id]
   }
 
   private static func id(

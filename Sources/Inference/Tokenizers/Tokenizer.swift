@@ -11,13 +11,14 @@ public struct Tokenizer: Sendable {
   public let beginningOfSequence: Int32?
   /// The token that ends a sequence, if the file names one.
   public let endOfSequence: Int32?
-  /// Whether the model was trained on raw text that begins with `beginningOfSequence`; `encode` does not add it.
-  public let addsBeginningOfSequence: Bool
+  /// What the model was trained to see in front of raw text, mostly `beginningOfSequence` or nothing; `encode` does not
+  /// add it.
+  public let prefix: [Int32]
   /// Every token after which a model has nothing more to say: the end of a sequence or of a turn.
   public let endOfTurnIDs: Set<Int32>
 
   let vocabulary: Vocabulary
-  private let preTokenizer: PreTokenizer
+  private let cutter: Cutter
   private let normalizer: Normalizer
   private let encoding: BytePairEncoding
   /// Added tokens that are looked for in the text as it came, and those looked for in normalized text, themselves
@@ -29,12 +30,12 @@ public struct Tokenizer: Sendable {
 
   /// What files say about a tokenizer, beyond its vocabulary and merges.
   struct Settings {
-    var preTokenizer: PreTokenizer
+    var cutter: Cutter
     var normalizer = Normalizer()
     var addedTokens: [AddedToken]
     var beginningOfSequence: Int32?
     var endOfSequence: Int32?
-    var addsBeginningOfSequence: Bool
+    var prefix: [Int32]
     /// Ends that the file names itself.
     var endOfTurnIDs: Set<Int32>
   }
@@ -47,20 +48,21 @@ public struct Tokenizer: Sendable {
   init(vocabulary: Vocabulary, encoding: BytePairEncoding, settings: Settings) {
     self.vocabulary = vocabulary
     self.encoding = encoding
-    preTokenizer = settings.preTokenizer
+    cutter = settings.cutter
     normalizer = settings.normalizer
-    special = SpecialTokens(settings.addedTokens.filter { !$0.isNormalized })
+    // Of two that look alike once normalized, a marker counts, and then the one that was added first.
+    let added = settings.addedTokens.filter(\.isControl) + settings.addedTokens.filter { !$0.isControl }
+    special = SpecialTokens(added.filter { !$0.isNormalized })
     normalizedSpecial = SpecialTokens(
-      settings.addedTokens.filter(\.isNormalized).map { token in
+      added.filter(\.isNormalized).map { token in
         var token = token
-        let bytes = token.bytes
-        bytes.withUnsafeBufferPointer { settings.normalizer.normalize($0) { token.bytes = Array($0) } }
+        token.bytes = settings.normalizer.normalized(token.bytes)
         return token
       })
     control = SpecialTokens(settings.addedTokens.filter(\.isControl))
     beginningOfSequence = settings.beginningOfSequence
     endOfSequence = settings.endOfSequence
-    addsBeginningOfSequence = settings.addsBeginningOfSequence && settings.beginningOfSequence != nil
+    prefix = settings.prefix
     var ends = settings.endOfTurnIDs
     for name in Self.endNames {
       if let token = control.named(name) { ends.insert(token.id) }
@@ -73,34 +75,45 @@ public struct Tokenizer: Sendable {
   ///   it they are plain text, which is right for whatever users write.
   public func encode(_ text: String, parseSpecial: Bool) -> [Int32] {
     var ids: [Int32] = []
+    encode(
+      text, reading: { token, _ in parseSpecial || !token.isControl ? .token : .text }, { id, _ in ids.append(id) })
+    return ids
+  }
+
+  /// Gives `token` the ids of `text`, in order, and the offset in its UTF-8 at which each begins.
+  /// - Parameter reading: what becomes of an added token that stands at a range of the UTF-8.
+  func encode(
+    _ text: String, reading: (AddedToken, Range<Int>) -> SpecialTokens.Reading, _ token: (Int32, Int) -> Void
+  ) {
     var workspace = BytePairEncoding.Workspace()
     var text = text
     text.withUTF8 { bytes in
       special.split(
-        bytes, control: parseSpecial,
-        plain: { stretch, start in
-          normalizer.normalize(stretch) { text in
-            normalizedSpecial.split(
-              text, control: parseSpecial,
-              plain: { encode($0, isFirst: start + $1 == 0, into: &ids, &workspace) },
-              special: { ids.append($0) })
+        bytes, reading: reading,
+        plain: { range in
+          normalizer.normalize(UnsafeBufferPointer(rebasing: bytes[range])) { text, origins in
+            encode(text, TextOrigin(base: range.lowerBound, places: origins), reading, token, &workspace)
           }
         },
-        special: { ids.append($0) })
+        special: token)
     }
-    return ids
   }
 
-  /// Encodes normalized text without added tokens.
+  /// Encodes a stretch of normalized text.
+  /// - Parameter origin: where in the text as it came the stretch comes from.
   private func encode(
-    _ text: UnsafeBufferPointer<UInt8>, isFirst: Bool, into ids: inout [Int32],
+    _ text: UnsafeBufferPointer<UInt8>, _ origin: TextOrigin,
+    _ reading: (AddedToken, Range<Int>) -> SpecialTokens.Reading, _ token: (Int32, Int) -> Void,
     _ workspace: inout BytePairEncoding.Workspace
   ) {
-    normalizer.prefix(text, isFirst: isFirst) { text in
-      preTokenizer.split(text) { piece in
-        encoding.encode(UnsafeBufferPointer(rebasing: text[piece]), into: &ids, &workspace)
-      }
-    }
+    normalizedSpecial.split(
+      text, reading: { reading($0, origin[$1.lowerBound]..<origin[$1.upperBound - 1] + 1) },
+      plain: { range in
+        cutter.cut(UnsafeBufferPointer(rebasing: text[range]), origin: origin.from(range.lowerBound)) { piece, origin in
+          encoding.encode(piece, &workspace) { id, start in token(id, origin[start]) }
+        }
+      },
+      special: { token($0, origin[min($1, text.count - 1)]) })
   }
 
   /// The text of `ids`, added tokens by their names; bytes that are no UTF-8 become U+FFFD.
@@ -112,7 +125,7 @@ public struct Tokenizer: Sendable {
   /// U+FFFD: ids come from stores and files of others.
   public func bytes(of id: Int32) -> [UInt8] {
     guard vocabulary.has(id) else { return Array("\u{FFFD}".utf8) }
-    return Array(vocabulary.bytes(Int(id)))
+    return vocabulary.bytes(Int(id))
   }
 
   /// The id of the control token with that name, such as `<|im_start|>`.

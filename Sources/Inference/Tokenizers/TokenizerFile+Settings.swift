@@ -3,102 +3,146 @@
 
 extension TokenizerFile {
   /// The changes to text and the way of cutting it.
-  func textSettings() throws(InferenceError) -> (Normalizer, PreTokenizer) {
-    guard model["type"] ?? .string("BPE") == .string("BPE") else {
-      throw unsupported("the tokenizer's model", model["type"] ?? .null, "BPE")
+  func textSettings() throws(InferenceError) -> (Normalizer, Cutter) {
+    let part = settings["normalizer"]
+    let normalizer = try normalizer(part)
+    if alphabet == .bytes { return (normalizer, try byteLevel(settings["pre_tokenizer"])) }
+    let cutter = try pieces(settings["pre_tokenizer"], normalizer)
+    guard cutter.marksSpaces || normalizer.marksSpaces else {
+      throw unsupported("the normalizer", part, "one that replaces \" \" by \"▁\"")
     }
-    for (key, plain) in [
-      ("dropout", JSONValue.number(0)), ("continuing_subword_prefix", .string("")), ("end_of_word_suffix", .string("")),
-    ] {
-      let value = model[key] ?? .null
-      guard value == .null || value == plain else { throw unsupported("the tokenizer's \(key)", value, "none") }
-    }
-    var normalizer = try normalizer(settings["normalizer"] ?? .null)
-    let preTokenizer: PreTokenizer
-    if vocabulary.alphabet == .bytes {
-      guard normalizer.spacePrefix == .none, !normalizer.readsMarksAsSpaces else {
-        throw unsupported("the normalizer", settings["normalizer"] ?? .null, "NFC or none for byte-level tokens")
+    return (normalizer, cutter)
+  }
+
+  /// The tokens that the post-processor puts in front of a text.
+  func prefix() throws(InferenceError) -> [Int32] {
+    let part = settings["post_processor"]
+    var prefix: [Int32] = []
+    for step in try steps(part, "post_processor", "processors", TokenizerFields.postProcessors) {
+      guard step.type == "TemplateProcessing" else { continue }
+      prefix = []
+      for item in try step.fields.list("single") ?? [] {
+        guard let name = item["SpecialToken"]["id"].string else { break }
+        let ids = step.fields["special_tokens"][name]["ids"].array ?? []
+        guard !ids.isEmpty else {
+          throw .fileMalformed(
+            path: path, place: "post_processor.special_tokens", expected: "the ids of \(InferenceError.excerpt(name))",
+            found: step.fields["special_tokens"].summary)
+        }
+        for id in ids {
+          guard let id = id.integer.flatMap(Int32.init(exactly:)), id >= 0 else {
+            throw .fileMalformed(
+              path: path, place: "post_processor.special_tokens", expected: "ids", found: id.summary)
+          }
+          prefix.append(id)
+        }
       }
-      preTokenizer = try byteLevel(settings["pre_tokenizer"] ?? .null)
-    } else {
-      preTokenizer = .none
-      try readPieces(settings["pre_tokenizer"] ?? .null, &normalizer)
-      guard normalizer.readsMarksAsSpaces else {
-        throw unsupported("the normalizer", settings["normalizer"] ?? .null, "one that replaces \" \" by \"▁\"")
-      }
     }
-    return (normalizer, preTokenizer)
+    return prefix
+  }
+
+  /// A part, or one of a Sequence's.
+  private struct Step {
+    let type: String
+    let fields: FieldReader
   }
 
   /// The members of a Sequence, or the part itself; a null part has none.
-  private func sequence(_ part: JSONValue, _ key: String) -> [JSONValue] {
+  private func steps(
+    _ part: JSONValue, _ place: String, _ key: String, _ tables: [String: FieldTable]
+  ) throws(InferenceError) -> [Step] {
     if part == .null { return [] }
-    guard part.type == "Sequence" else { return [part] }
-    return part[key].array ?? [part]
+    guard let type = part.type, let table = tables[type] else {
+      throw unsupported("the \(place.replacing("_", with: "-"))", part, tables.keys.sorted().joined(separator: ", "))
+    }
+    let fields = try table.read(part, path: path, place: place)
+    guard type == "Sequence" else { return [Step(type: type, fields: fields)] }
+    var result: [Step] = []
+    for (index, step) in (try fields.list(key) ?? []).enumerated() {
+      guard step != .null else {
+        throw unsupported("the \(place.replacing("_", with: "-"))", part, "parts with a type")
+      }
+      result += try steps(step, "\(place).\(key)[\(index)]", key, tables)
+    }
+    return result
   }
 
   private func normalizer(_ part: JSONValue) throws(InferenceError) -> Normalizer {
     var result = Normalizer()
-    for step in sequence(part, "normalizers") {
+    for step in try steps(part, "normalizer", "normalizers", TokenizerFields.normalizers) {
       switch step.type {
-      case "NFC": result.composes = true
-      case "Prepend" where step["prepend"] == .string("▁") || step["prepend"] == .string(" "):
-        result.spacePrefix = .eachStretch
-      case "Replace" where step["pattern"]["String"] == .string(" ") && step["content"] == .string("▁"):
-        result.readsMarksAsSpaces = true
-      default: throw unsupported("the normalizer", step, "NFC, Prepend \"▁\" or Replace \" \" by \"▁\"")
+      case "NFC": result.steps.append(.compose)
+      case "Prepend":
+        guard let text = try step.fields.text("prepend") else { throw step.fields.wrong("prepend", "a text") }
+        result.steps.append(.prepend(Array(text.utf8)))
+      default:
+        guard let pattern = step.fields["pattern"]["String"].string, !pattern.isEmpty,
+          let content = try step.fields.text("content")
+        else { throw step.fields.wrong("pattern", "{\"String\": a text that is not empty} and a content") }
+        result.steps.append(.replace(Array(pattern.utf8), by: Array(content.utf8)))
       }
     }
     return result
   }
 
-  private func byteLevel(_ part: JSONValue) throws(InferenceError) -> PreTokenizer {
-    let steps = sequence(part, "pretokenizers")
+  private func byteLevel(_ part: JSONValue) throws(InferenceError) -> Cutter {
+    let steps = try steps(part, "pre_tokenizer", "pretokenizers", TokenizerFields.preTokenizers)
     let supported = PreTokenizer.allCases.filter { $0 != .none }.map { "\($0)" }.joined(separator: ", ")
-    guard let last = steps.last, last.type == "ByteLevel", last["add_prefix_space"] != .bool(true) else {
+    guard let last = steps.last, last.type == "ByteLevel", steps.count <= 2 else {
       throw unsupported("the pre-tokenizer", part, "that of \(supported)")
     }
-    let cutsItself = last["use_regex"] != .bool(false)
-    if steps.count == 1, cutsItself { return .gpt2 }
-    guard steps.count == 2 else { throw unsupported("the pre-tokenizer", part, "that of \(supported)") }
-    if steps[0].type == "Digits", steps[0]["individual_digits"] == .bool(true), cutsItself { return .smollm }
-    if steps[0].type == "Split", steps[0]["behavior"] == .string("Isolated"), steps[0]["invert"] != .bool(true),
-      !cutsItself, let pattern = steps[0]["pattern"]["Regex"].string,
-      let found = PreTokenizer.allCases.first(where: { $0.pattern == pattern })
-    {
-      return found
+    let cutsItself = try last.fields.flag("use_regex") ?? true
+    let hasPrefix = try last.fields.flag("add_prefix_space") ?? false
+    guard steps.count == 2 else {
+      return Cutter(pattern: cutsItself ? .gpt2 : .none, prefix: hasPrefix ? .always : .never)
     }
-    throw unsupported("the pre-tokenizer", steps[0], "that of \(supported)")
+    guard !hasPrefix else {
+      throw unsupported("the pre-tokenizer", part, "add_prefix_space false where text is cut before")
+    }
+    if steps[0].type == "Digits", steps[0].fields["individual_digits"] == .bool(true), cutsItself {
+      return Cutter(pattern: .smollm)
+    }
+    if steps[0].type == "Split", !cutsItself, try keepsAll(steps[0].fields),
+      let pattern = steps[0].fields["pattern"]["Regex"].string,
+      let found = PreTokenizer.allCases.first(where: { $0.pattern.map { $0.utf8.elementsEqual(pattern.utf8) } ?? false }
+      )
+    {
+      return Cutter(pattern: found)
+    }
+    throw unsupported("the pre-tokenizer", part, "that of \(supported)")
   }
 
-  private func readPieces(_ part: JSONValue, _ normalizer: inout Normalizer) throws(InferenceError) {
-    for step in sequence(part, "pretokenizers") {
+  /// Whether a Split by a pattern that matches everything gives its matches.
+  private func keepsAll(_ fields: FieldReader) throws(InferenceError) -> Bool {
+    let isInverted = try fields.flag("invert") ?? false
+    return switch try fields.text("behavior") {
+    case "Isolated": true
+    case "Removed": isInverted
+    default: false
+    }
+  }
+
+  private func pieces(_ part: JSONValue, _ normalizer: Normalizer) throws(InferenceError) -> Cutter {
+    var cutter = Cutter(pattern: .none)
+    for step in try steps(part, "pre_tokenizer", "pretokenizers", TokenizerFields.preTokenizers) {
       switch step.type {
       // Gemma's: cuts at spaces, of which the normalizer has left none.
-      case "Split"
-      where step["pattern"]["String"] == .string(" ") && normalizer.readsMarksAsSpaces
-        && normalizer.spacePrefix == .none:
-        break
-      case "Metaspace"
-      where step["replacement"] == .string("▁") && step["split"] == .bool(false) && normalizer.spacePrefix == .none:
-        normalizer.readsMarksAsSpaces = true
-        switch step["prepend_scheme"].string ?? "always" {
-        case "first": normalizer.spacePrefix = .firstUnlessSpaced
-        case "always": normalizer.spacePrefix = .eachStretchUnlessSpaced
-        case "never": break
-        default: throw unsupported("the pre-tokenizer", step, "prepend_scheme first, always or never")
+      case "Split" where step.fields["pattern"]["String"] == .string(" ") && normalizer.leavesNoSpace: break
+      case "Metaspace" where !cutter.marksSpaces:
+        let scheme = try step.fields.text("prepend_scheme") ?? Cutter.Prefix.always.rawValue
+        guard let prefix = Cutter.Prefix(rawValue: scheme) else {
+          throw step.fields.wrong("prepend_scheme", Cutter.Prefix.allCases.map(\.rawValue).joined(separator: ", "))
         }
-      default: throw unsupported("the pre-tokenizer", step, "none, or Metaspace without split")
+        guard try step.fields.flag("add_prefix_space") ?? true || prefix == .never else {
+          throw step.fields.wrong("add_prefix_space", "true, or prepend_scheme never beside it")
+        }
+        cutter.marksSpaces = true
+        cutter.prefix = prefix
+        cutter.cutsAtMarks = try step.fields.flag("split") ?? true
+      default: throw unsupported("the pre-tokenizer", part, "none, or one Metaspace")
       }
     }
-  }
-
-  /// The token that the post-processor puts in front of a text, if it does.
-  func prefixToken() -> String? {
-    for step in sequence(settings["post_processor"] ?? .null, "processors") where step.type == "TemplateProcessing" {
-      if let name = step["single"].array?.first?["SpecialToken"]["id"].string { return name }
-    }
-    return nil
+    return cutter
   }
 
   private func unsupported(_ what: String, _ found: JSONValue, _ supported: String) -> InferenceError {

@@ -1,18 +1,23 @@
 // A tokenizer.json of Hugging Face's tokenizers library: the vocabulary, merges and added tokens of its BPE model, and
-// the rest as JSON for `TokenizerFile+Settings.swift`.
+// the rest as JSON for `TokenizerFile+Settings.swift`, all by the tables of `TokenizerFields`.
 // Refuses: models that are no BPE, ids that are negative, doubled or beyond 2^22, merges of what is no token.
 // Source: the library's serialization (tokenizers/src/models/bpe/serialization.rs and tokenizer/serialization.rs).
 
 /// The content of a tokenizer.json.
 struct TokenizerFile {
   let path: String
-  private(set) var vocabulary = Vocabulary(strings: ByteStrings(), kinds: [], alphabet: .bytes)
+  /// The names of the model's own tokens, by id.
+  private(set) var names = ByteStrings()
   private(set) var merges: [(pair: UInt64, result: Int32)] = []
-  private(set) var addedTokens: [AddedToken] = []
+  /// The added tokens as the file lists them, with its own ids.
+  private(set) var listed: [AddedToken] = []
+  /// What the file adds to the model's tokens; a folder's other files may add more.
+  var added = AddedVocabulary(names: ByteStrings(), count: 0)
   /// Small members of the model: byte_fallback, ignore_merges, unk_token and such.
-  private(set) var model: [String: JSONValue] = [:]
+  let model: FieldReader
   /// The other members of the file: normalizer, pre_tokenizer, post_processor, decoder.
-  private(set) var settings: [String: JSONValue] = [:]
+  let settings: FieldReader
+  private var isName: [Bool] = []
 
   private static let idLimit = 1 << 22
   /// Ids that no token has: models round their vocabularies up, to multiples of 1024 at most.
@@ -20,10 +25,8 @@ struct TokenizerFile {
   private static let contentLimit = 1024
 
   /// Reads the file.
-  /// - Parameter vocabularySize: the number of ids of the model, if known: missing ones are filled up, and added tokens
-  ///   beyond it, for which the model has no embedding, are left out.
   /// - Throws: `InferenceError.fileUnreadable`, `.fileMalformed`, `.keyMissing` or `.unsupported`.
-  init(path: String, vocabularySize: Int?) throws(InferenceError) {
+  init(path: String) throws(InferenceError) {
     self.path = path
     let file = try MappedFile(path: path)
     var reader = JSONReader(file.bytes, path: path)
@@ -36,30 +39,38 @@ struct TokenizerFile {
     top.removeValue(forKey: "model")
     guard var parts else { throw .keyMissing(path: path, key: "model") }
     let addedStart = top.removeValue(forKey: "added_tokens")
-    for (key, offset) in top {
-      var reader = reader.at(offset)
-      settings[key] = try JSONValue(&reader)
-    }
     guard let vocabStart = parts.removeValue(forKey: "vocab") else { throw .keyMissing(path: path, key: "model.vocab") }
     guard let mergeStart = parts.removeValue(forKey: "merges") else {
       throw .unsupported(path: path, what: "the tokenizer", found: "without merges", supported: "a BPE model")
     }
-    for (key, offset) in parts {
-      var reader = reader.at(offset)
-      model[key] = try JSONValue(&reader)
-    }
-    let added: [(token: AddedToken, text: String)]
+    settings = try TokenizerFields.file.read(Self.values(top, reader), path: path)
+    model = try TokenizerFields.model.read(Self.values(parts, reader), path: path, place: "model")
+    var vocabReader = reader.at(vocabStart)
+    let count = try readVocabulary(&vocabReader)
+    added = AddedVocabulary(names: names, count: count)
     if let addedStart {
       var reader = reader.at(addedStart)
-      added = try Self.readAdded(&reader)
-    } else {
-      added = []
+      let list = try JSONValue(&reader)
+      guard let tokens = list == .null ? [] : list.array else {
+        throw .fileMalformed(path: path, place: "added_tokens", expected: "a list", found: list.kind)
+      }
+      for token in tokens {
+        listed.append(try Self.addedToken(token, path: path, place: "added_tokens"))
+        added.add(listed[listed.count - 1])
+      }
     }
-    var vocabReader = reader.at(vocabStart)
-    try readVocabulary(&vocabReader, added: added, vocabularySize: vocabularySize)
     var mergeReader = reader.at(mergeStart)
     try readMerges(&mergeReader)
     try file.check()
+  }
+
+  private static func values(_ members: [String: Int], _ reader: JSONReader) throws(InferenceError) -> JSONValue {
+    var values: [String: JSONValue] = [:]
+    for (key, offset) in members {
+      var reader = reader.at(offset)
+      values[key] = try JSONValue(&reader)
+    }
+    return .object(values)
   }
 
   /// Where the value of each key of the object begins; moves past the object.
@@ -82,114 +93,123 @@ struct TokenizerFile {
     return members
   }
 
-  private static func readAdded(
-    _ reader: inout JSONReader
-  ) throws(InferenceError) -> [(token: AddedToken, text: String)] {
-    var tokens: [(token: AddedToken, text: String)] = []
-    try reader.array { (reader) throws(InferenceError) in
-      let value = try JSONValue(&reader)
-      guard let text = value["content"].string, let id = value["id"].integer, (0..<idLimit).contains(id),
-        text.utf8.count <= contentLimit
-      else {
-        throw reader.malformed(
-          "an added token with content of at most \(contentLimit) bytes and an id from 0 to \(idLimit - 1)",
-          value.summary)
-      }
-      let token = AddedToken(
-        id: Int32(id), bytes: Array(text.utf8), isControl: value["special"].bool ?? false,
-        stripsLeft: value["lstrip"].bool ?? false, stripsRight: value["rstrip"].bool ?? false,
-        isSingleWord: value["single_word"].bool ?? false, isNormalized: value["normalized"].bool ?? false)
-      tokens.append((token, text))
+  /// An added token as these files describe it.
+  static func addedToken(
+    _ value: JSONValue, path: String, place: String
+  ) throws(InferenceError) -> AddedToken {
+    let fields = try TokenizerFields.addedToken.read(value, path: path, place: place)
+    guard let text = try fields.text("content"), text.utf8.count <= contentLimit else {
+      throw fields.wrong("content", "a text of at most \(contentLimit) bytes")
     }
-    return tokens
+    let isControl = try fields.flag("special") ?? false
+    return AddedToken(
+      id: fields["id"].integer.flatMap(Int32.init(exactly:)) ?? -1, bytes: Array(text.utf8), isControl: isControl,
+      stripsLeft: try fields.flag("lstrip") ?? false,
+      stripsRight: try fields.flag("rstrip") ?? false, isSingleWord: try fields.flag("single_word") ?? false,
+      isNormalized: try fields.flag("normalized") ?? !isControl)
   }
 
-  /// Whether the vocabulary writes "▁" and `<0xHH>` rather than GPT-2's alphabet.
-  private var isOfPieces: Bool {
-    if model["byte_fallback"] == .bool(true) { return true }
-    return !["pre_tokenizer", "decoder"].contains { settings[$0]?.holds(type: "ByteLevel") ?? false }
+  /// Whether the vocabulary writes GPT-2's alphabet, or "▁" and `<0xHH>`.
+  var alphabet: TokenAlphabet {
+    ["pre_tokenizer", "decoder"].contains { settings[$0].holds(type: "ByteLevel") } ? .bytes : .pieces
   }
 
-  private mutating func readVocabulary(
-    _ reader: inout JSONReader, added: [(token: AddedToken, text: String)], vocabularySize: Int?
-  ) throws(InferenceError) {
-    // Names by order of the file, then moved to the order of ids.
-    var names: [UInt8] = []
-    var entries: [(id: Int, end: Int)] = []
+  /// Reads the names in the order of the file and moves them to the order of ids.
+  /// - Returns: the number of names.
+  private mutating func readVocabulary(_ reader: inout JSONReader) throws(InferenceError) -> Int {
     var text: [UInt8] = []
+    var storage: [UInt8] = []
+    var entries: [(id: Int, end: Int)] = []
     try reader.object(&text) { (reader, text) throws(InferenceError) in
-      names.append(contentsOf: text)
-      entries.append((try reader.index(below: Self.idLimit), names.count))
+      storage.append(contentsOf: text)
+      entries.append((try reader.index(below: Self.idLimit), storage.count))
     }
-    guard !entries.isEmpty else { throw reader.malformed("a vocabulary", "an empty one") }
-    var count = entries.reduce(0) { max($0, $1.id + 1) }
-    if let vocabularySize {
-      guard count <= vocabularySize, vocabularySize - count <= Self.gapLimit else {
-        throw .fileMalformed(
-          path: path, place: "model.vocab", expected: "ids up to \(vocabularySize - 1), the vocab_size of config.json",
-          found: "ids up to \(count - 1)")
-      }
-      count = vocabularySize
-    }
-    let kept = added.filter { vocabularySize == nil || Int($0.token.id) < count }
-    count = kept.reduce(count) { max($0, Int($1.token.id) + 1) }
-    guard count - entries.count - kept.count <= Self.gapLimit else {
-      throw .fileMalformed(
-        path: path, place: "model.vocab", expected: "ids without large gaps",
-        found: "ids up to \(count - 1) for \(entries.count + kept.count) tokens")
-    }
-    let alphabet: TokenAlphabet = isOfPieces ? .pieces : .bytes
-    var ranges = [Range<Int>?](repeating: nil, count: count)
-    var kinds = [TokenKind](repeating: .unused, count: count)
+    var ranges: [(id: Int, range: Range<Int>)] = []
+    ranges.reserveCapacity(entries.count)
     var start = 0
     for (id, end) in entries {
-      defer { start = end }
+      ranges.append((id, start..<end))
+      start = end
+    }
+    try arrange(storage, ranges)
+    if names.index(where: { isName[$0] }) != nil {
+      // A name that comes twice has the id that comes last, as in the library.
+      var last: [ArraySlice<UInt8>: Int] = [:]
+      for (index, entry) in ranges.enumerated() { last[storage[entry.range]] = index }
+      ranges = ranges.enumerated().filter { last[storage[$1.range]] == $0 }.map(\.element)
+      try arrange(storage, ranges)
+      names.index { isName[$0] }
+    }
+    guard !ranges.isEmpty else { throw reader.malformed("a vocabulary", "an empty one") }
+    return ranges.count
+  }
+
+  private mutating func arrange(_ storage: [UInt8], _ entries: [(id: Int, range: Range<Int>)]) throws(InferenceError) {
+    let count = entries.reduce(0) { max($0, $1.id + 1) }
+    guard count - entries.count <= Self.gapLimit else {
+      throw .fileMalformed(
+        path: path, place: "model.vocab", expected: "ids without large gaps",
+        found: "ids up to \(count - 1) for \(entries.count) tokens")
+    }
+    var ranges = [Range<Int>?](repeating: nil, count: count)
+    for (id, range) in entries {
       guard ranges[id] == nil else {
         throw .fileMalformed(path: path, place: "model.vocab", expected: "each id once", found: "\(id) twice")
       }
-      ranges[id] = start..<end
-      kinds[id] = .normal
+      ranges[id] = range
     }
-    for (token, _) in kept {
-      let id = Int(token.id)
-      // The library, too, takes an added token's text for its id.
-      ranges[id] = names.count..<names.count + token.bytes.count
-      names += token.bytes
-      kinds[id] = token.isControl ? .control : .userDefined
+    var sorted: [UInt8] = []
+    sorted.reserveCapacity(storage.count)
+    var ends: [Int] = []
+    ends.reserveCapacity(count)
+    for range in ranges {
+      if let range { sorted += storage[range] }
+      ends.append(sorted.count)
     }
-    addedTokens = kept.map(\.token)
-    vocabulary = Self.vocabulary(
-      names, ranges, kinds, alphabet: alphabet, byteFallback: model["byte_fallback"] == .bool(true))
-    if let duplicate = vocabulary.duplicate, alphabet == .bytes {
-      throw .fileMalformed(
-        path: path, place: "model.vocab", expected: "each token once",
-        found: "the bytes of id \(duplicate) a second time")
-    }
+    names = ByteStrings(storage: sorted, ends: ends)
+    isName = ranges.map { $0 != nil }
   }
 
-  private static func vocabulary(
-    _ names: [UInt8], _ ranges: [Range<Int>?], _ kinds: [TokenKind], alphabet: TokenAlphabet, byteFallback: Bool
-  ) -> Vocabulary {
-    var kinds = kinds
-    var storage: [UInt8] = []
-    storage.reserveCapacity(names.count)
-    var ends: [Int] = []
-    ends.reserveCapacity(kinds.count)
-    names.withUnsafeBytes { names in
-      for (id, range) in ranges.enumerated() {
-        if let range {
-          let name = UnsafeRawBufferPointer(rebasing: names[range])
-          if byteFallback, kinds[id] == .normal, Vocabulary.byteValue(name) != nil { kinds[id] = .byte }
-          Vocabulary.append(name, kind: kinds[id], alphabet: alphabet, to: &storage)
-        }
-        ends.append(storage.count)
+  /// The vocabulary with the added tokens.
+  /// - Parameter size: the number of ids of the model, if known: missing ones are filled up, and added tokens beyond
+  ///   it, for which the model has no embedding, are left out.
+  /// - Returns: the vocabulary and the added tokens that are left.
+  func vocabulary(size: Int?) throws(InferenceError) -> (Vocabulary, [AddedToken]) {
+    var count = names.count
+    if let size {
+      guard count <= size, size - count <= Self.gapLimit else {
+        throw .fileMalformed(
+          path: path, place: "model.vocab", expected: "ids up to \(size - 1), the vocab_size of config.json",
+          found: "ids up to \(count - 1)")
       }
+      count = size
     }
-    return Vocabulary(strings: ByteStrings(storage: storage, ends: ends), kinds: kinds, alphabet: alphabet)
+    let kept = added.tokens.filter { size == nil || Int($0.id) < count }
+    count = kept.reduce(count) { max($0, Int($1.id) + 1) }
+    let spellsBytes = try model.flag("byte_fallback") ?? false
+    var kinds = [TokenKind](repeating: .unused, count: count)
+    for id in isName.indices where isName[id] {
+      let isByte = spellsBytes && names[id].count == 6 && names[id].withUnsafeBytes { Vocabulary.byteValue($0) != nil }
+      kinds[id] = isByte ? .byte : .normal
+    }
+    var extra: [Int32: [UInt8]] = [:]
+    for token in kept {
+      let id = Int(token.id)
+      // A token that gets the id of another name stands for its own text, as in the library.
+      if id >= names.count || !names[id].elementsEqual(token.bytes) { extra[token.id] = token.bytes }
+      kinds[id] = token.isControl ? .control : .userDefined
+    }
+    let bytes = (0..<256).map { byte -> Int32 in
+      let digits = String(byte, radix: 16, uppercase: true)
+      let name = Array("<0x\(byte < 16 ? "0" : "")\(digits)>".utf8)
+      return name.withUnsafeBufferPointer { names.find($0) }.map { Int32($0) } ?? -1
+    }
+    let vocabulary = Vocabulary(names: names, kinds: kinds, alphabet: alphabet, byteTokens: bytes, added: extra)
+    return (vocabulary, kept)
   }
 
   private mutating func readMerges(_ reader: inout JSONReader) throws(InferenceError) {
-    var list = MergeList(vocabulary: vocabulary, capacity: vocabulary.count)
+    var list = MergeList(names: names, capacity: names.count)
     var (left, right): ([UInt8], [UInt8]) = ([], [])
     var rank = 0
     try reader.array { (reader) throws(InferenceError) in
@@ -198,7 +218,8 @@ struct TokenizerFile {
       let isMerge: Bool
       if reader.peek() == UInt8(ascii: "\"") {
         try reader.string(into: &left)
-        isMerge = left.withUnsafeBytes { list.add(line: $0) }
+        // The library cuts at every space and wants two parts.
+        isMerge = left.count { $0 == UInt8(ascii: " ") } == 1 && left.withUnsafeBytes { list.add(line: $0) }
       } else {
         var position = 0
         try reader.array { (reader) throws(InferenceError) in
@@ -206,7 +227,7 @@ struct TokenizerFile {
           if position == 0 { try reader.string(into: &left) } else { try reader.string(into: &right) }
           position += 1
         }
-        isMerge = left.withUnsafeBytes { left in right.withUnsafeBytes { list.add(left, $0) } }
+        isMerge = position == 2 && left.withUnsafeBytes { left in right.withUnsafeBytes { list.add(left, $0) } }
       }
       guard isMerge else {
         let merge = [left, right].map { String(decoding: $0, as: UTF8.self) }.joined(separator: " ")

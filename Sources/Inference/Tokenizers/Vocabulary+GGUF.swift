@@ -15,12 +15,19 @@ extension Vocabulary {
     storage.reserveCapacity(texts.count * 8)
     var ends: [Int] = []
     ends.reserveCapacity(texts.count)
+    var byteTokens = [Int32](repeating: -1, count: 256)
     defer { withExtendedLifetime(texts.file) {} }
     for id in 0..<texts.count {
-      Self.append(texts.bytes(id), kind: kinds[id], alphabet: alphabet, to: &storage)
+      let name = texts.bytes(id)
+      storage.append(contentsOf: name)
       ends.append(storage.count)
+      if kinds[id] == .byte, let byte = Self.byteValue(name), byteTokens[Int(byte)] < 0 {
+        byteTokens[Int(byte)] = Int32(id)
+      }
     }
-    self.init(strings: ByteStrings(storage: storage, ends: ends), kinds: kinds, alphabet: alphabet)
+    var names = ByteStrings(storage: storage, ends: ends)
+    names.index { kinds[$0] != .unused }
+    self.init(names: names, kinds: kinds, alphabet: alphabet, byteTokens: byteTokens, hidesMarkers: true)
   }
 
   private static func kinds(_ gguf: GGUFFile, count: Int) throws(InferenceError) -> [TokenKind] {

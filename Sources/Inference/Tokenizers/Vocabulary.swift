@@ -1,6 +1,7 @@
-// The tokens of a model: the bytes each id stands for, its kind, and the way back from bytes to id.
-// Owns: the translation out of the file's alphabet, once, at load; `Vocabulary+GGUF.swift` and `TokenizerFile.swift`
-// fill it. Two alphabets are known: GPT-2's, of bytes, and SentencePiece's, of text with "▁" for a space.
+// The tokens of a model: the name of each id, its kind, the bytes it stands for, and the way back from a name to an id.
+// Owns: the translation out of the file's alphabet. Names stay as the file writes them, since the library looks them up
+// so. `Vocabulary+GGUF.swift` and `TokenizerFile.swift` fill it. Two alphabets are known: GPT-2's, of bytes, and
+// SentencePiece's, of text with "▁" for a space.
 
 /// What a token is, by the numbers of `tokenizer.ggml.token_type`.
 enum TokenKind: UInt8 {
@@ -26,28 +27,32 @@ enum TokenAlphabet: Sendable {
 /// All tokens, by id.
 struct Vocabulary: Sendable {
   let alphabet: TokenAlphabet
-  private var strings: ByteStrings
+  /// The names by id, empty where there is none.
+  let names: ByteStrings
   private let kinds: [TokenKind]
-  /// An id whose bytes another token had before, if there is one.
-  let duplicate: Int?
+  /// The names of added tokens that `names` lacks.
+  private let added: [Int32: [UInt8]]
+  /// Whether text never becomes a marker or a byte's token by its name.
+  private let hidesMarkers: Bool
   /// The tokens of single bytes by which unknown text is spelled; -1 where there is none.
   let byteTokens: [Int32]
 
   /// - Parameters:
-  ///   - strings: the bytes each id stands for.
-  ///   - kinds: as many.
-  init(strings: ByteStrings, kinds: [TokenKind], alphabet: TokenAlphabet) {
-    precondition(strings.count == kinds.count, "each token has a kind")
-    var strings = strings
-    // In a vocabulary of pieces the user's own ones are steps on the way to larger tokens, such as two newlines to four.
-    duplicate = strings.index { kinds[$0] == .normal || kinds[$0] == .userDefined && alphabet == .pieces }
-    var byteTokens = [Int32](repeating: -1, count: 256)
-    for id in kinds.indices where kinds[id] == .byte {
-      if let byte = strings[id].first, byteTokens[Int(byte)] < 0 { byteTokens[Int(byte)] = Int32(id) }
-    }
-    self.strings = strings
+  ///   - names: by id, findable where text or merges may name them.
+  ///   - kinds: of all tokens, added ones included; at least as many as names.
+  ///   - byteTokens: 256 ids or -1.
+  ///   - added: the names of added tokens that are none of the model's.
+  ///   - hidesMarkers: whether `id(of:)` finds normal and user-defined tokens only.
+  init(
+    names: ByteStrings, kinds: [TokenKind], alphabet: TokenAlphabet, byteTokens: [Int32], added: [Int32: [UInt8]] = [:],
+    hidesMarkers: Bool = false
+  ) {
+    precondition(names.count <= kinds.count && byteTokens.count == 256, "each token has a kind, each byte a place")
+    self.names = names
     self.kinds = kinds
     self.alphabet = alphabet
+    self.added = added
+    self.hidesMarkers = hidesMarkers
     self.byteTokens = byteTokens
   }
 
@@ -60,19 +65,32 @@ struct Vocabulary: Sendable {
   /// The kind of token `id`, which must exist.
   func kind(_ id: Int) -> TokenKind { kinds[id] }
 
+  /// The name of token `id`, which must exist.
+  func name(_ id: Int) -> ArraySlice<UInt8> {
+    if let name = added[Int32(id)] { return name[...] }
+    return id < names.count ? names[id] : []
+  }
+
   /// The bytes of token `id`, which must exist.
-  func bytes(_ id: Int) -> ArraySlice<UInt8> { strings[id] }
+  func bytes(_ id: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    name(id).withUnsafeBytes { Self.append($0, kind: kinds[id], alphabet: alphabet, to: &bytes) }
+    return bytes
+  }
 
-  /// The token that plain text of exactly these bytes may become.
-  func id(of bytes: UnsafeBufferPointer<UInt8>) -> Int32? { strings.find(bytes).map(Int32.init) }
+  /// The token that plain text, written in the vocabulary's alphabet, may become as a whole.
+  func id(of text: UnsafeBufferPointer<UInt8>) -> Int32? {
+    guard let id = names.find(text) else { return nil }
+    return hidesMarkers && kinds[id] != .normal && kinds[id] != .userDefined ? nil : Int32(id)
+  }
 
-  /// The bytes that `text` stands for in a token's name.
-  static func append(
+  /// Appends the bytes that a token's name stands for.
+  private static func append(
     _ text: UnsafeRawBufferPointer, kind: TokenKind, alphabet: TokenAlphabet, to storage: inout [UInt8]
   ) {
     switch (alphabet, kind) {
     case (.bytes, .normal): ByteAlphabet.decode(text, into: &storage)
-    case (.pieces, .byte):
+    case (_, .byte):
       if let byte = byteValue(text) { storage.append(byte) } else { storage.append(contentsOf: text) }
     case (.pieces, .normal), (.pieces, .userDefined): PieceAlphabet.decode(text, into: &storage)
     default: storage.append(contentsOf: text)

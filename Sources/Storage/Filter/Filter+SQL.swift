@@ -36,7 +36,7 @@ extension FilterNode {
     case .tag(let name):
       return SQLCondition(
         sql: "latent.id IN (SELECT tag.latent FROM tag WHERE tag.name = ? COLLATE NOCASE)",
-        arguments: [name.databaseValue])
+        arguments: [name.composed.databaseValue])
     case .latentClass(let latentClass):
       return SQLCondition(sql: "latent.class = ?", arguments: [latentClass.rawValue.databaseValue])
     case .dead: return SQLCondition(sql: "latent.dead = 1")
@@ -56,7 +56,7 @@ extension FilterNode {
     guard text.contains(where: { !$0.isWhitespace }) else { return .never }
     let tags = SQLCondition(
       sql: "latent.id IN (SELECT tag.latent FROM tag WHERE instr(lower(tag.name), lower(?)) > 0)",
-      arguments: [text.databaseValue])
+      arguments: [text.composed.databaseValue])
     let pattern = TextPattern(text)
     guard !pattern.words.isEmpty else { return tags }
     let contexts = try contexts(pattern)

@@ -55,7 +55,7 @@ struct TextPattern: Hashable {
         }
       }
     } else {
-      let text = String(decoding: bytes, as: UTF8.self)
+      let text = String(decoding: bytes, as: UTF8.self).composed
         .folding(options: [.diacriticInsensitive, .caseInsensitive], locale: nil)
       for scalar in text.unicodeScalars {
         switch scalar.properties.generalCategory {

@@ -61,12 +61,10 @@ enum CorpusReader {
   private static func forEachLine(_ path: String, _ body: (Line) throws -> Void) throws {
     let file = try MappedFile(path: path)
     let decoder = JSONDecoder()
-    for (index, line) in try file.contents().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-      .enumerated() where !line.isEmpty
-    {
-      let place = "\(path) line \(index + 1)"
+    for line in JSONLine.lines(try file.contents()) {
+      let place = "\(path) line \(line.number)"
       do {
-        try body(try decoder.decode(Line.self, from: Data(line)))
+        try body(try decoder.decode(Line.self, from: line.content))
       } catch let error as DecodingError {
         throw CommandError.inputInvalid(
           source: place, expected: "{\"text\"} or {\"messages\": [{\"role\", \"content\"}]}", found: error.clause)

@@ -13,14 +13,12 @@ struct SetPrompt: Codable, Sendable, Equatable {
   /// The prompts of a file, blank lines left out.
   /// - Throws: `CommandError.inputInvalid` with the line, `InferenceError` for an unreadable file.
   static func read(_ path: String) throws -> [SetPrompt] {
-    let lines = try MappedFile(path: path).contents().split(
-      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    let prompts = try lines.enumerated().filter { !$0.element.isEmpty }.map { number, line in
+    let prompts = try JSONLine.lines(MappedFile(path: path).contents()).map { line in
       do {
-        return try JSONDecoder().decode(SetPrompt.self, from: Data(line))
+        return try JSONDecoder().decode(SetPrompt.self, from: line.content)
       } catch {
         throw CommandError.inputInvalid(
-          source: "\(path) line \(number + 1)", expected: "a JSON object with \"prompt\"", found: "something else")
+          source: "\(path) line \(line.number)", expected: "a JSON object with \"prompt\"", found: "something else")
       }
     }
     guard !prompts.isEmpty else {

@@ -1,0 +1,25 @@
+// The lines of a JSON-lines file, with their numbers: for prompts, corpora and whatever else comes a JSON object a line.
+// Owns: what a line is. It ends at LF or CRLF; one of white space only is blank; a byte order mark in front of the first
+// is none of its content.
+
+import Foundation
+
+/// A line of a JSON-lines file that is not blank.
+struct JSONLine {
+  /// From 1 on, blank lines counted.
+  let number: Int
+  let content: Data
+
+  /// The lines of a file's bytes.
+  static func lines(_ file: Data) -> [JSONLine] {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    let bytes = file.starts(with: mark) ? file.dropFirst(mark.count) : file
+    return bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+      .filter { !$0.element.allSatisfy(isBlank) }.map { JSONLine(number: $0 + 1, content: Data($1)) }
+  }
+
+  /// JSON's white space.
+  private static func isBlank(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
+  }
+}
