@@ -254,7 +254,7 @@ extension ScreenDefinition {
       state.steer.focus = .answers
       state.steer.run?.moveCursor(by: action == .cursorRight ? 1 : -1)
     case .answerLength: state.steer.maxTokens = next(state.steer.maxTokens, SteerState.lengths)
-    case .seed: state.steer.seed += 1
+    case .seed: state.steer.seed &+= 1
     case .down, .up, .pageDown, .pageUp, .first, .last: move(action, &state)
     default: change(action, &state)
     }
