@@ -15,11 +15,11 @@ struct JSONLine {
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
     let bytes = file.starts(with: mark) ? file.dropFirst(mark.count) : file
     return bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
-      .filter { !$0.element.allSatisfy(isBlank) }.map { JSONLine(number: $0 + 1, content: Data($1)) }
+      .filter { !isBlank($0.element) }.map { JSONLine(number: $0 + 1, content: Data($1)) }
   }
 
-  /// JSON's white space.
-  private static func isBlank(_ byte: UInt8) -> Bool {
-    byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
+  /// Whether a line holds nothing but JSON's white space.
+  static func isBlank(_ line: some Sequence<UInt8>) -> Bool {
+    line.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }
   }
 }

@@ -25,4 +25,16 @@ import Testing
         source: "\(wrong) line 3", expected: "a JSON object with \"prompt\"", found: "something else")
     ) { try SetPrompt.read(wrong) }
   }
+
+  /// A log that an editor gave CRLF is followed, and what a resumed run keeps of it is all that came before.
+  @Test func followsAndKeepsALogWithCRLF() throws {
+    let line = #"{"step":S,"loss":1,"auxiliary":0,"sparsity":0,"l0":2,"dead":0,"gradient_norm":1,"learning_rate":1}"#
+    let text = (0..<3).map { line.replacing("S", with: "\($0)") + "\r\n\r\n" }.joined()
+    let path = try folder.file("log.jsonl", Array(text.utf8))
+    var followed = FollowedLog(path: path)
+    #expect(try followed.read().map(\.step) == [0, 1, 2])
+    _ = try TrainingLog(path: path, keepingSteps: 2)
+    var kept = FollowedLog(path: path)
+    #expect(try kept.read().map(\.step) == [0, 1])
+  }
 }

@@ -53,6 +53,15 @@ import Testing
     #expect(refusal(#"{"added_tokens":[{"id":1}],"model":{"vocab":{"a":0},"merges":[]}}"#).contains("content"))
   }
 
+  /// The library gives an added token the next number after the vocabulary's size, which a gap may have taken.
+  @Test func refusesAddedTokensOfOneId() throws {
+    let tokens = #"[{"id":9,"content":"<y>"},{"id":1,"content":"b"}]"#
+    let rest = #""pre_tokenizer":{"type":"ByteLevel"},"model":{"vocab":{"a":0,"b":2},"merges":[]}"#
+    #expect(refusal(#"{"added_tokens":\#(tokens),\#(rest)}"#).contains("2 twice, the second time for b"))
+    let one = try load(#"{"added_tokens":[{"id":9,"content":"<y>","special":true}],\#(rest)}"#)
+    #expect(one.encode("a<y>b", parseSpecial: true) == [0, 2, 2] && one.decode([2]) == "<y>")
+  }
+
   @Test func refusesMergesOfNoTokens() throws {
     let vocab = #"{"a":0,"b":1,"ab":2,"ba":3}"#
     for merge in [

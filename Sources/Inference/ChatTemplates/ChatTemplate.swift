@@ -79,9 +79,8 @@ public struct ChatTemplate: Sendable {
       default:
         let named = value.array?.last { $0["name"] == .string("default") }?["template"] ?? value["default"]
         guard let text = named.string else {
-          throw .fileMalformed(
-            path: path, place: "chat_template", expected: "a text, or several with one named default",
-            found: value.summary)
+          throw .unsupported(
+            path: path, what: "the chat template", found: value.summary, supported: "a text, or one named default")
         }
         return (text, path)
       }

@@ -193,8 +193,15 @@ struct TokenizerFile {
       kinds[id] = isByte ? .byte : .normal
     }
     var extra: [Int32: [UInt8]] = [:]
+    var taken: Set<Int> = []
     for token in kept {
       let id = Int(token.id)
+      guard taken.insert(id).inserted else {
+        throw .fileMalformed(
+          path: path, place: "added_tokens", expected: "an id of its own for each, which gaps in model.vocab prevent",
+          found:
+            "\(id) twice, the second time for \(InferenceError.excerpt(String(decoding: token.bytes, as: UTF8.self)))")
+      }
       // A token that gets the id of another name stands for its own text, as in the library.
       if id >= names.count || !names[id].elementsEqual(token.bytes) { extra[token.id] = token.bytes }
       kinds[id] = token.isControl ? .control : .userDefined

@@ -8,6 +8,8 @@ import Foundation
 
 /// The files of a folder that say something about its tokenizer.
 struct TokenizerFolder {
+  private static let names = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
+
   let path: String
   /// Added tokens with settings of their own; nil where tokenizer_config.json has no list of them.
   private var decoder: [AddedToken]?
@@ -18,6 +20,9 @@ struct TokenizerFolder {
   private var detailed: [(name: String, token: AddedToken)] = []
   private var others: [(name: String, token: AddedToken)] = []
   private var extra: [AddedToken] = []
+  /// The tokens that make one of added_tokens.json a marker: those of the library's own names and additional ones, where
+  /// tokenizer_config.json gives them as texts.
+  private var markers: Set<[UInt8]> = []
 
   /// The beginning of a sequence, if the files name one; a null is none.
   var beginning: [UInt8]? { known["bos_token"]?.bytes }
@@ -44,7 +49,7 @@ struct TokenizerFolder {
       try add(tokens, config, at: "extra_special_tokens")
       extra = .null
     }
-    var file = config
+    var (file, additionalFile) = (config, config)
     if case .object(let tokens) = config["added_tokens_decoder"] {
       decoder = try tokens.map { id, token throws(InferenceError) in
         var token = try TokenizerFile.addedToken(
@@ -56,7 +61,9 @@ struct TokenizerFolder {
       let map = try TokenizerFields.specialTokensMap.read(
         try Self.optional(path, "special_tokens_map.json"), path: path + "/special_tokens_map.json")
       try readNamed(map, isFirst: false)
-      if map["additional_special_tokens"] != .null { (additional, file) = (map["additional_special_tokens"], map) }
+      if map["additional_special_tokens"] != .null {
+        (additional, additionalFile) = (map["additional_special_tokens"], map)
+      }
       switch map["extra_special_tokens"] {
       case .object(let tokens): try add(tokens, map, at: "extra_special_tokens")
       case .array(let tokens): (extra, file) = (.array((extra.array ?? []) + tokens), map)
@@ -65,12 +72,14 @@ struct TokenizerFolder {
       if case .object(let tokens) = try Self.optional(path, "added_tokens.json") { oldest = tokens }
     }
     // Without a list of the newer name the older one counts.
-    if extra == .null { extra = additional }
+    if extra == .null { (extra, file) = (additional, additionalFile) }
     switch extra {
     case .null: break
     case .array(let tokens):
-      for token in tokens {
-        if let token = try Self.token(token, file, "additional_special_tokens") { self.extra.append(token) }
+      for value in tokens {
+        guard let token = try Self.token(value, file, "additional_special_tokens") else { continue }
+        self.extra.append(token)
+        if value.string != nil { markers.insert(token.bytes) }
       }
     default:
       throw .fileMalformed(
@@ -95,6 +104,7 @@ struct TokenizerFolder {
       guard let value = file.member(name) else { continue }
       if TokenizerFields.namedTokens.contains(name) {
         known[name] = try Self.token(value, file, name)
+        if let token = known[name], value.string != nil || !isFirst { markers.insert(token.bytes) }
       } else if value.string != nil || value["content"] != .null, let token = try Self.token(value, file, name) {
         if isFirst, value.string != nil { Self.set(&others, name, token) } else { Self.set(&detailed, name, token) }
       }
@@ -132,13 +142,13 @@ struct TokenizerFolder {
     }
   }
 
-  /// Adds the folder's tokens to those of tokenizer.json.
+  /// Adds the folder's tokens to those of tokenizer.json. Where nothing lies beside it, it speaks for itself.
   func add(to file: inout TokenizerFile) {
+    guard Self.names.contains(where: { FileManager.default.fileExists(atPath: path + "/" + $0) }) else { return }
     var tokens: [Int32: AddedToken] = [:]
     if let decoder {
       for token in decoder { tokens[token.id] = token }
     } else {
-      let markers = Set((named + extra).map(\.bytes))
       for (text, id) in oldest {
         let isMarker = markers.contains(Array(text.utf8))
         let id = id.integer.flatMap(Int32.init(exactly:)) ?? -1
@@ -149,7 +159,9 @@ struct TokenizerFolder {
     let listed = tokens.sorted { $0.key < $1.key }.map(\.value)
     let present = Set((file.added.tokens + listed).map(\.bytes))
     let names = Set(named.map(\.bytes))
-    for var token in listed + (named + extra).filter({ !present.contains($0.bytes) }) {
+    var others: [AddedToken] = []
+    for token in named + extra where !present.contains(token.bytes) && !others.contains(token) { others.append(token) }
+    for var token in listed + others {
       token.isControl = token.isControl || names.contains(token.bytes)
       file.added.add(token)
     }

@@ -51,18 +51,17 @@ struct TrainingLog {
   /// - Throws: `InferenceError.fileUnwritable`.
   init(path: String, keepingSteps steps: Int) throws {
     self.path = path
-    let old = steps == 0 ? "" : (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    let old = steps == 0 ? Data() : FileManager.default.contents(atPath: path) ?? Data()
     let decoder = JSONDecoder()
     var next = 0
-    let kept = old.split(separator: "\n").filter { text in
-      guard let line = try? decoder.decode(TrainingLogLine.self, from: Data(text.utf8)), line.step >= next,
-        line.step < steps
+    let kept = JSONLine.lines(old).map(\.content).filter { content in
+      guard let line = try? decoder.decode(TrainingLogLine.self, from: content), line.step >= next, line.step < steps
       else { return false }
       next = line.step + 1
       return true
     }
     do {
-      try kept.map { $0 + "\n" }.joined().write(toFile: path, atomically: true, encoding: .utf8)
+      try Data(kept.map { $0 + Data("\n".utf8) }.joined()).write(to: URL(fileURLWithPath: path), options: .atomic)
       handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
       try handle.seekToEnd()
     } catch {

@@ -72,6 +72,10 @@ struct FollowedLog {
           continue
         }
         number += 1
+        guard !JSONLine.isBlank(open) else {
+          open.removeAll(keepingCapacity: true)
+          continue
+        }
         guard let line = try? JSONDecoder().decode(TrainingLogLine.self, from: Data(open)) else {
           throw malformed("something else")
         }

@@ -214,6 +214,10 @@ private final class FinishedPrompts {
     }
     var (outcomes, whole): ([PromptOutcome], Int) = ([], 0)
     for line in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {
+      guard !JSONLine.isBlank(line) else {
+        whole += line.count + 1
+        continue
+      }
       guard let outcome = try? JSONDecoder().decode(PromptOutcome.self, from: Data(line)) else { break }
       guard outcome.settings == settings else {
         throw CommandError.inputInvalid(
