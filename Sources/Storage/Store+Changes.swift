@@ -16,7 +16,7 @@ public enum StoreChange: Sendable, Equatable {
 extension Store {
   /// Whether another store has taken this one's place, as a build or an import does. A store that cannot be looked at
   /// for a moment counts as the same.
-  public var isReplaced: Bool { (try? look().isReplaced) ?? !isSameFile }
+  public var isReplaced: Bool { (try? look().isReplaced) ?? false }
 
   /// A number that changes whenever any program, this one included, has changed or replaced the store. Costs
   /// microseconds.

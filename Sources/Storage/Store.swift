@@ -56,19 +56,32 @@ public final class Store: Sendable {
     path givenPath: String, access: Access, session: String = UUID().uuidString, migrator: DatabaseMigrator
   ) throws(StorageError) {
     self.session = session
-    let file = try StoreFile(at: givenPath)
-    let path = file.path
-    self.path = path
+    let (file, readers) = try Self.open(givenPath)
+    path = file.path
     identity = file.identity
     isWritable = access == .readWrite && file.isWritable
     connections = Mutex(Connections())
-    do {
-      readers = try DatabasePool(path: file.readingAddress, configuration: Self.configuration(readOnly: true))
-    } catch {
-      throw .translating(error, path: path)
-    }
+    self.readers = readers
     try checkSchema(migrator)
     generation.store(try read(Self.generation(in:)), ordering: .relaxed)
+  }
+
+  /// Opens a file for reading, and makes sure that the file and the log are those of one store: a writer may give the
+  /// name to another file between the two (`StoreWriter`).
+  private static func open(_ path: String) throws(StorageError) -> (StoreFile, DatabasePool) {
+    for _ in 0..<5 {
+      let file = try StoreFile(at: path)
+      do {
+        let readers = try DatabasePool(path: file.readingAddress, configuration: configuration(readOnly: true))
+        // The first read opens the log.
+        _ = try readers.read { try Int.fetchOne($0, sql: "PRAGMA schema_version") }
+        if FileIdentity(at: file.path) == file.identity { return (file, readers) }
+        try readers.close()
+      } catch {
+        throw .translating(error, path: file.path)
+      }
+    }
+    throw .busy(path: path)
   }
 
   deinit { close() }
@@ -126,11 +139,11 @@ public final class Store: Sendable {
   func read<T>(_ body: (Database) throws -> T) throws(StorageError) -> T {
     do {
       return try readers.read { db in
-        try requireSameStore(db)
+        guard try isSameStore(db) else { throw StorageError.replaced(path: path) }
         return try body(db)
       }
     } catch {
-      throw .translating(error, path: path)
+      throw failure(error)
     }
   }
 
@@ -140,19 +153,29 @@ public final class Store: Sendable {
     let queue = try openWriter()
     do {
       return try queue.write { db in
-        try requireSameStore(db)
+        guard try isSameStore(db) else { throw StorageError.replaced(path: path) }
+        // What is written to a file without a name is lost.
+        guard isSameFile else { throw StorageError.missing(path: path) }
         return try body(db)
       }
     } catch {
-      throw .translating(error, path: path)
+      throw failure(error)
     }
   }
 
-  /// In a transaction, so that what follows in it reads the very content that was asked about.
-  private func requireSameStore(_ db: Database) throws {
+  /// SQLite says of a file that somebody removed that it cannot be read.
+  private func failure(_ error: any Error) -> StorageError {
+    let error = StorageError.translating(error, path: path)
+    if case .inputOutput = error, FileIdentity(at: path) == nil { return .missing(path: path) }
+    return error
+  }
+
+  /// Asked in a transaction, so that what follows in it reads the very content that was asked about. A file that has lost
+  /// its name, with none in its place, still holds this store.
+  private func isSameStore(_ db: Database) throws -> Bool {
     let known = generation.load(ordering: .relaxed)
-    guard known >= 0 else { return }
-    guard try Self.generation(in: db) == known, isSameFile else { throw StorageError.replaced(path: path) }
+    guard known >= 0 else { return true }
+    return try Self.generation(in: db) == known && (FileIdentity(at: path) ?? identity) == identity
   }
 
   /// Counts the disk as full when the store has so many pages; for tests. Fewer than it has means no page more.
@@ -171,7 +194,9 @@ public final class Store: Sendable {
     return try connections.withLock { connections throws(StorageError) -> DatabaseQueue in
       if let writer = connections.writer { return writer }
       // The name leads to the new file, while the readers still see the old one.
-      guard isSameFile else { throw .replaced(path: path) }
+      guard isSameFile else {
+        throw FileIdentity(at: path) == nil ? .missing(path: path) : .replaced(path: path)
+      }
       do {
         let writer = try DatabaseQueue(path: path, configuration: Self.configuration(readOnly: false))
         // GRDB's own way into this mode creates and drops a table, which makes every other program read the schema anew,
@@ -214,8 +239,7 @@ public final class Store: Sendable {
       return try watcher.read { db in
         // https://www.sqlite.org/pragma.html#pragma_data_version
         let commits = try Int.fetchOne(db.cachedStatement(sql: "PRAGMA data_version")) ?? 0
-        let now = try Self.generation(in: db)
-        return (commits, now != generation.load(ordering: .relaxed) || !isSameFile)
+        return (commits, try !isSameStore(db))
       }
     } catch {
       throw .translating(error, path: path)

@@ -128,20 +128,21 @@ public final class StoreWriter: Sendable {
 
   /// Completes the store and puts it in its place, in one step that either happens or does not.
   ///
-  /// Where there is no store yet, the new file takes the name. A store that is there gets the new content in one
-  /// transaction (`Store.replaceContent`), so that programs which have it open neither read wrongly nor lose what they
-  /// write.
+  /// Where there is no store yet, or nobody else uses it, the new file takes the name. A store in use gets the new content
+  /// in one transaction (`Store.replaceContent`), so that programs which have it open neither read wrongly nor lose what
+  /// they write.
   /// - Parameter carry: given the user's work in the store being replaced, in its last state, says what of it the new
   ///   store gets. The journal goes with it.
   /// - Throws: for instance `diskFull`, `busy` if another program keeps writing to the store being replaced, or what
   ///   `carry` throws.
   public func finish(carrying carry: (UserAnnotations) throws -> UserAnnotations? = { _ in nil }) throws {
     try complete { queue in
-      if let former = try former() {
-        try replace(former, by: queue, carry)
-      } else {
-        try takeName(queue)
-      }
+      guard let former = try former() else { return try takeName(queue) }
+      guard former.isWritable else { throw StorageError.readOnly(path: path) }
+      // Closed, since this very program must not be one that uses it.
+      former.close()
+      if try replaceAlone(queue, carry) { return }
+      try replaceInUse(Store(path: path, access: .readWrite), queue, carry)
     }
   }
 
@@ -196,20 +197,50 @@ public final class StoreWriter: Sendable {
     }
   }
 
-  private func replace(
-    _ former: Store, by queue: DatabaseQueue, _ carry: (UserAnnotations) throws -> UserAnnotations?
+  /// Gives the new file the name of a store that no other program has a log of, under a lock that keeps everybody away
+  /// until it is done.
+  /// - Returns: whether nobody else used the store; if not, nothing has happened.
+  private func replaceAlone(
+    _ queue: DatabaseQueue, _ carry: (UserAnnotations) throws -> UserAnnotations?
+  ) throws -> Bool {
+    let former = try DatabaseQueue(path: path, configuration: Store.configuration(readOnly: false))
+    return try former.writeWithoutTransaction { db in
+      do {
+        // Leaving the log works only for the last program that uses the store.
+        guard try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE") == "delete" else { return false }
+        try db.execute(sql: "BEGIN EXCLUSIVE")
+      } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+        return false
+      }
+      defer { try? db.execute(sql: "ROLLBACK") }
+      try queue.writeWithoutTransaction { try take(from: db, to: $0, carry) }
+      try takeName(queue)
+      return true
+    }
+  }
+
+  private func replaceInUse(
+    _ former: Store, _ queue: DatabaseQueue, _ carry: (UserAnnotations) throws -> UserAnnotations?
   ) throws {
     try former.replaceContent(from: queue) { db in
-      guard let carried = try carry(try former.userAnnotations()) else { return }
-      try requireSameCrosscoder(carried)
-      let journal = try former.read(Journal.rows(in:))
-      try db.inTransaction {
-        try carried.insert(in: db)
-        try Journal.insert(journal, in: db)
-        return .commit
-      }
+      let reader = try DatabaseQueue(path: path, configuration: Store.configuration(readOnly: true))
+      try reader.read { try take(from: $0, to: db, carry) }
     }
     former.close()
+  }
+
+  /// Takes over what `carry` lets through of a store that nobody can write to any more.
+  private func take(
+    from former: Database, to db: Database, _ carry: (UserAnnotations) throws -> UserAnnotations?
+  ) throws {
+    guard let carried = try carry(UserAnnotations(in: former)) else { return }
+    try requireSameCrosscoder(carried)
+    let journal = try Journal.rows(in: former)
+    try db.inTransaction {
+      try carried.insert(in: db)
+      try Journal.insert(journal, in: db)
+      return .commit
+    }
   }
 
   /// Gives the temporary file the destination's name, under which there is no store.

@@ -45,34 +45,35 @@ public struct UserAnnotations: Sendable, Equatable, Codable {
 extension Store {
   /// All tags, notes, explanations and experiments, in one transaction. The journal is not part of them.
   public func userAnnotations() throws(StorageError) -> UserAnnotations {
-    let crosscoder = try modelPair().crosscoder?.sha256
-    return try read { db in
-      var annotations = UserAnnotations(crosscoderSHA256: crosscoder)
-      let tags = try Row.fetchCursor(db, sql: "SELECT name, latent FROM tag ORDER BY name, latent")
-      while let row = try tags.next() {
-        let reader = RowReader(row: row, table: "tag")
-        annotations.tags[try reader.text(0), default: []].append(try reader.id(1))
-      }
-      let notes = try Row.fetchCursor(db, sql: "SELECT latent, text FROM note ORDER BY latent")
-      while let row = try notes.next() {
-        let reader = RowReader(row: row, table: "note")
-        annotations.notes.append(.init(latent: try reader.id(0), text: try reader.text(1)))
-      }
-      let explained = try Row.fetchCursor(
-        db, sql: "SELECT DISTINCT latent FROM explanation WHERE source <> ? ORDER BY latent",
-        arguments: [Self.tokenSource])
-      while let row = try explained.next() {
-        annotations.explanations += try Self.explanations(
-          of: try RowReader(row: row, table: "explanation").id(0), in: db
-        ).filter { $0.source != Self.tokenSource }
-      }
-      annotations.experiments = try ExperimentRecord.newest(before: nil, limit: Int(Int32.max), in: db).reversed()
-      return annotations
-    }
+    try read(UserAnnotations.init(in:))
   }
 }
 
 extension UserAnnotations {
+  /// Reads all of it.
+  init(in db: Database) throws {
+    self.init(crosscoderSHA256: try String.fetchOne(db, sql: "SELECT crosscoder_sha256 FROM model_pair"))
+    let rows = try Row.fetchCursor(db, sql: "SELECT name, latent FROM tag ORDER BY name, latent")
+    while let row = try rows.next() {
+      let reader = RowReader(row: row, table: "tag")
+      tags[try reader.text(0), default: []].append(try reader.id(1))
+    }
+    let noted = try Row.fetchCursor(db, sql: "SELECT latent, text FROM note ORDER BY latent")
+    while let row = try noted.next() {
+      let reader = RowReader(row: row, table: "note")
+      notes.append(.init(latent: try reader.id(0), text: try reader.text(1)))
+    }
+    let explained = try Row.fetchCursor(
+      db, sql: "SELECT DISTINCT latent FROM explanation WHERE source <> ? ORDER BY latent",
+      arguments: [Store.tokenSource])
+    while let row = try explained.next() {
+      explanations += try Store.explanations(
+        of: try RowReader(row: row, table: "explanation").id(0), in: db
+      ).filter { $0.source != Store.tokenSource }
+    }
+    experiments = try ExperimentRecord.newest(before: nil, limit: Int(Int32.max), in: db).reversed()
+  }
+
   /// Writes all of it into a store that has none of it yet.
   func insert(in db: Database) throws {
     for (name, latents) in tags.sorted(by: { $0.key < $1.key }) {

@@ -265,7 +265,8 @@ import Testing
     await driver.press("i", "H", "i", "enter")
     #expect(await copied("y") == SteeringService.steeredAnswer.joined())
     #expect(await copied("Y").contains("Baseline: \(SteeringService.baselineAnswer.joined())"))
-    await driver.press("w", "j")
+    await driver.press("a", "5", "enter", "w", "j")
+    #expect(driver.state.screen == .sweep)
     #expect(await copied("y") == SteeringService.steeredAnswer.joined())
     #expect(await copied("Y").contains("## Steered ×-0.5"))
   }

@@ -196,6 +196,9 @@ struct TmuxShellTests {
       TmuxTerminal.expectSame(pieces, again, after: keys)
     }
     try terminal.press("C-c", "C-c")
+    try terminal.waitUntil("the shell has the terminal again") {
+      $0.trimmingCharacters(in: .whitespacesAndNewlines).hasSuffix("$")
+    }
     try terminal.command("echo and he're'")
     try terminal.wait(for: "\nand here")
   }

@@ -43,6 +43,33 @@ import Testing
     #expect(folder.names == ["a.crosscope"])
   }
 
+  /// Nobody else writes: the new file takes the name, with the bytes that it has anywhere.
+  @Test func aStoreThatNobodyWritesToGetsANewFile() throws {
+    let reading = try Store(path: path, access: .readOnly)
+    #expect(try reading.latent(1).id == 1)
+    let before = try Data(contentsOf: URL(filePath: path))
+    try content.write(to: path)
+    #expect(try Data(contentsOf: URL(filePath: path)) == before)
+    #expect(reading.isReplaced)
+    #expect(storageError { _ = try reading.latent(1) } == .replaced(path: reading.path))
+    #expect(folder.names == ["a.crosscope"])
+  }
+
+  @Test func aStoreWhoseFileIsRemovedIsReadAndTakesNoEdits() throws {
+    let store = try Store(path: path, access: .readWrite)
+    #expect(try store.tags(of: [1]).isEmpty)
+    try FileManager.default.removeItem(atPath: path)
+    #expect(try store.tags(of: [1]).isEmpty)
+    #expect(!store.isReplaced)
+    #expect(storageError { try store.annotate([2], adding: ["y"]) } == .missing(path: store.path))
+    // With a log, SQLite itself reads no more.
+    try content.write(to: path)
+    let logged = try Store(path: path, access: .readWrite)
+    try logged.annotate([1], adding: ["x"])
+    try FileManager.default.removeItem(atPath: path)
+    #expect(storageError { try logged.annotate([2], adding: ["y"]) } == .missing(path: store.path))
+  }
+
   @Test func theStreamTellsOfTheReplacement() async throws {
     let store = try Store(path: path, access: .readOnly)
     let stream = store.changes(every: .milliseconds(1))
