@@ -30,6 +30,22 @@ extension Store {
     }
   }
 
+  /// Begins a transaction that keeps everybody else away from a store, without a log, if no other program uses a log of it.
+  /// - Returns: whether it has begun; if not, nothing has.
+  static func lockAlone(_ db: Database) throws -> Bool {
+    do {
+      // Leaving the log works only for the last program that uses it, and brings it into the file.
+      guard try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE") == "delete" else { return false }
+      try db.execute(sql: "BEGIN EXCLUSIVE")
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+      return false
+    }
+    // Somebody may have begun a log in between.
+    if try String.fetchOne(db, sql: "PRAGMA journal_mode") == "delete" { return true }
+    try db.execute(sql: "ROLLBACK")
+    return false
+  }
+
   private static func both<T>(_ first: T?, _ second: T?) -> (T, T)? {
     if let first, let second { (first, second) } else { nil }
   }

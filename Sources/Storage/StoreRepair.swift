@@ -31,11 +31,7 @@ public struct StoreRepair: Sendable, Equatable {
     do {
       let source = try DatabaseQueue(path: path, configuration: Store.configuration(readOnly: false))
       return try source.writeWithoutTransaction { db in
-        // Leaving the log works only for the last program that uses the store, and brings the log into the file.
-        guard try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE") == "delete" else {
-          throw StorageError.busy(path: path)
-        }
-        try db.execute(sql: "BEGIN EXCLUSIVE")
+        guard try Store.lockAlone(db) else { throw StorageError.busy(path: path) }
         defer { try? db.execute(sql: "ROLLBACK") }
         return try rebuild(from: db, path: path)
       }

@@ -205,13 +205,7 @@ public final class StoreWriter: Sendable {
   ) throws -> Bool {
     let former = try DatabaseQueue(path: path, configuration: Store.configuration(readOnly: false))
     return try former.writeWithoutTransaction { db in
-      do {
-        // Leaving the log works only for the last program that uses the store.
-        guard try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE") == "delete" else { return false }
-        try db.execute(sql: "BEGIN EXCLUSIVE")
-      } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
-        return false
-      }
+      guard try Store.lockAlone(db) else { return false }
       defer { try? db.execute(sql: "ROLLBACK") }
       try queue.writeWithoutTransaction { try take(from: db, to: $0, carry) }
       try takeName(queue)

@@ -71,8 +71,10 @@ import Testing
     try terminal.wait(for: " nats, ")
     try terminal.type("LTTT")
     try terminal.wait(for: "up to 256 tokens")
+    // Stopped first, the service cannot have answered before it is killed.
+    kill(first.process.processIdentifier, SIGSTOP)
     try terminal.press("Enter")
-    try terminal.wait(for: "generating, ")
+    try terminal.wait(for: "generating")
     kill(first.process.processIdentifier, SIGKILL)
     try terminal.wait(for: "the connection was lost")
     first.process.waitUntilExit()
