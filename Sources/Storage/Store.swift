@@ -163,11 +163,16 @@ public final class Store: Sendable {
     }
   }
 
-  /// SQLite says of a file that somebody removed that it cannot be read.
+  /// SQLite says of a file that somebody removed that it cannot be read, and of one that lost its name that it cannot be
+  /// written.
   private func failure(_ error: any Error) -> StorageError {
     let error = StorageError.translating(error, path: path)
-    if case .inputOutput = error, FileIdentity(at: path) == nil { return .missing(path: path) }
-    return error
+    guard !isSameFile else { return error }
+    return switch error {
+    case .inputOutput where FileIdentity(at: path) == nil: .missing(path: path)
+    case .readOnly: .replaced(path: path)
+    default: error
+    }
   }
 
   /// Asked in a transaction, so that what follows in it reads the very content that was asked about. A file that has lost
@@ -209,7 +214,7 @@ public final class Store: Sendable {
         connections.writer = writer
         return writer
       } catch {
-        throw .translating(error, path: path)
+        throw failure(error)
       }
     }
   }

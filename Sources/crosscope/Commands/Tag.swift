@@ -23,6 +23,13 @@ struct Tag: ParsableCommand {
   }
 
   func run() throws {
+    do { try edit() } catch StorageError.replaced {
+      // A build or an import came in between: it is as if the command had been given a moment later.
+      try edit()
+    }
+  }
+
+  private func edit() throws {
     let store = try Store(path: store, access: .readWrite)
     writeError(try store.annotate(latents, adding: add, removing: remove, note: note).summary)
     store.close()
