@@ -13,6 +13,7 @@ enum FileFormats {
       ("Dictionaries", [.sae, .saeMetadata, .crosscoder, .trainer]),
       ("Tables and examples", [LatentTable.format, examples]),
       ("HTTP requests", [.chatCompletion, .chatMessage, .contentPart, .streamOptions]),
+      ("Tokenizers", FormatTable.tokenizers),
     ]
   }
 

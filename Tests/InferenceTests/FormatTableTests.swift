@@ -11,13 +11,12 @@ import Testing
   let folder = TemporaryFolder()
 
   private static func fields(_ library: String) throws -> [String] {
-    let data = try Data(contentsOf: URL(fileURLWithPath: fixturePath("fields.json")))
-    return try #require(JSONDecoder().decode([String: [String]].self, from: data)[library])
+    try #require(JSONDecoder().decode([String: [String]].self, from: fixture("fields.json"))[library], "\(library)")
   }
 
   private func expectRows(_ table: FormatTable, _ library: String) throws {
     let names = try Self.fields(library)
-    #expect(names.count > 1)
+    #expect(!names.isEmpty)
     let missing = names.filter { table[$0] == nil }
     #expect(missing.isEmpty, "\(table.title) has no row for \(missing)")
   }
@@ -33,6 +32,11 @@ import Testing
     for (family, names) in classes {
       for name in names + ["undeclared"] { try expectRows(.configuration(family), name) }
     }
+  }
+
+  /// The fields of each object of a tokenizer's files stand under the title of its table.
+  @Test(arguments: FormatTable.tokenizers.map(\.title)) func everyFieldOfATokenizerHasARow(title: String) throws {
+    try expectRows(#require(FormatTable.tokenizers.first { $0.title == title }), title)
   }
 
   /// Keys of GGUF files without a row are refused; those that llama.cpp acts on have one in a family at least, or are

@@ -2,7 +2,7 @@
 // A family's own rows stand in its file in Models/.
 
 extension FormatTable {
-  private static let transformers = "transformers 5.24.0"
+  static let transformers = "transformers 5.24.0"
 
   /// config.json of a family: what all families share, then the family's own fields.
   static func configuration(_ family: ModelFamily) -> FormatTable {

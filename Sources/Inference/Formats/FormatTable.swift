@@ -1,7 +1,7 @@
 // What is done with every field of a file format of others: honoured, without effect here, or refused by name.
 // Owns: the form of such a table, the check of a JSON object against it, and its rows as docs/formats.md prints them.
 // Refuses: a field that the table refuses, unless its value asks for nothing, and, where the table says so, one that it
-// lacks. A reader that looks up a field which the table lacks is a mistake of this program.
+// lacks. Reading an object's fields is in FormatTable+Reading.swift.
 
 /// The fields of one kind of file.
 public struct FormatTable: Sendable {
@@ -13,7 +13,13 @@ public struct FormatTable: Sendable {
   }
 
   /// What is done with a field that the table lacks.
-  public enum Unknown: Sendable { case ignored, refused }
+  public enum Unknown: Sendable {
+    case ignored
+    /// It is refused where it asks for anything.
+    case refused
+    /// It is refused whatever its value is, as the reference does.
+    case alwaysRefused
+  }
 
   /// A field, by the path of its keys or column.
   public struct Field: Sendable {
@@ -21,32 +27,44 @@ public struct FormatTable: Sendable {
     public let use: Use
     /// What it does here, why it does nothing, or what is taken instead.
     public let note: String
-    /// Values of a refused field that are taken, besides null, false and empty ones.
+    /// Values of a refused field that are taken besides null.
     let accepted: [JSONValue]
+    /// Whether false and empty values of a refused field are taken, too, because they ask for nothing.
+    let takesEmpty: Bool
+
+    private init(_ name: String, _ use: Use, _ note: String, accepted: [JSONValue] = [], takesEmpty: Bool = true) {
+      (self.name, self.use, self.note) = (name, use, note)
+      (self.accepted, self.takesEmpty) = (accepted, takesEmpty)
+    }
 
     /// A field that is read and obeyed.
     public static func honoured(_ name: String, _ note: String) -> Field {
-      Field(name: name, use: .honoured, note: note, accepted: [])
+      Field(name, .honoured, note)
     }
 
     /// A field that changes nothing here.
     public static func withoutEffect(_ name: String, _ note: String) -> Field {
-      Field(name: name, use: .withoutEffect, note: note, accepted: [])
+      Field(name, .withoutEffect, note)
     }
 
     /// A field that is refused where it asks for anything.
     public static func refused(_ name: String, _ note: String) -> Field {
-      Field(name: name, use: .refused, note: note, accepted: [])
+      Field(name, .refused, note)
     }
 
     /// A field that is refused unless it has one of some values.
     public static func refused(_ name: String, unless accepted: [JSONValue], _ note: String) -> Field {
-      Field(name: name, use: .refused, note: note, accepted: accepted)
+      Field(name, .refused, note, accepted: accepted)
     }
 
     /// A field that is refused unless it is a text of some.
     public static func refused(_ name: String, unless accepted: [String], _ note: String) -> Field {
       refused(name, unless: accepted.map { JSONValue.string($0) }, note)
+    }
+
+    /// A field that is refused unless it is null or one of some values, since false and empty ones ask for something.
+    public static func refused(_ name: String, unlessExactly accepted: [JSONValue], _ note: String) -> Field {
+      Field(name, .refused, note, accepted: accepted, takesEmpty: false)
     }
 
     /// A field that is refused unless it is true.
@@ -56,7 +74,8 @@ public struct FormatTable: Sendable {
 
     /// Whether a value asks for nothing that is not done.
     public func accepts(_ value: JSONValue) -> Bool {
-      if accepted.contains(value) { return true }
+      if value == .null || accepted.contains(value) { return true }
+      guard takesEmpty else { return false }
       switch value {
       case .null, .array([]): return true
       case .bool(false): return !accepted.contains(.bool(true))
@@ -88,16 +107,21 @@ public struct FormatTable: Sendable {
   public subscript(name: String) -> Field? { byName[name] }
 
   /// Throws for the first field, by the alphabet, that asks for something that is not done.
-  func check(_ members: [String: JSONValue], path: String) throws(InferenceError) {
+  /// - Parameter prefix: what precedes the fields' names in messages, where the object is a part of the file.
+  func check(_ members: [String: JSONValue], path: String, prefix: String = "") throws(InferenceError) {
     for (name, value) in members.sorted(by: { $0.key < $1.key }) {
       guard let field = byName[name] else {
-        if unknown == .ignored || Field.refused(name, "").accepts(value) { continue }
-        throw .unsupported(
-          path: path, what: "the unknown field", found: InferenceError.excerpt(name),
-          supported: "fields of \(reference)")
+        switch unknown {
+        case .ignored: continue
+        case .refused where Field.refused(name, "").accepts(value): continue
+        case .refused, .alwaysRefused:
+          throw .unsupported(
+            path: path, what: "the unknown field", found: prefix + InferenceError.excerpt(name),
+            supported: "fields of \(reference)")
+        }
       }
       guard field.use == .refused, !field.accepts(value) else { continue }
-      throw .unsupported(path: path, what: name, found: value.kind, supported: field.note)
+      throw .unsupported(path: path, what: prefix + name, found: value.kind, supported: field.note)
     }
   }
 
@@ -114,11 +138,17 @@ public struct FormatTable: Sendable {
 
   /// The table as Markdown, under a heading of its title.
   public var markdown: String {
-    let rows = fields.map { "| `\($0.name)` | \($0.use.rawValue) | \($0.note) |" }
+    let rows = fields.map { "| `\($0.name)` | \($0.use.rawValue) | \($0.note.replacing("|", with: "\\|")) |" }
+    let others =
+      switch unknown {
+      case .ignored: "left alone"
+      case .refused: "refused unless it is null, false or empty"
+      case .alwaysRefused: "refused"
+      }
     return """
       ### \(title)
 
-      Fields of \(reference); any other is \(unknown == .ignored ? "left alone" : "refused unless it is null, false or empty").
+      Fields of \(reference); any other is \(others).
 
       | field | | |
       |---|---|---|

@@ -110,7 +110,7 @@ struct ModelKeys {
   }
 
   private func assertKnown(_ key: String) {
-    assert(table[key].map { $0.use != .withoutEffect } ?? false, "\(table.title) has no row for \(key)")
+    assert(table.isRead(key), "\(table.title) has no row for \(key)")
   }
 
   /// A key's full name in the format at hand.

@@ -24,7 +24,7 @@ extension Tokenizer {
 
   private init(folder: String, file path: String) throws(InferenceError) {
     let config = try TokenizerFolder.optional(folder, "config.json")
-    let generation = try TokenizerFields.generationConfig.read(
+    let generation = try FormatTable.generationConfig.read(
       try TokenizerFolder.optional(folder, "generation_config.json"), path: folder + "/generation_config.json")
     let size = config["vocab_size"].integer ?? config["text_config"]["vocab_size"].integer
     var file = try TokenizerFile(path: path)

@@ -18,7 +18,7 @@ extension TokenizerFile {
   func prefix() throws(InferenceError) -> [Int32] {
     let part = settings["post_processor"]
     var prefix: [Int32] = []
-    for step in try steps(part, "post_processor", "processors", TokenizerFields.postProcessors) {
+    for step in try steps(part, "post_processor", "processors", FormatTable.postProcessors) {
       guard step.type == "TemplateProcessing" else { continue }
       prefix = []
       for item in try step.fields.list("single") ?? [] {
@@ -49,7 +49,7 @@ extension TokenizerFile {
 
   /// The members of a Sequence, or the part itself; a null part has none.
   private func steps(
-    _ part: JSONValue, _ place: String, _ key: String, _ tables: [String: FieldTable]
+    _ part: JSONValue, _ place: String, _ key: String, _ tables: [String: FormatTable]
   ) throws(InferenceError) -> [Step] {
     if part == .null { return [] }
     guard let type = part.type, let table = tables[type] else {
@@ -69,7 +69,7 @@ extension TokenizerFile {
 
   private func normalizer(_ part: JSONValue) throws(InferenceError) -> Normalizer {
     var result = Normalizer()
-    for step in try steps(part, "normalizer", "normalizers", TokenizerFields.normalizers) {
+    for step in try steps(part, "normalizer", "normalizers", FormatTable.normalizers) {
       switch step.type {
       case "NFC": result.steps.append(.compose)
       case "Prepend":
@@ -86,7 +86,7 @@ extension TokenizerFile {
   }
 
   private func byteLevel(_ part: JSONValue) throws(InferenceError) -> Cutter {
-    let steps = try steps(part, "pre_tokenizer", "pretokenizers", TokenizerFields.preTokenizers)
+    let steps = try steps(part, "pre_tokenizer", "pretokenizers", FormatTable.preTokenizers)
     let supported = PreTokenizer.allCases.filter { $0 != .none }.map { "\($0)" }.joined(separator: ", ")
     guard let last = steps.last, last.type == "ByteLevel", steps.count <= 2 else {
       throw unsupported("the pre-tokenizer", part, "that of \(supported)")
@@ -124,7 +124,7 @@ extension TokenizerFile {
 
   private func pieces(_ part: JSONValue, _ normalizer: Normalizer) throws(InferenceError) -> Cutter {
     var cutter = Cutter(pattern: .none)
-    for step in try steps(part, "pre_tokenizer", "pretokenizers", TokenizerFields.preTokenizers) {
+    for step in try steps(part, "pre_tokenizer", "pretokenizers", FormatTable.preTokenizers) {
       switch step.type {
       // Gemma's: cuts at spaces, of which the normalizer has left none.
       case "Split" where step.fields["pattern"]["String"] == .string(" ") && normalizer.leavesNoSpace: break

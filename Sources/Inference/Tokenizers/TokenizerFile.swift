@@ -1,5 +1,5 @@
 // A tokenizer.json of Hugging Face's tokenizers library: the vocabulary, merges and added tokens of its BPE model, and
-// the rest as JSON for `TokenizerFile+Settings.swift`, all by the tables of `TokenizerFields`.
+// the rest as JSON for `TokenizerFile+Settings.swift`, all by the tables of FormatTable+Tokenizer.swift.
 // Refuses: models that are no BPE, ids that are negative, doubled or beyond 2^22, merges of what is no token.
 // Source: the library's serialization (tokenizers/src/models/bpe/serialization.rs and tokenizer/serialization.rs).
 
@@ -43,8 +43,8 @@ struct TokenizerFile {
     guard let mergeStart = parts.removeValue(forKey: "merges") else {
       throw .unsupported(path: path, what: "the tokenizer", found: "without merges", supported: "a BPE model")
     }
-    settings = try TokenizerFields.file.read(Self.values(top, reader), path: path)
-    model = try TokenizerFields.model.read(Self.values(parts, reader), path: path, place: "model")
+    settings = try FormatTable.tokenizer.read(Self.values(top, reader), path: path)
+    model = try FormatTable.tokenizerModel.read(Self.values(parts, reader), path: path, place: "model")
     var vocabReader = reader.at(vocabStart)
     let count = try readVocabulary(&vocabReader)
     added = AddedVocabulary(names: names, count: count)
@@ -97,7 +97,7 @@ struct TokenizerFile {
   static func addedToken(
     _ value: JSONValue, path: String, place: String
   ) throws(InferenceError) -> AddedToken {
-    let fields = try TokenizerFields.addedToken.read(value, path: path, place: place)
+    let fields = try FormatTable.addedToken.read(value, path: path, place: place)
     guard let text = try fields.text("content"), text.utf8.count <= contentLimit else {
       throw fields.wrong("content", "a text of at most \(contentLimit) bytes")
     }

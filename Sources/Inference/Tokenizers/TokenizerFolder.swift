@@ -1,7 +1,7 @@
 // What the files beside a tokenizer.json add to it, in transformers' order: added_tokens_decoder of
 // tokenizer_config.json, or where there is none special_tokens_map.json, added_tokens.json and tokenizer.json's own once
 // more; then the tokens with a meaning; then additional ones. Of a token that comes twice the later settings count.
-// Refuses: fields and values that `TokenizerFields` refuses, tokens that are no text.
+// Refuses: fields and values that the tables of these files refuse, tokens that are no text.
 // Source: _from_pretrained and __init__ of transformers' tokenization_utils_base.py and tokenization_utils_tokenizers.py.
 
 import Foundation
@@ -9,6 +9,11 @@ import Foundation
 /// The files of a folder that say something about its tokenizer.
 struct TokenizerFolder {
   private static let names = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
+
+  /// Names under which these files list tokens with a meaning, in the library's order.
+  static let namedTokens = [
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+  ]
 
   let path: String
   /// Added tokens with settings of their own; nil where tokenizer_config.json has no list of them.
@@ -30,14 +35,14 @@ struct TokenizerFolder {
   var end: [UInt8]? { known["eos_token"]?.bytes }
 
   private var named: [AddedToken] {
-    TokenizerFields.namedTokens.compactMap { known[$0] } + (detailed + others).map(\.token)
+    Self.namedTokens.compactMap { known[$0] } + (detailed + others).map(\.token)
   }
 
   /// Reads tokenizer_config.json, special_tokens_map.json and added_tokens.json, as far as they are there.
   init(path: String) throws(InferenceError) {
     self.path = path
     let configPath = path + "/tokenizer_config.json"
-    let config = try TokenizerFields.tokenizerConfig.read(
+    let config = try FormatTable.tokenizerConfig.read(
       try Self.optional(path, "tokenizer_config.json"), path: configPath)
     var (additional, extra) = (config["additional_special_tokens"], config["extra_special_tokens"])
     if additional != .null, Self.isEmpty(extra) { (additional, extra) = (.null, additional) }
@@ -58,7 +63,7 @@ struct TokenizerFolder {
         return token
       }
     } else {
-      let map = try TokenizerFields.specialTokensMap.read(
+      let map = try FormatTable.specialTokensMap.read(
         try Self.optional(path, "special_tokens_map.json"), path: path + "/special_tokens_map.json")
       try readNamed(map, isFirst: false)
       if map["additional_special_tokens"] != .null {
@@ -102,7 +107,7 @@ struct TokenizerFolder {
   private mutating func readNamed(_ file: FieldReader, isFirst: Bool) throws(InferenceError) {
     for name in try file.names(at: nil) where name.hasSuffix("_token") {
       guard let value = file.member(name) else { continue }
-      if TokenizerFields.namedTokens.contains(name) {
+      if Self.namedTokens.contains(name) {
         known[name] = try Self.token(value, file, name)
         if let token = known[name], value.string != nil || !isFirst { markers.insert(token.bytes) }
       } else if value.string != nil || value["content"] != .null, let token = try Self.token(value, file, name) {

@@ -1,12 +1,16 @@
 """The names of the fields that reference libraries have, as fields.json holds them.
 
-Usage: make_fields.py > fields.json     (needs peft, transformers, gguf and openai)
+Usage: make_fields.py > fields.json     (needs peft, transformers, tokenizers, gguf and openai)
 
-A name stands for what a file of that format may say; tests ask that the table of the format has a row for each.
+A name stands for what a file of that format may say; tests ask that the table of the format has a row for each. Fields of
+tokenizer.json are those that the library itself writes; those of the files beside it are the names that its source takes
+out of what it read. They stand under the titles of the tables in docs/formats.md.
 """
 
 import dataclasses
+import inspect
 import json
+import re
 
 import gguf.constants
 import transformers
@@ -16,6 +20,10 @@ from openai.types.chat.chat_completion_content_part_text_param import ChatComple
 from openai.types.chat.chat_completion_stream_options_param import ChatCompletionStreamOptionsParam
 from openai.types.chat.chat_completion_user_message_param import ChatCompletionUserMessageParam
 from peft import LoraConfig
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import GenerationConfig
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from transformers.tokenization_utils_tokenizers import TokenizersBackend
 
 CONFIGURATIONS = ["LlamaConfig", "Gemma2Config", "Gemma3TextConfig", "Gemma3Config", "Qwen2Config", "Qwen3Config"]
 # What modeling code asks a configuration for without declaring it, by the name in getattr(config, ...).
@@ -36,6 +44,24 @@ def keys(holder):
             yield value
 
 
+def taken(*functions):
+    """The names that functions take out of their keyword arguments or a configuration, by their source."""
+    source = "".join(inspect.getsource(f) for f in functions)
+    found = re.findall(r'(?:kwargs|tokenizer_config|config)\.(?:pop|get|setdefault)\(\s*"(\w+)"', source)
+    found += re.findall(r'(?:kwargs|tokenizer_config)\["(\w+)"\]', source)
+    found += re.findall(r'"(\w+)" (?:not )?in (?:init_)?kwargs', source)
+    return sorted(set(x for x in found if not x.startswith("_json") and not x.startswith("_spm")))
+
+
+def written(**parts):
+    """A tokenizer.json with these parts, as the library writes it."""
+    tokenizer = Tokenizer(models.BPE(vocab={"a": 0}, merges=[], unk_token="a"))
+    tokenizer.add_tokens([AddedToken("x")])
+    for name, part in parts.items():
+        setattr(tokenizer, name, part)
+    return json.loads(tokenizer.to_str())
+
+
 fields = {"LoraConfig": names(LoraConfig), "undeclared": UNDECLARED}
 for name in CONFIGURATIONS:
     found = names(getattr(transformers, name))
@@ -50,4 +76,24 @@ fields["messages"] = sorted(set(ChatCompletionMessage.model_fields)
                             | set(ChatCompletionUserMessageParam.__annotations__))
 fields["parts"] = sorted(ChatCompletionContentPartTextParam.__annotations__)
 fields["stream_options"] = sorted(ChatCompletionStreamOptionsParam.__annotations__)
+
+base = written()
+P, Q, N, TOKENS = pre_tokenizers, processors, normalizers, PreTrainedTokenizerBase.SPECIAL_TOKENS_ATTRIBUTES
+fields["tokenizer.json"] = list(base)
+fields["tokenizer.json, model"] = list(base["model"])
+fields["tokenizer.json, added_tokens; tokenizer_config.json, added_tokens_decoder"] = list(base["added_tokens"][0])
+fields["generation_config.json"] = taken(GenerationConfig.__init__)
+fields["tokenizer_config.json"] = sorted(
+    set(taken(PreTrainedTokenizerBase.__init__, PreTrainedTokenizerBase._from_pretrained, TokenizersBackend.__init__))
+    - {"config_file", "trust_remote_code"} | set(TOKENS))
+fields["special_tokens_map.json, read where tokenizer_config.json has no added_tokens_decoder"] = (
+    TOKENS + ["additional_special_tokens", "extra_special_tokens"])
+for part, objects in {
+    "normalizer": [N.NFC(), N.Prepend("a"), N.Replace("a", "b"), N.Sequence([])],
+    "pre_tokenizer": [P.ByteLevel(), P.Digits(), P.Split(Regex("a"), "isolated"), P.Metaspace(), P.Sequence([])],
+    "post_processor": [Q.TemplateProcessing(single="$A"), Q.ByteLevel(), Q.Sequence([])],
+}.items():
+    for value in (written(**{part: x})[part] for x in objects):
+        fields[f"tokenizer.json, {part} of type {value['type']}"] = list(value)
+
 print(json.dumps(fields, indent=1))

@@ -1,46 +1,14 @@
+// Fields of a tokenizer's files: what would change tokens is refused by name, and what has no effect there has none here.
+// That every field of the libraries has a row is FormatTableTests' business.
+
 import Foundation
 import TestSupport
 import Testing
 
 @testable import Inference
 
-/// What each field of a tokenizer's files means: the tables that the reading goes by, the library's own lists and the
-/// documentation say the same.
-@Suite struct FieldTableTests {
+@Suite struct TokenizerFieldsTests {
   let folder = TemporaryFolder()
-
-  /// Fixtures/make_tokenizer_fields.py lists the fields on which the libraries act.
-  @Test func knowsEveryFieldOnWhichTheLibrariesAct() throws {
-    let fields = try JSONDecoder().decode([String: [String]].self, from: fixture("library-fields.json"))
-    #expect(fields.count == 18)
-    for (object, names) in fields {
-      let table = try #require(TokenizerFields.all.first { $0.object == object }, "\(object)")
-      for name in names { #expect(table.use(name) != nil, "\(object) lacks \(name)") }
-    }
-  }
-
-  @Test func namesEachFieldOnce() {
-    for table in TokenizerFields.all {
-      #expect(Set(table.fields.map(\.name)).count == table.fields.count, "\(table.object)")
-    }
-  }
-
-  /// docs/formats.md holds the tables as they are. CROSSCOPE_RECORD=1 writes them anew.
-  @Test func isTheDocumentation() throws {
-    let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../../docs/formats.md").standardized
-    let tables = TokenizerFields.all.map(\.markdown).joined(separator: "\n")
-    let (begin, end) = ("<!-- tokenizer fields -->\n", "<!-- end of tokenizer fields -->\n")
-    let text = try String(contentsOf: url, encoding: .utf8)
-    let head = try #require(text.range(of: begin))
-    let tail = try #require(text.range(of: end))
-    if ProcessInfo.processInfo.environment["CROSSCOPE_RECORD"] == "1" {
-      let new = text[..<head.upperBound] + tables + text[tail.lowerBound...]
-      try String(new).write(to: url, atomically: true, encoding: .utf8)
-    } else {
-      #expect(text[head.upperBound..<tail.lowerBound] == tables)
-    }
-  }
 
   func refusal(_ files: [String: String]) throws -> String {
     let plain =
@@ -83,6 +51,58 @@ import Testing
     ] {
       let text = try refusal([file: text])
       #expect(text.contains(part) && text.contains(file), "\(text)")
+    }
+  }
+
+  private func tokenizer(_ members: String, model: String = "") -> String {
+    #"{"model":{"vocab":{"a":0},"merges":[]\#(model)},"pre_tokenizer":{"type":"ByteLevel"}\#(members)}"#
+  }
+
+  /// A value that asks for nothing elsewhere, such as false or an empty text, is one like any other here.
+  @Test func refusesEveryOtherValueOfAFieldWithFewValues() throws {
+    for value in ["false", #""""#, "[]", "{}", "1", "true"] {
+      let text = try refusal(["tokenizer.json": tokenizer(#","version":\#(value)"#)])
+      #expect(text.contains("tokenizer.json: version "), "\(text)")
+    }
+    for (field, value) in [
+      ("type", #""""#), ("dropout", "false"), ("dropout", "0.1"), ("continuing_subword_prefix", "[]"),
+      ("end_of_word_suffix", "false"),
+    ] {
+      let text = try refusal(["tokenizer.json": tokenizer("", model: #","\#(field)":\#(value)"#)])
+      #expect(text.contains("tokenizer.json: model.\(field) "), "\(text)")
+    }
+    for (field, value) in [
+      ("split_special_tokens", "[]"), ("fix_mistral_regex", #""""#), ("fast_tokenizer_files", "{}"),
+    ] {
+      let text = try refusal(["tokenizer_config.json": #"{"\#(field)":\#(value)}"#])
+      #expect(text.contains("tokenizer_config.json: \(field) "), "\(text)")
+    }
+  }
+
+  /// Where the library refuses a field that it does not know, even null is refused.
+  @Test(arguments: ["null", "false", "{}", "1"]) func refusesFieldsThatTheLibraryDoesNotKnow(value: String) throws {
+    let file = try refusal(["tokenizer.json": tokenizer(#","newest":\#(value)"#)])
+    #expect(file.contains("tokenizer.json: the unknown field newest "), "\(file)")
+    let token = try refusal([
+      "tokenizer.json": tokenizer(#","added_tokens":[{"id":1,"content":"<x>","newest":\#(value)}]"#)
+    ])
+    #expect(token.contains("tokenizer.json: the unknown field added_tokens.newest "), "\(token)")
+  }
+
+  /// Null is no value, whichever the field.
+  @Test func takesNullAndTheValuesThatAreListed() throws {
+    let tables = FormatTable.tokenizers.filter { ["tokenizer.json", "tokenizer.json, model"].contains($0.title) }
+    #expect(tables.count == 2)
+    for table in tables {
+      for field in table.fields where field.use == .refused {
+        for value in [JSONValue.null] + field.accepted {
+          let member = #","\#(field.name)":\#(value.text)"#
+          let isOfModel = table.title.hasSuffix("model")
+          let text = tokenizer(isOfModel ? "" : member, model: isOfModel ? member : "")
+          _ = try folder.file("tokenizer.json", Array(text.utf8))
+          #expect(throws: Never.self, "\(text)") { try Tokenizer(folder: folder.path) }
+        }
+      }
     }
   }
 

@@ -1,29 +1,13 @@
-// What each field of a file of others means here, as data: a reader may read only what its table calls honoured, and
-// docs/formats.md is written from the same table. Owns: the check of a file's fields against a table.
-// Refuses: fields and values that the table refuses, naming file and field.
+// Reading a JSON object by its table. Owns: the object's fields after the check, each by its type, and what is wrong with
+// one of them in the words of file and place.
+// Refuses: what the table refuses and a field of another type. That a reader looks up a field which the table calls
+// without effect, or lacks, is a mistake of this program.
 
-/// The fields of one kind of object in a file format.
-struct FieldTable: Sendable {
-  /// What happens to a field.
-  enum Use: Sendable {
-    /// It is read; what it does.
-    case honoured(String)
-    /// It changes nothing here; why.
-    case withoutEffect(String)
-    /// Only these values, or null, or no such field, are accepted; why.
-    case refused(unless: [JSONValue], String)
-  }
+extension FormatTable {
+  /// Whether a reader may look up a field: one that is honoured, or of which some values are taken.
+  func isRead(_ name: String) -> Bool { self[name].map { $0.use != .withoutEffect } ?? false }
 
-  /// The object, as a heading names it: `tokenizer.json, model (BPE)`.
-  let object: String
-  let fields: [(name: String, use: Use)]
-  /// Whether a field that the table lacks is an error, as it is for the reference; else it has no effect there either.
-  var refusesOthers = false
-
-  /// What happens to a field; nil where the table lacks it.
-  func use(_ name: String) -> Use? { fields.first { $0.name.utf8.elementsEqual(name.utf8) }?.use }
-
-  /// Checks an object against the table.
+  /// Checks an object and gives its fields.
   /// - Parameters:
   ///   - value: an object, or null for one without fields.
   ///   - place: names the object within the file, for messages; empty for the file itself.
@@ -37,61 +21,22 @@ struct FieldTable: Sendable {
         path: path, place: place.isEmpty ? "the beginning" : place, expected: "an object", found: value.kind)
     }
     let prefix = place.isEmpty ? "" : place + "."
-    for (name, value) in members.sorted(by: { $0.key < $1.key }) {
-      switch use(name) {
-      case .honoured, .withoutEffect: break
-      case .refused(unless: let accepted, let why):
-        guard value == .null || accepted.contains(value) else {
-          let harmless = accepted.isEmpty ? "" : accepted.map(\.summary).joined(separator: ", ") + " or "
-          throw .unsupported(
-            path: path, what: prefix + InferenceError.excerpt(name), found: value.summary,
-            supported: "\(harmless)no such field, because \(why)")
-        }
-      case nil:
-        guard !refusesOthers else {
-          throw .unsupported(
-            path: path, what: "the field \(prefix)\(InferenceError.excerpt(name))", found: value.summary,
-            supported: fields.map(\.name).joined(separator: ", "))
-        }
-      }
-    }
+    try check(members, path: path, prefix: prefix)
     return FieldReader(table: self, members: members, path: path, prefix: prefix)
-  }
-
-  /// The table as docs/formats.md has it.
-  var markdown: String {
-    var lines = ["### \(object)", "", "| field | here |", "|---|---|"]
-    for (name, use) in fields {
-      let text: String
-      switch use {
-      case .honoured(let what): text = "honoured: \(what)"
-      case .withoutEffect(let why): text = "without effect: \(why)"
-      case .refused(unless: let accepted, let why):
-        let values = accepted.map { "`\($0.text)`" }.joined(separator: ", ")
-        text = "refused\(values.isEmpty ? "" : ", except \(values)"): \(why)"
-      }
-      lines.append("| `\(name)` | \(text.replacing("|", with: "\\|")) |")
-    }
-    lines += [
-      "", refusesOthers ? "Any other field is refused." : "Any other field is without effect, there as here.", "",
-    ]
-    return lines.joined(separator: "\n")
   }
 }
 
 /// The fields of an object that a table has accepted.
 struct FieldReader {
-  fileprivate let table: FieldTable
+  fileprivate let table: FormatTable
   fileprivate let members: [String: JSONValue]
   let path: String
   fileprivate let prefix: String
 
   /// The value of a field that the table calls honoured, or accepts; null where there is none.
   subscript(name: String) -> JSONValue {
-    switch table.use(name) {
-    case .honoured, .refused: return members[name] ?? .null
-    case .withoutEffect, nil: preconditionFailure("\(name) of \(table.object) is read and has to be honoured")
-    }
+    precondition(table.isRead(name), "\(name) of \(table.title) is read and has to be honoured")
+    return members[name] ?? .null
   }
 
   /// The names of all fields of the file, or of those of an object in it, in the file's order.
