@@ -64,7 +64,8 @@ struct StoreSharingTests {
     try file.close()
   }
 
-  @Test func undoOfAnExplorerLeavesACommandsChange() throws {
+  /// An explorer in which the first latent, 5, was tagged as refusal.
+  private func explorerThatTagged() throws -> TmuxTerminal {
     let terminal = try TmuxTerminal()
     try terminal.explore(sample.path)
     try terminal.type("t")
@@ -72,6 +73,11 @@ struct StoreSharingTests {
     try terminal.press("Enter")
     try terminal.wait(for: "[x] refusal")
     try terminal.escape("Tags of")
+    return terminal
+  }
+
+  @Test func undoOfAnExplorerLeavesACommandsChange() throws {
+    let terminal = try explorerThatTagged()
     #expect(try Program.run(["tag", sample.path, "5", "--note", "from outside"]).code == 0)
     try terminal.type("u")
     try terminal.wait(for: "is not undone")
@@ -83,13 +89,7 @@ struct StoreSharingTests {
 
   /// A build puts a new store in the place of the open one: the explorer goes on with it and keeps what it had.
   @Test func theExplorerGoesOnWithAStoreThatReplacesItsOwn() throws {
-    let terminal = try TmuxTerminal()
-    try terminal.explore(sample.path)
-    try terminal.type("t")
-    try terminal.wait(for: "[ ] refusal")
-    try terminal.press("Enter")
-    try terminal.wait(for: "[x] refusal")
-    try terminal.escape("Tags of")
+    let terminal = try explorerThatTagged()
     try SampleContent().write(to: sample.path, carrying: { $0 })
     try terminal.wait(for: "the store was built anew")
     try terminal.wait(for: "refusal")

@@ -9,18 +9,15 @@ fails, then how many there were of each kind.
 import json
 import os
 import random
-import subprocess
-import sys
-import tempfile
 import warnings
-from pathlib import Path
 
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import torch
 import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
+
+from comparing import judge, run
 
 warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
@@ -117,34 +114,7 @@ def case(program, number, folder):
             wanted = PeftModel.from_pretrained(model, folder / "adapter").eval()(torch.tensor([ids])).logits[0]
     except Exception:
         wanted = None
-    out = folder / "out.safetensors"
-    run = subprocess.run(
-        [program, "forward", "--model", folder / "base", "--adapter", folder / "adapter", "--tokens", ",".join(map(str, ids)),
-         "--precision", "exact", "--threads", "1", "--out", out], capture_output=True, text=True)
-    said = (run.stderr.strip().splitlines() or [""])[-1].replace(str(folder), "")
-    if run.returncode not in (0, 1):
-        return "crash", f"{said} {k}"
-    if run.returncode:
-        return ("neither", None) if wanted is None else ("refused", f"{said} | {k}")
-    if wanted is None:
-        return "taken", str(k)
-    difference = (load_file(out)["logits"] - wanted).abs().max().item()
-    if difference <= 2e-4 * max(1, wanted.abs().max().item() / 10):
-        return "same", None
-    return "different", f"by {difference}: {k}"
+    return judge(program, ["--model", folder / "base", "--adapter", folder / "adapter"], ids, wanted, 2e-4, folder, str(k))
 
 
-def main():
-    program, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    kinds = {}
-    for number in range(first, first + count):
-        with tempfile.TemporaryDirectory() as folder:
-            kind, line = case(program, number, Path(folder))
-        kinds[kind] = kinds.get(kind, 0) + 1
-        if line:
-            print(kind, number, line, flush=True)
-    print(kinds)
-    sys.exit(1 if {"crash", "different"} & set(kinds) else 0)
-
-
-main()
+run(case)

@@ -9,17 +9,15 @@ transformers fails, then how many there were of each kind.
 import json
 import os
 import random
-import subprocess
-import sys
-import tempfile
 import warnings
-from pathlib import Path
 
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import torch
 import transformers
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
+
+from comparing import judge, run
 
 warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
@@ -120,34 +118,7 @@ def case(program, number, folder):
             wanted = load(folder)(torch.tensor([ids])).logits[0]
     except Exception:
         wanted = None
-    out = folder / "out.safetensors"
-    run = subprocess.run(
-        [program, "forward", "--model", folder, "--tokens", ",".join(map(str, ids)), "--precision", "exact", "--threads", "1",
-         "--out", out], capture_output=True, text=True)
-    said = (run.stderr.strip().splitlines() or [""])[-1].replace(str(folder), "")
-    if run.returncode not in (0, 1):
-        return "crash", f"{family} {said} {json.dumps(c)}"
-    if run.returncode:
-        return ("neither", None) if wanted is None else ("refused", f"{family} {said}")
-    if wanted is None:
-        return "taken", f"{family} {json.dumps(c)}"
-    difference = (load_file(out)["logits"] - wanted).abs().max().item()
-    if difference <= 1e-4 * max(1, wanted.abs().max().item() / 10):
-        return "same", None
-    return "different", f"{family} {mode} by {difference}: {json.dumps(c)}"
+    return judge(program, ["--model", folder], ids, wanted, 1e-4, folder, f"{family} {mode} {json.dumps(c)}")
 
 
-def main():
-    program, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    kinds = {}
-    for number in range(first, first + count):
-        with tempfile.TemporaryDirectory() as folder:
-            kind, line = case(program, number, Path(folder))
-        kinds[kind] = kinds.get(kind, 0) + 1
-        if line:
-            print(kind, number, line, flush=True)
-    print(kinds)
-    sys.exit(1 if {"crash", "different"} & set(kinds) else 0)
-
-
-main()
+run(case)
