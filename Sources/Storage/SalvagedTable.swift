@@ -38,9 +38,16 @@ struct SalvagedTable {
     var isWhole = try copying.rows("NOT INDEXED", "ORDER BY \(key.joined(separator: ", "))")
     if !isWhole {
       let first = copying.lastKey
+      copying.lastKey = nil
       _ = try copying.rows("NOT INDEXED", "ORDER BY \(key.map { "\($0) DESC" }.joined(separator: ", "))")
-      if isNumbered, let low = first, let high = copying.lastKey, low < high {
-        isWhole = try copying.middle(low...high)
+      if isNumbered {
+        // Where the table's first page is broken, reading forwards has read nothing.
+        let low = first ?? 0
+        if let high = copying.lastKey {
+          isWhole = try low >= high || copying.middle(low...high)
+        } else {
+          try copying.onwards(from: low)
+        }
       }
     }
     if let index { _ = try copying.rows("INDEXED BY \(index)", "") }
@@ -94,6 +101,19 @@ struct SalvagedTable {
           refused += 1
         }
       }
+    }
+
+    /// How many keys are looked at beyond the last one that could be read: more than a page has rows.
+    private static let window: Int64 = 1 << 10
+
+    /// Copies what can be read from a key on, where the end of the table is broken and nobody knows its last key.
+    mutating func onwards(from key: Int64) throws {
+      var start = key
+      repeat {
+        lastKey = nil
+        _ = try middle(start...start + Self.window - 1)
+        start += Self.window
+      } while lastKey != nil
     }
 
     /// Copies what can be read between two keys, by halves.

@@ -272,20 +272,24 @@ import Testing
   }
 }
 
+/// Runs a program to its end, as a terminal does for an editor.
+/// - Returns: its exit code; nil if it could not be started.
+private func runQuietly(_ arguments: [String]) -> Int? {
+  let process = Process()
+  process.executableURL = URL(filePath: arguments[0])
+  process.arguments = Array(arguments.dropFirst())
+  process.standardError = FileHandle.nullDevice
+  guard (try? process.run()) != nil else { return nil }
+  process.waitUntilExit()
+  return Int(process.terminationStatus)
+}
+
 @Suite struct EditorTests {
   let folder = TemporaryFolder()
 
   private func edit(_ text: String, _ environment: [String: String]) throws -> String {
     let own = environment.merging(["TMPDIR": folder.path]) { given, _ in given }
-    return try ExternalEditor.edit(text, environment: own) { arguments in
-      let process = Process()
-      process.executableURL = URL(filePath: arguments[0])
-      process.arguments = Array(arguments.dropFirst())
-      process.standardError = FileHandle.nullDevice
-      guard (try? process.run()) != nil else { return nil }
-      process.waitUntilExit()
-      return Int(process.terminationStatus)
-    }
+    return try ExternalEditor.edit(text, environment: own, run: runQuietly)
   }
 
   @Test func theTextIsWhatTheEditorLeft() throws {
@@ -336,16 +340,8 @@ import Testing
 
   /// Runs a command of the shell as the editor; what it edits is `$1`.
   private func edit(_ editor: String, _ rejected: inout String?) throws -> Settings? {
-    try EditedConfiguration.edit(path: path, &rejected, environment: ["EDITOR": editor, "TMPDIR": folder.path]) {
-      arguments in
-      let process = Process()
-      process.executableURL = URL(filePath: arguments[0])
-      process.arguments = Array(arguments.dropFirst())
-      process.standardError = FileHandle.nullDevice
-      guard (try? process.run()) != nil else { return nil }
-      process.waitUntilExit()
-      return Int(process.terminationStatus)
-    }
+    try EditedConfiguration.edit(
+      path: path, &rejected, environment: ["EDITOR": editor, "TMPDIR": folder.path], run: runQuietly)
   }
 
   @Test func anEditorThatEndsWithoutWritingOrWithAnErrorChangesNothing() throws {

@@ -17,7 +17,7 @@ import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from comparing import judge, run
+from comparing import judge, randomise, run
 
 warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
@@ -51,12 +51,7 @@ def save_base(r, number, folder):
         c["mlp_bias"] = True
     torch.manual_seed(number)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **c), dtype=torch.float32)
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if weight.dim() == 2:
-                weight.normal_(0, 1.0 if "embed" in name else 1.5 / weight.shape[1] ** 0.5)
-            else:
-                weight.add_(0.3 * torch.randn_like(weight))
+    randomise(model)
     model.save_pretrained(folder)
 
 

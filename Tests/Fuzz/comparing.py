@@ -5,7 +5,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
+
+
+def randomise(model):
+    """Gives every weight a value that tells the parts of a model apart, from torch's seed."""
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() == 2:
+                weight.normal_(0, 1.0 if "embed" in name else 1.5 / weight.shape[1] ** 0.5)
+            else:
+                weight.add_(0.3 * torch.randn_like(weight))
 
 
 def judge(program, inputs, ids, wanted, tolerance, folder, says):

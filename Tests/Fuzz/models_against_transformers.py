@@ -17,7 +17,7 @@ import transformers
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from comparing import judge, run
+from comparing import judge, randomise, run
 
 warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
@@ -79,12 +79,7 @@ def configuration(r, family):
 
 
 def tensors(model):
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if weight.dim() == 2:
-                weight.normal_(0, 1.0 if "embed" in name else 1.5 / weight.shape[1] ** 0.5)
-            else:
-                weight.add_(0.3 * torch.randn_like(weight))
+    randomise(model)
     return {k: v.contiguous().clone() for k, v in model.state_dict().items()}
 
 

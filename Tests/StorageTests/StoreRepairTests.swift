@@ -100,6 +100,42 @@ import Testing
     #expect(folder.names == ["a.crosscope"])
   }
 
+  /// The first, a middle and the last page of a table: all rows of its other pages are kept.
+  @Test(arguments: [[0, 5, -1], [0], [-1], [4, -1], [0, 6]])
+  func severalPagesOfATableMayBeBroken(which: [Int]) throws {
+    let store = try Store(path: path, access: .readWrite)
+    for number in 0..<200 {
+      try store.save(
+        ExperimentRecord(
+          created: "2025", prompt: String(repeating: "prompt \(number) ", count: 30), kind: "steer",
+          interventions: "[]", parameters: "{}", outputs: "{}", versions: "{}"))
+    }
+    let before = try store.userAnnotations().experiments
+    store.close()
+    let root = try page(of: "experiment")
+    let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
+    func number(_ page: Int, _ offset: Int, _ count: Int) -> Int {
+      let start = (page - 1) * root.size + offset
+      return bytes[start..<start + count].reduce(0) { $0 << 8 | Int($1) }
+    }
+    // https://www.sqlite.org/fileformat.html#b_tree_pages: the root's children, each a leaf.
+    #expect(number(root.number, 0, 1) == 5)
+    let children = (0..<number(root.number, 3, 2)).map {
+      number(root.number, number(root.number, 12 + 2 * $0, 2), 4)
+    }
+    let leaves = children + [number(root.number, 8, 4)]
+    #expect(leaves.count > 8)
+    let broken = which.map { leaves[$0 < 0 ? leaves.count + $0 : $0] }
+    let lost = broken.reduce(0) { $0 + number($1, 3, 2) }
+    for page in broken { try overwrite(page: page, size: root.size) }
+
+    let repair = try StoreRepair.run(path: path)
+    #expect(repair.lost.map(\.table) == ["experiment"], "\(repair.lost)")
+    let after = try Store(path: path, access: .readOnly).userAnnotations().experiments
+    #expect(lost > 0 && after.count == before.count - lost)
+    #expect(after == before.filter { after.map(\.id).contains($0.id) })
+  }
+
   @Test func aStoreInUseIsNotRepaired() throws {
     let store = try Store(path: path, access: .readWrite)
     try store.annotate([1], adding: ["x"])
