@@ -35,7 +35,7 @@ extension ExplorerState {
   mutating func takeUp(_ effect: Effect, of dictionary: String?) -> [Effect] {
     guard dictionary == store.dictionary else {
       dropPostponed(effect)
-      tell("not done: its latents are none of the store's that has taken the place of the open one", .error)
+      tell("not done: the store that was put in the place of this one is about other latents", .error)
       return []
     }
     return begun([effect])
