@@ -101,25 +101,27 @@ import Testing
 
   @Test func whoGoesAwayStopsTheModel() throws {
     let service = try build.serve()
-    let requests: [(String, [String: Any], Int)] = [
+    // By path: what is asked, the fewest steps of the whole answer, and the events after which the client goes away. Chat
+    // completions tell four roles and four first tokens before the first step, so that more events must have come there.
+    let requests: [(path: String, fields: [String: Any], least: Int, events: Int)] = [
       (
         "/v1/chat/completions",
         [
           "messages": [["role": "user", "content": "Hi there"]], "n": 4, "max_tokens": 400, "temperature": 2, "seed": 3,
           "stream": true,
-        ], 100
+        ], 100, 20
       ),
-      ("/v1/steer", long.merging(["samples": 4]) { $1 }, 100),
-      ("/v1/steer/sweep", long.merging(["samples": 1, "strengths": [0.5, 1]]) { $1 }, 100),
-      ("/v1/activations", ["text": "sun", "generate": 300, "stream": true], 100),
-      ("/v1/causal-check", ["latent": latent, "prompts": 20, "contexts": 1, "random": 2, "stream": true], 20),
+      ("/v1/steer", long.merging(["samples": 4]) { $1 }, 100, 3),
+      ("/v1/steer/sweep", long.merging(["samples": 1, "strengths": [0.5, 1]]) { $1 }, 100, 3),
+      ("/v1/activations", ["text": "sun", "generate": 300, "stream": true], 100, 3),
+      ("/v1/causal-check", ["latent": latent, "prompts": 20, "contexts": 1, "random": 2, "stream": true], 20, 3),
     ]
-    for (path, fields, least) in requests {
+    for (path, fields, least, events) in requests {
       let before = try settle(service)
       _ = try service.events(path, fields)
       let whole = try settle(service) - before
       #expect(whole >= least, "\(path): too short to tell")
-      try service.abandon(path, fields, after: 2)
+      try service.abandon(path, fields, after: events)
       let part = try settle(service) - before - whole
       #expect(part > 0 && part < whole / 2 + 1, "\(path): \(part) of \(whole) steps")
       // Nothing goes on behind.
