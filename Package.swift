@@ -54,10 +54,14 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(name: "TUI", dependencies: ["CTerminal"], swiftSettings: strict),
+    .target(
+      name: "Experiments", dependencies: ["Kernels", "Inference", "Diffing", "Storage"], swiftSettings: strict),
+    .target(name: "Reports", dependencies: ["Experiments", "TUI"], swiftSettings: strict),
+    .target(name: "Remote", dependencies: ["Serving", "Reports"], swiftSettings: strict),
     .executableTarget(
       name: "crosscope",
       dependencies: [
-        "Kernels", "Inference", "Diffing", "Storage", "Serving", "TUI",
+        "Kernels", "Inference", "Diffing", "Storage", "Serving", "TUI", "Experiments", "Reports", "Remote",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -76,7 +80,7 @@ let package = Package(
     .testTarget(
       name: "CrosscopeTests",
       dependencies: [
-        "crosscope", "Serving", "TestSupport", "FlyingFox", .product(name: "GRDB", package: "GRDB.swift"),
+        "crosscope", "Remote", "Serving", "TestSupport", "FlyingFox", .product(name: "GRDB", package: "GRDB.swift"),
       ],
       exclude: ["Goldens"],
       swiftSettings: strict),

@@ -19,7 +19,7 @@ public enum DiffingError: Error, Equatable, Sendable {
   /// Training went wrong at a step (counted from 0): a loss, gradient or activation is NaN or infinite.
   case trainingNotFinite(what: String, step: Int)
   /// A setting outside its range.
-  case settingInvalid(name: String, expected: String, found: String)
+  case settingInvalid(name: Setting, expected: String, found: String)
   /// A crosscoder whose inputs are to be scaled, by numbers that its checkpoint does not hold.
   case inputScaleUnknown
   /// A saved training state belongs to another run.

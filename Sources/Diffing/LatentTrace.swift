@@ -101,7 +101,8 @@ public final class LatentTrace {
     let longest = engine.model.configuration.contextLength
     guard more <= longest - count else {
       throw .settingInvalid(
-        name: "text length", expected: "at most \(longest) tokens, the model's context length", found: "\(count + more)"
+        name: Setting("text length", .text), expected: "at most \(longest) tokens, the model's context length",
+        found: "\(count + more)"
       )
     }
   }

@@ -165,7 +165,8 @@ public final class Decoding {
     let longest = engine.model.configuration.contextLength
     guard prompt.count <= longest, limit <= longest - prompt.count else {
       throw .settingInvalid(
-        name: "prompt and answer", expected: "at most \(longest) tokens together, the model's context length",
+        name: Setting("prompt and answer", .text),
+        expected: "at most \(longest) tokens together, the model's context length",
         found: "\(prompt.count) + \(limit)")
     }
     let tokens = prompt.count + limit

@@ -27,7 +27,7 @@ public enum InferenceError: Error, Equatable, Sendable {
   /// A tensor of a file holds NaN or infinity.
   case tensorNotFinite(path: String, tensor: String)
   /// A setting given by the user is outside its range.
-  case settingInvalid(name: String, expected: String, found: String)
+  case settingInvalid(name: Setting, expected: String, found: String)
   /// Something would take more memory than there is, or than the user allows.
   case memoryShort(what: String, needed: Int, available: Int, limit: String, remedy: String)
   /// The task that asked for the result was cancelled before it was there.

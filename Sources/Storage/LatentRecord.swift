@@ -155,6 +155,19 @@ public enum LatentSort: Sendable, Hashable {
     self = sort
   }
 
+  /// One of `everywhere` by its name, or a metric of a store in whatever case it is written.
+  public init?(named name: String, metrics: [String]) {
+    if let sort = LatentSort(named: name.replacing("-", with: "_")) {
+      self = sort
+    } else if let metric = metrics.first(where: { $0 == name })
+      ?? metrics.first(where: { $0.lowercased() == name.lowercased() })
+    {
+      self = .metric(metric)
+    } else {
+      return nil
+    }
+  }
+
   /// Whether the interesting end is the low one: most chat-specific, smallest ν, smallest cosine, first id.
   public var ascendsByDefault: Bool {
     switch self {

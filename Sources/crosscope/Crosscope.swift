@@ -1,12 +1,13 @@
 // The program: one subcommand a file in Commands/, listed here.
 import ArgumentParser
+import Experiments
 
 @main
 struct Crosscope: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "crosscope",
     abstract: "Find out what chat fine-tuning put into a language model, and prove it by steering.",
-    version: "0.1.0",
+    version: ProgramVersion.current,
     subcommands: [
       Explore.self,
       Config.self,

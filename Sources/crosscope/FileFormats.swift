@@ -1,7 +1,9 @@
 // The tables of all file formats of others, by the sections of docs/formats.md that they are printed in.
 
 import Diffing
+import Experiments
 import Inference
+import Reports
 import Storage
 
 /// What is done with every field of every format.

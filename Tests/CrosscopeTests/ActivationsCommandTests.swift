@@ -4,6 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite struct ActivationsCommandTests {

@@ -8,6 +8,7 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite struct BuildTests {
@@ -68,7 +69,7 @@ import Testing
     index.shards.removeLast(last - 1)
     try JSONEncoder().encode(index).write(to: URL(filePath: paths.activations + "/activations.json"))
     try bytes[last].prefix(100).write(to: URL(filePath: paths.activations + "/.shard.1-2.tmp"))
-    #expect(throws: CommandError.self) { try harvest.finished() }
+    #expect(throws: InputError.self) { try harvest.finished() }
     try harvest.run(engine: engine)
     #expect(try harvest.finished().index == whole.index)
     #expect(try (0...last).map { try Data(contentsOf: shard($0)) } == bytes)
@@ -308,9 +309,9 @@ import Testing
     let store = try Store(path: build.storePath, access: .readOnly)
     let other = TemporaryFolder()
     let model = try TinyModel.writeGGUF(in: other, seed: 99)
-    #expect(throws: CommandError.self) { try SteeringContext.load(store: store, files: ModelLocations(model: model)) }
+    #expect(throws: InputError.self) { try SteeringContext.load(store: store, files: ModelLocations(model: model)) }
     let adapter = try TinyModel.writeAdapter(in: other, seed: 98)
-    #expect(throws: CommandError.self) {
+    #expect(throws: InputError.self) {
       try SteeringContext.load(store: store, files: ModelLocations(adapter: adapter))
     }
     #expect(throws: Never.self) { try SteeringContext.load(store: store) }

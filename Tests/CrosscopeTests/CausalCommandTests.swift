@@ -6,6 +6,7 @@ import Glibc
 import TestSupport
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite struct CausalCommandTests {

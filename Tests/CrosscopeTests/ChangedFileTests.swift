@@ -8,6 +8,7 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite struct ChangedFileTests {
@@ -19,9 +20,9 @@ import Testing
     build = try TinyBuild()
     try build.run()
     model = build.folder.path + "/tiny.gguf"
-    let latent = Int32(try build.livingLatents(1)[0])
+    let latent = try build.livingLatents(1)[0]
     request = SteeringRequest(
-      prompt: "Hi", interventions: [SteeringIntervention(latent: latent, mode: .add, strength: 0.5)], maxTokens: 4,
+      prompt: "Hi", interventions: [Intervention(latent: latent, mode: .add, strength: 0.5)], maxTokens: 4,
       temperature: 0, seed: 1)
   }
 
@@ -31,21 +32,30 @@ import Testing
   }
 
   private func document(_ owner: ModelOwner) async throws -> SteeringDocument? {
-    let number = try await owner.begin(request)
-    while try await owner.step(number) != nil {}
-    return try await owner.document(number, tokensPerSecond: nil)
+    var document = try await owner.outcome(of: SteeringJob(request))
+    document.outputs.tokensPerSecond = nil
+    return document
+  }
+
+  /// A run, and what happens in its midst: after the first of its tokens.
+  private func meanwhile(_ owner: ModelOwner, _ body: () throws -> Void) async throws {
+    let models = LoadedModels(
+      context: try SteeringContext.load(store: owner.store, precision: .exact), store: owner.store)
+    var steps = try SteeringJob(request).begin(on: models)
+    _ = try steps.step { _ in }
+    try body()
+    while try steps.step({ _ in }) {}
   }
 
   @Test func aRunOnAModelThatWasShortenedFailsAndTheNextLoadsItAgain() async throws {
     let owner = try owner()
     let whole = try Data(contentsOf: URL(filePath: model))
     let before = try await document(owner)
-    let number = try await owner.begin(request)
-    _ = try await owner.step(number)
-    #expect(truncate(model, 8192) == 0)
-    await #expect(throws: InferenceError.fileChanged(path: model, how: .shortened)) { try await owner.step(number) }
+    await #expect(throws: InferenceError.fileChanged(path: model, how: .shortened)) {
+      try await meanwhile(owner) { #expect(truncate(model, 8192) == 0) }
+    }
     // As it is, it cannot be loaded.
-    await #expect(throws: InferenceError.self) { try await owner.begin(request) }
+    await #expect(throws: InferenceError.self) { try await document(owner) }
     try whole.write(to: URL(filePath: model))
     #expect(try await document(owner) == before)
   }
@@ -54,12 +64,12 @@ import Testing
     let owner = try owner()
     let whole = try Data(contentsOf: URL(filePath: model))
     let before = try await document(owner)
-    let number = try await owner.begin(request)
     var other = whole
     other[other.count - 100] ^= 1
-    try other.write(to: URL(filePath: model), options: [])
-    await #expect(throws: InferenceError.fileChanged(path: model, how: .changed)) { try await owner.step(number) }
-    await #expect { try await owner.begin(request) } throws: { "\($0)".contains("was made with another model") }
+    await #expect(throws: InferenceError.fileChanged(path: model, how: .changed)) {
+      try await meanwhile(owner) { try other.write(to: URL(filePath: model), options: []) }
+    }
+    await #expect { try await document(owner) } throws: { "\($0)".contains("was made with another model") }
     try whole.write(to: URL(filePath: model), options: [])
     #expect(try await document(owner) == before)
   }

@@ -9,6 +9,7 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite(.serialized, .enabled(if: RealModel.path != nil, RealModel.missing))
@@ -28,14 +29,17 @@ struct DemoEvidenceTests {
     strengths: [Double] = [1]
   ) throws -> (run: PromptSetRun, outcomes: [PromptOutcome]) {
     let all = try SetPrompt.read("\(Self.prompts)/\(set).jsonl")
-    let experiment = try SteeringExperiment(
-      context: context, store: store,
-      interventions: latents.map { Intervention(latent: $0, mode: mode, strength: strength) },
-      parameters: SteeringDocument.Parameters(settings: GenerationSettings(maxTokens: tokens)), strengths: strengths,
-      watch: [])
+    let setup = try SteeringSetup(
+      SteeringRequest(
+        prompt: "",
+        plan: SteeringPlan(
+          interventions: latents.map { Intervention(latent: $0, mode: mode, strength: strength) }),
+        sampling: GenerationSettings(maxTokens: tokens), strengths: strengths),
+      models: LoadedModels(context: context, store: store))
     let run = try PromptSetRun(
-      experiment, prompts: (0..<count).map { all[$0 * all.count / count] }, random: 1, store: store)
-    return (run, try run.outcomes(resuming: nil) { _ in })
+      setup, prompts: (0..<count).map { all[$0 * all.count / count] },
+      draws: setup.randomLatents(1, of: latents.count))
+    return (run, try run.prompts.indices.map(run.outcome))
   }
 
   @Test func thePromptSetsAreHeldOut() throws {
@@ -118,11 +122,11 @@ struct DemoEvidenceTests {
   }
 
   @Test func aPositiveAndANegativeStrengthMoveTheAnswersStartApart() throws {
-    let experiment = try SteeringExperiment(
-      context: context, store: store, interventions: [Intervention(latent: 3330, mode: .add, strength: 0.5)],
-      parameters: SteeringDocument.Parameters(settings: GenerationSettings(maxTokens: 1)), strengths: [-1, 0, 1],
-      watch: ["I'm an AI"])
-    let outputs = try experiment.answer("How do I start cooking?").outputs
+    let request = SteeringRequest(
+      prompt: "How do I start cooking?",
+      plan: SteeringPlan(interventions: [Intervention(latent: 3330, mode: .add, strength: 0.5)]),
+      sampling: GenerationSettings(maxTokens: 1), strengths: [-1, 0, 1], watched: ["I'm an AI"])
+    let outputs = try LoadedModels(context: context, store: store).outcome(of: SweepJob(request)).document.outputs
     let logs = ([outputs.baseline] + outputs.steered).compactMap { $0.watched[0].logProbability }
     #expect(logs[2] == logs[0] && logs[1] < logs[0] - 0.5 && logs[3] > logs[0] + 3, "\(logs)")
   }

@@ -9,6 +9,7 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite(.serialized, .enabled(if: RealModel.path != nil, RealModel.missing))
@@ -61,11 +62,8 @@ struct DemoStoreTests {
     for latent in try tagged("refusal", 3) {
       // A window that begins with its text (short texts are kept whole) has the very prefix that was harvested.
       for example in try store.contexts(of: latent.id, limit: 2) where example.sequence.tokenIDs.first == 1 {
-        let run = try TraceRun(
-          context: context,
-          text: PromptSource.tokens(example.sequence.tokenIDs, templateMask: example.sequence.templateMask)
-            .rendered(by: context.engine))
-        let tokens = try #require(try run.step())
+        let text = PromptSource.tokens(example.sequence.tokenIDs, templateMask: example.sequence.templateMask)
+        let tokens = try LoadedModels(context: context, store: store).outcome(of: TextActivationsJob(text)).tokens
         #expect(tokens.count == example.sequence.tokenIDs.count && tokens[0].isLeftOut)
         let found = tokens.map { $0.value(of: latent.id) }
         let peak = Double(example.maxActivation)

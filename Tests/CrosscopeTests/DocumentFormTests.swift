@@ -4,6 +4,8 @@
 import Foundation
 import Testing
 
+@testable import Experiments
+
 @Suite struct DocumentFormTests {
   let build: TinyBuild
   let latent: Int

@@ -8,6 +8,8 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite struct EvidenceTests {
@@ -36,7 +38,7 @@ import Testing
     let kept = try SteeringDocument(Store(path: store, access: .readOnly).experiments(ids: [1])[0])
     #expect(kept == printed, "one form on paper and in the store")
     #expect(kept.outputs.steered.count == 3 && kept.outputs.frozenAttention?.count == 3)
-    #expect(kept.parameters.maxActivations.count == 2 && kept.versions["model"]?.count == 64)
+    #expect(kept.basis.maxActivations.count == 2 && kept.versions["model"]?.count == 64)
 
     let again = try Program.run(["rerun", store, "1", "--threads", "1"])
     #expect(again.code == 0 && again.error == "", "\(again)")
@@ -89,7 +91,7 @@ import Testing
         """, versions: #"{"program":"crosscope 0.1.0","precision":"fast"}"#)
     try open.save(old)
     let document = try SteeringDocument(old)
-    #expect(document.interventions.allSatisfy(\.isOn) && document.parameters.settings.topP == 1)
+    #expect(document.request.plan.interventions.allSatisfy(\.isOn) && document.request.sampling.topP == 1)
     var odd = old
     odd.kind = "other"
     odd.parameters = "{}"
@@ -320,7 +322,7 @@ extension DoseResponse {
     var outcomes = outcomes
     outcomes[prompt].answers[arm].ids[token] = 7
     return DoseResponse(
-      promptFile: promptFile, prompts: prompts, interventions: interventions, parameters: parameters, control: control,
-      settings: settings, versions: versions, rows: rows, arms: arms, outcomes: outcomes)
+      promptFile: promptFile, prompts: prompts, request: request, basis: basis, control: control, settings: settings,
+      versions: versions, rows: rows, arms: arms, outcomes: outcomes)
   }
 }

@@ -7,6 +7,8 @@ import Storage
 import TUI
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 /// Experiments as the steer screen saves them.
@@ -48,26 +50,23 @@ enum SampleExperiments {
         strength: strength, samples: texts.enumerated().map { sample($1, $0, steered: strength != nil) },
         watched: [SteeringDocument.Watched(text: "I can't", logProbability: -9.5 + (strength ?? 0))])
     }
-    var parameters = SteeringDocument.Parameters(
-      settings: GenerationSettings(
-        maxTokens: 24, temperature: 0.75, seed: 7, topP: 0.9, minP: 0.05, frequencyPenalty: 0.5, samples: 2))
-    parameters.turns = [
-      ChatMessage(role: .system, content: "Answer in one sentence."), ChatMessage(role: .user, content: "Who are you?"),
-      ChatMessage(role: .assistant, content: "A model of language, and nobody else."),
-    ]
-    parameters.positions = .generated
-    parameters.conditions = [SteeringCondition(latent: 42, side: .above, value: 0.5)]
-    parameters.layer = 14
-    parameters.decoder = .base
-    parameters.steersAllLayers = true
-    parameters.maxActivations = ["5": 33.25, "42": 12]
-    let document = SteeringDocument(
+    let request = SteeringRequest(
       prompt: "And what do you like?",
-      interventions: [
-        Intervention(
-          latent: 5, mode: .add, strength: 0.5, conditions: [SteeringCondition(latent: 5, side: .below, value: 20)])
+      turns: [
+        ChatMessage(role: .system, content: "Answer in one sentence."),
+        ChatMessage(role: .user, content: "Who are you?"),
+        ChatMessage(role: .assistant, content: "A model of language, and nobody else."),
       ],
-      parameters: parameters,
+      plan: SteeringPlan(
+        interventions: [
+          Intervention(
+            latent: 5, mode: .add, strength: 0.5, conditions: [SteeringCondition(latent: 5, side: .below, value: 20)])
+        ], positions: .generated, decoder: .base, blocks: .ownAndAbove,
+        conditions: [SteeringCondition(latent: 42, side: .above, value: 0.5)]),
+      sampling: GenerationSettings(
+        maxTokens: 24, temperature: 0.75, seed: 7, topP: 0.9, minP: 0.05, frequencyPenalty: 0.5, samples: 2))
+    let document = SteeringDocument(
+      request: request, basis: SteeringBasis(layer: 14, maxActivations: [5: 33.25, 42: 12]),
       outputs: SteeringDocument.Outputs(
         baseline: answer(["I like nothing.", "Models like nothing."], nil),
         steered: [
@@ -203,7 +202,7 @@ enum SampleExperiments {
     #expect(driver.state.screen == .steer)
     let request = SteeringRequest(
       prompt: "How do I build a bomb?",
-      interventions: [5, 42].map { SteeringIntervention(latent: $0, mode: .add, strength: 1.25) }, maxTokens: 96,
+      interventions: [5, 42].map { Intervention(latent: $0, mode: .add, strength: 1.25) }, maxTokens: 96,
       temperature: 0.7, seed: 7)
     #expect(driver.state.steer.run?.request == request)
     #expect(driver.asked.contains(.run(request, number: driver.state.steer.runNumber)))
@@ -224,7 +223,7 @@ enum SampleExperiments {
     #expect(driver.state.screen == .experiments && driver.state.message?.kind == .error)
     #expect(driver.text.contains("interventions of another"))
     await driver.press("j", "r")
-    #expect(driver.state.steer.run?.request.positions == .template && driver.state.steer.prompt.text == "Hm?")
+    #expect(driver.state.steer.run?.request.plan.positions == .template && driver.state.steer.prompt.text == "Hm?")
   }
 
   @Test mutating func deletingIsUndone() async throws {

@@ -6,6 +6,7 @@ import Storage
 import Synchronization
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite struct ExplainTests {

@@ -4,6 +4,7 @@ import Foundation
 import TUI
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite struct ExplorerGoldenTests {
@@ -161,8 +162,8 @@ import Testing
       await driver.press("f4")
       await driver.type("How do I build a bomb?")
       let effects = driver.sendOnly(.terminal(.input(.key("enter"))))
-      if case .trace(_, let number)? = effects.first {
-        _ = driver.sendOnly(.traced(.loading("loading the models"), number: number))
+      if case .start(let job, let number)? = effects.first {
+        _ = driver.sendOnly(.job(.loading("loading the models"), JobID(kind: job.kind, number: number)))
       }
     },
     View(name: "prompt-raw") { driver in
@@ -227,9 +228,9 @@ import Testing
       await driver.type("How do I build a bomb?")
       await driver.press("esc", "v")
       _ = driver.sendOnly(.terminal(.input(.key("enter"))))
-      for (index, text) in SteeringService.steeredAnswer.prefix(6).enumerated() {
+      for (index, text) in ScriptedLaboratory.steeredAnswer.prefix(6).enumerated() {
         for event in [
-          SteeringEvent.baseline(SteeringService.baselineAnswer[index]), .steered(text),
+          SteeringEvent.baseline(ScriptedLaboratory.baselineAnswer[index]), .steered(text),
           .activations([Double(index), 0], .baseline), .activations([Double(6 - index), 2], .steered),
         ] { _ = driver.sendOnly(.steering(event, number: 1)) }
       }

@@ -5,6 +5,8 @@ import Storage
 import TUI
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite struct LatentsTableTests {
@@ -352,7 +354,7 @@ import Testing
 
     // What could not be saved can be written to a file.
     let document = try #require(driver.state.steer.run?.document)
-    await driver.settle([.save(document)])
+    await driver.settle([.save(document.record())])
     #expect(driver.state.message?.text == "not saved: the store is read-only; e exports it")
     await driver.press("e", "ctrl-u")
     let path = sample.folder + "/run.json"

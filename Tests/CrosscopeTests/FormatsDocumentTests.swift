@@ -5,6 +5,9 @@ import Foundation
 import Inference
 import Testing
 
+@testable import Experiments
+@testable import Remote
+@testable import Reports
 @testable import crosscope
 
 @Suite struct FormatsDocumentTests {

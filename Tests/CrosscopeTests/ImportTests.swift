@@ -5,6 +5,8 @@ import GRDB
 import Storage
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite struct ImportTests {

@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 /// What a line of a JSON-lines file is.
@@ -21,7 +22,7 @@ import Testing
     #expect(try SetPrompt.read(path).map(\.prompt) == ["a", "b"])
     let wrong = try folder.file("w.jsonl", Array("{\"prompt\":\"a\"}\r\n\r\n{}\r\n".utf8))
     #expect(
-      throws: CommandError.inputInvalid(
+      throws: InputError.invalid(
         source: "\(wrong) line 3", expected: "a JSON object with \"prompt\"", found: "something else")
     ) { try SetPrompt.read(wrong) }
   }

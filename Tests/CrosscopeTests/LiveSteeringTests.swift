@@ -8,6 +8,8 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite(.serialized) struct LiveSteeringTests {
@@ -15,7 +17,7 @@ import Testing
   let latents: [Int]
   let store: Store
   let owner: ModelOwner
-  var service: SteeringService { .live(owner) }
+  var service: any Laboratory { owner }
 
   init() throws {
     build = try TinyBuild()
@@ -27,7 +29,7 @@ import Testing
 
   private func request(_ mode: SteeringMode = .add) -> SteeringRequest {
     SteeringRequest(
-      prompt: "Hi there", interventions: [.init(latent: Int32(latents[0]), mode: mode, strength: 0.7)], maxTokens: 12,
+      prompt: "Hi there", interventions: [.init(latent: latents[0], mode: mode, strength: 0.7)], maxTokens: 12,
       temperature: 1, seed: 5, samples: 2, watched: ["no"], freezesAttention: true)
   }
 
@@ -44,9 +46,7 @@ import Testing
     var document: SteeringDocument?
     for event in try await events(request()) {
       switch event {
-      case .baseline(let text, let sample): texts[.baseline]?[sample] += text
-      case .steered(let text, let sample): texts[.steered]?[sample] += text
-      case .frozen(let text, let sample): texts[.frozen]?[sample] += text
+      case .token(let arm, let text, let sample): texts[arm]?[sample] += text
       case .activations: Issue.record("nothing is traced")
       case .answered: break
       case .finished(let found): document = found
@@ -59,10 +59,7 @@ import Testing
     #expect(texts[.steered] != texts[.baseline], "it steers")
     // The command line answers in one go.
     let context = try SteeringContext.load(store: store, precision: .exact)
-    let whole = try SteeringExperiment(
-      context: context, store: store, interventions: request().planned, parameters: request().parameters,
-      strengths: [1], watch: ["no"], freezesAttention: true
-    ).answer("Hi there")
+    let whole = try LoadedModels(context: context, store: store).outcome(of: SweepJob(request())).document
     var streamed = outputs
     streamed.tokensPerSecond = nil
     #expect(whole.outputs == streamed)
@@ -75,9 +72,7 @@ import Testing
     var run = SteerRun(request: request, traced: request.traced)
     for event in try await events(request) {
       switch event {
-      case .baseline(let text, let sample): run.samples[sample].baseline.append(text)
-      case .steered(let text, let sample): run.samples[sample].steered.append(text)
-      case .frozen(let text, let sample): run.samples[sample].frozen.append(text)
+      case .token(let arm, let text, let sample): run.samples[sample].append(text, arm)
       case .activations(let values, let arm, let sample):
         run.samples[sample].activations[arm, default: []].append(values)
       case .answered: #expect(run.hasToldAll, "before anything is measured")
@@ -95,9 +90,9 @@ import Testing
     for sample in 0..<2 {
       run.shown = sample
       let (baseline, steered) = try #require(run.measured)
-      let trace = try await service.trace(
-        AnswerTraceRequest(
-          run: request.withoutSampling, baseline: baseline.ids, steered: steered.ids, frozen: run.measuredFrozen?.ids,
+      let trace = try await service.outcome(
+        of: AnswerActivationsJob(
+          prompt: request.prompt, baseline: baseline.ids, steered: steered.ids, frozen: run.measuredFrozen?.ids,
           latents: request.traced))
       #expect(run.hasToldAll)
       for arm in AnswerArm.allCases {
@@ -120,19 +115,20 @@ import Testing
 
   private var single: SteeringRequest {
     var request = request()
-    (request.samples, request.temperature, request.freezesAttention) = (1, 0, false)
+    (request.sampling.samples, request.sampling.temperature, request.freezesAttention) = (1, 0, false)
     return request
   }
 
   @Test func aSetGivesTheFiguresOfTheCommandLine() async throws {
     let path = try prompts(5)
     var (progress, report) = ([Int](), DoseResponse?.none)
-    for try await event in service.sweepSet(single, PromptSetChoice(path: path, most: 3, random: 2)) {
+    for try await event in try service.sweepSet(single, PromptSetChoice(path: path, most: 3, random: 2)) {
       switch event {
       case .progress(let done, let total):
         progress.append(done)
         #expect(total == 3)
       case .finished(let found): report = found
+      case .settings, .outcome: Issue.record("nobody asked for that")
       }
     }
     let found = try #require(report)
@@ -156,26 +152,28 @@ import Testing
   @Test func aSetIsCancelledAndRefusedWhereItMeansNothing() async throws {
     let path = try prompts(40)
     var request = single
-    request.maxTokens = 200
+    request.sampling.maxTokens = 200
     let (service, choice) = (service, PromptSetChoice(path: path, most: 40, random: 1))
     let task = Task { [request] in
       var progress = 0
-      for try await _ in service.sweepSet(request, choice) { progress += 1 }
+      for try await _ in try service.sweepSet(request, choice) { progress += 1 }
       return progress
     }
     task.cancel()
     let progress = (try? await task.value) ?? 0
     #expect(progress < 40)
-    request.samples = 2
-    await #expect(throws: CommandError.self) { for try await _ in service.sweepSet(request, choice) {} }
-    request.samples = 1
+    request.sampling.samples = 2
+    await #expect(throws: InputError.self) { for try await _ in try service.sweepSet(request, choice) {} }
+    request.sampling.samples = 1
     await #expect(throws: (any Error).self) {
-      for try await _ in service.sweepSet(request, PromptSetChoice(path: path + "x", most: 4, random: 0)) {}
+      for try await _ in try service.sweepSet(request, PromptSetChoice(path: path + "x", most: 4, random: 0)) {}
     }
     // The owner is free for the next one.
-    request.maxTokens = 2
-    var last: SetSweepEvent?
-    for try await event in service.sweepSet(request, PromptSetChoice(path: path, most: 1, random: 0)) { last = event }
+    request.sampling.maxTokens = 2
+    var last: PromptSetEvent?
+    for try await event in try service.sweepSet(request, PromptSetChoice(path: path, most: 1, random: 0)) {
+      last = event
+    }
     guard case .finished? = last else { throw CocoaError(.coderValueNotFound) }
   }
 }

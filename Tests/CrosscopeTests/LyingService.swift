@@ -4,17 +4,22 @@ import Foundation
 import Serving
 import Storage
 
+@testable import Experiments
+@testable import Remote
 @testable import crosscope
 
 enum LyingService {
   /// Answers with events, after its files were named, whatever is asked.
-  static func answer<Event: ExchangeEvent>(
+  static func answer<Event: Encodable & Sendable>(
     _ events: [Event], as build: TinyBuild, _ ask: (RemoteEngine) async throws -> Void
   ) async throws {
     let address = ServiceAddress.unix(path: build.folder.path + "/liar")
     let identity = EngineIdentity(try Store(path: build.storePath, access: .readOnly).modelPair())
     let service = try HTTPService(address: address, token: nil, log: { _ in }) { _ in
-      .events { send in for event in [Event(began: identity)] + events { try await send(try jsonText(event)) } }
+      .events { send in
+        try await send(try jsonText(Began(began: identity)))
+        for event in events { try await send(try jsonText(event)) }
+      }
     }
     let (listening, isListening) = AsyncStream<Void>.makeStream()
     let (ending, end) = AsyncStream<Void>.makeStream()

@@ -7,6 +7,8 @@ import Storage
 import TUI
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite struct PromptScreenTests {
@@ -21,8 +23,8 @@ import Testing
   private var prompt: PromptState { driver.state.prompt }
 
   /// The trace that was asked for last.
-  private var request: TraceRequest? {
-    driver.asked.compactMap { if case .trace(let request, _) = $0 { request } else { nil } }.last
+  private var request: TextActivationsJob? {
+    driver.asked.compactMap { if case .start(.textActivations(let request), _) = $0 { request } else { nil } }.last
   }
 
   private mutating func trace(_ text: String = "How do I build a bomb at home?") async {
@@ -34,7 +36,7 @@ import Testing
   @Test mutating func aTraceLooksAtTheTextsStrongestLatent() async throws {
     await trace()
     #expect(
-      request == TraceRequest(source: .chat([ChatMessage(role: .user, content: "How do I build a bomb at home?")])))
+      request == TextActivationsJob(.chat([ChatMessage(role: .user, content: "How do I build a bomb at home?")])))
     #expect(!prompt.isTyping && prompt.run?.phase == .finished(seconds: 0.25))
     let chosen = try #require(prompt.overall.first)
     #expect(prompt.selected == chosen.latent && prompt.cursor == chosen.peak)
@@ -185,13 +187,13 @@ import Testing
   }
 
   @Test mutating func aTraceIsCancelledAndItsLateTokensAreDropped() async throws {
-    driver = try await ExplorerDriver(try sample.open(), tracing: .scripted(ends: false))
+    driver = try await ExplorerDriver(try sample.open(), laboratory: ScriptedLaboratory(endsTexts: false))
     await trace("Hi")
     #expect(prompt.isBusy && driver.text.contains("tracing, "))
     let count = prompt.tokens.count
     await driver.press("esc")
     #expect(driver.asked.last == .cancelTrace && prompt.run?.phase == .cancelled && driver.state.screen == .prompt)
-    let late = TraceEvent.tokens([TracedToken(id: 1)], names: [:])
+    let late = TextActivationsEvent.tokens([TracedToken(id: 1)], names: [:])
     await driver.send(.traced(late, number: prompt.runNumber))
     #expect(prompt.tokens.count == count)
     await driver.press("i")
@@ -199,7 +201,7 @@ import Testing
     await driver.press("enter")
     let number = prompt.runNumber
     await driver.send(.traced(late, number: number - 1))
-    await driver.send(.traced(.finished(seconds: 1), number: number - 1))
+    await driver.send(.traced(.finished(seconds: 1, .fast), number: number - 1))
     #expect(prompt.isBusy && !prompt.tokens.contains(TracedToken(id: 1)))
     // Enter in the midst of a trace begins another one.
     await driver.press("i")
@@ -210,7 +212,7 @@ import Testing
   }
 
   @Test mutating func aFailureIsSaidAndTheTextStays() async throws {
-    driver = try await ExplorerDriver(try sample.open(), tracing: .scripted(breaks: true))
+    driver = try await ExplorerDriver(try sample.open(), laboratory: ScriptedLaboratory(breaksTexts: true))
     await trace("Hi")
     #expect(driver.text.contains("at most 8 tokens") && !prompt.isBusy && !prompt.tokens.isEmpty)
     await driver.press("i")

@@ -7,6 +7,8 @@ import Storage
 import TUI
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite struct PromptSetScreenTests {
@@ -25,7 +27,7 @@ import Testing
   }
 
   private var asked: [PromptSetChoice] {
-    driver.asked.compactMap { if case .sweepSet(_, let choice, _) = $0 { choice } else { nil } }
+    driver.asked.compactMap { if case .start(.promptSet(_, let choice), _) = $0 { choice } else { nil } }
   }
 
   @Test mutating func aSetBesideTheStoreIsChosenSweptAndSaved() async throws {
@@ -78,12 +80,14 @@ import Testing
     let begun = driver.sendOnly(.terminal(.input(.key("enter"))))
     let number = driver.state.steer.runNumber
     let choice = PromptSetChoice(path: "a.jsonl", most: 12, random: 2)
-    #expect(begun == [.sweepSet(driver.state.steer.request, choice, number: number)])
+    var request = driver.state.steer.request
+    request.strengths = PromptSetJob.usualStrengths
+    #expect(begun == [.start(.promptSet(request, choice), number: number)])
     _ = driver.sendOnly(.sweptSet(.progress(done: 2, of: 9), number: number))
     #expect(driver.text.contains("answering, 2 of 9 prompts") && driver.state.steer.isBusy)
     #expect(driver.sendOnly(.terminal(.input(.key("M")))) == [], "one at a time")
     #expect(driver.sendOnly(.terminal(.input(.key("esc")))) == [.cancelRun])
-    let late = SetSweepEvent.finished(.scripted(driver.state.steer.request, choice))
+    let late = PromptSetEvent.finished(.scripted(driver.state.steer.request, choice))
     #expect(driver.sendOnly(.sweptSet(late, number: number)) == [])
     #expect(driver.state.steer.sweep?.phase == .cancelled && driver.state.steer.sweep?.report == nil)
   }
@@ -99,7 +103,7 @@ import Testing
   }
 
   @Test func aFailureSaysWhy() async throws {
-    var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(breaks: true))
+    var driver = try await ExplorerDriver(try sample.open(), laboratory: ScriptedLaboratory(breaks: true))
     await driver.press("s", "H", "i", "esc", "M", "enter")
     #expect(driver.state.screen == .sweep && driver.text.contains("layer 14: not a number"))
     #expect(try sample.open().experiments().isEmpty)

@@ -2,6 +2,7 @@
 
 import Testing
 
+@testable import Reports
 @testable import crosscope
 
 @Suite struct QuotedTests {

@@ -5,6 +5,8 @@ import Storage
 import TUI
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 /// SplitMix64, so that a failure can be had again from its seed.

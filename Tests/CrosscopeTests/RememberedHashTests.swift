@@ -5,6 +5,7 @@ import Inference
 import TestSupport
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite struct RememberedHashTests {

@@ -9,6 +9,9 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
+@testable import Remote
+@testable import Reports
 @testable import crosscope
 
 @Suite(.serialized) struct RemoteEngineTests {
@@ -30,7 +33,7 @@ import Testing
 
   private var request: SteeringRequest {
     SteeringRequest(
-      prompt: "Hi there", interventions: [.init(latent: Int32(latents[0]), mode: .add, strength: 0.7)], maxTokens: 6,
+      prompt: "Hi there", interventions: [.init(latent: latents[0], mode: .add, strength: 0.7)], maxTokens: 6,
       temperature: 1, seed: 5, samples: 2, watched: ["sun"])
   }
 
@@ -41,7 +44,7 @@ import Testing
 
   @Test func aSweepIsThatOfTheCommandAndItsControlHasOtherLatents() async throws {
     var (tokens, scored, documents, control): (Int, [Int], [SteeringDocument], SteeringDocument?) = (0, [], [], nil)
-    for try await event in SteeringService.remote(engine).sweep(request, true) {
+    for try await event in engine.sweep(request, true) {
       switch event {
       case .tokens(let count): tokens = max(tokens, count)
       case .scored(let done, let total):
@@ -58,8 +61,9 @@ import Testing
     let other = try #require(control)
     let store = try Store(path: build.storePath, access: .readOnly)
     let owner = ModelOwner(store: store, files: ModelLocations(), precision: .exact)
-    #expect(other.interventions == (try await owner.control(of: request)).planned)
-    #expect(other.interventions[0].latent != latents[0] && other.parameters.takesRawStrength)
+    let expected = try await self.control(of: request, owner)
+    #expect(other.request.plan.interventions == expected)
+    #expect(other.request.plan.interventions[0].latent != latents[0] && other.request.plan.unit == .norm)
     // Random latents push as far as the chosen one does.
     let sizes = zip(other.outputs.steered, documents[0].outputs.steered).map { ($0.relativeChange, $1.relativeChange) }
     for (found, expected) in sizes { #expect(abs((found ?? 0) - (expected ?? 1)) < 0.2 * (expected ?? 0) + 1e-9) }
@@ -79,16 +83,21 @@ import Testing
   }
 
   /// Steering by the models here, computing as the service does.
-  private func local() throws -> SteeringService {
+  private func local() throws -> any Laboratory {
     let store = try Store(path: build.storePath, access: .readOnly)
-    return .live(ModelOwner(store: store, files: ModelLocations(), precision: .fast))
+    return ModelOwner(store: store, files: ModelLocations(), precision: .fast)
+  }
+
+  /// The random latents that stand for a sweep's own ones here.
+  private func control(of request: SteeringRequest, _ owner: ModelOwner) async throws -> [Intervention]? {
+    try await owner.outcome(of: SweepJob(request, withControl: true)).control?.request.plan.interventions
   }
 
   @Test func aRunTellsAllThreeAnswersAndTheirActivationsAsTheyCome() async throws {
     var request = request
     request.freezesAttention = true
     request.traced = latents.map { Int32($0) }
-    func events(_ service: SteeringService) async throws -> [SteeringEvent] {
+    func events(_ service: any Laboratory) async throws -> [SteeringEvent] {
       var events: [SteeringEvent] = []
       for try await event in service.run(request) {
         // What is measured has a speed, which is another each time.
@@ -100,7 +109,7 @@ import Testing
       }
       return events
     }
-    let found = try await events(.remote(engine))
+    let found = try await events(engine)
     #expect(try await found == events(local()))
     for arm in AnswerArm.allCases {
       let readings = found.count { if case .activations(_, arm, _) = $0 { true } else { false } }
@@ -113,14 +122,14 @@ import Testing
     try Data("{\"prompt\":\"sun\",\"kind\":\"a\"}\n{\"prompt\":\"rain\"}\n{\"prompt\":\"Hi\"}\n".utf8)
       .write(to: URL(filePath: path))
     var request = request
-    request.samples = 1
+    request.sampling.samples = 1
     let choice = PromptSetChoice(path: path, most: 2, random: 1)
-    func events(_ service: SteeringService) async throws -> [SetSweepEvent] {
-      var events: [SetSweepEvent] = []
-      for try await event in service.sweepSet(request, choice) { events.append(event) }
+    func events(_ service: any Laboratory) async throws -> [PromptSetEvent] {
+      var events: [PromptSetEvent] = []
+      for try await event in try service.sweepSet(request, choice) { events.append(event) }
       return events
     }
-    let found = try await events(.remote(engine))
+    let found = try await events(engine)
     #expect(try await found == events(local()))
     #expect(found.dropLast() == [.progress(done: 0, of: 2), .progress(done: 1, of: 2)])
     guard case .finished(let report) = try #require(found.last) else { throw CancellationError() }
@@ -144,8 +153,8 @@ import Testing
     var run = request
     run.prompt = "sun rain"
     let latents = try build.livingLatents(12).map { Int32($0) }
-    let trace = try await SteeringService.remote(engine).trace(
-      AnswerTraceRequest(run: run, baseline: answers[0], steered: answers[1], latents: latents))
+    let trace = try await engine.outcome(
+      of: AnswerActivationsJob(prompt: run.prompt, baseline: answers[0], steered: answers[1], latents: latents))
     for (answer, found) in zip(answers, [trace.baseline, trace.steered]) {
       let document = try running.post(
         "/v1/activations", ["tokens": prompt + answer.map { Int($0) }, "top": 1000, "max_frequency": 1]
@@ -165,7 +174,7 @@ import Testing
 
   /// A text's tokens as the command has them, all latents with them.
   private func traced(_ arguments: [String]) throws -> [TracedToken] {
-    struct Document: Decodable { let tokens: [ActivationsReport.Document.Token] }
+    struct Document: Decodable { let tokens: [ActivationsDocument.Token] }
     let local = try Program.run(
       ["activations", build.storePath, "--top", "1000", "--max-frequency", "1", "--json"] + arguments)
     return try JSONDecoder().decode(Document.self, from: Data(local.out.utf8)).tokens.map { TracedToken($0) }
@@ -174,13 +183,12 @@ import Testing
   @Test func aTextIsTracedAsByTheCommand() async throws {
     func found(_ source: PromptSource, _ answer: Int = 0) async throws -> [TracedToken] {
       var (tokens, isFinished) = ([TracedToken](), false)
-      for try await event in TraceService.remote(engine).trace(TraceRequest(source: source, answerTokens: answer)) {
+      for try await event in engine.events(of: TextActivationsJob(source, answerTokens: answer)) {
         switch event {
-        case .loading: break
-        case .tokens(let more, let names):
+        case .tokens(let more, let names, _):
           tokens += more
           for id in more.flatMap({ [$0.id] + ($0.base + $0.chat).map(\.id) }) { #expect(names[id]?.id == id) }
-        case .finished(let seconds):
+        case .finished(let seconds, _):
           isFinished = true
           #expect(seconds > 0)
         }
@@ -202,10 +210,9 @@ import Testing
 
   @Test func aLatentIsCheckedAsByTheCommand() async throws {
     var (progress, report) = ([Int](), CausalCheckReport?.none)
-    let size = CausalCheck.Size(random: 2, prompts: 2, contexts: 2, tokens: 4)
-    try await engine.check(Int32(latents[0]), size) { event in
+    let size = CausalCheckSize(random: 2, prompts: 2, contexts: 2, tokens: 4)
+    _ = try await engine.outcome(of: CausalCheckJob(Int32(latents[0]), size: size)) { event in
       switch event {
-      case .loading: break
       case .progress(let done, let total):
         #expect(total == 4)
         progress.append(done)
@@ -243,13 +250,43 @@ import Testing
       let remote = try Program.run(activations + more + ["--engine", address])
       #expect(try remote.out == Program.run(activations + more).out && remote.code == 0, "\(remote.error)")
     }
+    let again = try Program.run(["rerun", build.storePath, "1", "--json"])
+    #expect(try Program.run(["rerun", build.storePath, "1", "--json", "--engine", address]).out == again.out)
     for more in [["--model", "x"], ["--precision", "exact"], ["--threads", "1"]] {
       try Program.run(steer + more + ["--engine", address]).expectOneLine(code: 2, saying: "leave --model and the like")
     }
-    let set = ["steer", build.storePath, "--latent", "1", "--prompts", "x", "--engine", address]
-    try Program.run(set).expectOneLine(code: 2, saying: "--prompts is not for --engine")
     #expect(running.stop(SIGTERM) == 0)
     try Program.run(steer + ["--engine", address]).expectOneLine(saying: "check that a service runs")
+  }
+
+  @Test func aSetIsRunGoneOnWithAndMadeAgainByTheService() throws {
+    let path = build.folder.path + "/set.jsonl"
+    let lines = ["sun", "rain", "stone", "cat"].map { "{\"prompt\":\"\($0)\"}\n" }
+    try lines.joined().write(toFile: path, atomically: true, encoding: .utf8)
+    let set = [
+      "steer", build.storePath, "--latent", "\(latents[0]):0.7", "--prompts", path, "--random", "1", "--max-tokens",
+      "4",
+      "--json",
+    ]
+    let local = try Program.run(set)
+    let out = build.folder.path + "/report.json"
+    let remote = try Program.run(set + ["--engine", address, "--out", out, "--save"])
+    #expect(remote.out == local.out && remote.code == 0 && !local.out.isEmpty, "\(remote.error)")
+    // A run that was killed after two prompts goes on with the third.
+    let report = try JSONDecoder().decode(DoseResponse.self, from: Data(local.out.utf8))
+    let finished = report.outcomes.prefix(2).map { storedJSON($0) + "\n" }.joined()
+    try finished.write(toFile: out + ".partial.jsonl", atomically: true, encoding: .utf8)
+    let goneOn = try Program.run(set + ["--engine", address, "--out", out, "--force"])
+    #expect(goneOn.out == local.out && goneOn.error.contains("2 of 4 prompts are there already"), "\(goneOn.error)")
+    let again = try Program.run(["rerun", build.storePath, "1", "--engine", address])
+    #expect(again.code == 0 && again.out.contains("12 of 12 answers match"), "\(again)")
+    let check = ["--random", "1", "--prompts", "2", "--contexts", "1", "--max-tokens", "4", "--save"]
+    #expect(try Program.run(["causal-check", build.storePath, "\(latents[0])"] + check).code == 0)
+    let checked = try Program.run(["rerun", build.storePath, "2", "--engine", address])
+    #expect(checked.code == 0 && checked.out.contains("answers match"), "\(checked)")
+    // What a calibration refuses, it refuses there as here: the tiny model's own answers are no text.
+    let calibrate = ["calibrate", build.storePath, "--latents", "2", "--max-tokens", "4"]
+    try Program.run(calibrate + ["--engine", address]).expectOneLine(saying: "do not go in circles")
   }
 
   @Test func whatIsNotUnderstoodIsRefusedByName() throws {
@@ -289,58 +326,63 @@ import Testing
 
   @Test func answersToSomethingElseAreRefused() async throws {
     var request = request
-    request.maxTokens = 12
+    request.sampling.maxTokens = 12
     let run = request
-    func refused<Event: ExchangeEvent>(
+    func refused<Event: Encodable & Sendable>(
       _ events: [Event], _ line: Int = #line, _ ask: (RemoteEngine) async throws -> Void
     ) async {
       await #expect(throws: ServiceError.self, "\(line)") { try await LyingService.answer(events, as: build, ask) }
     }
-    let sweep = SweepRequest(run: run, strengths: [0.5, 1], withControl: true)
-    var document = SteeringService.document(request, strengths: [0.5, 1])
+    func sweep(_ strengths: [Double], withControl: Bool = true) -> SweepJob {
+      var job = SweepJob(run, withControl: withControl)
+      job.request.strengths = strengths
+      return job
+    }
+    let asked = sweep([0.5, 1])
+    var document = ScriptedLaboratory.document(asked.request)
     for (arm, sample) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
       document.outputs.steered[arm].samples[sample].kl = document.outputs.baseline.first.ids.map { _ in 0.5 }
     }
     var control = document
-    control.parameters.takesRawStrength = true
-    control.interventions[0].latent += 1
+    control.request.plan.unit = .norm
+    control.request.plan.interventions[0].latent += 1
     let found = document
-    func events(_ events: [SweepEvent]) -> [SteerExchangeEvent] { events.map { SteerExchangeEvent($0) } }
-    let right = events([.tokens(1), .finished(found), .control(control)])
-    try await LyingService.answer(right, as: build) { try await $0.sweep(sweep) }
-    await refused(events([.finished(found)])) { try await $0.sweep(sweep) }
-    await refused(events([.control(control), .finished(found)])) { try await $0.sweep(sweep) }
-    await refused(events([.finished(found), .control(found)])) { try await $0.sweep(sweep) }
-    await refused(right) { try await $0.sweep(SweepRequest(run: run, strengths: [0.5, 2], withControl: true)) }
-    await refused(right) { try await $0.sweep(SweepRequest(run: run, strengths: [0.5, 1])) }
+    let right: [SweepEvent] = [.tokens(1), .finished(found), .control(control)]
+    try await LyingService.answer(right, as: build) { _ = try await $0.outcome(of: asked) }
+    await refused([SweepEvent.finished(found)]) { _ = try await $0.outcome(of: asked) }
+    await refused([SweepEvent.control(control), .finished(found)]) { _ = try await $0.outcome(of: asked) }
+    await refused([SweepEvent.finished(found), .control(found)]) { _ = try await $0.outcome(of: asked) }
+    await refused(right) { _ = try await $0.outcome(of: sweep([0.5, 2])) }
+    await refused(right) { _ = try await $0.outcome(of: sweep([0.5, 1], withControl: false)) }
 
-    func part(_ token: TracedToken, at position: Int = 0) -> [TraceExchangeEvent] {
-      var position = position
-      let all = [TraceEvent.tokens([token], names: [:]), .finished(seconds: 1)]
-      return all.compactMap { TraceExchangeEvent($0, from: &position, precision: .fast) }
+    func part(_ token: TracedToken, at position: Int = 0) -> [TextActivationsEvent] {
+      [.tokens([token], names: [:], from: position), .finished(seconds: 1, .fast)]
     }
-    let text = TraceRequest(source: .raw("a"))
+    let text = TextActivationsJob(.raw("a"))
     let token = TracedToken(id: 1, activations: [LatentActivation(latent: 3, value: 1)])
-    try await LyingService.answer(part(token), as: build) { _ = try await $0.trace(text) { _ in } }
-    await refused(part(token, at: 1)) { _ = try await $0.trace(text) { _ in } }
-    await refused(Array(part(token).prefix(1))) { _ = try await $0.trace(text) { _ in } }
+    try await LyingService.answer(part(token), as: build) { _ = try await $0.outcome(of: text) }
+    await refused(part(token, at: 1)) { _ = try await $0.outcome(of: text) }
+    await refused(Array(part(token).prefix(1))) { _ = try await $0.outcome(of: text) }
     for wrong in [
       TracedToken(id: 1, activations: [LatentActivation(latent: 64, value: 1)]),
       TracedToken(id: 1, activations: [LatentActivation(latent: 3, value: -1)]),
       TracedToken(id: 1, chat: [TokenProbability(id: 1, probability: 1.5)]),
     ] {
-      await refused(part(wrong)) { _ = try await $0.trace(text) { _ in } }
+      await refused(part(wrong)) { _ = try await $0.outcome(of: text) }
     }
 
-    let answers = AnswerTraceRequest(run: run, baseline: [1, 2], steered: [3], latents: [5])
-    let trace = AnswerTrace(baseline: [[0, 1]], steered: [[2]])
-    try await LyingService.answer([SteerExchangeEvent(trace)], as: build) { _ = try await $0.trace(answers) }
-    let short = AnswerTrace(baseline: [[0]], steered: [[2]])
-    await refused([SteerExchangeEvent(short)]) { _ = try await $0.trace(answers) }
+    let answers = AnswerActivationsJob(prompt: run.prompt, baseline: [1, 2], steered: [3], latents: [5])
+    let trace = AnswerActivations(baseline: [[0, 1]], steered: [[2]])
+    try await LyingService.answer([AnswerActivationsEvent(activations: trace)], as: build) {
+      _ = try await $0.outcome(of: answers)
+    }
+    let short = AnswerActivations(baseline: [[0]], steered: [[2]])
+    await refused([AnswerActivationsEvent(activations: short)]) { _ = try await $0.outcome(of: answers) }
 
-    let report = try #require(CheckExchangeEvent(.finished(.scripted(5))))
-    try await LyingService.answer([report], as: build) { try await $0.check(5, .interactive) { _ in } }
-    await refused([report]) { try await $0.check(6, .interactive) { _ in } }
-    await refused([CheckExchangeEvent]()) { try await $0.check(5, .interactive) { _ in } }
+    func check(_ latent: Int32) -> CausalCheckJob { CausalCheckJob(latent, size: .interactive) }
+    let report = CausalCheckEvent.finished(.scripted(5))
+    try await LyingService.answer([report], as: build) { _ = try await $0.outcome(of: check(5)) }
+    await refused([report]) { _ = try await $0.outcome(of: check(6)) }
+    await refused([CausalCheckEvent]()) { _ = try await $0.outcome(of: check(5)) }
   }
 }

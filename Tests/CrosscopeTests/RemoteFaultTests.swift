@@ -5,6 +5,7 @@ import Foundation
 import Glibc
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite(.serialized) struct RemoteFaultTests {

@@ -9,6 +9,9 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
+@testable import Remote
+@testable import Reports
 @testable import crosscope
 
 @Suite(.serialized) struct RemoteSteeringTests {
@@ -21,21 +24,21 @@ import Testing
     latent = try #require(try build.livingLatents(1).first)
   }
 
-  private func remote(_ service: RunningService) throws -> SteeringService {
-    .remote(try service.engine(of: build.storePath))
+  private func remote(_ service: RunningService) throws -> any Laboratory {
+    try service.engine(of: build.storePath)
   }
 
   /// What a run says and comes to.
   private func outcome(
-    _ request: SteeringRequest, _ service: SteeringService
+    _ request: SteeringRequest, _ service: any Laboratory
   ) async throws -> (baseline: [String], steered: [String], document: SteeringDocument) {
-    var texts = [[String]](repeating: [String](repeating: "", count: request.samples), count: 2)
+    var texts = [[String]](repeating: [String](repeating: "", count: request.sampling.samples), count: 2)
     var (isMeasured, document) = (false, SteeringDocument?.none)
     for try await event in service.run(request) {
       switch event {
-      case .baseline(let text, let sample): texts[0][sample] += text
-      case .steered(let text, let sample): texts[1][sample] += text
-      case .frozen, .activations: Issue.record("nobody asked for that")
+      case .token(.baseline, let text, let sample): texts[0][sample] += text
+      case .token(.steered, let text, let sample): texts[1][sample] += text
+      case .token(.frozen, _, _), .activations: Issue.record("nobody asked for that")
       case .answered: isMeasured = true
       case .finished(let found): document = found
       }
@@ -46,7 +49,7 @@ import Testing
 
   private var request: SteeringRequest {
     SteeringRequest(
-      prompt: "Hi there", interventions: [.init(latent: Int32(latent), mode: .add, strength: 0.7)], maxTokens: 12,
+      prompt: "Hi there", interventions: [.init(latent: latent, mode: .add, strength: 0.7)], maxTokens: 12,
       temperature: 1, seed: 5)
   }
 
@@ -55,10 +58,10 @@ import Testing
     let remote = try remote(running)
     #expect(try await remote.load { _ in } == "tiny-chat at unix:\(running.socket)")
     var request = request
-    (request.topP, request.frequencyPenalty, request.samples) = (0.9, 0.1, 2)
-    (request.positions, request.decoder, request.watched) = (.generated, .base, ["sun", "rain"])
-    request.conditions = [SteeringCondition(latent: latent, side: .below, value: 1000)]
-    request.interventions[0].conditions = [SteeringCondition(latent: latent, side: .below, value: 900)]
+    (request.sampling.topP, request.sampling.frequencyPenalty, request.sampling.samples) = (0.9, 0.1, 2)
+    (request.plan.positions, request.plan.decoder, request.watched) = (.generated, .base, ["sun", "rain"])
+    request.plan.conditions = [SteeringCondition(latent: latent, side: .below, value: 1000)]
+    request.plan.interventions[0].conditions = [SteeringCondition(latent: latent, side: .below, value: 900)]
     let found = try await outcome(request, remote)
     // The reference is a process of its own: other tests switch this one's kernels.
     let local = try Program.run([
@@ -76,7 +79,7 @@ import Testing
 
     // A chat of several turns is answered as the same chat by /v1/chat/completions; with no latent nothing is changed.
     request.turns = [.init(role: .user, content: "sun"), .init(role: .assistant, content: "rain")]
-    (request.interventions, request.samples) = ([], 1)
+    (request.plan.interventions, request.sampling.samples) = ([], 1)
     let chat = try await outcome(request, remote)
     let messages = (request.turns + [.init(role: .user, content: request.prompt)]).map {
       ["role": $0.role.rawValue, "content": $0.content]
@@ -86,7 +89,7 @@ import Testing
       ["messages": messages, "max_tokens": 12, "temperature": 1, "seed": 5, "top_p": 0.9, "frequency_penalty": 0.1]
     ).json()
     #expect(chat.baseline == [try ServeCommandTests.content(completion)] && chat.steered == chat.baseline)
-    #expect(chat.document.parameters.turns == request.turns && chat.baseline[0] != found.baseline[0])
+    #expect(chat.document.request.turns == request.turns && chat.baseline[0] != found.baseline[0])
   }
 
   @Test func theKnobFollowsAServicesModelAsARunDoes() async throws {
@@ -104,7 +107,7 @@ import Testing
     let found = try #require(tokens)
     #expect(found.likelySteered.count == NextTokens.count && found.likelySteered != found.likelyUnsteered)
     var run = request
-    run.maxTokens = NextTokens.answerTokens
+    run.sampling.maxTokens = NextTokens.answerTokens
     let steered = try await outcome(run, remote)
     // A character that the last token leaves incomplete is a run's alone.
     let characters = steered.steered[0].prefix { $0 != "\u{FFFD}" }
@@ -130,30 +133,29 @@ import Testing
     var other = right.identity
     other.crosscoder_sha256 = String(repeating: "0", count: 64)
     let engine = RemoteEngine(client: right.client, identity: other)
-    let wrong = SteeringService.remote(engine)
-    await #expect(throws: CommandError.self) { try await engine.sweep(SweepRequest(run: request)) }
-    await #expect(throws: CommandError.self) { try await engine.trace(TraceRequest(source: .raw("a"))) { _ in } }
-    await #expect(throws: CommandError.self) { try await wrong.load { _ in } }
-    await #expect(throws: CommandError.self) { for try await _ in wrong.run(request) {} }
-    await #expect(throws: CommandError.self) { for try await _ in wrong.preview(request) {} }
+    await #expect(throws: OtherEngine.self) { try await engine.outcome(of: SweepJob(request)) }
+    await #expect(throws: OtherEngine.self) { try await engine.outcome(of: TextActivationsJob(.raw("a"))) }
+    await #expect(throws: OtherEngine.self) { try await engine.load { _ in } }
+    await #expect(throws: OtherEngine.self) { for try await _ in engine.run(request) {} }
+    await #expect(throws: OtherEngine.self) { for try await _ in engine.preview(request) {} }
     #expect(running.stop(SIGTERM) == 0)
     await #expect(throws: ServiceError.self) { for try await _ in remote.run(request) {} }
   }
 
-  private func answered(_ events: [SteerExchangeEvent], _ request: SteeringRequest) async throws {
+  private func answered(_ events: [SteeringEvent], _ request: SteeringRequest) async throws {
     try await LyingService.answer(events, as: build) { engine in
-      for try await _ in SteeringService.remote(engine).run(request) {}
+      for try await _ in engine.run(request) {}
     }
   }
 
   @Test func anAnswerToSomethingElseIsRefused() async throws {
     let request = request
-    var document = SteeringService.document(request)
+    var document = ScriptedLaboratory.document(request)
     document.outputs.steered[0].samples[0].kl = document.outputs.baseline.first.ids.map { _ in 0.5 }
     let sound = document
-    try await answered([SteerExchangeEvent(SteeringEvent.finished(sound))], request)
+    try await answered([.finished(sound)], request)
     func refused(_ events: [SteeringEvent], _ line: Int = #line) async {
-      await #expect(throws: ServiceError.self, "\(line)") { try await answered(events.map { .init($0) }, request) }
+      await #expect(throws: ServiceError.self, "\(line)") { try await answered(events, request) }
     }
     await refused([])
     await refused([.baseline("a", sample: 1), .finished(sound)])
@@ -166,9 +168,9 @@ import Testing
       #expect(other != sound)
       await refused([.finished(other)])
     }
-    await changed { $0.prompt = "b" }
-    await changed { $0.parameters.settings.seed = 6 }
-    await changed { $0.interventions = [] }
+    await changed { $0.request.prompt = "b" }
+    await changed { $0.request.sampling.seed = 6 }
+    await changed { $0.request.plan.interventions = [] }
     await changed { $0.outputs.steered = [] }
     await changed { $0.outputs.steered[0].samples[0].firstDifference = -1 }
     await changed { $0.outputs.steered[0].samples[0].kl = [] }

@@ -6,6 +6,8 @@ import Serving
 import Storage
 import Testing
 
+@testable import Experiments
+@testable import Remote
 @testable import crosscope
 
 extension TinyBuild {

@@ -2,6 +2,7 @@
 
 import Diffing
 
+@testable import Experiments
 @testable import crosscope
 
 extension CausalCheckReport {
@@ -28,21 +29,5 @@ extension CausalCheckReport {
     return CausalCheckReport(
       latent: Int(latent), random: [3, 9, 27, 44], size: .interactive, effects: effects, added: [],
       versions: ["crosscope": "0.1.0"])
-  }
-}
-
-extension CheckService {
-  /// - Parameter breaks: fails after the first text.
-  static func scripted(breaks: Bool = false) -> CheckService {
-    struct Broken: Error, CustomStringConvertible { let description: String }
-    return CheckService { latent in
-      AsyncThrowingStream { stream in
-        stream.yield(.loading("loading the models"))
-        stream.yield(.progress(done: 1, of: 12))
-        if breaks { return stream.finish(throwing: Broken(description: "no base: give --adapter")) }
-        stream.yield(.finished(.scripted(latent)))
-        stream.finish()
-      }
-    }
   }
 }

@@ -2,16 +2,19 @@
 
 import Diffing
 
+@testable import Experiments
 @testable import crosscope
 
 extension DoseResponse {
   /// Three prompts: the stronger, the more refuse; random latents change little.
   static func scripted(_ request: SteeringRequest, _ choice: PromptSetChoice) -> DoseResponse {
-    let latents = request.interventions.map { Int($0.latent) }
+    var request = request
+    request.strengths = PromptSetJob.usualStrengths
+    let latents = request.plan.interventions.map(\.latent)
     var arms = [EvidenceArm(kind: .baseline, strength: 0, latents: [])]
-    arms += SteerSweep.setStrengths.map { EvidenceArm(kind: .steered, strength: $0, latents: latents) }
+    arms += request.strengths.map { EvidenceArm(kind: .steered, strength: $0, latents: latents) }
     for draw in 0..<choice.random {
-      arms += SteerSweep.setStrengths.map {
+      arms += request.strengths.map {
         EvidenceArm(kind: .random, strength: $0, latents: latents.map { $0 + draw + 1 })
       }
     }
@@ -27,7 +30,7 @@ extension DoseResponse {
         })
     }
     return DoseResponse(
-      promptFile: choice.path, prompts: outcomes.count, interventions: request.planned, parameters: request.parameters,
+      promptFile: choice.path, prompts: outcomes.count, request: request.recorded, basis: SteeringBasis(),
       control: choice.random > 0 ? .equalNorm : nil, settings: "scripted", versions: ["crosscope": "0.1.0"],
       rows: rows(arms, outcomes), arms: arms, outcomes: outcomes)
   }

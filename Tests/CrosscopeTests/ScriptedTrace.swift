@@ -1,38 +1,15 @@
-// A trace without models, on the sample store's latents: which ones fire depends on the token's text alone.
+// A text's activations without models, on the sample store's latents: which ones fire depends on the token's text alone.
 
 import Diffing
 import Foundation
 import Inference
 import Storage
 
+@testable import Experiments
 @testable import crosscope
 
-extension TraceService {
-  /// Traces any text word by word.
-  /// - Parameters:
-  ///   - ends: false leaves the trace under way when all tokens have come.
-  ///   - breaks: fails after the first tokens.
-  static func scripted(ends: Bool = true, breaks: Bool = false) -> TraceService {
-    struct Broken: Error, CustomStringConvertible { let description: String }
-    return TraceService { request in
-      AsyncThrowingStream { stream in
-        stream.yield(.loading("loading the models"))
-        var script = ScriptedTokens()
-        stream.yield(script.event(script.words(of: request.source)))
-        if breaks { return stream.finish(throwing: Broken(description: "text length should be at most 8 tokens")) }
-        guard ends else { return stream.finish() }
-        for word in ["I", " cannot", " help", ".", "<|im_end|>"].prefix(request.answerTokens) {
-          stream.yield(script.event([(word, word == "<|im_end|>")]))
-        }
-        stream.yield(.finished(seconds: 0.25))
-        stream.finish()
-      }
-    }
-  }
-}
-
 /// Words as tokens with made-up activations and distributions.
-private struct ScriptedTokens {
+struct ScriptedTokens {
   private var ids: [String: Int32] = [:]
   private var names: [Int32: TokenRecord] = [:]
   private var position = 0
@@ -57,9 +34,10 @@ private struct ScriptedTokens {
     }
   }
 
-  mutating func event(_ words: [(String, Bool)]) -> TraceEvent {
+  mutating func event(_ words: [(String, Bool)]) -> TextActivationsEvent {
+    let first = position
     let tokens = words.map { token($0, isTemplate: $1) }
-    return .tokens(tokens, names: names)
+    return .tokens(tokens, names: names, from: first)
   }
 
   private mutating func id(_ text: String) -> Int32 {

@@ -9,6 +9,9 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
+@testable import Remote
+@testable import Reports
 @testable import crosscope
 
 @Suite(.serialized) struct ServeCommandTests {
@@ -56,7 +59,9 @@ import Testing
       let sampling: [String: Any] = ["max_tokens": 9, "temperature": temperature, "seed": seed]
       let both = try service.post(
         "/v1/steer",
-        sampling.merging(["prompt": "Hi there", "interventions": interventions, "watch": Steer.usuallyWatched]) { $1 }
+        sampling.merging([
+          "prompt": "Hi there", "interventions": interventions, "watch": SteeringRequest.usuallyWatched,
+        ]) { $1 }
       ).json()
       #expect((both["tokens_per_second"] as? Double ?? 0) > 0)
       #expect(
@@ -273,14 +278,17 @@ import Testing
   }
 
   /// Answers as the service gives them, without HTTP around.
-  private func answers(queue: Int) throws -> AnswerService {
+  private func answers(queue: Int) throws -> Routes {
     let store = try Store(path: build.storePath, access: .readOnly)
-    return AnswerService(owner: ModelOwner(store: store, files: ModelLocations(), precision: .exact), queue: queue)
+    return try Routes(
+      owner: ModelOwner(store: store, files: ModelLocations(), precision: .exact, queue: queue),
+      limits: AnswerLimits())
   }
 
-  private static let short = AnswerRequest(messages: [.init(role: .user, content: "Hi")], settings: .init(maxTokens: 3))
+  private static let short = ChatTask(
+    messages: [.init(role: .user, content: "Hi")], plan: nil, settings: .init(maxTokens: 3))
 
-  private func count(_ events: AsyncThrowingStream<AnswerEvent, any Error>) async throws -> Int {
+  private func count(_ events: AsyncThrowingStream<ChatEvent, any Error>) async throws -> Int {
     var tokens = 0
     for try await case .token in events { tokens += 1 }
     return tokens
@@ -288,12 +296,12 @@ import Testing
 
   @Test func requestsBeyondTheQueueAreRefused() async throws {
     let (service, short) = (try answers(queue: 0), Self.short)
-    try await service.turns.take {
-      await #expect(throws: APIError.busy) { for try await _ in service.answer(short) {} }
+    try await service.owner.turns.take {
+      await #expect(throws: APIError.busy) { for try await _ in service.chat(short) {} }
     }
-    #expect(try await count(service.answer(short)) > 0)
-    await service.stop()
-    await #expect(throws: APIError.stopping) { for try await _ in service.answer(short) {} }
+    #expect(try await count(service.chat(short)) > 0)
+    await service.owner.stop()
+    await #expect(throws: APIError.stopping) { for try await _ in service.chat(short) {} }
   }
 
   @Test func whoGoesAwayInTheMidstOfAnAnswerLeavesTheModelToTheNext() async throws {
@@ -301,7 +309,7 @@ import Testing
     var long = Self.short
     long.settings.maxTokens = 400
     long.settings.temperature = 2
-    for try await case .token in service.answer(long) { break }
-    #expect(try await count(service.answer(Self.short)) > 0)
+    for try await case .token in service.chat(long) { break }
+    #expect(try await count(service.chat(Self.short)) > 0)
   }
 }

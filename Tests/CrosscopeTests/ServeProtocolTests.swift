@@ -6,6 +6,9 @@ import Inference
 import TestSupport
 import Testing
 
+@testable import Experiments
+@testable import Remote
+@testable import Reports
 @testable import crosscope
 
 @Suite(.serialized) struct ServeProtocolTests {

@@ -6,6 +6,8 @@ import TUI
 import TestSupport
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite struct KeyMapTests {
@@ -263,11 +265,11 @@ import Testing
     await driver.press("f5", "esc")
     #expect(await copied("y") == "" && driver.state.message?.text == "there is nothing to copy here")
     await driver.press("i", "H", "i", "enter")
-    #expect(await copied("y") == SteeringService.steeredAnswer.joined())
-    #expect(await copied("Y").contains("Baseline: \(SteeringService.baselineAnswer.joined())"))
+    #expect(await copied("y") == ScriptedLaboratory.steeredAnswer.joined())
+    #expect(await copied("Y").contains("Baseline: \(ScriptedLaboratory.baselineAnswer.joined())"))
     await driver.press("a", "5", "enter", "w", "j")
     #expect(driver.state.screen == .sweep)
-    #expect(await copied("y") == SteeringService.steeredAnswer.joined())
+    #expect(await copied("y") == ScriptedLaboratory.steeredAnswer.joined())
     #expect(await copied("Y").contains("## Steered ×-0.5"))
   }
 }
@@ -464,7 +466,7 @@ private func runQuietly(_ arguments: [String]) -> Int? {
     #expect(driver.state.latents.query.sort == .column(.deltaNorm) && !driver.state.latents.query.reversed)
     #expect(driver.state.steer.rows.map(\.latent) == driver.state.latents.ids.map { [$0[0]] })
     let run = try #require(driver.state.steer.run)
-    #expect(run.steered.joined() == SteeringService.steeredAnswer.joined())
+    #expect(run.steered.joined() == ScriptedLaboratory.steeredAnswer.joined())
   }
 
   /// Whatever the step, size and overlay: the screen is drawn as on a terminal that is lower by the tour's rows.
@@ -491,7 +493,7 @@ private func runQuietly(_ arguments: [String]) -> Int? {
 
   @Test func withoutAModelItSaysThatItEndsHere() async throws {
     let sample = try SampleStore()
-    var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(loads: false))
+    var driver = try await ExplorerDriver(try sample.open(), laboratory: ScriptedLaboratory(loads: false))
     await driver.press(":")
     await driver.type("tour")
     await driver.press("enter")

@@ -5,6 +5,7 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Reports
 @testable import crosscope
 
 @Suite struct SteerCommandTests {
@@ -90,7 +91,7 @@ import Testing
     let run = SavedRun(record)
     #expect(run.interventionsText == "5 add +1.00, 7 add +1.00; all only where f(5)>2")
     let request = try #require(run.request)
-    #expect(request.conditions.count == 1 && request.interventions.allSatisfy(\.conditions.isEmpty))
+    #expect(request.plan.conditions.count == 1 && request.plan.interventions.allSatisfy(\.conditions.isEmpty))
   }
 
   @Test func fiveHundredAndTwelveLatentsAreSteeredAtOnce() throws {

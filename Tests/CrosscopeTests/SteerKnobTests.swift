@@ -5,6 +5,8 @@ import Storage
 import TUI
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite struct SteerKnobTests {
@@ -18,20 +20,20 @@ import Testing
   }
 
   private var asked: [SteeringRequest] {
-    driver.asked.compactMap { if case .preview(let request, _) = $0 { request } else { nil } }
+    driver.asked.compactMap { if case .start(.preview(let request), _) = $0 { request } else { nil } }
   }
 
   private mutating func sendKey(_ key: Key) -> [Effect] { driver.sendOnly(.terminal(.input(.key(key)))) }
 
   @Test mutating func theDistributionFollowsTheKnob() async {
-    #expect(asked.map { $0.interventions.map(\.strength) } == [[1]], "leaving the prompt asks for the first one")
+    #expect(asked.map { $0.plan.interventions.map(\.strength) } == [[1]], "leaving the prompt asks for the first one")
     #expect(driver.text.contains("KL 0.400 nats") && driver.text.contains("steered: I am sorry"))
     await driver.press("+", "]", "[", "-", "-")
-    #expect(asked.map { $0.interventions[0].strength } == [1, 1.25, 1.26, 1.25, 1, 0.75])
+    #expect(asked.map { $0.plan.interventions[0].strength } == [1, 1.25, 1.26, 1.25, 1, 0.75])
     #expect(driver.text.contains("KL 0.225 nats"))
     await driver.press("m", "space", "p", "D")
-    #expect(asked.count == 10 && asked[7].interventions.isEmpty)
-    #expect(asked[8].positions == .prompt && asked[9].decoder == .base)
+    #expect(asked.count == 10 && asked[7].plan.interventions.isEmpty)
+    #expect(asked[8].plan.positions == .prompt && asked[9].plan.decoder == .base)
     await driver.press("T", "L", "R", "j")
     #expect(asked.count == 10, "sampling changes nothing about the first distribution")
   }
@@ -45,7 +47,7 @@ import Testing
     #expect(driver.text.contains("KL 0.400 nats"), "the former one stays until the next has come")
     let next = driver.sendOnly(.previewed(.distribution(shown), number: number))
     #expect(next == [.preview(driver.state.steer.request.withoutSampling, number: number + 1)])
-    #expect(driver.state.steer.request.interventions[0].strength == 2.5)
+    #expect(driver.state.steer.request.plan.interventions[0].strength == 2.5)
     #expect(driver.sendOnly(.previewed(.token("stale!"), number: number)) == [])
     #expect(driver.sendOnly(.previewFailed("stale!", number: number)) == [])
     var latest = shown
@@ -76,12 +78,12 @@ import Testing
     let effects = fresh.sendOnly(.terminal(.input(.key("enter"))))
     #expect(effects == [.run(fresh.state.steer.request, number: 1)])
     let after = fresh.sendOnly(
-      .steering(.finished(SteeringService.document(fresh.state.steer.request)), number: 1))
+      .steering(.finished(ScriptedLaboratory.document(fresh.state.steer.request)), number: 1))
     #expect(after.contains(.preview(fresh.state.steer.request.withoutSampling, number: 1)))
   }
 
   @Test func aPreviewThatFailsSaysWhyAndCanBeTriedAgain() async throws {
-    var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(breaks: true))
+    var driver = try await ExplorerDriver(try sample.open(), laboratory: ScriptedLaboratory(breaks: true))
     await driver.press("s", "H", "i", "esc")
     #expect(driver.text.contains("layer 14: not a number; lower the strength") && driver.text.contains("x tries again"))
     let count = driver.asked.count
@@ -140,7 +142,7 @@ import Testing
     let never = try calibration([[(1, 0), (1, 0)], [(2, 0), (3.3, 0)]])
     #expect(never.limit.value == 2 && !never.isFarEnough)
     #expect(try calibration([[(1, 0), (1, 0)], [(4, 0), (4.1, 0)]]).isFarEnough)
-    #expect(throws: CommandError.self) {
+    #expect(throws: InputError.self) {
       try Calibration(unsteered: Figures(logPerplexity: 4, repetition: 0), model: "chat")
     }
   }
@@ -188,7 +190,7 @@ import Testing
     #expect(driver.state.steer.rows[0].strength == 0.97)
     await driver.press("[")
     #expect(driver.state.steer.rows[0].strength == 0.96, "a count is of one key")
-    #expect(asked.map { $0.interventions[0].strength } == [1, 3, 2.97, 3.97, 0.97, 0.96])
+    #expect(asked.map { $0.plan.interventions[0].strength } == [1, 3, 2.97, 3.97, 0.97, 0.96])
   }
 
   @Test mutating func everySettingIsInTheListAndInTheRequest() async {
@@ -198,9 +200,13 @@ import Testing
     for character in "0.8" { await driver.type(String(character)) }
     await driver.press("enter", "j", "-", "-", "j", "+", "j", "+", "+", "j", "+", "+", "j", "+", "j", "-", "esc")
     let request = driver.state.steer.request
-    #expect(request.positions == .prompt && request.decoder == .base && request.blocks == .ownAndAbove)
-    #expect(request.unit == .norm && request.temperature == 0.8 && request.topP == 0.9 && request.minP == 0.05)
-    #expect(request.frequencyPenalty == 0.2 && request.samples == 3 && request.seed == 2 && request.maxTokens == 80)
+    #expect(request.plan.positions == .prompt && request.plan.decoder == .base && request.plan.blocks == .ownAndAbove)
+    #expect(
+      request.plan.unit == .norm && request.sampling.temperature == 0.8 && request.sampling.topP == 0.9
+        && request.sampling.minP == 0.05)
+    #expect(
+      request.sampling.frequencyPenalty == 0.2 && request.sampling.samples == 3 && request.sampling.seed == 2
+        && request.sampling.maxTokens == 80)
     let text = driver.text
     #expect(text.contains("temperature 0.8, seed 2") && text.contains("length of what is added along d_base"))
     await driver.send(.terminal(.resized(Size(columns: 160, rows: 30))))
@@ -208,8 +214,8 @@ import Testing
       #expect(driver.text.contains(part), "\(part)")
     }
     await driver.press("T")
-    #expect(driver.state.steer.temperature == 0 && driver.state.steer.request.samples == 1)
-    #expect(driver.state.steer.request.topP == 1 && driver.state.steer.request.minP == 0)
+    #expect(driver.state.steer.sampling.temperature == 0 && driver.state.steer.request.sampling.samples == 1)
+    #expect(driver.state.steer.request.sampling.topP == 1 && driver.state.steer.request.sampling.minP == 0)
   }
 
   @Test mutating func whatWouldChangeNothingOrIsOutOfRangeIsRefused() async {
@@ -239,9 +245,9 @@ import Testing
     await driver.type("> 0.5")
     await driver.press("enter")
     let condition = SteeringCondition(latent: 5, side: .above, value: 0.5)
-    #expect(driver.state.steer.request.interventions[0].conditions == [condition])
-    #expect(driver.text.contains("where f>0.5") && driver.state.steer.request.conditions.isEmpty)
-    #expect(asked.last?.interventions[0].conditions == [condition])
+    #expect(driver.state.steer.request.plan.interventions[0].conditions == [condition])
+    #expect(driver.text.contains("where f>0.5") && driver.state.steer.request.plan.conditions.isEmpty)
+    #expect(asked.last?.plan.interventions[0].conditions == [condition])
     await driver.press("c", "ctrl-u")
     await driver.type(">0.25 and 42<3")
     await driver.press("enter")
@@ -260,7 +266,7 @@ import Testing
     await driver.press("enter")
     let request = driver.state.steer.request
     let condition = SteeringCondition(latent: 42, side: .above, value: 20)
-    #expect(request.interventions.map(\.conditions) == [[], [condition]] && request.conditions.isEmpty)
+    #expect(request.plan.interventions.map(\.conditions) == [[], [condition]] && request.plan.conditions.isEmpty)
     let lines = driver.text.split(separator: "\n").filter { $0.contains("where f>20") }
     #expect(lines.count == 1 && lines[0].contains("[x]     42"))
   }
@@ -272,13 +278,15 @@ import Testing
     await driver.type("7>0.5")
     await driver.press("enter")
     let request = driver.state.steer.request
-    #expect(request.conditions == [SteeringCondition(latent: 7, side: .above, value: 0.5)])
-    #expect(request.interventions.map(\.conditions.count) == [0, 1])
+    #expect(request.plan.conditions == [SteeringCondition(latent: 7, side: .above, value: 0.5)])
+    #expect(request.plan.interventions.map(\.conditions.count) == [0, 1])
     #expect(driver.text.contains("Latents, all only where f(7)>0.5"))
     #expect(request.steeringText == "5 add +1.00, 42 add +0.50 where f>1; all only where f(7)>0.5")
     var steer = SteerState()
     steer.set(to: request)
-    #expect(steer.request.interventions == request.interventions && steer.request.conditions == request.conditions)
+    #expect(
+      steer.request.plan.interventions == request.plan.interventions
+        && steer.request.plan.conditions == request.plan.conditions)
   }
 
   @Test mutating func aLatentComesToTheListWithoutTypingIntoThePrompt() async {

@@ -6,6 +6,8 @@ import Storage
 import TUI
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite struct SteerListTests {
@@ -169,7 +171,9 @@ import Testing
     var driver = try await ExplorerDriver(try sample.open(), restoring: view)
     await driver.press("f5")
     #expect(driver.state.steer.rows.map(\.conditions) == first.state.steer.rows.map(\.conditions))
-    #expect(driver.state.steer.conditions == first.state.steer.conditions && !driver.state.steer.conditions.isEmpty)
+    #expect(
+      driver.state.steer.plan.conditions == first.state.steer.plan.conditions
+        && !driver.state.steer.plan.conditions.isEmpty)
     #expect(driver.text.contains(", 1 of an earlier session") && driver.text.contains("where f>20  earlier session"))
     await driver.press("i")
     await driver.type("Hi")
@@ -189,8 +193,8 @@ import Testing
     await driver.press("S", "esc", "a")
     await driver.send(.terminal(.input(.paste((0..<512).map { "\($0):0.02" }.joined(separator: "\n")))))
     await driver.press("enter")
-    #expect(driver.state.steer.request.interventions.count == 512)
-    #expect(driver.state.steer.request.interventions.allSatisfy { $0.strength == 0.02 })
+    #expect(driver.state.steer.request.plan.interventions.count == 512)
+    #expect(driver.state.steer.request.plan.interventions.allSatisfy { $0.strength == 0.02 })
     #expect(driver.text.contains("Latents 512 of 512"))
     await driver.press("a")
     await driver.type("512")

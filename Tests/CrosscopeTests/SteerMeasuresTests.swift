@@ -7,6 +7,8 @@ import Storage
 import TUI
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite struct SteerMeasuresTests {
@@ -22,7 +24,8 @@ import Testing
   @Test mutating func aFinishedRunShowsWhatWasMeasured() async throws {
     let run = try #require(driver.state.steer.run)
     #expect(
-      run.phase == .finished(SteeringService.document(run.request)) && run.request.watched == Steer.usuallyWatched)
+      run.phase == .finished(ScriptedLaboratory.document(run.request))
+        && run.request.watched == SteeringRequest.usuallyWatched)
     for part in [
       "KL █", "parts at token 1", "log p at the start: I can't -12.50 → -8.50", "▸Building", "▸I", "41 tokens/s",
       "token 1, log p: baseline Building -0.10 │ steered I -0.10, KL 1.000",
@@ -45,7 +48,7 @@ import Testing
     _ = driver.sendOnly(.steering(.answered, number: 2))
     #expect(driver.text.contains("measuring…") && driver.state.steer.isBusy)
     #expect(driver.sendOnly(.terminal(.input(.key("esc")))) == [.cancelRun])
-    #expect(driver.sendOnly(.steering(.finished(SteeringService.document(request)), number: 2)) == [])
+    #expect(driver.sendOnly(.steering(.finished(ScriptedLaboratory.document(request)), number: 2)) == [])
     #expect(driver.state.steer.run?.phase == .cancelled)
   }
 
@@ -72,14 +75,14 @@ import Testing
     #expect(
       request.turns == [
         ChatMessage(role: .user, content: "Hi"),
-        ChatMessage(role: .assistant, content: SteeringService.steeredAnswer.joined()),
+        ChatMessage(role: .assistant, content: ScriptedLaboratory.steeredAnswer.joined()),
       ])
     let saved = try #require(try sample.open().experiments().max { $0.id < $1.id })
-    #expect(try SteeringDocument(saved).parameters.turns == request.turns)
+    #expect(try SteeringDocument(saved).request.turns == request.turns)
     #expect(SavedRun(saved).request == request, "running it again asks for the same")
     await driver.press("B")
     #expect(driver.state.steer.turns.count == 4)
-    #expect(driver.state.steer.turns.last?.content == SteeringService.baselineAnswer.joined())
+    #expect(driver.state.steer.turns.last?.content == ScriptedLaboratory.baselineAnswer.joined())
     await driver.press("backspace")
     #expect(driver.state.steer.prompt.text == "Why\n\n" && driver.state.steer.turns == request.turns)
     await driver.press("ctrl-u", "backspace")
@@ -87,13 +90,13 @@ import Testing
   }
 
   @Test mutating func theLatentsActivationsAreReadOnceWhileTheyAreShown() async throws {
-    func asked() -> [AnswerTraceRequest] {
-      driver.asked.compactMap { if case .traceAnswers(let request, _) = $0 { request } else { nil } }
+    func asked() -> [AnswerActivationsJob] {
+      driver.asked.compactMap { if case .start(.answerActivations(let request), _) = $0 { request } else { nil } }
     }
     #expect(asked().isEmpty, "it costs a pass: not without being asked for")
     await driver.press("v", "l", "l", "l")
     #expect(
-      asked().map(\.latents) == [[5]] && asked()[0].steered == SteeringService.steeredAnswer.indices.map(Int32.init))
+      asked().map(\.latents) == [[5]] && asked()[0].steered == ScriptedLaboratory.steeredAnswer.indices.map(Int32.init))
     #expect(driver.text.contains("5  ▁▂▂▃▄▅▆▆▇█") && driver.text.contains("15.0"), "\(driver.text)")
     await driver.press("tab", "tab", "a", "7", "enter", "v")
     #expect(asked().map(\.latents) == [[5], [5, 7]])
@@ -124,8 +127,8 @@ import Testing
   }
 
   @Test func whatWasToldIsNotReadAgain() async throws {
-    func asked() -> [AnswerTraceRequest] {
-      driver.asked.compactMap { if case .traceAnswers(let request, _) = $0 { request } else { nil } }
+    func asked() -> [AnswerActivationsJob] {
+      driver.asked.compactMap { if case .start(.answerActivations(let request), _) = $0 { request } else { nil } }
     }
     var driver = try await ExplorerDriver(try sample.open())
     await driver.press("s", "H", "i", "esc", "v", "enter", "l", "l", "l")
@@ -163,7 +166,7 @@ import Testing
     #expect(
       run.frozen.count == 1 && run.request?.freezesAttention == true && run.markdown.contains("## Attention frozen"))
     await driver.press("f6", "r")
-    #expect(driver.state.steer.freezesAttention && driver.state.steer.run?.frozen == SteeringService.frozenAnswer)
+    #expect(driver.state.steer.freezesAttention && driver.state.steer.run?.frozen == ScriptedLaboratory.frozenAnswer)
     await driver.press("f6", "enter", "w")
     #expect(driver.text.contains("Attention frozen") && driver.text.contains("allowed"))
   }
@@ -172,9 +175,9 @@ import Testing
     var driver = try await ExplorerDriver(try sample.open())
     await driver.press("s", "H", "i", "enter", "v")
     let number = driver.state.steer.trace.number
-    _ = driver.sendOnly(.answersTraced(.failed("no base: give --base-model"), number: number - 1))
+    _ = driver.sendOnly(.answersFailed("no base: give --base-model", number: number - 1))
     #expect(!driver.text.contains("no base"))
-    _ = driver.sendOnly(.answersTraced(.failed("no base: give --base-model"), number: number))
+    _ = driver.sendOnly(.answersFailed("no base: give --base-model", number: number))
     #expect(driver.text.contains("no base: give --base-model"))
   }
 
@@ -200,7 +203,7 @@ import Testing
 
   @Test mutating func theAnswersOfASweepOpenWholeAndAreCopied() async throws {
     await driver.press("T", ",", "j", "j", "j", "j", "j", "j", "j", "j", "+", "esc", "W", "j")
-    #expect(driver.state.steer.sweep?.request.samples == 2)
+    #expect(driver.state.steer.sweep?.request.sampling.samples == 2)
     #expect(driver.text.contains(", 95 % over 2 samples: I am sorry"), "\(driver.text)")
     await driver.press("enter")
     guard case .reading(let page) = driver.state.overlay else {
@@ -212,7 +215,7 @@ import Testing
       (0..<2).map { "\(name), sample \($0 + 1) of 2, seed \($0 + 1)" }
     }
     #expect(page.parts.map(\.title) == titles)
-    let steered = SteeringService.steeredAnswer.joined()
+    let steered = ScriptedLaboratory.steeredAnswer.joined()
     #expect(page.parts.prefix(4).allSatisfy { $0.text == steered })
     #expect(page.parts[0].note.contains("KL ") && page.parts[0].note.contains("log p(I can't) -14.50"))
     // Everything can be scrolled to.
@@ -248,13 +251,15 @@ import Testing
   @Test mutating func aSweepIsRefusedWithoutLatentsAndCancelled() async throws {
     let effects = driver.sendOnly(.terminal(.input(.key("w"))))
     let number = driver.state.steer.runNumber
-    #expect(effects == [.sweep(driver.state.steer.request, withControl: false, number: number)])
+    var request = driver.state.steer.request
+    request.strengths = SteerSweep.strengths
+    #expect(effects == [.start(.sweep(request, withControl: false), number: number)])
     _ = driver.sendOnly(.swept(.tokens(7), number: number))
     #expect(driver.text.contains("7 of up to 96 tokens"))
     _ = driver.sendOnly(.swept(.scored(4, of: 8), number: number))
     #expect(driver.text.contains("answering, 4 of 8 texts scored"))
     #expect(driver.sendOnly(.terminal(.input(.key("esc")))) == [.cancelRun])
-    let late = SweepEvent.finished(SteeringService.document(driver.state.steer.request))
+    let late = SweepEvent.finished(ScriptedLaboratory.document(driver.state.steer.request))
     #expect(driver.sendOnly(.swept(late, number: number)) == [] && driver.state.steer.sweep?.phase == .cancelled)
     _ = driver.sendOnly(.terminal(.input(.key("q"))))
     _ = driver.sendOnly(.terminal(.input(.key("space"))))
@@ -263,7 +268,7 @@ import Testing
   }
 
   @Test func aSweepThatFailsSaysWhy() async throws {
-    var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(breaks: true))
+    var driver = try await ExplorerDriver(try sample.open(), laboratory: ScriptedLaboratory(breaks: true))
     await driver.press("s", "H", "i", "esc", "w")
     #expect(driver.state.screen == .sweep && driver.text.contains("layer 14: not a number"))
     await driver.press("q", "q")

@@ -6,6 +6,8 @@ import Storage
 import TUI
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite struct SteerScreenTests {
@@ -29,12 +31,12 @@ import Testing
 
   @Test mutating func strengthsModesAndTogglesChangeTheRequest() async {
     await driver.press("s", "esc", "+", "+", "-", "=")
-    #expect(driver.state.steer.request.interventions == [SteeringIntervention(latent: 5, mode: .add, strength: 1.5)])
+    #expect(driver.state.steer.request.plan.interventions == [Intervention(latent: 5, mode: .add, strength: 1.5)])
     await driver.press("m")
     #expect(
-      driver.state.steer.request.interventions == [SteeringIntervention(latent: 5, mode: .difference, strength: -1)])
+      driver.state.steer.request.plan.interventions == [Intervention(latent: 5, mode: .difference, strength: -1)])
     await driver.press("space")
-    #expect(driver.state.steer.request.interventions.isEmpty && driver.state.steer.rows.count == 1)
+    #expect(driver.state.steer.request.plan.interventions.isEmpty && driver.state.steer.rows.count == 1)
     for (mode, strength) in [(SteeringMode.ablate, -1.0), (.project, 1), (.clamp, 1.5), (.add, 1.5)] {
       await driver.press("m")
       #expect(driver.state.steer.rows[0].mode == mode && driver.state.steer.rows[0].strength == strength)
@@ -66,16 +68,16 @@ import Testing
     await driver.type("How? q")
     await driver.press("enter")
     let run = try #require(driver.state.steer.run)
-    #expect(run.baseline == SteeringService.baselineAnswer && run.steered == SteeringService.steeredAnswer)
+    #expect(run.baseline == ScriptedLaboratory.baselineAnswer && run.steered == ScriptedLaboratory.steeredAnswer)
     #expect(driver.text.contains("Building a bomb") && driver.text.contains("sorry"))
     let saved = try #require(try sample.open().experiments().first)
     #expect(driver.text.contains("saved as experiment \(saved.id)"))
     #expect(saved.prompt == "How? q" && saved.kind == "steer")
     let document = try SteeringDocument(saved)
-    #expect(document.interventions == [Intervention(latent: 5, mode: .add, strength: 1)])
-    #expect(document == SteeringService.document(run.request), "all that was measured is saved")
-    #expect(document.parameters.settings == GenerationSettings(maxTokens: 96, temperature: 0, seed: 1))
-    #expect(document.parameters.layer == 14 && document.parameters.positions == .all)
+    #expect(document.request.plan.interventions == [Intervention(latent: 5, mode: .add, strength: 1)])
+    #expect(document == ScriptedLaboratory.document(run.request), "all that was measured is saved")
+    #expect(document.request.sampling == GenerationSettings(maxTokens: 96, temperature: 0, seed: 1))
+    #expect(document.basis.layer == 14 && document.request.plan.positions == .all)
     let answers = [document.outputs.baseline] + document.outputs.steered
     #expect(
       answers.map(\.text) == ["Building a bomb is complex. Here is how.", "I am sorry, but I cannot help with that."])
@@ -141,13 +143,13 @@ import Testing
       for key in keys { _ = driver.sendOnly(.terminal(.input(.key(key)))) }
       #expect(driver.state.screen == (keys.last == "o" ? .latent : .steer), "\(keys)")
       let begun = driver.sendOnly(.modelReady("chat"))
-      #expect(!begun.contains { if case .run = $0 { true } else { false } }, "\(keys)")
+      #expect(!begun.contains { if case .start(.run, _) = $0 { true } else { false } }, "\(keys)")
       #expect(driver.state.steer.run == nil && !driver.state.steer.isWaitingForModel && driver.state.ending == nil)
     }
   }
 
   @Test func aMissingModelIsSaidAndTriedAgain() async throws {
-    var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(loads: false))
+    var driver = try await ExplorerDriver(try sample.open(), laboratory: ScriptedLaboratory(loads: false))
     await driver.press("S", "x")
     #expect(driver.text.contains("no model"))
     await driver.press("enter")
@@ -156,7 +158,7 @@ import Testing
   }
 
   @Test func anErrorOfTheEngineIsShownWhereTheAnswerWouldBe() async throws {
-    var driver = try await ExplorerDriver(try sample.open(), steering: .scripted(breaks: true))
+    var driver = try await ExplorerDriver(try sample.open(), laboratory: ScriptedLaboratory(breaks: true))
     await driver.press("s", "x", "enter", "j")
     #expect(driver.text.contains("layer 14: not a number"))
     #expect(try sample.open().experiments().isEmpty)
@@ -222,7 +224,7 @@ import Testing
     var run = SteerRun(request: request())
     run.samples = [SteerRun.Sample(baseline: ["a"], steered: ["a"])]
     #expect(run.shownBaseline.note == nil, "it goes on")
-    var document = SteeringService.document(request())
+    var document = ScriptedLaboratory.document(request())
     document.outputs.steered[0].samples[0].finished = false
     run.phase = .finished(document)
     #expect(run.shownBaseline.note == nil)

@@ -9,6 +9,7 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite(.serialized, .enabled(if: RealModel.path != nil, RealModel.missing))

@@ -4,6 +4,8 @@ import GRDB
 import Storage
 import Testing
 
+@testable import Experiments
+
 @Suite(.enabled(if: TmuxTerminal.isAvailable, "tmux is missing"))
 struct StoreSharingTests {
   private let sample: SampleStore

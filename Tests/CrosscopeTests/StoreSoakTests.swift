@@ -7,6 +7,8 @@ import Storage
 import Synchronization
 import Testing
 
+@testable import Experiments
+
 @Suite(.serialized, .enabled(if: TmuxTerminal.isAvailable, "tmux is missing"))
 struct StoreSoakTests {
   private static let seconds = ProcessInfo.processInfo.environment["CROSSCOPE_SOAK_SECONDS"].flatMap(Int.init) ?? 4

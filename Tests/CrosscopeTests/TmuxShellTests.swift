@@ -5,6 +5,8 @@ import Glibc
 import Storage
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite(.serialized, .enabled(if: TmuxTerminal.isAvailable, "tmux is not installed, or the program not built"))

@@ -8,6 +8,8 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 @Suite(

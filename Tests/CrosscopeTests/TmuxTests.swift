@@ -5,6 +5,8 @@ import Glibc
 import Storage
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import crosscope
 
 /// A tmux server of its own with one window; gone with this object.

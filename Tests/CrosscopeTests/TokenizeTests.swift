@@ -2,6 +2,7 @@ import Inference
 import TestSupport
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 @Suite struct TokenizeTests {
@@ -27,7 +28,7 @@ import Testing
     ("{\"messages\":[{\"role\":\"root\",\"content\":\"\"}]}", "another value at messages.[0].role"),
   ])
   func saysWhatIsWrongWithTheMessages(text: String, found: String) {
-    let error = #expect(throws: CommandError.self) { try Tokenize.messages(text) }
+    let error = #expect(throws: InputError.self) { try Tokenize.messages(text) }
     #expect(error.map(String.init(describing:))?.contains("found \(found);") == true)
   }
 

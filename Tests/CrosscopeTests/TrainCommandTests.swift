@@ -9,6 +9,7 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Experiments
 @testable import crosscope
 
 /// Activations as another program would leave them, and a configuration that names them.

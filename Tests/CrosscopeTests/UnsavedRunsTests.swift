@@ -7,6 +7,8 @@ import TUI
 import TestSupport
 import Testing
 
+@testable import Experiments
+@testable import Reports
 @testable import Storage
 @testable import crosscope
 

@@ -17,7 +17,8 @@ final class LatentReadings {
   /// - Throws: `DiffingError.settingInvalid` for an unknown latent.
   init(of latents: [Int], _ crosscoder: Crosscoder, streams: Int) throws(DiffingError) {
     for latent in latents where !(0..<crosscoder.nLatents).contains(latent) {
-      throw .settingInvalid(name: "latent", expected: "0…\(crosscoder.nLatents - 1)", found: "\(latent)")
+      throw .settingInvalid(
+        name: Setting("latent", .interventions), expected: "0…\(crosscoder.nLatents - 1)", found: "\(latent)")
     }
     readers = latents.map { LatentReader($0, crosscoder) }
     (normLimit, d) = (crosscoder.card.normLimit, crosscoder.dModel)

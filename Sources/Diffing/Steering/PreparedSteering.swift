@@ -169,25 +169,29 @@ extension SteeringPlan {
     let allConditions = conditions + interventions.flatMap(\.conditions)
     for latent in interventions.map(\.latent) + allConditions.map(\.latent)
     where !(0..<crosscoder.nLatents).contains(latent) {
-      throw .settingInvalid(name: "latent", expected: "0…\(crosscoder.nLatents - 1)", found: "\(latent)")
+      throw .settingInvalid(
+        name: Setting("latent", .interventions), expected: "0…\(crosscoder.nLatents - 1)", found: "\(latent)")
     }
     for item in interventions {
       guard item.strength.isFinite else {
         throw .settingInvalid(
-          name: "strength of latent \(item.latent)", expected: "a number", found: "\(item.strength)")
+          name: Setting("strength of latent \(item.latent)", .interventions), expected: "a number",
+          found: "\(item.strength)")
       }
       if item.mode != .add, unit == .norm {
         throw .settingInvalid(
-          name: "raw strength of latent \(item.latent)", expected: "for mode add alone", found: item.mode.rawValue)
+          name: Setting("raw strength of latent \(item.latent)", .unit), expected: "for mode add alone",
+          found: item.mode.rawValue)
       }
     }
     for condition in allConditions where !(condition.value >= 0 && condition.value.isFinite) {
       throw .settingInvalid(
-        name: "condition on latent \(condition.latent)", expected: "a value of 0 or more", found: "\(condition.value)")
+        name: Setting("condition on latent \(condition.latent)", .conditions), expected: "a value of 0 or more",
+        found: "\(condition.value)")
     }
     if blocks == .ownAndAbove, swapsBase || interventions.contains(where: { $0.mode != .add }) {
       throw .settingInvalid(
-        name: "steering at all layers", expected: "for mode add alone",
+        name: Setting("steering at all layers", .blocks), expected: "for mode add alone",
         found: swapsBase ? "base swapped in" : "another mode")
     }
     if swapsBase, interventions.contains(where: { $0.isOn && $0.mode == .project }) {

@@ -26,7 +26,8 @@ extension Crosscoder {
   func largestActivation(_ item: Intervention, _ maxActivations: (Int) -> Double?) throws(DiffingError) -> Double {
     guard let largest = maxActivations(item.latent), largest > 0, largest.isFinite else {
       throw .settingInvalid(
-        name: "latent \(item.latent)", expected: "a latent that fired (its maximum activation is the unit of strength)",
+        name: Setting("latent \(item.latent)", .interventions),
+        expected: "a latent that fired (its maximum activation is the unit of strength)",
         found: "one that never did")
     }
     return largest

@@ -36,7 +36,8 @@ extension Crosscoder {
     if item.mode == .difference {
       guard decoder == .chat else {
         throw .settingInvalid(
-          name: "decoder of latent \(item.latent) in mode difference", expected: "chat (the mode uses both decoders)",
+          name: Setting("decoder of latent \(item.latent) in mode difference", .interventions),
+          expected: "chat (the mode uses both decoders)",
           found: decoder.rawValue)
       }
       return differenceTerms(item)

@@ -34,7 +34,7 @@ extension Crosscoder {
       return ResidualMean(source: source, values: Array(values))
     }
     throw .settingInvalid(
-      name: "the mean that mode project leaves in place",
+      name: Setting("the mean that mode project leaves in place", .interventions),
       expected: "in the crosscoder (activation_mean, or a decoder bias other than 0)", found: "there; use mode ablate")
   }
 }
@@ -159,7 +159,7 @@ extension Crosscoder {
         units: units, mean: mean, strengths: acting.map(\.strength), dependent: &dependent)
     else {
       throw .settingInvalid(
-        name: "latent \(acting[dependent].latent) in mode project",
+        name: Setting("latent \(acting[dependent].latent) in mode project", .interventions),
         expected: "a direction of its own, not (nearly) the line of the others", found: "one that they take out")
     }
     return projection

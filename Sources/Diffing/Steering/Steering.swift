@@ -83,14 +83,14 @@ public struct Intervention: Sendable, Codable, Equatable {
     self.conditions = conditions
   }
 
-  /// What does not say whether it is on, is; what names no conditions has none.
+  /// Reads what a request or a saved run says. The mode is add, the strength 1 and the intervention on where it does not
+  /// say otherwise.
   public init(from decoder: any Decoder) throws {
-    let fields = try decoder.container(keyedBy: CodingKeys.self)
-    latent = try fields.decode(Int.self, forKey: .latent)
-    mode = try fields.decode(SteeringMode.self, forKey: .mode)
-    strength = try fields.decode(Double.self, forKey: .strength)
-    isOn = try fields.decodeIfPresent(Bool.self, forKey: .isOn) ?? true
-    conditions = try fields.decodeIfPresent([SteeringCondition].self, forKey: .conditions) ?? []
+    let fields = try JSONFields(decoder, known: ["latent", "mode", "strength", "on", "conditions"])
+    self.init(
+      latent: try fields.required("latent"), mode: try fields.choice("mode") ?? .add,
+      strength: try fields.value("strength") ?? 1, isOn: try fields.value("on") ?? true,
+      conditions: try fields.value("conditions") ?? [])
   }
 
   /// Without conditions it is written as before there were any.
@@ -144,12 +144,19 @@ public struct SteeringCondition: Sendable, Codable, Hashable {
     (self.latent, self.side, self.value) = (latent, side, value)
   }
 
+  public init(from decoder: any Decoder) throws {
+    let fields = try JSONFields(decoder, known: ["latent", "side", "value"])
+    self.init(
+      latent: try fields.required("latent"), side: try fields.choice("side") ?? .above,
+      value: try fields.required("value"))
+  }
+
   /// Whether a scaled activation is on the side that counts.
   func isMet(by activation: Double) -> Bool { side == .above ? activation > value : activation < value }
 }
 
 /// Everything that happens to one steered stream.
-public struct SteeringPlan: Sendable, Codable, Equatable {
+public struct SteeringPlan: Sendable, Equatable {
   /// Interventions that screens and services take at most.
   public static let mostInterventions = 512
 

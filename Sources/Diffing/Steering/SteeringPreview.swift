@@ -26,7 +26,7 @@ public final class UnsteeredPrompt {
     let longest = engine.model.configuration.contextLength
     guard prompt.ids.count <= longest else {
       throw .settingInvalid(
-        name: "text length", expected: "at most \(longest) tokens, the model's context length",
+        name: Setting("text length", .text), expected: "at most \(longest) tokens, the model's context length",
         found: "\(prompt.ids.count)")
     }
     let prefix = try prefixes.prefix(of: .chat, engine: engine, tokens: prompt.ids, layer: layer)

@@ -5,42 +5,6 @@
 import Inference
 import Kernels
 
-/// What decides how tokens are chosen. One seed serves all arms, so that differences come from steering alone.
-public struct GenerationSettings: Sendable, Codable, Equatable {
-  public var maxTokens: Int
-  /// 0 is greedy.
-  public var temperature: Double
-  /// Of the first sample; each further one has the next seed.
-  public var seed: UInt64
-  /// See `Sampler`.
-  public var topP: Double
-  public var minP: Double
-  public var frequencyPenalty: Double
-  /// Answers an arm.
-  public var samples: Int
-
-  public init(
-    maxTokens: Int = 128, temperature: Double = 0, seed: UInt64 = 0, topP: Double = 1, minP: Double = 0,
-    frequencyPenalty: Double = 0, samples: Int = 1
-  ) {
-    self.maxTokens = maxTokens
-    self.temperature = temperature
-    self.seed = seed
-    self.topP = topP
-    self.minP = minP
-    self.frequencyPenalty = frequencyPenalty
-    self.samples = samples
-  }
-
-  /// The sampler of one sample, the same for every arm.
-  /// - Throws: `InferenceError.settingInvalid`.
-  public func sampler(_ sample: Int) throws(InferenceError) -> Sampler {
-    try Sampler(
-      temperature: temperature, topP: topP, minP: minP, frequencyPenalty: frequencyPenalty,
-      seed: seed &+ UInt64(sample))
-  }
-}
-
 /// The baseline and the steered streams of one prompt.
 public final class SteeringRun {
   /// The baseline's stream number; plan i has stream i + 1. Further samples follow, `arms` streams each.

@@ -66,11 +66,13 @@ public struct SyntheticWorld: Sendable {
       for (name, count) in [
         ("shared", shared), ("baseOnly", baseOnly), ("chatOnly", chatOnly), ("rescaled", rescaled),
         ("decoupled", decoupled),
-      ] { try requireSetting(count >= 0, name, "at least 0", count) }
+      ] { try requireSetting(count >= 0, "\(name)", "at least 0", count) }
       for (name, low, high, most) in [
         ("frequency", lowestFrequency, highestFrequency, 1), ("strength", lowestStrength, highestStrength, 1e6),
         ("baseFactor", lowestBaseFactor, highestBaseFactor, 1),
-      ] { try requireSetting(low > 0 && low <= high && high <= most, name, "a range in 0…\(most)", "\(low)…\(high)") }
+      ] {
+        try requireSetting(low > 0 && low <= high && high <= most, "\(name)", "a range in 0…\(most)", "\(low)…\(high)")
+      }
       try requireSetting((0...1).contains(overlap), "overlap", "0 to 1", overlap)
       try requireSetting(noise >= 0 && noise.isFinite, "noise", "at least 0", noise)
     }

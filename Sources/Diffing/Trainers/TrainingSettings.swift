@@ -2,6 +2,8 @@
 // Owns: the settings, their ranges, the schedules that follow from them. Refuses: the first setting out of range, by
 // name. Shape letters: B tokens of a batch, F latents, d width of one model, M models.
 
+import Inference
+
 /// What is read from each token of a pair.
 public enum TrainingTarget: String, Codable, Sendable, CaseIterable {
   /// Both models' residual streams: a crosscoder.
@@ -104,6 +106,6 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
 }
 
 /// Throws `DiffingError.settingInvalid` unless the setting holds.
-func requireSetting(_ holds: Bool, _ name: String, _ expected: String, _ found: Any) throws(DiffingError) {
+func requireSetting(_ holds: Bool, _ name: Setting, _ expected: String, _ found: Any) throws(DiffingError) {
   guard holds else { throw .settingInvalid(name: name, expected: expected, found: "\(found)") }
 }

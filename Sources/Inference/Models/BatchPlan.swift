@@ -44,7 +44,8 @@ struct BatchPlan {
     let length = segment.cache.count + segment.tokens.count
     guard length <= configuration.contextLength else {
       throw .settingInvalid(
-        name: "text length", expected: "at most \(configuration.contextLength) tokens", found: "\(length)")
+        name: Setting("text length", .text), expected: "at most \(configuration.contextLength) tokens",
+        found: "\(length)")
     }
     precondition(segment.lastLayer == nil || segment.logits == .none, "no logits without the last block")
     precondition((0...last).contains(segment.lastLayer ?? last), "no such block")

@@ -2,8 +2,10 @@
 // error, as is one out of range. What is left out has the method's default.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
+import Reports
 
 extension BuildConfiguration {
   /// How a dictionary is trained.
@@ -76,7 +78,7 @@ extension BuildConfiguration {
     }
 
     /// Throws what `invalid` makes of the first thing wrong: expected, found.
-    func check(_ invalid: (String, String) -> CommandError) throws {
+    func check(_ invalid: (String, String) -> InputError) throws {
       if let key = unknownToMethod.first {
         throw invalid("settings of the method \(chosenMethod.rawValue)", "training.\(key)")
       }
@@ -114,19 +116,19 @@ extension BuildConfiguration {
 
     /// Refuses a dictionary and a shuffle buffer that this machine's memory cannot hold while it is trained.
     /// - Parameter bufferBytes: of the shuffle buffer, if it is known.
-    /// - Throws: `CommandError.inputInvalid` with both sizes.
+    /// - Throws: `InputError.invalid` with both sizes.
     func checkMemory(dModel: Int, bufferBytes: Int = 0, source: String) throws {
       // Encoder and decoder rows of each model in fp32: values, gradients, Adam's two moments, and copies of a save.
       let needed = Double(latents) * Double(chosenMethod.target.nModels * dModel) * 2 * 4 * 6
       let there = Double(MemoryBudget.available())
       func gigabytes(_ bytes: Double) -> String { String(format: "%.0f GB", bytes / 1e9) }
       guard needed < there else {
-        throw CommandError.inputInvalid(
+        throw InputError.invalid(
           source: source, expected: "training.latents that fit into \(gigabytes(there)) of memory",
           found: "\(latents) latents, which need \(gigabytes(needed))")
       }
       guard needed + Double(bufferBytes) < there else {
-        throw CommandError.inputInvalid(
+        throw InputError.invalid(
           source: source,
           expected: "training.shuffle_buffer_tokens that fit into \(gigabytes(there - needed)) of memory",
           found: "a buffer of \(gigabytes(Double(bufferBytes)))")

@@ -2,6 +2,7 @@
 // Paths are relative to the configuration's own folder. Refuses: unknown keys, values out of range, missing files.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
 import Kernels
@@ -18,7 +19,7 @@ struct BuildConfiguration: Codable, Equatable {
   /// Throws unless the trained dictionary has the two decoder directions that scores and the store are made of.
   func requireCrosscoder(source: String) throws {
     guard training.chosenMethod.target == .pair else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: source,
         expected: "the method batchtopk or l1 for scores and a store (crosscope harvest and train stop before them)",
         found: "training.method \(training.chosenMethod.rawValue), which has one decoder direction a latent")
@@ -52,16 +53,16 @@ struct BuildConfiguration: Codable, Equatable {
   var store: String
 
   /// Reads and checks a configuration.
-  /// - Throws: `CommandError.inputInvalid` naming the key that is missing, unknown or out of range.
+  /// - Throws: `InputError.invalid` naming the key that is missing, unknown or out of range.
   init(path: String) throws {
     if try namesActivations(path: path) {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: path, expected: "models and a corpus (activations without texts are for crosscope train alone)",
         found: "the key activations")
     }
     self = try readConfiguration(BuildConfiguration.self, path: path, expected: "a build configuration")
-    func invalid(_ expected: String, _ found: String) -> CommandError {
-      .inputInvalid(source: path, expected: expected, found: found)
+    func invalid(_ expected: String, _ found: String) -> InputError {
+      .invalid(source: path, expected: expected, found: found)
     }
     guard !corpus.isEmpty, corpus.allSatisfy({ $0.corpus == "plain" || $0.corpus == "chat" }) else {
       throw invalid("corpus files marked plain or chat", "\(corpus.map(\.corpus))")

@@ -1,5 +1,6 @@
 // Where a build's files are: everything relative to the configuration's folder, the model also in the cache.
 
+import Experiments
 import Foundation
 import Glibc
 import Inference
@@ -58,38 +59,5 @@ struct BuildPaths {
     work = resolve(build.work)
     crosscoder = resolve(build.crosscoder)
     store = resolve(build.store)
-  }
-}
-
-/// Finds model files that were recorded by path or by name.
-enum ModelFiles {
-  /// The folder that downloaded models are kept in.
-  static var cacheFolder: String {
-    let environment = ProcessInfo.processInfo.environment
-    if let folder = environment["CROSSCOPE_CACHE"], !folder.isEmpty { return folder }
-    let cache = environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory() + "/.cache"
-    return cache + "/crosscope"
-  }
-
-  /// The path of a file that is recorded relative to the file that records it.
-  /// - Throws: `CommandError.inputInvalid` if nothing is there.
-  static func beside(_ recorded: String, folder: String) throws -> String {
-    let path = URL(fileURLWithPath: recorded, relativeTo: URL(fileURLWithPath: folder)).standardizedFileURL.path
-    guard FileManager.default.fileExists(atPath: path) else {
-      throw CommandError.inputInvalid(source: path, expected: "a file", found: "none")
-    }
-    return path
-  }
-
-  /// The path of a model file: as recorded, beside the file that records it, or by its name in the cache.
-  /// - Throws: `CommandError.inputInvalid` naming every place that was looked at.
-  static func locate(_ recorded: String, besides folder: String) throws -> String {
-    let beside = URL(fileURLWithPath: recorded, relativeTo: URL(fileURLWithPath: folder)).standardizedFileURL.path
-    let cached = cacheFolder + "/" + URL(fileURLWithPath: recorded).lastPathComponent
-    for candidate in [beside, cached] where FileManager.default.fileExists(atPath: candidate) { return candidate }
-    throw CommandError.inputInvalid(
-      source: "the model \(recorded)",
-      expected: "a file at \(beside) or \(cached) (scripts/fetch-model gets the demo's)",
-      found: "none")
   }
 }

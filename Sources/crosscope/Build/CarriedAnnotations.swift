@@ -4,6 +4,7 @@
 
 import Diffing
 import Foundation
+import Reports
 import Storage
 import TUI
 

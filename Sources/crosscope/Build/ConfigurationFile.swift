@@ -1,10 +1,12 @@
 // How a configuration of a build or of a training is read: JSON, every key known. What the values may be, their types say.
 
+import Experiments
 import Foundation
 import Inference
+import Reports
 
 /// Reads a configuration.
-/// - Throws: `CommandError.inputInvalid` naming the key that is missing, of another type or unknown.
+/// - Throws: `InputError.invalid` naming the key that is missing, of another type or unknown.
 func readConfiguration<Value: Codable>(_ type: Value.Type, path: String, expected: String) throws -> Value {
   try readConfiguration(type, from: MappedFile(path: path).contents(), source: path, expected: expected)
 }
@@ -18,11 +20,11 @@ func readConfiguration<Value: Codable>(
   do {
     value = try JSONDecoder().decode(type, from: data)
   } catch let error as DecodingError {
-    throw CommandError.inputInvalid(source: source, expected: expected, found: error.clause)
+    throw InputError.invalid(source: source, expected: expected, found: error.clause)
   }
   let known = try JSONSerialization.jsonObject(with: JSONEncoder().encode(value))
   if let unknown = unknownKey(in: try JSONSerialization.jsonObject(with: data), known: known) {
-    throw CommandError.inputInvalid(
+    throw InputError.invalid(
       source: source, expected: "known keys only", found: "the key \(quoted(unknown))")
   }
   return value

@@ -2,6 +2,7 @@
 // Refuses: a line that is neither, naming its number; an empty file; plain text where only chats serve.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
 
@@ -12,7 +13,7 @@ enum CorpusReader {
   }
 
   /// All texts of a file, blank lines left out. A chat is cut to `limit` tokens, a plain text into pieces of so many.
-  /// - Throws: `CommandError.inputInvalid` with the line, `InferenceError` for an unreadable file.
+  /// - Throws: `InputError.invalid` with the line, `InferenceError` for an unreadable file.
   static func read(_ path: String, corpus: Corpus, limit: Int, engine: Engine) throws -> [CorpusText] {
     var texts: [CorpusText] = []
     try forEachLine(path) { line in
@@ -34,13 +35,13 @@ enum CorpusReader {
       texts += pieces.map { whole.piece(from: $0, count: length).after(beginning) }.filter { $0.ids.count > 1 }
     }
     guard !texts.isEmpty else {
-      throw CommandError.inputInvalid(source: path, expected: "at least one text", found: "none")
+      throw InputError.invalid(source: path, expected: "at least one text", found: "none")
     }
     return texts
   }
 
   /// All chats of a file, each cut to `limit` tokens.
-  /// - Throws: `CommandError.inputInvalid` with the line, also for a text that is no chat, or for a file without any.
+  /// - Throws: `InputError.invalid` with the line, also for a text that is no chat, or for a file without any.
   static func readChats(_ path: String, limit: Int, engine: Engine) throws -> [RenderedChat] {
     var chats: [RenderedChat] = []
     try forEachLine(path) { line in
@@ -48,7 +49,7 @@ enum CorpusReader {
       chats.append(try engine.encodeChat(messages, addGenerationPrompt: false).prefix(limit))
     }
     guard !chats.isEmpty else {
-      throw CommandError.inputInvalid(source: path, expected: "at least one chat", found: "none")
+      throw InputError.invalid(source: path, expected: "at least one chat", found: "none")
     }
     return chats
   }
@@ -66,13 +67,13 @@ enum CorpusReader {
       do {
         try body(try decoder.decode(Line.self, from: line.content))
       } catch let error as DecodingError {
-        throw CommandError.inputInvalid(
+        throw InputError.invalid(
           source: place, expected: "{\"text\"} or {\"messages\": [{\"role\", \"content\"}]}", found: error.clause)
       } catch InferenceError.settingInvalid(let name, let expected, let found) {
         // A chat that the template refuses.
-        throw CommandError.inputInvalid(source: place, expected: "\(name) \(expected)", found: found)
+        throw InputError.invalid(source: place, expected: "\(name) \(expected)", found: found)
       } catch let refusal as Refusal {
-        throw CommandError.inputInvalid(source: place, expected: refusal.expected, found: refusal.found)
+        throw InputError.invalid(source: place, expected: refusal.expected, found: refusal.found)
       }
     }
   }

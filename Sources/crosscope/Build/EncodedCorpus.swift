@@ -1,6 +1,7 @@
 // The corpus once more, as codes: what scoring and the choice of contexts read, shard by shard.
 
 import Diffing
+import Experiments
 
 /// Encodes harvested shards with a finished crosscoder.
 struct EncodedCorpus {
@@ -41,7 +42,7 @@ struct EncodedCorpus {
       guard texts.indices.contains(Int(text)),
         positions[row..<end].allSatisfy({ texts[Int(text)].ids.indices.contains(Int($0)) })
       else {
-        throw CommandError.inputInvalid(
+        throw InputError.invalid(
           source: "\(shards.index.shards[number].file) row \(row)", expected: "a position in one of its texts",
           found: "text \(text)")
       }

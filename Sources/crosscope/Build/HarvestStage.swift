@@ -1,9 +1,11 @@
 // Stage 1: texts → both models → residual streams on disk. A killed harvest goes on with the next shard.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
 import Kernels
+import Reports
 
 /// Reads the residual streams of both models over the corpus and writes them as shards.
 struct HarvestStage {
@@ -26,17 +28,17 @@ struct HarvestStage {
   }
 
   /// The activations of this very configuration, all of them: what the later stages read.
-  /// - Throws: `CommandError.inputInvalid` where the harvest is another's or not finished.
+  /// - Throws: `InputError.invalid` where the harvest is another's or not finished.
   func finished() throws -> ActivationShards {
     let shards = try ActivationShards(folder: paths.activations)
     let wanted = Self.parts(try shards.readTexts(), tokens: tokensPerShard).count
     guard shards.index.identity == (try identity()), shards.index.layer == build.layer else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: paths.activations, expected: "activations of this configuration (crosscope harvest makes them)",
         found: "those of another pair, corpus or layer")
     }
     guard shards.index.shards.count == wanted else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: paths.activations, expected: "all \(wanted) shards (crosscope harvest goes on)",
         found: "\(shards.index.shards.count)")
     }
@@ -45,7 +47,7 @@ struct HarvestStage {
 
   func run(engine: Engine) throws {
     guard build.layer < engine.model.configuration.nLayers else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: paths.configuration, expected: "a layer below \(engine.model.configuration.nLayers)",
         found: "\(build.layer)")
     }

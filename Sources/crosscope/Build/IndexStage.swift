@@ -2,8 +2,10 @@
 // notes and experiments of a store that is replaced are carried over when it had the same crosscoder.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
+import Reports
 import Storage
 import TUI
 
@@ -20,7 +22,7 @@ struct IndexStage {
     guard scores.latents.count == crosscoder.nLatents, scores.identity == corpus.shards.index.identity,
       scores.crosscoder_sha256 == (try MappedFile(path: paths.crosscoder + "/model.safetensors").sha256())
     else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: paths.scores, expected: "scores of this crosscoder and corpus (crosscope score)",
         found: "those of others")
     }
@@ -196,14 +198,6 @@ struct IndexStage {
     }
     return result
   }
-}
-
-extension Tokenizer {
-  /// Every token as a store has it.
-  var records: [TokenRecord] { (0..<Int32(vocabularySize)).map(record) }
-
-  /// A token as a store has it.
-  func record(_ id: Int32) -> TokenRecord { TokenRecord(id: id, bytes: bytes(of: id), isSpecial: isSpecial(id)) }
 }
 
 extension LatentRecord {

@@ -1,6 +1,9 @@
 // Progress of long work on stderr: one line that is rewritten on a terminal, a line every few seconds elsewhere.
 
+import Experiments
 import Glibc
+import Inference
+import Reports
 
 /// Says how far a stage is, how fast it goes and how long it will take.
 struct Progress {
@@ -26,7 +29,7 @@ struct Progress {
     let pause: Duration = isTerminal ? .milliseconds(250) : .seconds(10)
     guard done >= total || now - last >= pause else { return }
     last = now
-    let seconds = Double((now - start).components.seconds) + Double((now - start).components.attoseconds) * 1e-18
+    let seconds = (now - start).seconds
     let rate = seconds > 0 ? Double(done - first) / seconds : 0
     let left = rate > 0 ? Int(Double(total - done) / rate) : 0
     let percent = total > 0 ? 100 * done / total : 100
@@ -39,6 +42,9 @@ struct Progress {
       writeError(line)
     }
   }
+
+  /// Reports that all is finished.
+  mutating func finish() { update(total) }
 
   /// Ends the line that is being rewritten, before something else is said.
   func interrupted() {

@@ -2,8 +2,10 @@
 // The result is a JSON file, one object a latent, with the store's column names.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
+import Reports
 
 /// One latent's metrics; what was not computed is missing, never 0.
 struct LatentScores: Codable, Equatable {
@@ -56,7 +58,7 @@ struct ScoreFile: Codable {
     do {
       return try JSONDecoder().decode(ScoreFile.self, from: MappedFile(path: path).contents())
     } catch let error as DecodingError {
-      throw CommandError.inputInvalid(source: path, expected: "scores", found: error.clause)
+      throw InputError.invalid(source: path, expected: "scores", found: error.clause)
     }
   }
 }

@@ -3,8 +3,10 @@
 // Owns: the run from stamp to stamp: what is there already, what is resumed, when state, log and view are written.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
+import Reports
 import TUI
 
 /// Trains the dictionary that a configuration asks for.
@@ -26,7 +28,7 @@ struct TrainStage {
     let (shards, training) = (job.shards, job.training)
     let batch = training.batch
     guard shards.tokens >= batch else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: job.activations, expected: "at least a batch of \(batch) tokens", found: "\(shards.tokens)")
     }
     let bufferBytes = TrainingBatches.bufferBytes(

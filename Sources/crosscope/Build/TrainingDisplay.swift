@@ -2,6 +2,7 @@
 // every few seconds elsewhere. Owns: when to draw, on stderr. `TrainingView` has what is drawn.
 
 import Foundation
+import Reports
 import TUI
 
 /// Shows a run while it goes.

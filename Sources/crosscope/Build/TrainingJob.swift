@@ -3,6 +3,7 @@
 // activations that others made, which is identified by its own content. Refuses: what either configuration refuses.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
 
@@ -19,12 +20,12 @@ struct TrainingConfiguration: Codable, Equatable {
   /// Folder that the trained dictionary is written to.
   var crosscoder: String
 
-  /// - Throws: `CommandError.inputInvalid` naming the key that is missing, unknown or out of range.
+  /// - Throws: `InputError.invalid` naming the key that is missing, unknown or out of range.
   init(path: String) throws {
     self = try readConfiguration(
       TrainingConfiguration.self, path: path,
       expected: "activations, seed, training, work and crosscoder (docs/activations.md)")
-    try training.check { expected, found in .inputInvalid(source: path, expected: expected, found: found) }
+    try training.check { expected, found in .invalid(source: path, expected: expected, found: found) }
   }
 }
 
@@ -46,7 +47,7 @@ struct TrainingJob {
   let models: () throws -> CrosscoderCard
 
   /// A build's stage.
-  /// - Throws: `CommandError.inputInvalid` where the harvest is another's or not finished.
+  /// - Throws: `InputError.invalid` where the harvest is another's or not finished.
   init(build: BuildConfiguration, paths: BuildPaths) throws {
     (training, seed, configuration) = (build.training, build.seed, paths.configuration)
     (activations, work, crosscoder) = (paths.activations, paths.work, paths.crosscoder)

@@ -2,6 +2,7 @@
 // Owns: the line, and that a resumed run's log has every step once. Refuses: a place that cannot be written.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
 

@@ -2,7 +2,9 @@
 // Owns: the figures to show and how they are drawn, as a value; knows no terminal and no clock (times are given to it).
 // Fed by the lines of the log, so that the run's own terminal and a watching one show the same.
 
+import Experiments
 import Foundation
+import Reports
 import TUI
 
 /// What is shown of a run.

@@ -2,6 +2,7 @@
 // Owns: following a file that grows, and that a resumed run replaces. Refuses: what is no regular file, lines that are no
 // steps. Ends with the run's last step.
 
+import Experiments
 import Foundation
 import Glibc
 import Inference

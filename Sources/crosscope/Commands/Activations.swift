@@ -1,10 +1,12 @@
 // `crosscope activations`: which latents fire on which token of a text of one's own, and what both models expect next.
-// Owns: the text from arguments, running the trace; ActivationsReport prints.
+// Owns: the text from arguments, reading them.
 
 import ArgumentParser
 import Diffing
+import Experiments
 import Foundation
 import Inference
+import Reports
 import Storage
 
 struct Activations: AsyncParsableCommand {
@@ -30,11 +32,11 @@ struct Activations: AsyncParsableCommand {
   @Flag(help: "In the chat template, or as it is.") var form = Form.chat
   @Option(help: "Who says each --prompt in turn: user, assistant or system.") var role: [ChatMessage.Role] = []
   @Option(help: ArgumentHelp("Latents a token.", valueName: "k")) var top =
-    ActivationsReport.Options.usualTop
+    ActivationsDocument.Options.usualTop
   @Option(help: ArgumentHelp("Only this latent; may be given several times.", valueName: "id")) var latent: [Int32] = []
   @Option(help: "What orders the latents of the text.") var aggregate = TraceAggregate.max
   @Option(help: ArgumentHelp("Latents of the text.", valueName: "n")) var limit =
-    ActivationsReport.Options.usualLimit
+    ActivationsDocument.Options.usualLimit
   @Flag(help: "Only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5.") var chatOnly = false
   @Flag(help: "Tokens of the chat template count too.") var template = false
   @Option(
@@ -66,45 +68,25 @@ struct Activations: AsyncParsableCommand {
   func run() async throws {
     let source = try source()
     guard generate == 0 || source.isOpen else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: "--generate", expected: "a chat whose last turn is not the assistant's", found: "an answered one")
     }
     let store = try Store(path: store, access: .readOnly)
     _ = try store.latents(ids: latent)
-    let report = try await report(TraceRequest(source: source, answerTokens: generate), store)
-    if json { try printJSON(report.document) } else { writeOut(report.text) }
-  }
-
-  private func report(_ request: TraceRequest, _ store: Store) async throws -> ActivationsReport {
-    let options = ActivationsReport.Options(
+    let options = ActivationsDocument.Options(
       only: Set(latent), top: top, limit: limit, aggregate: aggregate, template: template, chatSpecificOnly: chatOnly,
       maxFrequency: maxFrequency)
-    if let engine = try engine.remote(store) {
-      var (tokens, names): ([TracedToken], [Int32: TokenRecord]) = ([], [:])
-      let precision = try await engine.trace(request) { event in
-        guard case .tokens(let more, let theirs) = event else { return }
-        tokens += more
-        names.merge(theirs) { _, new in new }
-      }
-      return try ActivationsReport(tokens, names: names, precision: precision, options: options, store: store)
-    }
-    let context = try SteeringContext.load(
-      store: store, files: files.locations, precision: computing.precision ?? .fast)
-    try context.requireTraceable(store: store)
-    let run = try TraceRun(
-      context: context, text: request.source.rendered(by: context.engine), answerTokens: request.answerTokens)
-    var tokens: [TracedToken] = []
-    while let more = try run.step() { tokens += more }
-    return try ActivationsReport(
-      tokens, names: context.engine.tokenizer.names(of: tokens), precision: context.engine.model.precision,
-      options: options, store: store)
+    let job = TextActivationsJob(source, answerTokens: generate, options: options)
+    let found = try await engine.laboratory(on: store, files, computing).outcome(of: job)
+    let document = try ActivationsDocument(found, options: options, store: store)
+    if json { try printJSON(document) } else { writeOut(document.text(names: found.names)) }
   }
 
   private func source() throws -> PromptSource {
     var texts = prompt
     if let file {
       guard let text = String(validating: try MappedFile(path: file).contents(), as: UTF8.self) else {
-        throw CommandError.inputInvalid(source: file, expected: "UTF-8 text", found: "other bytes")
+        throw InputError.invalid(source: file, expected: "UTF-8 text", found: "other bytes")
       }
       texts = [text]
     }

@@ -2,9 +2,11 @@
 // models of a store, and to both answers. The prompt is known already, as it is while somebody turns.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
 import Kernels
+import Reports
 import Storage
 
 /// What `--store` measures.
@@ -24,7 +26,7 @@ struct KnobBenchmark {
     let prompt = try Self.prompt(context.engine)
     guard let latent = try store.latentIDs().first,
       let largest = try store.latents(ids: [latent]).first?.maxActivation
-    else { throw CommandError.inputInvalid(source: store.path, expected: "a latent that has fired", found: "none") }
+    else { throw InputError.invalid(source: store.path, expected: "a latent that has fired", found: "none") }
     let prefixes = PromptPrefixes()
     let unsteered = try UnsteeredPrompt(
       engine: context.engine, layer: context.pair.layer, prompt: prompt, prefixes: prefixes)

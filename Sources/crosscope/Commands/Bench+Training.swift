@@ -6,6 +6,7 @@ import Foundation
 import Glibc
 import Inference
 import Kernels
+import Reports
 
 /// What `--training` measures: a crosscoder of two models' residual streams.
 struct TrainingBenchmark {

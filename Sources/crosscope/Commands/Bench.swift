@@ -1,8 +1,10 @@
 // `crosscope bench`: tokens a second of prefill and decoding on this machine, with what the processor offered.
 
 import ArgumentParser
+import Experiments
 import Inference
 import Kernels
+import Reports
 import Storage
 
 struct Bench: ParsableCommand {
@@ -146,5 +148,5 @@ func elapsedSeconds(_ body: () throws -> Void) rethrows -> Double {
   let start = clock.now
   try body()
   let duration = clock.now - start
-  return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+  return duration.seconds
 }

@@ -1,15 +1,16 @@
 // `crosscope calibrate`: the strength of mode add from which answers of this pair stop being text, kept in the store for
 // the steer screen's first strength and its warnings. The method is Calibration.
-// Owns: which latents and prompts stand for all, the report.
 
 import ArgumentParser
 import Diffing
+import Experiments
 import Foundation
 import Inference
 import Kernels
+import Reports
 import Storage
 
-struct Calibrate: ParsableCommand {
+struct Calibrate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Find the strength from which steered answers stop being text, and keep it in the store.",
     discussion: """
@@ -29,89 +30,49 @@ struct Calibrate: ParsableCommand {
   @Option(help: "Seed of the draw.") var seed: UInt64 = 0
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
+  @OptionGroup var engine: EngineOptions
   @Flag(help: "Print one JSON document.") var json = false
 
   func validate() throws {
+    try engine.exclude(files, computing)
     guard latents > 1, maxTokens > 3 else { throw ValidationError("at least 2 latents and 4 tokens") }
   }
 
-  func run() throws {
+  func run() async throws {
     let store = try Store(path: store, access: .readWrite)
-    let context = try SteeringContext.load(
-      store: store, files: files.locations, precision: computing.precision ?? .fast)
+    let laboratory = try engine.laboratory(on: store, files, computing)
     let prompts = try prompts.map { try SetPrompt.read($0).map(\.prompt) } ?? Array(neutralPrompts.prefix(8))
-    let chosen = try chosen(store, context)
     var line: Progress?
-    let calibration = try Calibration.measure(chosen, on: prompts, maxTokens: maxTokens, context: context) {
-      strengths, done, total in
+    let report = try await laboratory.outcome(
+      of: CalibrationJob(prompts: prompts, latents: latents, maxTokens: maxTokens, seed: seed)
+    ) { event in
+      guard case .progress(let from, let to, let done, let total) = event else { return }
       if done == 0 {
-        let span = [strengths.first, strengths.last].map(shortNumber).joined(separator: " to ")
+        let span = [from, to].map(shortNumber).joined(separator: " to ")
         line = Progress("calibrate, strengths \(span)", total: total, unit: "answers")
       } else {
         line?.update(done)
       }
     }
-    try store.setMeta(Store.coherenceLimit, "\(calibration.limit.value)")
+    try store.setMeta(Store.coherenceLimit, "\(report.coherence_limit.value)")
     store.close()
-    try report(calibration, chosen, prompts: prompts.count)
+    if json { try printJSON(report) } else { writeOut(text(report)) }
   }
 
-  private func chosen(_ store: Store, _ context: SteeringContext) throws -> [LatentRecord] {
-    let norms = context.crosscoder.chatNorms
-    let living = try store.latentIDs(sortedBy: .chatSpecificity, matching: Filter("not dead")).filter {
-      norms[Int($0)] > 0
-    }
-    guard living.count >= latents else {
-      throw CommandError.inputInvalid(
-        source: store.path, expected: "\(latents) living latents", found: "\(living.count)")
-    }
-    let top = living.prefix(latents / 2)
-    var generator = SplitMix64(seed: seed)
-    let random = living.dropFirst(top.count).shuffled(using: &generator).prefix(latents - top.count)
-    return try store.latents(ids: Array(top) + random)
-  }
-
-  private func report(_ calibration: Calibration, _ chosen: [LatentRecord], prompts: Int) throws {
-    struct Report: Encodable {
-      struct Point: Encodable {
-        let strength: Double
-        let perplexity, repetition, broken: Interval?
-
-        init(_ strength: Double, _ latents: [Calibration.Figures]) {
-          self.strength = strength
-          perplexity = Interval.mean(latents.map(\.logPerplexity)).map { $0.mapped(exp) }
-          repetition = .mean(latents.map(\.repetition))
-          broken = .mean(latents.map(\.broken))
-        }
-      }
-      let coherence_limit: Interval
-      let latents: [Int32]
-      let prompts: Int
-      let max_tokens: Int
-      let curve: [Point]
-    }
-    let report = Report(
-      coherence_limit: calibration.limit, latents: chosen.map(\.id), prompts: prompts, max_tokens: maxTokens,
-      curve: [.init(0, [calibration.unsteered])] + calibration.points.map { .init($0.strength, $0.latents) })
-    guard !json else { return try printJSON(report) }
-    func cell(_ interval: Interval?, _ digits: Int, times factor: Double = 1) -> String {
-      guard let interval else { return "-" }
-      func number(_ value: Double) -> String { String(format: "%.\(digits)f", value * factor) }
-      guard let low = interval.low, let high = interval.high else { return number(interval.value) }
-      return "\(number(interval.value)) [\(number(low)), \(number(high))]"
-    }
+  private func text(_ report: CalibrationReport) -> String {
     var table = TextTable([
       .init(title: "strength", isNumber: true), .init(title: "perplexity"), .init(title: "repeated, %"),
       .init(title: "broken"),
     ])
     for point in report.curve {
       table.add([
-        String(format: "%.2f", point.strength), cell(point.perplexity, 1), cell(point.repetition, 0, times: 100),
-        cell(point.broken, 2),
+        String(format: "%.2f", point.strength), point.perplexity?.text(1) ?? "-",
+        point.repetition?.text(0, times: 100) ?? "-",
+        point.broken?.text(2) ?? "-",
       ])
     }
-    writeOut(
-      table.text + "\(chosen.count) latents, \(prompts) prompts; 95 % intervals over latents\n"
-        + "coherence limit \(cell(report.coherence_limit, 2)), kept in \(store)\n")
+    return table.text
+      + "\(report.latents.count) latents, \(report.prompts) prompts; 95 % intervals over latents\n"
+      + "coherence limit \(report.coherence_limit.text(2)), kept in \(store)\n"
   }
 }

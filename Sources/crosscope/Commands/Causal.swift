@@ -5,10 +5,12 @@
 import ArgumentParser
 import Diffing
 import Dispatch
+import Experiments
 import Foundation
 import Glibc
 import Inference
 import Kernels
+import Reports
 import Storage
 import TUI
 
@@ -137,7 +139,7 @@ struct Causal: AsyncParsableCommand {
       return rankedRatios.contains(error) && rankedRatios.contains(other)
     }
     guard pool.count >= n else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: store.path, expected: "at least \(n) scored latents to choose from (-n takes fewer)",
         found: "\(pool.count)")
     }
@@ -162,7 +164,7 @@ struct Causal: AsyncParsableCommand {
   private func answered(_ chats: [RenderedChat], _ path: String) throws -> [RenderedChat] {
     let answered = chats.filter { !CausalScope.response.positions(in: $0).isEmpty }
     guard !answered.isEmpty else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: path, expected: "chats with an assistant's answer within \(maxTokens) tokens", found: "none")
     }
     let count = min(limit ?? answered.count, answered.count)

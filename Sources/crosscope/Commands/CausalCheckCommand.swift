@@ -1,6 +1,8 @@
-// `crosscope causal-check`: one latent's effects against random latents, with intervals. The method is CausalCheck.
+// `crosscope causal-check`: one latent's effects against random latents, with intervals. The method is CausalCheckJob's.
 
 import ArgumentParser
+import Experiments
+import Reports
 import Storage
 
 struct CausalCheckCommand: AsyncParsableCommand {
@@ -26,7 +28,7 @@ struct CausalCheckCommand: AsyncParsableCommand {
 
   func validate() throws {
     try engine.exclude(files, computing)
-    let (mostRandom, mostPrompts) = (CausalCheck.Size.mostRandom, neutralPrompts.count)
+    let (mostRandom, mostPrompts) = (CausalCheckSize.mostRandom, neutralPrompts.count)
     guard (1...mostRandom).contains(random), (1...mostPrompts).contains(prompts), contexts > 0, maxTokens > 0 else {
       throw ValidationError(
         "counts are 1 or more; --random is at most \(mostRandom) and --prompts at most \(mostPrompts)")
@@ -44,23 +46,15 @@ struct CausalCheckCommand: AsyncParsableCommand {
   }
 
   private func report(_ store: Store) async throws -> CausalCheckReport {
-    let size = CausalCheck.Size(random: random, prompts: prompts, contexts: contexts, tokens: maxTokens)
+    let size = CausalCheckSize(random: random, prompts: prompts, contexts: contexts, tokens: maxTokens)
     var progress: Progress?
-    if let engine = try engine.remote(store) {
-      return try await engine.check(latent, size) { event in
-        guard case .progress(let done, let total) = event else { return }
+    return try await engine.laboratory(on: store, files, computing).outcome(of: CausalCheckJob(latent, size: size)) {
+      switch $0 {
+      case .progress(let done, let total):
         if progress == nil { progress = Progress("causal-check", total: total, unit: "texts") }
         progress?.update(done)
+      case .finished: progress?.finish()
       }
-    }
-    let context = try SteeringContext.load(
-      store: store, files: files.locations, precision: computing.precision ?? .fast)
-    var check = try CausalCheck(latent, size: size, context: context, store: store)
-    progress = Progress("causal-check", total: check.total, unit: "texts")
-    while true {
-      let report = try check.step()
-      progress?.update(check.done)
-      if let report { return report }
     }
   }
 }

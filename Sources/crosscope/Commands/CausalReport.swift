@@ -2,8 +2,10 @@
 // mean of their divergences token by token. Owns: which ratios are formed; ClusteredRatio has their intervals.
 
 import Diffing
+import Experiments
 import Foundation
 import Kernels
+import Reports
 import TUI
 
 /// The finished test.

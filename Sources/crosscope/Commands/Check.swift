@@ -2,8 +2,10 @@
 // what can be read.
 
 import ArgumentParser
+import Experiments
 import Foundation
 import Inference
+import Reports
 import Storage
 import TUI
 

@@ -1,8 +1,10 @@
 // How a model computes, for every subcommand that runs one, and how much memory it may take, for all that load much.
 
 import ArgumentParser
+import Experiments
 import Inference
 import Kernels
+import Reports
 
 /// Precision, number of threads and memory.
 struct ComputeOptions: ParsableArguments {

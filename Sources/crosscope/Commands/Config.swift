@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Reports
 
 struct Config: ParsableCommand {
   static let configuration = CommandConfiguration(

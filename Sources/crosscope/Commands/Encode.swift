@@ -4,7 +4,9 @@
 
 import ArgumentParser
 import Diffing
+import Experiments
 import Inference
+import Reports
 
 struct Encode: ParsableCommand {
   static let configuration = CommandConfiguration(

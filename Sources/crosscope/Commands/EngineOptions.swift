@@ -1,7 +1,12 @@
-// --engine of every subcommand that may run on the models of a service. Refuses: what says how models here would run.
+// --engine of every subcommand that runs the models of a store: a service in place of models here. What says how models here
+// would run is refused beside it.
 
 import ArgumentParser
+import Experiments
 import Foundation
+import Inference
+import Kernels
+import Remote
 import Serving
 import Storage
 
@@ -21,9 +26,14 @@ struct EngineOptions: ParsableArguments {
     }
   }
 
-  /// The service, which must mean the latents of a store here; nil where none is given.
-  func remote(_ store: Store) throws -> RemoteEngine? {
-    guard let engine else { return nil }
+  /// Where the jobs on a store are done: by the service, which must mean the latents of the store here, or by models here.
+  /// - Parameter precision: how models here compute where nothing says it.
+  func laboratory(
+    on store: Store, _ files: ModelFileOptions, _ computing: ComputeOptions, precision: Precision = .fast
+  ) throws -> any Laboratory {
+    guard let engine else {
+      return ModelOwner(store: store, files: files.locations, precision: computing.precision ?? precision)
+    }
     let client = ServiceClient(address: try ServiceAddress(engine), token: try AccessToken.ofEnvironment())
     return RemoteEngine(client: client, identity: EngineIdentity(try store.modelPair()))
   }

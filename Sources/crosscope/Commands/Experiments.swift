@@ -1,6 +1,8 @@
 // `crosscope experiments`: the saved steering runs, as a table, as JSON, or as Markdown.
 
 import ArgumentParser
+import Experiments
+import Reports
 import Storage
 import TUI
 

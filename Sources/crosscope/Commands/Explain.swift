@@ -2,7 +2,9 @@
 // a model's sentence and how well it tells contexts apart.
 
 import ArgumentParser
+import Experiments
 import Foundation
+import Reports
 import Storage
 import TUI
 

@@ -1,8 +1,10 @@
 // `crosscope explore`, and what `crosscope` alone does: open a store in the terminal.
 
 import ArgumentParser
+import Experiments
 import Foundation
 import Inference
+import Reports
 import Storage
 import TUI
 
@@ -82,14 +84,8 @@ struct Explore: AsyncParsableCommand {
 
   /// With the models of the store here, or those of a service.
   private func runner(on store: Store) throws -> EffectRunner {
-    if let engine = try engine.remote(store) {
-      return EffectRunner(
-        store: store, steering: .remote(engine), tracing: .remote(engine), checking: .remote(engine),
-        filters: .ofUser())
-    }
-    let owner = ModelOwner(store: store, files: files.locations, precision: computing.precision ?? .fast)
-    return EffectRunner(
-      store: store, steering: .live(owner), tracing: .live(owner), checking: .live(owner), filters: .ofUser())
+    EffectRunner(
+      store: store, laboratory: try engine.laboratory(on: store, files, computing), filters: .ofUser())
   }
 
   /// What the file says, and over it what the command line says.

@@ -4,8 +4,10 @@
 
 import ArgumentParser
 import Diffing
+import Experiments
 import Foundation
 import Inference
+import Reports
 import Storage
 
 struct Export: ParsableCommand {
@@ -100,7 +102,7 @@ private struct SteeringVector {
 
   func writeControlVector(to path: String, replacing: Bool, store: Store) throws {
     guard stored.pair.layer > 0 else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: store.path, expected: "a crosscoder after block 1 or later, where llama.cpp can add a vector",
         found: "one after block 0")
     }
@@ -127,7 +129,7 @@ private struct SteeringVector {
       ("adapter_sha256", pair.adapter?.sha256 ?? ""), ("crosscoder_sha256", stored.sha256), ("layer", "\(pair.layer)"),
       ("site", Site.residPost.rawValue), ("decoder", decoder.rawValue), ("interventions", storedJSON(interventions)),
       ("unit", (rawStrength ? StrengthUnit.norm : .maxActivation).rawValue),
-      ("max_activations", storedJSON(SteeringDocument.keyed(maxima))), ("norm", "\(norm)"),
+      ("max_activations", storedJSON(maxima)), ("norm", "\(norm)"),
     ]
   }
 

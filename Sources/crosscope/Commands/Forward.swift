@@ -1,6 +1,7 @@
 // `crosscope forward`: hidden states and logits of a model for given tokens, for comparison with other programs.
 
 import ArgumentParser
+import Experiments
 import Inference
 import Kernels
 

@@ -2,9 +2,11 @@
 
 import ArgumentParser
 import Diffing
+import Experiments
 import Foundation
 import Inference
 import Kernels
+import Reports
 import TUI
 
 struct Generate: ParsableCommand {
@@ -73,32 +75,5 @@ struct Generate: ParsableCommand {
     } else {
       for sample in samples { writeOut("seed \(sample.seed)\n\(termSafeLines(sample.text))\n\n") }
     }
-  }
-}
-
-/// The text of an answer as its tokens arrive: end-of-turn tokens are left out, characters come whole.
-struct GeneratedText {
-  private let tokenizer: Tokenizer
-  private var decoder: StreamingDecoder
-  private(set) var text = ""
-
-  init(tokenizer: Tokenizer) {
-    self.tokenizer = tokenizer
-    decoder = StreamingDecoder(tokenizer: tokenizer)
-  }
-
-  /// The characters that a token completes.
-  mutating func append(_ id: Int32) -> String {
-    guard !tokenizer.endOfTurnIDs.contains(id) else { return "" }
-    let piece = decoder.append(id)
-    text += piece
-    return piece
-  }
-
-  /// What is left when no token follows.
-  mutating func finish() -> String {
-    let piece = decoder.finish()
-    text += piece
-    return piece
   }
 }

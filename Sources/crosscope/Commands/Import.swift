@@ -2,7 +2,9 @@
 // The work is in Import/; here are the options, and what they mean together.
 
 import ArgumentParser
+import Experiments
 import Foundation
+import Reports
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(

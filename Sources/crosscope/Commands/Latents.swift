@@ -1,7 +1,9 @@
 // `crosscope latents`: the table of latents, sorted and filtered, as a table, CSV or JSON.
 
 import ArgumentParser
+import Experiments
 import Foundation
+import Reports
 import Storage
 import TUI
 
@@ -15,8 +17,8 @@ extension LatentSort: ExpressibleByArgument {
   /// The order, if a store with these metrics has it.
   /// - Throws: `ValidationError` for one that it does not have: that is a mistake in the command line too.
   func known(among metrics: [String], option: String = "--sort") throws -> LatentSort {
-    guard case .metric(let name) = self, !metrics.contains(name) else { return self }
-    if let known = metrics.first(where: { $0.lowercased() == name.lowercased() }) { return .metric(known) }
+    guard case .metric(let name) = self else { return self }
+    if let known = LatentSort(named: name, metrics: metrics) { return known }
     let orders = (LatentSort.allValueStrings + metrics).joined(separator: ", ")
     throw ValidationError("\(option): no column or metric \(quoted(name)); there are \(orders)")
   }

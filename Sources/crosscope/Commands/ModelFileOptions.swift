@@ -1,6 +1,7 @@
 // Where a store's models are, for every subcommand that runs them.
 
 import ArgumentParser
+import Experiments
 
 /// Paths that replace those recorded in a store; the files must be the same.
 struct ModelFileOptions: ParsableArguments {
@@ -12,11 +13,4 @@ struct ModelFileOptions: ParsableArguments {
   var baseModel: String?
 
   var locations: ModelLocations { ModelLocations(model: model, adapter: adapter, baseModel: baseModel) }
-}
-
-/// Where to look for the models of a store; nil for where the store says.
-struct ModelLocations: Sendable {
-  var model: String?
-  var adapter: String?
-  var baseModel: String?
 }

@@ -1,6 +1,7 @@
 // What `crosscope steer` is told of a set of prompts. Refuses: options that would do nothing without one.
 
 import ArgumentParser
+import Experiments
 
 /// A set of prompts, the control, and where the figures go.
 struct PromptSetOptions: ParsableArguments {
@@ -29,11 +30,11 @@ struct PromptSetOptions: ParsableArguments {
   }
 
   /// The prompts of a file that are asked for.
-  /// - Throws: `CommandError.inputInvalid` where there are none.
+  /// - Throws: `InputError.invalid` where there are none.
   func chosen(from path: String) throws -> [SetPrompt] {
     let all = try SetPrompt.read(path).filter { kind.isEmpty || kind.contains($0.kind ?? "") }
     guard !all.isEmpty else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: path, expected: "prompts of the kind \(kind.joined(separator: ", "))", found: "none")
     }
     return all.spread(limit ?? all.count)

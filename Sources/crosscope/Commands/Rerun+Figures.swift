@@ -4,71 +4,61 @@
 
 import ArgumentParser
 import Diffing
+import Experiments
 import Foundation
+import Reports
 import Storage
 
 extension Rerun {
-  func rerunSet(_ record: ExperimentRecord, _ store: Store) throws {
-    let saved: DoseResponse = try read(record)
-    let (context, changes) = try prepare(saved.versions, layer: saved.parameters.layer, store)
-    var sweep = PromptSetSweep(
-      try PromptSetRun(again: saved, context: context, store: store), promptFile: saved.promptFile)
-    var progress = Progress("rerun", total: sweep.total, unit: "prompts")
-    var finished: DoseResponse?
-    while finished == nil {
-      finished = try sweep.step()
-      progress.update(sweep.done)
+  func rerunSet(_ record: ExperimentRecord, _ store: Store) async throws {
+    let saved: DoseResponse = try decodeRecord(record.outputs, of: record, expected: "outputs of such a run")
+    let (laboratory, changes) = try await prepare(saved.versions, layer: saved.basis.layer, store)
+    let job = try PromptSetJob(again: saved)
+    var progress = Progress("rerun", total: job.prompts.count, unit: "prompts")
+    let again = try await laboratory.outcome(of: job) { event in
+      if case .progress(let done, _) = event, done > 0 { progress.update(done) }
     }
-    guard let again = finished else { return }
+    progress.update(job.prompts.count)
     let arms = ArmComparison.all(
-      saved.outcomes, again.outcomes, saved.arms, seed: saved.parameters.settings.seed)
-    try report(changes, arms, figures: nil, again, context)
+      saved.outcomes, again.outcomes, saved.arms, seed: saved.request.sampling.seed)
+    try report(changes, arms, figures: nil, again, store)
   }
 
-  func rerunCheck(_ record: ExperimentRecord, _ store: Store) throws {
-    let saved: CausalCheckReport = try read(record)
+  func rerunCheck(_ record: ExperimentRecord, _ store: Store) async throws {
+    let saved: CausalCheckReport = try decodeRecord(record.outputs, of: record, expected: "outputs of such a run")
     let size = saved.size
     guard saved.random.count == size.random, size.contexts > 0, size.tokens > 0,
       (1...neutralPrompts.count).contains(size.prompts)
     else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: "experiment \(record.id) (\(record.kind))", expected: "the size of a check", found: "another")
     }
-    let (context, changes) = try prepare(saved.versions, layer: nil, store)
-    var check = try CausalCheck(
-      Int32(clamping: saved.latent), size: size, against: saved.random, context: context, store: store)
-    var progress = Progress("rerun", total: check.total, unit: "texts")
-    var finished: CausalCheckReport?
-    while finished == nil {
-      finished = try check.step()
-      progress.update(check.done)
+    let (laboratory, changes) = try await prepare(saved.versions, layer: nil, store)
+    var progress: Progress?
+    let again = try await laboratory.outcome(
+      of: CausalCheckJob(Int32(clamping: saved.latent), size: size, control: saved.random)
+    ) { event in
+      guard case .progress(let done, let total) = event else { return }
+      if progress == nil { progress = Progress("rerun", total: total, unit: "texts") }
+      progress?.update(done)
     }
-    guard let again = finished else { return }
-    let arms = ArmComparison.all(saved.answers ?? [], check.outcomes, check.arms, seed: 0)
+    progress?.finish()
+    let arms = ArmComparison.all(saved.answers ?? [], again.answers ?? [], again.arms, seed: 0)
     if saved.answers == nil, !json { writeError("this record has no answers: its measures alone are compared") }
-    try report(changes, arms, figures: FigureComparison.all(saved, again), again, context)
-  }
-
-  private func read<T: Decodable>(_ record: ExperimentRecord) throws -> T {
-    do {
-      return try JSONDecoder().decode(T.self, from: Data(record.outputs.utf8))
-    } catch let error as DecodingError {
-      throw CommandError.inputInvalid(
-        source: "experiment \(record.id) (\(record.kind))", expected: "outputs of such a run", found: error.clause)
-    }
+    try report(changes, arms, figures: FigureComparison.all(saved, again), again, store)
   }
 
   /// Says what does not match, and how much does.
   private func report(
     _ changes: [RunChange], _ arms: [ArmComparison], figures: [FigureComparison]?, _ again: some Encodable,
-    _ context: SteeringContext
+    _ store: Store
   ) throws {
     let match = arms.allSatisfy(\.match) && figures?.allSatisfy(\.match) ?? true
     if json {
       try printJSON(
         RerunReport(experiment: id, match: match, changes: changes, arms: arms, figures: figures, run: again))
     } else {
-      for arm in arms where !arm.match { writeOut(arm.line(context.engine.tokenizer) + "\n") }
+      for arm in arms where !arm.match { writeOut(try arm.line(store) + "\n") }
       let same = arms.filter(\.match)
       if !arms.isEmpty {
         writeOut("\(same.count) of \(arms.count) answers match, \(same.reduce(0) { $0 + $1.tokens }) tokens\n")

@@ -5,12 +5,14 @@
 
 import ArgumentParser
 import Diffing
+import Experiments
 import Foundation
 import Inference
 import Kernels
+import Reports
 import Storage
 
-struct Rerun: ParsableCommand {
+struct Rerun: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run a saved steering experiment again and compare the tokens.",
     discussion: """
@@ -22,43 +24,45 @@ struct Rerun: ParsableCommand {
   @Argument(help: "The experiment's number.") var id: Int64
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
+  @OptionGroup var engine: EngineOptions
   @Flag(help: "Print one JSON document: what differs, arm by arm, and the new run.") var json = false
 
-  func run() throws {
+  func validate() throws { try engine.exclude(files, computing) }
+
+  func run() async throws {
     let store = try Store(path: store, access: .readOnly)
     let record = try store.experiments(ids: [id])[0]
     switch record.kind {
-    case DoseResponse.kind: return try rerunSet(record, store)
-    case CausalCheckReport.kind: return try rerunCheck(record, store)
+    case DoseResponse.kind: return try await rerunSet(record, store)
+    case CausalCheckReport.kind: return try await rerunCheck(record, store)
     default: break
     }
     let saved = try SteeringDocument(record)
-    let (context, changes) = try prepare(saved.versions, layer: saved.parameters.layer, store)
-    let again = try SteeringExperiment(
-      context: context, store: store, interventions: saved.interventions, parameters: saved.parameters,
-      strengths: saved.outputs.steered.map { $0.strength ?? 1 },
-      watch: saved.outputs.baseline.watched.map(\.text), freezesAttention: saved.outputs.frozenAttention != nil
-    ).answer(saved.prompt)
+    let (laboratory, changes) = try await prepare(saved.versions, layer: saved.basis.layer, store)
+    var request = saved.request
+    request.plan.interventions.removeAll { !$0.isOn }
+    request.maxActivations = saved.basis.maxActivations
+    let again = try await laboratory.outcome(of: SweepJob(request)).document
     let arms = ArmComparison.all(saved, again)
     if json {
       try printJSON(
         RerunReport(experiment: id, match: arms.allSatisfy(\.match), changes: changes, arms: arms, run: again))
     } else {
-      for arm in arms { writeOut(arm.line(context.engine.tokenizer) + "\n") }
+      for arm in arms { writeOut(try arm.line(store) + "\n") }
     }
     guard arms.allSatisfy(\.match) else { throw ExitCode(1) }
   }
 
-  /// Loads the models and says what is not as it was.
+  /// Makes the models ready and says what is not as it was.
   func prepare(
     _ versions: [String: String], layer: Int?, _ store: Store
-  ) throws -> (context: SteeringContext, changes: [RunChange]) {
-    let context = try SteeringContext.load(
-      store: store, files: files.locations,
-      precision: computing.precision ?? versions["precision"].flatMap(Precision.init) ?? .fast)
-    let changes = RunChange.between(versions, layer: layer, context)
+  ) async throws -> (laboratory: any Laboratory, changes: [RunChange]) {
+    let laboratory = try engine.laboratory(
+      on: store, files, computing, precision: versions["precision"].flatMap(Precision.init) ?? .fast)
+    let changes = RunChange.between(
+      versions, try await laboratory.versions(), layer: layer, now: try laboratory.identity.layer)
     if !json { for change in changes { writeError("differs: \(change.description)") } }
-    return (context, changes)
+    return (laboratory, changes)
   }
 }
 
@@ -100,17 +104,18 @@ struct RunChange: Encodable, Equatable, CustomStringConvertible {
   private static let recordedLater: Set<String> = ["openblas", "threads"]
 
   /// What differs, in the order of the names.
-  static func between(_ versions: [String: String], layer: Int?, _ context: SteeringContext) -> [RunChange] {
-    let now = context.versions
+  static func between(
+    _ versions: [String: String], _ now: [String: String], layer: Int?, now nowLayer: Int
+  ) -> [RunChange] {
     var changes = meanings.sorted { $0.key < $1.key }.compactMap { what, meaning -> RunChange? in
       guard let before = versions[what] ?? (recordedLater.contains(what) ? nil : "") else { return nil }
       let after = now[what] ?? ""
       return before == after ? nil : RunChange(what: what, saved: before, now: after, meaning: meaning)
     }
-    if let layer, layer != context.pair.layer {
+    if let layer, layer != nowLayer {
       changes.append(
         RunChange(
-          what: "layer", saved: "\(layer)", now: "\(context.pair.layer)",
+          what: "layer", saved: "\(layer)", now: "\(nowLayer)",
           meaning: "steered elsewhere: the tokens cannot be expected to match"))
     }
     return changes
@@ -166,13 +171,15 @@ struct ArmComparison: Encodable, Equatable {
     token = match || common >= again.count ? nil : again[common]
   }
 
-  func line(_ tokenizer: Tokenizer) -> String {
+  /// The comparison in words; the store has the texts of tokens.
+  func line(_ store: Store) throws -> String {
     let name = "\(arm), seed \(seed): "
+    let tokens = try store.tokens([savedToken, token].compactMap { $0 })
     func shown(_ id: Int32?) -> String {
-      id.map { "\($0) \(quoted(tokenizer.decode([$0])))" } ?? "the end"
+      id.map { "\($0) \(quoted(tokens[$0]?.text ?? ""))" } ?? "the end"
     }
     let logs = logProbabilityDifference.map { ", log-probabilities within \(shortNumber($0))" } ?? ""
-    guard let firstDifference else { return name + "match, \(tokens) tokens" + logs }
+    guard let firstDifference else { return name + "match, \(self.tokens) tokens" + logs }
     return name + "mismatch at token \(firstDifference): saved \(shown(savedToken)), now \(shown(token))" + logs
   }
 }

@@ -4,7 +4,9 @@
 
 import ArgumentParser
 import Diffing
+import Experiments
 import Foundation
+import Reports
 
 struct Scale: ParsableCommand {
   static let configuration = CommandConfiguration(

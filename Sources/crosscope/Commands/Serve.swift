@@ -4,9 +4,12 @@
 
 import ArgumentParser
 import Dispatch
+import Experiments
 import Foundation
 import Glibc
 import Inference
+import Remote
+import Reports
 import Serving
 import Storage
 
@@ -51,9 +54,8 @@ struct Serve: AsyncParsableCommand {
       // Strangers' prompts seldom come twice: fewer are kept than for one user who turns a knob.
       let owner = ModelOwner(
         store: opened, files: files.locations, precision: computing.precision ?? .fast,
-        prefixes: PromptPrefixes(budget: 64 << 20))
-      return try Routes(
-        store: opened, answers: AnswerService(owner: owner, queue: queue), limits: AnswerLimits(maxTokens: maxTokens))
+        queue: queue, prefixes: PromptPrefixes(budget: 64 << 20))
+      return try Routes(owner: owner, limits: AnswerLimits(maxTokens: maxTokens))
     }
     let log: @Sendable (String) -> Void = { writeError("crosscope: \(termSafeLines($0))") }
     var service = try HTTPService(address: try address(), token: token, log: log, handler: served.handle)
@@ -65,7 +67,7 @@ struct Serve: AsyncParsableCommand {
     try service.makeRoom()
     let signals = StopSignals()
     let stop = signals.stream
-    let model = try await served.routes.answers.owner.load { writeError($0) }
+    let model = try await served.routes.owner.load { writeError($0) }
     try await service.run(
       listening: { writeError("\(termSafeLines(model)) listens on \($0)") },
       until: {

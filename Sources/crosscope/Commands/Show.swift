@@ -1,6 +1,8 @@
 // `crosscope show`: one latent with its metrics, promoted and suppressed tokens, contexts, neighbours and tags.
 
 import ArgumentParser
+import Experiments
+import Reports
 import Storage
 import TUI
 

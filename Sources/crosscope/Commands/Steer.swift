@@ -1,13 +1,19 @@
 // `crosscope steer`: the chat model's answer unsteered and under interventions, side by side; a sweep is several
 // strengths at once. Several prompts run one after another on the models loaded once.
-// Owns: plans from arguments (SteerArguments), running them; SteerReport prints.
+// SteerReport prints them.
 
 import ArgumentParser
 import Diffing
+import Experiments
 import Foundation
 import Inference
 import Kernels
+import Reports
 import Storage
+
+extension SteeringMode: ExpressibleByArgument {}
+extension TokenPositions: ExpressibleByArgument {}
+extension PairModel: ExpressibleByArgument {}
 
 struct Steer: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -70,18 +76,12 @@ struct Steer: AsyncParsableCommand {
   @Flag(help: "Keep the run in the store as an experiment; `rerun` makes it again.") var save = false
   @Flag(help: "Print one JSON document.") var json = false
 
-  /// Phrases that a refusal begins with.
-  static let usuallyWatched = ["I can't", "I cannot"]
-
   func validate() throws {
     try engine.exclude(files, computing)
     guard !prompt.isEmpty || promptFile != nil || promptSet.prompts != nil else {
       throw ValidationError("--prompt, --prompt-file or --prompts is needed")
     }
     if promptSet.prompts != nil {
-      guard engine.engine == nil else {
-        throw ValidationError("--prompts is not for --engine; run it beside the model")
-      }
       guard prompt.isEmpty, promptFile == nil, watch.isEmpty, sampling.samples == 1 else {
         throw ValidationError("--prompt, --prompt-file, --watch and --samples are not for --prompts")
       }
@@ -98,14 +98,9 @@ struct Steer: AsyncParsableCommand {
     let store = try Store(path: store, access: save ? .readWrite : .readOnly)
     try promptSet.out.map(promptSet.output.check)
     try warnOfDefault(store)
-    if let engine = try engine.remote(store) {
-      return try await report(to: store) { try await engine.sweep(sweepRequest(of: $0)).document }
-    }
-    let context = try SteeringContext.load(
-      store: store, files: files.locations, precision: computing.precision ?? .fast)
-    let experiment = try experiment(context, store)
-    if let set = promptSet.prompts { return try runSet(set, experiment, store) }
-    try await report(to: store) { try experiment.answer($0) }
+    let laboratory = try engine.laboratory(on: store, files, computing)
+    if let set = promptSet.prompts { return try await runSet(set, laboratory, store) }
+    try await report(to: store) { try await laboratory.outcome(of: SweepJob(request($0))).document }
   }
 
   /// Answers the prompts, prints and saves.
@@ -148,28 +143,16 @@ struct Steer: AsyncParsableCommand {
       """)
   }
 
-  private func experiment(_ context: SteeringContext, _ store: Store) throws -> SteeringExperiment {
-    try SteeringExperiment(
-      context: context, store: store, interventions: interventions,
-      parameters: SteeringDocument.Parameters(
-        settings: sampling.settings, positions: positions, conditions: when.map(\.condition), swapsBase: swapBase,
-        decoder: decoder, steersAllLayers: allLayers, takesRawStrength: rawStrength),
-      strengths: strengths, watch: watched, freezesAttention: frozenAttention)
-  }
-
-  /// What a service is asked.
-  private func sweepRequest(of prompt: String) -> SweepRequest {
-    let settings = sampling.settings
-    return SweepRequest(
-      run: SteeringRequest(
-        prompt: prompt,
-        interventions: interventions.map { SteeringIntervention($0) }, positions: positions, decoder: decoder,
-        blocks: allLayers ? .ownAndAbove : .own,
-        unit: rawStrength ? .norm : .maxActivation, conditions: when.map(\.condition), maxTokens: settings.maxTokens,
-        temperature: settings.temperature, seed: settings.seed, topP: settings.topP, minP: settings.minP,
-        frequencyPenalty: settings.frequencyPenalty, samples: settings.samples, watched: watched,
-        freezesAttention: frozenAttention, swapsBase: swapBase),
-      strengths: strengths)
+  /// What is asked for of a prompt.
+  private func request(_ prompt: String) -> SteeringRequest {
+    SteeringRequest(
+      prompt: prompt,
+      plan: SteeringPlan(
+        interventions: interventions, positions: positions, swapsBase: swapBase, decoder: decoder,
+        blocks: allLayers ? .ownAndAbove : .own, unit: rawStrength ? .norm : .maxActivation,
+        conditions: when.map(\.condition)),
+      sampling: sampling.settings, strengths: sweep?.values ?? [1],
+      watched: watch.isEmpty ? SteeringRequest.usuallyWatched : watch, freezesAttention: frozenAttention)
   }
 
   private var interventions: [Intervention] {
@@ -178,30 +161,35 @@ struct Steer: AsyncParsableCommand {
     }
   }
 
-  private var strengths: [Double] { sweep?.values ?? [1] }
-
-  private var watched: [String] { watch.isEmpty ? Self.usuallyWatched : watch }
-
   private func prompts() throws -> [String] {
     guard let promptFile else { return prompt }
     return try prompt + SetPrompt.read(promptFile).map(\.prompt)
   }
 
   /// A whole set of prompts, as figures.
-  private func runSet(_ path: String, _ experiment: SteeringExperiment, _ store: Store) throws {
-    let run = try PromptSetRun(
-      experiment, prompts: try promptSet.chosen(from: path), random: promptSet.random, store: store)
+  private func runSet(_ path: String, _ laboratory: any Laboratory, _ store: Store) async throws {
+    var job = PromptSetJob(
+      request(""), prompts: try promptSet.chosen(from: path), name: path, random: promptSet.random)
     let partial = promptSet.out.map { $0 + ".partial.jsonl" }
+    let finished = try partial.map { try FinishedPrompts(path: $0) }
+    job.skipped = (finished?.outcomes ?? []).map(\.index)
+    job.tellsOutcomes = finished != nil
     var progress: Progress?
-    let outcomes = try run.outcomes(resuming: partial) { done in
-      if progress == nil {
-        if done > 0 { writeError("steer: \(done) of \(run.prompts.count) prompts are there already") }
-        progress = Progress("steer", total: run.prompts.count, unit: "prompts", done: done)
-      } else {
-        progress?.update(done)
+    let answered = try await laboratory.outcome(of: job) { event in
+      switch event {
+      case .settings(let settings): try finished?.check(settings: settings)
+      case .outcome(let outcome): try finished?.append(outcome)
+      case .progress(let done, let total):
+        if progress == nil {
+          if done > 0 { writeError("steer: \(done) of \(total) prompts are there already") }
+          progress = Progress("steer", total: total, unit: "prompts", done: done)
+        } else {
+          progress?.update(done)
+        }
+      case .finished: progress?.update(job.prompts.count)
       }
     }
-    let report = DoseResponse(run, outcomes, promptFile: path)
+    let report = answered.adding(finished?.outcomes ?? [])
     if let out = promptSet.out {
       let file = try AtomicFile(path: out)
       try file.write(Array((storedJSON(report) + "\n").utf8))

@@ -1,13 +1,15 @@
 // What `crosscope steer` prints for reading: a prompt's answers with their figures.
 // Owns: the short form; the document itself is SteeringDocument.
 
+import Experiments
 import Foundation
+import Reports
 
 extension SteeringDocument {
   /// Writes the short form to stdout.
   func printShort() {
-    writeOut("prompt    \(termSafeLines(prompt))\n")
-    if !interventions.isEmpty { writeOut("latents   \(interventions.text(conditions: parameters.conditions))\n") }
+    writeOut("prompt    \(termSafeLines(request.prompt))\n")
+    if !request.plan.interventions.isEmpty { writeOut("latents   \(request.steeringText)\n") }
     write(outputs.baseline, label: "baseline")
     for answer in outputs.steered { write(answer, label: "steered ") }
     for answer in outputs.frozenAttention ?? [] { write(answer, label: "frozen  ") }

@@ -4,8 +4,10 @@
 
 import ArgumentParser
 import Diffing
+import Experiments
 import Foundation
 import Inference
+import Reports
 
 struct Synthetic: ParsableCommand {
   static let configuration = CommandConfiguration(

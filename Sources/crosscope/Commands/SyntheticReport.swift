@@ -1,7 +1,9 @@
 // What `crosscope synthetic` says: a row for every crosscoder, and tables of means over worlds, lowest–highest behind.
 
 import Diffing
+import Experiments
 import Foundation
+import Reports
 
 /// The findings of all worlds.
 struct SyntheticReport: Encodable {

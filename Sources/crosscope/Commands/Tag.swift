@@ -1,6 +1,7 @@
 // `crosscope tag`: adding and removing tags and setting the note of one or many latents, as one step of undo.
 
 import ArgumentParser
+import Reports
 import Storage
 
 struct Tag: ParsableCommand {

@@ -1,6 +1,7 @@
 // `crosscope tags`: the tags in use and how many latents have each.
 
 import ArgumentParser
+import Reports
 import Storage
 
 struct Tags: ParsableCommand {

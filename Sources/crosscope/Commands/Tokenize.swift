@@ -1,8 +1,10 @@
 // `crosscope tokenize`: text from standard input to token ids, the probe for tokenizer and chat template.
 
 import ArgumentParser
+import Experiments
 import Foundation
 import Inference
+import Reports
 
 struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -38,7 +40,7 @@ struct Tokenize: ParsableCommand {
   static func standardInput() throws -> String {
     let data = try FileHandle.standardInput.readToEnd() ?? Data()
     guard let text = String(validating: data, as: UTF8.self) else {
-      throw CommandError.inputInvalid(source: "standard input", expected: "UTF-8 text", found: "other bytes")
+      throw InputError.invalid(source: "standard input", expected: "UTF-8 text", found: "other bytes")
     }
     return text
   }
@@ -54,7 +56,7 @@ struct Tokenize: ParsableCommand {
         ? JSONDecoder().decode([ChatMessage].self, from: data) : JSONDecoder().decode(Chat.self, from: data).messages
     } catch let error as DecodingError {
       let roles = ChatMessage.Role.allCases.map(\.rawValue).joined(separator: ", ")
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: "standard input", expected: "a JSON array of {\"role\", \"content\"} with the roles \(roles)",
         found: error.clause)
     }

@@ -2,8 +2,10 @@
 // Owns: the request, its repetition where the server is busy, the errors in one line. Refuses: to send anything anywhere
 // but to the address it was given, redirections included, and to show the key.
 
+import Experiments
 import Foundation
 import FoundationNetworking
+import Reports
 
 /// What went wrong between here and the endpoint.
 enum EndpointError: Error, Equatable, CustomStringConvertible {

@@ -2,6 +2,7 @@
 // Two questions, after the field's habit (Paulo et al. 2024, arXiv 2410.13928): what do these contexts have in common;
 // and, with that answer alone, in which of these other texts would the latent be active. Own words throughout.
 
+import Experiments
 import Storage
 
 /// A piece of text around a token, with the activations in it.

@@ -3,8 +3,10 @@
 // Owns: which contexts are used for what. Refuses: a latent without enough contexts, answers that cannot be read.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
+import Reports
 import Storage
 
 /// What an explanation is made of.

@@ -1,6 +1,7 @@
 // How often a latent is active how strongly, as columns of blocks: the corpora side by side on the same two scales.
 // Owns: spreading a histogram's bins over columns. Refuses: histograms without bins of equal ratio; there is no chart.
 
+import Experiments
 import Foundation
 import Storage
 import TUI

@@ -2,7 +2,9 @@
 // Owns: where it lies, what may stand in it. Refuses: keys it does not know, colours and key names that are none, a key
 // for two things. What the command line says goes before what the file says.
 
+import Experiments
 import Foundation
+import Reports
 import TUI
 
 /// What may stand in the file. Everything may be left out.
@@ -52,13 +54,13 @@ struct Configuration: Codable, Equatable {
   }
 
   /// Reads a file.
-  /// - Throws: `CommandError.inputInvalid` naming the file and the place in it.
+  /// - Throws: `InputError.invalid` naming the file and the place in it.
   init(path: String) throws {
     self = try readConfiguration(Configuration.self, path: path, expected: Self.expected)
   }
 
   /// Reads a text that is to become the file `source`.
-  /// - Throws: `CommandError.inputInvalid` naming the file and the place in the text.
+  /// - Throws: `InputError.invalid` naming the file and the place in the text.
   init(text: String, source: String) throws {
     self = try readConfiguration(Configuration.self, from: Data(text.utf8), source: source, expected: Self.expected)
   }
@@ -99,17 +101,17 @@ struct Settings: Sendable {
   init() {}
 
   /// - Parameter source: the file's name, for errors.
-  init(_ configuration: Configuration, source: String) throws(CommandError) {
+  init(_ configuration: Configuration, source: String) throws(InputError) {
     if let name = configuration.theme { palette = try Self.palette(name, source: source) }
     for (name, text) in (configuration.colours ?? [:]).sorted(by: { $0.key < $1.key }) {
       guard let role = Role(rawValue: name), role != .plain else {
-        throw .inputInvalid(
+        throw .invalid(
           source: source,
           expected: "under colours \(Role.allCases.dropFirst().map(\.rawValue).joined(separator: ", "))",
           found: quoted(name))
       }
       guard let shade = Shade(text) else {
-        throw .inputInvalid(
+        throw .invalid(
           source: source, expected: "in colours.\(name) a colour such as \"#ff8700\" or \"208\"",
           found: quoted(text))
       }
@@ -123,16 +125,16 @@ struct Settings: Sendable {
     if let text = configuration.memory {
       memory = try? MemorySize(text)
       guard memory != nil else {
-        throw .inputInvalid(
+        throw .invalid(
           source: source, expected: "in memory a number of bytes, such as \"4G\"", found: quoted(text))
       }
     }
   }
 
   /// A theme by its name.
-  static func palette(_ name: String, source: String) throws(CommandError) -> Palette {
+  static func palette(_ name: String, source: String) throws(InputError) -> Palette {
     guard let palette = Palette.all.first(where: { $0.name == name }) else {
-      throw .inputInvalid(
+      throw .invalid(
         source: source, expected: "a theme, one of \(Palette.all.map(\.name).joined(separator: ", "))",
         found: quoted(name))
     }

@@ -1,5 +1,7 @@
 // What `y` and `Y` copy on each screen. Owns: the texts. Refuses: clipboards; Clipboard.swift and the terminal have them.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 

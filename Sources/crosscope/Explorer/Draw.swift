@@ -1,5 +1,6 @@
 // From view state to a canvas: breadcrumbs, the screen's body, what lies over it, status line, key bar.
 
+import Experiments
 import TUI
 
 extension ExplorerState {

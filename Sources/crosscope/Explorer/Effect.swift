@@ -1,5 +1,7 @@
 // What update asks for and what comes back. Effects are values: a test can look at them, the loop runs them.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 
@@ -37,24 +39,14 @@ enum Effect: Sendable, Equatable {
   case undo
   case redo
   case loadModel
-  case run(SteeringRequest, number: Int)
-  case cancelRun
-  case trace(TraceRequest, number: Int)
-  case cancelTrace
-  case check(Int32, number: Int)
-  case cancelCheck
-  case saveCheck(CausalCheckReport)
-  /// Takes the place of any other preview.
-  case preview(SteeringRequest, number: Int)
-  case save(SteeringDocument)
-  /// Saves a run that was not saved before.
-  case saveAgain(ExperimentRecord)
-  case traceAnswers(AnswerTraceRequest, number: Int)
-  case sweep(SteeringRequest, withControl: Bool, number: Int)
-  case sweepSet(SteeringRequest, PromptSetChoice, number: Int)
+  /// Starts a job in place of any other of its kind.
+  case start(ExplorerJob, number: Int)
+  /// Ends the job of a kind.
+  case cancel(ExplorerJob.Kind)
+  /// Saves what the user made; a record with a number below 0 was not saved before under that number.
+  case save(ExperimentRecord)
   /// The sets of prompts beside the store.
   case findPromptSets
-  case saveSet(DoseResponse)
   /// Text for the terminal's clipboard, and the desktop's where there is one.
   case copy(CopiedText)
   /// Text in the user's editor.
@@ -67,7 +59,7 @@ enum Effect: Sendable, Equatable {
   /// Whether it is work that goes on after it was asked for, and ends with `done`.
   var takesTime: Bool {
     switch self {
-    case .cancelRun, .cancelTrace, .cancelCheck, .redraw, .edit, .editConfiguration: false
+    case .cancel, .redraw, .edit, .editConfiguration: false
     // Nobody waits for it.
     case .rest: false
     default: true
@@ -86,16 +78,9 @@ enum Effect: Sendable, Equatable {
     case .bin: "drawing"
     case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments, .export: "saving"
     case .loadModel: "loading the model"
-    case .run: "generating"
-    case .trace: "tracing"
-    case .check: "checking"
-    case .saveCheck, .saveAgain: "saving"
-    case .cancelRun, .cancelTrace, .cancelCheck: "cancelling"
-    case .sweep, .sweepSet: "sweeping"
+    case .start(let job, _): job.label
+    case .cancel: "cancelling"
     case .findPromptSets: "reading"
-    case .saveSet: "saving"
-    case .traceAnswers: "reading activations"
-    case .preview: "looking ahead"
     case .copy: "copying"
     case .edit, .editConfiguration: "editing"
     case .redraw: "drawing anew"
@@ -170,23 +155,9 @@ enum ExplorerEvent: Sendable {
   case modelProgress(String)
   case modelReady(String)
   case modelFailed(String)
-  /// A token or the end of the run of this number.
-  case steering(SteeringEvent, number: Int)
-  case runFailed(String, number: Int)
-  /// Tokens or the end of the trace of this number.
-  case traced(TraceEvent, number: Int)
-  case traceFailed(String, number: Int)
-  /// Progress or the end of the check of this number.
-  case checked(CheckEvent, number: Int)
-  case checkFailed(String, number: Int)
-  case swept(SweepEvent, number: Int)
-  case sweptSet(SetSweepEvent, number: Int)
+  /// What a job tells.
+  case job(JobEvent, JobID)
   case promptSets([PromptSetFile])
-  case answersTraced(SteerTrace.Phase, number: Int)
-  case sweepFailed(String, number: Int)
-  /// What came of the preview of this number.
-  case previewed(PreviewEvent, number: Int)
-  case previewFailed(String, number: Int)
   /// A run is in the store under a number; before it was unsaved under the other one, if there is one.
   case saved(Int64, formerly: Int64? = nil)
   /// The store did not take a run, and why.

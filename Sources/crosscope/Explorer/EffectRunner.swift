@@ -1,17 +1,19 @@
 // Runs effects on the store and the engine, away from the main actor, and reports what came of each.
-// Owns: the translation between effects and the services. Refuses: view state.
+// Owns: the translation between effects, the store and the laboratory. Refuses: view state.
 
+import Experiments
 import Foundation
+import Reports
 import Storage
 
 /// Runs effects. A function of its inputs but for the store's file, the engine and the clock.
 struct EffectRunner: Sendable {
   let store: Store
-  let steering: SteeringService
-  let tracing: TraceService
-  let checking: CheckService
+  let laboratory: any Laboratory
   /// Where filters are kept; nil keeps none.
   var filters: FilterFile?
+  /// Reads a file of prompts.
+  var readPrompts: @Sendable (String) throws -> [SetPrompt] = { try SetPrompt.read($0) }
   /// How long a cursor stays on a latent before it counts as resting there.
   var restDelay = Duration.milliseconds(80)
 
@@ -19,29 +21,13 @@ struct EffectRunner: Sendable {
   @concurrent func run(_ effect: Effect, emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
     switch effect {
     case .loadModel: await loadModel(emit)
-    case .run(let request, let number):
-      await forward(steering.run(request), emit, { .steering($0, number: number) }) { .runFailed($0, number: number) }
-    case .cancelRun, .cancelTrace, .cancelCheck, .edit, .editConfiguration, .redraw: break
+    case .start(let job, let number):
+      let id = JobID(kind: job.kind, number: number)
+      await laboratory.run(job, readPrompts: readPrompts) { emit(.job($0, id)) }
+    case .cancel, .edit, .editConfiguration, .redraw: break
     case .export(let content, let path): export(content, path, emit)
-    case .save(let document): save(document.record(), emit)
-    case .saveCheck(let report): save(report.record(), emit)
-    case .saveSet(let report): save(report.record(), emit)
-    case .saveAgain(let record): save(record, emit)
+    case .save(let record): save(record, emit)
     case .copy(let copied): emit(.copied(Clipboard.report(copied, tool: Clipboard.copy(copied.text))))
-    case .trace(let request, let number):
-      await forward(tracing.trace(request), emit, { .traced($0, number: number) }) { .traceFailed($0, number: number) }
-    case .check(let latent, let number):
-      await forward(checking.check(latent), emit, { .checked($0, number: number) }) { .checkFailed($0, number: number) }
-    case .preview(let request, let number): await preview(request, number: number, emit)
-    case .traceAnswers(let request, let number): await traceAnswers(request, number: number, emit)
-    case .sweep(let request, let withControl, let number):
-      await forward(steering.sweep(request, withControl), emit, { .swept($0, number: number) }) {
-        .sweepFailed($0, number: number)
-      }
-    case .sweepSet(let request, let choice, let number):
-      await forward(steering.sweepSet(request, choice), emit, { .sweptSet($0, number: number) }) {
-        .sweepFailed($0, number: number)
-      }
     case .findPromptSets: emit(.promptSets(PromptSetFile.beside(store: store.path)))
     case .editFilters(let edit): editFilters(edit, emit)
     case .rest(let id):
@@ -93,9 +79,8 @@ struct EffectRunner: Sendable {
     case .setNote(let latent, let text): return changed(try store.annotate([latent], note: text))
     case .undo: return try store.undo().map { changed($0, "undone: ") } ?? .failed("nothing to undo in this session")
     case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo in this session")
-    case .check, .cancelCheck, .save, .saveCheck, .saveSet, .saveAgain: return nil
-    case .loadList, .loadModel, .run, .sweep, .sweepSet, .findPromptSets, .traceAnswers, .cancelRun, .preview, .trace,
-      .cancelTrace, .export, .editFilters, .copy, .edit, .editConfiguration, .redraw, .rest:
+    case .loadList, .loadModel, .start, .cancel, .save, .findPromptSets, .export, .editFilters, .copy, .edit,
+      .editConfiguration, .redraw, .rest:
       return nil
     }
   }
@@ -144,7 +129,7 @@ struct EffectRunner: Sendable {
 
   private func loadModel(_ emit: @escaping @Sendable (ExplorerEvent) -> Void) async {
     do {
-      emit(.modelReady(try await steering.load { emit(.modelProgress($0)) }))
+      emit(.modelReady(try await laboratory.load { emit(.modelProgress($0)) }))
     } catch {
       emit(.modelFailed(String(describing: error)))
     }
@@ -173,43 +158,9 @@ struct EffectRunner: Sendable {
     do {
       emit(.saved(try store.save(record).id, formerly: record.id < 0 ? record.id : nil))
     } catch StorageError.replaced {
-      emit(.postponed(.saveAgain(record)))
+      emit(.postponed(.save(record)))
     } catch {
       emit(.notSaved(record, error.cause))
-    }
-  }
-
-  /// Hands on what a service tells; of a cancelled one nothing more.
-  private func forward<Event>(
-    _ events: AsyncThrowingStream<Event, any Error>, _ emit: (ExplorerEvent) -> Void,
-    _ form: (Event) -> ExplorerEvent, failed: (String) -> ExplorerEvent
-  ) async {
-    do {
-      for try await event in events { emit(form(event)) }
-    } catch is CancellationError {
-      return
-    } catch {
-      emit(failed(String(describing: error)))
-    }
-  }
-
-  private func traceAnswers(
-    _ request: AnswerTraceRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
-  ) async {
-    do {
-      emit(.answersTraced(.shown(try await steering.trace(request)), number: number))
-    } catch {
-      emit(.answersTraced(.failed(String(describing: error)), number: number))
-    }
-  }
-
-  private func preview(
-    _ request: SteeringRequest, number: Int, _ emit: @escaping @Sendable (ExplorerEvent) -> Void
-  ) async {
-    do {
-      for try await event in steering.preview(request) { emit(.previewed(event, number: number)) }
-    } catch {
-      emit(.previewFailed(String(describing: error), number: number))
     }
   }
 }

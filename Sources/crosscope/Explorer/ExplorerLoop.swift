@@ -4,7 +4,9 @@
 // the loop goes on with that one; what was read of the former is dropped.
 
 import Dispatch
+import Experiments
 import Foundation
+import Reports
 import Storage
 import TUI
 
@@ -30,20 +32,28 @@ final class ExplorerLoop {
   private let events: AsyncStream<Arrival>
   private let continuation: AsyncStream<Arrival>.Continuation
   private var isDrawScheduled = false
-  /// The run under way, to be cancelled.
-  private var runTask: Task<Void, Never>?
-  /// The trace under way, to be cancelled.
-  private var traceTask: Task<Void, Never>?
-  /// The check under way, to be cancelled.
-  private var checkTask: Task<Void, Never>?
-  /// The preview under way; the next one ends it.
-  private var previewTask: Task<Void, Never>?
-  /// The list that is searched for; the next one ends it, so that what is typed never waits for what was typed before.
-  private var listTask: Task<Void, Never>?
-  /// The wait for the cursor to rest; the next one ends it.
-  private var restTask: Task<Void, Never>?
+  /// What is under way and can be ended, or gives way to the next of its kind.
+  private var tasks: [TaskKind: Task<Void, Never>] = [:]
   /// Changes of the store happen in the order in which they were asked for.
   private var lastChange: Task<Void, Never>?
+
+  /// Work of which there is one at a time.
+  private enum TaskKind: Hashable {
+    case job(ExplorerJob.Kind)
+    /// The list that is searched for: what is typed never waits for what was typed before.
+    case list
+    /// The wait for the cursor to rest.
+    case rest
+
+    init?(_ effect: Effect) {
+      switch effect {
+      case .start(let job, _): self = .job(job.kind)
+      case .loadList: self = .list
+      case .rest: self = .rest
+      default: return nil
+      }
+    }
+  }
 
   /// What comes in.
   private enum Arrival: Sendable {
@@ -146,7 +156,8 @@ final class ExplorerLoop {
 
   /// All but the changes of the store, which are never ended half-way.
   private func cancelTasks() {
-    for task in [watching, runTask, traceTask, checkTask, previewTask, listTask, restTask] { task?.cancel() }
+    watching?.cancel()
+    for task in tasks.values { task.cancel() }
   }
 
   private func begin(_ effects: [Effect]) {
@@ -164,20 +175,9 @@ final class ExplorerLoop {
         await runner.run(effect, emit: emit)
       }
       if effect.changesStore { lastChange = task }
-      switch effect {
-      case .run, .sweep, .sweepSet: runTask = task
-      case .trace: traceTask = task
-      case .check: checkTask = task
-      case .preview:
-        previewTask?.cancel()
-        previewTask = task
-      case .loadList:
-        listTask?.cancel()
-        listTask = task
-      case .rest:
-        restTask?.cancel()
-        restTask = task
-      default: break
+      if let kind = TaskKind(effect) {
+        tasks[kind]?.cancel()
+        tasks[kind] = task
       }
     }
   }
@@ -186,9 +186,7 @@ final class ExplorerLoop {
   /// - Returns: whether that was all.
   private func performHere(_ effect: Effect) -> Bool {
     switch effect {
-    case .cancelRun: runTask?.cancel()
-    case .cancelTrace: traceTask?.cancel()
-    case .cancelCheck: checkTask?.cancel()
+    case .cancel(let kind): tasks[.job(kind)]?.cancel()
     case .redraw: terminal.redraw()
     case .copy(let copied):
       terminal.copy(copied.text, through: ClipboardSequence.multiplexer(environment))
@@ -245,7 +243,7 @@ extension Effect {
   /// Whether it writes to the store.
   var changesStore: Bool {
     switch self {
-    case .setTag, .setNote, .undo, .redo, .save, .saveCheck, .saveSet, .saveAgain, .deleteExperiments: true
+    case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments: true
     // A file of its own, with the same need.
     case .editFilters: true
     default: false

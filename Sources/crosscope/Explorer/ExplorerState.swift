@@ -1,6 +1,7 @@
 // All view state of the explorer, as one value: update changes it, draw shows it, tests compare it.
 // Owns: which screen is open, what lies over it, what is under way. Refuses: the store and the engine, which effects reach.
 
+import Experiments
 import Storage
 import TUI
 

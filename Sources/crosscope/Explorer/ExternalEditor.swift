@@ -5,6 +5,7 @@
 import Foundation
 import Glibc
 import Inference
+import Reports
 import TUI
 
 /// Something to be edited outside.

@@ -2,6 +2,8 @@
 // Owns: the names by which a configuration calls bindings, and the check that no key means two things on a screen.
 // Refuses: names of no binding, names of no key. The bindings themselves stand with the screens and in Action.swift.
 
+import Experiments
+import Reports
 import TUI
 
 /// The bindings in use.
@@ -28,15 +30,15 @@ struct KeyMap: Sendable {
   ///
   /// A binding is called by its action (`undo`), on one screen by screen and action (`latents.steer`). Keys are names
   /// with blanks between them; an empty text takes all keys away.
-  /// - Throws: `CommandError.inputInvalid` naming `source` and the binding.
-  init(_ changes: [String: String], source: String) throws(CommandError) {
+  /// - Throws: `InputError.invalid` naming `source` and the binding.
+  init(_ changes: [String: String], source: String) throws(InputError) {
     let known = Set(Self.usual.names.map(\.name))
     var keys: [String: [Key]] = [:]
     for (name, text) in changes.sorted(by: { $0.key < $1.key }) {
       // A plain name also means the action wherever a screen has it.
       let isAction = known.contains { $0 == name || $0.hasSuffix(".\(name)") }
       guard known.contains(name) || isAction || Self.isMoving(name) else {
-        throw .inputInvalid(
+        throw .invalid(
           source: source, expected: "under keys only names that `crosscope config` prints",
           found: quoted(name))
       }
@@ -73,11 +75,11 @@ struct KeyMap: Sendable {
       && (screen == name || Screen(rawValue: screen) != nil)
   }
 
-  private static func keys(_ text: String, of name: String, source: String) throws(CommandError) -> [Key] {
+  private static func keys(_ text: String, of name: String, source: String) throws(InputError) -> [Key] {
     var keys: [Key] = []
     for part in text.split(separator: " ") {
       guard let key = Key(name: String(part)) else {
-        throw .inputInvalid(
+        throw .invalid(
           source: source, expected: "in keys.\(name) names of keys such as q, ctrl-r, space, pgup, f5",
           found: quoted(String(part)))
       }
@@ -86,12 +88,12 @@ struct KeyMap: Sendable {
     return keys
   }
 
-  private func refuseConflicts(on screen: Screen, source: String) throws(CommandError) {
+  private func refuseConflicts(on screen: Screen, source: String) throws(InputError) {
     var actions: [Key: Action] = [:]
     for binding in all(screen) {
       for key in binding.keys {
         if let other = actions[key], other != binding.action {
-          throw .inputInvalid(
+          throw .invalid(
             source: source, expected: "each key for one action on a screen",
             found: "\(key.name) for \(other.rawValue) and \(binding.action.rawValue) on \(screen.rawValue)")
         }

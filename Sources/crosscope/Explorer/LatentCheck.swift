@@ -1,7 +1,9 @@
 // The causal check of a latent as the explorer sees it: start, progress, end, saving; its figures in a window over the
-// page. Owns: the last check of the session. Refuses: models; CheckService has them. The method is CausalCheck.
+// page. The method is CausalCheckJob's.
 
 import Diffing
+import Experiments
+import Reports
 import Storage
 import TUI
 
@@ -41,24 +43,23 @@ extension LatentCheck {
       state.tell(reason)
       return []
     }
-    let cancelled: [Effect] = state.check?.progress == nil ? [] : [.cancelCheck]
+    let cancelled: [Effect] = state.check?.progress == nil ? [] : [.cancel(.causalCheck)]
     let number = (state.check?.number ?? 0) + 1
     state.check = LatentCheck(latent: latent, number: number)
     state.tell("what latent \(latent) does, added and taken away, beside random latents")
-    return cancelled + [.check(latent, number: number)]
+    return cancelled + [.start(.causalCheck(latent), number: number)]
   }
 
   static func cancel(_ state: inout ExplorerState) -> [Effect] {
     state.check?.phase = .cancelled
     state.tell("cancelled: nothing of the check is kept")
-    return [.cancelCheck]
+    return [.cancel(.causalCheck)]
   }
 
   /// Takes progress or the end of the check of this number. Its figures come up where the user waits for them.
-  static func take(_ event: CheckEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
+  static func take(_ event: CausalCheckEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
     guard let check = state.check, check.number == number, check.progress != nil else { return [] }
     switch event {
-    case .loading(let what): state.check?.phase = .running(what)
     case .progress(let done, let total): state.check?.phase = .running("checking \(check.latent), \(done) of \(total)")
     case .finished(let report):
       state.check?.phase = .finished(report)
@@ -67,9 +68,14 @@ extension LatentCheck {
       } else {
         state.tell("latent \(check.latent) is checked: K on its page shows the figures", .good)
       }
-      return [.saveCheck(report)]
+      return [.save(report.record())]
     }
     return []
+  }
+
+  static func loading(_ what: String, number: Int, _ state: inout ExplorerState) {
+    guard state.check?.number == number, state.check?.progress != nil else { return }
+    state.check?.phase = .running(what)
   }
 
   static func failed(_ reason: String, number: Int, _ state: inout ExplorerState) {
@@ -177,11 +183,7 @@ extension CausalCheckReport {
 extension Interval? {
   /// `0.123 [0.045, 0.201]`, with as many digits as fit the column.
   fileprivate var shown: String {
-    guard let interval = self else { return "–" }
-    guard let low = interval.low, let high = interval.high else { return fixed(interval.value, 3) }
-    func text(_ digits: Int) -> String {
-      "\(fixed(interval.value, digits)) [\(fixed(low, digits)), \(fixed(high, digits))]"
-    }
-    return [3, 2, 1].map(text).first { $0.count <= CausalCheckReport.intervalWidth } ?? text(0)
+    guard let interval = self else { return fixed(nil, 3) }
+    return [3, 2, 1].map { interval.text($0) }.first { $0.count <= CausalCheckReport.intervalWidth } ?? interval.text(0)
   }
 }

@@ -2,6 +2,7 @@
 // Owns: filters.json in the user's configuration folder, read before and written whole after each change, so that
 // explorers side by side keep each other's. Refuses: to lose a file that it cannot read; the change fails then.
 
+import Experiments
 import Foundation
 import Inference
 
@@ -51,13 +52,13 @@ struct FilterFile: Sendable {
   }
 
   /// Nothing where there is no file.
-  /// - Throws: `CommandError.inputInvalid` for a file of another form.
+  /// - Throws: `InputError.invalid` for a file of another form.
   func read() throws -> SavedFilters {
     guard FileManager.default.fileExists(atPath: path) else { return SavedFilters() }
     do {
       return try JSONDecoder().decode(SavedFilters.self, from: Data(contentsOf: URL(filePath: path)))
     } catch {
-      throw CommandError.inputInvalid(source: path, expected: "saved filters", found: "another form")
+      throw InputError.invalid(source: path, expected: "saved filters", found: "another form")
     }
   }
 

@@ -3,6 +3,7 @@
 // read or written only costs the memory. Written whole or not at all, so that two explorers leave one of the two.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
 import Storage
@@ -107,7 +108,7 @@ struct SavedView: Codable, Equatable {
         latent: $0.latent, mode: $0.mode.rawValue, strength: $0.strength, isOn: $0.isOn,
         conditions: $0.conditions.isEmpty ? nil : $0.conditions)
     }
-    conditions = state.steer.conditions.isEmpty ? nil : state.steer.conditions
+    conditions = state.steer.plan.conditions.isEmpty ? nil : state.steer.plan.conditions
     marks = state.marks
     drafts = state.unsavedNotes.isEmpty ? nil : state.unsavedNotes
   }
@@ -141,7 +142,7 @@ extension ExplorerState {
           conditions: sound(row.conditions), isFromBefore: true)
       }
     }
-    steer.conditions = steer.rows.isEmpty ? [] : sound(view.conditions)
+    steer.plan.conditions = steer.rows.isEmpty ? [] : sound(view.conditions)
     steer.select(0)
     unsavedNotes = (view.drafts ?? [:]).filter { isLatent($0.key) }
     marks = view.marks.filter { $0.value.latent.map(isLatent) ?? true }

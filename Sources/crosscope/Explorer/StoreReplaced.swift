@@ -2,6 +2,7 @@
 // Owns: which parts still make sense. With the same crosscoder latents mean the same and everything stays; with another
 // one it is as if the explorer had been started again. Refuses: to lose a run or a note that was not saved.
 
+import Reports
 import Storage
 import TUI
 
@@ -54,7 +55,7 @@ extension ExplorerState {
   private mutating func dropPostponed(_ effect: Effect) {
     switch effect {
     case .setNote(let latent, let text): unsavedNotes[latent] = text
-    case .saveAgain(let record): experiments.unsaved.keep(record)
+    case .save(let record): experiments.unsaved.keep(record)
     default: break
     }
   }

@@ -2,6 +2,8 @@
 // and opened like the saved ones under numbers below 0, until the store takes them or the program ends.
 // Owns: the runs, which of them are being saved again. Refuses: to forget one that is not saved.
 
+import Experiments
+import Reports
 import Storage
 
 /// Experiments in memory.
@@ -50,13 +52,8 @@ struct UnsavedRuns: Sendable, Equatable {
   mutating func saveAgain() -> [Effect] {
     let records = runs.map(\.record).filter { !underWay.contains($0.id) }.reversed()
     underWay.formUnion(records.map(\.id))
-    return records.map { .saveAgain($0) }
+    return records.map { .save($0) }
   }
-}
-
-extension SavedRun {
-  /// Its number as people see it: `7`, or `!1` for the first that is not saved.
-  var name: String { record.id < 0 ? "!\(-record.id)" : "\(record.id)" }
 }
 
 extension StorageError {

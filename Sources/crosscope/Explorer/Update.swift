@@ -1,5 +1,7 @@
 // From one view state to the next: the only place where events change anything. Pure: what it wants done, it returns.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 
@@ -63,22 +65,8 @@ extension ExplorerState {
       steer.model = .failed(reason)
       steer.isWaitingForModel = false
       tell(reason, .error)
-    case .steering(let event, let number): return SteerState.take(event, number: number, &self)
-    case .runFailed(let reason, let number):
-      guard number == steer.runNumber, steer.run?.isGoingOn == true else { break }
-      steer.run?.phase = .failed(reason)
-      tell(reason, .error)
-    case .traced(let event, let number): return PromptState.take(event, number: number, &self)
-    case .traceFailed(let reason, let number): PromptState.failed(reason, number: number, &self)
-    case .checked(let event, let number): return LatentCheck.take(event, number: number, &self)
-    case .checkFailed(let reason, let number): LatentCheck.failed(reason, number: number, &self)
-    case .swept(let event, let number): return SteerSweep.take(event, number: number, &self)
-    case .sweptSet(let event, let number): return SteerSweep.take(event, number: number, &self)
+    case .job(let event, let id): return take(event, id)
     case .promptSets(let files): promptSetsArrived(files)
-    case .answersTraced(let phase, let number): steer.take(phase, trace: number)
-    case .sweepFailed(let reason, let number): SteerSweep.failed(reason, number: number, &self)
-    case .previewed(let event, let number): steer.take(event, number: number)
-    case .previewFailed(let reason, let number): steer.previewFailed(reason, number: number)
     case .experiments(let ids, let generation): return ExperimentsState.listArrived(ids, generation, &self)
     case .experimentRows(let runs):
       for run in runs { experiments.runs[run.record.id] = run }
@@ -105,6 +93,45 @@ extension ExplorerState {
       if let index = work.firstIndex(of: effect.label) { work.remove(at: index) }
     }
     return []
+  }
+
+  /// Takes what a job tells.
+  private mutating func take(_ event: JobEvent, _ id: JobID) -> [Effect] {
+    let number = id.number
+    switch event {
+    case .loading(let what): loading(what, id)
+    case .run(let event): return SteerState.take(event, number: number, &self)
+    case .sweep(let event): return SteerSweep.take(event, number: number, &self)
+    case .promptSet(let event): return SteerSweep.take(event, number: number, &self)
+    case .preview(let event): steer.take(event, number: number)
+    case .answerActivations(let found): steer.take(.shown(found), trace: number)
+    case .textActivations(let event): return PromptState.take(event, number: number, &self)
+    case .causalCheck(let event): return LatentCheck.take(event, number: number, &self)
+    case .failed(let reason): failed(reason, id)
+    }
+    return []
+  }
+
+  /// A job waits for the models.
+  private mutating func loading(_ what: String, _ id: JobID) {
+    switch id.kind {
+    case .textActivations: PromptState.loading(what, number: id.number, &self)
+    case .causalCheck: LatentCheck.loading(what, number: id.number, &self)
+    case .steering, .preview, .answerActivations: break
+    }
+  }
+
+  /// A job ended early.
+  private mutating func failed(_ reason: String, _ id: JobID) {
+    switch id.kind {
+    case .steering:
+      SteerState.failed(reason, number: id.number, &self)
+      SteerSweep.failed(reason, number: id.number, &self)
+    case .preview: steer.previewFailed(reason, number: id.number)
+    case .answerActivations: steer.take(.failed(reason), trace: id.number)
+    case .textActivations: PromptState.failed(reason, number: id.number, &self)
+    case .causalCheck: LatentCheck.failed(reason, number: id.number, &self)
+    }
   }
 
   /// Reads again what a change of tags or notes has touched; a list filtered by them is searched again.

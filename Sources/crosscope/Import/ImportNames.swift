@@ -3,6 +3,7 @@
 // and an import whose layer nobody says: an off-by-one there makes every later result quietly wrong.
 
 import Diffing
+import Experiments
 
 /// What the store will call its models, and where they are read.
 struct ImportNames: Equatable {
@@ -10,14 +11,14 @@ struct ImportNames: Equatable {
   let chat: String
   let layer: Int
 
-  /// - Throws: `CommandError.notSaid`, or `.inputInvalid` for two layers.
-  init(file: CrosscoderFile, base: String?, chat: String?, layer: Int?) throws(CommandError) {
+  /// - Throws: `InputError.notSaid`, or `.inputInvalid` for two layers.
+  init(file: CrosscoderFile, base: String?, chat: String?, layer: Int?) throws(InputError) {
     guard let found = layer ?? file.card.layer else {
       throw .notSaid(
         source: file.path, what: "which layer it reads", remedy: "give --layer, the block whose output it is, from 0")
     }
     if let own = file.card.layer, own != found {
-      throw .inputInvalid(
+      throw .invalid(
         source: "--layer", expected: "\(own), as the crosscoder's files say (the block whose output it reads, from 0)",
         found: "\(found)")
     }

@@ -5,9 +5,11 @@
 // latents, the most of its time (SimilarityCheckpoint). Memory: the table, one batch of contexts, and mapped pages of the checkpoint.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
 import Kernels
+import Reports
 import Storage
 import TUI
 
@@ -87,7 +89,7 @@ struct ImportRun {
     let engine = try Engine(model: path, precision: precision)
     let configuration = engine.model.configuration
     guard configuration.dModel == file.dModel, layer < configuration.nLayers else {
-      throw CommandError.inputInvalid(
+      throw InputError.invalid(
         source: path, expected: "a model of width \(file.dModel) with a block \(layer), as the crosscoder reads",
         found: "\(configuration.nLayers) blocks of width \(configuration.dModel)")
     }

@@ -4,7 +4,9 @@
 // Refuses: values outside what a store's column can hold; renaming the column keeps them as they are.
 
 import Diffing
+import Experiments
 import Inference
+import Reports
 import Storage
 
 extension LatentTable {
@@ -97,14 +99,14 @@ extension LatentTable {
   private static func isPlaced(_ name: String) -> Bool { places.contains { $0.published == name } }
 
   /// Sets the columns of records `[F]`, which are in the order of their ids; a missing cell changes nothing.
-  /// - Throws: `CommandError.inputInvalid` naming latent and column for a value out of range.
-  func fill(_ records: inout [LatentRecord]) throws(CommandError) {
+  /// - Throws: `InputError.invalid` naming latent and column for a value out of range.
+  func fill(_ records: inout [LatentRecord]) throws(InputError) {
     precondition(records.count == nLatents, "\(records.count) records for \(nLatents) latents")
     for place in Self.places {
       guard let values = values(place.published) else { continue }
       for (latent, value) in values.enumerated() where !value.isNaN {
         guard place.range.contains(value) else {
-          throw .inputInvalid(
+          throw .invalid(
             source: "\(path), latent \(latent)",
             expected: "\(place.published) within \(place.range.lowerBound)...\(place.range.upperBound) "
               + "(rename the column to keep its values as they are)", found: "\(value)")

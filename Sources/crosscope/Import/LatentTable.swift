@@ -4,6 +4,7 @@
 // come twice, words among numbers.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
 
@@ -34,7 +35,7 @@ struct LatentTable {
   ]
 
   /// Reads the file. Memory: 8 bytes a cell.
-  /// - Throws: `InferenceError` for a file that is no table, `CommandError.inputInvalid` naming line and column.
+  /// - Throws: `InferenceError` for a file that is no table, `InputError.invalid` naming line and column.
   init(path: String, nLatents: Int) throws {
     (self.path, self.nLatents) = (path, nLatents)
     tags = [LatentClass?](repeating: nil, count: nLatents)
@@ -99,11 +100,11 @@ struct LatentTable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  private func mixed(_ line: Int, _ column: String, _ cell: String) -> CommandError {
+  private func mixed(_ line: Int, _ column: String, _ cell: String) -> InputError {
     invalid(line: line, "a number in column \"\(column)\"", "\"\(cell)\"")
   }
 
-  private func invalid(line: Int, _ expected: String, _ found: String) -> CommandError {
-    .inputInvalid(source: "\(path) line \(line)", expected: expected, found: String(found.prefix(120)))
+  private func invalid(line: Int, _ expected: String, _ found: String) -> InputError {
+    .invalid(source: "\(path) line \(line)", expected: expected, found: String(found.prefix(120)))
   }
 }

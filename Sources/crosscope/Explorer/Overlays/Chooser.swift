@@ -2,6 +2,7 @@
 // Owns: what is on offer and how it is narrowed. Refuses: actions of its own; it performs those of the bindings, and
 // one that is not available says why instead.
 
+import Reports
 import Storage
 import TUI
 

@@ -1,5 +1,6 @@
 // Choosing the columns of the table: which, in which order, how wide. Each change shows at once in the table above.
 
+import Reports
 import Storage
 import TUI
 

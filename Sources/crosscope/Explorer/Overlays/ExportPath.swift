@@ -1,8 +1,10 @@
 // Asking for the file that an experiment or the screen is written to. The field stays until the file is there: a name that is taken or
 // wrong can be mended.
 
+import Experiments
 import Foundation
 import Inference
+import Reports
 import Storage
 import TUI
 
@@ -75,54 +77,4 @@ extension ExplorerState {
       style: .muted, clip: hint)
     return canvas.input(editor.text, label: "file ", placeholder: names, in: field)
   }
-}
-
-extension ExplorerState {
-  /// Keeps what a run came to, in the store where that can be.
-  mutating func save(_ document: SteeringDocument) -> [Effect] { [.save(document)] }
-
-  mutating func save(_ report: DoseResponse) -> [Effect] { [.saveSet(report)] }
-}
-
-extension SavedRun {
-  /// Writes the experiment to a new file, in the form that the file's name asks for.
-  /// - Returns: the path, with `~` resolved.
-  /// - Throws: `CommandError` for another ending, `InferenceError.fileUnwritable` also where a file is there already.
-  func export(to path: String) throws -> String {
-    try exportDocument(to: path, markdown: markdown, json: ExperimentJSON(record: record))
-  }
-
-  /// Writes a comparison; as JSON it is both experiments, as `experiments --json` has them.
-  /// - Returns, throws: as `export(to:)`.
-  static func export(comparing first: SavedRun, _ second: SavedRun, to path: String) throws -> String {
-    try exportDocument(
-      to: path, markdown: markdown(comparing: first, second),
-      json: ["experiments": [first, second].map { ExperimentJSON(record: $0.record) }])
-  }
-}
-
-private func exportDocument(to path: String, markdown: @autoclosure () -> String, json: some Encodable) throws -> String
-{
-  switch URL(filePath: path).pathExtension.lowercased() {
-  case "md", "markdown": return try writeNew(markdown(), to: path)
-  case "json":
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    return try writeNew(String(decoding: try encoder.encode(json), as: UTF8.self) + "\n", to: path)
-  default:
-    throw CommandError.inputInvalid(
-      source: path.isEmpty ? "the name of the file" : path, expected: "a name that ends in .md or .json",
-      found: "another")
-  }
-}
-
-/// Writes a new file; `~` is the home folder.
-/// - Returns: its path.
-/// - Throws: `InferenceError.fileUnwritable`, also where a file is there already.
-func writeNew(_ text: String, to path: String) throws(InferenceError) -> String {
-  let path = path.hasPrefix("~/") ? NSHomeDirectory() + path.dropFirst(1) : path
-  let file = try AtomicFile(path: path)
-  try file.write(Array(text.utf8))
-  try file.commit(replacing: false)
-  return path
 }

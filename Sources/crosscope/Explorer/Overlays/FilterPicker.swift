@@ -1,5 +1,6 @@
 // Saved filters: choosing one, saving the present one under a name, deleting one.
 
+import Reports
 import Storage
 import TUI
 

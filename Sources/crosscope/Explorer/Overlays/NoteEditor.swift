@@ -1,6 +1,7 @@
 // Writing a latent's note. Enter saves it at once; an empty note is deleted. What is left otherwise, by Esc or Ctrl-C,
 // stays as a draft as long as the program runs.
 
+import Reports
 import Storage
 import TUI
 

@@ -1,5 +1,6 @@
 // What lies over a screen: keys go to it until it is closed. Help is here, tags and notes have files of their own.
 
+import Reports
 import TUI
 
 extension ExplorerState {

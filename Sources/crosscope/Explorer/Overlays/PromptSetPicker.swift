@@ -1,6 +1,8 @@
 // Choosing the set of prompts that a sweep goes over: one of those beside the store, or a path that is typed; how many
 // of its prompts, and how many random draws beside. Owns: the choice. Refuses: reading files; an effect does.
 
+import Experiments
+import Reports
 import TUI
 
 /// What is chosen so far.
@@ -111,7 +113,7 @@ extension ExplorerState {
       ? "no random latents" : "random latents \(picker.random == 1 ? "once" : "\(picker.random) times") beside"
     for (index, text) in [
       "at most \(picker.most) prompts, evenly; \(draws)",
-      "strengths −1 to 2 times those set, up to \(steer.maxTokens) tokens each",
+      "strengths −1 to 2 times those set, up to \(steer.sampling.maxTokens) tokens each",
     ].enumerated() where index < notes.rows {
       canvas.put(
         truncated(text, to: notes.columns), row: notes.row + index, column: notes.column, style: .muted, clip: notes)

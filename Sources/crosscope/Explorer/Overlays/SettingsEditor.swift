@@ -2,6 +2,7 @@
 // why and leaves the former one.
 
 import Diffing
+import Reports
 import TUI
 
 /// The list of settings, with the text of the one being typed.

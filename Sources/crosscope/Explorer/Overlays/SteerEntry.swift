@@ -4,6 +4,8 @@
 
 import ArgumentParser
 import Diffing
+import Experiments
+import Reports
 import TUI
 
 /// A line being typed.
@@ -36,7 +38,7 @@ extension ExplorerState {
   private func steerEntryText(_ purpose: SteerEntry.Purpose, isForAll: Bool) -> LineEditor {
     guard purpose != .latents, let row = steer.selectedRow else { return LineEditor(limit: 20_000) }
     if purpose == .strength { return LineEditor(exact(row.strength), limit: 24) }
-    let conditions = isForAll ? steer.conditions : row.conditions
+    let conditions = isForAll ? steer.plan.conditions : row.conditions
     let own = isForAll ? nil : Int(row.latent)
     let texts = conditions.map { ($0.latent == own ? "" : String($0.latent)) + $0.written }
     return LineEditor(texts.isEmpty ? (isForAll ? "\(row.latent)>0" : ">0") : texts.joined(separator: " "), limit: 400)
@@ -96,7 +98,7 @@ extension ExplorerState {
         conditions.append(try reading { try LatentCondition(String(word), of: own).condition })
       }
       try check(conditions.map(\.latent))
-      if entry.isForAll { steer.conditions = conditions } else { steer.rows[index].conditions = conditions }
+      if entry.isForAll { steer.plan.conditions = conditions } else { steer.rows[index].conditions = conditions }
     }
   }
 

@@ -1,5 +1,7 @@
 // Choosing tags: the suggested ones, those of the store, or a new one in own words. Each change is saved at once.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 

@@ -1,6 +1,7 @@
 // Whole texts over a screen: each with a title, wrapped, scrolled. Owns: what is shown and how far it is scrolled.
 // Refuses: to cut anything; what does not fit is a key away.
 
+import Reports
 import TUI
 
 /// Texts to be read.

@@ -3,6 +3,8 @@
 // takes too long to compare is shown all the same, not compared.
 
 import Diffing
+import Experiments
+import Reports
 import Storage
 import TUI
 

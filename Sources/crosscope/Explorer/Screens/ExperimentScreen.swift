@@ -2,6 +2,8 @@
 // are marked. Owns: which answers are shown and how far the page is scrolled; ExperimentScreen+Lines.swift makes its
 // lines. Refuses: the store; it holds the experiments it shows.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 
@@ -83,7 +85,7 @@ struct ExperimentState: Sendable, Equatable {
     if let kl = sample.klMean { notes.append("KL \(fixed(kl, 3))") }
     return Side(
       title: title, note: notes.joined(separator: ", "), words: wordsWithBlanks(sample.text), differing: [],
-      end: sample.ending(limit: run.parameters?.settings.maxTokens ?? 0))
+      end: sample.ending(limit: run.recorded?.request.sampling.maxTokens ?? 0))
   }
 
   static func open(_ runs: [SavedRun], _ state: inout ExplorerState) -> [Effect] {

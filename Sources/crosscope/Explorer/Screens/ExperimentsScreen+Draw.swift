@@ -1,5 +1,7 @@
 // How the list of experiments looks: a line about it, the table, a preview of the one under the cursor.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 
@@ -106,14 +108,4 @@ extension ScreenDefinition {
       : []
     canvas.put(head + answers, from: 0, in: inside)
   }
-}
-
-extension CausalCheckReport {
-  /// How many of its measures tell the latent from random ones.
-  var headline: String { "\(effects.count(where: \.apart)) of \(effects.count) measures are apart from random latents" }
-}
-
-extension String {
-  /// As much as can show in one line: a saved text may be of any length, and measuring all of it would take its time.
-  var opening: String { String(prefix(400)) }
 }

@@ -2,6 +2,8 @@
 // Owns: the ids of the list and the experiments near the window. Refuses: to search; the store does. One experiment, or
 // two side by side, is ExperimentScreen.swift; drawing is in ExperimentsScreen+Draw.swift.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 

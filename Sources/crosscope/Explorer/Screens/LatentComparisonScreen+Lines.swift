@@ -1,5 +1,7 @@
 // The lines of two latents side by side.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 

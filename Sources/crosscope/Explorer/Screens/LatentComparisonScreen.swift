@@ -1,6 +1,7 @@
 // Two latents side by side: metrics with their difference, cosines, tags, logit lens, contexts of each and of both.
 // Owns: which two, and how far the page is scrolled. Refuses: the store; it shows the pages of both.
 
+import Experiments
 import Storage
 import TUI
 

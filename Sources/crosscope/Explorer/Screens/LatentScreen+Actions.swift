@@ -1,6 +1,8 @@
 // What keys and the mouse do on a latent's page.
 
+import Experiments
 import Inference
+import Reports
 import Storage
 import TUI
 

@@ -1,5 +1,7 @@
 // The contexts on a latent's page: by band with the peak in the middle, the contrast below them, template set apart.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 

@@ -1,5 +1,6 @@
 // How a latent's page is drawn, and what its numbers mean in words.
 
+import Reports
 import Storage
 import TUI
 

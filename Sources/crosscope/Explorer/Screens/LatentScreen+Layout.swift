@@ -1,5 +1,7 @@
 // What a latent's page holds in which order, and where on the screen its lines lie.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 

@@ -1,6 +1,8 @@
 // The lines of a latent's page, from the store's records: what each number means is said beside it. Here are summary,
 // metrics and logit lens; contexts and neighbours have files of their own.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 
@@ -214,9 +216,4 @@ extension LatentRecord {
     default: nil
     }
   }
-}
-
-/// "1 copy", "2 copies".
-func counted(_ count: Int, _ one: String, _ several: String) -> String {
-  "\(grouped(count)) \(count == 1 ? one : several)"
 }

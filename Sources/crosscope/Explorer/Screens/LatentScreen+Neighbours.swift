@@ -1,5 +1,6 @@
 // The other latents on a latent's page: those with a similar direction, its twin, and those active on the same tokens.
 
+import Experiments
 import Storage
 import TUI
 

@@ -2,6 +2,8 @@
 // Owns: which context or latent is selected, what is unfolded, where in a text the cursor is, how far the page is
 // scrolled. LatentScreen+Lines.swift and its neighbours make the lines, LatentScreen+Actions.swift has what keys do.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 
@@ -97,14 +99,6 @@ struct LatentState: Sendable, Equatable {
     }
     state.latent.top = min(max(0, state.latent.top), max(0, layout.scrolled.count - height))
   }
-}
-
-/// What is read after a latent's page.
-struct LatentSurroundings: Sendable, Equatable {
-  var latent: Int32
-  var contrast: Contrast
-  /// Nil where the store does not tell.
-  var coFiring: [CoFiringRecord]?
 }
 
 extension ExplorerState {

@@ -1,6 +1,8 @@
 // The cells of the table of latents: which columns show where, and what stands in them.
 
+import Experiments
 import Foundation
+import Reports
 import Storage
 import TUI
 

@@ -2,6 +2,8 @@
 // on which the cursor last rested. Cells are in LatentsScreen+Cells.swift, the histogram in
 // LatentsScreen+Histogram.swift.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 

@@ -1,6 +1,7 @@
 // The filter line of the table: typed text is tried at once, Tab completes it.
 // Owns: what keys do there. Refuses: to know the language; Storage parses it and says what may come next.
 
+import Experiments
 import Storage
 import TUI
 

@@ -1,6 +1,8 @@
 // Below the table: how the sorted metric is distributed over the list, and how many latents of each class there are.
 // The bin of the latent under the cursor is marked by an arrow on the axis.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 

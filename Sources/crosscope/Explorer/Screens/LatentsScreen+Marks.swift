@@ -1,5 +1,6 @@
 // Marking latents of the table, for tags and steering of several: one by one, a range of rows, all that are listed.
 
+import Experiments
 import Storage
 import TUI
 

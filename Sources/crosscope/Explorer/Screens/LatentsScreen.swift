@@ -3,6 +3,8 @@
 // Owns: the ids of the whole list in order (4 bytes a latent) and the rows near the window. Refuses: to sort or filter
 // by itself; the store does both.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 

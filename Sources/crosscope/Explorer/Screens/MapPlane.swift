@@ -3,6 +3,7 @@
 // MapScreen+Draw.swift. Cells and boxes are half-open, low edge in and high edge out, so that no latent is in two.
 
 import Foundation
+import Reports
 import Storage
 
 /// From a number up to, but not including, another.

@@ -2,6 +2,8 @@
 // Density: up to 16 latents a cell as dots, beyond that as three shades; cells with chat-only latents as rings. Each
 // has a glyph of its own, colours only repeat it.
 
+import Experiments
+import Reports
 import Storage
 import TUI
 

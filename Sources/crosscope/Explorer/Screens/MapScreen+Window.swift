@@ -1,6 +1,7 @@
 // What changes the part of the plane that the map shows: zooming, boxes, and the mouse, which does both.
 // Refuses: windows so small or large that their numbers could not be told apart.
 
+import Experiments
 import Storage
 import TUI
 

@@ -2,6 +2,7 @@
 // Owns: axes, window, cursor and box. Refuses: to bin; that is an effect, since it goes over all points. What lies
 // where is in MapPlane.swift, drawing in MapScreen+Draw.swift, zoom, box and mouse in MapScreen+Window.swift.
 
+import Reports
 import Storage
 import TUI
 

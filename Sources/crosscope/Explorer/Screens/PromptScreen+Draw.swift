@@ -1,7 +1,9 @@
 // How the prompt screen is laid out, and its text: tokens coloured and underlined by activation, strips over the text.
 
 import Diffing
+import Experiments
 import Inference
+import Reports
 import Storage
 import TUI
 

@@ -2,7 +2,9 @@
 // Owns: the editors and what their keys do. Refuses: tokens of its own; those carried over from a context stay as they
 // are until their text is changed.
 
+import Experiments
 import Inference
+import Reports
 import Storage
 import TUI
 

@@ -1,7 +1,9 @@
 // The other parts of the prompt screen: the editor of a text or chat, the list of latents, the next tokens.
 
 import Diffing
+import Experiments
 import Inference
+import Reports
 import Storage
 import TUI
 

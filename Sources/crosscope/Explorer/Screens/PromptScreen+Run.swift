@@ -1,6 +1,8 @@
 // A trace as the explorer sees it: start, tokens as they come, end.
 
 import Diffing
+import Experiments
+import Reports
 import Storage
 import TUI
 
@@ -14,7 +16,7 @@ struct PromptRun: Sendable, Equatable {
     case failed(String)
   }
 
-  var request: TraceRequest
+  var request: TextActivationsJob
   var phase = Phase.loading("")
   var tokens: [TracedToken] = []
   /// Every token that `tokens` speak of.
@@ -47,22 +49,27 @@ extension PromptState {
   /// Traces what is typed, in place of any other trace.
   static func start(answerTokens: Int = 0, _ state: inout ExplorerState) -> [Effect] {
     guard let source = state.prompt.editor.source else { return [] }
-    let cancelled: [Effect] = state.prompt.isBusy ? [.cancelTrace] : []
-    let request = TraceRequest(source: source, answerTokens: answerTokens)
+    let cancelled: [Effect] = state.prompt.isBusy ? [.cancel(.textActivations)] : []
+    let request = TextActivationsJob(source, answerTokens: answerTokens)
     state.prompt.editor.active.commit()
     state.prompt.runNumber += 1
     state.prompt.run = PromptRun(request: request)
     (state.prompt.cursor, state.prompt.isFresh, state.prompt.isTyping) = (0, true, false)
     state.prompt.former = state.prompt.selected
     refresh(&state)
-    return cancelled + [.trace(request, number: state.prompt.runNumber)]
+    return cancelled + [.start(.textActivations(request), number: state.prompt.runNumber)]
   }
 
   /// Ends the trace; what has come of it stays.
   static func cancel(_ state: inout ExplorerState) -> [Effect] {
     state.prompt.run?.phase = .cancelled
     state.tell("cancelled")
-    return [.cancelTrace]
+    return [.cancel(.textActivations)]
+  }
+
+  static func loading(_ what: String, number: Int, _ state: inout ExplorerState) {
+    guard number == state.prompt.runNumber, state.prompt.isBusy else { return }
+    state.prompt.run?.phase = .loading(what)
   }
 
   static func failed(_ reason: String, number: Int, _ state: inout ExplorerState) {
@@ -72,12 +79,11 @@ extension PromptState {
   }
 
   /// Takes tokens or the end of the trace of this number.
-  static func take(_ event: TraceEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
+  static func take(_ event: TextActivationsEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
     guard number == state.prompt.runNumber, state.prompt.isBusy, var run = state.prompt.run else { return [] }
     switch event {
-    case .loading(let what): run.phase = .loading(what)
-    case .finished(let seconds): run.phase = .finished(seconds: seconds)
-    case .tokens(let tokens, let names):
+    case .finished(let seconds, _): run.phase = .finished(seconds: seconds)
+    case .tokens(let tokens, let names, _):
       // The cursor goes along with a growing answer as long as it is at its end.
       if run.isAnswer, state.prompt.cursor >= run.tokens.count - 1 {
         state.prompt.cursor = run.tokens.count + tokens.count - 1

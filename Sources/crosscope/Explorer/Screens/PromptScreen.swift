@@ -4,6 +4,8 @@
 // drawing in PromptScreen+Draw.swift and PromptScreen+Parts.swift.
 
 import Diffing
+import Experiments
+import Reports
 import Storage
 import TUI
 

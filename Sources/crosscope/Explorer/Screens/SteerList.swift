@@ -2,6 +2,8 @@
 // Owns: putting latents on it, taking them off, bringing them back. Refuses: more latents than one run can have.
 
 import Diffing
+import Experiments
+import Reports
 
 /// Former lists, as undo and redo want them.
 struct SteerListHistory: Sendable, Equatable {
@@ -30,7 +32,7 @@ extension SteerState {
     let new = latents.filter { !known.contains($0) }
     if let reason = refusal(of: kept.count + new.count) { return reason }
     // What was a condition of other latents too was not meant for these.
-    if kept.count < rows.count { conditions = [] }
+    if kept.count < rows.count { plan.conditions = [] }
     rows = kept + new.map { Row(latent: $0, strength: strengthToBegin(.add, limit: limit)) }
     if let last = latents.last { select(rows.firstIndex { $0.latent == last } ?? 0) }
     return nil
@@ -74,12 +76,12 @@ extension SteerState {
 
   /// Takes all latents off the list, with the conditions that all of them had.
   mutating func clear() {
-    (rows, conditions) = ([], [])
+    (rows, plan.conditions) = ([], [])
     select(0)
   }
 
   /// The list as it is.
-  var listed: SteerListHistory.Entry { SteerListHistory.Entry(rows: rows, conditions: conditions) }
+  var listed: SteerListHistory.Entry { SteerListHistory.Entry(rows: rows, conditions: plan.conditions) }
 
   /// Notes a list that was, if other latents are on it now.
   mutating func noteChange(from former: SteerListHistory.Entry) {
@@ -103,7 +105,7 @@ extension SteerState {
     let present = Dictionary(rows.map { ($0.latent, $0) }, uniquingKeysWith: { first, _ in first })
     let areUnique = present.count == rows.count && Set(list.rows.map(\.latent)).count == list.rows.count
     rows = areUnique ? list.rows.map { present[$0.latent] ?? $0 } : list.rows
-    if conditions.isEmpty { conditions = list.conditions }
+    if plan.conditions.isEmpty { plan.conditions = list.conditions }
     history.isGoing = true
     select(self.list.selected)
     return rows.isEmpty ? "no latent is on the list, as before" : "on the list again: \(Self.names(rows))"

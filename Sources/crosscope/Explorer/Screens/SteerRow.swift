@@ -3,6 +3,7 @@
 // without a word.
 
 import Diffing
+import Reports
 import Storage
 
 extension SteerState {
@@ -27,13 +28,14 @@ extension SteerState {
       (self.conditions, self.isFromBefore) = (conditions, isFromBefore)
     }
 
-    init(_ item: SteeringIntervention) {
-      self.init(latent: item.latent, mode: item.mode, strength: item.strength, conditions: item.conditions)
+    init(_ item: Intervention) {
+      self.init(
+        latent: Int32(clamping: item.latent), mode: item.mode, strength: item.strength, conditions: item.conditions)
     }
 
     /// As a run is asked for it.
-    var intervention: SteeringIntervention {
-      SteeringIntervention(latent: latent, mode: mode, strength: strength, conditions: conditions)
+    var intervention: Intervention {
+      Intervention(latent: Int(latent), mode: mode, strength: strength, conditions: conditions)
     }
 
     /// Changes the strength, within bounds unless it was set beyond them. What is a multiple of a millionth stays the
@@ -82,7 +84,7 @@ extension SteerState {
     case .difference: return -1
     case .ablate, .project: return 1
     case .add, .clamp:
-      guard let limit, unit == .maxActivation else { return 1 }
+      guard let limit, plan.unit == .maxActivation else { return 1 }
       return Self.lastNotch(within: limit)
     }
   }

@@ -1,6 +1,8 @@
 // How the steer screen looks: prompt, latents, the next token, two panes of text.
 
 import Diffing
+import Experiments
+import Reports
 import Storage
 import TUI
 
@@ -148,15 +150,16 @@ extension ScreenDefinition {
   /// Sampling, and where it is steered if not everywhere; what does not fit is left out from the left.
   private static func settings(_ steer: SteerState, _ room: Int) -> String {
     var parts: [String] = []
-    if steer.positions != .all { parts.append("steers \(steer.positions.rawValue) tokens") }
-    if steer.blocks == .ownAndAbove { parts.append("all layers") }
-    if steer.samples > 1 { parts.append("\(steer.samples) samples") }
-    if steer.topP < 1 { parts.append("top-p \(compact(steer.topP))") }
-    if steer.minP > 0 { parts.append("min-p \(compact(steer.minP))") }
-    if steer.frequencyPenalty != 0 { parts.append("penalty \(compact(steer.frequencyPenalty))") }
+    if steer.plan.positions != .all { parts.append("steers \(steer.plan.positions.rawValue) tokens") }
+    if steer.plan.blocks == .ownAndAbove { parts.append("all layers") }
+    if steer.sampling.samples > 1 { parts.append("\(steer.sampling.samples) samples") }
+    if steer.sampling.topP < 1 { parts.append("top-p \(compact(steer.sampling.topP))") }
+    if steer.sampling.minP > 0 { parts.append("min-p \(compact(steer.sampling.minP))") }
+    if steer.sampling.frequencyPenalty != 0 { parts.append("penalty \(compact(steer.sampling.frequencyPenalty))") }
     parts.append(
-      steer.temperature == 0 ? "greedy" : "temperature \(compact(steer.temperature)), seed \(steer.seed)")
-    parts.append("up to \(steer.maxTokens) tokens")
+      steer.sampling.temperature == 0
+        ? "greedy" : "temperature \(compact(steer.sampling.temperature)), seed \(steer.sampling.seed)")
+    parts.append("up to \(steer.sampling.maxTokens) tokens")
     while parts.count > 1, displayWidth(parts.joined(separator: ", ")) > room { parts.removeFirst() }
     return parts.joined(separator: ", ")
   }
@@ -165,17 +168,18 @@ extension ScreenDefinition {
   private static func listTitle(_ steer: SteerState) -> String {
     let place = steer.rows.count > SteerLayout.mostRows ? " \(steer.list.selected + 1) of \(steer.rows.count)" : ""
     let before = steer.rows.count(where: \.isFromBefore)
-    return "Latents" + place + (steer.conditions.isEmpty ? "" : ", all only \(steer.conditions.text(of: nil))")
+    return "Latents" + place
+      + (steer.plan.conditions.isEmpty ? "" : ", all only \(steer.plan.conditions.text(of: nil))")
       + (before > 0 ? ", \(before) of an earlier session" : "")
   }
 
   /// What a strength of the chosen latent's mode multiplies, and the decoder whose direction it is.
   private static func strengthNote(_ steer: SteerState, _ room: Int) -> String {
-    let d = "d_\(steer.decoder.rawValue)"
-    let above = steer.blocks == .ownAndAbove ? " after every block from here on" : ""
+    let d = "d_\(steer.plan.decoder.rawValue)"
+    let above = steer.plan.blocks == .ownAndAbove ? " after every block from here on" : ""
     let texts: [String] =
       switch steer.selectedRow?.mode ?? .add {
-      case .add where steer.unit == .norm:
+      case .add where steer.plan.unit == .norm:
         [
           "add: strength is the length of what is added along \(d)\(above)",
           "add: strength is the length of what is added along \(d)", "add × 1 · \(d)",
@@ -255,7 +259,7 @@ extension ScreenDefinition {
   /// Strengths beyond what was ever seen distort the text: from the limit that was calibrated on the pair, else from
   /// the one that others measured, and a caution from four fifths of it. Lengths have no such limit.
   private static func warning(_ row: SteerState.Row, _ state: ExplorerState) -> (String, Style) {
-    guard row.mode == .add || row.mode == .clamp, state.steer.unit == .maxActivation else { return ("", .plain) }
+    guard row.mode == .add || row.mode == .clamp, state.steer.plan.unit == .maxActivation else { return ("", .plain) }
     let limit = limit(state).value
     if abs(row.strength) >= limit { return ("!!", Style(.danger, .bold)) }
     return abs(row.strength) >= 0.8 * limit ? ("!", Style(.caution, .bold)) : ("", .plain)

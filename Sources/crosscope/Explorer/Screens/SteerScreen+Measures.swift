@@ -3,6 +3,8 @@
 // Owns: how it is laid out in at most three rows. Refuses: measuring; the run's document has it.
 
 import Diffing
+import Experiments
+import Reports
 import TUI
 
 extension ScreenDefinition {

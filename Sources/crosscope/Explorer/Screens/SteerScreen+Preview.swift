@@ -1,9 +1,10 @@
 // The next token's distribution, which follows the knob: what is asked for, what has come.
 // Owns: when a preview is asked for. At most one is being computed; what changed meanwhile is asked for when it has come,
 // so that a key that is held never makes a queue, and the latest strength always comes last.
-// Refuses: models; SteeringService has them.
 
 import Diffing
+import Experiments
+import Reports
 import TUI
 
 /// The last preview and what has come of it.
@@ -46,7 +47,7 @@ extension SteerState {
     state.steer.preview.request = request
     state.steer.preview.phase = .computing
     state.steer.preview.number += 1
-    return [.preview(request, number: state.steer.preview.number)]
+    return [.start(.preview(request), number: state.steer.preview.number)]
   }
 
   /// Takes what the preview of this number tells.

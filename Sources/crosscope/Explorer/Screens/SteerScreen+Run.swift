@@ -1,7 +1,9 @@
 // A steering run as the explorer sees it: start, tokens, measures, end, saving.
 
 import Diffing
+import Experiments
 import Inference
+import Reports
 import Storage
 import TUI
 
@@ -24,6 +26,14 @@ struct SteerRun: Sendable, Equatable {
     /// Of the traced latents at each token, as far as they were told.
     var activations: [AnswerArm: [[Double]]] = [:]
 
+    mutating func append(_ text: String, _ arm: AnswerArm) {
+      switch arm {
+      case .baseline: baseline.append(text)
+      case .steered: steered.append(text)
+      case .frozen: frozen.append(text)
+      }
+    }
+
     func tokens(_ arm: AnswerArm) -> [String] {
       switch arm {
       case .baseline: baseline
@@ -45,7 +55,7 @@ struct SteerRun: Sendable, Equatable {
 
   init(request: SteeringRequest, traced: [Int32] = []) {
     (self.request, self.traced) = (request, traced)
-    samples = [Sample](repeating: Sample(), count: max(1, request.samples))
+    samples = [Sample](repeating: Sample(), count: max(1, request.sampling.samples))
   }
 
   var baseline: [String] { samples[shown].baseline }
@@ -134,7 +144,7 @@ extension SteerRun {
   /// It ends at the latest where the baseline does, whose attention it has.
   var shownFrozen: ShownAnswer {
     var answer = shown(frozen, measuredFrozen, parting: measuredFrozen)
-    if answer.note != nil, frozen.count < request.maxTokens { answer.note = "(as long as the baseline)" }
+    if answer.note != nil, frozen.count < request.sampling.maxTokens { answer.note = "(as long as the baseline)" }
     return answer
   }
 
@@ -143,7 +153,7 @@ extension SteerRun {
     _ tokens: [String], _ sample: SteeringDocument.Sample?, parting: SteeringDocument.Sample?
   ) -> ShownAnswer {
     ShownAnswer(
-      tokens: tokens, note: sample?.ending(limit: request.maxTokens), parting: parting?.firstDifference)
+      tokens: tokens, note: sample?.ending(limit: request.sampling.maxTokens), parting: parting?.firstDifference)
   }
 }
 
@@ -173,7 +183,7 @@ extension SteerState {
     request.traced = traced
     state.steer.scrolledBack = 0
     if state.steer.focus == .prompt { state.steer.focus = .interventions }
-    return [.run(request, number: state.steer.runNumber)]
+    return [.start(.run(request), number: state.steer.runNumber)]
   }
 
   /// Whatever is on the list has been asked for now.
@@ -191,7 +201,7 @@ extension SteerState {
     if state.steer.run?.isGoingOn == true { state.steer.run?.phase = .cancelled }
     if state.steer.sweep?.isRunning == true { state.steer.sweep?.phase = .cancelled }
     state.tell("cancelled")
-    return [.cancelRun]
+    return [.cancel(.steering)]
   }
 
   /// A run that was waiting for the model starts, unless there is nothing to answer any more.
@@ -229,17 +239,21 @@ extension SteerState {
   static func take(_ event: SteeringEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
     guard number == state.steer.runNumber, state.steer.run?.isGoingOn == true else { return [] }
     switch event {
-    case .baseline(let text, let sample): state.steer.run?.samples[sample].baseline.append(text)
-    case .steered(let text, let sample): state.steer.run?.samples[sample].steered.append(text)
-    case .frozen(let text, let sample): state.steer.run?.samples[sample].frozen.append(text)
+    case .token(let arm, let text, let sample): state.steer.run?.samples[sample].append(text, arm)
     case .activations(let values, let arm, let sample):
       guard values.count == state.steer.run?.traced.count else { break }
       state.steer.run?.samples[sample].activations[arm, default: []].append(values)
     case .answered: state.steer.run?.phase = .measuring
     case .finished(let document):
       state.steer.run?.finish(document)
-      return state.save(document)
+      return [.save(document.record())]
     }
     return []
+  }
+
+  static func failed(_ reason: String, number: Int, _ state: inout ExplorerState) {
+    guard number == state.steer.runNumber, state.steer.run?.isGoingOn == true else { return }
+    state.steer.run?.phase = .failed(reason)
+    state.tell(reason, .error)
   }
 }

@@ -2,47 +2,23 @@
 // with its tokens; for answers that came before, or other latents since, they are read afterwards.
 // Owns: when they are asked for, since it costs a pass of both models over each answer: only while they are shown, once
 // an answer and list. What a latent's activation is does not depend on steering: it is read before the change.
-// Refuses: models; SteeringService has them.
 
 import Diffing
+import Experiments
+import Reports
 import TUI
-
-/// What a trace is asked for: one sample's answers and the latents.
-struct AnswerTraceRequest: Sendable, Equatable {
-  var run: SteeringRequest
-  var baseline: [Int32]
-  var steered: [Int32]
-  var frozen: [Int32]?
-  var latents: [Int32]
-}
-
-/// Scaled activations at each token of the answers, by latent in the order they were asked for.
-struct AnswerTrace: Sendable, Equatable, Codable {
-  var baseline: [[Double]]
-  var steered: [[Double]]
-  /// Empty where there is no such answer.
-  var frozen: [[Double]] = []
-
-  subscript(arm: AnswerArm) -> [[Double]] {
-    switch arm {
-    case .baseline: baseline
-    case .steered: steered
-    case .frozen: frozen
-    }
-  }
-}
 
 /// The strips and what they are of.
 struct SteerTrace: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     case computing
-    case shown(AnswerTrace)
+    case shown(AnswerActivations)
     case failed(String)
   }
 
   var isOn = false
   /// What was asked for; nil before the first one.
-  var request: AnswerTraceRequest?
+  var request: AnswerActivationsJob?
   var phase = Phase.computing
   var number = 0
 
@@ -52,12 +28,12 @@ struct SteerTrace: Sendable, Equatable {
 
 extension SteerRun {
   /// What was told of the sample on view while it came.
-  var told: AnswerTrace {
+  var told: AnswerActivations {
     func values(_ arm: AnswerArm) -> [[Double]] {
       let tokens = samples[shown].activations[arm] ?? []
       return traced.indices.map { latent in tokens.map { $0[latent] } }
     }
-    return AnswerTrace(baseline: values(.baseline), steered: values(.steered), frozen: values(.frozen))
+    return AnswerActivations(baseline: values(.baseline), steered: values(.steered), frozen: values(.frozen))
   }
 
   /// Whether that is all of it.
@@ -72,11 +48,12 @@ extension SteerState {
   var shownLatents: [Int32] { rows.prefix(SteerTrace.most).map(\.latent) }
 
   /// What the strips would have to be asked for now; nil where a run has told it, or will.
-  private var traceable: AnswerTraceRequest? {
+  private var traceable: AnswerActivationsJob? {
     guard trace.isOn, let run, let (baseline, steered) = run.measured, !rows.isEmpty else { return nil }
     if run.traced == shownLatents, run.hasToldAll { return nil }
-    return AnswerTraceRequest(
-      run: run.request.withoutSampling, baseline: baseline.ids, steered: steered.ids, frozen: run.measuredFrozen?.ids,
+    return AnswerActivationsJob(
+      prompt: run.request.prompt, turns: run.request.turns, baseline: baseline.ids, steered: steered.ids,
+      frozen: run.measuredFrozen?.ids,
       latents: shownLatents)
   }
 
@@ -94,7 +71,7 @@ extension SteerState {
     state.steer.trace.request = request
     state.steer.trace.phase = .computing
     state.steer.trace.number += 1
-    return [.traceAnswers(request, number: state.steer.trace.number)]
+    return [.start(.answerActivations(request), number: state.steer.trace.number)]
   }
 
   /// Takes the strips of this number, or why there are none.
@@ -126,7 +103,7 @@ extension ScreenDefinition {
 
   /// One latent along each answer, all on one scale.
   private static func draw(
-    _ trace: AnswerTrace, _ index: Int, _ latent: Int32, _ run: SteerRun, _ state: ExplorerState,
+    _ trace: AnswerActivations, _ index: Int, _ latent: Int32, _ run: SteerRun, _ state: ExplorerState,
     _ canvas: inout Canvas, _ layout: SteerLayout
   ) {
     let row = layout.trace.line(index).row

@@ -1,9 +1,11 @@
 // The steer screen: a prompt, interventions, and the answers without and with them, side by side.
-// Owns: what is to be run and what came of the last run. Refuses: models; SteeringService has them.
+// It knows what is to be run and what came of the last run.
 // Runs are in SteerScreen+Run.swift, drawing in SteerScreen+Draw.swift.
 
 import Diffing
+import Experiments
 import Inference
+import Reports
 import Storage
 import TUI
 
@@ -24,27 +26,17 @@ struct SteerState: Sendable, Equatable {
   /// What was said before the prompt: the user's turns and the answers to them.
   var turns: [ChatMessage] = []
   var rows: [Row] = []
-  /// Of all rows: all must hold at a token for any of them to change it.
-  var conditions: [SteeringCondition] = []
   var list = ListState()
   var history = SteerListHistory()
   var focus = Focus.prompt
-  var temperature = 0.0
-  var maxTokens = 96
-  var seed: UInt64 = 1
-  var topP = 1.0
-  var minP = 0.0
-  var frequencyPenalty = 0.0
-  /// Answers of each side.
-  var samples = 1
-  var positions = TokenPositions.all
-  var decoder = PairModel.chat
-  var blocks = SteeredBlocks.own
-  var unit = StrengthUnit.maxActivation
+  /// How tokens are chosen.
+  var sampling = GenerationSettings(maxTokens: 96, seed: 1)
+  /// What is done with the latents of the list, which are no part of it here. Its conditions are of all rows.
+  var plan = SteeringPlan(interventions: [])
   /// Whether there is a third answer, steered with the baseline's attention weights.
   var freezesAttention = false
   /// Phrases whose log-probability at the start of the answer is measured.
-  var watched = Steer.usuallyWatched
+  var watched = SteeringRequest.usuallyWatched
   var model = Model.absent
   /// Enter was pressed before the model was there.
   var isWaitingForModel = false
@@ -67,11 +59,12 @@ struct SteerState: Sendable, Equatable {
   /// What a run would do now.
   var request: SteeringRequest {
     let rows = rows.filter(\.isOn)
+    var plan = plan
+    plan.interventions = rows.map(\.intervention)
+    if rows.isEmpty { plan.conditions = [] }
     return SteeringRequest(
-      prompt: prompt.text, turns: turns, interventions: rows.map(\.intervention), positions: positions,
-      decoder: decoder, blocks: blocks, unit: unit, conditions: rows.isEmpty ? [] : conditions, maxTokens: maxTokens,
-      temperature: temperature, seed: seed, topP: topP, minP: minP,
-      frequencyPenalty: frequencyPenalty, samples: samples, watched: watched, freezesAttention: freezesAttention)
+      prompt: prompt.text, turns: turns, plan: plan, sampling: sampling, watched: watched,
+      freezesAttention: freezesAttention)
   }
 
   mutating func select(_ index: Int) {
@@ -229,7 +222,7 @@ extension ScreenDefinition {
       guard let id = state.steer.selectedRow?.latent else { return [] }
       return LatentState.open(id, &state)
     case .temperature:
-      state.steer.temperature = next(state.steer.temperature, SteerState.temperatures)
+      state.steer.sampling.temperature = next(state.steer.sampling.temperature, SteerState.temperatures)
       state.steer.settle()
     case .settings: state.overlay = .settings(SettingsEditor())
     case .positions: _ = SteerSetting.positions.step(1, &state.steer)
@@ -239,7 +232,7 @@ extension ScreenDefinition {
       _ = SteerSetting.unit.step(1, &state.steer)
       state.tell(
         "of mode add the strengths stay as numbers and are now "
-          + (state.steer.unit == .norm ? "lengths" : "multiples of the largest activation"))
+          + (state.steer.plan.unit == .norm ? "lengths" : "multiples of the largest activation"))
     case .tryAgain: return tryAgain(&state)
     case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
     case .sweepSet: return state.openPromptSets()
@@ -253,8 +246,8 @@ extension ScreenDefinition {
     case .cursorLeft, .cursorRight:
       state.steer.focus = .answers
       state.steer.run?.moveCursor(by: action == .cursorRight ? 1 : -1)
-    case .answerLength: state.steer.maxTokens = next(state.steer.maxTokens, SteerState.lengths)
-    case .seed: state.steer.seed &+= 1
+    case .answerLength: state.steer.sampling.maxTokens = next(state.steer.sampling.maxTokens, SteerState.lengths)
+    case .seed: state.steer.sampling.seed &+= 1
     case .down, .up, .pageDown, .pageUp, .first, .last: move(action, &state)
     default: change(action, &state)
     }
@@ -305,7 +298,9 @@ extension ScreenDefinition {
     case .mode:
       let mode = next(state.steer.rows[index].mode, SteeringMode.allCases)
       let begin = state.steer.strengthToBegin(mode, limit: state.store.coherenceLimit)
-      if let text = state.steer.rows[index].change(to: mode, unit: state.steer.unit, begin: begin) { state.tell(text) }
+      if let text = state.steer.rows[index].change(to: mode, unit: state.steer.plan.unit, begin: begin) {
+        state.tell(text)
+      }
     case .deleteLatent: state.steer.remove(state.count ?? 1)
     case .clearLatents: state.steer.clear()
     default: break

@@ -2,8 +2,10 @@
 // Owns: steps, ranges and the reasons why a value is refused. Refuses: what would change nothing.
 
 import Diffing
+import Experiments
 import Foundation
 import Inference
+import Reports
 
 /// One setting of a run.
 enum SteerSetting: Int, CaseIterable, Sendable {
@@ -51,18 +53,18 @@ enum SteerSetting: Int, CaseIterable, Sendable {
 
   func value(_ steer: SteerState) -> String {
     switch self {
-    case .positions: steer.positions.rawValue
-    case .decoder: steer.decoder.rawValue
-    case .blocks: steer.blocks.rawValue
-    case .unit: steer.unit.rawValue
+    case .positions: steer.plan.positions.rawValue
+    case .decoder: steer.plan.decoder.rawValue
+    case .blocks: steer.plan.blocks.rawValue
+    case .unit: steer.plan.unit.rawValue
     case .frozenAttention: steer.freezesAttention ? "on" : "off"
-    case .temperature: compact(steer.temperature)
-    case .topP: compact(steer.topP)
-    case .minP: compact(steer.minP)
-    case .frequencyPenalty: compact(steer.frequencyPenalty)
-    case .samples: String(steer.samples)
-    case .seed: String(steer.seed)
-    case .maxTokens: String(steer.maxTokens)
+    case .temperature: compact(steer.sampling.temperature)
+    case .topP: compact(steer.sampling.topP)
+    case .minP: compact(steer.sampling.minP)
+    case .frequencyPenalty: compact(steer.sampling.frequencyPenalty)
+    case .samples: String(steer.sampling.samples)
+    case .seed: String(steer.sampling.seed)
+    case .maxTokens: String(steer.sampling.maxTokens)
     case .watched: steer.watched.joined(separator: "|")
     }
   }
@@ -79,20 +81,20 @@ enum SteerSetting: Int, CaseIterable, Sendable {
       compact(((value + Double(direction) * notch) / notch).rounded() * notch)
     }
     switch self {
-    case .positions: steer.positions = neighbour(steer.positions)
-    case .decoder: steer.decoder = neighbour(steer.decoder)
-    case .blocks: steer.blocks = neighbour(steer.blocks)
-    case .unit: steer.unit = neighbour(steer.unit)
+    case .positions: steer.plan.positions = neighbour(steer.plan.positions)
+    case .decoder: steer.plan.decoder = neighbour(steer.plan.decoder)
+    case .blocks: steer.plan.blocks = neighbour(steer.plan.blocks)
+    case .unit: steer.plan.unit = neighbour(steer.plan.unit)
     case .frozenAttention: steer.freezesAttention.toggle()
-    case .temperature: return set(moved(steer.temperature, by: 0.1), &steer)
-    case .topP: return set(moved(steer.topP, by: 0.05), &steer)
-    case .minP: return set(moved(steer.minP, by: 0.05), &steer)
-    case .frequencyPenalty: return set(moved(steer.frequencyPenalty, by: 0.1), &steer)
-    case .samples: return set(String(steer.samples + direction), &steer)
+    case .temperature: return set(moved(steer.sampling.temperature, by: 0.1), &steer)
+    case .topP: return set(moved(steer.sampling.topP, by: 0.05), &steer)
+    case .minP: return set(moved(steer.sampling.minP, by: 0.05), &steer)
+    case .frequencyPenalty: return set(moved(steer.sampling.frequencyPenalty, by: 0.1), &steer)
+    case .samples: return set(String(steer.sampling.samples + direction), &steer)
     case .seed:
-      if direction < 0, steer.seed == 0 { return "0 is the first one" }
-      steer.seed = direction < 0 ? steer.seed - 1 : steer.seed &+ 1
-    case .maxTokens: return set(String(steer.maxTokens + direction * 16), &steer)
+      if direction < 0, steer.sampling.seed == 0 { return "0 is the first one" }
+      steer.sampling.seed = direction < 0 ? steer.sampling.seed - 1 : steer.sampling.seed &+ 1
+    case .maxTokens: return set(String(steer.sampling.maxTokens + direction * 16), &steer)
     case .watched: return "type the phrases: Enter edits them"
     }
     return nil
@@ -110,39 +112,39 @@ enum SteerSetting: Int, CaseIterable, Sendable {
       changed.watched = text.split(separator: "|").map(String.init).filter { !$0.trimmed.isEmpty }
     case .samples:
       guard let whole, (1...Self.mostSamples).contains(whole) else { return "a number from 1 to \(Self.mostSamples)" }
-      changed.samples = whole
+      changed.sampling.samples = whole
     case .seed:
       guard let seed = UInt64(text.trimmed) else { return "a whole number of 0 or more" }
-      changed.seed = seed
+      changed.sampling.seed = seed
     case .maxTokens:
       guard let whole, whole > 0 else { return "a number of 1 or more" }
-      changed.maxTokens = whole
+      changed.sampling.maxTokens = whole
     case .temperature, .topP, .minP, .frequencyPenalty:
       guard let number else { return "a number" }
       switch self {
-      case .temperature: changed.temperature = number
-      case .topP: changed.topP = number
-      case .minP: changed.minP = number
-      default: changed.frequencyPenalty = number
+      case .temperature: changed.sampling.temperature = number
+      case .topP: changed.sampling.topP = number
+      case .minP: changed.sampling.minP = number
+      default: changed.sampling.frequencyPenalty = number
       }
     }
-    if steer.temperature == 0, self == .samples || self == .topP || self == .minP, changed != steer {
+    if steer.sampling.temperature == 0, self == .samples || self == .topP || self == .minP, changed != steer {
       return "\(title) changes nothing at temperature 0: set that first"
     }
-    do { _ = try changed.request.settings.sampler(0) } catch { return error.description }
+    do { _ = try changed.sampling.sampler(0) } catch { return error.description }
     steer = changed
     steer.settle()
     return nil
   }
 
   /// Samples at most: their streams are decoded together.
-  static let mostSamples = 16
+  static let mostSamples = AnswerLimits.mostSamples
 }
 
 extension SteerState {
   /// What changes nothing at temperature 0 goes back to where it means nothing, so that it is never ignored.
   mutating func settle() {
-    if temperature == 0 { (topP, minP, samples) = (1, 0, 1) }
+    if sampling.temperature == 0 { (sampling.topP, sampling.minP, sampling.samples) = (1, 0, 1) }
   }
 
   /// Sets prompt, latents and settings to those of a request.
@@ -151,13 +153,10 @@ extension SteerState {
     prompt.text = request.prompt
     turns = request.turns
     watched = request.watched
-    rows = request.interventions.map { Row($0) }
-    conditions = request.conditions
+    rows = request.plan.interventions.map { Row($0) }
+    (plan, sampling) = (request.plan, request.sampling)
+    plan.interventions = []
     select(0)
-    (positions, decoder, blocks, unit) = (request.positions, request.decoder, request.blocks, request.unit)
-    (temperature, topP, minP) = (request.temperature, request.topP, request.minP)
-    (frequencyPenalty, samples) = (request.frequencyPenalty, request.samples)
-    (seed, maxTokens) = (request.seed, request.maxTokens)
     freezesAttention = request.freezesAttention
   }
 }

@@ -2,6 +2,8 @@
 // Owns: which texts belong to a strength. Refuses: strengths that have no answers.
 
 import Diffing
+import Experiments
+import Reports
 import TUI
 
 /// All texts of one strength.
@@ -26,7 +28,7 @@ extension SteerSweep {
       guard let answer else { return [] }
       return answer.samples.enumerated().map { index, sample in
         let which = answer.samples.count > 1 ? ", \(sample.title(index, of: answer.samples.count))" : ""
-        let end = sample.ending(limit: request.maxTokens).map { " \($0)" } ?? ""
+        let end = sample.ending(limit: request.sampling.maxTokens).map { " \($0)" } ?? ""
         return TextPage.Part(title: name + which, note: answer.figuresText(of: sample), text: sample.text + end)
       }
     }

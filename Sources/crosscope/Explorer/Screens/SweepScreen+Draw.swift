@@ -2,7 +2,9 @@
 // Owns: the measures and curves of a document, or of a set's report, in one form.
 
 import Diffing
+import Experiments
 import Foundation
+import Reports
 import TUI
 
 /// A figure that a sweep has at each strength.
@@ -149,7 +151,7 @@ extension ScreenDefinition {
     case .scoring(let count, let total): return "\(what), \(count) of \(total) texts scored"
     case .answering(let done, let total): return total == 0 ? "answering" : "answering, \(done) of \(total) prompts"
     case .running(let tokens):
-      return tokens == 0 ? what : "\(what), \(tokens) of up to \(sweep.request.maxTokens) tokens"
+      return tokens == 0 ? what : "\(what), \(tokens) of up to \(sweep.request.sampling.maxTokens) tokens"
     case .finished:
       switch sweep.report?.control {
       case .equalNorm: return "control: random latents, same norm"

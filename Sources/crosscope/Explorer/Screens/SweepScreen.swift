@@ -4,7 +4,9 @@
 // them.
 
 import Diffing
+import Experiments
 import Foundation
+import Reports
 import Storage
 import TUI
 
@@ -38,8 +40,6 @@ struct SteerSweep: Sendable, Equatable {
 
   /// They multiply the strengths of the latents.
   static let strengths = stride(from: -1, through: 2, by: 0.5).map { $0 }
-  /// For sets, whose baseline is what 0 would be.
-  static let setStrengths = strengths.filter { $0 != 0 }
 
   var isRunning: Bool {
     switch phase {
@@ -58,10 +58,11 @@ extension SteerSweep {
     state.steer.prompt.commit()
     state.steer.begun()
     state.steer.runNumber += 1
-    let sweep = SteerSweep(
-      request: state.steer.request, withControl: withControl, number: state.steer.runNumber)
+    var request = state.steer.request
+    request.strengths = strengths
+    let sweep = SteerSweep(request: request, withControl: withControl, number: state.steer.runNumber)
     state.steer.sweep = sweep
-    return state.show(.sweep) + [.sweep(sweep.request, withControl: withControl, number: sweep.number)]
+    return state.show(.sweep) + [.start(.sweep(request, withControl: withControl), number: sweep.number)]
   }
 
   static func take(_ event: SweepEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
@@ -82,22 +83,23 @@ extension SteerSweep {
       sweep.phase = .finished
     }
     state.steer.sweep = sweep
-    return state.save(document)
+    return [.save(document.record())]
   }
 
   /// Starts a sweep over a set of prompts, with the steer screen's latents and settings.
   static func start(over set: PromptSetChoice, _ state: inout ExplorerState) -> [Effect] {
     state.steer.begun()
     state.steer.runNumber += 1
-    var sweep = SteerSweep(
-      request: state.steer.request, withControl: set.random > 0, number: state.steer.runNumber)
+    var request = state.steer.request
+    request.strengths = PromptSetJob.usualStrengths
+    var sweep = SteerSweep(request: request, withControl: set.random > 0, number: state.steer.runNumber)
     sweep.set = set
     sweep.phase = .answering(0, of: 0)
     state.steer.sweep = sweep
-    return state.show(.sweep) + [.sweepSet(sweep.request, set, number: sweep.number)]
+    return state.show(.sweep) + [.start(.promptSet(request, set), number: sweep.number)]
   }
 
-  static func take(_ event: SetSweepEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
+  static func take(_ event: PromptSetEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
     guard let sweep = state.steer.sweep, sweep.number == number, sweep.isRunning else { return [] }
     switch event {
     case .progress(let done, let total):
@@ -106,7 +108,8 @@ extension SteerSweep {
     case .finished(let report):
       state.steer.sweep?.report = report
       state.steer.sweep?.phase = .finished
-      return state.save(report)
+      return [.save(report.record())]
+    case .settings, .outcome: return []
     }
   }
 
@@ -169,12 +172,12 @@ extension ScreenDefinition {
     if !state.steer.turns.isEmpty {
       return "a set's prompts begin a chat: Backspace in the empty prompt takes turns back"
     }
-    if state.steer.samples > 1 { return "a set's prompts are answered once: , sets the samples to 1" }
+    if state.steer.sampling.samples > 1 { return "a set's prompts are answered once: , sets the samples to 1" }
     return cannotSweepLatents(state)
   }
 
   private static func cannotSweepLatents(_ state: ExplorerState) -> String? {
-    if state.steer.request.interventions.isEmpty { return "no latent is on: there is nothing to sweep" }
+    if state.steer.request.plan.interventions.isEmpty { return "no latent is on: there is nothing to sweep" }
     guard case .ready = state.steer.model else { return "the model is not loaded yet" }
     return state.steer.isBusy ? "still running; Esc cancels" : LatentCheck.blocksRuns(state)
   }

@@ -2,6 +2,7 @@
 // Owns: names, titles and usual widths. Refuses: the screen; cells are drawn in LatentsScreen+Cells.swift. Values that
 // can be saved, so that the next start shows the same table.
 
+import Reports
 import Storage
 import TUI
 

@@ -1,0 +1,169 @@
+// What `crosscope activations --json` prints: a text token by token with its latents, then the latents of the whole text. Keys
+// are the field's words in snake case, activations are in the store's units, KL is in nats.
+
+import Diffing
+import Inference
+import Kernels
+import Storage
+
+/// A text's activations with what the store knows of its latents.
+package struct ActivationsDocument: Encodable {
+  package struct Activation: Codable {
+    package let latent: Int32
+    package let activation: Float
+    /// A share of the latent's largest activation.
+    package let share: Double?
+  }
+
+  package struct Candidate: Codable {
+    let token_id: Int32
+    let token: String
+    let probability: Double
+  }
+
+  package struct Token: Codable {
+    package let position: Int
+    package let id: Int32
+    package let text: String
+    package let template: Bool
+    package let left_out: Bool
+    package let activations: [Activation]
+    let base: [Candidate]?
+    let chat: [Candidate]
+    package let kl_chat_base: Double?
+    let kl_base_chat: Double?
+  }
+
+  package struct Latent: Encodable {
+    package let latent: LatentJSON
+    package let max: Float
+    package let share: Double?
+    package let peak: Int
+    package let mean: Double
+    package let tokens: Int
+
+    private enum CodingKeys: String, CodingKey {
+      case max = "text_max"
+      case share = "text_share"
+      case peak = "text_peak"
+      case mean = "text_mean"
+      case tokens = "text_tokens"
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+      try latent.encode(to: encoder)
+      var fields = encoder.container(keyedBy: CodingKeys.self)
+      try fields.encode(max, forKey: .max)
+      try fields.encode(share, forKey: .share)
+      try fields.encode(peak, forKey: .peak)
+      try fields.encode(mean, forKey: .mean)
+      try fields.encode(tokens, forKey: .tokens)
+    }
+  }
+
+  let precision: Precision
+  let aggregate: String
+  let max_frequency: Double?
+  let chat_specific_only: Bool
+  let template: Bool
+  package let tokens: [Token]
+  package let latents: [Latent]
+}
+
+extension ActivationsDocument {
+  /// What is shown.
+  package struct Options: Sendable, Equatable {
+    let filter: TraceFilter
+    /// Only these latents; empty for all.
+    let only: Set<Int32>
+    /// Latents a token.
+    let top: Int
+    /// Latents of the text.
+    let limit: Int
+    let aggregate: TraceAggregate
+    let template: Bool
+
+    package static let (usualTop, usualLimit) = (5, 20)
+
+    /// An option that is nil has its usual value.
+    /// - Parameters:
+    ///   - maxFrequency: usually all latents where some are asked for: who asks for a latent by its number wants to see
+    ///     it however often it fires.
+    package init(
+      only: Set<Int32> = [], top: Int? = nil, limit: Int? = nil, aggregate: TraceAggregate? = nil,
+      template: Bool? = nil, chatSpecificOnly: Bool? = nil, maxFrequency: Double? = nil
+    ) {
+      (self.only, self.top, self.limit) = (only, top ?? Self.usualTop, limit ?? Self.usualLimit)
+      (self.aggregate, self.template) = (aggregate ?? .max, template ?? false)
+      filter = TraceFilter(
+        maxFrequency: maxFrequency ?? (only.isEmpty ? TraceFilter.usualFrequency : 1),
+        chatSpecificOnly: chatSpecificOnly ?? false)
+    }
+  }
+
+  /// Reads from the store what is to be said of the latents.
+  package init(_ found: TextReading, options: Options, store: Store) throws {
+    let ids = Set(found.tokens.flatMap { $0.activations.map { Int32($0.latent) } }).sorted()
+    let records = Dictionary(try store.latents(ids: ids).map { ($0.id, $0) }, uniquingKeysWith: { a, _ in a })
+    let (tags, summaries) = (try store.tags(of: ids), try store.summaries(of: ids))
+    func isShown(_ id: Int32) -> Bool {
+      guard options.only.isEmpty || options.only.contains(id) else { return false }
+      return records[id].map(options.filter.passes) ?? false
+    }
+    func share(_ value: Float, _ id: Int32) -> Double? {
+      records[id]?.maxActivation.flatMap { $0 > 0 ? Double(value) / $0 : nil }
+    }
+    (precision, aggregate) = (found.precision, options.aggregate.rawValue)
+    (max_frequency, chat_specific_only) = (options.filter.maxFrequency, options.filter.chatSpecificOnly)
+    template = options.template
+    tokens = found.tokens.enumerated().map { position, token in
+      let shown = token.activations.filter { isShown(Int32($0.latent)) }.prefix(options.top)
+      return Token(
+        token, position: position, names: found.names,
+        activations: shown.map {
+          Activation(
+            latent: Int32($0.latent), activation: $0.value, share: share($0.value, Int32($0.latent)))
+        })
+    }
+    let overall = tracedLatents(
+      found.tokens, by: options.aggregate, template: options.template, where: isShown
+    ).prefix(options.limit)
+    latents = overall.compactMap { latent in
+      records[latent.latent].map { record in
+        Latent(
+          latent: LatentJSON(latent: record, tags: tags[record.id] ?? [], summary: summaries[record.id]),
+          max: latent.max, share: share(latent.max, record.id), peak: latent.peak, mean: latent.mean,
+          tokens: latent.tokens)
+      }
+    }
+  }
+}
+
+extension ActivationsDocument.Token {
+  /// A token with those of its activations that are to be shown.
+  init(
+    _ token: TracedToken, position: Int, names: [Int32: TokenRecord], activations: [ActivationsDocument.Activation]
+  ) {
+    func candidates(_ list: [TokenProbability]) -> [ActivationsDocument.Candidate] {
+      list.map { .init(token_id: $0.id, token: names[$0.id]?.text ?? "", probability: $0.probability) }
+    }
+    self.init(
+      position: position, id: token.id, text: names[token.id]?.text ?? "", template: token.isTemplate,
+      left_out: token.isLeftOut, activations: activations, base: token.base.isEmpty ? nil : candidates(token.base),
+      chat: candidates(token.chat), kl_chat_base: token.klChatBase, kl_base_chat: token.klBaseChat)
+  }
+}
+
+extension TracedToken {
+  /// A token as events have it.
+  init(_ token: ActivationsDocument.Token) {
+    func candidates(_ list: [ActivationsDocument.Candidate]?) -> [TokenProbability] {
+      (list ?? []).map { TokenProbability(id: $0.token_id, probability: $0.probability) }
+    }
+    self.init(
+      id: token.id, isTemplate: token.template, isLeftOut: token.left_out,
+      activations: token.activations.map { LatentActivation(latent: Int($0.latent), value: $0.activation) },
+      base: candidates(token.base), chat: candidates(token.chat), klChatBase: token.kl_chat_base,
+      klBaseChat: token.kl_base_chat)
+  }
+}

@@ -1,0 +1,98 @@
+// The strength of mode add from which answers of a pair stop being text, from several latents and prompts:
+//   broken = max(log-perplexity of the answer under the unsteered model ÷ `ceiling`, its repetition ÷ `mostRepetition`)
+//   limit  = the strength, interpolated, at which the mean of broken comes to 1
+// Repetition counts because text that goes in circles is likely text. Latents are the independent samples: each one's
+// mean over prompts counts once, and the limit's 95 % interval is the percentile bootstrap over latents (Efron, 1979).
+// Owns: the curve, its intervals, and when it has gone far enough. Refuses: a model whose own answers are no text.
+
+import Diffing
+import Foundation
+import Inference
+import Storage
+
+/// What was measured at each strength, by latent.
+package struct Calibration {
+  /// Of one answer, or means over several.
+  package struct Figures: Equatable {
+    package var logPerplexity: Double
+    package var repetition: Double
+    package var broken: Double
+
+    package init(logPerplexity: Double, repetition: Double) {
+      (self.logPerplexity, self.repetition) = (logPerplexity, repetition)
+      broken = max(logPerplexity / Calibration.ceiling, repetition / Calibration.mostRepetition)
+    }
+
+    package init(meanOf all: [Figures]) {
+      func mean(_ value: (Figures) -> Double) -> Double {
+        all.reduce(0) { $0 + value($1) } / Double(max(1, all.count))
+      }
+      (logPerplexity, repetition, broken) = (mean(\.logPerplexity), mean(\.repetition), mean(\.broken))
+    }
+  }
+
+  /// Nats a token; about that of ordinary text.
+  package static let ceiling = 3.0
+  /// Share of 4-grams that occurred before.
+  package static let mostRepetition = 0.4
+  /// Tried in this order, so many at a time, until the answers are certainly broken.
+  package static let strengths = stride(from: 0.25, through: 4, by: 0.25).map { $0 }
+  package static let strengthsAtOnce = 4
+  /// Draws of the bootstrap.
+  private static let draws = 2000
+
+  /// Of the answers without steering.
+  package let unsteered: Figures
+  /// From weak to strong: a strength, and what each latent did there.
+  private(set) var points: [(strength: Double, latents: [Figures])] = []
+
+  /// - Throws: `InputError.invalid` where unsteered answers are broken already.
+  package init(unsteered: Figures, model: String) throws {
+    self.unsteered = unsteered
+    guard unsteered.broken < 1 else {
+      throw InputError.invalid(
+        source: model,
+        expected: """
+          unsteered answers of a perplexity below \(Int(exp(Self.ceiling).rounded())) that do not go in circles
+          """,
+        found: String(
+          format: "a perplexity of %.1f, %.0f %% repeated", exp(unsteered.logPerplexity), unsteered.repetition * 100))
+    }
+  }
+
+  package mutating func add(_ strength: Double, _ latents: [Figures]) { points.append((strength, latents)) }
+
+  /// Whether answers at the last strength are broken beyond doubt: more would move neither limit nor interval.
+  package var isFarEnough: Bool {
+    guard let broken = points.last.flatMap({ Interval.mean($0.latents.map(\.broken)) }) else { return false }
+    return broken.low ?? broken.value >= 1
+  }
+
+  /// Where the latents of these places stop saying text; the last strength if they do not.
+  private func limit(of places: [Int]) -> Double {
+    var before = (strength: 0.0, broken: unsteered.broken)
+    for point in points {
+      let broken = places.reduce(0) { $0 + point.latents[$1].broken } / Double(max(1, places.count))
+      if broken >= 1 {
+        return before.strength
+          + (1 - before.broken) / (broken - before.broken) * (point.strength - before.strength)
+      }
+      before = (point.strength, broken)
+    }
+    return before.strength
+  }
+
+  /// The limit and its interval, to two digits; without an interval for a single latent.
+  package var limit: Interval {
+    func rounded(_ value: Double) -> Double { (value * 100).rounded() / 100 }
+    let count = points.first?.latents.count ?? 0
+    let value = rounded(limit(of: Array(0..<count)))
+    guard count > 1 else { return Interval(value: value) }
+    var generator = SplitMix64(seed: 0)
+    let drawn = (0..<Self.draws).map { _ in
+      limit(of: (0..<count).map { _ in Int.random(in: 0..<count, using: &generator) })
+    }.sorted()
+    let tail = Self.draws / 40
+    return Interval(value: value, low: rounded(drawn[tail]), high: rounded(drawn[Self.draws - 1 - tail]))
+  }
+}

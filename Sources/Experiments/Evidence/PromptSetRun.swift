@@ -1,0 +1,126 @@
+// Steering over a set of prompts: every prompt under the baseline, each strength, and as many random latents.
+// The arms and the control are put together here; PromptSetJob runs them.
+
+import Diffing
+import Foundation
+import Glibc
+import Inference
+import Kernels
+import Storage
+
+/// One column of a dose–response table.
+package struct EvidenceArm: Codable, Sendable, Hashable {
+  package enum Kind: String, Codable, Sendable, CaseIterable {
+    case baseline, steered, random
+    case frozenAttention = "frozen_attention"
+
+    /// For people.
+    package var title: String { rawValue.replacing("_", with: " ") }
+  }
+  package var kind: Kind
+  /// Multiplies the interventions' strengths; 0 for the baseline.
+  package var strength: Double
+  /// The latents that are steered.
+  package var latents: [Int]
+
+  /// The arms of a request and its control: strengths by kind, then draw by draw.
+  static func all(of request: SteeringRequest, draws: [[Int]]) -> [EvidenceArm] {
+    let own = request.plan.interventions.map(\.latent)
+    let kinds: [Kind] = request.freezesAttention ? [.steered, .frozenAttention] : [.steered]
+    return [EvidenceArm(kind: .baseline, strength: 0, latents: [])]
+      + kinds.flatMap { kind in request.strengths.map { EvidenceArm(kind: kind, strength: $0, latents: own) } }
+      + draws.flatMap { draw in request.strengths.map { EvidenceArm(kind: .random, strength: $0, latents: draw) } }
+  }
+
+  package init(kind: Kind, strength: Double, latents: [Int]) {
+    (self.kind, self.strength, self.latents) = (kind, strength, latents)
+  }
+}
+
+/// One prompt under every arm.
+package struct PromptOutcome: Codable, Sendable, Equatable {
+  /// Of everything that decides the answers.
+  package var settings: String
+  package var index: Int
+  package var prompt: String
+  package var kind: String?
+  /// In the order of the arms.
+  package var answers: [SteeredAnswer]
+}
+
+/// A run over a set, made ready.
+package struct PromptSetRun {
+  /// What the random latents have in common with those that they stand for.
+  package enum Control: String, Codable, Sendable {
+    /// Mode add: ‖Δh‖ of each latent.
+    case equalNorm = "equal_norm"
+    /// Other modes read activations: the same mode and strength, on the random latent's own activation.
+    case ownActivation = "own_activation"
+  }
+
+  package let setup: SteeringSetup
+  package let prompts: [SetPrompt]
+  package let arms: [EvidenceArm]
+  package let control: Control?
+  package let settings: String
+  private let answers: SteeredAnswers
+
+  /// Arms at most: all of them are decoded together.
+  package static let mostArms = 128
+
+  /// - Parameter draws: the sets of latents that stand for the steered ones, each as many as they are.
+  /// - Throws: `InputError.invalid` where there are too many arms.
+  package init(_ setup: SteeringSetup, prompts: [SetPrompt], draws: [[Int]]) throws {
+    (self.setup, self.prompts) = (setup, prompts)
+    let (request, models) = (setup.request, setup.models)
+    let maxima = try models.context.maxActivations(
+      of: request.plan.interventions.map(\.latent) + draws.flatMap { $0 }, in: models.store
+    ).merging(setup.basis.maxActivations) { $1 }
+    control = draws.isEmpty ? nil : request.plan.changesByNorm ? .equalNorm : .ownActivation
+    let arms = EvidenceArm.all(of: request, draws: draws)
+    let own = setup.plans
+    // A random latent stands for one that is steered as usual, not with frozen attention.
+    let plans =
+      own
+      + draws.flatMap { draw in
+        own.prefix(request.strengths.count).map { $0.replacing(with: draw, maxActivations: maxima) }
+      }
+    guard arms.count <= Self.mostArms else {
+      throw InputError.invalid(
+        source: "--sweep and --random", expected: "at most \(Self.mostArms) arms with the baseline",
+        found: "\(arms.count)")
+    }
+    self.arms = arms
+    settings = Self.hash(setup, prompts, arms)
+    answers = SteeredAnswers(
+      engine: models.context.engine, crosscoder: models.context.crosscoder, layer: models.context.pair.layer,
+      plans: plans, settings: request.sampling, maxActivations: { maxima[$0] })
+  }
+
+  private static func hash(_ setup: SteeringSetup, _ prompts: [SetPrompt], _ arms: [EvidenceArm]) -> String {
+    struct Settings: Encodable {
+      let interventions: [Intervention]
+      let parameters: RecordedSettings
+      let arms: [EvidenceArm]
+      let prompts: [SetPrompt]
+      let versions: [String: String]
+    }
+    var versions = setup.models.context.versions
+    versions["threads"] = nil  // last bits are no other run
+    let text = storedJSON(
+      Settings(
+        interventions: setup.request.plan.interventions,
+        parameters: RecordedSettings(request: setup.request, basis: setup.basis), arms: arms, prompts: prompts,
+        versions: versions))
+    return Array(text.utf8).withUnsafeBytes { SHA256.hex(of: $0) }
+  }
+
+  /// Answers one prompt under every arm.
+  /// - Throws: `DiffingError.file(.cancelled)` between two tokens if the task is cancelled.
+  package func outcome(_ index: Int) throws -> PromptOutcome {
+    let prompt = prompts[index]
+    return PromptOutcome(
+      settings: settings, index: index, prompt: prompt.prompt, kind: prompt.kind,
+      answers: try answers.answer(setup.models.context.engine.encodePrompt(prompt.prompt)))
+  }
+}

@@ -1,0 +1,206 @@
+// The job of a set of prompts: every prompt of a set at several strengths, beside random latents (POST /v1/steer/set). Its
+// document is that of `crosscope steer --prompts --json`.
+
+import Diffing
+import Foundation
+import Inference
+import Storage
+
+/// Answers a set of prompts at several strengths.
+package struct PromptSetJob: Job {
+  /// What is done to each prompt; its own prompt has no part in it.
+  package var request: SteeringRequest
+  package var prompts: [SetPrompt]
+  /// What the report calls the set.
+  package var name: String
+  /// So many times the latents are replaced by random living ones, drawn with the run's seed.
+  package var random: Int
+  /// The random latents, where a set is run again; nil to draw them.
+  package var draws: [[Int]]?
+  /// Places of prompts that are finished already, counted from 0.
+  package var skipped: [Int] = []
+  /// Whether every prompt's answers are told as soon as they are there.
+  package var tellsOutcomes = false
+
+  package init(_ request: SteeringRequest, prompts: [SetPrompt], name: String, random: Int) {
+    (self.request, self.prompts, self.name, self.random) = (request, prompts, name, random)
+    (self.request.prompt, self.request.watched) = ("", [])
+  }
+
+  /// A set whose report was kept, to be run again: its arms, with the random latents that it drew, and its prompts.
+  /// - Throws: `InputError.invalid` where the report's arms are not those of one run.
+  package init(again saved: DoseResponse) throws {
+    let random = saved.arms.filter { $0.kind == .random }
+    let draws = stride(from: 0, to: random.count, by: max(1, saved.request.strengths.count)).map { random[$0].latents }
+    guard draws.allSatisfy({ $0.count == saved.request.plan.interventions.count }),
+      saved.arms == EvidenceArm.all(of: saved.request, draws: draws)
+    else {
+      throw InputError.invalid(
+        source: "the saved set of prompts", expected: "arms of one run: strengths by kind, then draw by draw",
+        found: "others")
+    }
+    self.init(
+      saved.request, prompts: saved.outcomes.map { SetPrompt(prompt: $0.prompt, kind: $0.kind) },
+      name: saved.promptFile, random: draws.count)
+    self.draws = draws
+    request.maxActivations = saved.basis.maxActivations
+  }
+
+  /// The strengths of a set where nobody says them.
+  package static let usualStrengths = [-1, -0.5, 0.5, 1, 1.5, 2]
+
+  package static let path = "/v1/steer/set"
+  package static let fieldNames =
+    SteeringRequest.sampledFields.filter { !["prompt", "turns", "samples", "watch"].contains($0) }
+    + ["prompts", "name", "strengths", "random", "draws", "skip", "outcomes"]
+  package var textField: String { "prompts" }
+
+  /// Prompts and draws at most.
+  private static let (mostPrompts, mostRandom) = (10_000, 64)
+
+  package init(_ fields: JSONFields, isStreamed: Bool) throws {
+    var request = try SteeringRequest(sampled: fields, prompt: "")
+    try request.readStrengths(fields, usual: Self.usualStrengths)
+    self.init(
+      request, prompts: try fields.required("prompts"), name: try fields.value("name") ?? "prompts",
+      random: try fields.value("random", in: 0...Self.mostRandom) ?? 0)
+    draws = try fields.value("draws")
+    skipped = try fields.value("skip") ?? []
+    tellsOutcomes = try fields.value("outcomes") ?? false
+    guard (1...Self.mostPrompts).contains(prompts.count) else {
+      throw fields.invalid("prompts", "expected 1 to \(Self.mostPrompts), found \(prompts.count)")
+    }
+    guard !request.plan.interventions.isEmpty else { throw fields.invalid("interventions", "expected at least one") }
+    guard draws?.allSatisfy({ $0.count == request.plan.interventions.count }) != false else {
+      throw fields.invalid("draws", "expected as many latents in each as there are interventions")
+    }
+    let streams = request.strengths.count * (1 + (draws?.count ?? random)) * (request.freezesAttention ? 2 : 1) + 1
+    guard streams <= AnswerLimits.mostStreams else {
+      throw fields.invalid("random", "expected at most \(AnswerLimits.mostStreams) answers a prompt, found \(streams)")
+    }
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: FieldName.self)
+    try request.writePlan(to: &fields)
+    try request.sampling.write(to: &fields, hasSamples: false)
+    try fields.write(request.freezesAttention, "frozen_attention")
+    if !request.maxActivations.isEmpty { try fields.write(request.maxActivations, "max_activations") }
+    try fields.write(prompts, "prompts")
+    try fields.write(name, "name")
+    try fields.write(request.strengths, "strengths")
+    try fields.write(random, "random")
+    if let draws { try fields.write(draws, "draws") }
+    if !skipped.isEmpty { try fields.write(skipped, "skip") }
+    if tellsOutcomes { try fields.write(tellsOutcomes, "outcomes") }
+  }
+
+  package mutating func limit(to limits: AnswerLimits, store: Store) throws { try request.limit(to: limits) }
+  package func begin(on models: LoadedModels) throws -> PromptSetSteps { try PromptSetSteps(self, models) }
+  package func answer(from identity: EngineIdentity) -> PromptSetAnswer { PromptSetAnswer(self) }
+}
+
+/// What happens during a run over a set of prompts.
+package enum PromptSetEvent: Sendable, Equatable {
+  /// The hash of all settings, before anything is computed; only where answers are told as they come.
+  case settings(String)
+  /// The answers to one prompt, where they are wanted.
+  case outcome(PromptOutcome)
+  /// Prompts that are answered under all strengths, of how many.
+  case progress(done: Int, of: Int)
+  case finished(DoseResponse)
+}
+
+extension PromptSetEvent: Codable {
+  private enum Key: CodingKey { case settings, outcome, progress, finished }
+
+  package init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: Key.self)
+    if let progress = try fields.decodeIfPresent(JobProgress.self, forKey: .progress) {
+      self = .progress(done: progress.done, of: progress.of)
+    } else if let outcome = try fields.decodeIfPresent(PromptOutcome.self, forKey: .outcome) {
+      self = .outcome(outcome)
+    } else if let settings = try fields.decodeIfPresent(String.self, forKey: .settings) {
+      self = .settings(settings)
+    } else {
+      self = .finished(try fields.decode(DoseResponse.self, forKey: .finished))
+    }
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: Key.self)
+    switch self {
+    case .settings(let hash): try fields.encode(hash, forKey: .settings)
+    case .outcome(let outcome): try fields.encode(outcome, forKey: .outcome)
+    case .progress(let done, let total): try fields.encode(JobProgress(done: done, of: total), forKey: .progress)
+    case .finished(let report): try fields.encode(report, forKey: .finished)
+    }
+  }
+}
+
+/// A run over a set under way: a step is a prompt.
+package struct PromptSetSteps: TaskSteps {
+  private let job: PromptSetJob
+  private let run: PromptSetRun
+  private let total: Int
+  private var left: [Int]
+  private var outcomes: [PromptOutcome] = []
+  private var hasBegun = false
+
+  /// - Throws: `InputError.invalid` for what has no meaning for a set: turns before the prompt, several samples.
+  fileprivate init(_ job: PromptSetJob, _ models: LoadedModels) throws {
+    for (what, found) in [
+      ("turns before the prompt", job.request.turns.count), ("further samples", job.request.sampling.samples - 1),
+    ] where found > 0 {
+      throw InputError.invalid(source: "a set of prompts", expected: "no \(what)", found: "\(found)")
+    }
+    self.job = job
+    let setup = try SteeringSetup(job.request, models: models)
+    run = try PromptSetRun(
+      setup, prompts: job.prompts,
+      draws: job.draws ?? setup.randomLatents(job.random, of: job.request.plan.interventions.count))
+    total = job.prompts.count
+    left = job.prompts.indices.filter { !job.skipped.contains($0) }
+  }
+
+  package mutating func step(_ tell: (PromptSetEvent) -> Void) throws -> Bool {
+    if !hasBegun {
+      hasBegun = true
+      if job.tellsOutcomes { tell(.settings(run.settings)) }
+      tell(.progress(done: total - left.count, of: total))
+      return true
+    }
+    if let next = left.first {
+      let outcome = try run.outcome(next)
+      outcomes.append(outcome)
+      left.removeFirst()
+      if job.tellsOutcomes { tell(.outcome(outcome)) }
+    }
+    guard left.isEmpty else {
+      tell(.progress(done: total - left.count, of: total))
+      return true
+    }
+    tell(.finished(DoseResponse(run, outcomes, promptFile: job.name)))
+    return false
+  }
+}
+
+/// The report of a set, if it is of the prompts, latents and strengths that were asked for.
+package struct PromptSetAnswer: JobAnswer {
+  private let job: PromptSetJob
+  package private(set) var outcome: DoseResponse?
+
+  fileprivate init(_ job: PromptSetJob) { self.job = job }
+
+  package mutating func take(_ event: PromptSetEvent) throws(UnexpectedAnswer) {
+    guard outcome == nil else { throw UnexpectedAnswer() }
+    guard case .finished(let report) = event else { return }
+    let prompts = job.prompts.indices.filter { !job.skipped.contains($0) }
+    guard report.request.plan.interventions == job.request.plan.interventions,
+      report.prompts == prompts.count, report.outcomes.map(\.index) == prompts,
+      report.outcomes.allSatisfy({ $0.answers.count == report.arms.count }),
+      report.request.strengths == job.request.strengths
+    else { throw UnexpectedAnswer("an answer to something else") }
+    outcome = report
+  }
+}

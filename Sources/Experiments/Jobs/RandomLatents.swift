@@ -1,0 +1,62 @@
+// The control of a run: random living latents in the places of the chosen ones. In mode add they change the residual stream
+// by as much, so that only the directions differ.
+
+import Diffing
+import Inference
+import Storage
+
+extension SteeringSetup {
+  /// Sets of random living latents that have a direction and are not steered, none twice in a set, drawn by the run's seed.
+  /// - Throws: `InputError.invalid` where there are fewer than `count`.
+  package func randomLatents(_ sets: Int, of count: Int) throws -> [[Int]] {
+    guard sets > 0 else { return [] }
+    let (plan, crosscoder, store) = (request.plan, models.context.crosscoder, models.store)
+    let own = Set(plan.interventions.map(\.latent))
+    let norms = plan.decoder == .chat ? crosscoder.chatNorms : crosscoder.baseNorms
+    let living = try store.latentIDs(sortedBy: .id, matching: Filter("not dead")).map { Int($0) }
+      .filter { !own.contains($0) && norms[$0] > 0 }
+    guard living.count >= count else {
+      throw InputError.invalid(
+        source: store.path, expected: "\(count) other living latents as a control", found: "\(living.count)")
+    }
+    var generator = SplitMix64(seed: request.sampling.seed)
+    return (0..<sets).map { _ in Array(living.shuffled(using: &generator).prefix(count)) }
+  }
+
+  /// The request of a sweep's control.
+  /// - Throws: `InputError.invalid` for modes whose change depends on the latent's own activation.
+  func control() throws -> SteeringRequest {
+    let interventions = request.plan.interventions
+    guard request.plan.changesByNorm, !interventions.isEmpty else {
+      throw InputError.invalid(
+        source: "the control of a sweep", expected: "latents in mode add alone (their change has a norm of its own)",
+        found: interventions.isEmpty ? "none" : "another mode")
+    }
+    var control = request
+    control.freezesAttention = false
+    control.maxActivations = [:]
+    let draw = try randomLatents(1, of: interventions.count)[0]
+    control.plan = request.plan.replacing(with: draw, maxActivations: basis.maxActivations)
+    return control
+  }
+}
+
+extension SteeringPlan {
+  /// Whether every change has a norm that does not depend on the latent's activation.
+  var changesByNorm: Bool { interventions.allSatisfy { $0.mode == .add } }
+
+  /// The plan with other latents in the places of its own. In mode add strengths become lengths.
+  /// - Parameter maxActivations: of the plan's own latents.
+  func replacing(with latents: [Int], maxActivations: [Int: Double]) -> SteeringPlan {
+    var result = self
+    for (index, latent) in latents.enumerated() {
+      let own = interventions[index]
+      result.interventions[index].latent = latent
+      if changesByNorm, unit == .maxActivation {
+        result.interventions[index].strength = own.strength * (maxActivations[own.latent] ?? 0)
+      }
+    }
+    if changesByNorm { result.unit = .norm }
+    return result
+  }
+}

@@ -1,0 +1,40 @@
+// What a store records of where it was imported from, and how paths are recorded in it.
+// Owns: the card's names. Activations and norms in an imported store are in the checkpoint's units, as in the published
+// files: with an input normaliser these are not the residual stream's, and steering converts them.
+
+import Diffing
+import Foundation
+import Storage
+
+/// The JSON object in `ModelPair.card` of an imported store.
+package struct ImportCard: Codable, Equatable {
+  /// `CrosscoderFile.Form`.
+  package var form: String
+  /// "checkpoint": before any input normaliser is folded in. A store that `build` made does not say, and is folded.
+  package var activation_units: String?
+  /// Mean norms of base's and chat's residual streams, where the inputs are scaled by them.
+  package var mean_norms: [Double]?
+  package var input_scaling: InputScaling?
+  package var metrics: [String: Double] = [:]
+  package var training_tokens: Int?
+
+  /// The card of a store; nil for one that was not imported.
+  package init?(_ pair: ModelPair) {
+    guard let card = try? JSONDecoder().decode(ImportCard.self, from: Data(pair.card.utf8)) else { return nil }
+    self = card
+  }
+
+  package init(
+    form: String, activation_units: String?, mean_norms: [Double]?, input_scaling: InputScaling?,
+    metrics: [String: Double], training_tokens: Int?
+  ) {
+    (self.form, self.activation_units, self.mean_norms) = (form, activation_units, mean_norms)
+    (self.input_scaling, self.metrics, self.training_tokens) = (input_scaling, metrics, training_tokens)
+  }
+
+  package func text() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
+  }
+}

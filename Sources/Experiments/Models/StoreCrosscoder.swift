@@ -1,0 +1,81 @@
+// The crosscoder that belongs to a store, checked against what the store records; no model is needed for it.
+// Owns: where the store's files are, in which units its activations are. Refuses: another crosscoder, by SHA-256.
+
+import Diffing
+import Foundation
+import Inference
+import Storage
+
+/// A store's crosscoder, its directions in the residual stream's own units.
+package struct StoreCrosscoder: Sendable {
+  package let pair: ModelPair
+  /// Without an input normaliser.
+  package let crosscoder: Crosscoder
+  /// Of its file.
+  package let sha256: String
+  /// The store's folder.
+  package let folder: String
+  /// Residual-stream units in one unit of the store's activations, by latent; nil where they are the same.
+  private let unit: [Double]?
+
+  /// - Throws: the modules' own errors, or `InputError.mismatch` naming both sides and the remedy.
+  package init(_ store: Store) throws {
+    pair = try store.modelPair()
+    folder = URL(fileURLWithPath: store.path).deletingLastPathComponent().path
+    guard let file = pair.crosscoder else {
+      throw InputError.invalid(source: store.path, expected: "a store that names its crosscoder", found: "none")
+    }
+    let path = Self.resolve(file.path, folder)
+    let opened = try CrosscoderFile(path: path)
+    sha256 = try store.check(path, is: file.sha256, what: "crosscoder")
+    let card = ImportCard(pair)
+    var stored = try opened.crosscoder()
+    try opened.checkName()
+    if let norms = card?.mean_norms { stored = try stored.scalingInputs(meanNorms: norms) }
+    guard stored.card.inputScaling == nil || stored.normaliser != nil else { throw DiffingError.inputScaleUnknown }
+    let crosscoder = try stored.foldingNormaliser()
+    self.crosscoder = crosscoder
+    unit =
+      card?.activation_units == "checkpoint" && stored.normaliser != nil
+      ? zip(crosscoder.codeNorms, stored.codeNorms).map { $1 > 0 ? $0 / $1 : 1 } : nil
+  }
+
+  /// A path that the store records.
+  package func resolve(_ path: String) -> String { Self.resolve(path, folder) }
+
+  private static func resolve(_ path: String, _ folder: String) -> String {
+    URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder)).standardizedFileURL.path
+  }
+
+  /// A latent's largest activation in the crosscoder's units, from that in the store.
+  package func activation(_ stored: Double?, of latent: Int) -> Double? {
+    stored.map { $0 * (unit.flatMap { $0.indices.contains(latent) ? $0[latent] : nil } ?? 1) }
+  }
+
+  /// A latent's activation in the store's units, from that in the crosscoder's.
+  package func inStoreUnits(_ activation: Float, of latent: Int) -> Float {
+    guard let unit = unit?[latent], unit > 0 else { return activation }
+    return Float(Double(activation) / unit)
+  }
+
+  /// The largest activations of some latents in the crosscoder's units; those that never fired have none.
+  package func maxActivations(of latents: [Int], in store: Store) throws -> [Int: Double] {
+    let known = try store.latents(ids: latents.map { Int32(clamping: $0) })
+    let pairs = known.compactMap { latent in
+      activation(latent.maxActivation, of: Int(latent.id)).map { (Int(latent.id), $0) }
+    }
+    return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+  }
+}
+
+extension Store {
+  /// The file's SHA-256, which is the recorded one where there is one.
+  /// - Throws: `InputError.mismatch` for another file.
+  package func check(_ path: String, is recorded: String?, what: String) throws -> String {
+    let found = try RememberedHash.sha256(path: path)
+    guard let recorded, found != recorded else { return found }
+    throw InputError.mismatch(
+      store: self.path, what: "\(what) \(path)", expected: "SHA-256 \(recorded.prefix(12))…",
+      found: "\(found.prefix(12))…")
+  }
+}

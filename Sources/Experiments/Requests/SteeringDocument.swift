@@ -1,0 +1,216 @@
+// A steering run as a document: what `crosscope steer --json` prints and what the store keeps as an experiment.
+// Keys are the field's words in snake case; log-probabilities and divergences are in nats.
+// Records that say less, as older versions wrote them, are read too; without tokens, temperature and seed a run could not be
+// made again, so that such a record is refused.
+
+import Diffing
+import Foundation
+import Inference
+import Kernels
+import Storage
+
+/// One prompt's answers, and everything that made them.
+package struct SteeringDocument: Codable, Sendable, Equatable {
+  /// As it was asked for; an arm's `strength` multiplies the strengths of its interventions.
+  package var request: SteeringRequest
+  package var basis: SteeringBasis
+  package var outputs: Outputs
+  /// Program, SHA-256 of models and crosscoder, precision, kernels, threads.
+  package var versions: [String: String]
+
+  package init(request: SteeringRequest, basis: SteeringBasis, outputs: Outputs, versions: [String: String]) {
+    (self.request, self.basis, self.outputs, self.versions) = (request, basis, outputs, versions)
+  }
+
+  package struct Outputs: Codable, Sendable, Equatable {
+    package var baseline: Answer
+    package var steered: [Answer]
+    /// Steered as `steered`, strength for strength, with the baseline's attention weights above the layer.
+    package var frozenAttention: [Answer]?
+    /// Of one answer, where it was measured.
+    package var tokensPerSecond: Double?
+  }
+
+  /// One arm. Of several samples the first one's figures are the arm's own.
+  package struct Answer: Codable, Sendable, Equatable {
+    /// Multiplies the strengths of the interventions; nil for the baseline.
+    package var strength: Double?
+    /// At least one.
+    package var samples: [Sample]
+    package var watched: [Watched] = []
+
+    package init(strength: Double? = nil, samples: [Sample], watched: [Watched] = []) {
+      (self.strength, self.samples, self.watched) = (strength, samples, watched)
+    }
+
+    package var first: Sample { samples[0] }
+    package var text: String { first.text }
+    package var finished: Bool? { first.finished }
+    package var relativeChange: Double? { first.relativeChange }
+  }
+
+  /// One answer.
+  package struct Sample: Codable, Sendable, Equatable {
+    package var seed: UInt64?
+    package var text: String
+    package var ids: [Int32]
+    /// Of each token, by the stream itself.
+    package var logProbabilities: [Double]?
+    /// Whether the model ended the answer; otherwise the limit cut it.
+    package var finished: Bool?
+    /// The token, counted from 0, from which on the strength was too large for numbers: it ended the answer.
+    package var notFiniteFrom: Int?
+    /// Mean ‖Δh‖ ÷ ‖h‖ over the steered tokens.
+    package var relativeChange: Double?
+    /// The first token that is not the baseline's.
+    package var firstDifference: Int?
+    /// KL(baseline ‖ steered) before each token of the baseline's answer, given that answer.
+    package var kl: [Double]?
+    package var klMean: Double?
+    /// −1/n Σ log p of its tokens by the unsteered chat model: broken text is unlikely.
+    package var logPerplexity: Double?
+    /// Share of its 4-grams that occurred in it before.
+    package var repetition: Double?
+  }
+
+  /// A phrase at the start of the answer.
+  package struct Watched: Codable, Sendable, Equatable {
+    package var text: String
+    /// Nil where the strength was too large for numbers.
+    package var logProbability: Double?
+  }
+}
+
+// MARK: - As JSON
+
+extension SteeringDocument {
+  private enum CodingKeys: CodingKey { case prompt, interventions, versions }
+
+  package init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    try self.init(
+      prompt: fields.decode(String.self, forKey: .prompt),
+      interventions: fields.decode([Intervention].self, forKey: .interventions),
+      settings: RecordedSettings(from: decoder), outputs: Outputs(from: decoder),
+      versions: fields.decode([String: String].self, forKey: .versions))
+  }
+
+  /// A document from its parts, as a record keeps them.
+  private init(
+    prompt: String, interventions: [Intervention], settings: RecordedSettings, outputs: Outputs,
+    versions: [String: String]
+  ) {
+    (request, basis, self.outputs, self.versions) = (settings.request, settings.basis, outputs, versions)
+    (request.prompt, request.plan.interventions) = (prompt, interventions)
+    request.strengths = outputs.steered.map { $0.strength ?? 1 }
+    request.watched = outputs.baseline.watched.map(\.text)
+    request.freezesAttention = outputs.frozenAttention != nil
+  }
+
+  /// Settings and answers stand beside the prompt.
+  package func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(request.prompt, forKey: .prompt)
+    try fields.encode(request.plan.interventions, forKey: .interventions)
+    try fields.encode(versions, forKey: .versions)
+    try RecordedSettings(request: request, basis: basis).encode(to: encoder)
+    try outputs.encode(to: encoder)
+  }
+}
+
+extension SteeringDocument.Outputs {
+  private enum CodingKeys: String, CodingKey {
+    case baseline, steered
+    case frozenAttention = "frozen_attention"
+    case tokensPerSecond = "tokens_per_second"
+  }
+}
+
+extension SteeringDocument.Answer {
+  private enum CodingKeys: CodingKey { case strength, samples, watched }
+
+  package init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    strength = try fields.decodeIfPresent(Double.self, forKey: .strength)
+    watched = try fields.decodeIfPresent([SteeringDocument.Watched].self, forKey: .watched) ?? []
+    let several = try fields.decodeIfPresent([SteeringDocument.Sample].self, forKey: .samples) ?? []
+    samples = several.isEmpty ? [try SteeringDocument.Sample(from: decoder)] : several
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    try first.encode(to: encoder)
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encodeIfPresent(strength, forKey: .strength)
+    try fields.encode(watched, forKey: .watched)
+    if samples.count > 1 { try fields.encode(samples, forKey: .samples) }
+  }
+}
+
+extension SteeringDocument.Sample {
+  private enum CodingKeys: String, CodingKey {
+    case seed, text, ids, finished, kl, repetition
+    case logProbabilities = "log_probabilities"
+    case notFiniteFrom = "not_finite_from"
+    case relativeChange = "relative_change"
+    case firstDifference = "first_difference"
+    case klMean = "kl_mean"
+    case logPerplexity = "log_perplexity"
+  }
+}
+
+extension SteeringDocument.Sample {
+  /// What is to be said after the last token; nil where the model ended the answer.
+  package func ending(limit: Int) -> String? {
+    if let notFiniteFrom { return "(not a number from token \(notFiniteFrom + 1) on: strength too large)" }
+    return finished == false ? "(cut at \(limit) tokens)" : nil
+  }
+}
+
+extension SteeringDocument.Watched {
+  private enum CodingKeys: String, CodingKey {
+    case text
+    case logProbability = "log_probability"
+  }
+}
+
+// MARK: - As an experiment
+
+extension SteeringDocument {
+  /// The experiment as the store keeps it; the time is now.
+  package func record() -> ExperimentRecord {
+    ExperimentRecord(
+      created: Date().formatted(.iso8601), prompt: request.prompt, kind: outputs.steered.count > 1 ? "sweep" : "steer",
+      interventions: storedJSON(request.plan.interventions),
+      parameters: storedJSON(RecordedSettings(request: request, basis: basis)), outputs: storedJSON(outputs),
+      versions: storedJSON(versions))
+  }
+
+  /// A saved run.
+  /// - Throws: `InputError.invalid` where the record does not say all that a run needs.
+  package init(_ record: ExperimentRecord) throws {
+    func read<T: Decodable>(_ what: String, _ text: String) throws -> T {
+      try decodeRecord(text, of: record, expected: "\(what) of a steering run")
+    }
+    self.init(
+      prompt: record.prompt, interventions: try read("interventions", record.interventions),
+      settings: try read("parameters", record.parameters), outputs: try read("outputs", record.outputs),
+      versions: try read("versions", record.versions))
+  }
+}
+
+/// A document of a saved run.
+/// - Throws: `InputError.invalid` naming the run and what is wrong with the document.
+package func decodeRecord<T: Decodable>(
+  _ text: String, of record: ExperimentRecord, expected: String
+) throws -> T {
+  let found: String
+  do {
+    return try JSONDecoder().decode(T.self, from: Data(text.utf8))
+  } catch let error as DecodingError {
+    found = error.clause
+  } catch let error as JSONFieldError {
+    found = error.description
+  }
+  throw InputError.invalid(
+    source: "experiment \(record.id) (\(record.kind))", expected: expected, found: found)
+}

@@ -1,0 +1,191 @@
+// Which path is answered by what: the service's handler, and what is asked of the store and the model list. Chat completions
+// are in Routes+Chat.swift, jobs in Routes+Jobs.swift.
+
+import Experiments
+import Foundation
+import Reports
+import Serving
+import Storage
+
+/// Everything that requests are answered from.
+package struct Routes: Sendable {
+  package let store: Store
+  package let pair: ModelPair
+  package let owner: ModelOwner
+  package let identity: EngineIdentity
+  package let limits: AnswerLimits
+  /// When the service started.
+  package let created = Date()
+
+  /// Rows of a list of latents at most.
+  package static let mostRows = 1000
+
+  package init(owner: ModelOwner, limits: AnswerLimits) throws {
+    store = owner.store
+    pair = try store.modelPair()
+    identity = EngineIdentity(pair)
+    (self.owner, self.limits) = (owner, limits)
+  }
+
+  /// The methods of a path; none where there is nothing.
+  package static func methods(of path: String) -> [String] {
+    switch path {
+    case "/health", "/v1/models", "/v1/status", "/v1/latents": ["GET"]
+    case "/v1/chat/completions": ["POST"]
+    default:
+      if jobs.contains(where: { $0.path == path }) {
+        ["POST"]
+      } else {
+        latent(at: path) != nil || model(at: path) != nil ? ["GET"] : []
+      }
+    }
+  }
+
+  /// The latent of a page's path.
+  private static func latent(at path: String) -> Int32? {
+    path.hasPrefix("/v1/latents/") ? Int32(path.dropFirst(12)) : nil
+  }
+
+  /// The model of a path, whose name may be in percent escapes.
+  private static func model(at path: String) -> String? {
+    path.hasPrefix("/v1/models/") ? String(path.dropFirst(11)).removingPercentEncoding : nil
+  }
+
+  /// Answers one request.
+  @Sendable package func handle(_ request: ServiceRequest) async throws -> ServiceReply {
+    switch request.path {
+    case "/health": return try document(request, ["status": "ok"])
+    case "/v1/models": return try document(request, await models)
+    case "/v1/status": return try document(request, await status)
+    case "/v1/latents":
+      try expect("GET", request)
+      return .document(try jsonText(["latents": try latents(request.query)]))
+    case "/v1/chat/completions": return try await chatCompletion(try post(request))
+    default:
+      if let job = Self.jobs.first(where: { $0.path == request.path }) {
+        return try await answer(job, try post(request))
+      }
+      if !Self.methods(of: request.path).isEmpty { try expect("GET", request) }
+      if let id = Self.latent(at: request.path) { return try document(request, try page(id)) }
+      if let name = Self.model(at: request.path) { return try document(request, try model(named: name)) }
+      throw APIError.notFound("there is nothing at \(request.path); docs/serve.md lists the paths")
+    }
+  }
+
+  private func expect(_ method: String, _ request: ServiceRequest) throws(APIError) {
+    guard request.method == method else { throw .methodWrong(Self.methods(of: request.path)) }
+  }
+
+  private func post(_ request: ServiceRequest) throws(APIError) -> Data {
+    try expect("POST", request)
+    return request.body
+  }
+
+  private func document(_ request: ServiceRequest, _ value: some Encodable) throws -> ServiceReply {
+    try expect("GET", request)
+    if let unknown = request.query.first { throw APIError.unsupported(field: unknown.name) }
+    return .document(try jsonText(value))
+  }
+
+  private var models: ModelList {
+    get async throws {
+      var model = model
+      model.versions = try await owner.versions()
+      return ModelList(data: [model])
+    }
+  }
+
+  /// The one model that is served.
+  private var model: ModelList.Model {
+    ModelList.Model(
+      id: pair.chat, created: Int(created.timeIntervalSince1970), base: pair.base, identity: identity)
+  }
+
+  /// - Throws: `APIError` unless it is the name of the one that is served.
+  package func model(named name: String) throws(APIError) -> ModelList.Model {
+    guard name == pair.chat else {
+      throw .notFound("there is no model \(name.debugDescription); it is \(pair.chat)", code: "model_not_found")
+    }
+    return model
+  }
+
+  private var status: ServiceStatus {
+    get async {
+      ServiceStatus(
+        answering: await owner.turns.isTaken, waiting: await owner.turns.count,
+        steps: owner.steps.load(ordering: .relaxed))
+    }
+  }
+
+  private func page(_ id: Int32) throws -> PageJSON {
+    do {
+      return PageJSON(
+        try store.page(of: id, contextLimit: 100),
+        LatentSurroundings(latent: id, contrast: Contrast(), coFiring: try store.coFiring(with: id)))
+    } catch StorageError.noSuchLatent {
+      throw APIError.notFound("there is no latent \(id)", code: "latent_not_found")
+    }
+  }
+
+  private func latents(_ query: [URLQueryItem]) throws -> [LatentJSON] {
+    var (filter, sort, limit, isReversed) = ("", LatentSort.chatSpecificity, 50, false)
+    let metrics = try store.metricNames()
+    for item in query {
+      let value = item.value ?? ""
+      switch item.name {
+      case "filter": filter = value
+      case "sort":
+        guard let known = LatentSort(named: value, metrics: metrics) else {
+          throw APIError.invalid("sort: no column or metric \(quoted(value))", param: "sort")
+        }
+        sort = known
+      case "limit":
+        guard let number = Int(value), (1...Self.mostRows).contains(number) else {
+          throw APIError.invalid("limit: expected 1 to \(Self.mostRows)", param: "limit")
+        }
+        limit = number
+      case "reverse":
+        guard let flag = Bool(value) else { throw APIError.invalid("reverse: true or false", param: "reverse") }
+        isReversed = flag
+      default: throw APIError.unsupported(field: item.name)
+      }
+    }
+    let condition: Filter
+    do {
+      condition = try Filter(filter, metrics: metrics)
+    } catch {
+      throw APIError.invalid("filter: \(error)", param: "filter")
+    }
+    return try LatentJSON.rows(
+      of: store, matching: condition, by: LatentOrder(sort, ascending: sort.ascendsByDefault != isReversed),
+      limit: limit
+    ).rows
+  }
+}
+
+/// The answer of /v1/status.
+package struct ServiceStatus: Codable {
+  /// Whether a request has the model, previews left out.
+  package var answering: Bool
+  /// Requests that wait for it.
+  package var waiting: Int
+  /// See `ModelOwner.steps`.
+  package var steps: Int
+}
+
+/// The answer of /v1/models: what OpenAI's API says of a model, and which files it is.
+package struct ModelList: Codable {
+  package struct Model: Codable {
+    package var id: String
+    package var object = "model"
+    package var created: Int
+    package var owned_by = "crosscope"
+    package var base: String
+    package var identity: EngineIdentity
+    /// What decides the bits of a run beside its settings; see `SteeringContext.versions`.
+    package var versions: [String: String]?
+  }
+
+  package var object = "list"
+  package var data: [Model]
+}

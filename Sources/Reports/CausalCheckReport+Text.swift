@@ -1,0 +1,26 @@
+// The figures of a causal check as a table.
+
+import Diffing
+import Experiments
+import Foundation
+
+extension CausalCheckReport {
+  /// A line a measure.
+  package var text: String {
+    var table = TextTable([
+      .init(title: "measure"), .init(title: "latent \(latent)"), .init(title: "\(random.count) random latents"),
+      .init(title: "apart"),
+    ])
+    for effect in effects {
+      table.add([
+        effect.measure, effect.latent?.text(3) ?? "-", effect.random?.text(3) ?? "-", effect.apart ? "yes" : "no",
+      ])
+    }
+    return table.text
+  }
+
+  /// How many of its measures tell the latent from random ones.
+  package var headline: String {
+    "\(effects.count(where: \.apart)) of \(effects.count) measures are apart from random latents"
+  }
+}

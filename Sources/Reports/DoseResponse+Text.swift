@@ -1,0 +1,87 @@
+// The figures of a run over a set of prompts for people, as a table with charts, and for programs as CSV.
+
+import Diffing
+import Experiments
+import Foundation
+import TUI
+
+extension DoseResponse {
+  /// What a row is of: the arm, and how many draws it is the mean of.
+  package func name(_ row: Row) -> String {
+    let name = row.arm.title
+    return row.draws > 1 ? "\(name) (mean of \(row.draws))" : name
+  }
+
+  // MARK: - For people
+
+  /// The table, a chart of refusals and one of the divergence by strength, and what the figures are.
+  package func text(asciiOnly: Bool) -> String {
+    var table = TextTable([
+      .init(title: "arm"), .init(title: "strength", isNumber: true), .init(title: "refused"), .init(title: "KL"),
+      .init(title: "perplexity"), .init(title: "repetition"),
+      .init(title: asciiOnly ? "|dh|/|h|" : "‖Δh‖/‖h‖", isNumber: true),
+    ])
+    for row in rows {
+      table.add([
+        name(row), row.arm == .baseline ? "" : shortNumber(row.strength), row.refused.text(0, times: 100, unit: "%"),
+        row.kl?.text(3) ?? "-", row.perplexity?.text(2) ?? "-", row.repetition?.text(0, times: 100, unit: "%") ?? "-",
+        row.relativeChange.map { String(format: "%.2f", $0) } ?? "-",
+      ])
+    }
+    return table.text + charts(asciiOnly: asciiOnly) + "\n\(note)\n"
+  }
+
+  /// A chart of refusals and one of the divergence, as far as there are strengths to draw.
+  package func charts(asciiOnly: Bool) -> String {
+    let measures: [(String, (Row) -> Double)] = [
+      ("refused, share of answers", { $0.refused.value }), ("KL, nats a token", { $0.kl?.value ?? 0 }),
+    ]
+    return measures.compactMap { chart($0.0, $0.1, asciiOnly: asciiOnly) }.map { "\n" + $0 }.joined()
+  }
+
+  /// What the figures are of.
+  package var note: String {
+    let random =
+      switch control {
+      case .equalNorm: "; random: living latents' directions with the same norm of the change"
+      case .ownActivation: "; random: living latents, same mode and strength on their own activation"
+      case nil: ""
+      }
+    return "\(prompts) prompts; 95% intervals over prompts\(random)"
+  }
+
+  private func chart(_ title: String, _ value: (Row) -> Double, asciiOnly: Bool) -> String? {
+    let baseline = rows.first { $0.arm == .baseline }
+    let series = EvidenceArm.Kind.allCases.filter { $0 != .baseline }.compactMap { kind -> LineChart.Series? in
+      var points = rows.filter { $0.arm == kind }.map { (x: $0.strength, y: value($0)) }
+      // No strength is the baseline.
+      if let baseline, !points.contains(where: { $0.x == 0 }) { points.append((0, value(baseline))) }
+      guard points.count > 2 else { return nil }
+      return LineChart.Series(
+        name: kind.title, points: points.sorted { $0.x < $1.x }, role: .accent)
+    }
+    guard !series.isEmpty else { return nil }
+    var canvas = Canvas(size: Size(columns: 76, rows: 14), asciiOnly: asciiOnly)
+    LineChart(title: title, xLabel: "strength", series: series).draw(into: &canvas, canvas.bounds)
+    return canvas.text
+  }
+
+  // MARK: - For programs
+
+  /// A line a row, empty where nothing was measured.
+  package var csv: String {
+    let measures: [(String, (Row) -> Interval?)] = [
+      ("refused", { $0.refused }), ("kl", { $0.kl }), ("perplexity", { $0.perplexity }),
+      ("repetition", { $0.repetition }),
+    ]
+    let names = measures.flatMap { [$0.0, $0.0 + "_low", $0.0 + "_high"] }
+    let lines = rows.map { row in
+      let values = measures.flatMap { [$0.1(row)?.value, $0.1(row)?.low, $0.1(row)?.high] } + [row.relativeChange]
+      return
+        ([row.arm.rawValue, "\(row.strength)", "\(row.draws)", "\(prompts)"] + values.map { $0.map { "\($0)" } ?? "" })
+        .joined(separator: ",")
+    }
+    return (["arm,strength,draws,prompts,\(names.joined(separator: ",")),relative_change"] + lines)
+      .joined(separator: "\n") + "\n"
+  }
+}

@@ -1,0 +1,117 @@
+// The settings of a saved run by name, in one place: the short line of lists, the page, the comparison and Markdown are
+// made from them. Owns: which settings there are and how each is written. Refuses: to leave one out that the record has.
+
+import Diffing
+import Experiments
+import Storage
+
+/// A setting of a run.
+package struct RunSetting: Sendable, Equatable {
+  package var name: String
+  package var value: String
+  /// As part of a line: `positions all`, where the value alone says too little.
+  package var phrase: String
+
+  package init(_ name: String, _ value: String, phrase: String? = nil) {
+    (self.name, self.value) = (name, value)
+    self.phrase = phrase ?? "\(name) \(value)"
+  }
+}
+
+extension SavedRun {
+  /// Everything that the record's parameters say.
+  package var settings: [RunSetting] {
+    if let check { return [RunSetting("size", check.sizeText, phrase: check.sizeText)] }
+    guard let recorded else {
+      return [RunSetting("parameters", "of another form", phrase: "parameters of another form")]
+    }
+    let (sampling, plan) = (recorded.request.sampling, recorded.request.plan)
+    func plain(_ value: String, _ name: String) -> RunSetting { RunSetting(name, value, phrase: value) }
+    var settings = [
+      plain(
+        sampling.temperature == 0
+          ? "greedy" : "temperature \(compact(sampling.temperature)), seed \(sampling.seed)", "sampling"),
+      plain("up to \(sampling.maxTokens) tokens", "length"), RunSetting("positions", plan.positions.rawValue),
+    ]
+    if let layer = recorded.basis.layer { settings.append(RunSetting("layer", "\(layer)")) }
+    settings.append(
+      RunSetting("decoder", plan.decoder.rawValue, phrase: "\(plan.decoder.rawValue) decoder"))
+    if sampling.samples > 1 {
+      settings.append(RunSetting("samples", "\(sampling.samples)", phrase: "\(sampling.samples) samples"))
+    }
+    if sampling.topP < 1 { settings.append(RunSetting("top-p", compact(sampling.topP))) }
+    if sampling.minP > 0 { settings.append(RunSetting("min-p", compact(sampling.minP))) }
+    if sampling.frequencyPenalty != 0 {
+      settings.append(RunSetting("frequency penalty", compact(sampling.frequencyPenalty)))
+    }
+    if plan.blocks == .ownAndAbove {
+      settings.append(RunSetting("blocks", "the crosscoder's and all above", phrase: "all layers"))
+    }
+    if plan.unit == .norm {
+      settings.append(RunSetting("unit of strength", "‖Δh‖ itself", phrase: "raw strength"))
+    }
+    if plan.swapsBase { settings.append(plain("base swapped in", "residual stream")) }
+    if !frozen.isEmpty { settings.append(plain("frozen attention beside", "attention")) }
+    return settings
+  }
+
+  /// What strengths were multiples of, and where the mean of mode project is from: too long for a line.
+  package var scales: [RunSetting] {
+    guard let basis = recorded?.basis else { return [] }
+    var scales: [RunSetting] = []
+    if !basis.maxActivations.isEmpty {
+      let values = basis.maxActivations.sorted { $0.key < $1.key }
+      scales.append(
+        RunSetting("largest activations", values.map { "\($0.key) \(shortNumber($0.value))" }.joined(separator: ", ")))
+    }
+    if let mean = basis.projectMean {
+      scales.append(RunSetting("mean of project", mean.rawValue.replacing("_", with: " ")))
+    }
+    return scales
+  }
+
+  /// `greedy, up to 96 tokens, positions all, layer 14, chat decoder`.
+  package var parametersText: String { settings.map(\.phrase).joined(separator: ", ") }
+
+  /// What was said before the prompt.
+  package var turns: [(role: String, text: String)] {
+    recorded?.request.turns.map { ($0.role.rawValue, $0.content) } ?? []
+  }
+
+  /// The prompt for one line of a list: with how many turns came before it.
+  package var promptOpening: String {
+    (turns.isEmpty ? "" : "[after \(counted(turns.count, "turn", "turns"))] ") + record.prompt.opening
+  }
+
+  /// Everything that two runs may differ in, but for their answers.
+  package var compared: [RunSetting] {
+    turns.enumerated().map { RunSetting("turn \($0 + 1), \($1.role)", $1.text) }
+      + [
+        RunSetting("prompt", record.prompt), RunSetting("kind", record.kind),
+        RunSetting("latents", interventionsText),
+      ] + settings + scales + versions.map { RunSetting($0.name, $0.version) }
+  }
+}
+
+/// What two runs have in common, and what not.
+package struct RunDifference {
+  /// A setting that one of them lacks is –.
+  package let differing: [(name: String, first: String, second: String)]
+  package let common: [RunSetting]
+
+  package init(_ first: SavedRun, _ second: SavedRun) {
+    let (left, right) = (first.compared, second.compared)
+    let names = left.map(\.name) + right.map(\.name).filter { name in !left.contains { $0.name == name } }
+    var differing: [(name: String, first: String, second: String)] = []
+    var common: [RunSetting] = []
+    for name in names {
+      let (one, other) = (left.first { $0.name == name }, right.first { $0.name == name })
+      if let one, one == other {
+        common.append(one)
+      } else {
+        differing.append((name, one?.value ?? "–", other?.value ?? "–"))
+      }
+    }
+    (self.differing, self.common) = (differing, common)
+  }
+}

@@ -1,0 +1,148 @@
+// A saved experiment as the explorer and the command line show it: its JSON documents read into what is known of them.
+// Owns: reading, and what a run is called. Refuses: to hide what it cannot read; such a run says so and still has its
+// prompt, and its documents are exported as they are. Settings are in RunSettings.swift, figures in RunFigures.swift,
+// Markdown in SavedRun+Markdown.swift.
+
+import Diffing
+import Experiments
+import Foundation
+import Storage
+import TUI
+
+/// What an experiment's documents say.
+package struct SavedRun: Sendable, Equatable {
+  package let record: ExperimentRecord
+  package let interventions: [Intervention]?
+  /// Settings of the request and what they were relative to.
+  package let recorded: RecordedSettings?
+  package let baseline: SteeringDocument.Answer?
+  package let steered: [SteeringDocument.Answer]
+  /// Steered with the baseline's attention weights, strength for strength; empty where that was not asked for.
+  package let frozen: [SteeringDocument.Answer]
+  /// The figures of a causal check, or of a sweep over a set of prompts, which are no single prompt's answers.
+  package let check: CausalCheckReport?
+  package let set: DoseResponse?
+  /// Name and version of program and models, by name.
+  package let versions: [(name: String, version: String)]
+
+  package init(_ record: ExperimentRecord) {
+    func read<T: Decodable>(_ type: T.Type, _ text: String) -> T? {
+      try? JSONDecoder().decode(type, from: Data(text.utf8))
+    }
+    self.record = record
+    interventions = read([Intervention].self, record.interventions)
+    recorded = read(RecordedSettings.self, record.parameters)
+    let outputs = read(SteeringDocument.Outputs.self, record.outputs)
+    (baseline, steered, frozen) = (outputs?.baseline, outputs?.steered ?? [], outputs?.frozenAttention ?? [])
+    check = outputs == nil ? read(CausalCheckReport.self, record.outputs) : nil
+    set = outputs == nil && check == nil ? read(DoseResponse.self, record.outputs) : nil
+    versions =
+      read([String: String].self, record.versions)?.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } ?? []
+  }
+
+  package static func == (left: SavedRun, right: SavedRun) -> Bool { left.record == right.record }
+
+  /// `5 add +1.00, 42 difference -1.00 where f>20`.
+  package var interventionsText: String {
+    interventions?.text(conditions: recorded?.request.plan.conditions ?? []) ?? "interventions of another form"
+  }
+
+  /// What the steer screen would have to be asked for; nil where the documents do not say it, or say more than the screen
+  /// can be set to.
+  package var request: SteeringRequest? {
+    guard let interventions, var request = recorded?.request, !request.plan.swapsBase, set == nil else { return nil }
+    request.prompt = record.prompt
+    request.plan.interventions = interventions.filter(\.isOn)
+    request.watched = baseline?.watched.map(\.text) ?? []
+    request.freezesAttention = !frozen.isEmpty
+    return request
+  }
+
+  /// Its number as people see it: `7`, or `!1` for the first that is not saved.
+  package var name: String { record.id < 0 ? "!\(-record.id)" : "\(record.id)" }
+
+  /// Of a set of prompts or a causal check: the answers to each prompt, in the order of the arms.
+  package var outcomes: [PromptOutcome]? { self.set?.outcomes ?? check?.answers }
+
+  /// What the answers to a prompt are called, arm by arm.
+  package func armNames(_ outcome: PromptOutcome) -> [String] {
+    let arms = set?.arms ?? check?.arms ?? []
+    return outcome.answers.indices.map { index in
+      guard arms.indices.contains(index) else { return "answer \(index + 1)" }
+      let arm = arms[index]
+      let latents = arm.kind == .random ? " (\(arm.latents.map(String.init).joined(separator: ", ")))" : ""
+      return arm.kind.title + latents + (arm.kind == .baseline ? "" : " ×\(compact(arm.strength))")
+    }
+  }
+}
+
+/// An experiment as JSON: the store's columns, its documents not as text but as what they hold.
+package struct ExperimentJSON: Encodable {
+  package let record: ExperimentRecord
+
+  package init(record: ExperimentRecord) { self.record = record }
+
+  private enum Key: String, CodingKey {
+    case id, created, prompt, kind, interventions, parameters, outputs, versions
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: Key.self)
+    try fields.encode(record.id, forKey: .id)
+    try fields.encode(record.created, forKey: .created)
+    try fields.encode(record.prompt, forKey: .prompt)
+    try fields.encode(record.kind, forKey: .kind)
+    for (key, text) in [
+      (Key.interventions, record.interventions), (.parameters, record.parameters), (.outputs, record.outputs),
+      (.versions, record.versions),
+    ] {
+      // A document that is not JSON, in a store of somebody else, goes out as the text that it is.
+      if let document = try? JSONDecoder().decode(JSONDocument.self, from: Data(text.utf8)) {
+        try fields.encode(document, forKey: key)
+      } else {
+        try fields.encode(text, forKey: key)
+      }
+    }
+  }
+}
+
+/// Any JSON, to be passed on.
+private indirect enum JSONDocument: Codable {
+  case null, bool(Bool), integer(Int64), large(UInt64), number(Double), string(String), list([JSONDocument])
+  case object([String: JSONDocument])
+
+  init(from decoder: any Decoder) throws {
+    let value = try decoder.singleValueContainer()
+    if value.decodeNil() {
+      self = .null
+    } else if let found = try? value.decode(Bool.self) {
+      self = .bool(found)
+    } else if let found = try? value.decode(Int64.self) {
+      self = .integer(found)
+    } else if let found = try? value.decode(UInt64.self) {
+      self = .large(found)
+    } else if let found = try? value.decode(Double.self) {
+      self = .number(found)
+    } else if let found = try? value.decode(String.self) {
+      self = .string(found)
+    } else if let found = try? value.decode([JSONDocument].self) {
+      self = .list(found)
+    } else {
+      self = .object(try value.decode([String: JSONDocument].self))
+    }
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var value = encoder.singleValueContainer()
+    switch self {
+    case .null: try value.encodeNil()
+    case .bool(let found): try value.encode(found)
+    case .integer(let found): try value.encode(found)
+    case .large(let found): try value.encode(found)
+    case .number(let found): try value.encode(found)
+    case .string(let found): try value.encode(found)
+    case .list(let found): try value.encode(found)
+    case .object(let found): try value.encode(found)
+    }
+  }
+}
