@@ -74,8 +74,9 @@ import Testing
     try terminal.wait(for: "up to 256 tokens")
     // Stopped first, the service cannot have answered before it is killed.
     kill(first.process.processIdentifier, SIGSTOP)
+    let before = try first.connections
     try terminal.press("Enter")
-    try terminal.wait(for: "generating")
+    while try first.connections == before {}
     kill(first.process.processIdentifier, SIGKILL)
     try terminal.wait(for: "the connection was lost")
     first.process.waitUntilExit()

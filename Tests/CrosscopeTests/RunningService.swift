@@ -144,6 +144,15 @@ final class RunningService {
     }
   }
 
+  /// Ends of connections to its socket, accepted or not, and the socket itself.
+  var connections: Int {
+    get throws {
+      try String(contentsOfFile: "/proc/net/unix", encoding: .utf8).split(separator: "\n").count {
+        $0.hasSuffix(" " + socket)
+      }
+    }
+  }
+
   /// Ends it by a signal.
   func stop(_ number: Int32) -> Int32 {
     kill(process.processIdentifier, number)
