@@ -1,9 +1,9 @@
 // Every screen, cell by cell, beside files that CROSSCOPE_RECORD=1 writes anew.
 
 import Foundation
-import TUI
 import Testing
 
+@testable import TUI
 @testable import crosscope
 
 @Suite struct ExplorerGoldenTests {
