@@ -178,8 +178,7 @@ VECTOR void transpose_16(__m512i *v) {
   }
 }
 
-// Writes 16 rows of bf16 weights as [columns / 2][16 rows][2]. Rows beyond `rows`, and the partner of an odd last
-// column, are zero.
+// Writes 16 rows of bf16 weights as [columns / 2][16 rows][2]. Rows beyond `rows`, and an odd last column's partner, are zero.
 TARGET static void panel_of_pairs(const uint8_t *w, size_t stride, int rows, int columns, uint32_t *out) {
   const int halves = (columns + 1) / 2;
   for (int j = 0; j < halves; j += 16) {

@@ -48,8 +48,7 @@ static void low_then_high(const uint8_t *q, int n, uint8_t *out) {
   }
 }
 
-// Writes the stored values of columns c0 ..< c0 + 32 of a block as one byte each. They are offset: by 8 for Q4_0, 16
-// for Q5_0, 32 for Q6_K.
+// Writes the stored values of columns c0 ..< c0 + 32 of a block as bytes, offset by 8 (Q4_0), 16 (Q5_0) or 32 (Q6_K).
 static void read_unit(ck_type type, const uint8_t *b, int c0, uint8_t *out) {
   switch (type) {
   case CK_Q4_0: low_then_high(b + 2, 16, out); break;

@@ -42,8 +42,7 @@ CLONES void ck_quantise(const float *x, int ldx, int n, int columns, int16_t *q,
     }
     float largest;
     memcpy(&largest, &most, 4);
-    // A row whose inverse would overflow is treated as zero; the scale of a row that is not finite becomes NaN, which
-    // callers can see.
+    // A row whose inverse would overflow is treated as zero; the scale of a row that is not finite becomes NaN.
     const float inverse = most < 0x00800000 || most >= 0x7f800000 ? 0 : 32767.0f / largest;
     scales[s] = most >= 0x7f800000 ? NAN : inverse > 0 ? largest / 32767.0f : 0;
     if (inverse == 0) {
@@ -98,8 +97,7 @@ static void times_portable(ck_type type, const product *a) {
   }
 }
 
-// This makes the same additions in the same order as the vector kernels: integer sums are exact, and fmaf rounds once
-// as they do.
+// The additions and their order are those of the vector kernels: integer sums are exact, and fmaf rounds once.
 static void times_int16_portable(ck_type type, const product *a) {
   for (int row = a->p0 * panel_rows; row < a->p1 * panel_rows && row < a->rows; row++) {
     const uint8_t *panel = a->packed + (size_t)(row / panel_rows) * panel_bytes(type, a->columns);

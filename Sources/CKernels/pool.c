@@ -1,6 +1,5 @@
-// The process-wide worker pool: its threads live as long as the process, spin briefly for the next task, then sleep on
-// a futex. Starting a task takes well under a microsecond while workers spin; a token needs that for its few hundred
-// small products.
+// The process-wide worker pool: its threads live as long as the process, spin briefly for the next task, then sleep on a
+// futex. Starting a task takes well under a microsecond while workers spin; a token has hundreds of small products.
 #define _GNU_SOURCE
 #include "CKernels.h"
 #include <linux/futex.h>

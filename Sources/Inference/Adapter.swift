@@ -68,8 +68,7 @@ public final class Adapter: Sendable {
 
   /// Reads a PEFT directory for a loaded model.
   /// - Parameter path: the directory that holds adapter_config.json and adapter_model.safetensors or adapter_model.bin.
-  /// - Throws: `InferenceError` naming file, tensor and reason: it is damaged, not supported, or made for another
-  ///   model.
+  /// - Throws: `InferenceError` naming file, tensor and reason: damaged, not supported, or made for another model.
   public init(path: String, for model: Transformer) throws(InferenceError) {
     let files = try Self.files(folder: path)
     let configuration = try AdapterConfiguration(file: files[0])

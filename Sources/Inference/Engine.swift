@@ -165,8 +165,7 @@ public final class Engine: Sendable {
 
   /// A chat as tokens.
   /// - Parameter addGenerationPrompt: whether to open the assistant's next turn at the end.
-  /// - Throws: `InferenceError.unsupported` if there is no known template, and the template's error if it refuses the
-  ///   chat.
+  /// - Throws: `InferenceError.unsupported` without a known template; the template's error if it refuses the chat.
   public func encodeChat(_ messages: [ChatMessage], addGenerationPrompt: Bool) throws(InferenceError) -> RenderedChat {
     guard let chatTemplate else {
       throw templateError

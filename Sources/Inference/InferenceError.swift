@@ -1,6 +1,5 @@
 // All errors of the Inference module. A case carries where (path), what (key, tensor or place), what was expected and
-// what was found; its description is one line that ends in what to do. A caller's mistake is a precondition, not a case
-// here.
+// what was found; its description is one line that ends in what to do. A caller's mistake is a precondition.
 
 /// An error of the Inference module.
 public enum InferenceError: Error, Equatable, Sendable {

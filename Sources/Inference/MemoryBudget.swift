@@ -1,6 +1,5 @@
 // Checks, before work begins, whether the memory for it is there. Work that does not fit is refused with figures;
-// otherwise the system would end the program in the middle of it. The code that loads or runs something computes what
-// it needs.
+// otherwise the system would end the program in the middle of it. Callers compute what they need.
 
 import Synchronization
 

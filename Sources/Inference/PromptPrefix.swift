@@ -69,8 +69,8 @@ public final class PromptPrefix {
   public var byteCount: Int { cache.byteCount + residual.values.count * MemoryLayout<Float>.size }
 }
 
-/// Prompts that one engine has computed. If they exceed a budget, the least recently used is dropped first. One owner
-/// uses it at a time.
+/// Prompts that one engine has computed. Beyond a budget the least recently used is dropped. One owner uses it at a
+/// time.
 public final class PromptPrefixes {
   private let budget: Int
   private var entries: [(prefix: PromptPrefix, model: PairModel)] = []

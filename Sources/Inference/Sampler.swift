@@ -1,6 +1,5 @@
 // Chooses the next token from logits: greedily, or by a draw at a temperature with a seed. Settings apply in this
-// order: frequency penalty, temperature, top-p, min-p. Each token takes one draw, so streams with the same seed see the
-// same draws.
+// order: frequency penalty, temperature, top-p, min-p. Each token takes one draw, so that equal seeds give equal draws.
 
 import Glibc
 

@@ -1,6 +1,5 @@
 // Causal attention over a timeline for query heads that share one head of keys and values. A layer may limit it to a
-// window and cap its scores. Keys before the window are never read, so a local layer costs time for the window, not for
-// the whole text.
+// window and cap its scores. Keys before the window are never read, so a local layer costs time for the window only.
 
 import CKernels
 

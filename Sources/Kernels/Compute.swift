@@ -17,8 +17,7 @@ public enum Compute {
   /// The largest number of threads that can be set.
   public static let mostThreads = 64
 
-  /// Sets the number of threads, which is otherwise one per core. Call it before the first computation; later it does
-  /// nothing.
+  /// Sets the number of threads, which is otherwise one per core. After the first computation it does nothing.
   public static func limit(threads: Int) { ck_pool_limit(Int32(threads)) }
 
   /// The kernels in use: `portable`, `avx2`, `avx512-vnni` or `avx512-vnni-bf16`.

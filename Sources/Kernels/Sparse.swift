@@ -30,8 +30,7 @@ public func rowDotsInDouble(
   ck_dot_rows_mixed(rows, first, Int64(indices.count), b, Int64(width), out)
 }
 
-/// y[i] += Σ_k α_k·row_k[i] for some rows of a matrix of `width` columns, in their order; y and the arithmetic are
-/// fp64.
+/// y[i] += Σ_k α_k·row_k[i] for some rows of a matrix of `width` columns, in order; y and the arithmetic are fp64.
 public func addRows(
   _ rows: UnsafePointer<Float>, _ indices: UnsafeBufferPointer<Int32>, scales: UnsafePointer<Float>,
   to y: UnsafeMutablePointer<Double>, width: Int

@@ -1,7 +1,6 @@
 // Finds the few largest of many values without sorting all of them.
 
-/// The indices of the `count` largest values of sign·value, largest first; equal values come in order of index. One
-/// pass.
+/// The indices of the `count` largest values of sign·value, largest first; equal values in order of index. One pass.
 public func strongestIndices(
   _ values: UnsafeBufferPointer<Float>, sign: Float, count: Int, excluding excluded: Int? = nil
 ) -> [Int] {

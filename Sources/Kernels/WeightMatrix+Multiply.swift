@@ -28,8 +28,7 @@ public struct Product {
 }
 
 extension WeightMatrix {
-  /// y (+)= x·Wᵀ with x `[count, columns]` and y `[count, rows]`; both are row-major, and dense unless a stride is
-  /// given.
+  /// y (+)= x·Wᵀ with x `[count, columns]` and y `[count, rows]`; both are row-major, and dense without a stride.
   public func multiply(
     _ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>, accumulate: Bool = false,
     xStride: Int? = nil, yStride: Int? = nil, precision: Precision = .exact
@@ -87,8 +86,7 @@ extension Product {
       } else if count <= 8 {
         Compute.parallel { run(Compute.share(of: panels, thread: $0, threads: $1)) }
       } else {
-        // Free threads take small pieces, so that a thread that is descheduled holds up one piece and not half of the
-        // work.
+        // Free threads take small pieces, so that a descheduled thread holds up one piece and not half of the work.
         inPieces(of: max(1, min(12, panels / (4 * Compute.threads))), count: panels, run)
       }
     }

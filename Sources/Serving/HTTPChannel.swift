@@ -35,8 +35,7 @@ final class ConnectionEnds: ChannelDuplexHandler {
   typealias OutboundIn = HTTPServerResponsePart
   typealias OutboundOut = HTTPServerResponsePart
 
-  /// For each request that is not answered yet, oldest first: whether the connection ends with its answer, and its
-  /// version.
+  /// For each request that is not answered yet, oldest first: whether its answer ends the connection, and its version.
   private var asked: [(ends: Bool, version: HTTPVersion)] = []
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {

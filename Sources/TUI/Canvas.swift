@@ -20,8 +20,7 @@ public struct Canvas: Equatable, Sendable {
   public let size: Size
   /// Whether only ASCII is drawn; other characters are then replaced by `asciiLikeness`.
   public let asciiOnly: Bool
-  /// Whether a screen reader reads it: then it has ASCII only, no bars, frames, rules or dots, and `>` starts the
-  /// selected line.
+  /// Whether a screen reader reads it: ASCII only, no bars, frames, rules or dots, and `>` starts the selected line.
   public let isSpoken: Bool
   /// The first cell of the selection; if several things were selected, that of the last one drawn.
   public private(set) var selection: Point?

@@ -1,7 +1,7 @@
 // Makes untrusted text safe for a terminal and measures the cells it covers. Controls, escapes, bidirectional overrides
 // and other invisible characters become visible symbols. termSafe, displayWidth and Canvas share one walk over cell
 // clusters, so they cannot disagree. A cluster has one base scalar: terminals and ncurses disagree on joined emoji,
-// flags and variation selectors, and one disagreement shifts all later updates of the row. Widths come from the C
+// flags and variation selectors, and one disagreement shifts all later updates of the row. Widths are those of the C
 // library, as in ncurses.
 
 import CTerminal
@@ -105,7 +105,7 @@ private func isEmoji(_ scalar: Unicode.Scalar) -> Bool {
 
 private func isRegionalIndicator(_ scalar: Unicode.Scalar) -> Bool { (0x1F1E6...0x1F1FF).contains(scalar.value) }
 
-/// Whether this is a joiner, variation selector, skin tone or keycap: allowed inside a cluster, but a cause of shifted
+/// Whether this is a joiner, variation selector, skin tone or keycap: allowed in a cluster, but a cause of shifted
 /// rows.
 private func isDroppedInside(_ scalar: Unicode.Scalar) -> Bool {
   switch scalar.value {

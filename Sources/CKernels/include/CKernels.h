@@ -22,16 +22,14 @@ typedef void (*ck_task)(void *context, int part, int parts);
 int ck_pool_threads(void);
 // Sets how many threads the pool gets, at most 64. It must be called before the pool's first use; later it does nothing.
 void ck_pool_limit(int threads);
-// Runs task once for each part 0 ..< ck_pool_threads() and returns when all have finished. Each part goes to whichever
-// thread of the process-wide pool is free, so no part waits for a worker that the system has descheduled. Idle workers
-// spin briefly, then sleep. Calls from several threads run one after another; a call from inside a task runs every part
-// on the calling thread.
+// Runs task once for each part 0 ..< ck_pool_threads() and returns when all have finished. Each part goes to whichever thread
+// of the process-wide pool is free, so no part waits for a worker that the system has descheduled. Idle workers spin briefly,
+// then sleep. Calls from several threads run in turn; a call from inside a task runs on the calling thread.
 void ck_pool_run(ck_task task, void *context);
 
 // MARK: packed weights
 
-// The types of weights. The first three are plain rows of numbers, used in place; the others are packed into panels of
-// 16 rows (layout.h).
+// The types of weights. Three are plain rows of numbers, used in place; the others are packed (layout.h).
 typedef enum {
   CK_F32 = 0, CK_BF16 = 1, CK_F16 = 2,
   CK_Q4_0 = 3, CK_Q4_1 = 4, CK_Q5_0 = 5, CK_Q5_1 = 6, CK_Q8_0 = 7, CK_Q4_K = 8, CK_Q5_K = 9, CK_Q6_K = 10
@@ -57,9 +55,8 @@ void ck_packed_times(ck_type type, const void *packed, int rows, int columns, co
 // sums[s][u] = sum of x[s][32 u ..< 32 u + 32].
 void ck_unit_sums(const float *x, int ldx, int n, int columns, float *sums);
 
-// Turns activations into 16-bit integers: x[s][c] = scales[s] q[s][c] to within scales[s] / 2, and the largest value of
-// a row becomes ±32767. q is dense [n, columns]. sums[s][u] is the sum of 32 q. A row that holds a NaN or an infinity
-// gets the scale NaN.
+// Turns activations into 16-bit integers: x[s][c] = scales[s] q[s][c] to within scales[s] / 2, and the largest value of a row
+// becomes ±32767. q is dense [n, columns]. sums[s][u] is the sum of 32 q. A row with a NaN or infinity gets the scale NaN.
 void ck_quantise(const float *x, int ldx, int n, int columns, int16_t *q, float *scales, float *sums);
 // The same product with activations from ck_quantise: products are integers within 32 columns (16 for Q6_K), sums
 // across them are fp32. All processor levels give the same bits.

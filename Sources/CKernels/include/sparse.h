@@ -18,8 +18,7 @@ void ck_combine_rows(const float *rows, const int32_t *index, const float *alpha
 double ck_square_sum(const float *x, int64_t n);
 /// y[i] += alpha·x[i], with y in fp64.
 void ck_axpy_double(double alpha, const float *x, double *y, int64_t n);
-/// y[i] += Σ_r alpha[r]·rows[r][i] in fp32, in the order of rows. The bits are those of ck_axpy row by row, but y stays
-/// in registers.
+/// y[i] += Σ_r alpha[r]·rows[r][i] in fp32, in the order of rows. The bits are those of ck_axpy row by row.
 void ck_add_rows(const float *alpha, const float *const *rows, int64_t count, float *y, int64_t n);
 /// From one token's encoder products pre[F], collects the latents with max(0, pre + bias)·norm > bound and > 0, in
 /// ascending order: the latent goes to index[], pre + bias to code[], the scaled activation to scaled[] (each has room

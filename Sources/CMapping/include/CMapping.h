@@ -22,6 +22,5 @@ void cm_unguard(cm_guard *guard);
 // Returns false and does nothing if no guard covers the address. It is async-signal-safe, for other handlers of SIGBUS.
 bool cm_mend(void *address);
 
-// Installs the handler, once a process. Code that replaces the SIGBUS handler calls this first, and cm_mend in its own
-// handler.
+// Installs the handler once. Code that replaces the SIGBUS handler calls this first, and cm_mend in its own handler.
 void cm_install(void);

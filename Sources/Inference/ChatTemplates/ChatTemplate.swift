@@ -115,8 +115,8 @@ public struct ChatTemplate: Sendable {
       }
       return low
     }
-    /// Only the template writes markers. A marker inside a content is text, and one that merely reaches into a content
-    /// is none.
+    /// Only the template writes markers. A marker inside a content is text; one that only reaches into a content is
+    /// none.
     func reading(_ token: AddedToken, _ range: Range<Int>) -> SpecialTokens.Reading {
       guard token.isControl else { return .token }
       let touched = spans[index(range.lowerBound)...index(range.upperBound - 1)]

@@ -5,8 +5,7 @@ import Foundation
 
 /// The list of known templates.
 enum KnownTemplates {
-  /// The format that a fingerprint stands for. The default system prompt of a ChatML template is not part of its
-  /// fingerprint.
+  /// The format that a fingerprint stands for. A ChatML template's default system prompt does not count in it.
   private enum Family {
     case chatML
     case qwen3

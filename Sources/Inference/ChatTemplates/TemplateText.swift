@@ -1,7 +1,6 @@
 // The text of a Jinja template in a canonical form, so that templates that render alike look alike. It has no comments
 // and no white space that Jinja drops, and it does not depend on the choice between `'` and `"`, `a.b` and `a['b']`,
-// `{{ 'x' + y }}` and `x{{ y }}`. Nothing is evaluated. White space is handled as for chat templates: trim_blocks and
-// lstrip_blocks.
+// `{{ 'x' + y }}` and `x{{ y }}`. Nothing is evaluated. White space follows trim_blocks and lstrip_blocks.
 
 /// A template in canonical form.
 struct TemplateText {
@@ -125,8 +124,7 @@ struct TemplateText {
     return hash
   }
 
-  /// The tokens of an expression: strings get the same quotes, attributes become subscripts, and spaces stay between
-  /// words only.
+  /// The tokens of an expression: strings get the same quotes, attributes become subscripts, spaces stay between words.
   private static func canonical(_ content: ArraySlice<Unicode.Scalar>) -> [String] {
     var tokens: [String] = []
     var rest = content

@@ -70,8 +70,7 @@ struct GGUFStrings: RandomAccessCollection, Sendable {
   /// The bytes of the string at `index`, in the file; hold `file` while you use them.
   func bytes(_ index: Int) -> UnsafeRawBufferPointer {
     let start = starts[index]
-    // The length was checked when the file was opened. Should the file be overwritten since, the clamp keeps reads
-    // inside it.
+    // The length was checked when the file was opened. If the file was overwritten since, reads stay inside it.
     let stored = Int(clamping: file.bytes.loadUnaligned(fromByteOffset: start - 8, as: UInt64.self))
     let length = Swift.min(stored, file.count - start)
     return UnsafeRawBufferPointer(rebasing: file.bytes[start..<start + length])

@@ -7,8 +7,7 @@
 
 /// A PyTorch checkpoint, mapped read-only and checked.
 public struct PyTorchFile: Sendable {
-  /// The longest pickle that is read. It does not hold the tensors' data, so 4 MiB describe tens of thousands of
-  /// tensors.
+  /// The longest pickle that is read. It does not hold the tensors' data, so 4 MiB suffice for tens of thousands.
   static let pickleLimit = 4 << 20
   /// The longest name of a tensor in bytes.
   static let nameLimit = 256
@@ -103,8 +102,7 @@ extension PyTorchFile {
     }
     var result: [(String, PickleTensor)] = []
     var names: Set<String> = []
-    // Each dictionary is entered once: if it could be reached twice, perhaps from inside itself, a few bytes could make
-    // any number of names.
+    // Each dictionary is entered once: with one that contains itself, a few bytes could make any number of names.
     var entered: Set<Int> = [root]
     var open = [(dictionary: root, prefix: "", next: 0)]
     while let (dictionary, prefix, next) = open.popLast() {

@@ -7,8 +7,7 @@ public struct PyTorchTensor: Sendable {
   public let name: String
   /// The dimensions, slowest first in row-major order; empty for a scalar.
   public let shape: [Int]
-  /// For each dimension, the elements of the storage from one index to the next. Transposed views are not in row-major
-  /// order.
+  /// For each dimension, the elements of the storage from one index to the next. Transposed views are not row-major.
   let strides: [Int]
   let offset: Int
   /// The number of elements: 1 for a scalar, 0 if a dimension is 0.

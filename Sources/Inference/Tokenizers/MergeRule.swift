@@ -29,7 +29,7 @@ struct PairTable: Sendable {
 
   private static let empty = UInt64.max
 
-  /// - Parameter merges: pairs by rank with their results; if a pair is listed twice, the last rank counts, as in the
+  /// - Parameter merges: pairs by rank with their results; if a pair comes twice, the last rank counts, as in the
   ///   library.
   init(_ merges: [(pair: UInt64, result: Int32)]) {
     var capacity = 16

@@ -29,8 +29,7 @@ public struct StreamingDecoder: Sendable {
     return String(decoding: pending[..<ready], as: UTF8.self)
   }
 
-  /// The number of bytes at the end that may still become a character: a lead byte, followed by fewer bytes than it
-  /// announces.
+  /// The number of bytes at the end that may still become a character: a lead byte with fewer bytes than it announces.
   static func unfinished(_ bytes: [UInt8]) -> Int {
     for back in 1...3 where back <= bytes.count {
       let lead = bytes[bytes.count - back]
