@@ -1,5 +1,6 @@
-// Attention of a few queries: the heads that share one head of keys and values, read once for all of them.
-// Vectors of 16 lanes, which the compiler makes of what the processor has; sums are in a fixed order.
+// Attention for a few queries. Query heads that share one head of keys and values are computed together, so that the
+// keys and values are read once. The code uses vectors of 16 lanes, which the compiler maps to the processor's
+// registers; sums have a fixed order.
 #include "CKernels.h"
 #include "clones.h"
 #include <math.h>
@@ -11,7 +12,7 @@ enum { lanes = 16 };
 typedef float vector __attribute__((ext_vector_type(16)));
 typedef vector unaligned_vector __attribute__((aligned(4)));
 
-// out[i] = the sum of v[i]'s lanes, by rounds that each halve the number of vectors.
+// out[i] = the sum of the lanes of v[i]. Each round halves the number of vectors.
 INLINE void sum_lanes(vector *v, float *out) {
 #pragma clang loop unroll(full)
   for (int i = 0; i < 8; i++)
@@ -30,14 +31,14 @@ INLINE void sum_lanes(vector *v, float *out) {
   memcpy(out, &sums, sizeof sums);
 }
 
-// A load; a macro, as vectors wider than the baseline's registers have no calling convention of their own.
+// Loads a vector. This is a macro because a function could not return vectors wider than the baseline's registers.
 #define at(p) (*(const unaligned_vector *)(p))
 
-// scores[t] = scale q·K[t], 16 positions at a time; d is a multiple of 16.
+// scores[t] = scale q·K[t] for 16 positions at a time; d is a multiple of 16.
 INLINE void scores_of(const float *q, const float *keys, size_t ld, int length, int d, float scale, float *scores) {
   for (int t = 0; t < length; t += lanes) {
     const float *rows[lanes];
-    // Beyond the end the last row stands in; its score is not stored.
+    // Past the end the last row is read again; its score is not stored.
     for (int i = 0; i < lanes; i++) rows[i] = keys + (size_t)(t + i < length ? t + i : length - 1) * ld;
     vector sums[lanes];
     for (int i = 0; i < lanes; i++) sums[i] = 0;

@@ -1,5 +1,5 @@
-// Functions in plain C that the compiler vectorises once for each processor level; the loader picks.
-// Not under ThreadSanitizer: the loader picks before the sanitizer is ready.
+// CLONES marks plain C functions that the compiler vectorises once for each processor level; the loader picks one.
+// ThreadSanitizer builds have one version only, because the loader picks before the sanitizer is ready.
 #pragma once
 
 #if defined(__has_feature)

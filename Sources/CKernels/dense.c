@@ -1,10 +1,11 @@
-// Products with weights that are plain rows of fp32, fp16 or bf16 numbers, read where they lie (often a mapped file).
-// Owns: a few rows of activations in fp32 (decoding is bound by reading the weights), many in bf16 dot products where the
-// processor has them (prefill is bound by arithmetic), widening for OpenBLAS. A row's result does not depend on company.
+// Products with weights stored as plain rows of fp32, fp16 or bf16 numbers, which are read in place (often from a
+// mapped file). Decoding has few rows of activations and is bound by reading the weights: it uses fp32. Prefill has
+// many and is bound by arithmetic: it uses bf16 dot products where the processor has them, or widens the weights for
+// OpenBLAS. The result of a row never depends on how many other rows are computed with it.
 #include "layout.h"
 #include "clones.h"
 
-// Passed by pointer: vectors wider than the baseline's registers have no calling convention of their own.
+// These vectors are passed by pointer: they are wider than the baseline's registers, so no calling convention covers them.
 #define INLINE static inline __attribute__((always_inline))
 
 // MARK: widening
@@ -23,7 +24,7 @@ CLONES void ck_widen(ck_type type, const void *source, float *out, int64_t n) {
 
 // MARK: a few rows of activations
 
-// 16 partial sums a row of weights: lane l adds the columns that are l modulo 16, then a fixed tree adds the lanes.
+// Each row of weights has 16 partial sums: lane l adds the columns c with c mod 16 = l, then a fixed tree adds the lanes.
 enum { lanes = 16, most_streams = 8 };
 
 typedef float vector __attribute__((ext_vector_type(16)));
@@ -54,7 +55,7 @@ INLINE float add_lanes(const vector *v) {
   return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
 }
 
-// `group` rows of weights with n rows of activations.
+// Multiplies `group` rows of weights with n rows of activations.
 INLINE void dense_group(const ck_type type, const uint8_t *w, size_t stride, int columns,
                                                               const float *x, int ldx, float *y, int ldy, int accumulate,
                                                               const int group, const int n) {
@@ -115,7 +116,8 @@ INLINE void dense_times(const ck_type type, const uint8_t *w, size_t stride, int
     if (now == 8) dense_streams(type, w, stride, columns, xs, ldx, ys, ldy, accumulate, rows, 2, 8);
     if (now == 4) dense_streams(type, w, stride, columns, xs, ldx, ys, ldy, accumulate, rows, 4, 4);
     if (now == 2) dense_streams(type, w, stride, columns, xs, ldx, ys, ldy, accumulate, rows, 4, 2);
-    // Alone a row of weights after the other, one stretch of memory: bound by reading it, and faster than four at once.
+    // With one row of activations, weights are read one row after the other: that is a single stretch of memory, and
+    // faster than four rows at once.
     if (now == 1) dense_streams(type, w, stride, columns, xs, ldx, ys, ldy, accumulate, rows, 1, 1);
     s += now;
   }
@@ -155,7 +157,7 @@ int ck_has_bf16_products(void) { return ck_level() >= 3; }
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")))
 #define VECTOR TARGET static inline __attribute__((always_inline))
 
-// A 16 × 16 transpose of 32-bit elements, in four rounds of pairwise exchanges.
+// Transposes 16 × 16 elements of 32 bits in four rounds of pairwise exchanges.
 VECTOR void transpose_16(__m512i *v) {
   for (int distance = 8; distance >= 1; distance /= 2) {
     __m512i low, high;
@@ -176,7 +178,7 @@ VECTOR void transpose_16(__m512i *v) {
   }
 }
 
-// 16 rows of bf16 weights as [columns / 2][16 rows][2]; rows beyond `rows` and an odd last column's partner are zero.
+// Writes 16 rows of bf16 weights as [columns / 2][16 rows][2]. Rows beyond `rows`, and an odd last column's partner, are zero.
 TARGET static void panel_of_pairs(const uint8_t *w, size_t stride, int rows, int columns, uint32_t *out) {
   const int halves = (columns + 1) / 2;
   for (int j = 0; j < halves; j += 16) {

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-// e^x to about 1 ulp for x <= 88, by x = n ln 2 + r; branch-free so that loops over it vectorise.
+// e^x to about 1 ulp for x <= 88, with x = n ln 2 + r. It has no branches, so that loops over it vectorise.
 static inline float exp_branchless(float x) {
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
@@ -25,7 +25,7 @@ static inline float exp_branchless(float x) {
   return p * scale;
 }
 
-// tanh x. Near 0 its power series, elsewhere 1 - 2 / (e^2|x| + 1), which would lose digits there; a NaN stays one.
+// tanh x: its power series near 0, elsewhere 1 - 2 / (e^2|x| + 1), which would lose digits near 0. NaN stays NaN.
 static inline float tanh_branchless(float x) {
   float a = x < 0 ? -x : x;
   float s = x * x;
@@ -56,7 +56,7 @@ CLONES void ck_scale(float a, float *x, int64_t n) {
   for (int64_t i = 0; i < n; i++) x[i] *= a;
 }
 
-// The squares of a strongly steered row may exceed fp32: their sum would make all of it 0.
+// The squares of a strongly steered row may overflow fp32, and dividing by an infinite norm would turn the whole row into 0.
 static __attribute__((noinline)) void rms_norm_in_double(
     const float *x, const float *weight, float epsilon, int n, float *out) {
   double sum = 0;
@@ -78,7 +78,7 @@ CLONES void ck_silu_multiply(float *gate, const float *up, int n) {
   for (int i = 0; i < n; i++) gate[i] = gate[i] / (1.0f + exp_branchless(-gate[i])) * up[i];
 }
 
-// 0.5 (1 + tanh u) = 1 / (1 + e^-2u): no cancellation for negative gates.
+// 0.5 (1 + tanh u) = 1 / (1 + e^-2u), a form without cancellation for negative gates.
 CLONES void ck_gelu_multiply(float *gate, const float *up, int n) {
   const float twice_root = 1.5957691216f;  // 2 sqrt(2 / pi)
   for (int i = 0; i < n; i++) {
@@ -114,7 +114,8 @@ CLONES void ck_softmax(float *x, int n) {
   for (int i = 0; i < n; i++) x[i] *= scale;
 }
 
-// Partial sums of a few hundred terms in fp32, their sums in fp64: what is wanted is often a small difference of large ones.
+// A few hundred terms at a time are summed in fp32 and these sums are added in fp64: callers often want a small
+// difference of two large sums.
 CLONES double ck_kl_divergence(const float *p, const float *q, int64_t n) {
 #pragma clang fp reassociate(on) contract(fast)
   float p_largest = p[0], q_largest = q[0];
@@ -155,7 +156,7 @@ CLONES void ck_bf16_from_f32(const float *x, uint16_t *out, int64_t n) {
     uint32_t bits;
     memcpy(&bits, x + i, 4);
     uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    // A NaN must stay one: rounding its payload away could make it infinity.
+    // NaN must stay NaN: rounding its payload away could turn it into infinity.
     out[i] = (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 0x40u : rounded);
   }
 }

@@ -25,7 +25,7 @@
 
 enum { panel_rows = 16, unit_columns = 32, pairs = 16 };
 
-// Units of a group, which for K types is the file's block.
+// The units of a group; for K types a group is the file's block.
 static inline int group_units(ck_type type) {
   switch (type) {
   case CK_Q4_1:
@@ -36,7 +36,7 @@ static inline int group_units(ck_type type) {
   default: return 2;
   }
 }
-// Whether a unit has a minimum, which multiplies the sum of its activations.
+// Whether units have a minimum, which multiplies the sum of their activations.
 static inline int has_minimum(ck_type type) {
   return type == CK_Q4_1 || type == CK_Q5_1 || type == CK_Q4_K || type == CK_Q5_K;
 }
@@ -53,7 +53,7 @@ static inline size_t panel_bytes(ck_type type, int columns) {
   return (size_t)((units + group_units(type) - 1) / group_units(type)) * (size_t)group_bytes(type);
 }
 
-// Where unit u's scales begin: its own, or for K types its group's.
+// Where the scales of unit u begin: its own scales, or its group's for K types.
 static inline const uint8_t *unit_scales(ck_type type, const uint8_t *panel, int u) {
   const int g = group_units(type);
   return panel + (size_t)(u / g) * (size_t)group_bytes(type) + (g == 2 ? 32 * (u % 2) : 0);
@@ -78,7 +78,7 @@ static inline float float_from_bf16(const void *p) {
   return value;
 }
 
-// One row's scale for the 16 columns 16 h ..< 16 h + 16 of unit u, and its minimum. All products here are exact in fp32.
+// The scale of one row for the 16 columns 16 h ..< 16 h + 16 of unit u, and its minimum. All products here are exact in fp32.
 static inline float row_scale(ck_type type, const uint8_t *panel, int u, int r, int h, float *minimum) {
   const uint8_t *scales = unit_scales(type, panel, u);
   float d = float_from_half(scales + 2 * r);
@@ -95,7 +95,7 @@ static inline float row_scale(ck_type type, const uint8_t *panel, int u, int r, 
   }
 }
 
-// One row's quantised value of column c of a unit.
+// The quantised value of one row in column c of a unit.
 static inline int row_value(ck_type type, const uint8_t *data, int r, int c) {
   int j = c / 2, i = c % 2;
   if (type == CK_Q8_0) return (int8_t)data[32 * j + 2 * r + i];
@@ -116,7 +116,7 @@ static inline int row_value(ck_type type, const uint8_t *data, int r, int c) {
   }
 }
 
-// The arguments of a product of one panel range with n rows of activations; see ck_packed_times and ck_packed_times_int16.
+// The arguments of a product of some panels with n rows of activations; see ck_packed_times and ck_packed_times_int16.
 typedef struct {
   const uint8_t *packed;
   int rows, columns;
@@ -129,7 +129,7 @@ typedef struct {
   int ldy, accumulate, p0, p1;
 } product;
 
-// The activations of a product from row s on.
+// The same product for the n rows of activations from row s on.
 static inline product advanced(product a, int s, int n) {
   if (a.x) a.x += (size_t)s * (size_t)a.ldx;
   if (a.q) a.q += (size_t)s * (size_t)a.ldx;
@@ -140,17 +140,17 @@ static inline product advanced(product a, int s, int n) {
   return a;
 }
 
-// Products of one processor level. Portable ones exist for every type.
+// The products of one processor level. Portable ones exist for every type.
 typedef void (*product_fn)(ck_type type, const product *a);
 void ck_times_avx2(ck_type type, const product *a);
 void ck_times_avx512(ck_type type, const product *a);
 void ck_times_int16_avx2(ck_type type, const product *a);
 void ck_times_int16_avx512(ck_type type, const product *a);
-// Unpacks panels as ck_unpack_transposed.
+// The AVX2 version of ck_unpack_transposed.
 void ck_unpack_avx2(ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo);
 void ck_unpack_avx512(ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo);
 
-// A copy of an inlined body for each quantised type, which it gets as a constant.
+// Calls an inlined body with each quantised type as a constant, so that each type gets a compiled copy of its own.
 #define EACH_TYPE(call)                                                                                                        \
   switch (type) {                                                                                                              \
   case CK_Q4_0: call(CK_Q4_0); break;                                                                                          \

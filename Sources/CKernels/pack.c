@@ -1,6 +1,6 @@
-// From the blocks of a GGUF file to panels of 16 rows, and single rows back to fp32.
-// Source of the block formats: the GGUF specification and the gguf Python package's quants.py, against whose
-// dequantisation every type is tested bit for bit.
+// Packs the blocks of a GGUF file into panels of 16 rows, and turns single packed rows back into fp32. The block
+// formats are those of the GGUF specification and of quants.py in the gguf Python package; tests compare every type bit
+// for bit with that package's dequantisation.
 #include "layout.h"
 
 int ck_block_columns(ck_type type) {
@@ -30,7 +30,7 @@ size_t ck_packed_bytes(ck_type type, int rows, int columns) {
 
 // MARK: reading a file's block
 
-// Scale and minimum of sub-block i of a Q4_K or Q5_K block: 6 bits each, packed into 12 bytes.
+// Reads the scale and the minimum of sub-block i of a Q4_K or Q5_K block, which are 6 bits each in 12 packed bytes.
 static void scale_k4(const uint8_t *s, int i, uint8_t *scale, uint8_t *minimum) {
   if (i < 4) {
     *scale = s[i] & 63;
@@ -48,7 +48,7 @@ static void low_then_high(const uint8_t *q, int n, uint8_t *out) {
   }
 }
 
-// The stored values of columns c0 ..< c0 + 32 of a block, a byte each: Q4_0 has 8 and Q5_0 16 added, Q6_K 32.
+// Writes the stored values of columns c0 ..< c0 + 32 of a block as bytes, offset by 8 (Q4_0), 16 (Q5_0) or 32 (Q6_K).
 static void read_unit(ck_type type, const uint8_t *b, int c0, uint8_t *out) {
   switch (type) {
   case CK_Q4_0: low_then_high(b + 2, 16, out); break;
@@ -108,16 +108,17 @@ static void pack_scales(ck_type type, const uint8_t *block, int r, uint8_t *scal
   }
 }
 
-// Adds bit `shift` of 32 values to the masks: 2 bits of each mask are row r's.
+// Adds bit `shift` of 32 values to the masks; row r has 2 bits of each mask.
 static void add_masks(const uint8_t *values, int shift, uint8_t complement, int r, uint8_t *masks) {
   for (int j = 0; j < pairs; j++) {
-    // Row r owns bits 2 r and 2 r + 1: half a nibble of byte r / 4.
+    // Row r has bits 2 r and 2 r + 1, which are half a nibble of byte r / 4.
     uint8_t first = (values[2 * j] >> shift & 1) ^ complement, second = (values[2 * j + 1] >> shift & 1) ^ complement;
     masks[4 * j + r / 4] |= (uint8_t)((first | second << 1) << (2 * r % 8));
   }
 }
 
-// Row r of one unit, whose first column is c0 of the block. Packing is most of a load's time: whole words where it can.
+// Packs row r of one unit, whose first column is c0 of the block. Packing takes most of the time of loading a model, so
+// this works on whole words where it can.
 static void pack_unit(ck_type type, const uint8_t *block, int c0, int r, uint8_t *data) {
   if (type == CK_Q8_0) {
     for (int j = 0; j < pairs; j++) memcpy(data + 32 * j + 2 * r, block + 2 + 2 * j, 2);
@@ -130,7 +131,7 @@ static void pack_unit(ck_type type, const uint8_t *block, int c0, int r, uint8_t
     memcpy(&eight, values + 8 * w, 8);
     if (type == CK_Q4_0) eight ^= 0x0808080808080808u;
     eight &= 0x0f0f0f0f0f0f0f0fu;
-    // Even columns go to the lower half of the word, odd ones to the upper, 4 bits each.
+    // Even columns go to the lower half of the word and odd ones to the upper half, 4 bits each.
     uint64_t even = eight & 0x00ff00ff00ff00ffu, odd = eight >> 8 & 0x00ff00ff00ff00ffu;
     even = (even | even >> 12) & 0x000000ff000000ffu;
     odd = (odd | odd >> 12) & 0x000000ff000000ffu;

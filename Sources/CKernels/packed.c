@@ -1,5 +1,5 @@
-// Products with packed weights: the portable ones, against which the vector kernels are tested, the quantisation of
-// activations, and the dispatcher over processor levels.
+// Products with packed weights: the portable versions, which serve as the reference for tests of the vector kernels,
+// the quantisation of activations, and the choice of a kernel by processor level.
 #include "layout.h"
 #include "clones.h"
 #include <math.h>
@@ -32,7 +32,7 @@ CLONES void ck_quantise(const float *x, int ldx, int n, int columns, int16_t *q,
   for (int s = 0; s < n; s++) {
     const float *row = x + (size_t)s * (size_t)ldx;
     int16_t *out = q + (size_t)s * (size_t)columns;
-    // Compared as integers, which vectorises and puts infinities and NaN above all numbers.
+    // Comparing the bits as integers vectorises, and puts infinities and NaN above all numbers.
     int32_t most = 0;
     for (int c = 0; c < columns; c++) {
       int32_t bits;
@@ -42,7 +42,7 @@ CLONES void ck_quantise(const float *x, int ldx, int n, int columns, int16_t *q,
     }
     float largest;
     memcpy(&largest, &most, 4);
-    // A row so small that the inverse overflows is zero for every purpose; one that is not finite stays recognisable.
+    // A row whose inverse would overflow is treated as zero; the scale of a row that is not finite becomes NaN.
     const float inverse = most < 0x00800000 || most >= 0x7f800000 ? 0 : 32767.0f / largest;
     scales[s] = most >= 0x7f800000 ? NAN : inverse > 0 ? largest / 32767.0f : 0;
     if (inverse == 0) {
@@ -97,7 +97,7 @@ static void times_portable(ck_type type, const product *a) {
   }
 }
 
-// The same additions in the same order as the vector kernels: integer sums are exact, and fmaf rounds once as they do.
+// The additions and their order are those of the vector kernels: integer sums are exact, and fmaf rounds once.
 static void times_int16_portable(ck_type type, const product *a) {
   for (int row = a->p0 * panel_rows; row < a->p1 * panel_rows && row < a->rows; row++) {
     const uint8_t *panel = a->packed + (size_t)(row / panel_rows) * panel_bytes(type, a->columns);

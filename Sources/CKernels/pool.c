@@ -1,5 +1,5 @@
-// The process-wide worker pool: persistent threads that spin briefly for the next task, then sleep on a futex.
-// A dispatch costs well under a microsecond while workers spin, which a token's few hundred small products need.
+// The process-wide worker pool: its threads live as long as the process, spin briefly for the next task, then sleep on a
+// futex. Starting a task takes well under a microsecond while workers spin; a token has hundreds of small products.
 #define _GNU_SOURCE
 #include "CKernels.h"
 #include <linux/futex.h>
@@ -14,8 +14,9 @@
 
 enum { max_threads = 64, spins_before_sleep = 4000 };
 
-// `open` holds the generation (high half) and how many parts nobody has claimed yet (low half). Parts are claimed by
-// compare-and-swap, so a claim proves that its run is still waiting for it and that task and context are the run's own.
+// `open` holds the generation (high half) and the number of parts that no thread has claimed yet (low half). Threads
+// claim a part by compare-and-swap, so a successful claim proves that the run still waits for this part, and that task
+// and context are those of this run.
 static struct {
   int threads;
   ck_task task;
@@ -37,7 +38,7 @@ static void relax(void) {
 #endif
 }
 
-// Runs parts until none is left to claim. A worker that comes late finds none, and nobody waits for it.
+// Runs parts until none is left to claim. A worker that comes late finds none, and no thread waits for it.
 static void run_parts(void) {
   uint64_t open = atomic_load_explicit(&pool.open, memory_order_acquire);
   while ((uint32_t)open) {
@@ -83,12 +84,12 @@ static void start(void) {
   if (count > max_threads) count = max_threads;
   pool.threads = 1;
 #if defined(__GLIBC__)
-  // A pass frees what the next one asks for again: memory given back to the system would return as page faults.
+  // A pass frees memory that the next one asks for again; if it went back to the system, it would return as page faults.
   mallopt(M_MMAP_THRESHOLD, 64 << 20);
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
 #endif
-  // Workers must never take the signals that the terminal's owner waits for; what they cause themselves they must take,
-  // or the system ends the process without asking a handler.
+  // Workers must not take the signals that the terminal code waits for. They must take those that they cause
+  // themselves, or the system ends the process without calling a handler.
   static const int own[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
   sigset_t all, before;
   sigfillset(&all);
@@ -126,7 +127,7 @@ void ck_pool_run(ck_task task, void *context) {
   inside = 1;
   run_parts();
   inside = 0;
-  // With fewer free cores than threads a worker may be off the processor: give way instead of burning its time.
+  // With fewer free cores than threads a worker may be descheduled: yield instead of burning the time that it needs.
   for (int spins = 0; atomic_load_explicit(&pool.unfinished, memory_order_acquire); spins++) {
     relax();
     if (spins > 2000) sched_yield();

@@ -1,5 +1,5 @@
-// SHA-256 (FIPS 180-4), for the cards that tie a store to its model, adapter and crosscoder.
-// Written here because the alternative, a whole TLS library, costs every newcomer minutes of compiling.
+// SHA-256 (FIPS 180-4), for the cards that tie a store to its model, adapter and crosscoder. It is written here because
+// the alternative, a whole TLS library, would take every newcomer minutes to compile.
 #include "CKernels.h"
 #include <string.h>
 

@@ -1,4 +1,5 @@
-// See sparse.h. Vector extensions, compiled for three x86-64 levels and chosen at load; elsewhere one portable version.
+// The loops are described in sparse.h. They use vector extensions, compiled for three x86-64 levels of which the loader
+// picks one; other processors get one portable version.
 #include "sparse.h"
 #include "clones.h"
 
@@ -57,7 +58,7 @@ CLONES void ck_dot4_mixed(const float *a, const double *b, int64_t stride, int64
   out[0] = t0, out[1] = t1, out[2] = t2, out[3] = t3;
 }
 
-// Rows lie far apart and are longer than a page: asked for two rows ahead, they arrive while others are added.
+// Rows lie far apart and are longer than a page. Prefetching them two rows ahead makes them arrive while others are added.
 CLONES void ck_combine_rows(const float *rows, const int32_t *index, const float *alpha, int64_t count, double *y,
                             int64_t n) {
   for (int64_t k = 0; k < count; k++) {

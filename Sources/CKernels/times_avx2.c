@@ -1,5 +1,5 @@
-// Products with packed weights on AVX2: half a panel, 8 rows, a register; the same operations in the same order as on
-// AVX-512, so that the integer products give the same bits.
+// Products with packed weights on AVX2, whose register holds half a panel (8 rows). The operations and their order are
+// those of the AVX-512 version, so the integer products give the same bits.
 #include "layout.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -7,7 +7,7 @@
 #define TARGET __attribute__((target("avx2,fma,f16c")))
 #define INLINE TARGET static inline __attribute__((always_inline))
 
-// 16 bits of a mask as 16-bit lanes of all ones or zeros.
+// Turns 16 bits of a mask into 16-bit lanes of all ones or all zeros.
 INLINE __m256i lanes(const uint8_t *mask, int half) {
   uint16_t bits;
   memcpy(&bits, mask + 2 * half, 2);
@@ -15,7 +15,7 @@ INLINE __m256i lanes(const uint8_t *mask, int half) {
   return _mm256_cmpeq_epi16(_mm256_and_si256(_mm256_set1_epi16((short)bits), each), each);
 }
 
-// Pair j of a unit: for rows 8 half ..< 8 half + 8 two 16-bit integers each.
+// Loads pair j of a unit: two 16-bit integers for each of the rows 8 half ..< 8 half + 8.
 INLINE __m256i pair(const ck_type type, const uint8_t *data, const int j, const int half) {
   if (type == CK_Q8_0) return _mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)(data + 32 * j + 16 * half)));
   const __m256i word = _mm256_load_si256((const __m256i *)(data + mask_bytes(type) + 64 * (j / 4) + 32 * half));
@@ -168,7 +168,7 @@ INLINE void unpack(const ck_type type, const uint8_t *packed, int columns, int p
           const __m256 even = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(w, 16), 16));
           const __m256 odd = _mm256_cvtepi32_ps(_mm256_srai_epi32(w, 16));
           float *at = to + (size_t)(2 * j) * (size_t)ldo + 8 * half;
-          // A product of a scale and a quantised value is exact, so that one rounding is all that there is.
+          // The product of a scale and a quantised value is exact, so this rounds only once.
           _mm256_storeu_ps(at, _mm256_fmadd_ps(scale.d[j / 8], even, scale.minimum));
           _mm256_storeu_ps(at + ldo, _mm256_fmadd_ps(scale.d[j / 8], odd, scale.minimum));
         }

@@ -1,6 +1,7 @@
-// Products with packed weights on AVX-512: one panel of 16 rows a register, activations broadcast.
-// Integer products (VNNI) take 16 rows × 2 columns an instruction; the fp32 ones widen the same pairs. A row of activations
-// meets the same operations in the same order whatever the number of rows, so that its result never depends on company.
+// Products with packed weights on AVX-512: a register holds one column pair of a panel of 16 rows, and activations are
+// broadcast. One integer instruction (VNNI) multiplies 16 rows × 2 columns; the fp32 versions widen the same pairs. A
+// row of activations goes through the same operations in the same order whatever the number of rows, so its result
+// never depends on other rows.
 #include "layout.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -8,7 +9,7 @@
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
 #define INLINE TARGET static inline __attribute__((always_inline))
 
-// Pair j of a unit: for each of 16 rows two 16-bit integers.
+// Loads pair j of a unit: two 16-bit integers for each of 16 rows.
 INLINE __m512i pair(const ck_type type, const uint8_t *data, const int j) {
   if (type == CK_Q8_0) return _mm512_cvtepi8_epi16(_mm256_load_si256((const __m256i *)(data + 32 * j)));
   const __m512i word = _mm512_load_si512(data + mask_bytes(type) + 64 * (j / 4));
@@ -34,7 +35,7 @@ INLINE __m512 signed_bytes(const uint8_t *p) {
 
 typedef struct { __m512 d[2], minimum; } unit_scale;
 
-// The scales of unit u; the second of d differs from the first only for Q6_K.
+// The scales of unit u; the second element of d differs from the first only for Q6_K.
 INLINE unit_scale scale_of(const ck_type type, const uint8_t *panel, int u) {
   const uint8_t *s = unit_scales(type, panel, u);
   const int within = u % 8;
@@ -66,10 +67,10 @@ INLINE __m512i two(const int16_t *q) {
   return _mm512_set1_epi32(both);
 }
 
-// Bytes ahead of their use at which weights are asked for: what the processor's own prefetching leaves idle.
+// How many bytes before their use weights are prefetched; the processor's own prefetching leaves this bandwidth idle.
 enum { ahead = 1024 };
 
-// One panel with n rows of activations.
+// Multiplies one panel with n rows of activations.
 INLINE void panel_int16(const ck_type type, const product *a, int p, const int n) {
   const int units = a->columns / unit_columns;
   const uint8_t *panel = a->packed + (size_t)p * panel_bytes(type, a->columns);
@@ -107,7 +108,7 @@ INLINE void panel_int16(const ck_type type, const product *a, int p, const int n
     store_panel(a, s, p * panel_rows, _mm512_mul_ps(total[s], _mm512_set1_ps(a->scales[s])));
 }
 
-// Values of activations that are kept in the second-level cache while all panels pass by.
+// The number of activation values that stay in the second-level cache while all panels pass by.
 enum { block_values = 160 * 1024 };
 
 INLINE void times_int16(const ck_type type, const product *all) {
@@ -131,10 +132,10 @@ INLINE void times_int16(const ck_type type, const product *all) {
 
 typedef struct { __m512 even, odd; } columns_2;
 
-// Pair j as fp32, its even and its odd column.
+// Returns pair j as fp32: its even and its odd column.
 INLINE columns_2 wide_pair(const ck_type type, const uint8_t *data, const int j) {
   if (!mask_bytes(type) && type != CK_Q8_0) {
-    // permutexvar reads only the low four bits of each index: the table turns a nibble into a float without masking.
+    // permutexvar reads only the low four bits of each index, so the table turns a nibble into a float without masking.
     const float f = type == CK_Q4_0 ? -16 : 0;
     const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8 + f, 9 + f, 10 + f, 11 + f, 12 + f, 13 + f, 14 + f, 15 + f);
     const __m512i word = _mm512_load_si512(data + 64 * (j / 4));
@@ -203,7 +204,7 @@ INLINE void unpack(const ck_type type, const uint8_t *packed, int columns, int p
       const unit_scale scale = scale_of(type, panel, u);
 #pragma clang loop unroll(full)
       for (int j = 0; j < pairs; j++, to += 2 * (size_t)ldo) {
-        // A product of a scale and a quantised value is exact, so that one rounding is all that there is.
+        // The product of a scale and a quantised value is exact, so this rounds only once.
         const columns_2 w = wide_pair(type, data, j);
         _mm512_storeu_ps(to, _mm512_fmadd_ps(scale.d[j / 8], w.even, scale.minimum));
         _mm512_storeu_ps(to + ldo, _mm512_fmadd_ps(scale.d[j / 8], w.odd, scale.minimum));

@@ -1,5 +1,5 @@
-// The handler may run in the midst of anything, so it takes no lock: guards stand in blocks that are never freed, and
-// each is read under a version that is odd while it is being changed.
+// The handler may interrupt any code, so it takes no lock: guards live in blocks that are never freed, and each is read
+// under a version number that is odd while the guard is being changed.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -67,7 +67,7 @@ void cm_unguard(cm_guard *guard) {
   pthread_mutex_unlock(&changing);
 }
 
-// A guard's bounds, read as of one moment.
+// Reads start and length of a guard as they were at one moment.
 static void bounds(struct cm_guard *guard, uintptr_t *start, size_t *length) {
   unsigned before;
   do {
@@ -86,7 +86,7 @@ bool cm_mend(void *address) {
       bounds(&in->guards[i], &start, &length);
       if (start == 0 || at < start || at - start >= length) continue;
       uintptr_t page = at / page_size * page_size;
-      // Before the zeros are there: who sees them sees the mark too.
+      // The mark comes before the zeros, so that whoever sees the zeros sees the mark too.
       atomic_store(&in->guards[i].is_cut, true);
       return mmap((void *)page, start + length - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)
         != MAP_FAILED;
@@ -97,7 +97,7 @@ bool cm_mend(void *address) {
 
 static void on_bus_error(int number, siginfo_t *info, void *context) {
   int error = errno;
-  // A SIGBUS that was sent by kill has no address.
+  // A SIGBUS sent by kill has no address.
   if (info->si_code > 0 && cm_mend(info->si_addr)) {
     errno = error;
     return;
@@ -105,7 +105,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
   if (former.sa_flags & SA_SIGINFO) {
     former.sa_sigaction(number, info, context);
   } else if (former.sa_handler == SIG_DFL || former.sa_handler == SIG_IGN) {
-    // The instruction is tried again on return and ends the process as it would have without a handler.
+    // When this returns, the instruction runs again and ends the process as it would have done without a handler.
     sigaction(number, &former, NULL);
     if (info->si_code <= 0) raise(number);
   } else {

@@ -18,9 +18,9 @@ static bool in_colour;
 static int cursor_row = -1, cursor_column = -1;
 static char modes_on[64]; // mouse and bracketed paste, where supported and wanted
 static bool wants_mouse;
-static const char *entry; // of terminfo, where it is not TERM's own
-// Entries such as ansi's say that the cursor goes to the next row as soon as the last column is written; hardly any terminal
-// does that before the next character, and rows would be drawn a row off. What is never written there cannot do it.
+static const char *entry; // the terminfo entry in use; NULL means TERM's own
+// Some entries, such as ansi's, say that the cursor goes to the next row as soon as the last column is written. Hardly any
+// terminal does so before the next character, and rows would be drawn one off; so the last column then stays unwritten.
 static bool spares_last_column;
 
 // Appends a terminfo string without its padding marks.
@@ -45,7 +45,7 @@ static bool has_capability(const char *name) {
   return text != NULL && text != (char *)-1;
 }
 
-// What to send to leave, composed once so that a crash handler only has to write it.
+// Composes the bytes that leave the screen. This happens once, in advance, so that a crash handler only has to write them.
 static void compose_sequences(void) {
   char *leave = ct_leave_sequence;
   leave[0] = 0;
@@ -72,7 +72,7 @@ static bool is_known(const char *term) {
   return setupterm(term, STDOUT_FILENO, &found) == OK && found == 1;
 }
 
-// What a terminal without an entry is taken for: nearly all of today's obey it.
+// The entry used for a terminal that has none of its own: nearly all of today's terminals obey it.
 static const char stand_in[] = "xterm-256color";
 
 static int check_terminal(void) {
@@ -92,8 +92,8 @@ static void modes(const char *sequence) {
   if (length) (void)!write(STDOUT_FILENO, sequence, length);
 }
 
-// The entry of a terminal's twin with exact colours, where the terminal says it has them and its twin is known; else
-// NULL, which is TERM itself.
+// Returns the terminfo entry of this terminal's variant with exact colours, if COLORTERM says that the terminal shows
+// them and such an entry exists; otherwise NULL, which stands for TERM itself.
 static const char *exact_twin(void) {
   static char name[80];
   const char *says = getenv("COLORTERM"), *term = entry != NULL ? entry : getenv("TERM"), *end;
@@ -150,7 +150,7 @@ void ct_close(void) {
   ct_stderr_release();
 }
 
-// Hands the tty over for a while: to the shell, or to another program.
+// Gives the terminal back for a while: to the shell, or to another program.
 static void leave(void) {
   modes(modes_on[0] ? "\033[?1006l\033[?1000l\033[?2004l" : "");
   curs_set(1);

@@ -1,6 +1,6 @@
-// Signals of the terminal: those to be handled later go through a pipe, those of a crash repair the tty at once.
-// Everything in the handlers is async-signal-safe: write, tcsetattr, lseek, read, dup2, sigaction, raise.
-// A stack overflow outside the main thread cannot be repaired: only the main thread has an alternate signal stack.
+// The terminal's signals. Those that are handled later go through a pipe; those of a crash repair the tty at once.
+// Handlers call only async-signal-safe functions: write, tcsetattr, lseek, read, dup2, sigaction, raise. A stack
+// overflow outside the main thread cannot be repaired, because only the main thread has an alternate signal stack.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +18,10 @@
 char ct_leave_sequence[CT_LEAVE_SIZE];
 
 static const int reported[] = {SIGWINCH, SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT};
-// Whatever else ends a process by default, sent from outside or by the system, ends this one with the tty repaired.
+// All other signals that end a process by default, from outside or from the system. They end this one after repairing the tty.
 static const int crashes[] = {SIGSEGV, SIGABRT, SIGILL,  SIGTRAP, SIGBUS,  SIGFPE,  SIGQUIT,
                               SIGSYS,  SIGXCPU, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE};
-static const int endings[] = {SIGTERM, SIGHUP}; // what ends a stopped job
+static const int endings[] = {SIGTERM, SIGHUP}; // these end a stopped job
 enum {
   REPORTED = sizeof reported / sizeof *reported,
   CRASHES = sizeof crashes / sizeof *crashes,
@@ -33,7 +33,7 @@ static struct termios saved;
 static bool have_saved;
 static volatile sig_atomic_t armed, ending;
 static int signal_pipe[2] = {-1, -1};
-static int held = -1, real_stderr = -1; // the file that holds messages back, and where they belong
+static int held = -1, real_stderr = -1; // the file that collects messages, and where they belong
 static char alternate_stack[64 * 1024];
 
 static void show_held_messages(void) {
@@ -65,7 +65,7 @@ static void on_crash(int number) {
   end_with(number);
 }
 
-// A mapped file that was shortened is mended, and reported by whoever reads it.
+// If the fault lies in a mapped file that was shortened, zeros take its place and the reader of the file reports it.
 static void on_bus_error(int number, siginfo_t *info, void *context) {
   int error = errno;
   (void)context;
@@ -77,7 +77,7 @@ static void on_report(int number) {
   int error = errno;
   unsigned char byte = (unsigned char)number;
   bool ends = number == SIGTERM || number == SIGINT || number == SIGHUP;
-  if (ends && ending) { // asked before and not answered: the program hangs
+  if (ends && ending) { // a second request, the first one unanswered: the program hangs
     repair();
     end_with(number);
   }
@@ -91,7 +91,7 @@ bool ct_signals_install(void) {
   ending = 0;
   if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return false;
   for (int i = 0; i < REPORTED; i++) sigaction(reported[i], NULL, &former_reported[i]);
-  cm_install(); // before ours, which is put on top and taken away again
+  cm_install(); // first, because ours replaces it and later gives way to it again
   for (int i = 0; i < CRASHES; i++) sigaction(crashes[i], NULL, &former_crashes[i]);
   return true;
 }
@@ -103,7 +103,7 @@ void ct_signals_arm(void) {
   stack_t stack = {.ss_sp = alternate_stack, .ss_size = sizeof alternate_stack};
   sigaltstack(&stack, NULL);
   for (int i = 0; i < REPORTED; i++) sigaction(reported[i], &report, NULL);
-  for (int i = 0; i < CRASHES; i++) // what a parent chose to ignore (nohup, a pipe) stays ignored
+  for (int i = 0; i < CRASHES; i++) // signals that the parent ignores (nohup, a pipe) stay ignored
     if (former_crashes[i].sa_handler != SIG_IGN) sigaction(crashes[i], crashes[i] == SIGBUS ? &bus : &crash, NULL);
   armed = 1;
 }
@@ -119,13 +119,12 @@ void ct_signals_remove(void) {
   }
 }
 
-// The group is stopped as the tty would stop it, so that a `make` around us stops too; then this process stops
-// itself with a signal to this thread, so that nothing runs on before the stop takes effect. The thread may be one of
-// Dispatch's workers, which block most signals.
-// Until the tty is ours again the tty is as the shell wants it, and nobody reads the pipe: a `kill` of the stopped job
-// must end it, so those signals have their default action meanwhile, and this thread takes them before it goes on: else
-// its first touch of the tty from the background could stop the process again with the signal still pending. That touch
-// is made here, where a job that was only continued in the background can still be ended.
+// The whole process group is stopped, as the tty would do it, so that a `make` around this program stops too. Then this
+// process stops itself with a signal to this thread, so that no code runs before the stop takes effect. The thread may be one
+// of Dispatch's workers, which block most signals. During the stop the shell has the tty and nobody reads the pipe, but a
+// `kill` of the stopped job must end it: the ending signals have their default action meanwhile, and this thread takes them
+// before it goes on. Otherwise its first access to the tty from the background could stop the process again with the signal
+// still pending. That access happens here, so that a job that was continued in the background only can still be ended.
 void ct_signals_stop(void) {
   struct sigaction former, former_endings[ENDINGS], ignore = {.sa_handler = SIG_IGN}, usual = {.sa_handler = SIG_DFL};
   sigset_t taken, mask;
@@ -149,8 +148,9 @@ void ct_signals_stop(void) {
   armed = 1;
 }
 
-// While another program has the tty, keys that are signals are meant for it: interrupt and quit are left to it, a stop
-// stops both, as the shell expects of a job. What it stops by itself is continued at once, else nobody would answer.
+// While another program has the tty, keys that send signals are meant for that program. It alone gets interrupt and
+// quit; a stop key stops both, as the shell expects of a job. If the other program stops by itself, it is continued at
+// once, because nobody else would do so.
 int ct_signals_wait_for(char *const arguments[]) {
   struct sigaction former[3], ignore = {.sa_handler = SIG_IGN}, usual = {.sa_handler = SIG_DFL};
   static const int keys[] = {SIGINT, SIGQUIT, SIGTSTP};
@@ -184,7 +184,7 @@ int ct_signal_descriptor(void) { return signal_pipe[0]; }
 int ct_next_signal(void) {
   unsigned char byte = 0;
   if (signal_pipe[0] < 0 || read(signal_pipe[0], &byte, 1) != 1) return 0;
-  if (byte == SIGINT) ending = 0; // an interrupt may be answered by going on
+  if (byte == SIGINT) ending = 0; // the program may decide to go on after an interrupt
   return byte;
 }
 

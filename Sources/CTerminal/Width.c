@@ -1,5 +1,5 @@
-// Cell widths of Unicode scalars, from the C library's own wcwidth, which ncurses uses: so the two cannot disagree.
-// The table is filled once, under a UTF-8 locale of the filling thread alone; planes above 3 hold nothing printable.
+// The widths of Unicode scalars in cells. They come from wcwidth of the C library, as those of ncurses do, so the two agree.
+// The table is filled once, under a UTF-8 locale that only the filling thread sees; planes above 3 have nothing printable.
 #define _GNU_SOURCE
 #include <locale.h>
 #include <pthread.h>

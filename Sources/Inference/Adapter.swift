@@ -1,6 +1,5 @@
-// LoRA adapters in PEFT's format, applied on top of a quantised base: y = W x + b + (α/r)(B A x + b_B).
-// Owns: reading adapter_model.safetensors (or .bin) and checking it against adapter_config.json and the model.
-// Refuses: what `AdapterConfiguration` refuses, and tensors that it would have to ignore.
+// LoRA adapters in PEFT's format, applied on top of a quantised base: y = W x + b + (α/r)(B A x + b_B). Reading an
+// adapter checks its tensors against adapter_config.json and the model; a tensor that would have no effect is an error.
 
 import Kernels
 
@@ -23,28 +22,28 @@ public enum Projection: String, Sendable, CaseIterable {
   }
 }
 
-/// A low-rank change of a model's weights, sharing the base's copy of them.
+/// A low-rank change of a model's weights. It shares the base's copy of the weights.
 public final class Adapter: Sendable {
-  /// One projection's change.
+  /// The change of one projection.
   struct Change: Sendable {
-    /// `a` `[r, in]` and `b` `[out, r]`, α/r folded in; nil where only the bias changes.
+    /// `a` `[r, in]` and `b` `[out, r]`, with α/r multiplied in; nil if only the bias changes.
     var lowRank: (a: WeightMatrix, b: WeightMatrix)?
-    /// What is added to the result `[out]`: the difference of the biases, and the change's own.
+    /// A vector `[out]` added to the result: the difference between the two biases, plus the bias of the change itself.
     var bias: [Float]?
   }
 
-  /// The directory it was read from.
+  /// The directory that holds the adapter.
   public let path: String
-  /// SHA-256 of its two files, see `sha256(folder:)`.
+  /// SHA-256 of its two files; see `sha256(folder:)`.
   public let sha256: String
-  /// Blocks it changes.
+  /// The blocks that it changes.
   public let layers: [Int]
   private let changes: [[Projection: Change]]
 
-  /// y += (α/r) B A x + bias for each of some projections of a block.
+  /// y += (α/r) B A x + bias for some projections of a block.
   /// - Parameters:
-  ///   - x: all rows of the projections' input; each y has all rows of one projection's output.
-  ///   - rows: the rows that are the adapted model's.
+  ///   - x: all rows of the projections' input; each y holds all rows of one projection's output.
+  ///   - rows: the rows that belong to the adapted model.
   func add(
     _ layer: Int, _ projections: [(Projection, UnsafeMutablePointer<Float>)], _ x: UnsafePointer<Float>,
     rows: Range<Int>
@@ -64,12 +63,12 @@ public final class Adapter: Sendable {
     }
   }
 
-  /// The modules that hold the decoder's blocks, as classes of models name them.
+  /// The module paths under which classes of models keep the decoder's blocks.
   private static let stems = ["model.layers", "model.language_model.layers", "language_model.model.layers"]
 
   /// Reads a PEFT directory for a loaded model.
   /// - Parameter path: the directory that holds adapter_config.json and adapter_model.safetensors or adapter_model.bin.
-  /// - Throws: `InferenceError` naming file, tensor and reason: damaged, unsupported, or made for another model.
+  /// - Throws: `InferenceError` naming file, tensor and reason: damaged, not supported, or made for another model.
   public init(path: String, for model: Transformer) throws(InferenceError) {
     let files = try Self.files(folder: path)
     let configuration = try AdapterConfiguration(file: files[0])
@@ -94,7 +93,7 @@ public final class Adapter: Sendable {
   }
 
   /// SHA-256 of a PEFT folder: adapter_config.json, whose α/r scales the change, then adapter_model.safetensors.
-  /// - Throws: `InferenceError` where one of them cannot be read.
+  /// - Throws: `InferenceError` if one of them cannot be read.
   public static func sha256(folder: String) throws(InferenceError) -> String {
     try MappedFile.sha256(files(folder: folder))
   }
@@ -106,7 +105,7 @@ public final class Adapter: Sendable {
   }
 }
 
-/// An adapter's tensors as they are taken, one module after another.
+/// Takes an adapter's tensors module by module, and knows which ones are left.
 private struct AdapterReader {
   let file: TensorFile
   let configuration: AdapterConfiguration
@@ -116,8 +115,8 @@ private struct AdapterReader {
     (self.file, self.configuration) = (file, configuration)
   }
 
-  /// The change of one module, nil where there is none.
-  /// - Parameter bias: the base's.
+  /// Returns the change of one module, or nil if there is none.
+  /// - Parameter bias: the base's bias.
   mutating func change(
     of module: String, shape: (rows: Int, columns: Int), bias: [Float]?
   ) throws(InferenceError) -> Adapter.Change? {
@@ -143,7 +142,7 @@ private struct AdapterReader {
     } else if isChanged, configuration.startsAtRandom {
       throw .tensorMissing(path: file.path, tensor: nameA)
     }
-    // A module with a change keeps its own bias one level below.
+    // A module with a change keeps its own bias one level deeper.
     let own = stem + (isChanged ? ".base_layer.bias" : ".bias")
     if let bias, file.hasTensor(named: own) {
       let difference = zip(try take(own, [shape.rows]), bias).map(-)
@@ -152,7 +151,7 @@ private struct AdapterReader {
     return change.lowRank == nil && change.bias == nil ? nil : change
   }
 
-  /// Throws for the first tensor that no module took.
+  /// Throws for the first tensor that no module used.
   func refuseRest(blocks count: Int) throws(InferenceError) {
     if let stray = file.names.sorted().first(where: { !used.contains($0) }) {
       throw .unsupported(

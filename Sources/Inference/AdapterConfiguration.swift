@@ -1,21 +1,21 @@
-// What adapter_config.json says: which modules an adapter changes, with which rank and scale.
-// Owns: PEFT's rules for names, patterns and blocks. Refuses: what `FormatTable.adapter` refuses, initial values that
-// change the base's weights, patterns that no regular expression here can read.
-// Source: check_target_module_exists and get_pattern_key of PEFT, lora/config.py and lora/layer.py.
+// The content of adapter_config.json: which modules an adapter changes, with which rank and scale, by PEFT's rules for
+// names, patterns and blocks. An error names what cannot be honoured: fields that `FormatTable.adapter` refuses,
+// initial values that change the base's weights, patterns that are not regular expressions here. Sources:
+// check_target_module_exists and get_pattern_key of PEFT, lora/config.py and lora/layer.py.
 
 import Foundation
 
-/// An adapter's configuration.
+/// The configuration of an adapter.
 struct AdapterConfiguration {
-  /// The modules that are changed where the file names none.
+  /// The modules that PEFT changes if the file names none.
   private static let usualTargets: Set = ["q_proj", "v_proj"]
-  /// Initial values that leave the base's weights alone; of the second kind is a change that is not 0 by itself.
+  /// Initial values that leave the base's weights alone; with `otherInits` the untrained change is not 0.
   private static let zeroInits: Set = ["true", "gaussian", "eva", "mica", "lora_ga"]
   private static let otherInits: Set = ["false", "orthogonal"]
 
   let path: String
   let hasBiases: Bool
-  /// Whether a module that is to be changed and has no tensors would be changed at random.
+  /// Whether PEFT would fill a module that has no tensors with a random change.
   let startsAtRandom: Bool
   private let targets: Modules
   private let excluded: Modules
@@ -81,7 +81,7 @@ struct AdapterConfiguration {
     }
   }
 
-  /// Whether a module, by its path in the base, is to be changed.
+  /// Whether the module at a path in the base changes.
   func changes(_ module: String) -> Bool {
     guard !excluded.contain(module), targets.contain(module) else { return false }
     guard case .names(let names) = targets, !names.contains(module), let layers, !layers.isEmpty else { return true }
@@ -90,7 +90,7 @@ struct AdapterConfiguration {
       .map(layers.contains) ?? false
   }
 
-  /// The rank of a module's change, and what it is multiplied by. The first pattern that matches counts.
+  /// The rank of a module's change and its factor. The first pattern that matches decides.
   func shape(_ module: String) -> (rank: Int, scale: Float) {
     let rank = ranks.first { $0.0.matches(module) }?.1 ?? self.rank
     let alpha = alphas.first { $0.0.matches(module) }?.1 ?? self.alpha
@@ -99,7 +99,7 @@ struct AdapterConfiguration {
 }
 
 extension AdapterConfiguration {
-  /// What precedes a block's number where no pattern says it.
+  /// The path before a block's number, if no pattern describes it.
   private static var usualLayers: NSRegularExpression {
     guard let expression = try? NSRegularExpression(pattern: #"\A.*?\.[^.]*\.(\d+)\."#) else {
       preconditionFailure("it is a regular expression")
@@ -124,7 +124,7 @@ extension AdapterConfiguration {
     return start
   }
 
-  /// A list of names, a pattern or all; nil where the field is null.
+  /// Reads a list of names, a pattern or `all-linear`; nil if the field is null.
   private static func modules(_ fields: ModelKeys, _ key: String) throws(InferenceError) -> Modules? {
     switch fields.json(key) {
     case nil: return nil
@@ -164,7 +164,7 @@ extension AdapterConfiguration {
     }
   }
 
-  /// The patterns of an object and their values, in the file's order.
+  /// Reads an object's patterns and their values, in the order of the file.
   private static func patterns<Value>(
     _ fields: ModelKeys, _ key: String, _ file: MappedFile, _ value: (JSONValue) -> Value?
   ) throws(InferenceError) -> [(NSRegularExpression, Value)] {
@@ -181,7 +181,7 @@ extension AdapterConfiguration {
     }
   }
 
-  /// The keys of an object in the document, in its order.
+  /// The keys of an object in the document, in their order.
   private static func keys(of name: String, in file: MappedFile) throws(InferenceError) -> [String] {
     var (keys, text, inner): ([String], [UInt8], [UInt8]) = ([], [], [])
     var reader = JSONReader(file.bytes, path: file.path)
@@ -198,7 +198,7 @@ extension AdapterConfiguration {
   private static func expression(
     _ text: String, anchored: String, _ fields: ModelKeys, _ key: String
   ) throws(InferenceError) -> NSRegularExpression {
-    // Python's way of naming a group.
+    // Python writes a named group in another way.
     let ours = anchored.replacing("(?P<", with: "(?<")
     guard text.utf8.count <= 4096, let expression = try? NSRegularExpression(pattern: ours) else {
       throw .unsupported(
@@ -214,7 +214,7 @@ extension NSRegularExpression {
     firstMatch(in: text, range: NSRange(text.startIndex..., in: text)) != nil
   }
 
-  /// The number that its first group finds.
+  /// The number that the pattern's first group finds.
   fileprivate func number(in text: String) -> Int? {
     guard let match = firstMatch(in: text, range: NSRange(text.startIndex..., in: text)),
       let range = Range(match.range(at: match.numberOfRanges - 1), in: text)

@@ -1,37 +1,37 @@
-// What one pass of a model computes: segments of several timelines together, so that the weights are read once.
+// The input of one pass of a model: segments of several timelines together, so that the weights are read once.
 
 import Kernels
 
 /// New tokens of one timeline.
 public struct Segment {
-  /// Which positions' logits are wanted.
+  /// The positions whose logits are wanted.
   public enum Logits: Sendable { case none, last, all }
 
-  /// The timeline's number, for hooks; the caller's choice.
+  /// The number by which hooks know the timeline; the caller chooses it.
   public var stream: Int
-  /// The timeline that the tokens extend. Two segments of one batch never share one.
+  /// The timeline that the tokens extend. Two segments of a batch never share a timeline.
   public var cache: KVCache
   public var tokens: [Int32]
-  /// Where given, the pass goes on from here instead of from the tokens' embeddings. All segments of a batch go on from
-  /// the same block, or none does.
+  /// If set, the pass starts here and not from the tokens' embeddings. Either all segments of a batch start after the
+  /// same block, or none does.
   public var start: Start?
-  /// The adapter that makes this timeline another model's than that of the weights alone.
+  /// The adapter of this timeline's model; nil means the weights alone.
   public var adapter: Adapter?
-  /// The last block to run for this segment; nil for all of them. Without the last block there are no logits.
+  /// The last block to run for this segment; nil runs all of them. A segment that ends earlier has no logits.
   public var lastLayer: Int?
   public var logits: Logits
-  /// Where given, this timeline attends by another one's weights.
+  /// If set, this timeline uses the attention weights of another one.
   public var attention: FrozenAttention?
-  /// Whether a residual stream that is not finite ends this timeline alone (`KVCache.overflow`), whose logits are then
-  /// NaN; otherwise the pass fails.
+  /// Whether a residual stream that becomes NaN or infinite ends this timeline only (`KVCache.overflow`); its logits
+  /// are then NaN. If false, the pass fails.
   public var mayOverflow = false
 
-  /// Attention with the softmax weights of another stream of the same batch, at the same positions: in every block above
-  /// `layer` a head's output at position t is Σ_s A_ts v_s, with A of the other stream's queries and keys and v of this
-  /// timeline's values. What is then left of a change of the residual stream went through values and MLPs alone
-  /// (neuronpedia#147 asks for it as "freeze attention").
+  /// Attention with the softmax weights of another stream of the same batch, at the same positions. In every block
+  /// above `layer`, the output of a head at position t is Σ_s A_ts v_s, where A comes from the other stream's queries
+  /// and keys, and v from this timeline's values. A change of the residual stream then acts through values and MLPs
+  /// alone (neuronpedia#147 asks for it as "freeze attention").
   public struct FrozenAttention: Sendable, Equatable {
-    /// The other stream; its segment has as many tokens, at the same positions, and is not frozen itself.
+    /// The other stream. Its segment has as many tokens at the same positions, and is not frozen itself.
     public let stream: Int
     public let layer: Int
 
@@ -40,13 +40,13 @@ public struct Segment {
     }
   }
 
-  /// The residual stream of a segment's tokens after a block, whose cache holds their keys and values up to there.
+  /// The residual stream of a segment's tokens after a block. The cache holds their keys and values up to that block.
   public struct Start {
     public let layer: Int
-    /// `[n, d]`, as it was before any hook.
+    /// The values `[n, d]`, as they were before any hook.
     public let residual: ArraySlice<Float>
 
-    /// A residual stream of one's own; blocks 0…layer are then never run, nor their part of the cache read.
+    /// Makes a start from given values; blocks 0…layer are not run, and their part of the cache is not read.
     public init(layer: Int, residual: ArraySlice<Float>) {
       (self.layer, self.residual) = (layer, residual)
     }
@@ -67,7 +67,7 @@ public struct Segment {
   }
 }
 
-/// Memory for the activations of one pass: fp32 rows, reused from block to block. Uninitialised until written.
+/// Memory for the activations of one pass: fp32 rows that each block reuses. It is uninitialised until written.
 final class Activations {
   let values: UnsafeMutablePointer<Float>
   init(_ count: Int) { values = .allocate(capacity: max(count, 1)) }

@@ -1,21 +1,21 @@
-// Several timelines decoded in lockstep, a token each a step, in one pass over the weights.
-// Owns: the timelines of one prompt, their samplers, when each ends. Steering is not here: it comes in as hooks.
+// Decodes several timelines of one prompt in lockstep: each step adds one token to each of them, in one pass over the
+// weights. It holds their samplers and decides when each ends. Steering happens in hooks, not here.
 
 import Kernels
 
-/// A timeline of a `Decoding`.
+/// One timeline of a `Decoding`.
 public struct DecodingStream {
-  /// What decides a stream's next token.
+  /// How a stream's next token is chosen.
   public enum Source {
-    /// Sampled from its own logits.
+    /// The token is sampled from the stream's own logits.
     case sampled(Sampler)
-    /// The tokens of another stream, as context for hooks; nothing above block `lastLayer` is run.
+    /// The token is that of another stream, for hooks that need this context; blocks above `lastLayer` are not run.
     case following(stream: Int, lastLayer: Int)
   }
-  /// The model of the pair that computes it.
+  /// The model of the pair that computes the stream.
   public var model: PairModel
   public var source: Source
-  /// Where given, the stream attends by an earlier one's weights and ends at the latest when that one does.
+  /// If set, the stream uses the attention weights of an earlier stream, and ends no later than that one.
   public var attention: Segment.FrozenAttention?
   /// See `Segment.mayOverflow`: such a stream ends before the token that cannot be computed.
   public var mayOverflow: Bool
@@ -30,10 +30,10 @@ public struct DecodingStream {
   }
 }
 
-/// A token that could have come.
+/// A candidate for a token.
 public struct TokenLogProbability: Sendable, Equatable {
   public let id: Int32
-  /// log p in nats.
+  /// The value log p in nats.
   public let value: Double
 }
 
@@ -41,11 +41,11 @@ public struct TokenLogProbability: Sendable, Equatable {
 public struct DecodedToken: Sendable {
   public let stream: Int
   public let id: Int32
-  /// Whether the stream ended with it: an end-of-turn token, or the limit.
+  /// Whether the stream ended with this token: it is an end-of-turn token, or the limit is reached.
   public let isLast: Bool
 }
 
-/// A prompt continued by several streams at once. One owner at a time; every step is synchronous.
+/// A prompt that several streams continue at once. One owner uses it at a time; every step is synchronous.
 public final class Decoding {
   private struct State {
     var stream: DecodingStream
@@ -65,30 +65,32 @@ public final class Decoding {
   private let recordsLogProbabilities: Bool
   private let recordedLikeliest: Int
   private var states: [State]
-  /// Tokens of the prompt that all streams have seen.
+  /// The number of the prompt's tokens that all streams have seen.
   private var seen = 0
 
-  /// What streams of the same model have in common.
+  /// The computation that streams of the same model share.
   public struct Shared {
     let layer: Int
     let prefixes: PromptPrefixes
 
     /// - Parameters:
-    ///   - layer: the block up to which streams do not differ; hooks may change its output, and nothing before.
-    ///   - prefixes: where prompts are kept from run to run.
+    ///   - layer: the block up to which streams do not differ. Hooks may change its output, and nothing before it.
+    ///   - prefixes: keeps computed prompts from run to run.
     public init(through layer: Int, prefixes: PromptPrefixes) {
       self.layer = layer
       self.prefixes = prefixes
     }
   }
 
-  /// Prepares the streams; nothing is computed before the first `step`.
+  /// Prepares the streams; the first `step` starts the computation.
   /// - Parameters:
   ///   - prompt: the tokens that all streams start from; at least one.
   ///   - limit: the largest number of tokens a stream produces.
-  ///   - shared: where given, the prompt is computed once a model up to a block, and only above it for each stream.
-  ///   - hooks: run in every pass; a stream's number is its index in `streams`.
-  ///   - recordsLogProbabilities: whether `logProbabilities(_:)` is wanted; costs a pass over the logits of each token.
+  ///   - shared: if set, each model computes the prompt once up to a block, and each stream computes only the blocks
+  ///     above.
+  ///   - hooks: they run in every pass; the number of a stream is its index in `streams`.
+  ///   - recordsLogProbabilities: whether `logProbabilities(_:)` is filled, at the cost of a pass over the logits per
+  ///     token.
   ///   - recordedLikeliest: how many tokens `likeliest(_:)` has at each place; 0 costs nothing.
   public init(
     engine: Engine, streams: [DecodingStream], prompt: [Int32], limit: Int, shared: Shared? = nil,
@@ -116,30 +118,30 @@ public final class Decoding {
     }
   }
 
-  /// Tokens that a stream has produced, an end-of-turn token included.
+  /// The tokens that a stream has produced, including an end-of-turn token.
   public func produced(_ stream: Int) -> [Int32] { states[stream].produced }
 
-  /// log p of each token that a stream produced, in nats, before temperature and other settings of its sampler; empty
+  /// log p of each token that a stream produced, in nats, before temperature and other settings of the sampler; empty
   /// unless they are recorded.
   public func logProbabilities(_ stream: Int) -> [Double] { states[stream].logProbabilities }
 
-  /// The likeliest tokens at the place of each token that a stream produced, the likeliest first, as
+  /// The likeliest tokens at the place of each token that a stream produced, the likeliest first, with values as in
   /// `logProbabilities(_:)`; empty unless they are recorded.
   public func likeliest(_ stream: Int) -> [[TokenLogProbability]] { states[stream].likeliest }
 
-  /// Whether a stream ended by itself, with an end-of-turn token.
+  /// Whether a stream ended with an end-of-turn token.
   public func ended(_ stream: Int) -> Bool {
     states[stream].produced.last.map { engine.tokenizer.endOfTurnIDs.contains($0) } ?? false
   }
 
-  /// Whether a stream ended because its residual stream was not finite any more.
+  /// Whether a stream ended because its residual stream became NaN or infinite.
   public func overflowed(_ stream: Int) -> Bool { states[stream].cache.overflow != nil }
 
-  /// Ends a stream where it is: it produces nothing more, and costs nothing more.
+  /// Ends a stream here: it produces no more tokens and costs no more time.
   public func end(_ stream: Int) { states[stream].isFinished = true }
 
-  /// Runs the last token of every stream that produced one, up to a block, for hooks that want to see it; the streams
-  /// must have ended, and are of no use afterwards.
+  /// Runs the last token of every stream that produced one, up to a block, for hooks that need to see it. The streams
+  /// must have ended, and cannot be used afterwards.
   public func readLastTokens(through layer: Int) throws(InferenceError) {
     precondition(isFinished, "a stream goes on")
     let segments = states.indices.filter { !states[$0].pending.isEmpty }.map { index in
@@ -149,10 +151,10 @@ public final class Decoding {
     if !segments.isEmpty { _ = try forward(segments) }
   }
 
-  /// Computes one token for every stream that goes on. The first call computes the prompt.
-  /// - Throws: `InferenceError.settingInvalid` before the first pass if prompt and limit exceed the model's context length;
-  ///   what the forward pass throws; `InferenceError.cancelled` may come in the midst of the prompt, from where
-  ///   another call goes on.
+  /// Computes one token for every stream that has not ended. The first call computes the prompt.
+  /// - Throws: `InferenceError.settingInvalid` before the first pass if prompt and limit exceed the model's context
+  ///   length; errors of the forward pass. `InferenceError.cancelled` may come in the middle of the prompt, where
+  ///   another call continues.
   public func step() throws(InferenceError) -> [DecodedToken] {
     if seen == 0 { try checkLength() }
     if seen < prompt.count { return try readPrompt() }
@@ -160,7 +162,7 @@ public final class Decoding {
     return try advance(segments)
   }
 
-  /// Before anything is computed: what would not fit at the end is not begun.
+  /// Checks the length before any computation, so that no run starts that cannot finish.
   private func checkLength() throws(InferenceError) {
     let longest = engine.model.configuration.contextLength
     guard prompt.count <= longest, limit <= longest - prompt.count else {
@@ -171,14 +173,14 @@ public final class Decoding {
     }
     let tokens = prompt.count + limit
     let models = states.map { engine.transformer(of: $0.stream.model) }
-    // Beside the timelines each stream has a token's logits, once in the pass and once on their own.
+    // Besides its timeline each stream needs a token's logits twice: in the pass, and as a copy of its own.
     let needed = models.reduce(0) { $0 + tokens * $1.cacheBytesPerToken + 8 * $1.configuration.vocabSize }
     try MemoryBudget.require(
       needed, besides: engine.mappedBytes, for: "\(states.count) streams of up to \(tokens) tokens",
       remedy: "take fewer samples, strengths or tokens")
   }
 
-  /// The streams that go on.
+  /// The streams that have not ended.
   private var active: [Int] {
     states.indices.filter {
       if case .following(let leader, _) = states[$0].stream.source { return !states[leader].isFinished }
@@ -201,7 +203,7 @@ public final class Decoding {
     return segment
   }
 
-  /// The prompt, a part at a time so that a cancelled task never waits long.
+  /// Computes the prompt in parts, so that a cancelled task never waits long.
   private func readPrompt() throws(InferenceError) -> [DecodedToken] {
     let active = active
     var prefixes: [Int: PromptPrefix] = [:]
@@ -276,7 +278,7 @@ public final class Decoding {
   private func likeliest(_ logits: [Float]) -> [TokenLogProbability] {
     let best = logits.withUnsafeBufferPointer { strongestIndices($0, sign: 1, count: recordedLikeliest) }
     guard let first = best.first else { return [] }
-    // log p of all differ by their logits' differences.
+    // Differences of log p are differences of logits.
     let largest = logSoftmax(logits, count: logits.count, at: first)
     return best.map {
       TokenLogProbability(id: Int32($0), value: largest + Double(logits[$0]) - Double(logits[first]))

@@ -1,7 +1,6 @@
-// A loaded model pair: the model to talk to, with its tokenizer and chat template, and what tells base from chat: an
-// adapter that makes base into chat, or a whole file of base's own.
-// Owns: loading, the identity of what was loaded, a pass over both models. Immutable; timelines live in `KVCache` and
-// `Decoding`. Refuses: a base of another shape.
+// A loaded model pair: the chat model with its tokenizer and chat template, and the base model. The two differ by an
+// adapter that turns base into chat, or they are two files of the same shape. The engine loads them, identifies them,
+// and runs passes over both. It is immutable; timelines live in `KVCache` and `Decoding`.
 
 import Kernels
 
@@ -13,28 +12,28 @@ public enum PairModel: String, CaseIterable, Codable, Sendable {
   public var index: Int { self == .base ? 0 : 1 }
 }
 
-/// The loaded, immutable models. With an adapter base and chat share one copy of the weights.
+/// The loaded, immutable models. With an adapter, base and chat share one copy of the weights.
 public final class Engine: Sendable {
-  /// The weights that chat runs on.
+  /// The weights of chat.
   public let model: Transformer
-  /// The weights that base runs on: the same object unless base is a file of its own.
+  /// The weights of base: the same object unless base has a file of its own.
   public let baseModel: Transformer
   public let tokenizer: Tokenizer
-  /// Nil where the model has none that is known; then only raw text can be run.
-  public let chatTemplate: ChatTemplate?
-  /// Why the model's own template cannot be used, where it has one.
+  /// The chat template; nil if the model has none that is known, so that it can only run raw text.
+  let chatTemplate: ChatTemplate?
+  /// Why the model's own template cannot be used, if it has one.
   private let templateError: InferenceError?
-  /// What fine-tuning changed, on top of `model`; nil where chat is a whole model or there is no pair.
+  /// The change by fine-tuning, on top of `model`; nil if chat is a whole model or there is no pair.
   public let adapter: Adapter?
   /// The GGUF file or Hugging Face folder of `model`.
   public let modelPath: String
 
-  /// Loads a model and, on top of it or beside it, the other one of a pair.
+  /// Loads a model and the other one of its pair, if there is one.
   /// - Parameters:
-  ///   - model: a GGUF file or a Hugging Face folder; tokenizer and chat template are its own.
-  ///   - adapter: a directory in PEFT's format that makes `model`, then the base, into chat.
-  ///   - base: a GGUF file or folder of the base, where `model` is all of chat.
-  ///   - precision: how products with the weights are computed, for all streams alike.
+  ///   - model: a GGUF file or a Hugging Face folder, which also provides tokenizer and chat template.
+  ///   - adapter: a directory in PEFT's format that turns `model`, which is base, into chat.
+  ///   - base: a GGUF file or folder of base, if `model` is all of chat.
+  ///   - precision: how products with the weights are computed, for all streams.
   /// - Throws: `InferenceError` naming the file and what is wrong with it.
   public init(
     model path: String, adapter adapterPath: String? = nil, base basePath: String? = nil,
@@ -51,14 +50,14 @@ public final class Engine: Sendable {
     modelPath = path
     let model = try source.transformer(precision: precision)
     tokenizer = try source.tokenizer()
-    // Embeddings may be padded beyond the tokenizer's ids, never the other way round.
+    // There may be more embeddings than ids in the tokenizer, but never fewer.
     guard tokenizer.vocabularySize <= model.configuration.vocabSize else {
       throw .shapeMismatch(
         path: path, tensor: "of token embeddings",
         expected: [tokenizer.vocabularySize, model.configuration.dModel],
         found: [model.configuration.vocabSize, model.configuration.dModel])
     }
-    // A model with a template that nobody here knows still serves raw text.
+    // A model whose template is unknown can still run raw text.
     let (template, templateError): (ChatTemplate?, InferenceError?)
     do {
       (template, templateError) = (try source.chatTemplate(), nil)
@@ -80,7 +79,7 @@ public final class Engine: Sendable {
       } ?? model
   }
 
-  /// Loads the other model of a pair, which must read the same tokens and have the same residual stream.
+  /// Loads the other model of a pair, which must read the same tokens and have a residual stream of the same width.
   private static func base(
     _ source: ModelSource, of chat: Transformer, precision: Precision
   ) throws(InferenceError) -> Transformer {
@@ -91,27 +90,27 @@ public final class Engine: Sendable {
     }
     guard shape(base) == shape(chat) else {
       throw .unsupported(
-        path: source.path, what: "as base", found: shape(base), supported: "the shape of chat, \(shape(chat))")
+        path: source.path, what: "the base model", found: shape(base), supported: "the shape of chat, \(shape(chat))")
     }
     return base
   }
 
-  /// Whether there are two models: chat is base with an adapter, or a file of its own beside base's.
+  /// Whether there are two models: chat is base with an adapter, or each has its own file.
   public var isPair: Bool { adapter != nil || baseModel !== model }
 
-  /// The weights that one of the pair runs on.
+  /// The weights of one of the models.
   public func transformer(of model: PairModel) -> Transformer { model == .base ? baseModel : self.model }
 
-  /// The adapter on top of `transformer(of:)`.
+  /// The adapter that goes on top of `transformer(of:)`.
   public func adapter(of model: PairModel) -> Adapter? { model == .base ? nil : adapter }
 
-  /// One pass over timelines of both models: together where they share weights, else base's first.
+  /// Runs timelines of both models: in one pass if they share weights, otherwise base's pass comes first.
   /// - Parameters:
-  ///   - segments: their adapter is set here.
-  ///   - models: the model that each segment's timeline belongs to.
-  ///   - hooks: see all segments of a pass at once; with two sets of weights base's have been seen when chat's come.
-  /// - Returns: logits, by segment.
-  /// - Throws: as `Transformer.forward`; then no timeline has advanced.
+  ///   - segments: this function sets their adapters.
+  ///   - models: the model to which each segment's timeline belongs.
+  ///   - hooks: they see all segments of a pass at once; with two sets of weights they see base's before chat's.
+  /// - Returns: the logits of each segment.
+  /// - Throws: the errors of `Transformer.forward`; no timeline has then advanced.
   public func forward(
     _ segments: [Segment], of models: [PairModel], hooks: Hooks = Hooks()
   ) throws(InferenceError) -> [Matrix] {
@@ -135,28 +134,28 @@ public final class Engine: Sendable {
     return logits
   }
 
-  /// Bytes of both models' weights that are read where the files have them.
+  /// The bytes of both models' weights that are read directly from their files.
   var mappedBytes: Int { model.mappedBytes + (baseModel === model ? 0 : baseModel.mappedBytes) }
 
-  /// Makes sure that the models' files are what they were when they were read.
+  /// Checks that the models' files are unchanged since they were read.
   /// - Throws: `InferenceError.fileChanged`.
   public func checkFiles() throws(InferenceError) {
     try model.checkFiles()
     try baseModel.checkFiles()
   }
 
-  /// Makes sure as well that their paths still lead to them, so that a hash of what is there is one of what was loaded.
+  /// Checks also that their paths still lead to them, so that a hash of the files is a hash of what was loaded.
   /// - Throws: `InferenceError.fileChanged`.
   public func checkNames() throws(InferenceError) {
     for file in model.files + baseModel.files { try file.checkName() }
   }
 
-  /// What the model expects in front of a text: mostly its beginning-of-sequence token, or nothing.
+  /// The tokens that the model expects before a text: mostly its beginning-of-sequence token, or none.
   public var beginning: [Int32] { tokenizer.prefix }
 
-  /// A prompt as tokens: one user message in the chat template with the assistant's turn opened, or raw text, after the
-  /// beginning-of-sequence token where the model's tokenizer puts one.
-  /// - Throws: `InferenceError.unsupported` where a chat prompt is asked of a model without a known template.
+  /// A prompt as tokens: one user message in the chat template, with the assistant's turn opened, or raw text. Raw text
+  /// follows the beginning-of-sequence token if the model's tokenizer puts one there.
+  /// - Throws: `InferenceError.unsupported` for a chat prompt if the model has no known template.
   public func encodePrompt(_ text: String, raw: Bool = false) throws(InferenceError) -> RenderedChat {
     if raw {
       return RenderedChat(plain: beginning + tokenizer.encode(text, parseSpecial: false))
@@ -166,7 +165,7 @@ public final class Engine: Sendable {
 
   /// A chat as tokens.
   /// - Parameter addGenerationPrompt: whether to open the assistant's next turn at the end.
-  /// - Throws: `InferenceError.unsupported` for a model without a known template, and for chats that its template refuses.
+  /// - Throws: `InferenceError.unsupported` without a known template; the template's error if it refuses the chat.
   public func encodeChat(_ messages: [ChatMessage], addGenerationPrompt: Bool) throws(InferenceError) -> RenderedChat {
     guard let chatTemplate else {
       throw templateError

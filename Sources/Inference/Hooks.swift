@@ -1,8 +1,8 @@
-// The seam between models and interpretability: a model visits named sites and knows nothing else of it.
-// Owns: Site, SiteView (what a hook may read and change) and Hooks (which bodies run where).
-// Steering edits the residual stream here, capture copies it; there is no steering argument anywhere else.
+// The seam between models and interpretability: a model visits named sites and knows nothing else of it. A hook may
+// read and change what a `SiteView` shows. Steering edits the residual stream here, and capture copies it; no other
+// code takes a steering argument.
 
-/// A place inside a decoder block where hooks may look.
+/// A place inside a decoder block that hooks can visit.
 public enum Site: String, Sendable, CaseIterable {
   /// The residual stream before the block.
   case residPre = "resid_pre"
@@ -12,41 +12,41 @@ public enum Site: String, Sendable, CaseIterable {
   case residMid = "resid_mid"
   /// The MLP's output, before it is added to the residual stream.
   case mlpOut = "mlp_out"
-  /// The residual stream after the block: "layer L" of a crosscoder.
+  /// The residual stream after the block, which is "layer L" of a crosscoder.
   case residPost = "resid_post"
 }
 
 /// The rows of one segment of a batch at a site.
 public struct SegmentRows: Sendable {
-  /// The segment's index in the batch as it was handed over.
+  /// The segment's index in the batch.
   public let segment: Int
-  /// The timeline that the segment extends, as its caller numbered it.
+  /// The caller's number for the timeline that the segment extends.
   public let stream: Int
-  /// Rows of the site's matrix.
+  /// The segment's rows in the site's matrix.
   public let rows: Range<Int>
   /// The position in the timeline of the first of these rows.
   public let firstPosition: Int
 }
 
-/// Activations at one site of one block: rows of tokens of all segments that reach it.
+/// Activations at one site of one block: the rows of all segments that reach it.
 public struct SiteView {
   public let layer: Int
   public let site: Site
-  /// Width of a row.
+  /// The width of a row.
   public let d: Int
-  /// Row-major `[rows, d]`; a hook may change it in place. Valid during the visit only.
+  /// The values, row-major `[rows, d]`; a hook may change them in place. They are valid during the visit only.
   public let values: UnsafeMutablePointer<Float>
-  /// The segments present; those that end below this block are not.
+  /// The segments at this site; segments that end below this block are absent.
   public let segments: [SegmentRows]
 
-  /// Pointer to one row.
+  /// A pointer to one row.
   public func row(_ index: Int) -> UnsafeMutablePointer<Float> { values + index * d }
 
   /// The rows of a stream, if it is present at this site.
   public func segment(ofStream stream: Int) -> SegmentRows? { segments.first { $0.stream == stream } }
 }
 
-/// Bodies to run at sites, in the order they were added. Without any a model runs as if hooks did not exist.
+/// The bodies that run at sites, in the order they were added. Without bodies a model runs as if hooks did not exist.
 public struct Hooks {
   public typealias Body = (SiteView) throws(InferenceError) -> Void
   private struct Place: Hashable {
@@ -62,7 +62,7 @@ public struct Hooks {
     bodies[Place(layer: layer, site: site), default: []].append(body)
   }
 
-  /// Runs the bodies of a place. Called by models.
+  /// Runs the bodies of a site; models call this.
   func visit(
     _ values: UnsafeMutablePointer<Float>, d: Int, _ layer: Int, _ site: Site, _ segments: [SegmentRows]
   ) throws(InferenceError) {

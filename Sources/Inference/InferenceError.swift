@@ -1,22 +1,21 @@
-// Every way in which Inference refuses what it is given. One enum for the module.
-// A case carries where (path), what (key, tensor or place), what was expected and what was found;
-// its description is one line that ends in what to do about it. A caller's mistake is a precondition, not a case here.
+// All errors of the Inference module. A case carries where (path), what (key, tensor or place), what was expected and
+// what was found; its description is one line that ends in what to do. A caller's mistake is a precondition.
 
 /// An error of the Inference module.
 public enum InferenceError: Error, Equatable, Sendable {
-  /// A file cannot be opened, is no regular file, or cannot be mapped.
+  /// A file cannot be opened, is not a regular file, or cannot be mapped.
   case fileUnreadable(path: String, reason: String)
-  /// A file cannot be written; nothing of it is left behind.
+  /// A file cannot be written; no part of it is left behind.
   case fileUnwritable(path: String, reason: String)
   /// The bytes at `place` contradict the file's format: truncated, corrupted or hostile.
   case fileMalformed(path: String, place: String, expected: String, found: String)
   /// Another program wrote to a file while it was read here.
   case fileChanged(path: String, how: FileChange)
-  /// A metadata key that is needed is absent.
+  /// A metadata key that is needed is missing.
   case keyMissing(path: String, key: String)
-  /// A metadata key or a tensor holds another type than the one asked for.
+  /// A metadata key or a tensor has another type than the one asked for.
   case typeMismatch(path: String, key: String, expected: String, found: String)
-  /// A tensor that is needed is absent.
+  /// A tensor that is needed is missing.
   case tensorMissing(path: String, tensor: String)
   /// A tensor has another shape than the model's configuration implies.
   case shapeMismatch(path: String, tensor: String, expected: [Int], found: [Int])
@@ -26,11 +25,11 @@ public enum InferenceError: Error, Equatable, Sendable {
   case notFinite(what: String, place: String)
   /// A tensor of a file holds NaN or infinity.
   case tensorNotFinite(path: String, tensor: String)
-  /// A setting given by the user is outside its range.
+  /// A setting of the user is outside its range.
   case settingInvalid(name: Setting, expected: String, found: String)
   /// Something would take more memory than there is, or than the user allows.
   case memoryShort(what: String, needed: Int, available: Int, limit: String, remedy: String)
-  /// The task that asked for the result was cancelled before it was there.
+  /// The task that asked for the result was cancelled first.
   case cancelled
 }
 
@@ -72,7 +71,7 @@ extension InferenceError: CustomStringConvertible {
 }
 
 extension InferenceError {
-  /// A shortened, printable form of text from an untrusted file, for use in a message.
+  /// A shortened, printable form of text from an untrusted file, for messages.
   static func excerpt(_ text: some StringProtocol, limit: Int = 80) -> String {
     var result = ""
     var count = 0

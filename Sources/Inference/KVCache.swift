@@ -1,14 +1,14 @@
-// Keys and values of one timeline, so that a token is computed once.
-// Owns: the memory, which grows by doubling. Refuses: nothing; the model checks its context length.
+// The keys and values of one timeline, so that each token is computed only once. The memory grows by doubling; the
+// model, not this file, checks the context length.
 
-/// The key–value cache of one stream of tokens: for each block, rows of `width` fp32 keys and values.
-/// Identity matters and access is unsynchronised: whoever runs the model owns it.
+/// The key–value cache of one stream of tokens: for each block, rows of `width` fp32 keys and values. It is not
+/// synchronised: the code that runs the model owns it.
 public final class KVCache {
-  /// Tokens held.
+  /// The number of tokens held.
   public private(set) var count = 0
-  /// The first position whose residual stream was not finite, if there is one: what follows it means nothing.
+  /// The first position whose residual stream was NaN or infinite; values after it have no meaning.
   public private(set) var overflow: Int?
-  /// Values a row: key–value heads × head dimension.
+  /// The values of a row: key–value heads × head dimension.
   public let width: Int
   private var keyRows: [UnsafeMutablePointer<Float>]
   private var valueRows: [UnsafeMutablePointer<Float>]
@@ -29,16 +29,19 @@ public final class KVCache {
   public func truncate(to count: Int) {
     precondition(count >= 0 && count <= self.count, "cannot truncate \(self.count) tokens to \(count)")
     self.count = count
-    if let overflow, overflow >= count { self.overflow = nil }
+    clearOverflow()
   }
 
-  /// A position beyond those held overflowed in the pass that goes on.
+  /// Forgets an overflow at a position beyond those held, which a pass that failed leaves behind.
+  func clearOverflow() { if let overflow, overflow >= count { self.overflow = nil } }
+
+  /// Records that a position beyond those held overflowed in the present pass.
   func overflowed(at position: Int) { overflow = min(overflow ?? position, position) }
 
   func keys(_ layer: Int) -> UnsafeMutablePointer<Float> { keyRows[layer] }
   func values(_ layer: Int) -> UnsafeMutablePointer<Float> { valueRows[layer] }
 
-  /// Makes room for `more` tokens beyond those held.
+  /// Makes room for `more` further tokens.
   func reserve(_ more: Int) {
     let needed = count + more
     guard needed > capacity else { return }
@@ -54,7 +57,7 @@ public final class KVCache {
     capacity = larger
   }
 
-  /// Takes over another timeline's rows of some blocks, as a pass that goes on above them needs; `count` stays.
+  /// Copies another timeline's rows of some blocks, for a pass that starts above them; `count` does not change.
   func adopt(_ layers: ClosedRange<Int>, of other: KVCache) {
     precondition(count == 0 && other.width == width, "only a new timeline takes over another's beginning")
     reserve(other.count)
@@ -64,8 +67,8 @@ public final class KVCache {
     }
   }
 
-  /// A timeline of its own that holds this one's first `count` tokens. Rows of later ones are there too, for the blocks
-  /// that a pass which goes on above them does not run.
+  /// Makes a new timeline that holds this one's first `count` tokens. It also has rows of later tokens, for the blocks
+  /// that a pass which starts above them does not run.
   public func fork(at count: Int) -> KVCache {
     precondition((0...self.count).contains(count), "cannot fork \(self.count) tokens at \(count)")
     let result = KVCache(layers: keyRows.count, width: width, capacity: capacity)
@@ -75,9 +78,9 @@ public final class KVCache {
     return result
   }
 
-  /// Bytes that the cache holds.
+  /// The bytes that the cache holds.
   public var byteCount: Int { 2 * keyRows.count * capacity * width * MemoryLayout<Float>.size }
 
-  /// The tokens just written to every block now count.
+  /// Counts the tokens that were just written to every block.
   func advance(_ tokens: Int) { count += tokens }
 }

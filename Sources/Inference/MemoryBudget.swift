@@ -1,29 +1,28 @@
-// The memory that work may take, looked at before the work begins: what does not fit is refused with figures, where the
-// system would otherwise end the program in the midst of it.
-// Owns: the limit that the user set, and the comparison. What something needs is counted by whoever loads or runs it.
+// Checks, before work begins, whether the memory for it is there. Work that does not fit is refused with figures;
+// otherwise the system would end the program in the middle of it. Callers compute what they need.
 
 import Synchronization
 
 /// The memory that this process may use.
 public enum MemoryBudget {
-  /// Work below this is not looked at: reading the system's figures would cost more than it saves.
+  /// Work below this size is not checked: reading the system's figures would cost more than it saves.
   static let smallest = 64 << 20
-  /// What the user allows, in bytes; 0 for all there is.
+  /// The user's limit in bytes; 0 means all there is.
   private static let allowed = Atomic<Int>(0)
 
-  /// Keeps to so many bytes from now on, mapped models included.
+  /// Sets the limit, which includes mapped models.
   public static func limit(bytes: Int) { allowed.store(bytes, ordering: .relaxed) }
 
-  /// Bytes that may still be taken.
-  /// - Parameter mapped: bytes of mapped files that must stay in memory beside it; the system counts them as free.
+  /// The bytes that can still be allocated.
+  /// - Parameter mapped: bytes of mapped files that must stay in memory as well; the system counts them as free.
   public static func available(besides mapped: Int = 0) -> Int { bound(besides: mapped, .init()).bytes }
 
-  /// Makes sure that something fits.
+  /// Checks that something fits.
   /// - Parameters:
-  ///   - bytes: what it takes.
+  ///   - bytes: its size.
   ///   - mapped: see `available(besides:)`.
-  ///   - what: names it in the error, in the plural: "the weights of model.gguf".
-  ///   - remedy: ends the error's line.
+  ///   - what: its name in the error, in the plural: "the weights of model.gguf".
+  ///   - remedy: the end of the error's line.
   /// - Throws: `InferenceError.memoryShort`.
   public static func require(
     _ bytes: Int, besides mapped: Int = 0, for what: @autoclosure () -> String, remedy: @autoclosure () -> String
@@ -56,7 +55,7 @@ public enum MemoryBudget {
 }
 
 extension InferenceError {
-  /// Bytes for people: "5.2 GB", "310 MB".
+  /// A size for people: "5.2 GB", "310 MB".
   static func size(_ bytes: Int) -> String {
     let megabytes = Double(bytes) / 1e6
     guard megabytes >= 1000 else { return "\(Int(megabytes.rounded())) MB" }

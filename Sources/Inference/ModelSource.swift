@@ -1,15 +1,15 @@
-// Where a model lies: a GGUF file or a Hugging Face folder. The one place that knows which reader serves which.
-// Owns: the choice, and the identity of what lies there. Refuses: paths at which there is neither.
+// Where a model is: a GGUF file or a Hugging Face folder. This is the only code that knows which reader serves which.
+// It also computes the model's identity.
 
 import Kernels
 
-/// A model on disk. Parts are read when they are asked for, so that weights can be used without a tokenizer.
+/// A model on disk. Its parts are read on request, so that weights can be used without a tokenizer.
 public enum ModelSource: Sendable {
   case gguf(GGUFFile)
-  /// The path of a folder with config.json and safetensors files.
+  /// A folder with config.json and safetensors files, by its path.
   case folder(String)
 
-  /// Looks at a path: a folder, or else a GGUF file, whose header is read.
+  /// Looks at a path, which is a folder or a GGUF file; the header of a file is read.
   /// - Throws: `InferenceError` naming the file and what is wrong with it.
   public init(path: String) throws(InferenceError) {
     self = MappedFile.isFolder(path) ? .folder(path) : .gguf(try GGUFFile(path: path))
@@ -23,7 +23,7 @@ public enum ModelSource: Sendable {
     }
   }
 
-  /// Bytes that the weights take: `packed` in memory of their own, `mapped` where the files have them.
+  /// The bytes of the weights: `packed` in memory of their own, `mapped` directly in the files.
   func weightBytes() throws(InferenceError) -> (packed: Int, mapped: Int) {
     switch self {
     case .gguf(let file):
@@ -41,7 +41,7 @@ public enum ModelSource: Sendable {
     }
   }
 
-  /// Makes sure that the weights of some models fit into memory together.
+  /// Checks that the weights of some models fit into memory together.
   /// - Throws: `InferenceError.memoryShort`.
   static func requireMemory(_ sources: [ModelSource]) throws(InferenceError) {
     let sizes = try sources.map { source throws(InferenceError) in try source.weightBytes() }
@@ -72,8 +72,8 @@ public enum ModelSource: Sendable {
     }
   }
 
-  /// Reads the chat template; nil where there is none.
-  public func chatTemplate() throws(InferenceError) -> ChatTemplate? {
+  /// Reads the chat template; nil if there is none.
+  func chatTemplate() throws(InferenceError) -> ChatTemplate? {
     switch self {
     case .gguf(let file): file.contains("tokenizer.chat_template") ? try neededChatTemplate() : nil
     case .folder(let path): try ChatTemplate.exists(folder: path) ? neededChatTemplate() : nil
@@ -81,7 +81,7 @@ public enum ModelSource: Sendable {
   }
 
   /// Reads the chat template.
-  /// - Throws: `InferenceError.keyMissing` where there is none.
+  /// - Throws: `InferenceError.keyMissing` if there is none.
   public func neededChatTemplate() throws(InferenceError) -> ChatTemplate {
     switch self {
     case .gguf(let file): try ChatTemplate(gguf: file)
@@ -89,13 +89,13 @@ public enum ModelSource: Sendable {
     }
   }
 
-  /// SHA-256 of a model: of a GGUF file's bytes; of a folder's config.json and then its safetensors files, by name.
-  /// Reads all of it. Any other file is hashed as it is.
+  /// SHA-256 of a model: the bytes of a GGUF file, or a folder's config.json followed by its safetensors files by name.
+  /// This reads all of them. Any other file is hashed as it is.
   public static func sha256(path: String) throws(InferenceError) -> String {
     try MappedFile.sha256(files(path: path).map { name throws(InferenceError) in try MappedFile(path: name) })
   }
 
-  /// The files that a model's SHA-256 is over, in their order.
+  /// The files that a model's SHA-256 covers, in order.
   public static func files(path: String) throws(InferenceError) -> [String] {
     guard MappedFile.isFolder(path) else { return [path] }
     let folder = try ModelFolder(path: path)
@@ -105,7 +105,7 @@ public enum ModelSource: Sendable {
 
 extension Transformer {
   /// Loads a model's weights from a GGUF file or a Hugging Face folder; no tokenizer is needed.
-  /// - Throws: `InferenceError` naming file and tensor where something is missing, mis-shaped or unsupported.
+  /// - Throws: `InferenceError` naming file and tensor if something is missing, has another shape or is not supported.
   public static func load(path: String, precision: Precision = .exact) throws(InferenceError) -> Transformer {
     let source = try ModelSource(path: path)
     try ModelSource.requireMemory([source])

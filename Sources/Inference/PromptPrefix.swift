@@ -1,5 +1,5 @@
-// A prompt computed up to one block, from which any number of streams go on: nothing below a steered block differs
-// between them. Owns: the residual stream there, keys and values up to there, and a store of several prompts.
+// A prompt computed up to one block, from which any number of streams continue, since they do not differ below the
+// steered block. It holds the residual stream there and the keys and values up to there. A store keeps several prompts.
 
 import Kernels
 
@@ -8,14 +8,14 @@ public final class PromptPrefix {
   public let tokens: [Int32]
   /// The block, counted from 0.
   public let layer: Int
-  /// `[T, d]`.
+  /// The residual stream `[T, d]`.
   let residual: Matrix
   let cache: KVCache
   private let model: Transformer
 
   /// Computes a prompt's blocks 0…layer.
-  /// - Parameter adapter: makes `model` into the one that reads the prompt.
-  /// - Throws: what the forward pass throws.
+  /// - Parameter adapter: turns `model` into the one that reads the prompt.
+  /// - Throws: the errors of the forward pass.
   public convenience init(
     model: Transformer, adapter: Adapter?, tokens: [Int32], layer: Int
   ) throws(InferenceError) {
@@ -49,8 +49,8 @@ public final class PromptPrefix {
     init(_ matrix: Matrix) { self.matrix = matrix }
   }
 
-  /// A new timeline whose blocks 0…layer have seen the prompt; `start(_:)` goes on with the others.
-  /// - Parameter position: where it goes on. What the other blocks have of the tokens before is not there: only for
+  /// Makes a timeline whose blocks 0…layer have seen the prompt; `start(_:)` continues with the other blocks.
+  /// - Parameter position: where the timeline continues. The other blocks lack the tokens before it, so it serves only
   ///   segments that end at `layer`.
   public func makeCache(at position: Int = 0) -> KVCache {
     let result = model.makeCache()
@@ -59,35 +59,35 @@ public final class PromptPrefix {
     return result
   }
 
-  /// Where a pass over some of the prompt's tokens begins.
+  /// The start of a pass over some of the prompt's tokens.
   public func start(_ positions: Range<Int>) -> Segment.Start {
     let d = residual.columns
     return Segment.Start(layer: layer, residual: residual.values[positions.lowerBound * d..<positions.upperBound * d])
   }
 
-  /// Bytes held.
+  /// The bytes that it holds.
   public var byteCount: Int { cache.byteCount + residual.values.count * MemoryLayout<Float>.size }
 }
 
-/// Prompts computed before by one engine, the least recently used forgotten first when they exceed a budget. One owner
-/// at a time.
+/// Prompts that one engine has computed. Beyond a budget the least recently used is dropped. One owner uses it at a
+/// time.
 public final class PromptPrefixes {
   private let budget: Int
   private var entries: [(prefix: PromptPrefix, model: PairModel)] = []
 
-  /// - Parameter budget: bytes that are kept at most, but the latest prompt always.
+  /// - Parameter budget: the most bytes that are kept; the latest prompt is kept in any case.
   public init(budget: Int = 256 << 20) { self.budget = budget }
 
-  /// Bytes held.
+  /// The bytes that it holds.
   public var byteCount: Int { entries.reduce(0) { $0 + $1.prefix.byteCount } }
-  /// Prompts held.
+  /// The number of prompts that it holds.
   public var count: Int { entries.count }
 
-  /// Forgets all prompts, as is needed before another engine is used.
+  /// Drops all prompts; this is needed before another engine is used.
   public func removeAll() { entries = [] }
 
-  /// The prompt as one of a pair's models reads it, computed unless it is there.
-  /// - Throws: what the forward pass throws.
+  /// The prompt as one model of the pair reads it, computed unless it is there already.
+  /// - Throws: the errors of the forward pass.
   public func prefix(
     of model: PairModel, engine: Engine, tokens: [Int32], layer: Int
   ) throws(InferenceError) -> PromptPrefix {

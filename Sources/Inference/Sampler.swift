@@ -1,25 +1,24 @@
-// Choosing the next token from logits: greedy, or drawn at a temperature with a seed. In this order: frequency penalty,
-// temperature, top-p, min-p.
-// Owns: the generator's state; one draw a token, so that streams with the same seed see the same draws.
-// Refuses: logits that are not finite, settings outside their range.
+// Chooses the next token from logits: greedily, or by a draw at a temperature with a seed. Settings apply in this
+// order: frequency penalty, temperature, top-p, min-p. Each token takes one draw, so that equal seeds give equal draws.
 
 import Glibc
 
-/// Picks tokens one after another; equal settings and equal logits give equal tokens.
+/// Picks tokens one after the other; equal settings and equal logits give equal tokens.
 public struct Sampler: Sendable {
   /// 0 is greedy; 1 samples from the model's own distribution.
   public let temperature: Double
-  /// Draws come from the smallest set of most probable tokens whose probabilities reach this sum; 1 is all.
+  /// Draws come from the smallest set of most probable tokens whose probabilities reach this sum; 1 keeps all tokens.
   public let topP: Double
-  /// Tokens less probable than this times the most probable one are never drawn; 0 is all.
+  /// Tokens less probable than this times the most probable one are never drawn; 0 keeps all tokens.
   public let minP: Double
-  /// Taken off a token's logit each time this sampler has chosen it, before temperature; greedy choice included.
+  /// This is subtracted from a token's logit each time the sampler has chosen it, before temperature; it also affects
+  /// greedy choices.
   public let frequencyPenalty: Double
   private var counts: [Int: Int] = [:]
   private var generator: SplitMix64
   private var weights: [Double] = []
 
-  /// The choice of the most probable token.
+  /// The sampler that always takes the most probable token.
   public static var greedy: Sampler {
     Sampler(temperature: 0, topP: 1, minP: 0, frequencyPenalty: 0, generator: SplitMix64(seed: 0))
   }
@@ -54,8 +53,8 @@ public struct Sampler: Sendable {
     self.generator = generator
   }
 
-  /// The next token.
-  /// - Parameter logits: `[V]`, at least one; of equal ones the lowest id wins.
+  /// Returns the next token.
+  /// - Parameter logits: `[V]`, at least one; if several are equal, the lowest id wins.
   /// - Throws: `InferenceError.notFinite` naming the first id whose logit is NaN or infinite.
   public mutating func next(_ logits: UnsafeBufferPointer<Float>) throws(InferenceError) -> Int32 {
     precondition(!logits.isEmpty, "no logits")
@@ -72,8 +71,8 @@ public struct Sampler: Sendable {
     return id
   }
 
-  /// The next token.
-  /// - Throws: as `next(_:)` of a buffer.
+  /// Returns the next token.
+  /// - Throws: the errors of `next(_:)` for a buffer.
   public mutating func next(_ logits: [Float]) throws(InferenceError) -> Int32 {
     try logits.withUnsafeBufferPointer { (buffer) throws(InferenceError) in try next(buffer) }
   }
@@ -84,7 +83,7 @@ public struct Sampler: Sendable {
     return temperature > 0 ? draw(logits, maximum: logits[best]) : Int32(best)
   }
 
-  /// Draws id i with a probability ∝ exp((lᵢ − max) / temperature), by walking the cumulated weights.
+  /// Draws id i with a probability ∝ exp((lᵢ − max) / temperature), by walking along the cumulative weights.
   private mutating func draw(_ logits: UnsafeBufferPointer<Float>, maximum: Float) -> Int32 {
     weights.removeAll(keepingCapacity: true)
     for logit in logits { weights.append(exp((Double(logit) - Double(maximum)) / temperature)) }
@@ -97,13 +96,13 @@ public struct Sampler: Sendable {
       rest -= weight
       if rest < 0 { return Int32(id) }
     }
-    // Rounding can leave a trace of the sum: the last token that can be drawn at all.
+    // Rounding can leave a small rest of the sum; the last token that can be drawn takes it.
     return Int32(weights.lastIndex { $0 > 0 } ?? 0)
   }
 
   private func drawFromNucleus(_ uniform: Double) -> Int32 {
     let sum = weights.reduce(0, +)
-    // What is less probable than (1 − p) / V cannot be needed to reach p: it need not be sorted.
+    // Tokens less probable than (1 − p) / V are never needed to reach p, so they need not be sorted.
     let least = (1 - topP) / Double(weights.count) * sum
     let candidates = weights.indices.filter { weights[$0] >= least }
       .sorted { (weights[$1], $0) < (weights[$0], $1) }
@@ -122,12 +121,12 @@ public struct Sampler: Sendable {
   }
 }
 
-/// A small generator whose numbers are the same everywhere: Steele, Lea and Flood, "Fast splittable pseudorandom
+/// A small generator whose numbers are the same on every machine: Steele, Lea and Flood, "Fast splittable pseudorandom
 /// number generators" (2014), with the constants of java.util.SplittableRandom.
 public struct SplitMix64: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
-  /// Any seed is good.
+  /// Makes a generator; any seed is suitable.
   public init(seed: UInt64) {
     state = seed
   }
@@ -140,7 +139,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
     return z ^ (z >> 31)
   }
 
-  /// A number in [0, 1), a multiple of 2⁻⁵³.
+  /// Returns a number in [0, 1), a multiple of 2⁻⁵³.
   public mutating func uniform() -> Double {
     Double(next() >> 11) * 0x1p-53
   }

@@ -1,31 +1,31 @@
-// How much memory the system would still give this process: the machine's, its control group's, the shell's limits.
-// Owns: reading /proc, /sys/fs/cgroup (both versions) and getrlimit. What cannot be read sets no limit.
+// How much memory the system would still give this process, by the machine, its control group and the shell's limits.
+// It reads /proc, /sys/fs/cgroup (both versions) and getrlimit; what cannot be read sets no limit.
 
 import Glibc
 
-/// What the system says of memory, in bytes.
+/// The system's figures on memory, in bytes.
 struct SystemMemory {
-  /// A bound on what may still be taken, and whose it is.
+  /// A bound on further allocations, and which limit it comes from.
   struct Bound: Equatable {
     var bytes: Int
-    /// For people, as in "3.1 GB are available (the control group's memory.max)"; empty for the machine itself.
+    /// The limit as in "3.1 GB are available (the control group's memory.max)"; empty for the machine itself.
     var name = ""
   }
 
-  /// Where the system's files are; tests have their own.
+  /// The folders of the system's files; tests use their own.
   var proc = "/proc"
   var groups = "/sys/fs/cgroup"
 
-  /// Bounds on memory that is there at all: what is cached of files counts as free, as it can be read again.
+  /// The bounds on physical memory. Cached file contents count as free, since they can be read again.
   func physical() -> [Bound] {
     let machine = field("MemAvailable:", of: proc + "/meminfo").map { Bound(bytes: $0) }
     return [machine, group()].compactMap { $0 }
   }
 
-  /// What a process asks for besides what is counted: stacks, heaps, mappings rounded up to huge pages.
+  /// What a process needs besides counted allocations: stacks, heaps, mappings rounded up to huge pages.
   private static let reserve = 192 << 20
 
-  /// Bounds on what a process may ask for, mapped files not counted again.
+  /// The bounds on memory that a process may request, without counting mapped files again.
   func requested() -> [Bound] {
     let kinds = [
       ("ulimit -v", __rlimit_resource_t(RLIMIT_AS.rawValue), "VmSize:"),
@@ -39,10 +39,10 @@ struct SystemMemory {
     }
   }
 
-  /// Memory of this process that no file could give back.
+  /// The memory of this process that cannot be dropped and read again from files.
   func ownBytes() -> Int { field("RssAnon:", of: proc + "/self/status") ?? 0 }
 
-  /// The control group's bound: the tightest of its own and those of the groups above it.
+  /// The bound of the control group: the tightest among its own and those of the groups above it.
   private func group() -> Bound? {
     for line in lines(of: proc + "/self/cgroup") {
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
@@ -67,7 +67,7 @@ struct SystemMemory {
     var bounds: [Bound] = []
     while true {
       let folder = ([Substring(root)] + names).joined(separator: "/")
-      // "max", and in the first version a number beyond all memory, set no limit.
+      // "max" sets no limit, and neither does a number beyond all memory, which version 1 uses.
       if let most = lines(of: folder + "/" + limit).first.flatMap({ Int($0) }), most < Int.max / 2,
         let taken = lines(of: folder + "/" + used).first.flatMap({ Int($0) })
       {
@@ -81,7 +81,7 @@ struct SystemMemory {
     return bounds.min { $0.bytes < $1.bytes }
   }
 
-  /// A field of /proc in kB.
+  /// Reads a field of a /proc file in kB.
   private func field(_ name: String, of path: String) -> Int? {
     number(after: name, in: lines(of: path)).map { $0 * 1024 }
   }
@@ -91,7 +91,7 @@ struct SystemMemory {
     return line.flatMap { $0.dropFirst(name.count).split(separator: " ").first.flatMap { Int($0) } }
   }
 
-  /// The lines of one of the system's small files, which cannot be mapped; none where it cannot be read.
+  /// The lines of a small system file, which cannot be mapped; empty if it cannot be read.
   private func lines(of path: String) -> [Substring] {
     guard let file = fopen(path, "re") else { return [] }
     defer { fclose(file) }

@@ -1,4 +1,4 @@
-// The element-wise pieces of a decoder block, over raw rows: names and shapes for the kernels in CKernels.
+// The element-wise parts of a decoder block over raw rows: Swift names and shapes for the kernels in CKernels.
 
 import CKernels
 import Foundation
@@ -11,7 +11,7 @@ public func rmsNorm(
   for row in 0..<count { ck_rms_norm(x + row * d, weight, epsilon, Int32(d), out + row * d) }
 }
 
-/// The function between a gated MLP's halves.
+/// The activation function of a gated MLP.
 public enum Activation: Sendable, Equatable {
   /// x · sigmoid(x).
   case silu
@@ -64,28 +64,28 @@ public func scale(_ x: UnsafeMutablePointer<Float>, by factor: Float, count: Int
   ck_scale(factor, x, Int64(count))
 }
 
-/// How many of `count` values are infinite or not a number.
+/// Returns how many of `count` values are infinite or NaN.
 public func countNonFinite(_ x: UnsafePointer<Float>, count: Int) -> Int {
   Int(ck_count_non_finite(x, Int64(count)))
 }
 
-/// Rotary position embedding in the half-split pairing: dimension i turns with i + half.
+/// Rotary position embedding in the half-split layout: dimension i is rotated together with dimension i + half.
 public struct RotaryTable: Sendable {
   private let inverseFrequencies: [Double]
   private var cosines: [Float] = []
   private var sines: [Float] = []
   private var positions = 0..<0
 
-  /// - Parameter inverseFrequencies: radians a position for each of the `half` pairs of a head.
+  /// - Parameter inverseFrequencies: radians per position for each of the `half` pairs of a head.
   public init(inverseFrequencies: [Double]) { self.inverseFrequencies = inverseFrequencies }
 
-  /// The usual table: θ^(−2i/headDimension).
+  /// Makes the usual table: the frequency of pair i is θ^(−2i/headDimension).
   public init(theta: Double, headDimension: Int) {
     self.init(
       inverseFrequencies: (0..<headDimension / 2).map { pow(theta, -2 * Double($0) / Double(headDimension)) })
   }
 
-  /// Fills the table for a range of positions, in place of those it had.
+  /// Fills the table for a range of positions, which replace the positions it had.
   public mutating func cover(_ range: Range<Int>) {
     cosines.removeAll(keepingCapacity: true)
     sines.removeAll(keepingCapacity: true)
@@ -115,12 +115,12 @@ public struct RotaryTable: Sendable {
   }
 }
 
-/// fp32 from `count` bf16 values; the source need not be aligned.
+/// Converts `count` bf16 values to fp32; the source need not be aligned.
 public func widenBFloat16(_ source: UnsafeRawPointer, into out: UnsafeMutablePointer<Float>, count: Int) {
   ck_widen(CK_BF16, source, out, Int64(count))
 }
 
-/// fp32 from `count` fp16 values; the source need not be aligned.
+/// Converts `count` fp16 values to fp32; the source need not be aligned.
 public func widenFloat16(_ source: UnsafeRawPointer, into out: UnsafeMutablePointer<Float>, count: Int) {
   ck_widen(CK_F16, source, out, Int64(count))
 }

@@ -1,18 +1,18 @@
-// Attention of heads that share keys and values over a timeline: causal, if need be within a window and with capped scores.
-// Keys before a window are never read, so a local layer costs the window and not the text.
+// Causal attention over a timeline for query heads that share one head of keys and values. A layer may limit it to a
+// window and cap its scores. Keys before the window are never read, so a local layer costs time for the window only.
 
 import CKernels
 
-/// Causal attention of a group of heads that share one head of keys and values: a run of consecutive queries over those
-/// that each may see.
+/// Causal attention of a group of query heads that share one head of keys and values. It serves a run of consecutive
+/// queries, each of which sees the positions up to its own.
 public struct CausalAttention {
-  /// What a layer's scores are: cap · tanh(scale · q·k / cap) of the keys in the window.
+  /// How a layer scores keys: cap · tanh(scale · q·k / cap) for the keys in the window.
   public struct Rule: Sendable, Equatable {
-    /// What scores are multiplied by, usually 1/√d.
+    /// The factor of q·k, usually 1/√d.
     public var scale: Float
-    /// Where given, scores stay within ±cap.
+    /// If set, scores stay within ±cap.
     public var cap: Float?
-    /// Where given, the query at position p sees positions p − window + 1 … p; else 0 … p.
+    /// If set, the query at position p sees positions p − window + 1 … p, otherwise 0 … p.
     public var window: Int?
 
     public init(scale: Float, cap: Float? = nil, window: Int? = nil) {
@@ -37,7 +37,7 @@ public struct CausalAttention {
   /// - Parameters:
   ///   - queries: rows of `heads × d` values with stride `queryStride`; outputs have the same stride.
   ///   - keys, values: from position 0 on, rows of `d` values with stride `keyStride`.
-  ///   - firstPosition: the first query's position.
+  ///   - firstPosition: the position of the first query.
   public init(
     queries: UnsafePointer<Float>, queryStride: Int, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
     keyStride: Int, firstPosition: Int, d: Int, heads: Int, rule: Rule
@@ -53,14 +53,14 @@ public struct CausalAttention {
     self.rule = rule
   }
 
-  /// Queries below which they are taken one by one.
+  /// Fewer queries than this are computed one by one.
   private static let fewQueries = 8
 
-  /// Values of scratch that `run` needs for `count` queries of which the last sees `length` positions.
+  /// The number of scratch values that `run` needs for `count` queries, the last of which sees `length` positions.
   public static func scratch(count: Int, length: Int, heads: Int) -> Int { max(count, heads) * length }
 
-  /// out = softmax(scores) V for `count` queries.
-  /// - Parameter scores: scratch, see `scratch(count:length:heads:)`.
+  /// Computes out = softmax(scores) V for `count` queries.
+  /// - Parameter scores: scratch memory of the size that `scratch(count:length:heads:)` returns.
   public func run(count: Int, scores: UnsafeMutablePointer<Float>, into out: UnsafeMutablePointer<Float>) {
     if count < Self.fewQueries {
       for i in 0..<count {
@@ -75,8 +75,8 @@ public struct CausalAttention {
     }
   }
 
-  /// One head, by matrix products: all queries share the keys from the first one's window on; what a row may not see
-  /// becomes 0.
+  /// Computes one head by matrix products. All queries read the keys from the start of the first query's window on;
+  /// weights of keys that a query may not see become 0.
   private func runMany(
     _ head: Int, count: Int, scores: UnsafeMutablePointer<Float>, into out: UnsafeMutablePointer<Float>
   ) {

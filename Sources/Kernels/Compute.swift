@@ -1,5 +1,5 @@
-// The one pool of threads on which all heavy work runs, and what the processor offers.
-// OpenBLAS is held to one thread: its calls are spread over this pool instead, so two pools never fight for the cores.
+// The one pool of threads on which all heavy work runs, and what the processor offers. OpenBLAS gets a single thread:
+// its calls are spread over this pool instead, so that two pools never compete for the cores.
 
 import CKernels
 import COpenBLAS
@@ -7,30 +7,30 @@ import Foundation
 
 /// The process-wide worker pool and the processor features that the kernels use.
 public enum Compute {
-  /// Threads that `parallel` uses, the caller's included. `CROSSCOPE_THREADS` in the environment overrides the count.
+  /// The number of threads that `parallel` uses, including the caller's. The variable CROSSCOPE_THREADS overrides it.
   public static let threads: Int = {
     chooseOpenBLASCore()
     openblas_set_num_threads(1)
     return Int(ck_pool_threads())
   }()
 
-  /// The largest number of threads that can be asked for.
+  /// The largest number of threads that can be set.
   public static let mostThreads = 64
 
-  /// Uses so many threads instead of one a core. To be called before the first computation; later it does nothing.
+  /// Sets the number of threads, which is otherwise one per core. After the first computation it does nothing.
   public static func limit(threads: Int) { ck_pool_limit(Int32(threads)) }
 
-  /// Which kernels run: `portable`, `avx2`, `avx512-vnni` or `avx512-vnni-bf16`.
+  /// The kernels in use: `portable`, `avx2`, `avx512-vnni` or `avx512-vnni-bf16`.
   public static var kernelLevel: String { ["portable", "avx2", "avx512-vnni", "avx512-vnni-bf16"][Int(ck_level())] }
 
-  /// The core type for which OpenBLAS chose its kernels (OPENBLAS_CORETYPE overrides).
+  /// The core type for which OpenBLAS chose its kernels (OPENBLAS_CORETYPE overrides it).
   public static var openBLASCoreType: String {
     _ = threads
     return String(cString: openblas_get_corename())
   }
 
-  /// OpenBLAS knows processors by their model numbers and takes one that is newer than itself for the oldest of all
-  /// (release 0.3.21 takes Emerald Rapids for a Pentium 4); what it can do is asked of the processor instead.
+  /// OpenBLAS knows processors by their model numbers and treats one newer than itself as the oldest of all (release
+  /// 0.3.21 takes Emerald Rapids for a Pentium 4). This therefore chooses by the features that the processor reports.
   private static func chooseOpenBLASCore() {
     guard getenv("OPENBLAS_CORETYPE") == nil,
       ["Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Sandybridge"].contains(
@@ -43,9 +43,9 @@ public enum Compute {
     }
   }
 
-  /// Calls `body(thread, threads)` once for each of `threads` parts and returns when all have finished. Parts run at the
-  /// same time as far as cores are free. `body` must not touch what another part writes. A call from inside `body` runs
-  /// on the calling thread alone.
+  /// Calls `body(thread, threads)` once for each of `threads` parts and returns when all have finished. Parts run at
+  /// the same time if cores are free. `body` must not touch what another part writes. A call from inside `body` runs on
+  /// the calling thread alone.
   public static func parallel(_ body: (_ thread: Int, _ threads: Int) -> Void) {
     guard threads > 1 else { return body(0, 1) }
     withoutActuallyEscaping(body) { escaping in
@@ -59,7 +59,7 @@ public enum Compute {
     }
   }
 
-  /// The part of `0..<count` that belongs to a thread, in pieces whose bounds are multiples of `step`.
+  /// The part of `0..<count` for one thread. All parts begin and end at multiples of `step`, except at `count`.
   public static func share(of count: Int, thread: Int, threads: Int, step: Int = 1) -> Range<Int> {
     let steps = (count + step - 1) / step
     let low = steps * thread / threads * step

@@ -1,20 +1,20 @@
-// SHA-256, which ties a store to the files it was made from.
+// SHA-256, whose digests tie a store to the files it was made from.
 
 import CKernels
 
-/// A SHA-256 digest computed over pieces.
+/// A SHA-256 digest, computed piece by piece.
 public struct SHA256 {
   private var state = ck_sha256()
 
   public init() { ck_sha256_start(&state) }
 
-  /// Feeds more bytes.
+  /// Adds bytes to the hashed data.
   public mutating func add(_ bytes: UnsafeRawBufferPointer) {
     guard let base = bytes.baseAddress else { return }
     ck_sha256_add(&state, base, bytes.count)
   }
 
-  /// The digest as 64 lower-case hexadecimal digits. Ends the computation.
+  /// Ends the computation and returns the digest as 64 lower-case hexadecimal digits.
   public mutating func finish() -> String {
     var digest = [UInt8](repeating: 0, count: 32)
     digest.withUnsafeMutableBufferPointer { buffer in
@@ -24,7 +24,7 @@ public struct SHA256 {
     return String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
   }
 
-  /// The digest of one buffer.
+  /// The digest of one buffer, in the same form.
   public static func hex(of bytes: UnsafeRawBufferPointer) -> String {
     var hash = SHA256()
     hash.add(bytes)

@@ -1,5 +1,4 @@
-// Row-major fp32 matrices and the one interface to OpenBLAS.
-// Owns: Matrix, a value with its storage, and `gemm`. Refuses: shapes that do not fit (a caller's mistake: precondition).
+// Row-major fp32 matrices, and `gemm`, the only place that calls OpenBLAS.
 
 import COpenBLAS
 
@@ -10,7 +9,7 @@ public struct Matrix: Sendable, Equatable {
   /// `rows × columns` values, row after row.
   public var values: [Float]
 
-  /// A matrix over existing values; `values.count` must be `rows × columns`.
+  /// Wraps existing values; `values.count` must be `rows × columns`.
   public init(rows: Int, columns: Int, values: [Float]) {
     precondition(values.count == rows * columns, "matrix \(rows)×\(columns) given \(values.count) values")
     self.rows = rows
@@ -18,7 +17,7 @@ public struct Matrix: Sendable, Equatable {
     self.values = values
   }
 
-  /// A matrix of zeros.
+  /// Makes a matrix of zeros.
   public init(rows: Int, columns: Int) {
     self.init(rows: rows, columns: columns, values: [Float](repeating: 0, count: rows * columns))
   }
@@ -35,8 +34,8 @@ public struct Matrix: Sendable, Equatable {
 /// Whether an operand of `gemm` is read as stored or transposed.
 public enum Operand: Sendable { case asStored, transposed }
 
-/// C ← α·op(A)·op(B) + β·C on raw row-major storage, op(A) `[m, k]`, op(B) `[k, n]`, C `[m, n]`.
-/// Leading dimensions default to dense rows. Splits the rows, or columns if there are more of them, over the pool.
+/// C ← α·op(A)·op(B) + β·C on raw row-major storage, with op(A) `[m, k]`, op(B) `[k, n]`, C `[m, n]`. Leading
+/// dimensions default to dense rows. The pool's threads share the rows, or the columns if there are more of them.
 public func gemm(
   m: Int, n: Int, k: Int, alpha: Float = 1,
   _ a: UnsafePointer<Float>, _ opA: Operand = .asStored, lda: Int? = nil,
@@ -62,7 +61,7 @@ public func gemm(
   }
 }
 
-/// `gemm` without the pool, for work that is already spread over it.
+/// The same as `gemm`, but on the calling thread, for work that is already spread over the pool.
 public func gemmOnThisThread(
   m: Int, n: Int, k: Int, alpha: Float = 1,
   _ a: UnsafePointer<Float>, _ opA: Operand = .asStored, lda: Int,
@@ -70,14 +69,14 @@ public func gemmOnThisThread(
   beta: Float = 0, into c: UnsafeMutablePointer<Float>, ldc: Int
 ) {
   guard m > 0, n > 0 else { return }
-  _ = Compute.threads  // holds OpenBLAS to one thread
+  _ = Compute.threads  // this also limits OpenBLAS to one thread
   cblas_sgemm(
     CblasRowMajor, opA == .asStored ? CblasNoTrans : CblasTrans, opB == .asStored ? CblasNoTrans : CblasTrans,
     Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
 }
 
 extension Matrix {
-  /// op(self)·op(other).
+  /// Returns op(self)·op(other).
   public func times(_ other: Matrix, _ opA: Operand = .asStored, _ opB: Operand = .asStored) -> Matrix {
     let (m, k) = opA == .asStored ? (rows, columns) : (columns, rows)
     let (k2, n) = opB == .asStored ? (other.rows, other.columns) : (other.columns, other.rows)

@@ -1,6 +1,5 @@
-// Hot loops of sparse dictionaries over raw memory, wrapping CKernels/sparse.c, and how work is cut for the two kinds
-// of thread. Owns: dot products, scaled additions, selection of active latents, the Adam step, `inPieces`. Refuses:
-// nothing at run time; pointers and counts are the caller's promise, and regions must not overlap.
+// Hot loops of sparse dictionaries over raw memory: Swift names for CKernels/sparse.c, and `inPieces`, which spreads
+// work over the pool. Callers guarantee that pointers and counts are right and that regions do not overlap.
 
 import CKernels
 import Synchronization
@@ -10,19 +9,19 @@ public func dotInDouble(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, co
   ck_dot_double(a, b, Int64(count))
 }
 
-/// Σ a[i]·b[i] over `count` values, the second operand and the sum in fp64.
+/// Σ a[i]·b[i] over `count` values; the second operand and the sum are fp64.
 public func dotInDouble(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Double>, count: Int) -> Double {
   ck_dot_mixed(a, b, Int64(count))
 }
 
-/// Σ a[i]·b[i] over `count` values for each of four b that lie `stride` values apart; sums in fp64.
+/// Σ a[i]·b[i] over `count` values for each of four b that lie `stride` values apart; sums are fp64.
 public func fourDotsInDouble(
   _ a: UnsafePointer<Float>, _ b: UnsafePointer<Double>, stride: Int, count: Int, into out: UnsafeMutablePointer<Double>
 ) {
   ck_dot4_mixed(a, b, Int64(stride), Int64(count), out)
 }
 
-/// Σ row[i]·b[i] of some rows of a matrix of `width` columns, a value an index; sums in fp64.
+/// Σ row[i]·b[i] for those rows of a matrix of `width` columns that `index` names; sums are fp64.
 public func rowDotsInDouble(
   _ rows: UnsafePointer<Float>, _ indices: UnsafeBufferPointer<Int32>, _ b: UnsafePointer<Double>, width: Int,
   into out: UnsafeMutablePointer<Double>
@@ -31,7 +30,7 @@ public func rowDotsInDouble(
   ck_dot_rows_mixed(rows, first, Int64(indices.count), b, Int64(width), out)
 }
 
-/// y[i] += Σ_k α_k·row_k[i] over some rows of a matrix of `width` columns, in their order; y and the arithmetic in fp64.
+/// y[i] += Σ_k α_k·row_k[i] for some rows of a matrix of `width` columns, in order; y and the arithmetic are fp64.
 public func addRows(
   _ rows: UnsafePointer<Float>, _ indices: UnsafeBufferPointer<Int32>, scales: UnsafePointer<Float>,
   to y: UnsafeMutablePointer<Double>, width: Int
@@ -45,29 +44,29 @@ public func squareSum(_ x: UnsafePointer<Float>, count: Int) -> Double {
   ck_square_sum(x, Int64(count))
 }
 
-/// y[i] += α·x[i] over `count` values, y and the arithmetic in fp64.
+/// y[i] += α·x[i] over `count` values; y and the arithmetic are fp64.
 public func addScaled(
   _ alpha: Double, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Double>, count: Int
 ) {
   ck_axpy_double(alpha, x, y, Int64(count))
 }
 
-/// Rows to be added to one vector, each with its factor; kept from vector to vector.
+/// Rows to be added to one vector, each with its factor. The object is reused for vector after vector.
 public struct ScaledRows {
   private var scales: [Float] = []
   private var rows: [UnsafePointer<Float>?] = []
 
-  /// No rows.
+  /// Begins with no rows.
   public init() {}
 
-  /// One more row; it must stay where it is until it has been added.
+  /// Appends a row, which must stay at its address until it has been added.
   public mutating func append(_ scale: Float, _ row: UnsafePointer<Float>) {
     scales.append(scale)
     rows.append(row)
   }
 
-  /// y[i] += Σ scale·row[i] over `count` values, in the order of the rows and with the bits of `addScaled` one by one,
-  /// but reading and writing y once. The rows are then forgotten.
+  /// y[i] += Σ scale·row[i] over `count` values, in the order of the rows. The bits are those of `addScaled` row by
+  /// row, but y is read and written only once. Afterwards there are no rows.
   public mutating func add(to y: UnsafeMutablePointer<Float>, count: Int) {
     ck_add_rows(scales, rows, Int64(rows.count), y, Int64(count))
     scales.removeAll(keepingCapacity: true)
@@ -75,13 +74,13 @@ public struct ScaledRows {
   }
 }
 
-/// Where `collectActive` writes: three columns, each with room for every latent.
+/// The memory to which `collectActive` writes: three columns, each with room for every latent.
 public struct ActiveColumns {
   public let latents: UnsafeMutablePointer<Int32>
   public let codes: UnsafeMutablePointer<Float>
   public let scaled: UnsafeMutablePointer<Float>
 
-  /// Columns over the caller's memory.
+  /// Wraps the caller's memory.
   public init(
     latents: UnsafeMutablePointer<Int32>, codes: UnsafeMutablePointer<Float>, scaled: UnsafeMutablePointer<Float>
   ) {
@@ -89,16 +88,11 @@ public struct ActiveColumns {
     self.codes = codes
     self.scaled = scaled
   }
-
-  /// The same columns, `count` entries further on.
-  public func advanced(by count: Int) -> ActiveColumns {
-    ActiveColumns(latents: latents + count, codes: codes + count, scaled: scaled + count)
-  }
 }
 
-/// Of one token's encoder products `pre` `[F]`, writes those latents j, ascending, with f = pre_j + bias_j > 0 and
-/// f·norm_j > `bound`.
-/// - Returns: how many were written.
+/// From one token's encoder products `pre` `[F]`, writes the latents j with f = pre_j + bias_j > 0 and f·norm_j >
+/// `bound`, in ascending order.
+/// - Returns: the number of latents written.
 public func collectActive(
   _ pre: UnsafePointer<Float>, bias: UnsafePointer<Float>, norms: UnsafePointer<Float>, count: Int, bound: Float,
   into columns: ActiveColumns
@@ -106,13 +100,13 @@ public func collectActive(
   Int(ck_collect_active(pre, bias, norms, Int64(count), bound, columns.latents, columns.codes, columns.scaled))
 }
 
-/// The constants of one Adam step: Adam(β₁, β₂) with ε outside the root, as PyTorch has it.
+/// The constants of one Adam step with β₁, β₂ and with ε outside the root, as PyTorch has it.
 public struct AdamStep: Sendable {
   let constants: ck_adam_constants
 
   /// - Parameters:
-  ///   - step: counted from 1, for the bias corrections.
-  ///   - gradientScale: every gradient is multiplied by this first (the clip factor).
+  ///   - step: counts from 1, for the bias corrections.
+  ///   - gradientScale: multiplies every gradient first (the clip factor).
   public init(
     step: Int, learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     gradientScale: Double = 1
@@ -132,7 +126,7 @@ public struct AdamStep: Sendable {
       inverse_root_correction: Float(1 / (1 - power(beta2)).squareRoot()))
   }
 
-  /// One step over `count` parameters; without a gradient it is taken as zero, and the moments still decay.
+  /// Applies one step to `count` parameters. A missing gradient counts as zero, and the moments still decay.
   public func apply(
     to parameters: UnsafeMutablePointer<Float>, moment1: UnsafeMutablePointer<Float>,
     moment2: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>?, count: Int
@@ -141,10 +135,9 @@ public struct AdamStep: Sendable {
   }
 }
 
-/// Cuts `0..<count` into pieces of at most `size` and works them off on all threads of the pool; returns when all are
-/// done.
+/// Cuts `0..<count` into pieces of at most `size`, runs them on all threads of the pool and returns when all are done.
 ///
-/// The cut depends on `count` and `size` alone, so a body that writes only to its own piece gives the same result on
+/// The pieces depend on `count` and `size` alone, so a body that writes only to its own piece gives the same result on
 /// any number of threads. A call from inside `body` runs on the calling thread.
 public func inPieces(of size: Int, count: Int, _ body: (Range<Int>) -> Void) {
   guard count > 0 else { return }

@@ -1,6 +1,6 @@
-// The few largest of many values, without sorting them.
+// Finds the few largest of many values without sorting all of them.
 
-/// Indices of the `count` largest values of sign·value, largest first, ties to the lower index. One pass.
+/// The indices of the `count` largest values of sign·value, largest first; equal values in order of index. One pass.
 public func strongestIndices(
   _ values: UnsafeBufferPointer<Float>, sign: Float, count: Int, excluding excluded: Int? = nil
 ) -> [Int] {

@@ -1,26 +1,25 @@
-// Products of weights with rows of activations: a few (decoding, bound by reading weights) or many (prefill and harvest,
-// bound by arithmetic), exact or fast. Matrices that share their activations are one call: those are quantised once and
-// the threads are called once.
+// Products of weights with rows of activations. Decoding has few rows and is bound by reading weights; prefill and
+// harvest have many and are bound by arithmetic. Matrices with the same activations share one call, which quantises the
+// activations once and starts the threads once.
 
 import CKernels
 
-/// How products with weights are computed. Recorded with every experiment; all streams of a run share one.
+/// How products with weights are computed. Every experiment records it, and all streams of a run share it.
 public enum Precision: String, Sendable, Codable, CaseIterable {
-  /// fp32 activations on exactly dequantised weights.
+  /// fp32 activations are multiplied with exactly dequantised weights.
   case exact
-  /// Activations as 16-bit integers, one scale a row, on quantised weights; as bf16 on bf16 weights when there are many
-  /// rows; fp32 on all others.
+  /// Activations become 16-bit integers, with one scale per row, for quantised weights, and bf16 for bf16 weights if
+  /// there are many rows; other products stay fp32.
   case fast
 }
 
-/// One product of a call: y (+)= x·Wᵀ.
+/// One product of a call: y = x·Wᵀ, or y += x·Wᵀ.
 public struct Product {
   let weights: WeightMatrix
   let y: UnsafeMutablePointer<Float>
   let stride: Int
 
-  /// - Parameters:
-  ///   - y: `[count, weights.rows]`, rows `stride` values apart (dense if nil).
+  /// - Parameter y: `[count, weights.rows]`, with rows `stride` values apart (dense if nil).
   public init(_ weights: WeightMatrix, into y: UnsafeMutablePointer<Float>, stride: Int? = nil) {
     self.weights = weights
     self.y = y
@@ -29,7 +28,7 @@ public struct Product {
 }
 
 extension WeightMatrix {
-  /// y (+)= x·Wᵀ: x `[count, columns]`, y `[count, rows]`, both row-major and dense unless a stride says otherwise.
+  /// y (+)= x·Wᵀ with x `[count, columns]` and y `[count, rows]`; both are row-major, and dense without a stride.
   public func multiply(
     _ x: UnsafePointer<Float>, count: Int, into y: UnsafeMutablePointer<Float>, accumulate: Bool = false,
     xStride: Int? = nil, yStride: Int? = nil, precision: Precision = .exact
@@ -39,16 +38,16 @@ extension WeightMatrix {
       precision: precision)
   }
 
-  /// Rows of activations up to which fp32 kernels read the weights as they are; more go through OpenBLAS, or bf16 dot
-  /// products, on weights rearranged a slice at a time.
-  public static let fewRows = 24
+  /// Up to this many rows of activations, fp32 kernels read the weights as they are; for more rows, weights are
+  /// rearranged a slice at a time for OpenBLAS or bf16 dot products.
+  static let fewRows = 24
 }
 
 extension Product {
-  /// All products of the same activations.
+  /// Computes all products of the same activations.
   /// - Parameters:
   ///   - x: `[count, columns]` with rows `xStride` values apart.
-  ///   - accumulate: whether products are added to what y holds.
+  ///   - accumulate: whether products are added to the values in y.
   public static func run(
     _ products: [Product], _ x: UnsafePointer<Float>, count: Int, xStride: Int? = nil, accumulate: Bool = false,
     precision: Precision
@@ -71,7 +70,7 @@ extension Product {
         }
       }
       if panels < 4 * Compute.threads, routes.allSatisfy({ $0 == .blas }) {
-        // A low-rank matrix has too few rows to share out: the rows of activations are shared instead.
+        // A low-rank matrix has too few rows to share out, so the threads share the rows of activations instead.
         inPieces(of: 64, count: count) { rows in
           for product in products {
             Product(product.weights, into: product.y + rows.lowerBound * product.stride, stride: product.stride)
@@ -82,18 +81,18 @@ extension Product {
           }
         }
       } else if panels * columns * count < 2048 {
-        // Below this a dispatch costs more than it saves.
+        // Below this size, starting the threads costs more than they save.
         run(0..<panels)
       } else if count <= 8 {
         Compute.parallel { run(Compute.share(of: panels, thread: $0, threads: $1)) }
       } else {
-        // Pieces that whoever is free takes: a thread off its processor holds up one of them, not half of the work.
+        // Free threads take small pieces, so that a descheduled thread holds up one piece and not half of the work.
         inPieces(of: max(1, min(12, panels / (4 * Compute.threads))), count: panels, run)
       }
     }
   }
 
-  /// Which kernel serves a product.
+  /// Which kernel computes a product.
   enum Route {
     case integers, fewFloats, bf16, blas
 
@@ -114,11 +113,11 @@ extension Product {
     let ldx: Int
     let count: Int
     let columns: Int
-    /// `[count, columns]`, scales `[count]`, sums `[count, columns / 32]`.
+    /// Quantised values `[count, columns]`, their scales `[count]`, their sums `[count, columns / 32]`.
     var integers: UnsafeMutablePointer<Int16>?
     var scales: UnsafeMutablePointer<Float>?
     var sums: UnsafeMutablePointer<Float>?
-    /// `[count, columns]`, rows padded to an even length.
+    /// bf16 values `[count, columns]`, with rows padded to an even length.
     var bf16: UnsafeMutablePointer<UInt16>?
     var bf16Stride: Int { (columns + 1) / 2 * 2 }
   }
@@ -131,7 +130,7 @@ extension Product {
     let sums = integers || zip(routes, products).contains { $0 == .fewFloats && $1.weights.type.hasMinimum }
     let bf16 = routes.contains(.bf16)
     let stride = (columns + 1) / 2 * 2
-    // One allocation, parts at multiples of 64 bytes.
+    // All forms share one allocation, in which each begins at a multiple of 64 bytes.
     func padded(_ bytes: Int) -> Int { (bytes + 63) / 64 * 64 }
     let parts = [
       integers ? padded(count * columns * 2) : 0, integers ? padded(count * 4) : 0,
@@ -157,7 +156,7 @@ extension Product {
     }
   }
 
-  /// The product of some panels of 16 rows.
+  /// Computes the product for some panels of 16 rows.
   private func run(_ panels: Range<Int>, _ route: Route, _ a: Activations, accumulate: Bool) {
     let (w, columns, count) = (weights, Int32(weights.columns), Int32(a.count))
     let (p0, p1) = (Int32(panels.lowerBound), Int32(panels.upperBound))
@@ -189,7 +188,7 @@ extension Product {
     }
   }
 
-  /// OpenBLAS on rows widened to fp32.
+  /// Widens some rows to fp32 and multiplies them with OpenBLAS.
   private func multiplyWide(_ rows: Range<Int>, _ a: Activations, accumulate: Bool) {
     let columns = weights.columns
     let packed = weights.type.isQuantised
@@ -212,7 +211,7 @@ extension Product {
 }
 
 extension Product.Activations {
-  /// Converts some rows.
+  /// Converts some rows to the forms that are needed.
   fileprivate func fill(_ rows: Range<Int>) {
     let from = x + rows.lowerBound * ldx
     let (n, width) = (Int32(rows.count), Int32(columns))

@@ -1,10 +1,10 @@
-// Weights in the file's own precision: quantised ones as panels of 16 rows, plain numbers as rows, read where they lie.
-// Owns: the packed memory, or the hold on whoever owns the rows. Products with them: WeightMatrix+Multiply.
-// Refuses: shapes that do not fit, as preconditions; files are checked by whoever read them.
+// Weights in the file's own precision. Quantised weights are packed into panels of 16 rows; plain numbers stay as rows,
+// read in place. Readers of files check the shapes; here they are preconditions. WeightMatrix+Multiply has the
+// products.
 
 import CKernels
 
-/// The types of weights that the kernels multiply with. Raw values are the kernels' own.
+/// The weight types that the kernels multiply with. Raw values are those of the C kernels.
 public enum WeightType: UInt32, Sendable, CaseIterable {
   case f32 = 0
   case bf16 = 1
@@ -19,37 +19,37 @@ public enum WeightType: UInt32, Sendable, CaseIterable {
   case q6_K = 10
 
   var c: ck_type { ck_type(rawValue) }
-  /// Columns that share a block; a matrix has a multiple of it.
-  public var blockColumns: Int { Int(ck_block_columns(c)) }
-  /// Bytes of one row's block in a GGUF file.
-  public var blockBytes: Int { ck_block_bytes(c) }
-  /// Whether values share scales; the others are plain numbers.
+  /// The number of columns in a block; a matrix has a multiple of it.
+  var blockColumns: Int { Int(ck_block_columns(c)) }
+  /// The bytes of one row of a block in a GGUF file.
+  var blockBytes: Int { ck_block_bytes(c) }
+  /// Whether values share scales; otherwise they are plain numbers.
   public var isQuantised: Bool { rawValue >= WeightType.q4_0.rawValue }
-  /// Bytes of a matrix in memory.
+  /// The bytes of a matrix in memory.
   public func bytes(rows: Int, columns: Int) -> Int {
     isQuantised ? ck_packed_bytes(c, Int32(rows), Int32(columns)) : rows * columns * blockBytes
   }
-  /// Whether a product needs the sums of the activations that share a scale.
+  /// Whether a product needs the sum of the activations that share a scale.
   var hasMinimum: Bool { [.q4_1, .q5_1, .q4_K, .q5_K].contains(self) }
 }
 
-/// A weight matrix `[rows, columns]`, immutable once made.
+/// A weight matrix `[rows, columns]`, immutable after init.
 public final class WeightMatrix: Sendable {
   public let type: WeightType
   public let rows: Int
   public let columns: Int
-  /// Panels if quantised, else rows. Written only in init, before anyone else can see it; read-only from then on.
+  /// Panels if quantised, otherwise rows. Only init writes this memory, before anyone else can see it.
   nonisolated(unsafe) let memory: UnsafeRawPointer
-  /// Who owns that memory.
+  /// The object that keeps that memory alive.
   private let owner: any AnyObject & Sendable
-  /// Whether products read the rows where the file has them.
+  /// Whether products read the rows directly from the file's memory.
   public let isInPlace: Bool
   var panels: Int { (rows + 15) / 16 }
 
   /// Packs row-major data in the file's layout, or takes plain rows as they are.
   /// - Parameters:
   ///   - source: `rows × columns` weights as stored in a GGUF or safetensors file, at any address.
-  ///   - rowOrder: where given, row r is the source's row `rowOrder[r]` (undoes the permutation of GGUF's q and k).
+  ///   - rowOrder: if set, row r is the source's row `rowOrder[r]` (this undoes GGUF's permutation of q and k).
   ///   - owner: keeps `source` alive and unchanged; plain rows in their own order are then not copied.
   public init(
     _ type: WeightType, rows: Int, columns: Int, source: UnsafeRawBufferPointer, rowOrder: [Int32]? = nil,
@@ -89,12 +89,12 @@ public final class WeightMatrix: Sendable {
     }
   }
 
-  /// An fp32 matrix of its own.
+  /// Copies an fp32 matrix.
   public convenience init(_ matrix: Matrix) {
     self.init(matrix.values, rows: matrix.rows, columns: matrix.columns)
   }
 
-  /// Row-major fp32 values, copied.
+  /// Copies row-major fp32 values.
   public convenience init(_ values: [Float], rows: Int, columns: Int) {
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: values.count * 4, alignment: 64)
     defer { copy.deallocate() }
@@ -102,14 +102,14 @@ public final class WeightMatrix: Sendable {
     self.init(.f32, rows: rows, columns: columns, source: UnsafeRawBufferPointer(copy))
   }
 
-  /// Bytes of the weights in memory, the owner's included.
+  /// The bytes of the weights in memory, including memory of the owner.
   public var byteCount: Int { type.bytes(rows: rows, columns: columns) }
 
-  /// Reads all weights once, with all threads, and does nothing with them: the least that a product of one row costs.
+  /// Reads all weights once on all threads and drops them; the time is the least that a product with one row can take.
   public func read() {
     Compute.parallel { thread, threads in
       let share = Compute.share(of: byteCount, thread: thread, threads: threads, step: 64)
-      // The result is stored, so that reading cannot be left out.
+      // The result is stored so that the compiler keeps the reads.
       _ = withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 1) { out in
         out[0] = ck_read(memory + share.lowerBound, share.count)
         return out[0]
@@ -117,7 +117,7 @@ public final class WeightMatrix: Sendable {
     }
   }
 
-  /// One row as fp32.
+  /// Converts one row to fp32.
   /// - Parameter out: room for `columns` values.
   public func unpackRow(_ row: Int, into out: UnsafeMutablePointer<Float>) {
     precondition(row >= 0 && row < rows, "row \(row) of \(rows)")
@@ -128,7 +128,7 @@ public final class WeightMatrix: Sendable {
     }
   }
 
-  /// All rows as fp32, for tests and for small matrices.
+  /// Converts all rows to fp32, for tests and small matrices.
   public func unpacked() -> Matrix {
     var result = Matrix(rows: rows, columns: columns)
     result.values.withUnsafeMutableBufferPointer { out in

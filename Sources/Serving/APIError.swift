@@ -1,31 +1,31 @@
-// What a service answers where a request cannot be served, in the form of OpenAI's API:
-// {"error": {"message", "type", "param", "code"}}. Owns: statuses, types and codes, one function a kind of refusal.
+// What a service answers when it cannot serve a request, in the form of OpenAI's API: {"error": {"message", "type",
+// "param", "code"}}. There is one function or constant for each kind of error.
 
 import Foundation
 
-/// A request's error.
+/// The error in the answer to a request.
 public struct APIError: Error, Equatable, Sendable, Codable {
   /// The HTTP status.
   public var status: Int
   /// One line that ends in what to do.
   public var message: String
   public var type: String
-  /// The field of the request that is at fault.
+  /// The field of the request that is wrong.
   public var param: String?
   public var code: String?
-  /// The methods of the path, where the request's is none of them.
+  /// The methods that the path allows, if the request's method is not among them.
   public var allowed: [String] = []
 
   public init(status: Int, message: String, type: String, param: String? = nil, code: String? = nil) {
     (self.status, self.message, self.type, self.param, self.code) = (status, message, type, param, code)
   }
 
-  /// A request that says something wrong.
+  /// The request is wrong.
   public static func invalid(_ message: String, param: String? = nil, code: String? = nil) -> APIError {
     APIError(status: 400, message: message, type: "invalid_request_error", param: param, code: code)
   }
 
-  /// A field that is not known, or not supported: nothing is ever left out silently.
+  /// The request has a field that is unknown or not supported; no field is ever ignored silently.
   public static func unsupported(field: String) -> APIError {
     invalid("\(field) is not supported here; leave it out", param: field, code: "unsupported_parameter")
   }
@@ -46,17 +46,18 @@ public struct APIError: Error, Equatable, Sendable, Codable {
     return error
   }
 
-  /// A body in a form that is not read.
+  /// The body has a content encoding that the service does not read.
   public static func encoded(_ coding: String) -> APIError {
     APIError(
-      status: 415, message: "a body with Content-Encoding \(coding) is not read; send it as it is",
+      status: 415, message: "a body with Content-Encoding \(coding) is not supported; send it unencoded",
       type: "invalid_request_error", code: "unsupported_media_type")
   }
 
-  public static let hostMissing = APIError.invalid("a request of HTTP/1.1 names its Host; send that header")
+  static let hostMissing = APIError.invalid("an HTTP/1.1 request must name its host; send a Host header")
 
-  public static let expectationFailed = APIError(
-    status: 417, message: "of Expect only 100-continue is understood; leave it out", type: "invalid_request_error",
+  static let expectationFailed = APIError(
+    status: 417, message: "the only Expect that is supported is 100-continue; leave the header out",
+    type: "invalid_request_error",
     code: "expectation_failed")
 
   public static func tooLarge(_ limit: Int) -> APIError {
@@ -72,7 +73,7 @@ public struct APIError: Error, Equatable, Sendable, Codable {
   public static let stopping = APIError(
     status: 503, message: "the service is stopping; try again later", type: "server_error", code: "stopping")
 
-  /// Something that is no fault of the request; details are for the service's own log.
+  /// Something failed that is not the request's fault; the details go to the service's own log.
   public static let failed = APIError(
     status: 500, message: "the service failed on this request; its log says why", type: "server_error",
     code: "internal_error")

@@ -1,14 +1,14 @@
-// The secret that a service asks for and a client sends. Owns: reading it from a private file, comparing it.
-// Refuses: a file that others may read, an empty or unprintable token; it never shows one.
+// The secret that a service asks for and a client sends: reading it from a file that only its owner may read, and
+// comparing it. No message ever shows the token.
 
 import Foundation
 import Glibc
 
-/// A bearer token.
+/// A bearer token: 1 to 4096 printable ASCII characters without blanks.
 public struct AccessToken: Sendable, Equatable {
   private let bytes: [UInt8]
 
-  /// - Returns: nil unless the text is 1 to 4096 printable ASCII characters without blanks.
+  /// - Returns: nil if the text has another form.
   public init?(_ text: String) {
     let bytes = Array(text.utf8)
     guard (1...4096).contains(bytes.count), bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
@@ -23,7 +23,7 @@ public struct AccessToken: Sendable, Equatable {
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      throw .tokenUnreadable(path: path, reason: "it is no regular file")
+      throw .tokenUnreadable(path: path, reason: "it is not a regular file")
     }
     guard status.st_mode & 0o077 == 0 else {
       throw .tokenUnreadable(
@@ -38,11 +38,11 @@ public struct AccessToken: Sendable, Equatable {
     self = token
   }
 
-  /// The header that carries it.
+  /// The value of the Authorization header that carries the token.
   public var header: String { "Bearer " + String(decoding: bytes, as: UTF8.self) }
 
-  /// Whether a request's header carries this token. The scheme's letters may be of either case (RFC 9110, section 11.1).
-  /// The time does not depend on where the token differs.
+  /// Whether a request's header carries this token. Letters of the scheme may have either case (RFC 9110, section
+  /// 11.1). The time that this takes does not depend on where the tokens differ.
   public func isCarried(by header: String?) -> Bool {
     let parts = (header ?? "").split(separator: " ", maxSplits: 1)
     guard parts.count == 2, parts[0].lowercased() == "bearer" else { return false }

@@ -1,6 +1,6 @@
-// What of a connection the parts above it do not see: the version, and how it is asked to end.
-// Owns: answers to HTTP/1.0, which are never in chunks and end the connection; `Connection: close` in any case of letters;
-// the date of an answer. Source: RFC 9112, sections 2.3, 3.2, 6.1 and 9.3; RFC 9110, section 6.6.1.
+// Details of HTTP/1 connections that Hummingbird leaves open: answers to HTTP/1.0 never come in chunks and end the
+// connection, `Connection: close` counts in any case of letters, and answers have a date. Sources: RFC 9112, sections
+// 2.3, 3.2, 6.1 and 9.3; RFC 9110, section 6.6.1.
 
 import Glibc
 import HummingbirdCore
@@ -9,7 +9,7 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
 
-/// Hummingbird's channel of HTTP/1.1, with what HTTP/1.0 needs besides.
+/// Hummingbird's HTTP/1.1 channel, extended by what HTTP/1.0 needs.
 struct HTTPChannel: HTTPChannelHandler {
   typealias Value = HTTP1Channel.Value
 
@@ -28,14 +28,14 @@ struct HTTPChannel: HTTPChannelHandler {
   func handle(value: Value, logger: Logger) async { await inner.handle(value: value, logger: logger) }
 }
 
-/// Marks requests after whose answer the connection ends, and answers them in their own version.
+/// Decides after which answers the connection ends, and answers each request in its own version of HTTP.
 final class ConnectionEnds: ChannelDuplexHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPServerRequestPart
   typealias OutboundIn = HTTPServerResponsePart
   typealias OutboundOut = HTTPServerResponsePart
 
-  /// Of each request that is not answered yet, the first one first: whether the connection ends, and its version.
+  /// For each request that is not answered yet, oldest first: whether its answer ends the connection, and its version.
   private var asked: [(ends: Bool, version: HTTPVersion)] = []
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -45,11 +45,11 @@ final class ConnectionEnds: ChannelDuplexHandler {
     asked.append((ends, version))
     if ends { head.headers.replaceOrAdd(name: "connection", value: "close") }
     if version == .http1_0 {
-      // Only there may a request leave out its host, and what it expects is not heard.
+      // An HTTP/1.0 request may leave out its host, and its Expect header is ignored.
       if !head.headers.contains(name: "host") { head.headers.add(name: "host", value: "localhost") }
       head.headers.remove(name: "expect")
     }
-    // Two hosts are none.
+    // A request that names two hosts is treated as if it named none.
     if head.headers["host"].count > 1 { head.headers.replaceOrAdd(name: "host", value: "") }
     context.fireChannelRead(wrapInboundOut(.head(head)))
   }
@@ -66,7 +66,7 @@ final class ConnectionEnds: ChannelDuplexHandler {
     context.write(wrapOutboundOut(.head(head)), promise: promise)
   }
 
-  /// A time as HTTP writes it, in English whatever the locale is.
+  /// A time in HTTP's form, in English under any locale.
   static func date(_ seconds: Int) -> String {
     var (seconds, parts) = (seconds, tm())
     gmtime_r(&seconds, &parts)

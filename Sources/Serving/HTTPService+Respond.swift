@@ -1,5 +1,5 @@
-// From a request on a connection to the handler and back: what HTTP says around a JSON document or a stream of events.
-// A handler runs as long as its client listens: where the client goes away, its task is cancelled.
+// The way from a request on a connection to the handler and back: the HTTP around a JSON document or a stream of
+// events. A handler runs only while its client listens: when the client goes away, the handler's task is cancelled.
 
 import Foundation
 import HTTPTypes
@@ -8,9 +8,9 @@ import NIOCore
 import NIOHTTP1
 
 extension HTTPService {
-  /// Answers one request; every failure is an answer, unless the client is gone.
+  /// Answers one request. Every failure becomes an answer, unless the client is gone.
   func respond(to request: Request, _ writer: consuming ResponseWriter) async throws {
-    // The writer can be used up once, by whichever closure comes to it.
+    // The writer can be used only once, by the first closure that needs it.
     let answer = PendingAnswer(writer, to: request.method)
     do {
       guard request.head.authority?.isEmpty == false else { throw APIError.hostMissing }
@@ -31,7 +31,7 @@ extension HTTPService {
     }
   }
 
-  /// The request with its body, where it may be answered.
+  /// Checks a request and reads its body.
   private func admit(_ request: Request, _ answer: PendingAnswer) async throws -> (
     request: ServiceRequest, body: RequestBody
   ) {
@@ -55,9 +55,9 @@ extension HTTPService {
     } catch is NIOTooManyBytesError {
       throw APIError.tooLarge(bodyLimit)
     } catch is HTTPParserError {
-      throw APIError.invalid("the request's body breaks HTTP's rules; send it as its headers say")
+      throw APIError.invalid("the request's body is not valid HTTP; send it in the form that its headers announce")
     }
-    // In a query a plus is a blank, as forms and curl write it.
+    // In a query a plus sign stands for a blank, as forms and curl write it.
     let query = URLComponents(string: (request.head.path ?? "").replacing("+", with: "%20"))?.queryItems ?? []
     return (
       ServiceRequest(
@@ -66,14 +66,14 @@ extension HTTPService {
     )
   }
 
-  /// An error as its client shall see it; what was no fault of the request is told to the log alone.
+  /// The error as the client sees it. The log alone gets the details of a failure that is not the request's fault.
   private func described(_ error: any Error) -> APIError {
     if let error = error as? APIError { return error }
     if !(error is CancellationError) { log(String(describing: error)) }
     return error is CancellationError ? .stopping : .failed
   }
 
-  /// What may be asked at a path. No page of another origin is let in: nothing is said of one.
+  /// The answer to an OPTIONS request. It has no CORS headers, so browsers keep pages of other origins out.
   private func methods(at path: String) throws(APIError) -> HTTPFields {
     let methods = path == "*" ? ["GET", "POST"] : methods(path)
     guard !methods.isEmpty else { throw .notFound("there is nothing at \(path)") }
@@ -114,7 +114,7 @@ extension HTTPService {
     if answer.closes { headers[.connection] = "close" }
     guard let writer = answer.take() else { return }
     let head = HTTPResponse(status: .init(code: status), headerFields: headers)
-    // To HEAD the length is told and nothing of it sent.
+    // The answer to HEAD gives the length and no content.
     guard !answer.omitsBody else { return try await writer.writeResponse(head) }
     try await writer.write(response: head, body: ResponseBody(byteBuffer: body))
   }
@@ -134,7 +134,7 @@ extension HTTPService {
     try await body.finish(nil)
   }
 
-  /// A line break would end an event's data; JSON has none outside strings, and inside they are escaped.
+  /// A line break would end an event's data. JSON has none outside strings, and inside strings it is escaped.
   private static func event(_ data: String) -> ByteBuffer { ByteBuffer(string: "data: \(data)\n\n") }
 
   private func json(_ error: APIError) -> String {
@@ -144,12 +144,12 @@ extension HTTPService {
   }
 }
 
-/// The right to answer a request, which can be used once.
+/// The right to answer one request, which can be used once.
 private final class PendingAnswer {
   private var writer: ResponseWriter?
-  /// Whether the connection ends with the answer: watching a client uses up what it sends.
+  /// Whether the connection ends with the answer: watching whether the client is gone uses up what it sends.
   let closes: Bool
-  /// Whether only the head is wanted.
+  /// Whether the client wants the head only.
   let omitsBody: Bool
 
   init(_ writer: consuming ResponseWriter, to method: HTTPRequest.Method) {
@@ -157,14 +157,14 @@ private final class PendingAnswer {
     (closes, omitsBody) = (![.get, .head, .options].contains(method), method == .head)
   }
 
-  /// Tells a client that waits with its body to send it.
+  /// Tells a client that waits before sending its body to go on.
   func proceed() async throws {
     guard let writer = writer.take() else { return }
     try await writer.writeInformationalHead(HTTPResponse(status: .continue))
     self.writer = consume writer
   }
 
-  /// Whether nothing was answered yet.
+  /// Whether the request has no answer yet.
   var isOpen: Bool { writer != nil }
 
   func take() -> ResponseWriter? { writer.take() }

@@ -1,7 +1,6 @@
-// An HTTP service for JSON and server-sent events, on a Unix socket or a TCP port. It knows nothing of models: what is
-// answered comes from a handler. Owns: listening, the token, limits of bodies and connections, errors in OpenAI's form,
-// cancelling a handler whose client went away, stopping within two seconds.
-// Refuses: requests without the token, bodies beyond the limit.
+// An HTTP service for JSON and server-sent events, on a Unix socket or a TCP port. It knows nothing of models: a
+// handler gives the answers. The service checks the token, limits bodies and connections, writes errors in OpenAI's
+// form, cancels the handler of a client that went away, and stops within two seconds.
 
 import Foundation
 import HTTPTypes
@@ -11,20 +10,20 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A request that was let in.
+/// A request that passed the checks.
 public struct ServiceRequest: Sendable {
   public var method: String
-  /// Without the query, percent escapes as they came.
+  /// The path without the query; percent escapes stay as they are.
   public var path: String
   public var query: [URLQueryItem]
   public var body: Data
 }
 
-/// What a handler answers.
+/// A handler's answer.
 public enum ServiceReply: Sendable {
   /// One JSON document.
   case document(String)
-  /// Server-sent events, a JSON document each; `[DONE]` follows the last one. An error becomes the last event.
+  /// Server-sent events, each a JSON document; `[DONE]` follows the last one. An error becomes the last event.
   case events(@Sendable (_ send: (String) async throws -> Void) async throws -> Void)
 }
 
@@ -33,23 +32,23 @@ public struct HTTPService: Sendable {
   public typealias Handler = @Sendable (ServiceRequest) async throws -> ServiceReply
 
   public var address: ServiceAddress
-  /// Asked for on every path but `openPath`.
+  /// The token that every path but `openPath` requires.
   public var token: AccessToken?
-  /// Answered without a token.
-  public var openPath = "/health"
-  /// The methods of a path, of which GET means HEAD too; none where there is nothing.
+  /// The path that needs no token.
+  var openPath = "/health"
+  /// The methods of a path, in which GET includes HEAD; an empty list if the path does not exist.
   public var methods: @Sendable (_ path: String) -> [String] = { _ in ["GET", "POST"] }
-  /// Bytes of a request's body at most.
+  /// The largest body of a request in bytes.
   public var bodyLimit = 1 << 20
-  /// Clients at once; further ones wait in the system's queue.
+  /// The largest number of clients at once; more clients wait in the system's queue.
   public var connectionLimit = 256
-  /// How long a connection may ask nothing.
+  /// How long a connection may stay open without a request.
   var idleTimeout = Duration.seconds(30)
-  /// Takes lines about errors that were no request's fault.
+  /// Receives lines about failures that are not a request's fault.
   let log: @Sendable (String) -> Void
   let handler: Handler
 
-  /// From the end of `run`'s `stop` to the end of the last connection.
+  /// The time from the return of `stop` in `run` to the end of the last connection.
   static let grace = Duration.milliseconds(1200)
 
   /// - Throws: `ServiceError.tokenMissing` for a TCP address without a token.
@@ -61,7 +60,7 @@ public struct HTTPService: Sendable {
     (self.address, self.token, self.log, self.handler) = (address, token, log, handler)
   }
 
-  /// Whether the place is free, as far as can be said before `run`: a dead socket there is removed.
+  /// Checks whether the address is free, as far as that is possible before `run`, and removes a dead socket.
   /// - Throws: `ServiceError.inUse`, `.cannotListen`.
   public func makeRoom() throws(ServiceError) {
     if case .unix(let path) = address { try SocketFile(path: path).clear() }
@@ -69,9 +68,9 @@ public struct HTTPService: Sendable {
 
   /// Serves until `stop` returns, or the task is cancelled.
   /// - Parameters:
-  ///   - listening: told the address once clients can connect; a port of 0 has become a real one.
-  ///   - stop: returns when no more requests shall be taken, having told the handler to end those it has.
-  /// - Throws: `ServiceError` where it cannot listen.
+  ///   - listening: receives the address once clients can connect; it has the real port where 0 was asked for.
+  ///   - stop: returns when no more requests shall be taken; before, it tells the handler to end the running ones.
+  /// - Throws: `ServiceError` if it cannot listen.
   public func run(
     listening: @escaping @Sendable (ServiceAddress) -> Void, until stop: @escaping @Sendable () async -> Void
   ) async throws {
@@ -95,7 +94,7 @@ public struct HTTPService: Sendable {
       }, until: stop)
   }
 
-  /// - Parameter published: called when the place is listened at; where it throws, serving ends with that error.
+  /// - Parameter published: called once the service listens at the place; if it throws, serving ends with that error.
   private func serve(
     at place: ServiceAddress, published: @escaping @Sendable (ServiceAddress) throws -> Void,
     until stop: @escaping @Sendable () async -> Void
@@ -128,7 +127,7 @@ public struct HTTPService: Sendable {
           Task { try? await server.shutdownGracefully() }
           try? await Task.sleep(for: Self.grace)
         }
-        // Whichever comes first: all connections have ended, or their time is over.
+        // This waits for the end of all connections or of their time, whichever comes first.
         try await group.next()
         group.cancelAll()
       }

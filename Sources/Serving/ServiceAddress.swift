@@ -1,17 +1,16 @@
-// Where a service listens and where a client finds it: a Unix socket, or a host and port.
-// Owns: reading an address. Refuses: addresses with a user, a password, a path or TLS;
-// there is none here, `ssh -L` gives the protection that a network needs.
+// Where a service listens and where a client finds it: a Unix socket, or a host and port. An address has no user,
+// password, path or TLS; `ssh -L` gives the protection that a network needs.
 
 import Foundation
 
-/// The place of a service.
+/// The address of a service.
 public enum ServiceAddress: Sendable, Equatable, CustomStringConvertible {
   /// A Unix socket's path.
   case unix(path: String)
   case tcp(host: String, port: Int)
 
-  /// The longest path of a Unix socket in bytes (`sun_path` with its closing zero).
-  public static let longestPath = 107
+  /// The longest path of a Unix socket in bytes (the size of `sun_path` without its closing zero).
+  static let longestPath = 107
 
   /// Reads `unix:PATH` or `http://HOST:PORT`.
   /// - Throws: `ServiceError.addressInvalid`.
@@ -26,7 +25,7 @@ public enum ServiceAddress: Sendable, Equatable, CustomStringConvertible {
       let port = parts.port, (1...65535).contains(port), parts.user == nil, parts.password == nil,
       ["", "/"].contains(parts.path), parts.query == nil, parts.fragment == nil
     else { throw .addressInvalid(text) }
-    // Brackets go around an IPv6 address in a URL only.
+    // Only URLs have brackets around an IPv6 address.
     self = .tcp(host: host.trimmingCharacters(in: ["[", "]"]), port: port)
   }
 

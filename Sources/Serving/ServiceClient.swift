@@ -1,6 +1,6 @@
-// The other side of HTTPService: one request a connection, an answer as one document or as events while they come.
-// Owns: connecting, the token, reading events. Refuses: answers larger than it was told to expect; it trusts nothing else
-// of an answer either, and leaves its text to be made safe by whoever shows it.
+// The client side of HTTPService. Each request has a connection of its own; the answer is one document, or events that
+// are passed on as they come. Answers above a size limit are an error. Nothing in an answer is trusted: whoever shows
+// its text makes the text safe.
 
 import Foundation
 import HTTPTypes
@@ -10,20 +10,20 @@ import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import NIOPosix
 
-/// Asks a service.
+/// Sends requests to a service.
 public struct ServiceClient: Sendable {
   typealias Channel = NIOAsyncChannel<HTTPResponsePart, Never>
 
   public let address: ServiceAddress
   private let token: AccessToken?
-  /// Bytes of a document, or of one event, at most.
+  /// The largest document, or event, in bytes.
   private static let largest = 4 << 20
 
   public init(address: ServiceAddress, token: AccessToken?) {
     (self.address, self.token) = (address, token)
   }
 
-  /// The document at a path.
+  /// Returns the document at a path.
   /// - Throws: `ServiceError`, `CancellationError`.
   public func get(_ path: String) async throws -> Data {
     let bytes = Collected()
@@ -36,8 +36,8 @@ public struct ServiceClient: Sendable {
     return bytes.data
   }
 
-  /// Sends a document and hands over each event of the answer, up to `[DONE]`.
-  /// - Throws: `ServiceError`; `.lost` where the answer ends before that; what `event` throws.
+  /// Sends a document and passes on each event of the answer, up to `[DONE]`.
+  /// - Throws: `ServiceError`, which is `.lost` if the answer ends before `[DONE]`; what `event` throws.
   public func post(_ path: String, body: Data, event: (Data) throws -> Void) async throws {
     var lines = EventLines(limit: Self.largest)
     var isDone = false
@@ -54,12 +54,12 @@ public struct ServiceClient: Sendable {
 
   private final class Collected { var data = Data() }
 
-  /// One request and its answer; `body` sees the pieces of an answer of status 200.
+  /// Exchanges one request and its answer; `body` receives the pieces of an answer of status 200.
   private func exchange(
     _ method: String, _ path: String, body: Data?, piece: (ByteBufferView) throws -> Void
   ) async throws {
     let channel = try await open(method, path, body: body)
-    // Closing the channel is what wakes a reader up; cancelling alone would wait for the next piece.
+    // Closing the channel wakes the reader up; a cancelled task alone would still wait for the next piece.
     try await withTaskCancellationHandler {
       do {
         try await channel.executeThenClose { inbound in try await receive(inbound, piece) }
@@ -75,7 +75,7 @@ public struct ServiceClient: Sendable {
     }
   }
 
-  /// Connects and sends a request; nothing of the answer is read.
+  /// Connects and sends a request, without reading the answer.
   func open(_ method: String, _ path: String, body: Data?) async throws -> Channel {
     let parts = parts(method, path, body)
     let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connectTimeout(.seconds(10))
@@ -146,8 +146,8 @@ public struct ServiceClient: Sendable {
   }
 }
 
-/// Sends a request as soon as there is a connection. From a task it could come late: where all threads of a busy program
-/// are taken, the service sees a connection that asks nothing, and closes it after a while.
+/// Sends a request as soon as the connection is there. A task could send it late: in a busy program all threads may be
+/// taken, and the service closes a connection that asks nothing for a while.
 private final class RequestSender: ChannelInboundHandler {
   typealias InboundIn = HTTPResponsePart
   typealias OutboundOut = HTTPRequestPart
@@ -163,14 +163,14 @@ private final class RequestSender: ChannelInboundHandler {
   }
 }
 
-/// Bytes of a stream of server-sent events, cut into the events' data.
+/// Cuts the bytes of a stream of server-sent events into the data of its events.
 struct EventLines {
   private var pending = Data()
   private let limit: Int
 
   init(limit: Int) { self.limit = limit }
 
-  /// The data of events that are complete with these bytes; nil where a line exceeds the limit.
+  /// Returns the data of the events that these bytes complete; nil if a line exceeds the limit.
   mutating func append(_ bytes: some Sequence<UInt8>) -> [Data]? {
     pending.append(contentsOf: bytes)
     var events: [Data] = []

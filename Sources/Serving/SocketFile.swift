@@ -1,16 +1,15 @@
-// The file of a Unix socket: nobody but its owner may connect, none is left behind, none of somebody else's is taken.
-// Owns: looking at what is there, the mode, removal at the end. Refuses: a path at which a service answers, and one that
-// is no socket.
+// The file of a Unix socket. Only its owner may connect, the file is removed at the end, and neither the socket of a
+// running service nor a file of another kind is ever replaced.
 
 import Foundation
 import Glibc
 
-/// A Unix socket's place in the file system.
+/// The place of a Unix socket in the file system.
 struct SocketFile: Sendable {
   let path: String
   private var address: String { "unix:\(path)" }
 
-  /// Makes the place free: a socket at which nobody answers any more is removed.
+  /// Makes the place free by removing a socket at which nobody answers any more.
   /// - Throws: `ServiceError.inUse`, `.cannotListen`.
   func clear() throws(ServiceError) {
     let longest = ServiceAddress.longestPath
@@ -23,7 +22,7 @@ struct SocketFile: Sendable {
       return
     }
     guard status.st_mode & S_IFMT == S_IFSOCK else {
-      throw .cannotListen(address, reason: "a file that is no socket is there")
+      throw .cannotListen(address, reason: "a file that is not a socket has this path")
     }
     switch connectError() {
     case 0: throw .inUse(address)
@@ -35,7 +34,7 @@ struct SocketFile: Sendable {
     }
   }
 
-  /// The number of the error that connecting meets; 0 where somebody answers.
+  /// The error number of an attempt to connect; 0 if somebody answers.
   private func connectError() -> Int32 {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { return errno }
@@ -51,20 +50,20 @@ struct SocketFile: Sendable {
     return result == 0 ? 0 : errno
   }
 
-  /// The pattern of a folder beside the socket.
+  /// The name pattern of a folder beside the socket.
   private var nursery: String { URL(fileURLWithPath: path).deletingLastPathComponent().path + "/.cs-XXXXXX" }
 
-  /// A path to bind to first, in a folder that nobody else can enter: between binding and the change of its mode a socket
-  /// would be open to whomever the process's mask lets in.
+  /// A path to bind to first, in a folder that nobody else can enter. Between binding and the change of its mode a
+  /// socket would be open to everyone whom the process's mask lets in.
   func privatePath() throws(ServiceError) -> String {
     var folder = Array(nursery.utf8CString)
     guard mkdtemp(&folder) != nil else { throw .cannotListen(address, reason: String(cString: strerror(errno))) }
     return String(decoding: folder.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self) + "/s"
   }
 
-  /// Moves a bound socket to its place, for its owner alone.
-  /// - Returns: what the file is told apart by, for `remove`.
-  /// - Throws: `ServiceError.inUse` where something has come to be there meanwhile.
+  /// Moves a bound socket to its place, accessible to its owner only.
+  /// - Returns: numbers that identify the file, for `remove`.
+  /// - Throws: `ServiceError.inUse` if another file has appeared there meanwhile.
   func publish(_ bound: String) throws(ServiceError) -> [UInt64] {
     guard chmod(bound, 0o600) == 0, link(bound, path) == 0 else {
       throw errno == EEXIST ? .inUse(address) : .cannotListen(address, reason: String(cString: strerror(errno)))
@@ -73,7 +72,7 @@ struct SocketFile: Sendable {
     return identity() ?? []
   }
 
-  /// Removes what `privatePath` made.
+  /// Removes what `privatePath` created.
   func discard(_ bound: String) {
     unlink(bound)
     rmdir(URL(fileURLWithPath: bound).deletingLastPathComponent().path)

@@ -1,21 +1,21 @@
-// What stands for a character where only ASCII is drawn: symbols by their looks, letters by their names, so that text of
-// any script stays text. Owns: the table of symbols, and the rule for letters. Refuses: `?`, which would look like a
-// question; what has no likeness is `*`, of two cells `[]`.
+// Replacements for characters on terminals that show ASCII only. A symbol becomes one that looks alike, a letter
+// becomes the letters of its name, so that text in any script stays text. Other characters become `*`, or `[]` if they
+// cover two cells; `?` is not used, since it would look like a question.
 
-/// ASCII of the same width: one character, or two for a wide cluster.
+/// Returns ASCII of the same width: one character, or two for a wide cluster.
 func asciiLikeness(of cluster: CellCluster) -> String {
   guard let scalar = cluster.text.unicodeScalars.first else { return String(repeating: " ", count: cluster.width) }
   let name = letterName(scalar)
   if cluster.width == 2 {
-    // A syllable by its first two letters: か is ka.
+    // A syllable becomes its first two letters: か becomes ka.
     guard let name, !scalar.properties.isIdeographic else { return "[]" }
     return name.count == 1 ? name + " " : String(name.prefix(2))
   }
   return symbol(scalar) ?? name.map { String($0.prefix(1)) } ?? "*"
 }
 
-/// A letter's own name at the end of its Unicode name: nu of GREEK SMALL LETTER NU, e of LATIN SMALL LETTER E WITH ACUTE.
-/// Of er and its like, a vowel before the sound, it is r.
+/// The letter's own name, which ends its Unicode name: nu for GREEK SMALL LETTER NU, e for LATIN SMALL LETTER E WITH
+/// ACUTE. Names such as er, with a vowel before the sound, give r.
 private func letterName(_ scalar: Unicode.Scalar) -> String? {
   guard scalar.properties.isAlphabetic, let name = scalar.properties.name else { return nil }
   let words = name.split(separator: " ")

@@ -1,7 +1,7 @@
 // Canvases as plain text, for golden files and for saving a screen.
 
 extension Canvas {
-  /// The characters, row by row, without trailing blanks, each row ended by a line feed.
+  /// The characters, row by row, without trailing blanks; each row ends with a line feed.
   public var text: String {
     var lines = ""
     for row in 0..<size.rows {
@@ -13,8 +13,8 @@ extension Canvas {
     return lines
   }
 
-  /// The characters, then a letter for the style of every cell (`.` is plain), then what the letters mean.
-  public var styledText: String {
+  /// The characters, then one letter for the style of each cell (`.` is plain), then the meanings of the letters.
+  var styledText: String {
     var letters: [Style: Character] = [.plain: "."]
     var legend: [(Character, Style)] = []
     var names = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789").makeIterator()

@@ -1,12 +1,12 @@
-// A grid of styled cells, as a value: screens are drawn into it, Terminal sends the difference, tests compare it.
-// Keeps: every cell has a width of 1, or is the first of a wide pair followed by its empty second half.
-// Refuses: writing outside; text is cut at the edges and at the clip, wide characters that would be halved become blanks.
+// A grid of styled cells, which is a value: screens draw into it, Terminal sends what changed, tests compare it. Every
+// cell has width 1, or is the first of a wide pair and is followed by its empty second half. Text is cut at the edges
+// and at the clip; a wide character that would be halved becomes a blank.
 
 /// One cell of a canvas.
 public struct Cell: Equatable, Sendable {
   /// One base scalar with its marks; empty in the second half of a wide character.
   public internal(set) var text: String
-  /// What it is drawn as.
+  /// The style it is drawn in.
   public internal(set) var style: Style
   /// 1, 2 for the first half of a wide character, 0 for its second half.
   public internal(set) var width: UInt8
@@ -16,17 +16,17 @@ public struct Cell: Equatable, Sendable {
 
 /// A grid of styled cells.
 public struct Canvas: Equatable, Sendable {
-  /// Never of negative extent.
+  /// The size, which is never negative.
   public let size: Size
-  /// Only ASCII is drawn; other characters are replaced by likenesses, see `asciiLikeness`.
+  /// Whether only ASCII is drawn; other characters are then replaced by `asciiLikeness`.
   public let asciiOnly: Bool
-  /// For a screen reader: ASCII, no bars, frames, rules or dots, and `>` at the start of the selected line.
+  /// Whether a screen reader reads it: ASCII only, no bars, frames, rules or dots, and `>` starts the selected line.
   public let isSpoken: Bool
-  /// The first cell of what is selected; where several things are, of what was drawn last.
+  /// The first cell of the selection; if several things were selected, that of the last one drawn.
   public private(set) var selection: Point?
   private var cells: [Cell]
 
-  /// A blank canvas; negative extents become 0.
+  /// Makes a blank canvas; negative extents become 0.
   public init(size: Size, asciiOnly: Bool = false, isSpoken: Bool = false) {
     self.size = Size(columns: max(0, size.columns), rows: max(0, size.rows))
     self.asciiOnly = asciiOnly || isSpoken
@@ -34,7 +34,7 @@ public struct Canvas: Equatable, Sendable {
     cells = [Cell](repeating: .blank, count: self.size.columns * self.size.rows)
   }
 
-  /// All of it.
+  /// The rectangle of all cells.
   public var bounds: Rect { Rect(row: 0, column: 0, rows: size.rows, columns: size.columns) }
 
   /// The cell at a place inside `bounds`.
@@ -43,8 +43,8 @@ public struct Canvas: Equatable, Sendable {
     return cells[row * size.columns + column]
   }
 
-  /// Writes text from a cell to the right, made safe by the rules of `termSafe`, cut at `clip` and at the edges.
-  /// - Returns: the column behind the text, had nothing been cut off at the left; not beyond the clip's end.
+  /// Writes text from a cell to the right. `termSafe` makes it safe; it is cut at `clip` and at the edges.
+  /// - Returns: the column behind the text as if its left part had not been cut off, but at most the end of the clip.
   @discardableResult
   public mutating func put(
     _ text: String, row: Int, column: Int, style: Style = .plain, clip: Rect? = nil
@@ -83,7 +83,7 @@ public struct Canvas: Equatable, Sendable {
     put(text, row: row, column: endColumn - displayWidth(text), style: style, clip: clip)
   }
 
-  /// Blanks with a style.
+  /// Fills a rectangle with blanks, or other text, in a style.
   public mutating func fill(_ rect: Rect, style: Style = .plain, with text: String = " ") {
     let area = inside(rect)
     for row in area.row..<area.endRow {
@@ -93,7 +93,7 @@ public struct Canvas: Equatable, Sendable {
     }
   }
 
-  /// Puts another ground behind what stands there; cells that have a ground of their own keep it.
+  /// Changes the background of a rectangle; cells with a background other than plain keep theirs.
   public mutating func setGround(_ rect: Rect, _ ground: Role) {
     let area = inside(rect)
     if ground == .selected, !area.isEmpty { select(Point(row: area.row, column: area.column)) }
@@ -105,7 +105,7 @@ public struct Canvas: Equatable, Sendable {
     }
   }
 
-  /// Notes where the selected line begins; a screen reader finds `>` there, or in the blank before it.
+  /// Records where the selected line begins; for a screen reader `>` is put there, or into the blank before it.
   public mutating func select(_ point: Point) {
     selection = point
     guard isSpoken, self[point.row, point.column].text != ">" else { return }
@@ -139,7 +139,7 @@ public struct Canvas: Equatable, Sendable {
     }
   }
 
-  /// Stores a cell; a wide character that loses a half to it becomes blank.
+  /// Stores a cell; a wide character that loses one half becomes blank.
   private mutating func set(_ cell: Cell, row: Int, column: Int) {
     let index = row * size.columns + column
     let former = cells[index]
@@ -153,7 +153,7 @@ public struct Canvas: Equatable, Sendable {
   }
 }
 
-/// Frames, rules, blocks, shades and braille dots, which a screen reader would read out one by one.
+/// Whether this is a frame, rule, block, shade or braille dot, which a screen reader would read out one by one.
 private func isDrawing(_ text: String) -> Bool {
   text.unicodeScalars.first.map { (0x2500...0x259F).contains($0.value) || (0x2800...0x28FF).contains($0.value) }
     ?? false

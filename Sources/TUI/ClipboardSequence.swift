@@ -1,17 +1,17 @@
-// The escape sequence that gives text to the terminal's clipboard (OSC 52), also over SSH.
-// Owns: its form inside tmux and screen, and the size that terminals take. Refuses: more than that; the text is cut.
+// The escape sequence that copies text to the terminal's clipboard (OSC 52), which also works over SSH. It takes
+// another form inside tmux and screen. Text longer than terminals accept is cut.
 
 import Foundation
 
 /// OSC 52, as xterm defines it (https://invisible-island.net/xterm/ctlseqs/ctlseqs.html).
 public enum ClipboardSequence {
-  /// What stands between the program and the terminal.
+  /// The program between this one and the terminal.
   public enum Multiplexer: Sendable { case none, tmux, screen }
 
-  /// Bytes of text that are copied at most: in base64 they stay within the 100,000 that terminals take.
+  /// The largest number of bytes that are copied: their base64 stays within the 100,000 that terminals accept.
   public static let longest = 74_000
 
-  /// The beginning of a text that fits, whole characters only, and whether something was cut off.
+  /// The longest beginning of a text that fits, in whole characters, and whether text was cut off.
   public static func fitting(_ text: String) -> (text: String, isCut: Bool) {
     guard text.utf8.count > longest else { return (text, false) }
     var (count, end) = (0, text.startIndex)
@@ -26,9 +26,8 @@ public enum ClipboardSequence {
 
   /// The sequence for a text, cut to what fits.
   ///
-  /// Under tmux it is sent twice: tmux itself takes the first where `set-clipboard` is on, and hands the second on to
-  /// the terminal around it where `allow-passthrough` is on. screen takes strings of at most 768 bytes, so there it goes
-  /// in pieces.
+  /// Under tmux it is sent twice: tmux itself takes the first if `set-clipboard` is on, and passes the second to the
+  /// outer terminal if `allow-passthrough` is on. screen accepts strings of at most 768 bytes, so it gets pieces.
   public static func bytes(_ text: String, through multiplexer: Multiplexer) -> String {
     let sequence = "\u{1B}]52;c;" + Data(fitting(text).text.utf8).base64EncodedString() + "\u{7}"
     switch multiplexer {
@@ -46,7 +45,7 @@ public enum ClipboardSequence {
     }
   }
 
-  /// What the environment says stands in between.
+  /// The program that stands in between according to the environment.
   public static func multiplexer(_ environment: [String: String]) -> Multiplexer {
     func has(_ name: String) -> Bool { environment[name].map { !$0.isEmpty } ?? false }
     return has("TMUX") ? .tmux : has("STY") ? .screen : .none

@@ -1,16 +1,16 @@
-// Matching what is typed against names, letters in order but not necessarily together, as palettes do.
+// Matches typed letters with names, as palettes do: the letters keep their order but need not be adjacent.
 
-/// How well the letters of `pattern` are found in `text`, in order; nil if they are not. Case is not looked at, blanks
-/// of the pattern are skipped.
+/// How well the letters of `pattern` match `text`, in order; nil if they do not. Case and blanks of the pattern do not
+/// count.
 ///
-/// Letters at the start of a word and letters that follow each other count more; of equal matches the shorter text
-/// wins. The best of all placements is found: cost text × pattern.
+/// Letters at the start of a word and adjacent letters score more; of equal matches the shorter text wins. All
+/// placements are tried, at a cost of text × pattern.
 public func fuzzyScore(_ pattern: String, in text: String) -> Int? {
   let wanted = pattern.lowercased().filter { !$0.isWhitespace }.map(\.self)
   guard !wanted.isEmpty else { return 0 }
   let letters = Array(text.lowercased())
   guard letters.count >= wanted.count else { return nil }
-  // best[i]: the best score of the pattern so far with its last letter on letter i.
+  // best[i] is the best score of the pattern so far with its last letter on letter i.
   var best = [Int?](repeating: nil, count: letters.count)
   for (place, letter) in wanted.enumerated() {
     var next = [Int?](repeating: nil, count: letters.count)

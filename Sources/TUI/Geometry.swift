@@ -1,45 +1,45 @@
-// Rows, columns and rectangles of cells. Rows count down from 0, columns to the right from 0.
+// Rows, columns and rectangles of cells. Rows count downwards from 0, columns to the right from 0.
 
 /// A size in cells.
 public struct Size: Hashable, Sendable {
-  /// Cells in a row.
+  /// The number of cells in a row.
   public var columns: Int
-  /// Cells in a column.
+  /// The number of cells in a column.
   public var rows: Int
 
-  /// A size; not checked.
+  /// Makes a size without checking it.
   public init(columns: Int, rows: Int) {
     self.columns = columns
     self.rows = rows
   }
 }
 
-/// A cell.
+/// The place of a cell.
 public struct Point: Hashable, Sendable {
-  /// From the top, from 0.
+  /// The row, counted from 0 at the top.
   public var row: Int
-  /// From the left, from 0.
+  /// The column, counted from 0 at the left.
   public var column: Int
 
-  /// A cell; not checked.
+  /// Makes a place without checking it.
   public init(row: Int, column: Int) {
     self.row = row
     self.column = column
   }
 }
 
-/// A rectangle of cells; never of negative extent.
+/// A rectangle of cells whose extents are never negative.
 public struct Rect: Hashable, Sendable {
   /// The first row.
   public var row: Int
   /// The first column.
   public var column: Int
-  /// How many rows.
+  /// The number of rows.
   public var rows: Int
-  /// How many columns.
+  /// The number of columns.
   public var columns: Int
 
-  /// Negative extents become 0.
+  /// Makes a rectangle; negative extents become 0.
   public init(row: Int, column: Int, rows: Int, columns: Int) {
     self.row = row
     self.column = column
@@ -51,20 +51,20 @@ public struct Rect: Hashable, Sendable {
   public var endRow: Int { row + rows }
   /// The column behind the last.
   public var endColumn: Int { column + columns }
-  /// No cell at all.
+  /// Whether there is no cell in it.
   public var isEmpty: Bool { rows == 0 || columns == 0 }
 
-  /// Whether a cell is in it.
+  /// Whether it contains a cell.
   public func contains(_ point: Point) -> Bool {
     point.row >= row && point.row < endRow && point.column >= column && point.column < endColumn
   }
 
-  /// One row of it, counted from its top; empty if beyond its end.
+  /// One of its rows, counted from its top; empty beyond its end.
   public func line(_ index: Int) -> Rect {
     Rect(row: row + index, column: column, rows: index >= 0 && index < rows ? 1 : 0, columns: columns)
   }
 
-  /// Less by so many cells on each side.
+  /// The rectangle without `r` rows and `c` columns on each side.
   public func inset(rows r: Int = 0, columns c: Int = 0) -> Rect {
     Rect(row: row + r, column: column + c, rows: rows - 2 * r, columns: columns - 2 * c)
   }
@@ -84,7 +84,7 @@ public struct Rect: Hashable, Sendable {
     return (parts.top, parts.rest)
   }
 
-  /// The left `count` columns and what follows after a gap.
+  /// The left `count` columns, and what follows them after a gap.
   public func split(left count: Int, gap: Int = 0) -> (left: Rect, rest: Rect) {
     let n = min(max(0, count), columns)
     return (
@@ -93,8 +93,8 @@ public struct Rect: Hashable, Sendable {
     )
   }
 
-  /// A rectangle of at most this size in the middle.
-  public func centred(_ size: Size) -> Rect {
+  /// A rectangle of at most this size in its middle.
+  func centred(_ size: Size) -> Rect {
     let r = min(size.rows, rows)
     let c = min(size.columns, columns)
     return Rect(row: row + (rows - r) / 2, column: column + (columns - c) / 2, rows: r, columns: c)

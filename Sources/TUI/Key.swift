@@ -1,8 +1,8 @@
-// Keys and their names: the names are what bindings, help and tests are written in.
+// Keys and their names, which bindings, help and tests use.
 
-/// A key as typed.
+/// A key that was pressed.
 public struct Key: Hashable, Sendable {
-  /// What was struck.
+  /// The key without modifiers.
   public enum Code: Hashable, Sendable {
     case character(Character)
     case enter, tab, escape, backspace, delete, insert
@@ -10,38 +10,38 @@ public struct Key: Hashable, Sendable {
     case function(Int)
   }
 
-  /// Keys held meanwhile. Shift is reported only where the character does not show it (Shift-Tab, Shift-Up).
+  /// Keys held down at the same time. Shift appears only if the character does not show it (Shift-Tab, Shift-Up).
   public struct Modifiers: OptionSet, Hashable, Sendable {
-    /// One bit a key.
+    /// One bit for each key.
     public let rawValue: UInt8
-    /// From bits.
+    /// Makes a set from its bits.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
     /// Shift.
     public static let shift = Modifiers(rawValue: 1)
-    /// Alt, or an escape byte in front.
+    /// Alt, which terminals send as an escape byte before the key.
     public static let alt = Modifiers(rawValue: 2)
     /// Control.
     public static let control = Modifiers(rawValue: 4)
   }
 
-  /// What was struck.
+  /// The key without modifiers.
   public var code: Code
-  /// What was held.
+  /// The keys held down at the same time.
   public var modifiers: Modifiers
 
-  /// A key, with what is held meanwhile.
+  /// Makes a key with its modifiers.
   public init(_ code: Code, _ modifiers: Modifiers = []) {
     self.code = code
     self.modifiers = modifiers
   }
 
-  /// The character that the key enters as text, if it does.
+  /// The character that the key enters as text, if any.
   public var text: Character? {
     if case .character(let character) = code, modifiers.isEmpty { return character }
     return nil
   }
 
-  /// `q`, `ctrl-r`, `shift-tab`, `pgup`, `f1`, `space`; the inverse of `init(name:)`.
+  /// The name, such as `q`, `ctrl-r`, `shift-tab`, `pgup`, `f1`, `space`; the inverse of `init(name:)`.
   public var name: String {
     var prefix = ""
     if modifiers.contains(.control) { prefix += "ctrl-" }
@@ -82,7 +82,7 @@ public struct Key: Hashable, Sendable {
     }
   }
 
-  /// A key by its name; nil if there is none of that name.
+  /// Finds a key by its name; nil if no key has it.
   public init?(name: String) {
     var rest = Substring(name)
     var modifiers: Modifiers = []
@@ -112,33 +112,33 @@ public struct Key: Hashable, Sendable {
 }
 
 extension Key: ExpressibleByStringLiteral {
-  /// A key by its name, in bindings and tests; an unknown name is a mistake of the program.
+  /// Finds a key by its name, for bindings and tests; an unknown name is a mistake in the program.
   public init(stringLiteral name: String) {
     guard let key = Key(name: name) else { preconditionFailure("no key is named \(name)") }
     self = key
   }
 }
 
-/// A press, release or turn of the mouse at a cell.
+/// A press, release or wheel turn of the mouse at a cell.
 public struct Mouse: Hashable, Sendable {
   /// What the mouse did.
   public enum Kind: Hashable, Sendable { case press, release, wheelUp, wheelDown }
-  /// What it did.
+  /// What the mouse did.
   public var kind: Kind
-  /// Where.
+  /// The cell where it happened.
   public var point: Point
 
-  /// What it did, and where.
+  /// Makes a mouse event.
   public init(_ kind: Kind, at point: Point) {
     self.kind = kind
     self.point = point
   }
 }
 
-/// What the user did.
+/// An action of the user.
 public enum Input: Hashable, Sendable {
   case key(Key)
   case mouse(Mouse)
-  /// Text pasted in one piece, as the terminal marked it.
+  /// Text pasted in one piece, as marked by the terminal.
   case paste(String)
 }

@@ -1,22 +1,21 @@
-// Bytes of a terminal turned into keys: UTF-8, control characters, CSI and SS3 sequences of xterm, screen, tmux, the
-// Linux console and rxvt, mouse reports in SGR and X10 form, bracketed paste.
-// Owns: the bytes of an unfinished sequence. Refuses: nothing; what it does not know it drops, whole, so that no part of
-// an unknown sequence is ever taken for text.
+// Decodes a terminal's bytes into keys: UTF-8, control characters, CSI and SS3 sequences of xterm, screen, tmux, the
+// Linux console and rxvt, mouse reports in SGR and X10 form, bracketed paste. An unknown sequence is dropped as a
+// whole, so that no part of it is taken for text.
 
-/// Decodes what a terminal sends. Sequences may arrive in pieces; call `flush` when no more came for a moment.
+/// Decodes what a terminal sends. Sequences may arrive in pieces; call `flush` when no more bytes came for a moment.
 public struct KeyDecoder: Sendable {
   private var pending: [UInt8] = []
   private var pasted: [UInt8]?
   private static let longestSequence = 64
   private static let pasteEnd = Array("\u{1B}[201~".utf8)
-  /// Bytes of one paste that are kept; the rest is dropped.
-  public static let longestPaste = 256 * 1024
+  /// The bytes of one paste that are kept; the rest is dropped.
+  static let longestPaste = 256 * 1024
 
-  /// A decoder that has seen nothing yet.
+  /// Makes a decoder that has seen no bytes.
   public init() {}
 
   /// Whether bytes wait for the rest of their sequence.
-  public var isWaiting: Bool { !pending.isEmpty }
+  var isWaiting: Bool { !pending.isEmpty }
 
   /// Decodes more bytes.
   public mutating func decode(_ bytes: some Sequence<UInt8>) -> [Input] {
@@ -26,7 +25,7 @@ public struct KeyDecoder: Sendable {
     return inputs
   }
 
-  /// Takes what is pending for complete: an escape byte alone is the escape key.
+  /// Decodes the pending bytes as if they were complete: a single escape byte becomes the escape key.
   public mutating func flush() -> [Input] {
     guard pasted == nil, let first = pending.first else { return [] }
     let bytes = pending
@@ -39,7 +38,7 @@ public struct KeyDecoder: Sendable {
     return []
   }
 
-  /// The inputs of one complete sequence (none, if it is unknown), or nil when more bytes are needed.
+  /// Returns the inputs of one complete sequence (none if it is unknown), or nil if more bytes are needed.
   private mutating func next() -> [Input]? {
     if pasted != nil { return continuePaste() }
     guard let first = pending.first else { return nil }
@@ -49,7 +48,7 @@ public struct KeyDecoder: Sendable {
     return character.map { [.key(Self.key(for: $0))] } ?? []
   }
 
-  /// One UTF-8 character at the beginning; nil when it is not complete, no character when it is invalid.
+  /// Decodes one UTF-8 character at the beginning. Returns nil if it is incomplete, and no character if it is invalid.
   private static func character(_ bytes: ArraySlice<UInt8>) -> (Unicode.Scalar?, Int)? {
     guard let first = bytes.first else { return nil }
     let length = first < 0x80 ? 1 : first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 1
@@ -65,7 +64,7 @@ public struct KeyDecoder: Sendable {
 
   private static func key(for scalar: Unicode.Scalar) -> Key {
     switch scalar.value {
-    // The terminal does not translate: Enter is 0x0D, and 0x0A is Ctrl-J.
+    // The terminal does not translate newlines: Enter is 0x0D, and 0x0A is Ctrl-J.
     case 0x0D: Key(.enter)
     case 0x09: Key(.tab)
     case 0x08, 0x7F: Key(.backspace)
@@ -107,7 +106,7 @@ public struct KeyDecoder: Sendable {
       pending.removeFirst(4)
       return (1...5).contains(number) ? [.key(Key(.function(number)))] : []
     }
-    if pending[2] == 0x4D {  // mouse, X10 form: button, column, row as single bytes
+    if pending[2] == 0x4D {  // the X10 form of a mouse report: button, column, row as single bytes
       guard pending.count > 5 else { return nil }
       let report = pending[3...5].map { Int($0) - 32 }
       pending.removeFirst(6)

@@ -1,26 +1,26 @@
-// A few lines on stderr that are drawn again in place, without taking over the terminal: no alternate screen, no keys.
-// Owns: the sequences of escapes that do it, by ECMA-48, which every terminal but a dumb one obeys. Refuses: what is no
-// terminal, TERM=dumb, and so leaves plain lines to the caller.
+// A few lines on stderr that are redrawn in place without taking over the terminal: there is no alternate screen, and
+// no keys are read. The escape sequences are those of ECMA-48, which all terminals but dumb ones obey. Without such a
+// terminal there is no block, and the caller prints plain lines.
 
 import Glibc
 
-/// A block of lines that is drawn in place.
+/// A block of lines that is redrawn in place.
 public struct LineBlock {
   /// The colours in use.
   public let theme: Theme
-  /// Whether the locale cannot show more than ASCII.
+  /// Whether the locale can show ASCII only.
   public let asciiOnly: Bool
   private var shown = 0
   private var columns = 0
 
-  /// Nil where stderr is no terminal that can be drawn on.
-  /// - Parameter environment: a variable's value: TERM, COLORTERM, NO_COLOR, LC_ALL, LC_CTYPE, LANG.
+  /// Returns nil if stderr is not a terminal that can be drawn on.
+  /// - Parameter environment: returns the value of a variable: TERM, COLORTERM, NO_COLOR, LC_ALL, LC_CTYPE, LANG.
   public init?(environment: (String) -> String?) {
     guard isatty(STDERR_FILENO) == 1, let term = environment("TERM"), term != "dumb", !term.isEmpty else { return nil }
     self.init(style: environment)
   }
 
-  /// As for a terminal.
+  /// Assumes that stderr is a terminal.
   init(style environment: (String) -> String?) {
     func value(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
     let many = value("TERM")?.contains("256color") == true || value("COLORTERM") != nil
@@ -29,7 +29,7 @@ public struct LineBlock {
     asciiOnly = !(locale.contains("utf-8") || locale.contains("utf8"))
   }
 
-  /// The terminal's size now; 80×24 if it does not say.
+  /// The terminal's present size; 80×24 if it does not report one.
   public static var size: Size {
     var window = winsize()
     guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &window) == 0, window.ws_col > 0, window.ws_row > 0 else {
@@ -38,10 +38,10 @@ public struct LineBlock {
     return Size(columns: Int(window.ws_col), rows: Int(window.ws_row))
   }
 
-  /// What to write to stderr to show `canvas` where the last one stands; the cursor then stands below it.
+  /// The text to write to stderr so that `canvas` replaces the last one; the cursor then stands below it.
   public mutating func escapes(showing canvas: Canvas) -> String {
     var text = shown > 0 ? "\r\u{1b}[\(shown)A" : ""
-    // Lines of another width may have been wrapped anew, and fewer lines leave some below.
+    // Lines of another width may have been wrapped by the terminal, and a smaller block would leave old lines below.
     if canvas.size.columns != columns || canvas.size.rows < shown { text += "\u{1b}[J" }
     for row in 0..<canvas.size.rows { text += canvas.escapes(ofRow: row, theme: theme) + "\u{1b}[K\n" }
     (shown, columns) = (canvas.size.rows, canvas.size.columns)
@@ -50,7 +50,7 @@ public struct LineBlock {
 }
 
 extension Canvas {
-  /// A row as text with escapes for its styles, ended in the terminal's own style, trailing blanks left out.
+  /// A row as text with escapes for its styles and without trailing blanks; it ends in the terminal's own style.
   func escapes(ofRow row: Int, theme: Theme) -> String {
     let plain = Paint(foreground: -1, background: -1, attributes: [])
     var (text, current, end) = ("", plain, size.columns)
@@ -66,7 +66,7 @@ extension Canvas {
   }
 }
 
-/// Select Graphic Rendition: everything off, then what a paint has.
+/// The SGR sequence (Select Graphic Rendition) that turns everything off and then sets what a paint has.
 private func escape(_ paint: Paint) -> String {
   var codes = ["0"]
   for (attribute, code) in [(Attributes.bold, "1"), (.dim, "2"), (.underline, "4"), (.reverse, "7")]

@@ -1,19 +1,19 @@
-// The state of a text input: characters, cursor, history. Drawing it is in Widgets/Inputs.swift.
-// Owns: what a key does to the text. Refuses: line breaks from keys; pasted ones stay and are shown as ↵.
+// The state of a text input: its characters, cursor and history, and what each key does to them. Widgets/Inputs.swift
+// draws it. Keys enter no line breaks; pasted line breaks stay and are shown as ↵.
 
 /// Text being edited, with the keys of readline.
 public struct LineEditor: Equatable, Sendable {
   private var characters: [Character]
-  /// Characters before the cursor.
+  /// The number of characters before the cursor.
   public private(set) var cursor: Int
-  /// Former entries, oldest first.
+  /// Earlier entries, oldest first.
   public private(set) var history: [String]
   private var historyIndex: Int?
   private var draft = ""
-  /// Characters that fit at most; what exceeds it is not taken.
+  /// The largest number of characters; further ones are dropped.
   public let limit: Int
 
-  /// - Parameter limit: the most characters that it takes.
+  /// - Parameter limit: the largest number of characters.
   public init(_ text: String = "", history: [String] = [], limit: Int = 20_000) {
     characters = Array(text.prefix(limit))
     cursor = characters.count
@@ -21,7 +21,7 @@ public struct LineEditor: Equatable, Sendable {
     self.limit = limit
   }
 
-  /// The text; setting it puts the cursor at its end.
+  /// The text; setting it moves the cursor to its end.
   public var text: String {
     get { String(characters) }
     set {
@@ -31,15 +31,15 @@ public struct LineEditor: Equatable, Sendable {
     }
   }
 
-  /// Nothing entered.
+  /// Whether the text is empty.
   public var isEmpty: Bool { characters.isEmpty }
 
-  /// The text before and behind the cursor.
+  /// The text before and after the cursor.
   public var parts: (before: String, after: String) {
     (String(characters[..<cursor]), String(characters[cursor...]))
   }
 
-  /// Enters text at the cursor. Joins with what stands there as Unicode does (a combining accent goes to its letter).
+  /// Inserts text at the cursor. Unicode rules join it with its neighbours (a combining accent goes to its letter).
   public mutating func insert(_ text: String) {
     let room = limit - characters.count
     guard room > 0 else { return }
@@ -50,7 +50,7 @@ public struct LineEditor: Equatable, Sendable {
     historyIndex = nil
   }
 
-  /// Puts text in the place of some characters, the cursor behind it.
+  /// Replaces some characters by a text and puts the cursor behind it.
   public mutating func replace(_ range: Range<Int>, with text: String) {
     let range = range.clamped(to: 0..<characters.count)
     characters.removeSubrange(range)
@@ -58,7 +58,7 @@ public struct LineEditor: Equatable, Sendable {
     insert(text)
   }
 
-  /// Keeps the text as the newest entry of the history, once, and empties the input if asked.
+  /// Adds the text to the history as its newest entry, without repeating it, and empties the input if asked.
   public mutating func commit(clear: Bool = false) {
     let entry = text
     if !entry.isEmpty, history.last != entry { history.append(entry) }
@@ -66,8 +66,8 @@ public struct LineEditor: Equatable, Sendable {
     if clear { self.text = "" }
   }
 
-  /// What a key does to the text.
-  /// - Returns: whether the key meant something here.
+  /// Applies a key to the text.
+  /// - Returns: whether the key has a meaning here.
   public mutating func handle(_ key: Key) -> Bool {
     if let character = key.text {
       insert(String(character))

@@ -1,13 +1,13 @@
-// The themes as data: a colour for each role that has one. A role that is not named has the terminal's own colours.
-// Base is blue and chat orange in all of them, apart for colour-blind eyes too; heat is a ramp of lightness.
+// The themes as data: a colour for each role that has one; other roles use the terminal's own colours. In all themes
+// base is blue and chat is orange, which colour-blind eyes can tell apart, and activations are a ramp of lightness.
 
-/// A colour, exactly and as one of the sixteen that nearly every terminal has.
+/// A colour: its exact value, and one of the sixteen colours that nearly every terminal has.
 public struct Shade: Hashable, Sendable {
   /// 0xRRGGBB.
-  public let rgb: Int
-  /// 0 to 15; nil leaves the terminal's own where there are only sixteen.
+  let rgb: Int
+  /// 0 to 15; nil keeps the terminal's own colour if there are only sixteen.
   public let ansi: Int?
-  /// The nearest of the 240 colours that are the same on every terminal with 256.
+  /// The nearest of the 240 colours that are the same on all terminals with 256.
   let nearestOf256: Int
 
   init(_ rgb: Int, _ ansi: Int? = nil) {
@@ -16,7 +16,8 @@ public struct Shade: Hashable, Sendable {
     nearestOf256 = Self.nearest(to: rgb, in: 16...255)
   }
 
-  /// `#ff8700`, or a number of the 256 colours; nil for anything else. For sixteen colours the nearest is taken.
+  /// Reads `#ff8700` or the number of one of the 256 colours; nil for anything else. The nearest of the sixteen is
+  /// added.
   public init?(_ text: String) {
     let rgb: Int
     if text.hasPrefix("#"), text.utf8.count == 7, text.dropFirst().allSatisfy(\.isHexDigit) {
@@ -33,7 +34,7 @@ public struct Shade: Hashable, Sendable {
     indexes.min { distance(rgb, value($0)) < distance(rgb, value($1)) } ?? indexes.lowerBound
   }
 
-  /// What xterm shows for an index: sixteen by name, a cube of 6 × 6 × 6, a ramp of 24 greys.
+  /// The colour that xterm shows for an index: sixteen named ones, a cube of 6 × 6 × 6, a ramp of 24 greys.
   static func value(_ index: Int) -> Int {
     switch index {
     case ..<16: return named[max(0, index)]
@@ -60,27 +61,27 @@ public struct Shade: Hashable, Sendable {
 
 /// A theme: colours by role.
 public struct Palette: Sendable {
-  /// What it is called.
+  /// The theme's name.
   public let name: String
-  /// For whom it is, in a few words.
+  /// A few words on whom it is for.
   public let about: String
-  /// Colours of text; that of `selected` is the text on the row under the cursor.
+  /// The colours of text; that of `selected` is the text colour on the row under the cursor.
   public private(set) var text: [Role: Shade]
-  /// Colours of grounds.
-  public private(set) var grounds: [Role: Shade]
+  /// The colours of backgrounds.
+  private(set) var grounds: [Role: Shade]
 
-  /// Whether it has no colours, on any terminal.
-  public var isColourless: Bool { text.isEmpty && grounds.isEmpty }
+  /// Whether it has no colours on any terminal.
+  var isColourless: Bool { text.isEmpty && grounds.isEmpty }
 
-  /// Another colour for one role: of its ground, if it has one here, else of its text.
+  /// Sets the colour of one role: of its background if this theme has one for it, otherwise of its text.
   public mutating func set(_ role: Role, _ shade: Shade) {
     if grounds[role] != nil { grounds[role] = shade } else { text[role] = shade }
   }
 
-  /// All themes; the first is the usual one.
+  /// All themes; the first is the default.
   public static let all: [Palette] = [dark, light, contrast, okabeIto, mono]
 
-  /// For a dark ground.
+  /// The theme for a dark background.
   public static let dark = Palette(
     name: "dark", about: "for a dark ground",
     text: [
@@ -95,7 +96,7 @@ public struct Palette: Sendable {
       .heat2: Shade(0x875F00), .heat3: Shade(0xD78700, 3), .heat4: Shade(0xFFD700, 7),
     ])
 
-  /// For a light ground.
+  /// The theme for a light background.
   public static let light = Palette(
     name: "light", about: "for a light ground",
     text: [
@@ -110,7 +111,7 @@ public struct Palette: Sendable {
       .heat2: Shade(0xFFD787), .heat3: Shade(0xFFAF5F, 3), .heat4: Shade(0xAF5F00, 1),
     ])
 
-  /// Little colour, and that at its brightest.
+  /// A theme with few colours, which are as bright as possible.
   public static let contrast = Palette(
     name: "contrast", about: "high contrast, on a dark ground",
     text: [
@@ -125,8 +126,8 @@ public struct Palette: Sendable {
       .heat3: Shade(0xD0D0D0, 7), .heat4: Shade(0xFFFF00, 11),
     ])
 
-  /// The colours that Okabe and Ito chose so that every kind of colour vision tells them apart (Color Universal
-  /// Design, 2008, https://jfly.uni-koeln.de/color/); red is never set against green.
+  /// The colours that Okabe and Ito chose so that every kind of colour vision tells them apart (Color Universal Design,
+  /// 2008, https://jfly.uni-koeln.de/color/); red is never used against green.
   public static let okabeIto = Palette(
     name: "okabe-ito", about: "safe for colour-blind eyes: blue and orange, no red beside green",
     text: [
@@ -141,6 +142,6 @@ public struct Palette: Sendable {
       .heat2: Shade(0x0072B2, 4), .heat3: Shade(0xE69F00, 3), .heat4: Shade(0xF0E442, 11),
     ])
 
-  /// No colours: roles become attributes. What a non-empty NO_COLOR asks for.
+  /// The theme without colours, in which roles become attributes. A non-empty NO_COLOR selects it.
   public static let mono = Palette(name: "mono", about: "no colours; NO_COLOR asks for it too", text: [:], grounds: [:])
 }

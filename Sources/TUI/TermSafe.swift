@@ -1,21 +1,22 @@
-// Untrusted text made fit for a terminal, and the cells it covers.
-// Owns: termSafe, displayWidth and the walk over cell clusters that both and Canvas share, so that they cannot disagree.
-// Refuses: to pass on controls, escapes, bidirectional overrides and other invisible characters; they become visible
-// symbols. One base scalar a cluster: terminals and ncurses disagree on joined emoji, flags and variation selectors,
-// and one disagreement shifts every later update of the row. Widths come from the C library, as ncurses takes them.
+// Makes untrusted text safe for a terminal and measures the cells it covers. Controls, escapes, bidirectional overrides
+// and other invisible characters become visible symbols. termSafe, displayWidth and Canvas share one walk over cell
+// clusters, so they cannot disagree. A cluster has one base scalar: terminals and ncurses disagree on joined emoji,
+// flags and variation selectors, and one disagreement shifts all later updates of the row. Widths are those of the C
+// library, as in ncurses.
 
 import CTerminal
 
-/// One thing that occupies one or two cells: a base scalar with at most three combining marks.
+/// A unit that covers one or two cells: a base scalar with at most three combining marks.
 struct CellCluster: Equatable {
-  /// What is sent to the terminal; never empty.
+  /// The text that is sent to the terminal; never empty.
   var text: String
   /// 1 or 2.
   var width: Int
 }
 
-/// Text of a model, a corpus or a user as it may be shown: controls, escapes, bidirectional and other invisible
-/// characters become visible symbols, joined emoji their first part, flags their two letters. Idempotent.
+/// Text of a model, a corpus or a user in a form that is safe to show: controls, escapes, bidirectional and other
+/// invisible characters become visible symbols, joined emoji become their first part, flags their two letters.
+/// Idempotent.
 public func termSafe(_ text: String) -> String {
   if isPlain(text) { return text }
   var safe = ""
@@ -26,7 +27,7 @@ public func termSafe(_ text: String) -> String {
   return safe
 }
 
-/// Cells that `termSafe(text)` covers in one row.
+/// The number of cells that `termSafe(text)` covers in one row.
 public func displayWidth(_ text: String) -> Int {
   if isPlain(text) { return text.utf8.count }
   var width = 0
@@ -37,7 +38,7 @@ public func displayWidth(_ text: String) -> Int {
   return width
 }
 
-/// The longest beginning of `text` that fits `columns` cells, with `…` where something was cut off.
+/// The longest beginning of `text` that fits `columns` cells, ending in `…` if something was cut off.
 public func truncated(_ text: String, to columns: Int) -> String {
   guard columns > 0 else { return "" }
   guard displayWidth(text) > columns else { return termSafe(text) }
@@ -52,14 +53,14 @@ public func truncated(_ text: String, to columns: Int) -> String {
   return short + "…"
 }
 
-/// Walks over the clusters of `text` as they are shown, until `body` returns false.
+/// Calls `body` with each cluster of `text` in its shown form, until `body` returns false.
 func forEachCluster(of text: String, _ body: (CellCluster) -> Bool) {
   for character in text {
     for cluster in clusters(of: character) where !body(cluster) { return }
   }
 }
 
-/// Printable ASCII only: the usual case, needs no work.
+/// Whether the text is printable ASCII, the usual case, which needs no work.
 private func isPlain(_ text: String) -> Bool {
   text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
 }
@@ -97,14 +98,15 @@ private func clusters(of character: Character) -> [CellCluster] {
 
 private func width(of scalar: Unicode.Scalar) -> Int { Int(ct_width(scalar.value)) }
 
-/// Emoji of two cells: what is joined to them in their cluster is not shown.
+/// Whether this is an emoji of two cells; scalars joined to it in its cluster are not shown.
 private func isEmoji(_ scalar: Unicode.Scalar) -> Bool {
   scalar.properties.isEmojiPresentation && width(of: scalar) == 2 && !isRegionalIndicator(scalar)
 }
 
 private func isRegionalIndicator(_ scalar: Unicode.Scalar) -> Bool { (0x1F1E6...0x1F1FF).contains(scalar.value) }
 
-/// Joiners, variation selectors, skin tones and the keycap: legitimate inside a cluster, and the cause of shifts.
+/// Whether this is a joiner, variation selector, skin tone or keycap: allowed in a cluster, but a cause of shifted
+/// rows.
 private func isDroppedInside(_ scalar: Unicode.Scalar) -> Bool {
   switch scalar.value {
   case 0x200C, 0x200D, 0x20E3, 0xFE00...0xFE0F, 0x1F3FB...0x1F3FF: true
@@ -112,7 +114,7 @@ private func isDroppedInside(_ scalar: Unicode.Scalar) -> Bool {
   }
 }
 
-/// What stands for a scalar that must not reach the terminal; nil for one that may.
+/// The symbol for a scalar that must not reach the terminal; nil if the scalar may.
 private func visibleSymbol(for scalar: Unicode.Scalar) -> String? {
   let value = scalar.value
   switch value {
@@ -121,8 +123,8 @@ private func visibleSymbol(for scalar: Unicode.Scalar) -> String? {
   case 0x00..<0x20: return Unicode.Scalar(0x2400 + value).map { String(Character($0)) }
   case 0x7F: return "\u{2421}"
   case 0x1F1E6...0x1F1FF: return Unicode.Scalar(value - 0x1F1E6 + 0x41).map { String(Character($0)) }
-  case 0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0: break  // letters and signs that show nothing
-  case 0x1F3FB...0x1F3FF: break  // a skin tone without its emoji
+  case 0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0: break  // these letters and signs show nothing
+  case 0x1F3FB...0x1F3FF: break  // this is a skin tone without its emoji
   default:
     switch scalar.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned, .surrogate: break
@@ -138,14 +140,14 @@ private func code(of scalar: Unicode.Scalar) -> String {
   "⟨U+" + String(scalar.value, radix: 16, uppercase: true).leftPadded(to: 4) + "⟩"
 }
 
-/// For a letter of no width that has nothing to stand on, such as a Korean vowel sign alone.
+/// Replaces a letter of no width that has no base, such as a Korean vowel sign alone.
 private func standIn(for scalar: Unicode.Scalar) -> String? {
   let category = scalar.properties.generalCategory
   let isMark = category == .nonspacingMark || category == .enclosingMark
   return width(of: scalar) > 0 || isMark ? nil : code(of: scalar)
 }
 
-/// Further emoji of a joined sequence, marks on an emoji, and the tags that name a flag.
+/// Whether this continues an emoji: a further emoji of a joined sequence, a mark, or a tag that names a flag.
 private func isDroppedAfterEmoji(_ scalar: Unicode.Scalar) -> Bool {
   width(of: scalar) == 0 || (scalar.properties.isEmoji && !scalar.isASCII) || (0xE0020...0xE007F).contains(scalar.value)
 }

@@ -1,12 +1,12 @@
-// The terminal: sole user of CTerminal. Shows canvases by sending what changed, delivers events, suspends and resumes.
-// Owns: the tty between `init` and `close`, on the main actor; input and signals arrive through Dispatch sources on the
-// main queue (a main thread blocked in poll would starve the main actor). Refuses: what is not a capable terminal, by error.
+// The terminal: the only user of CTerminal. It shows canvases by sending what changed, delivers events, suspends and
+// resumes. It has the tty from `init` to `close`, on the main actor; input and signals arrive through Dispatch sources
+// on the main queue, because a main thread blocked in poll would starve the main actor.
 
 import CTerminal
 import Dispatch
 import Glibc
 
-/// Why there is no terminal to draw on.
+/// Why the terminal cannot be used.
 public enum TerminalError: Error, Equatable, CustomStringConvertible {
   case notATerminal
   case unknownTerminal(String)
@@ -28,27 +28,27 @@ public enum TerminalError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// What happened at the terminal.
+/// An event at the terminal.
 public enum TerminalEvent: Hashable, Sendable {
   case input(Input)
-  /// The size changed; draw again.
+  /// The size changed: draw again.
   case resized(Size)
-  /// The program was continued after a stop; the screen is taken over again, draw again.
+  /// The program was continued after a stop and has taken over the screen again: draw again.
   case resumed
   /// SIGINT from outside (Ctrl-C at the keyboard is the key `ctrl-c`).
   case interrupted
-  /// SIGTERM, SIGHUP or a vanished terminal: close and end with this signal's status.
+  /// SIGTERM, SIGHUP or a vanished terminal: close it and end with this signal's status.
   case terminate(signal: Int32)
 }
 
 /// The one terminal of the process.
 @MainActor
 public final class Terminal {
-  /// Everything that happens, in order; ends with `close`.
+  /// All events in order; the stream ends with `close`.
   public let events: AsyncStream<TerminalEvent>
   /// The colours and attributes in use.
   public private(set) var theme: Theme
-  /// The terminfo entry that is used because there is none of the terminal's own; nil where there is.
+  /// The terminfo entry that is used because the terminal's own is missing; nil if it is known.
   public let standIn: String?
   private let continuation: AsyncStream<TerminalEvent>.Continuation
   private var sources: [any DispatchSourceRead] = []
@@ -56,15 +56,15 @@ public final class Terminal {
   private var shown: Canvas?
   private var shownCursor: Point?
   private var isOpen = true
-  /// A lone escape byte is the escape key when nothing follows for this long.
+  /// A single escape byte counts as the escape key if nothing follows within this time.
   private static let escapeDelay = DispatchTimeInterval.milliseconds(25)
 
   /// Takes over the terminal.
   /// - Parameters:
   ///   - termName: the value of TERM, for messages.
   ///   - palette: the theme's colours.
-  ///   - usesMouse: false leaves the mouse to the terminal, which then selects text with it.
-  /// - Throws: `TerminalError` if there is none that can be drawn on; the terminal is then untouched.
+  ///   - usesMouse: if false, the terminal keeps the mouse and can select text with it.
+  /// - Throws: `TerminalError` if the terminal cannot be drawn on; it is then untouched.
   public init(termName: String, palette: Palette = .dark, usesMouse: Bool = true) throws(TerminalError) {
     switch Int(ct_open(usesMouse)) {
     case CT_OK: break
@@ -80,10 +80,10 @@ public final class Terminal {
     listen(to: ct_signal_descriptor()) { $0.readSignals() }
   }
 
-  /// The size now.
+  /// The present size.
   public var size: Size { Size(columns: Int(ct_columns()), rows: Int(ct_rows())) }
 
-  /// Shows a canvas, sending only what differs from the last one, and the cursor, hidden without a place.
+  /// Shows a canvas by sending only what changed since the last one. The cursor is hidden if it has no place.
   public func draw(_ canvas: Canvas, cursor: Point? = nil) {
     guard isOpen, canvas != shown || cursor != shownCursor else { return }
     let former = shown?.size == canvas.size ? shown : nil
@@ -94,29 +94,29 @@ public final class Terminal {
     shownCursor = cursor
   }
 
-  /// Draws with other colours from now on.
+  /// Uses other colours from now on.
   public func use(_ palette: Palette) {
     theme = Theme(colours: Int(ct_colours()), palette: palette)
     shown = nil
   }
 
-  /// Sends everything anew with the next `draw`, whatever another program has written over it.
+  /// Makes the next `draw` send everything, in case another program has written to the screen.
   public func redraw() {
     guard isOpen else { return }
     ct_clear()
     shown = nil
   }
 
-  /// Gives the text to the terminal's clipboard; see `ClipboardSequence`. The terminal does not answer.
+  /// Copies the text to the terminal's clipboard; see `ClipboardSequence`. The terminal does not answer.
   public func copy(_ text: String, through multiplexer: ClipboardSequence.Multiplexer) {
     guard isOpen else { return }
     let bytes = Array(ClipboardSequence.bytes(text, through: multiplexer).utf8)
     bytes.withUnsafeBufferPointer { ct_write($0.baseAddress, $0.count) }
   }
 
-  /// Gives the terminal to another program until it ends, such as an editor; blocks meanwhile.
+  /// Gives the terminal to another program, such as an editor, and blocks until that ends.
   /// - Parameter arguments: the program's path, then its arguments.
-  /// - Returns: its exit status; nil if it could not be started or was killed.
+  /// - Returns: the exit status; nil if the program could not be started or was killed.
   public func run(_ arguments: [String]) -> Int? {
     guard isOpen else { return nil }
     var words = arguments.map { strdup($0) } + [nil]
@@ -127,7 +127,7 @@ public final class Terminal {
     return status >= 0 ? Int(status) : nil
   }
 
-  /// Gives the terminal back and ends the events. Harmless when called again.
+  /// Gives the terminal back and ends the events. Further calls do nothing.
   public func close() {
     guard isOpen else { return }
     isOpen = false
@@ -173,7 +173,7 @@ public final class Terminal {
     }
   }
 
-  /// For a wide character, whether its second half is unchanged as well.
+  /// Whether the second half of a wide character is unchanged as well; true for other characters.
   private static func sameTail(_ former: Canvas, _ canvas: Canvas, _ row: Int, _ column: Int) -> Bool {
     guard canvas[row, column].width == 2, column + 1 < canvas.size.columns else { return true }
     return former[row, column + 1] == canvas[row, column + 1]
@@ -235,7 +235,7 @@ public final class Terminal {
   }
 }
 
-/// Signals that arrive through the pipe, by their numbers on Linux.
+/// The signals that arrive through the pipe, by their numbers on Linux.
 private enum Signal: Int32 {
   case hangUp = 1
   case interrupt = 2

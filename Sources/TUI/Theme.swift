@@ -1,42 +1,41 @@
-// From styles to what the terminal is told, for exact colours, 256, 16 and 8 colours and for none.
-// Owns: how a theme's colours are brought down to what the terminal shows. Without colours, roles turn into attributes,
-// so that nothing is told by colour alone. The themes themselves are data, in Palette.swift.
+// Turns styles into what the terminal gets: exact colours, 256, 16, 8 or none. Without colours, roles become
+// attributes, so that no meaning depends on colour alone. Palette.swift has the themes as data.
 
-/// What the terminal is told for a style: colours (−1 its own) and attributes.
-public struct Paint: Hashable, Sendable {
-  /// Of the text: a palette index, or 0xRRGGBB where colours are exact.
-  public var foreground: Int
-  /// Of the ground.
-  public var background: Int
-  /// Attributes.
-  public var attributes: Attributes
+/// What the terminal gets for a style: colours (−1 is its own) and attributes.
+struct Paint: Hashable, Sendable {
+  /// The colour of the text: a palette index, or 0xRRGGBB if colours are exact.
+  var foreground: Int
+  /// The colour of the background, in the same form.
+  var background: Int
+  /// The attributes.
+  var attributes: Attributes
 }
 
-/// Resolves styles for a terminal of so many colours.
+/// Resolves styles for a terminal with a given number of colours.
 public struct Theme: Sendable {
   /// 0, 8, 16, 256, or 2²⁴ for exact colours.
   public let colours: Int
-  /// The colours to be had, where the terminal has them.
+  /// The colours to use if the terminal has them.
   public let palette: Palette
 
-  /// Colours as exact as 24 bits.
-  public static let exactColours = 1 << 24
+  /// The number of colours that 24 bits give.
+  static let exactColours = 1 << 24
 
-  /// A theme for a terminal of 0, 8, 16, 256 or 2²⁴ colours; the palette `mono` has none on any.
+  /// Makes a theme for a terminal of 0, 8, 16, 256 or 2²⁴ colours; the palette `mono` has no colours on any.
   public init(colours: Int, palette: Palette = .dark) {
     self.colours = palette.isColourless ? 0 : colours
     self.palette = palette
   }
 
   /// The colours and attributes of a style.
-  public func paint(_ style: Style) -> Paint {
+  func paint(_ style: Style) -> Paint {
     if colours == 0 {
       return Paint(
         foreground: -1, background: -1,
         attributes: style.attributes.union(plainAttributes(style.foreground)).union(groundAttributes(style.background)))
     }
     var text = palette.text[style.foreground]
-    // On the row under the cursor everything stays readable: quiet text takes the ground's own text colour.
+    // On the row under the cursor, plain and muted text take the text colour that belongs to that background.
     let isQuiet = style.foreground == .plain || style.foreground == .muted
     if style.background == .selected, isQuiet || colours < 256 { text = palette.text[.selected] }
     var paint = Paint(

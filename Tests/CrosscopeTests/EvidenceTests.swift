@@ -284,7 +284,7 @@ import Testing
     let tensor = try file.tensor(named: "direction.2")
     #expect(tensor.dimensions == [TinyModel.dModel] && file.tensors.count == 1)
     let values = tensor.withBytes { bytes in
-      (0..<tensor.elementCount).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+      (0..<tensor.rows * tensor.columns).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
     }
     let norm = values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
     #expect(abs(norm / (0.5 * (record.maxActivation ?? 0)) - 1) < 1e-5)

@@ -1,10 +1,10 @@
 // Every screen, cell by cell, beside files that CROSSCOPE_RECORD=1 writes anew.
 
 import Foundation
-import TUI
 import Testing
 
 @testable import Experiments
+@testable import TUI
 @testable import crosscope
 
 @Suite struct ExplorerGoldenTests {

@@ -3,10 +3,10 @@
 import Foundation
 import Glibc
 import Inference
-import TUI
 import TestSupport
 import Testing
 
+@testable import TUI
 @testable import crosscope
 
 @Suite struct TrainingViewTests {

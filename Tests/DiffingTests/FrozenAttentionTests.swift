@@ -17,7 +17,7 @@ private struct NaiveLlama {
   func tensor(_ name: String) throws -> (rows: Int, columns: Int, values: [Double]) {
     let tensor = try file.tensor(named: name)
     let values = tensor.withBytes { bytes in
-      (0..<tensor.elementCount).map { Double(bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)) }
+      (0..<tensor.rows * tensor.columns).map { Double(bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)) }
     }
     return (tensor.rows, tensor.columns, values)
   }

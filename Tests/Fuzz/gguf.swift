@@ -16,8 +16,9 @@ public func fuzz(_ start: UnsafeRawPointer, _ count: Int) -> CInt {
     consume((try? file.bools(key))?.count)
   }
   for tensor in file.tensors {
-    precondition(tensor.rows * tensor.bytesPerRow == tensor.bytes.count)
-    consume(tensor.withBytes { bytes in bytes.reduce(0) { $0 &+ Int($1) } })
+    precondition(
+      tensor.rows * (tensor.columns / tensor.type.blockSize) * tensor.type.bytesPerBlock == tensor.bytes.count)
+    consume(withExtendedLifetime(tensor) { tensor.bytes.reduce(0) { $0 &+ Int($1) } })
   }
   exercise(try? Tokenizer(gguf: file))
   consume((try? ChatTemplate(gguf: file)) == nil ? 0 : 1)

@@ -39,7 +39,7 @@ import Testing
     #expect((vector.rows, vector.columns, vector.type) == (1, 3, .f32))
     #expect(vector.withBytes { $0.loadUnaligned(fromByteOffset: 8, as: Float.self) } == 3)
     let matrix = try file.tensor(named: "matrix")
-    #expect((matrix.rows, matrix.columns, matrix.bytesPerRow, matrix.type) == (2, 32, 20, .q4_1))
+    #expect((matrix.rows, matrix.columns, matrix.bytes.count / matrix.rows, matrix.type) == (2, 32, 20, .q4_1))
     #expect(matrix.withBytes { Array($0) } == (0..<40).map { UInt8($0) })
   }
 

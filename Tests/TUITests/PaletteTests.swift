@@ -1,7 +1,8 @@
 // Themes: what terminals of each kind are told.
 
-import TUI
 import Testing
+
+@testable import TUI
 
 @Suite struct PaletteTests {
   @Test(arguments: Palette.all.map(\.name))

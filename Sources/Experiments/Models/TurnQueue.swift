@@ -1,32 +1,33 @@
-// One at a time, first come first served, and not too many waiting. Owns: whose turn it is, ending it when it is closed.
-// Refuses: those beyond the limit at once, and everybody once it is closed.
+// A queue that serves one request at a time, first come, first served. Requests beyond its limit fail at once; after
+// `close` all of them fail.
 
-/// A bounded queue in front of something that serves one at a time.
+/// A bounded queue in front of something that serves one request at a time.
 package actor TurnQueue {
-  /// Why a turn is not given.
+  /// Why a request does not get its turn.
   package enum Refusal: Error, Equatable { case full, closed }
 
   private let limit: Int
-  /// Whether somebody has the turn.
+  /// Whether a request has the turn.
   package private(set) var isTaken = false
   private var isClosed = false
-  /// What is done in the present turn.
+  /// The work of the present turn.
   private var current: Task<Void, any Error>?
   private var waiting: [(number: Int, continuation: CheckedContinuation<Void, any Error>)] = []
   private var lastNumber = 0
 
-  /// - Parameter limit: how many may wait besides the one who has its turn.
+  /// - Parameter limit: how many requests may wait besides the one that has its turn.
   package init(limit: Int) { self.limit = limit }
 
-  /// Those waiting.
+  /// The number of waiting requests.
   package var count: Int { waiting.count }
 
   /// Runs `body` when its turn comes.
-  /// - Throws: `Refusal`, `.closed` also in the midst of `body`; `CancellationError` while waiting; what `body` throws.
+  /// - Throws: `Refusal`, of which `.closed` may also come while `body` runs; `CancellationError` while waiting; what
+  ///   `body` throws.
   package func take(_ body: @escaping @Sendable () async throws -> Void) async throws {
     try await wait()
     defer { pass() }
-    // It may have been closed after the turn was passed on.
+    // The queue may have been closed after the turn was passed on.
     guard !isClosed else { throw Refusal.closed }
     let turn = Task { try await body() }
     current = turn
@@ -41,7 +42,7 @@ package actor TurnQueue {
     }
   }
 
-  /// Refuses whoever waits and whoever comes, and cancels who has its turn.
+  /// Waiting and new requests fail with `.closed`, and the running one is cancelled.
   package func close() {
     isClosed = true
     current?.cancel()
@@ -60,7 +61,7 @@ package actor TurnQueue {
     let number = lastNumber
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-        // A task cancelled before now has no entry to be taken out by `leave`.
+        // A task that was cancelled before this point has no entry that `leave` could remove.
         if Task.isCancelled {
           continuation.resume(throwing: CancellationError())
         } else {

@@ -1,12 +1,12 @@
-// What a family's chat format makes of messages: a row of spans, each the template's or somebody's.
-// One file a family in this folder; `KnownTemplates` lists which template texts mean which.
+// The chat format of a model family turns messages into spans, each of which is the template's text or a message's.
+// This folder has one file per family; `KnownTemplates` lists which template texts belong to which format.
 
-/// A family's way of writing chats.
+/// How a family writes chats.
 protocol ChatFormat: Sendable {
-  /// What is said in the system's name if a chat does not begin with a system message.
+  /// The system prompt that is used if a chat does not begin with a system message.
   var defaultSystemPrompt: String? { get }
 
-  /// The chat in order.
+  /// Returns the chat as spans in order.
   /// - Throws: `InferenceError.settingInvalid` for a chat that the family's template refuses.
   func spans(_ messages: [ChatMessage], addGenerationPrompt: Bool) throws(InferenceError) -> [ChatSpan]
 }
@@ -15,11 +15,11 @@ extension ChatFormat {
   var defaultSystemPrompt: String? { nil }
 }
 
-/// A stretch of a rendered chat.
+/// A piece of a rendered chat.
 struct ChatSpan: Equatable, Sendable {
   var text: String
   var role: ChatMessage.Role
-  /// Whether the text is the template's own.
+  /// Whether the text belongs to the template.
   var isTemplate = true
 
   static func template(_ text: String, _ role: ChatMessage.Role) -> ChatSpan { ChatSpan(text: text, role: role) }
@@ -30,7 +30,7 @@ struct ChatSpan: Equatable, Sendable {
 }
 
 extension String {
-  /// The text without the white space around it that Jinja's `trim` takes: Python's, which includes U+001C to U+001F.
+  /// The text without the white space around it that Jinja's `trim` removes: Python's, which includes U+001C to U+001F.
   var trimmedAsJinja: String {
     func isSpace(_ scalar: Unicode.Scalar) -> Bool {
       scalar.properties.isWhitespace || (0x1C...0x1F).contains(scalar.value)
@@ -41,7 +41,7 @@ extension String {
     return String(scalars[first...last])
   }
 
-  /// The text without newlines around it, as `strip('\n')` or one side of it.
+  /// The text without newlines at one or both ends, as by Python's `strip('\n')`.
   func strippedOfNewlines(left: Bool = true, right: Bool = true) -> String {
     var scalars = unicodeScalars[...]
     while left, scalars.first == "\n" { scalars.removeFirst() }

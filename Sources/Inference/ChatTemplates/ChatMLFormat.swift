@@ -1,4 +1,4 @@
-// ChatML, of SmolLM2, Qwen 2 and 2.5 and many others: `<|im_start|>role\ncontent<|im_end|>\n`, with or without a
+// ChatML, used by SmolLM2, Qwen 2 and 2.5 and many others: `<|im_start|>role\ncontent<|im_end|>\n`, with or without a
 // default system prompt.
 
 struct ChatMLFormat: ChatFormat {

@@ -1,8 +1,7 @@
-// Chats as text and as tokens, in the form a model was trained on.
-// Owns: recognising the format by the template that comes with the model, and encoding what the format writes, as a
-// whole: a token may reach from a marker into the text beside it.
-// Refuses: templates it does not know (there is no Jinja here), by naming them.
-// What users write cannot forge a turn: in `encode`, markers inside a message's content stay plain text.
+// Chats as text and as tokens, in the form that the model was trained on. The template that comes with the model is
+// recognised by its text, because there is no Jinja here; an unknown template is an error. The rendered chat is encoded
+// as a whole, since a token may reach from a marker into the text beside it. Users cannot forge a turn: `encode` treats
+// markers inside a message's content as plain text.
 
 import Foundation
 
@@ -10,12 +9,12 @@ import Foundation
 public struct ChatTemplate: Sendable {
   private let format: any ChatFormat
 
-  /// What is said in the system's name if a chat does not begin with a system message.
-  public var defaultSystemPrompt: String? { format.defaultSystemPrompt }
+  /// The system prompt that is used if a chat does not begin with a system message.
+  var defaultSystemPrompt: String? { format.defaultSystemPrompt }
 
   /// Recognises `tokenizer.chat_template`.
-  /// - Parameter today: the date for templates that name it, such as Llama 3.2's.
-  /// - Throws: `InferenceError.keyMissing` if the file has none, `.unsupported` if it is not known.
+  /// - Parameter today: the date for templates that mention it, such as Llama 3.2's.
+  /// - Throws: `InferenceError.keyMissing` if the file has no template, `.unsupported` if the template is not known.
   public init(gguf: GGUFFile, today: Date = Date()) throws(InferenceError) {
     let text = try gguf.string("tokenizer.chat_template")
     let beginning = try Tokenizer.beginning(gguf: gguf)
@@ -23,9 +22,9 @@ public struct ChatTemplate: Sendable {
   }
 
   /// Recognises the template of a Hugging Face folder: chat_template.jinja, or `chat_template` in
-  /// tokenizer_config.json, a text or several by name, of which the one named default counts.
-  /// - Parameter today: the date for templates that name it.
-  /// - Throws: `InferenceError.keyMissing` if the folder has none, `.unsupported` if it is not known.
+  /// tokenizer_config.json. The latter is one text, or several with names, of which the one named default is used.
+  /// - Parameter today: the date for templates that mention it.
+  /// - Throws: `InferenceError.keyMissing` if the folder has no template, `.unsupported` if the template is not known.
   public init(folder: String, today: Date = Date()) throws(InferenceError) {
     guard let (text, path) = try Self.find(folder: folder) else {
       throw .keyMissing(path: folder + "/tokenizer_config.json", key: "chat_template")
@@ -35,10 +34,10 @@ public struct ChatTemplate: Sendable {
   }
 
   /// Whether a Hugging Face folder has a template, known or not.
-  /// - Throws: `InferenceError` for a file that cannot be read.
+  /// - Throws: `InferenceError` if a file cannot be read.
   public static func exists(folder: String) throws(InferenceError) -> Bool { try find(folder: folder) != nil }
 
-  /// - Parameter beginning: the text of the token that begins a sequence, which some templates write in front.
+  /// - Parameter beginning: the text of the token that begins a sequence; some templates write it first.
   init(text: String, path: String, beginning: String?, today: Date) throws(InferenceError) {
     guard let format = KnownTemplates.format(of: text, beginning: beginning, today: today) else {
       throw .unsupported(
@@ -58,7 +57,8 @@ public struct ChatTemplate: Sendable {
     if FileManager.default.fileExists(atPath: jinja) {
       let data = try MappedFile(path: jinja).contents()
       guard data.count <= 1 << 20, let text = String(validating: data, as: UTF8.self) else {
-        throw .fileMalformed(path: jinja, place: "content", expected: "UTF-8 text of at most 1 MB", found: "other")
+        throw .fileMalformed(
+          path: jinja, place: "content", expected: "UTF-8 text of at most 1 MB", found: "something else")
       }
       return (text, jinja)
     }
@@ -90,15 +90,15 @@ public struct ChatTemplate: Sendable {
 
   /// The chat as text, exactly as the model's own template renders it.
   /// - Parameter addGenerationPrompt: whether to open the assistant's next turn at the end.
-  /// - Throws: `InferenceError.settingInvalid` for a chat that the template refuses.
-  public func render(_ messages: [ChatMessage], addGenerationPrompt: Bool) throws(InferenceError) -> String {
+  /// - Throws: `InferenceError.settingInvalid` if the template refuses the chat.
+  func render(_ messages: [ChatMessage], addGenerationPrompt: Bool) throws(InferenceError) -> String {
     try format.spans(messages, addGenerationPrompt: addGenerationPrompt).map(\.text).joined()
   }
 
-  /// The chat as tokens: those of the rendered text, except that special tokens written inside a message's content
-  /// are encoded as plain text.
+  /// The chat as tokens. They are those of the rendered text, but special tokens written inside a message's content are
+  /// encoded as plain text.
   /// - Parameter addGenerationPrompt: whether to open the assistant's next turn at the end.
-  /// - Throws: `InferenceError.settingInvalid` for a chat that the template refuses.
+  /// - Throws: `InferenceError.settingInvalid` if the template refuses the chat.
   public func encode(
     _ messages: [ChatMessage], addGenerationPrompt: Bool, tokenizer: Tokenizer
   ) throws(InferenceError) -> RenderedChat {
@@ -106,7 +106,7 @@ public struct ChatTemplate: Sendable {
     guard !spans.isEmpty else { return RenderedChat() }
     var ends: [Int] = []
     for span in spans { ends.append((ends.last ?? 0) + span.text.utf8.count) }
-    /// The span in which the byte at `offset` lies.
+    /// The index of the span that holds the byte at `offset`.
     func index(_ offset: Int) -> Int {
       var (low, high) = (0, ends.count - 1)
       while low < high {
@@ -115,7 +115,8 @@ public struct ChatTemplate: Sendable {
       }
       return low
     }
-    /// Markers are the template's: what stands in a content is text, and what only reaches into one is not there.
+    /// Only the template writes markers. A marker inside a content is text; one that only reaches into a content is
+    /// none.
     func reading(_ token: AddedToken, _ range: Range<Int>) -> SpecialTokens.Reading {
       guard token.isControl else { return .token }
       let touched = spans[index(range.lowerBound)...index(range.upperBound - 1)]

@@ -1,11 +1,11 @@
-// Gemma Instruct: `<start_of_turn>role\ncontent<end_of_turn>\n` after a beginning of sequence, contents trimmed, the
-// assistant called model, users and model strictly in turn. A system prompt is refused by Gemma 1 and 2, and put before
-// the first user's words by Gemma 3.
+// Gemma Instruct: `<start_of_turn>role\ncontent<end_of_turn>\n` after a beginning of sequence. Contents are trimmed,
+// the assistant is called model, and users and model must alternate. Gemma 1 and 2 refuse a system prompt; Gemma 3 puts
+// it before the user's first message.
 
 struct GemmaFormat: ChatFormat {
-  /// Whether a system message is put into the first turn.
+  /// Whether a system message becomes part of the first turn.
   let foldsSystem: Bool
-  /// The text of the token that begins a sequence; nothing where the model's files name none.
+  /// The text of the token that begins a sequence; empty if the model's files name none.
   let beginning: String
 
   func spans(_ messages: [ChatMessage], addGenerationPrompt: Bool) throws(InferenceError) -> [ChatSpan] {

@@ -1,19 +1,19 @@
-// Llama 3 Instruct: `<|start_header_id|>role<|end_header_id|>\n\ncontent<|eot_id|>` after a beginning of text, contents
-// trimmed. From 3.1 on there is always a system turn, which begins with two lines of dates.
+// Llama 3 Instruct: `<|start_header_id|>role<|end_header_id|>\n\ncontent<|eot_id|>` after a beginning of text, with
+// trimmed contents. Since 3.1 there is always a system turn, which begins with two lines of dates.
 
 struct Llama3Format: ChatFormat {
-  /// The day that the system turn names, such as `26 Jul 2024`; nil for Llama 3, which has no such lines.
+  /// The day that the system turn mentions, such as `26 Jul 2024`; nil for Llama 3, which has no such lines.
   let date: String?
-  /// The text of the token that begins a sequence; nothing where the model's files name none.
+  /// The text of the token that begins a sequence; empty if the model's files name none.
   let beginning: String
-  /// Whether the assistant's turn is opened without being asked, as the first release's template did.
+  /// Whether the assistant's turn is opened even if the caller does not ask for it, as in the template first released.
   var alwaysOpens = false
 
   func spans(_ messages: [ChatMessage], addGenerationPrompt: Bool) -> [ChatSpan] {
     var messages = messages
     let firstRole = date == nil ? messages.first?.role ?? .system : .system
     var spans: [ChatSpan] = []
-    // The first template writes the beginning of text with the first message only.
+    // The first template writes the beginning of text only together with the first message.
     if date != nil || !messages.isEmpty { spans.append(.template(beginning, firstRole)) }
     if let date {
       let system = messages.first.flatMap { $0.role == .system ? $0 : nil }

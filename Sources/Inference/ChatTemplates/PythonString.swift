@@ -1,10 +1,10 @@
-// The quoted strings of Jinja, whose escapes are Python's: the text is written in ASCII, what is beyond it as an escape
-// of its own, and then read as `unicode-escape`. Source: wrap in jinja2's lexer.py.
+// The quoted strings of Jinja, whose escapes are Python's. Jinja writes the text in ASCII with escapes for all other
+// characters and then decodes it as `unicode-escape`. Source: wrap in jinja2's lexer.py.
 
-/// A quoted string of a template.
+/// A quoted string in a template.
 enum PythonString {
-  /// Reads a string from its opening quote on and moves past its closing one. An escape that Python refuses stays as it
-  /// is written, and with it the template stays unknown.
+  /// Reads a string from its opening quote and moves past the closing one. An escape that Python refuses stays
+  /// unchanged, so that the template remains unknown.
   static func read(_ rest: inout ArraySlice<Unicode.Scalar>) -> String {
     let quote = rest.removeFirst()
     var text = String.UnicodeScalarView()
@@ -18,7 +18,7 @@ enum PythonString {
     return String(text)
   }
 
-  /// What a backslash and `scalar` stand for; takes what else belongs to the escape from `rest`.
+  /// What a backslash and `scalar` stand for; the rest of the escape is taken from `rest`.
   private static func escape(_ scalar: Unicode.Scalar, _ rest: inout ArraySlice<Unicode.Scalar>) -> [Unicode.Scalar] {
     switch scalar {
     case "\n": return []
@@ -43,7 +43,7 @@ enum PythonString {
       }
       return Unicode.Scalar(value).map { [$0] } ?? []
     default:
-      // Beyond ASCII the backslash meets that of the scalar's own escape, and both are one.
+      // Outside ASCII, the backslash meets the one of the scalar's own escape, and the two make one backslash.
       guard scalar.value >= 0x80 else { return ["\\", scalar] }
       let (sign, digits) = scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
       let hexadecimal = String(scalar.value, radix: 16)
@@ -64,7 +64,7 @@ enum PythonString {
     return [scalar]
   }
 
-  /// `\N{GREEK SMALL LETTER ALPHA}`
+  /// Reads `\N{GREEK SMALL LETTER ALPHA}`.
   private static func name(_ rest: inout ArraySlice<Unicode.Scalar>) -> [Unicode.Scalar] {
     guard rest.first == "{", let end = rest.firstIndex(of: "}") else { return ["\\", "N"] }
     let name = String(String.UnicodeScalarView(rest[rest.startIndex + 1..<end])).uppercased()

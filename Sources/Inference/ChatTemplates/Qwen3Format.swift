@@ -1,6 +1,6 @@
-// Qwen 3 without tools: ChatML, in which assistants think aloud. Of what was thought in earlier turns nothing stays;
-// after the last question an assistant's turn shows it, be it empty. The next turn is opened without `<think>`, which
-// the model then writes itself.
+// Qwen 3 without tools: ChatML in which the assistant thinks before it answers. Thoughts of turns before the last
+// question are removed; turns after it show theirs, even if empty. The next turn is opened without `<think>`, which the
+// model writes itself.
 
 struct Qwen3Format: ChatFormat {
   func spans(_ messages: [ChatMessage], addGenerationPrompt: Bool) -> [ChatSpan] {
@@ -28,13 +28,13 @@ struct Qwen3Format: ChatFormat {
     return spans
   }
 
-  /// Users' messages may also carry the answers of tools, which are no questions.
+  /// Users' messages may also carry the answers of tools, which are not questions.
   private static func isQuestion(_ message: ChatMessage) -> Bool {
     message.role == .user
       && !(message.content.hasPrefix("<tool_response>") && message.content.hasSuffix("</tool_response>"))
   }
 
-  /// What was thought and what was said.
+  /// The thought and the answer in an assistant's message.
   private static func parts(_ content: String) -> (thought: String, answer: String) {
     let parts = content.split(pattern: "</think>")
     guard parts.count > 1, let before = parts.first, let answer = parts.last else { return ("", content) }
@@ -44,7 +44,7 @@ struct Qwen3Format: ChatFormat {
 }
 
 extension String {
-  /// The parts between occurrences of `pattern`, at least one, compared byte by byte.
+  /// The parts between occurrences of `pattern`, at least one. The comparison is by bytes.
   fileprivate func split(pattern: String) -> [String] {
     let (text, pattern) = (Array(utf8), Array(pattern.utf8))
     var parts: [String] = []

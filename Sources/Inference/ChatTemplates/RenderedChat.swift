@@ -1,8 +1,8 @@
-// Chats before and after a template: messages, and tokens with what each of them is.
+// Chats before and after a template is applied: messages, and tokens with the role of each.
 
 /// One message of a chat.
 public struct ChatMessage: Codable, Equatable, Sendable {
-  /// Who speaks.
+  /// The speaker.
   public enum Role: String, Codable, Sendable, CaseIterable {
     case system, user, assistant
   }
@@ -16,21 +16,21 @@ public struct ChatMessage: Codable, Equatable, Sendable {
   }
 }
 
-/// A chat as tokens, with what each token is.
+/// A chat as tokens, with information on each token.
 public struct RenderedChat: Equatable, Sendable {
-  /// The token ids, `[T]`.
+  /// The token ids `[T]`.
   public var ids: [Int32] = []
-  /// Whether each token belongs to the template rather than to what somebody wrote, `[T]`: turn markers, role names,
-  /// their newlines, and all of a default system prompt. A token that holds a newline of the template and the
-  /// beginning of the content counts as template.
+  /// Whether each token belongs to the template and not to what somebody wrote, `[T]`. The template's part is turn
+  /// markers, role names, their newlines, and all of a default system prompt. A token that holds a newline of the
+  /// template and the beginning of the content counts as template.
   public var templateMask: [Bool] = []
-  /// Whose turn each token is part of, markers included, `[T]`.
+  /// The speaker of the turn to which each token belongs, markers included, `[T]`.
   public var roles: [ChatMessage.Role] = []
 
-  /// A chat to append to.
+  /// Makes an empty chat to append to.
   init() {}
 
-  /// Text outside any chat: nothing is template, all is the user's.
+  /// Makes one of text outside any chat: no token is the template's, and all belong to the user.
   public init(plain ids: [Int32]) { append(ids, role: .user, isTemplate: false) }
 
   /// At most the first `count` tokens.
@@ -42,7 +42,7 @@ public struct RenderedChat: Equatable, Sendable {
     return result
   }
 
-  /// Token for token, what `templateMask` and `roles` say about `ids`.
+  /// Appends tokens, which all have the same role and the same origin.
   mutating func append(_ ids: some Collection<Int32>, role: ChatMessage.Role, isTemplate: Bool) {
     self.ids += ids
     templateMask += [Bool](repeating: isTemplate, count: ids.count)

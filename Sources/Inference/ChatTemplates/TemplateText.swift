@@ -1,6 +1,6 @@
-// The text of a Jinja template in a form in which templates that render alike look alike: without comments, white
-// space that Jinja drops, and the choice between `'` and `"`, `a.b` and `a['b']`, `{{ 'x' + y }}` and `x{{ y }}`.
-// It evaluates nothing. White space is dropped as chat templates are rendered: trim_blocks and lstrip_blocks.
+// The text of a Jinja template in a canonical form, so that templates that render alike look alike. It has no comments
+// and no white space that Jinja drops, and it does not depend on the choice between `'` and `"`, `a.b` and `a['b']`,
+// `{{ 'x' + y }}` and `x{{ y }}`. Nothing is evaluated. White space follows trim_blocks and lstrip_blocks.
 
 /// A template in canonical form.
 struct TemplateText {
@@ -44,7 +44,7 @@ struct TemplateText {
     }
   }
 
-  /// The template's scalars with each line end, CRLF or CR or LF, as one newline.
+  /// The template's scalars, in which every line end (CRLF, CR or LF) is one newline.
   private static func lines(_ template: String) -> [Unicode.Scalar] {
     var scalars: [Unicode.Scalar] = []
     var isReturn = false
@@ -68,7 +68,7 @@ struct TemplateText {
     }
   }
 
-  /// A sum of texts is the same as its terms one after another.
+  /// A sum of texts is the same as its terms one after the other.
   private mutating func append(output tokens: [String]) {
     let isSum = !tokens.contains {
       ["if", "or", "and", "not", "in", "is", "~", "-", "*", "==", "!="].contains($0.trimmed)
@@ -109,7 +109,7 @@ struct TemplateText {
     return (self, nil)
   }
 
-  /// FNV-1a of the form, by which known templates are listed.
+  /// The FNV-1a hash of the canonical form, by which known templates are listed.
   var fingerprint: UInt64 {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     func add(_ text: String) { for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 } }
@@ -124,7 +124,7 @@ struct TemplateText {
     return hash
   }
 
-  /// The tokens of an expression: strings requoted, attributes as subscripts, spaces only between words.
+  /// The tokens of an expression: strings get the same quotes, attributes become subscripts, spaces stay between words.
   private static func canonical(_ content: ArraySlice<Unicode.Scalar>) -> [String] {
     var tokens: [String] = []
     var rest = content
@@ -158,14 +158,14 @@ struct TemplateText {
     return tokens
   }
 
-  /// The text of a string's token.
+  /// The content of a token that is a string.
   private static func unquoted(_ token: String) -> String? {
     token.unicodeScalars.first == "'" ? String(token.unicodeScalars.dropFirst()) : nil
   }
 }
 
 extension TemplateText {
-  /// Cuts a template at its tags.
+  /// Splits a template at its tags.
   private struct Scanner {
     enum Kind { case output, statement, comment }
     struct Tag {
@@ -190,14 +190,14 @@ extension TemplateText {
       }
     }
 
-    /// The text up to the next tag.
+    /// The text before the next tag.
     mutating func text() -> ArraySlice<Unicode.Scalar> {
       let start = position
       while position < scalars.count, kind(at: position) == nil { position += 1 }
       return scalars[start..<position]
     }
 
-    /// The tag here; nil at the end.
+    /// The tag at this place; nil at the end.
     mutating func tag() -> Tag? {
       guard let kind = kind(at: position) else { return nil }
       let start = position + 2
@@ -234,7 +234,7 @@ extension ArraySlice<Unicode.Scalar> {
     while let last, last.properties.isWhitespace { removeLast() }
   }
 
-  /// Takes the indent before a tag away, if nothing else stands before it on its line.
+  /// Removes the indent before a tag if nothing else stands before it on its line.
   fileprivate mutating func trimIndent(_ beginsLine: Bool) {
     let indent = reversed().prefix { $0 == " " || $0 == "\t" }.count
     let before = count - indent
@@ -245,7 +245,7 @@ extension ArraySlice<Unicode.Scalar> {
 extension String {
   fileprivate var trimmed: String { String(drop { $0 == " " }) }
 
-  /// What stands between a beginning and an end, compared byte by byte.
+  /// The text between a beginning and an end; the comparison is by bytes.
   fileprivate func between(_ head: String, _ tail: String) -> String? {
     let bytes = utf8
     guard bytes.count >= head.utf8.count + tail.utf8.count, bytes.starts(with: head.utf8),

@@ -1,14 +1,14 @@
-// A file that appears whole or not at all: written in its destination's folder without a name, so that nothing is left of
-// it if the program is killed, synchronised, then named. Where the system has no files without names it has a temporary
-// one. Owns: that file; removes it unless `commit` succeeded. Refuses nothing but what the system refuses.
+// A file that appears whole or not at all. It is written without a name in the folder of its destination, so that
+// nothing is left if the program is killed, then synchronised, then named. On systems without unnamed files it is a
+// temporary file, which is removed unless `commit` succeeds.
 
 import Glibc
 
-/// A new file in the destination's folder.
+/// A new file in the folder of its destination.
 ///
-/// Not for sharing between threads; the temporary file is removed when the object goes without `commit`.
+/// It must not be shared between threads. The temporary file disappears with the object unless `commit` was called.
 public final class AtomicFile {
-  /// How bytes reach a descriptor, as write(2); tests replace it to fail on purpose.
+  /// Writes bytes to a descriptor, like write(2); tests replace it to fail on purpose.
   typealias Writer = (Int32, UnsafeRawPointer, Int) -> Int
 
   /// The destination.
@@ -16,13 +16,13 @@ public final class AtomicFile {
   private let temporary: String
   private let writer: Writer
   private var descriptor: Int32
-  /// Whether the temporary name is there.
+  /// Whether the temporary name exists.
   private var isNamed: Bool
-  /// open(2)'s O_TMPFILE, which Swift does not see.
+  /// O_TMPFILE of open(2), which Swift does not import.
   private static let unnamed = 0o20000000 | O_DIRECTORY
 
   /// Creates the temporary file.
-  /// - Throws: `InferenceError.fileUnwritable`, such as without permission.
+  /// - Throws: `InferenceError.fileUnwritable`, for example without permission.
   public convenience init(path: String) throws(InferenceError) {
     try self.init(path: path, writer: { Glibc.write($0, $1, $2) })
   }
@@ -47,7 +47,7 @@ public final class AtomicFile {
   deinit { abandon() }
 
   /// Appends bytes.
-  /// - Throws: `InferenceError.fileUnwritable`, such as for a full disk; the temporary file is then gone.
+  /// - Throws: `InferenceError.fileUnwritable`, for example if the disk is full; the temporary file is then removed.
   public func write(_ bytes: UnsafeRawBufferPointer) throws(InferenceError) {
     precondition(descriptor >= 0, "written to after its end: \(path)")
     var rest = bytes[...]
@@ -60,14 +60,14 @@ public final class AtomicFile {
   }
 
   /// Appends bytes.
-  /// - Throws: as `write(_:)` of a buffer.
+  /// - Throws: the errors of `write(_:)` for a buffer.
   public func write(_ bytes: [UInt8]) throws(InferenceError) {
     try bytes.withUnsafeBufferPointer { (buffer) throws(InferenceError) in try write(UnsafeRawBufferPointer(buffer)) }
   }
 
-  /// Synchronises the file with the disk and gives it its name, in place of a file that bears it.
-  /// - Parameter replacing: false leaves a file that bears the name already as it is, and throws.
-  /// - Throws: `InferenceError.fileUnwritable`; the temporary file is then gone and an old file untouched.
+  /// Synchronises the file with the disk and gives it its name, replacing a file of that name.
+  /// - Parameter replacing: if false, a file that already has the name is kept, and this throws.
+  /// - Throws: `InferenceError.fileUnwritable`; the temporary file is then removed and an old file is unchanged.
   public func commit(replacing: Bool = true) throws(InferenceError) {
     precondition(descriptor >= 0, "committed twice: \(path)")
     guard fsync(descriptor) == 0 else { throw failed() }
@@ -78,7 +78,7 @@ public final class AtomicFile {
     }
     let closed = close(descriptor)
     descriptor = -1
-    // A second name for the same file is refused where the name is taken, in one step; then the first name goes.
+    // link(2) refuses a name that is taken, in one step; after it succeeds, the temporary name is removed.
     let isThere = closed == 0 && (replacing ? rename(temporary, path) : link(temporary, path)) == 0
     if isThere, !replacing { unlink(temporary) }
     guard isThere else {
@@ -86,7 +86,7 @@ public final class AtomicFile {
       unlink(temporary)
       throw .fileUnwritable(path: path, reason: reason)
     }
-    // The new name itself must survive a power cut; a folder that cannot be synchronised is no error.
+    // The new name itself must survive a power cut; it is no error if the folder cannot be synchronised.
     let folder = Self.split(path).folder
     let directory = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if directory >= 0 {
@@ -108,7 +108,7 @@ public final class AtomicFile {
     if isNamed { unlink(temporary) }
   }
 
-  /// The folder with its slash (empty if none) and the file's name.
+  /// The folder with its slash (empty if there is none) and the name of the file.
   private static func split(_ path: String) -> (folder: String, name: String) {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return ("", path) }
     let next = path.utf8.index(after: slash)

@@ -1,11 +1,10 @@
-// A cursor over the bytes of a mapped file. Every read is checked against the end; nothing here can run past it.
-// Owns: the position. Refuses: reads beyond the end, lengths that overflow, with the place named in the error.
-// All formats read here are little-endian, as are all machines that this program runs on.
+// A cursor over the bytes of a mapped file. It checks every read and every length against the end of the file, and an
+// error names the place. All formats read here are little-endian, and so are all machines that this program runs on.
 
 /// A checked cursor over untrusted bytes.
 struct ByteReader {
   let bytes: UnsafeRawBufferPointer
-  /// For error messages only.
+  /// The path, which only error messages use.
   let path: String
   private(set) var offset = 0
 
@@ -27,7 +26,7 @@ struct ByteReader {
     return T(littleEndian: value)
   }
 
-  /// Reads a 64-bit count and checks that as many items of at least `itemSize` bytes can follow.
+  /// Reads a 64-bit count and checks that this many items of at least `itemSize` bytes can follow.
   mutating func readCount(itemSize: Int, _ place: @autoclosure () -> String) throws(InferenceError) -> Int {
     let value = try read(UInt64.self, place())
     guard value <= UInt64(remaining / itemSize) else {
@@ -36,14 +35,14 @@ struct ByteReader {
     return Int(value)
   }
 
-  /// Skips `count` bytes and gives their range in the file.
+  /// Skips `count` bytes and returns their range in the file.
   mutating func take(_ count: Int, _ place: @autoclosure () -> String) throws(InferenceError) -> Range<Int> {
     guard count >= 0, count <= remaining else { throw truncated(place(), needed: "\(count)") }
     offset += count
     return offset - count..<offset
   }
 
-  /// Reads a string with a 64-bit length before it.
+  /// Reads a string that follows its 64-bit length.
   /// - Throws: `InferenceError.fileMalformed` if it runs past the end, is longer than `limit` or is not UTF-8.
   mutating func readString(limit: Int = .max, _ place: @autoclosure () -> String) throws(InferenceError) -> String {
     let length = try readCount(itemSize: 1, place())

@@ -1,20 +1,20 @@
-// Comma-separated values, row after row from a mapped file.
-// Owns: RFC 4180's quotes, newlines inside them, CRLF and LF, a byte-order mark at the start. Refuses, naming the line:
-// quotes without an end or in the middle of a field, bytes that are no UTF-8, rows of another width than the first, and
-// more columns or longer fields than any table of latents has. Empty lines are passed over.
+// Reads comma-separated values row by row from a mapped file, by RFC 4180: quotes, newlines inside them, CRLF and LF,
+// and a byte-order mark at the start. Empty lines are skipped. Errors name the line: quotes that do not end or stand
+// inside a field, bytes that are not UTF-8, rows whose width differs from the first, and more columns or longer fields
+// than any table of latents has.
 
-/// Reads rows of fields; the first row is the header. Memory: one row.
+/// Reads rows of fields; the first row is the header. The memory needed is that of one row.
 public struct CSVReader {
-  /// The most columns and the longest field, in bytes, that are read.
+  /// The limits of columns and of a field's bytes.
   static let (columnLimit, fieldLimit) = (4096, 1 << 16)
 
   /// The path as given.
   public var path: String { file.path }
   /// The first row.
   public private(set) var header: [String]
-  /// The line on which the row that was read last begins, counted from 1.
+  /// The line where the last row that was read begins, counted from 1.
   public private(set) var line = 1
-  /// The share of the file that has been read.
+  /// How much of the file has been read, from 0 to 1.
   public var share: Double { Double(offset) / Double(file.count) }
 
   private let file: MappedFile
@@ -37,14 +37,14 @@ public struct CSVReader {
     header = first
   }
 
-  /// The fields of the next row, as many as the header has; nil at the end.
+  /// Returns the fields of the next row, as many as in the header; nil at the end.
   /// - Throws: `InferenceError.fileMalformed` naming the line.
   public mutating func next() throws(InferenceError) -> [String]? { try row(width: header.count) }
 
   private mutating func row(width: Int?) throws(InferenceError) -> [String]? {
     let bytes = file.bytes
     defer { withExtendedLifetime(file) {} }
-    // Lines without anything in them are no rows, unless a row is one empty field.
+    // Empty lines are not rows, unless a row has a single field.
     while offset < bytes.count, width != 1, bytes[offset] == 0x0A || bytes[offset] == 0x0D {
       if bytes[offset] == 0x0A { nextLine += 1 }
       offset += 1
@@ -71,7 +71,7 @@ public struct CSVReader {
     return fields
   }
 
-  /// Reads a field and stops before what ends it.
+  /// Reads a field and stops before the byte that ends it.
   private mutating func field() throws(InferenceError) -> String {
     let bytes = file.bytes
     guard offset < bytes.count, bytes[offset] == UInt8(ascii: "\"") else {
@@ -79,7 +79,7 @@ public struct CSVReader {
       while offset < bytes.count {
         let byte = bytes[offset]
         if byte == UInt8(ascii: ",") || byte == 0x0A || byte == 0x0D { break }
-        guard byte != UInt8(ascii: "\"") else { throw malformed("quotes around a whole field", "one within") }
+        guard byte != UInt8(ascii: "\"") else { throw malformed("quotes around a whole field", "a quote inside it") }
         offset += 1
       }
       return try text(UnsafeRawBufferPointer(rebasing: bytes[start..<offset]))

@@ -1,4 +1,4 @@
-// What is wrong with a JSON file, in the few words that fit into a one-line error.
+// Says what is wrong with a JSON file in a few words that fit into a one-line error.
 
 extension DecodingError {
   /// One clause that names the key or place, such as `no "messages" at the beginning`.

@@ -1,6 +1,6 @@
-// The element types of GGUF tensors: their numbers, block sizes and bytes a block.
-// Owns: the table. Refuses: types that exist only inside computations (Q8_1, Q8_K) or were withdrawn.
-// Source: the GGUF specification and the constants of its Python package (GGML_QUANT_SIZES).
+// The element types of GGUF tensors with their numbers, block sizes and bytes per block. The table lacks types that
+// exist only inside computations (Q8_1, Q8_K) and types that were withdrawn. Source: the GGUF specification and the
+// constants of its Python package (GGML_QUANT_SIZES).
 
 /// How a GGUF tensor's elements are stored: `blockSize` consecutive elements of a row share `bytesPerBlock` bytes.
 public enum GGMLType: UInt32, Sendable, CaseIterable {
@@ -35,10 +35,10 @@ public enum GGMLType: UInt32, Sendable, CaseIterable {
   case tq2_0 = 35
   case mxfp4 = 39
 
-  /// The name as the format's documentation writes it, such as `Q4_K`.
+  /// The name as in the format's documentation, such as `Q4_K`.
   public var name: String { String(describing: self).uppercased() }
 
-  /// Elements a block: 1, 32 or 256. A row's length is a multiple of it.
+  /// The elements of a block: 1, 32 or 256. The length of a row is a multiple of it.
   public var blockSize: Int {
     switch self {
     case .f32, .f16, .bf16, .f64, .i8, .i16, .i32, .i64: 1
@@ -48,7 +48,7 @@ public enum GGMLType: UInt32, Sendable, CaseIterable {
     }
   }
 
-  /// Bytes a block.
+  /// The bytes of a block.
   public var bytesPerBlock: Int {
     switch self {
     case .i8: 1

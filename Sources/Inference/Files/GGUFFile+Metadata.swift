@@ -1,27 +1,27 @@
-// Reading GGUF metadata: the parse of key–value pairs, and getters that say which key is missing or mistyped.
+// GGUF metadata: parsing the key–value pairs, and getters whose errors name a key that is missing or has another type.
 
 extension GGUFFile {
-  /// Whether the metadata holds that key.
+  /// Whether the metadata contains the key.
   public func contains(_ key: String) -> Bool { metadata[key] != nil }
 
   /// All keys, sorted.
   public var keys: [String] { metadata.keys.sorted() }
 
-  /// A string.
-  /// - Throws: `InferenceError.keyMissing` or `.typeMismatch`; so do all getters below.
+  /// The value of a key that holds a string.
+  /// - Throws: `InferenceError.keyMissing` or `.typeMismatch`; all getters below throw the same errors.
   public func string(_ key: String) throws(InferenceError) -> String {
     guard case .string(let text) = try need(key) else { throw mistyped(key, "a string") }
     return text
   }
 
-  /// An integer of any width.
+  /// The value of a key that holds an integer of any width.
   public func int(_ key: String) throws(InferenceError) -> Int {
     guard case .integer(let value) = try need(key) else { throw mistyped(key, "an integer") }
     return Int(value)
   }
 
-  /// A number; integers are converted.
-  public func float(_ key: String) throws(InferenceError) -> Double {
+  /// The value of a key that holds a number; integers are converted.
+  func float(_ key: String) throws(InferenceError) -> Double {
     switch try need(key) {
     case .float(let value): return value
     case .integer(let value): return Double(value)
@@ -29,19 +29,19 @@ extension GGUFFile {
     }
   }
 
-  /// A boolean.
+  /// The value of a key that holds a boolean.
   public func bool(_ key: String) throws(InferenceError) -> Bool {
     guard case .bool(let value) = try need(key) else { throw mistyped(key, "a boolean") }
     return value
   }
 
-  /// An array of strings, left in the file.
-  public func strings(_ key: String) throws(InferenceError) -> GGUFStrings {
+  /// The value of a key that holds an array of strings, which stay in the file.
+  func strings(_ key: String) throws(InferenceError) -> GGUFStrings {
     guard case .strings(let list) = try need(key) else { throw mistyped(key, "an array of strings") }
     return list
   }
 
-  /// An array of integers.
+  /// The value of a key that holds an array of integers.
   public func ints(_ key: String) throws(InferenceError) -> [Int] {
     guard case .numbers(let list) = try need(key), let values = list.integers() else {
       throw mistyped(key, "an array of integers")
@@ -49,7 +49,7 @@ extension GGUFFile {
     return values
   }
 
-  /// An array of floats.
+  /// The value of a key that holds an array of floats.
   public func floats(_ key: String) throws(InferenceError) -> [Float] {
     guard case .numbers(let list) = try need(key), let values = list.floats() else {
       throw mistyped(key, "an array of floats")
@@ -57,8 +57,8 @@ extension GGUFFile {
     return values
   }
 
-  /// An array of booleans.
-  public func bools(_ key: String) throws(InferenceError) -> [Bool] {
+  /// The value of a key that holds an array of booleans.
+  func bools(_ key: String) throws(InferenceError) -> [Bool] {
     guard case .numbers(let list) = try need(key), let values = list.bools() else {
       throw mistyped(key, "an array of booleans")
     }
@@ -76,7 +76,7 @@ extension GGUFFile {
 }
 
 extension GGUFFile {
-  /// The key–value pairs after the head of the file.
+  /// Reads the key–value pairs, which follow the head of the file.
   static func readMetadata(
     _ reader: inout ByteReader, count: Int, file: MappedFile
   ) throws(InferenceError) -> [String: GGUFValue] {

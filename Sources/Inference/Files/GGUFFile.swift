@@ -1,7 +1,6 @@
-// A GGUF model file, mapped: its metadata and where its tensors lie.
-// Owns: the parse of the header. Refuses: any length, count, offset or name that contradicts the file, before memory
-// is spent on it; tensors that overlap or leave the file; versions other than 2 and 3; big-endian files.
-// Source: the GGUF specification (ggml/docs/gguf.md).
+// A GGUF model file, mapped: its metadata and the places of its tensors. The header's lengths, counts, offsets and
+// names are checked against the file before memory is spent on them. Tensors that overlap or leave the file, versions
+// other than 2 and 3, and big-endian files are errors. Source: the GGUF specification (ggml/docs/gguf.md).
 
 /// A GGUF file, mapped read-only and checked.
 public struct GGUFFile: Sendable {
@@ -16,7 +15,7 @@ public struct GGUFFile: Sendable {
   let metadata: [String: GGUFValue]
   private let indexOfTensor: [String: Int]
 
-  /// Maps and parses the file at `path`. Costs one pass over the header, milliseconds for a vocabulary of 256,000.
+  /// Maps and parses the file at `path`. This takes one pass over the header: milliseconds for a vocabulary of 256,000.
   /// - Throws: `InferenceError.fileUnreadable`, `.fileMalformed` or `.unsupported`.
   public init(path: String) throws(InferenceError) {
     let file = try MappedFile(path: path)
@@ -44,48 +43,36 @@ public struct GGUFFile: Sendable {
     try Self.refuseOverlaps(tensors, path: file.path)
   }
 
-  /// The tensor of that name.
+  /// The tensor with a name.
   /// - Throws: `InferenceError.tensorMissing`.
   public func tensor(named name: String) throws(InferenceError) -> GGUFTensor {
     guard let index = indexOfTensor[name] else { throw .tensorMissing(path: path, tensor: name) }
     return tensors[index]
   }
 
-  /// Whether there is a tensor of that name.
+  /// Whether there is a tensor with a name.
   public func hasTensor(named name: String) -> Bool { indexOfTensor[name] != nil }
 }
 
-/// A tensor of a GGUF file: its type, its shape and its bytes in place.
+/// A tensor of a GGUF file: its type, its shape and its bytes, which stay in the file.
 public struct GGUFTensor: Sendable {
   /// The name, such as `blk.0.attn_q.weight`.
   public let name: String
-  /// The dimensions in the file's order, fastest first: a matrix `[out, in]` has `[in, out]` here.
+  /// The dimensions in the order of the file, fastest first: a matrix `[out, in]` has `[in, out]` here.
   public let dimensions: [Int]
   /// How the elements are stored.
   public let type: GGMLType
 
-  /// The mapped file; hold it as long as pointers into `bytes` are used.
+  /// The mapped file. Hold it while you use pointers into `bytes`.
   public let file: MappedFile
   let range: Range<Int>
 
-  /// Elements a row: the fastest dimension.
+  /// The number of columns: the fastest dimension.
   public var columns: Int { dimensions[0] }
-  /// Rows: the product of all other dimensions, 1 for a vector.
+  /// The number of rows: the product of all other dimensions, 1 for a vector.
   public var rows: Int { dimensions.dropFirst().reduce(1, *) }
-  /// `rows × columns`.
-  public var elementCount: Int { rows * columns }
-  /// Bytes a row.
-  public var bytesPerRow: Int { columns / type.blockSize * type.bytesPerBlock }
-  /// The elements' bytes, row after row, for code that holds `file` itself; else use `withBytes`.
+  /// The bytes of the elements, row after row. Hold `file` while you use them.
   public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
-
-  /// Gives `body` the elements' bytes, row after row.
-  public func withBytes<Result, Failure: Error>(
-    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    defer { withExtendedLifetime(file) {} }
-    return try body(bytes)
-  }
 }
 
 extension GGUFFile {
@@ -100,7 +87,7 @@ extension GGUFFile {
       let name = version.byteSwapped <= 3 ? "\(version.byteSwapped), big-endian" : "\(version)"
       throw .unsupported(path: path, what: "GGUF version", found: name, supported: "version 2 or 3, little-endian")
     }
-    // A tensor takes at least 32 bytes of header (length, rank, one dimension, type, offset), a key at least 13.
+    // A tensor takes at least 32 bytes of the header (length, rank, one dimension, type, offset), a key at least 13.
     let tensorCount = try reader.readCount(itemSize: 32, "number of tensors")
     let keyCount = try reader.readCount(itemSize: 13, "number of metadata keys")
     return (Int(version), tensorCount, keyCount)
@@ -152,7 +139,7 @@ extension GGUFFile {
       let size = try byteCount(dimensions, type, place: place, path: file.path)
       entries.append(Entry(name: name, dimensions: dimensions, type: type, offset: offset, size: size))
     }
-    // Data begins at the next multiple of the alignment.
+    // The data begins at the next multiple of the alignment.
     let start = (reader.offset + alignment - 1) / alignment * alignment
     let space = file.count - start
     var tensors: [GGUFTensor] = []
@@ -178,7 +165,7 @@ extension GGUFFile {
     return tensors
   }
 
-  /// Bytes of a tensor, with every multiplication checked.
+  /// The bytes of a tensor, computed with overflow checks.
   private static func byteCount(
     _ dimensions: [Int], _ type: GGMLType, place: String, path: String
   ) throws(InferenceError) -> Int {

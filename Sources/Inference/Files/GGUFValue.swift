@@ -1,11 +1,10 @@
-// The values of GGUF metadata. Arrays stay in the mapped file and are decoded when asked for: a vocabulary of
-// 256,000 strings costs one pass over their lengths.
-// Refuses: arrays of arrays, which the format allows and no known model has.
+// The values of GGUF metadata. Arrays stay in the mapped file and are decoded on request: opening a vocabulary of
+// 256,000 strings takes one pass over their lengths. Arrays of arrays, which no known model has, are refused.
 
 /// A metadata value.
-public enum GGUFValue: Sendable {
+enum GGUFValue: Sendable {
   case integer(Int64)
-  /// A 64-bit unsigned value beyond `Int64.max`.
+  /// An unsigned 64-bit value beyond `Int64.max`.
   case largeInteger(UInt64)
   case float(Double)
   case bool(Bool)
@@ -13,7 +12,7 @@ public enum GGUFValue: Sendable {
   case strings(GGUFStrings)
   case numbers(GGUFNumbers)
 
-  /// What the value is, for messages.
+  /// A description of the value, for messages.
   var kind: String {
     switch self {
     case .integer, .largeInteger: "an integer"
@@ -26,7 +25,7 @@ public enum GGUFValue: Sendable {
   }
 }
 
-/// The types of metadata values, by their numbers in the file.
+/// The types of metadata values with their numbers in the file.
 enum GGUFValueType: UInt32 {
   case uint8 = 0
   case int8 = 1
@@ -42,7 +41,7 @@ enum GGUFValueType: UInt32 {
   case int64 = 11
   case float64 = 12
 
-  /// Bytes an element; `nil` for strings and arrays.
+  /// The bytes of an element; `nil` for strings and arrays.
   var size: Int? {
     switch self {
     case .uint8, .int8, .bool: 1
@@ -55,23 +54,23 @@ enum GGUFValueType: UInt32 {
 }
 
 /// An array of strings inside a mapped GGUF file.
-public struct GGUFStrings: RandomAccessCollection, Sendable {
+struct GGUFStrings: RandomAccessCollection, Sendable {
   let file: MappedFile
-  /// Where each string's bytes start in the file; its 64-bit length stands right before.
+  /// Where the bytes of each string begin in the file; the string's 64-bit length comes right before them.
   let starts: [Int]
 
-  public var startIndex: Int { 0 }
-  public var endIndex: Int { starts.count }
+  var startIndex: Int { 0 }
+  var endIndex: Int { starts.count }
 
-  /// String `index`; malformed UTF-8 is repaired with U+FFFD.
-  public subscript(index: Int) -> String {
+  /// The string at `index`; malformed UTF-8 is repaired with U+FFFD.
+  subscript(index: Int) -> String {
     withExtendedLifetime(file) { String(decoding: bytes(index), as: UTF8.self) }
   }
 
-  /// The bytes of string `index`, as they stand in the file, for code that holds `file`.
+  /// The bytes of the string at `index`, in the file; hold `file` while you use them.
   func bytes(_ index: Int) -> UnsafeRawBufferPointer {
     let start = starts[index]
-    // The length was checked when the file was opened; a file that is overwritten since must not lead beyond its end.
+    // The length was checked when the file was opened. If the file was overwritten since, reads stay inside it.
     let stored = Int(clamping: file.bytes.loadUnaligned(fromByteOffset: start - 8, as: UInt64.self))
     let length = Swift.min(stored, file.count - start)
     return UnsafeRawBufferPointer(rebasing: file.bytes[start..<start + length])
@@ -79,13 +78,13 @@ public struct GGUFStrings: RandomAccessCollection, Sendable {
 }
 
 /// An array of numbers or booleans inside a mapped GGUF file.
-public struct GGUFNumbers: Sendable {
+struct GGUFNumbers: Sendable {
   let file: MappedFile
   let type: GGUFValueType
   let range: Range<Int>
 
   /// The number of elements.
-  public var count: Int { range.count / (type.size ?? 1) }
+  var count: Int { range.count / (type.size ?? 1) }
 
   /// The elements as integers; `nil` if they are floats, or one does not fit.
   func integers() -> [Int]? {
@@ -102,7 +101,7 @@ public struct GGUFNumbers: Sendable {
     }
   }
 
-  /// The elements as fp32; `nil` if they are no floats.
+  /// The elements as fp32; `nil` if they are not floats.
   func floats() -> [Float]? {
     switch type {
     case .float32: map(UInt32.self) { Float(bitPattern: $0) }
@@ -111,7 +110,7 @@ public struct GGUFNumbers: Sendable {
     }
   }
 
-  /// The elements as booleans; `nil` if they are none.
+  /// The elements as booleans; `nil` if they are not booleans.
   func bools() -> [Bool]? {
     type == .bool ? map(UInt8.self) { $0 != 0 } : nil
   }

@@ -1,6 +1,5 @@
-// Writes small GGUF files: metadata of texts and whole numbers, fp32 tensors. Models are not written.
-// Owns: the layout, version 3, little-endian, tensors aligned to 32 bytes. Refuses (precondition): names twice, shapes that
-// do not fit the values. Source: the GGUF specification (ggml/docs/gguf.md).
+// Writes small GGUF files with texts, whole numbers and fp32 tensors (not models): version 3, little-endian, with
+// tensors aligned to 32 bytes. Source: the GGUF specification (ggml/docs/gguf.md).
 
 /// Collects metadata and tensors, then writes them to one file.
 public struct GGUFWriter {
@@ -15,7 +14,7 @@ public struct GGUFWriter {
   private var metadata: [(key: String, value: Value)] = []
   private var tensors: [(name: String, shape: [Int], values: [Float])] = []
 
-  /// - Parameter architecture: what `general.architecture` says the file is.
+  /// - Parameter architecture: the value of `general.architecture`.
   public init(architecture: String) { set("general.architecture", .string(architecture)) }
 
   /// Adds a metadata value.
@@ -31,9 +30,9 @@ public struct GGUFWriter {
     tensors.append((name, shape, floats))
   }
 
-  /// Writes the file: under a temporary name beside `path`, synchronised, then renamed.
-  /// - Parameter replacing: false refuses a path at which a file is.
-  /// - Throws: `InferenceError.fileUnwritable`; nothing new is then left, and an old file is untouched.
+  /// Writes the file whole or not at all (see `AtomicFile`).
+  /// - Parameter replacing: if false, an existing file at `path` is an error.
+  /// - Throws: `InferenceError.fileUnwritable`; no new file is then left, and an old one is unchanged.
   public func write(to path: String, replacing: Bool = true) throws(InferenceError) {
     let file = try AtomicFile(path: path)
     try file.write(header)
@@ -45,7 +44,7 @@ public struct GGUFWriter {
     try file.commit(replacing: replacing)
   }
 
-  /// Everything before the tensors' values.
+  /// All bytes before the tensors' values.
   private var header: [UInt8] {
     var out = Array("GGUF".utf8) + Self.bytes(UInt32(3))
     out += Self.bytes(UInt64(tensors.count)) + Self.bytes(UInt64(metadata.count))
@@ -61,7 +60,7 @@ public struct GGUFWriter {
     for tensor in tensors {
       out += Self.text(tensor.name) + Self.bytes(UInt32(tensor.shape.count))
       for dimension in tensor.shape.reversed() { out += Self.bytes(UInt64(dimension)) }
-      out += Self.bytes(UInt32(0)) + Self.bytes(UInt64(offset))  // type 0 is F32
+      out += Self.bytes(UInt32(0)) + Self.bytes(UInt64(offset))  // the type number 0 is F32
       offset += (tensor.values.count * 4 + Self.alignment - 1) / Self.alignment * Self.alignment
     }
     Self.align(&out)

@@ -1,11 +1,11 @@
-// A cursor over JSON text that builds nothing it is not asked for: a tokenizer.json of 30 MB holds a million strings,
-// for which Foundation's decoder takes seconds.
-// Refuses: what RFC 8259 does not allow, nesting deeper than 64, half surrogates; always with the byte it stands at.
+// A cursor over JSON text that builds only what is asked for: a tokenizer.json of 30 MB holds a million strings, for
+// which Foundation's decoder takes seconds. Text that breaks RFC 8259, half surrogates and nesting deeper than 64 are
+// errors that name the byte.
 
 /// A checked cursor over the bytes of a JSON file.
 struct JSONReader {
   let bytes: UnsafeRawBufferPointer
-  /// For error messages only: the file, and what comes before the byte's number.
+  /// For error messages: the file, and the part of it that `bytes` are.
   let path: String
   private let part: String
   private(set) var offset = 0
@@ -13,14 +13,14 @@ struct JSONReader {
 
   private static let maximumDepth = 64
 
-  /// - Parameter part: names the part of the file that `bytes` are, where they are not all of it.
+  /// - Parameter part: the name of the part of the file that `bytes` are; empty for the whole file.
   init(_ bytes: UnsafeRawBufferPointer, path: String, within part: String = "") {
     self.bytes = bytes
     self.path = path
     self.part = part
   }
 
-  /// A cursor that stands elsewhere in the same text.
+  /// A cursor at another place in the same text.
   func at(_ offset: Int) -> JSONReader {
     var reader = self
     reader.offset = offset
@@ -28,7 +28,7 @@ struct JSONReader {
     return reader
   }
 
-  /// The first byte of what comes next, white space aside; 0 at the end.
+  /// The next byte that is not white space; 0 at the end.
   mutating func peek() -> UInt8 {
     while offset < bytes.count, case let byte = bytes[offset], byte == 0x20 || (0x09...0x0D).contains(byte) {
       guard byte != 0x0B, byte != 0x0C else { return byte }
@@ -37,13 +37,13 @@ struct JSONReader {
     return offset < bytes.count ? bytes[offset] : 0
   }
 
-  /// Nothing but white space is left.
+  /// Checks that only white space is left.
   mutating func end() throws(InferenceError) {
     _ = peek()
     guard offset == bytes.count else { throw malformed("nothing after the value", found) }
   }
 
-  /// Reads an object; `member` must read the value of each key, which it is given as its bytes in `text`.
+  /// Reads an object. `member` gets each key as its bytes in `text` and must read its value.
   mutating func object(
     _ text: inout [UInt8], _ member: (inout JSONReader, inout [UInt8]) throws(InferenceError) -> Void
   ) throws(InferenceError) {
@@ -61,7 +61,7 @@ struct JSONReader {
     try close("}")
   }
 
-  /// Reads an array; `element` must read each value.
+  /// Reads an array. `element` must read each value.
   mutating func array(_ element: (inout JSONReader) throws(InferenceError) -> Void) throws(InferenceError) {
     try open("[")
     if peek() != UInt8(ascii: "]") {
@@ -90,7 +90,7 @@ struct JSONReader {
     offset += 1
   }
 
-  /// Reads a string and appends its UTF-8.
+  /// Reads a string and appends its UTF-8 bytes.
   mutating func string(into text: inout [UInt8]) throws(InferenceError) {
     try expect("\"")
     while offset < bytes.count {
@@ -113,7 +113,7 @@ struct JSONReader {
     throw malformed("the end of a string", ending)
   }
 
-  /// What follows a backslash.
+  /// Reads what follows a backslash.
   private mutating func escape() throws(InferenceError) -> Unicode.Scalar {
     guard offset < bytes.count else { throw malformed("an escape", ending) }
     let byte = bytes[offset]
@@ -173,7 +173,7 @@ struct JSONReader {
     return value
   }
 
-  /// Reads an integer from 0 up to `limit`, exclusive, without sign, fraction, exponent or leading zeros.
+  /// Reads an integer that is below `limit` and not negative, without sign, fraction, exponent or leading zeros.
   mutating func index(below limit: Int) throws(InferenceError) -> Int {
     _ = peek()
     let start = offset
@@ -227,7 +227,7 @@ struct JSONReader {
     throw malformed("the end of a string", ending)
   }
 
-  /// Reads one of the words of JSON.
+  /// Reads one of JSON's words: true, false, null.
   mutating func word(_ text: StaticString) throws(InferenceError) {
     _ = peek()
     let count = text.utf8CodeUnitCount
@@ -238,16 +238,16 @@ struct JSONReader {
     offset += count
   }
 
-  /// What is there where nothing follows, for messages.
+  /// What is found at the end of the text, for messages.
   private var ending: String { "the end of the " + (part.isEmpty ? "file" : part) }
 
-  /// What stands at the cursor, for messages.
+  /// What is found at the cursor, for messages.
   var found: String {
     guard offset < bytes.count else { return ending }
     return InferenceError.excerpt(String(Unicode.Scalar(bytes[offset])))
   }
 
-  /// The error of something at the cursor that should be something else.
+  /// The error that something else was expected at the cursor.
   func malformed(_ expected: String, _ found: String) -> InferenceError {
     .fileMalformed(
       path: path, place: (part.isEmpty ? "" : part + ", ") + "byte \(offset)", expected: expected, found: found)

@@ -1,5 +1,5 @@
-// JSON as a value, for small files and parts of files whose keys differ from model to model.
-// Refuses: what `JSONReader` refuses, and an object that has a key twice (which reader would win is not defined).
+// JSON as a value, for small files and parts of files whose keys differ from model to model. An object that has a key
+// twice is an error, because readers differ in which value they take.
 
 /// A JSON value.
 public enum JSONValue: Equatable, Sendable {
@@ -10,10 +10,10 @@ public enum JSONValue: Equatable, Sendable {
   case array([JSONValue])
   case object([String: JSONValue])
 
-  /// The larger files of this kind hold a few megabytes.
+  /// The largest file that is read; the larger files of this kind have a few megabytes.
   static let sizeLimit = 64 << 20
 
-  /// Reads the next value. An object that names a key twice is refused.
+  /// Reads the next value. An object that has a key twice is an error.
   init(_ reader: inout JSONReader) throws(InferenceError) {
     switch reader.peek() {
     case UInt8(ascii: "{"):
@@ -63,7 +63,7 @@ public enum JSONValue: Equatable, Sendable {
     }
   }
 
-  /// Reads a file that holds an object.
+  /// Reads a file whose content must be an object.
   /// - Throws: `InferenceError.fileUnreadable` or `.fileMalformed`.
   static func object(path: String) throws(InferenceError) -> [String: JSONValue] {
     try object(file: MappedFile(path: path))
@@ -77,7 +77,7 @@ public enum JSONValue: Equatable, Sendable {
     return members
   }
 
-  /// A member of an object; null where there is none.
+  /// A member of an object; null if it does not exist.
   subscript(key: String) -> JSONValue {
     guard case .object(let members) = self else { return .null }
     return members[key] ?? .null
@@ -103,13 +103,13 @@ public enum JSONValue: Equatable, Sendable {
     return elements
   }
 
-  /// The value of "type", by which tokenizer.json tells its parts apart.
+  /// The value of "type", by which the parts of tokenizer.json are told apart.
   var type: String? { self["type"].string }
 
-  /// What the value is, in a few words for a message.
+  /// The value in a few words, for a message.
   var summary: String { InferenceError.excerpt(text, limit: 160) }
 
-  /// What the value is, for messages.
+  /// The kind of the value, for messages.
   var kind: String {
     switch self {
     case .array(let list): "a list of \(list.count)"
@@ -118,7 +118,7 @@ public enum JSONValue: Equatable, Sendable {
     }
   }
 
-  /// The value as JSON, members sorted.
+  /// The value as JSON with sorted members.
   var text: String {
     switch self {
     case .null: return "null"
@@ -127,13 +127,13 @@ public enum JSONValue: Equatable, Sendable {
     case .string(let text): return "\"\(text)\""
     case .array(let elements): return "[" + elements.map(\.text).joined(separator: ", ") + "]"
     case .object(let members):
-      // The type first: it says most.
+      // "type" comes first, because it says most.
       let sorted = members.sorted { ($0.key == "type" ? "" : $0.key) < ($1.key == "type" ? "" : $1.key) }
       return "{" + sorted.map { "\($0.key): \($0.value.text)" }.joined(separator: ", ") + "}"
     }
   }
 
-  /// Whether the value, or one within it, has that "type".
+  /// Whether the value, or one inside it, has that "type".
   func holds(type: String) -> Bool {
     switch self {
     case .array(let elements): elements.contains { $0.holds(type: type) }
@@ -144,7 +144,7 @@ public enum JSONValue: Equatable, Sendable {
 }
 
 extension JSONValue: Decodable {
-  /// Reads a value of a document that is decoded; an object that names a key twice keeps one of them.
+  /// Decodes a value; if an object has a key twice, one of the two values stays.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if container.decodeNil() {

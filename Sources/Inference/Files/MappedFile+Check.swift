@@ -1,5 +1,5 @@
-// Whether a mapped file is still what it was when it was mapped. A name that leads to another file now, or to none, is no
-// change: the mapping keeps the file that was opened.
+// Checks whether a mapped file has changed since it was mapped. If its name now leads to another file, or to none, that
+// is no change: the mapping keeps the file that was opened.
 
 import CMapping
 import Glibc
@@ -7,11 +7,11 @@ import Glibc
 /// How a file changed while it was read.
 public enum FileChange: String, Sendable {
   case shortened, changed
-  /// Another file has its name: what is read by name is not what is mapped.
+  /// Another file has its name, so reading by name no longer gives what is mapped.
   case replaced
 }
 
-/// What tells a file from what it was before: where it is kept, its size and its last change.
+/// The properties that show whether a file is the same as before: its place on disk, its size and its last change.
 struct FileStamp: Equatable, Sendable {
   let device: UInt64
   let inode: UInt64
@@ -26,7 +26,7 @@ struct FileStamp: Equatable, Sendable {
 }
 
 extension [MappedFile] {
-  /// As `MappedFile.checking`, of a read of several files.
+  /// The same as `MappedFile.checking`, for a read of several files.
   func checking<Result>(_ body: () throws(InferenceError) -> Result) throws(InferenceError) -> Result {
     func check() throws(InferenceError) { for file in self { try file.check() } }
     let result: Result
@@ -42,7 +42,7 @@ extension [MappedFile] {
 }
 
 extension MappedFile {
-  /// Makes sure that all bytes read so far are the file's as it was opened. Costs a system call.
+  /// Checks that all bytes read so far belong to the file as it was opened. This costs a system call.
   /// - Throws: `InferenceError.fileChanged`.
   public func check() throws(InferenceError) {
     guard isMapping else { return }
@@ -54,13 +54,14 @@ extension MappedFile {
     guard FileStamp(status) == stamp else { throw .fileChanged(path: path, how: .changed) }
   }
 
-  /// A result of reading the file, unless that changed meanwhile: then also an error is no more than what came of it.
-  /// - Throws: `InferenceError.fileChanged`, or what `body` throws.
+  /// Returns the result of reading the file, unless the file changed meanwhile: then an error of the read itself does
+  /// not matter.
+  /// - Throws: `InferenceError.fileChanged`, or the error of `body`.
   func checking<Result>(_ body: () throws(InferenceError) -> Result) throws(InferenceError) -> Result {
     try [self].checking(body)
   }
 
-  /// Makes sure as well that its path still leads to it, so that what others read by that path is the same.
+  /// Also checks that the file's path still leads to it, so that others who read by this path get the same bytes.
   /// - Throws: `InferenceError.fileChanged`.
   public func checkName() throws(InferenceError) {
     try check()

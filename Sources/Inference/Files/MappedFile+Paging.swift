@@ -1,14 +1,13 @@
-// What a reader of files beyond memory tells the system: which part it reads next, and which part it is done with.
-// Both are advice and change no byte; a file that is a copy in memory (for fuzzing) ignores them.
+// Advice to the system from readers of files that are larger than memory: which part comes next, and which is no longer
+// needed. The advice changes no byte; a file that is a copy in memory (for fuzzing) ignores it.
 
 import Glibc
 
 extension MappedFile {
-  /// The bytes `range` will be read soon, from end to end: reading from the disk may begin now.
+  /// Announces that the bytes `range` will soon be read from end to end, so that the system can start reading them.
   public func willRead(_ range: Range<Int>) { advise(range, MADV_WILLNEED) }
 
-  /// Gives back the memory that the bytes `range` take in this process, and their pages' neighbours in the same pages.
-  /// Reading them again brings them in again.
+  /// Gives back the memory of the pages that hold the bytes `range`. Reading them again loads them again.
   public func release(_ range: Range<Int>) { advise(range, MADV_DONTNEED) }
 
   private func advise(_ range: Range<Int>, _ advice: Int32) {
@@ -20,10 +19,10 @@ extension MappedFile {
 }
 
 extension SafetensorsTensor {
-  /// As `MappedFile.willRead`, of bytes counted from the tensor's first.
+  /// The same as `MappedFile.willRead`, with bytes counted from the start of the tensor.
   public func willRead(_ bytes: Range<Int>) { file.willRead(inFile(bytes)) }
 
-  /// As `MappedFile.release`, of bytes counted from the tensor's first.
+  /// The same as `MappedFile.release`, with bytes counted from the start of the tensor.
   public func release(_ bytes: Range<Int>) { file.release(inFile(bytes)) }
 
   private func inFile(_ bytes: Range<Int>) -> Range<Int> {

@@ -1,8 +1,7 @@
-// A file mapped read-only into memory, shared by whoever holds the object.
-// Owns: the mapping (for fuzzing: a copy of bytes) and the open file, from init to deinit. Refuses: directories, pipes and
-// devices, empty and unreadable files. Our own writers never change a file in place, but rename a new one over it, which
-// a mapping does not notice. Others may shorten or overwrite what is mapped here: reads then see zeros or new bytes
-// (CMapping), and `check()` says so (MappedFile+Check).
+// A file mapped read-only into memory and shared by all holders of the object. Mapping and open file last from init to
+// deinit; for fuzzing the object holds a copy of bytes. This program never changes a file in place but renames a new
+// one over it, which a mapping does not notice. Other programs may shorten or overwrite a mapped file: reads then see
+// zeros or new bytes (CMapping), and `check()` reports it (MappedFile+Check).
 
 import CMapping
 import Glibc
@@ -12,17 +11,17 @@ public final class MappedFile: Sendable {
   /// The path as given.
   public let path: String
 
-  /// The file's bytes; valid as long as this object lives.
-  // Safe to share between threads: never written to, set once in init, and given back only in deinit, when nobody
-  // holds the object any more.
+  /// The file's bytes, which are valid while this object lives.
+  // Sharing between threads is safe: init sets the pointer once, nobody writes to the bytes, and deinit unmaps them when
+  // nobody holds the object any more.
   public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
 
-  /// The open file, by which its state is asked for whatever its name has become; -1 for a copy.
+  /// The open file, through which its state can be read whatever its name leads to now; -1 for a copy.
   let descriptor: Int32
-  /// What the file was when it was mapped.
+  /// The state of the file when it was mapped.
   let stamp: FileStamp
-  /// The guard against the file's being shortened.
-  // Safe to share: CMapping's own, set once in init; what it points to is read and written atomically.
+  /// The guard against the file being shortened.
+  // Sharing is safe: init sets the pointer once, and CMapping reads and writes what it points to atomically.
   nonisolated(unsafe) let mappingGuard: OpaquePointer?
 
   var isMapping: Bool { descriptor >= 0 }
@@ -30,11 +29,11 @@ public final class MappedFile: Sendable {
   /// The number of bytes, at least 1.
   public var count: Int { bytes.count }
 
-  /// Maps the file at `path`. Costs no reading: pages come in when they are touched.
+  /// Maps the file at `path`. Nothing is read yet: pages are loaded when they are first used.
   /// - Throws: `InferenceError.fileUnreadable` with the system's reason.
   public init(path: String) throws(InferenceError) {
     self.path = path
-    // O_NONBLOCK: opening a pipe must not wait for a writer.
+    // O_NONBLOCK keeps the opening of a pipe from waiting for a writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .fileUnreadable(path: path, reason: systemReason()) }
     var isMapped = false
@@ -58,8 +57,8 @@ public final class MappedFile: Sendable {
     mappingGuard = cm_guard_mapping(start, size)
   }
 
-  /// A copy of `content` in place of a file of that name. It ends where its allocation ends, so that an address
-  /// sanitizer sees what reads beyond it; behind a mapping stand the page's zeros.
+  /// Holds a copy of `content` as if it were a file of that name. The copy ends where its allocation ends, so that an
+  /// address sanitizer sees reads beyond it; after the end of a mapping the rest of the page is readable.
   init(path: String, content: UnsafeRawBufferPointer) throws(InferenceError) {
     guard content.count > 0 else { throw .fileUnreadable(path: path, reason: "it is empty") }
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: content.count, alignment: 16)
@@ -80,16 +79,16 @@ public final class MappedFile: Sendable {
   }
 }
 
-/// The system's words for the current `errno`.
+/// The system's description of an error, by default of the current `errno`.
 func systemReason(_ code: Int32 = errno) -> String {
   String(cString: strerror(code))
 }
 
 extension MappedFile {
-  /// Whether something other than a folder is at `path`, links followed.
+  /// Whether `path` exists and is not a folder; links are followed.
   static func exists(_ path: String) -> Bool { kind(path).map { $0 != S_IFDIR } ?? false }
 
-  /// Whether a folder is at `path`, links followed.
+  /// Whether `path` is a folder; links are followed.
   static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
 
   private static func kind(_ path: String) -> mode_t? {

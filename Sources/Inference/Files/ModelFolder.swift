@@ -1,7 +1,7 @@
-// A model as Hugging Face lays it out: config.json beside model.safetensors, or beside shards and the index that names
-// them. Owns: the check that index and shards say the same. Refuses: shard names that leave the folder, tensors that are
-// not in the shard named for them, tensors that no index names, an index that names a tensor twice, an adapter in the same folder.
-// Source: the "sharded checkpoints" page of the transformers documentation.
+// A model in Hugging Face's layout: config.json beside model.safetensors, or beside shards and the index that names
+// them. Index and shards must agree: an error names a shard outside the folder, a tensor that is not in its shard, in
+// no index, or twice in an index. An adapter in the same folder is an error too. Source: the "sharded checkpoints" page
+// of the transformers documentation.
 
 /// The weights and the configuration of a model in a folder.
 struct ModelFolder: Sendable {
@@ -15,7 +15,7 @@ struct ModelFolder: Sendable {
   private let tensors: [String: SafetensorsTensor]
 
   var configurationPath: String { configurationFile.path }
-  /// What the model's SHA-256 is over, in its order.
+  /// The files that the model's SHA-256 covers, in this order.
   var files: [MappedFile] { [configurationFile] + shards.map(\.file) }
 
   /// Maps all files and checks their headers.
@@ -24,7 +24,7 @@ struct ModelFolder: Sendable {
     self.path = path
     configurationFile = try MappedFile(path: path + "/config.json")
     configuration = try JSONValue.object(file: configurationFile)
-    // transformers would load what that file names as its base, and the adapter on top.
+    // transformers would load the base that this file names, with the adapter on top.
     guard !MappedFile.exists(path + "/adapter_config.json") else {
       throw .unsupported(
         path: path, what: "a model's folder with", found: "adapter_config.json",
@@ -42,17 +42,17 @@ struct ModelFolder: Sendable {
   /// The names of all tensors, sorted.
   var tensorNames: [String] { tensors.keys.sorted() }
 
-  /// Whether there is a tensor of that name.
+  /// Whether there is a tensor with a name.
   func hasTensor(named name: String) -> Bool { tensors[name] != nil }
 
-  /// The tensor of that name.
+  /// The tensor with a name.
   /// - Throws: `InferenceError.tensorMissing`.
   func tensor(named name: String) throws(InferenceError) -> SafetensorsTensor {
     guard let tensor = tensors[name] else { throw .tensorMissing(path: path, tensor: name) }
     return tensor
   }
 
-  /// For each tensor the shard that holds it.
+  /// The shard that holds each tensor.
   private static func weightMap(_ path: String) throws(InferenceError) -> [String: String] {
     guard case .object(let members)? = try JSONValue.object(path: path)["weight_map"], !members.isEmpty else {
       throw .fileMalformed(path: path, place: "weight_map", expected: "an object of at least one tensor", found: "none")
@@ -69,7 +69,7 @@ struct ModelFolder: Sendable {
     return map
   }
 
-  /// Opens the shards of an index; every tensor is then in exactly one of them.
+  /// Opens the shards of an index and checks that every tensor is in exactly one of them.
   private static func shards(index path: String, folder: String) throws(InferenceError) -> [SafetensorsFile] {
     let map = try weightMap(path)
     let names = Set(map.values).sorted()

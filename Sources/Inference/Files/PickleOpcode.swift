@@ -1,5 +1,5 @@
-// The pickle opcodes: those that are executed, and the names of all others, for saying which one was refused.
-// Source: Python's pickletools.py.
+// The pickle opcodes: those that are executed, and the names of all others, which error messages use. Source: Python's
+// pickletools.py.
 
 /// The opcodes that a dictionary of tensors needs.
 enum PickleOpcode: UInt8 {
@@ -32,7 +32,7 @@ enum PickleOpcode: UInt8 {
   case reduce = 0x52
   case build = 0x62
 
-  /// The opcodes that are refused, by their names in Python.
+  /// The opcodes that are refused, with their names in Python.
   static let names: [UInt8: String] = [
     0x30: "POP", 0x31: "POP_MARK", 0x32: "DUP", 0x42: "BINBYTES", 0x43: "SHORT_BINBYTES", 0x46: "FLOAT",
     0x49: "INT", 0x4C: "LONG", 0x50: "PERSID", 0x53: "STRING", 0x54: "BINSTRING", 0x55: "SHORT_BINSTRING",

@@ -1,13 +1,12 @@
-// The zip archive that torch.save writes: which bytes of the mapped file each record is.
-// Owns: the walk over the central directory, zip64 included. Refuses: compressed or encrypted records (torch writes
-// neither), archives of several parts, records that leave the file or stand in the directory, two of one name.
-// Checksums are not verified: that would read every page of files of gigabytes. Records may overlap, which is odd but
-// harmless where nothing is unpacked.
-// Source: PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.3.
+// The zip archive that torch.save writes: which bytes of the mapped file belong to each record. This walks over the
+// central directory, zip64 included. Compressed or encrypted records (torch writes neither), archives in several parts,
+// records that leave the file or reach into the directory, and doubled names are errors. Checksums are not verified,
+// because that would read every page of files of gigabytes. Records may overlap: that is harmless, since nothing is
+// unpacked. Source: PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.3.
 
 /// The records of a zip archive whose members are all stored, not compressed.
 struct PyTorchArchive {
-  /// Where each record's bytes lie in the file, by name.
+  /// Where the bytes of each record are in the file, by name.
   private(set) var records: [String: Range<Int>] = [:]
 
   private let path: String
@@ -16,14 +15,14 @@ struct PyTorchArchive {
   private static let endSize = 22
   private static let locatorSize = 20
 
-  /// Walks the directory of the archive that fills `bytes`.
+  /// Walks over the directory of the archive in `bytes`.
   init(_ bytes: UnsafeRawBufferPointer, path: String) throws(InferenceError) {
     self.bytes = bytes
     self.path = path
     let directory = try findDirectory()
     var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[..<directory.range.upperBound]), path: path)
     _ = try reader.take(directory.range.lowerBound, "zip directory")
-    // A directory entry takes at least 46 bytes; the count is not believed beyond that.
+    // A directory entry takes at least 46 bytes, so a count above size / 46 is not believed.
     records.reserveCapacity(min(directory.count, directory.range.count / 46))
     for index in 0..<directory.count {
       try readEntry(&reader, index, limit: directory.range.lowerBound)
@@ -33,9 +32,9 @@ struct PyTorchArchive {
     }
   }
 
-  /// The central directory, from the record at the end of the file.
+  /// Finds the central directory through the record at the end of the file.
   private func findDirectory() throws(InferenceError) -> (range: Range<Int>, count: Int) {
-    // A comment of up to 65,535 bytes may follow; a record counts only if its comment ends the file.
+    // A comment of up to 65,535 bytes may follow; a record is valid only if its comment ends the file.
     var start = bytes.count - Self.endSize
     let lowest = max(0, start - 65_535)
     while start >= lowest {
@@ -58,7 +57,7 @@ struct PyTorchArchive {
     var end = start
     if start >= Self.locatorSize, load(UInt32.self, start - Self.locatorSize) == 0x0706_4B50 {
       let place = load(UInt64.self, start - Self.locatorSize + 8)
-      // 56 bytes of the zip64 record before the locator.
+      // The zip64 record before the locator takes 56 bytes.
       guard start - Self.locatorSize >= 56, place <= UInt64(start - Self.locatorSize - 56),
         load(UInt32.self, Int(place)) == 0x0606_4B50
       else { throw malformed("end of the zip archive", "a zip64 record", "byte \(place)") }
@@ -79,7 +78,7 @@ struct PyTorchArchive {
     return (Int(offset)..<end, Int(count))
   }
 
-  /// One entry of the directory, and the local header that it points to.
+  /// Reads an entry of the directory and the local header that it points to.
   private mutating func readEntry(_ reader: inout ByteReader, _ index: Int, limit: Int) throws(InferenceError) {
     let place = "zip record \(index)"
     guard try reader.read(UInt32.self, place) == 0x0201_4B50 else {
@@ -114,7 +113,7 @@ struct PyTorchArchive {
     guard records.updateValue(data, forKey: name) == nil else { throw malformed(title, "each name once", "it twice") }
   }
 
-  /// Takes the sizes and the place from the zip64 field where the short ones are full.
+  /// Takes the sizes and the place from the zip64 field if the short fields say so.
   private func readZip64(
     _ extra: Range<Int>, _ title: String, _ size: inout UInt64, _ packed: inout UInt64, _ header: inout UInt64
   ) throws(InferenceError) {
@@ -135,7 +134,7 @@ struct PyTorchArchive {
     throw malformed(title, "a zip64 field", "none")
   }
 
-  /// The record's bytes: after its local header, which repeats the name, and before the directory.
+  /// The bytes of the record: they follow its local header, which repeats the name, and end before the directory.
   private func dataRange(
     header: UInt64, size: UInt64, name: Range<Int>, title: String, limit: Int
   ) throws(InferenceError) -> Range<Int> {

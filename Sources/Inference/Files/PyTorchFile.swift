@@ -1,15 +1,15 @@
-// A PyTorch checkpoint (torch.save's zip format), mapped: names, shapes and typed access to its tensors.
-// Owns: the check that every tensor lies within its storage and every storage is a record of the right size.
-// Refuses: anything that is not a dictionary of tensors, perhaps of dictionaries; views that show an element twice;
-// big-endian files; the format from before PyTorch 1.6. No code of the file is ever run (PyTorchPickle).
-// Names: keys of nested dictionaries are joined by dots; the prefix `_orig_mod.` of compiled modules is dropped.
-// Values that are no tensors (a step count, a learning rate) are left out.
+// A PyTorch checkpoint in torch.save's zip format, mapped: names, shapes and typed access to its tensors. Every tensor
+// must lie within its storage, and every storage must be a record of the right size. The content must be a dictionary
+// of tensors and perhaps of further dictionaries, whose keys are joined by dots; the prefix `_orig_mod.` of compiled
+// modules is dropped, and so are values that are not tensors (a step count, a learning rate). Views that show an
+// element twice, big-endian files and the format before PyTorch 1.6 are errors. No code in the file is ever run
+// (PyTorchPickle).
 
 /// A PyTorch checkpoint, mapped read-only and checked.
 public struct PyTorchFile: Sendable {
-  /// The longest pickle that is read; tensors' data is not in it, so 4 MiB describe tens of thousands.
+  /// The longest pickle that is read. It does not hold the tensors' data, so 4 MiB suffice for tens of thousands.
   static let pickleLimit = 4 << 20
-  /// The longest name of a tensor.
+  /// The longest name of a tensor in bytes.
   static let nameLimit = 256
 
   /// The path as given.
@@ -20,7 +20,7 @@ public struct PyTorchFile: Sendable {
   let file: MappedFile
   private let indexOfTensor: [String: Int]
 
-  /// Maps the file at `path` and checks everything but the tensors' elements. Costs no reading of those.
+  /// Maps the file at `path` and checks everything but the tensors' elements, which are not read.
   /// - Throws: `InferenceError.fileUnreadable`, `.fileMalformed` or `.unsupported`.
   public init(path: String) throws(InferenceError) {
     let file = try MappedFile(path: path)
@@ -29,7 +29,7 @@ public struct PyTorchFile: Sendable {
 
   init(file: MappedFile) throws(InferenceError) {
     self.file = file
-    // Pickles of the old format begin with their protocol.
+    // Pickles of the old format begin with the protocol's byte.
     if file.bytes[0] == 0x80 {
       throw .unsupported(
         path: file.path, what: "the checkpoint format", found: "of PyTorch before 1.6",
@@ -49,14 +49,14 @@ public struct PyTorchFile: Sendable {
     indexOfTensor = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
   }
 
-  /// The tensor of that name.
+  /// The tensor with a name.
   /// - Throws: `InferenceError.tensorMissing`.
   public func tensor(named name: String) throws(InferenceError) -> PyTorchTensor {
     guard let index = indexOfTensor[name] else { throw .tensorMissing(path: path, tensor: name) }
     return tensors[index]
   }
 
-  /// Whether there is a tensor of that name.
+  /// Whether there is a tensor with a name.
   public func hasTensor(named name: String) -> Bool { indexOfTensor[name] != nil }
 
   /// A tensor's shape, slowest dimension first.
@@ -72,9 +72,9 @@ public struct PyTorchFile: Sendable {
   public func ints(named name: String) throws(InferenceError) -> [Int] { try tensor(named: name).ints() }
 }
 
-// From the archive to tensors.
+// MARK: reading the archive
 extension PyTorchFile {
-  /// The pickle's bytes, and the name of the folder in the archive (with its slash) that it stands in.
+  /// The bytes of the pickle, and the name of its folder in the archive (with its slash).
   private static func findPickle(
     _ archive: PyTorchArchive, path: String
   ) throws(InferenceError) -> (folder: String, Range<Int>) {
@@ -91,7 +91,7 @@ extension PyTorchFile {
     return (String(name.dropLast("data.pkl".count)), range)
   }
 
-  /// The tensors of the outermost dictionary and of those within, each name once.
+  /// The tensors of the outermost dictionary and of the dictionaries inside it, each with a unique name.
   private static func flatten(
     _ pickle: PyTorchPickle, path: String
   ) throws(InferenceError) -> [(String, PickleTensor)] {
@@ -102,8 +102,7 @@ extension PyTorchFile {
     }
     var result: [(String, PickleTensor)] = []
     var names: Set<String> = []
-    // Each dictionary is entered once: one that is reached twice, perhaps from within itself, could make any number
-    // of names out of a few bytes.
+    // Each dictionary is entered once: with one that contains itself, a few bytes could make any number of names.
     var entered: Set<Int> = [root]
     var open = [(dictionary: root, prefix: "", next: 0)]
     while let (dictionary, prefix, next) = open.popLast() {
@@ -158,9 +157,10 @@ extension PyTorchFile {
     else {
       throw malformed(file.path, name, "a shape with its strides", "\(tensor.shape) and \(tensor.strides)")
     }
-    // No more elements than the storage has: bounds what reading allocates. An expanded view has more, or repeats some.
+    // A tensor has no more elements than its storage, which bounds what reading allocates. An expanded view would have
+    // more, or would repeat some.
     var count = 1
-    // The last element's place, if there is one.
+    // The place of the last element, if there is one.
     var last = tensor.offset
     for (dimension, step) in zip(tensor.shape, tensor.strides) {
       let (product, tooMany) = count.multipliedReportingOverflow(by: dimension)

@@ -1,10 +1,9 @@
 // The pickle inside a PyTorch file, read as data: a stack machine for the few opcodes with which torch.save writes a
-// dictionary of tensors. Nothing is ever imported, built or called: the few Python names that may occur are looked up
-// in a list, and stand for what this file does itself.
-// Owns: the machine and its memory. Refuses: every other opcode and every other name, each by name.
-// Tuples and dictionaries live in arrays and are referred to by index, so that no nesting, however deep, recurses, and
-// a dictionary that contains itself is no cycle in memory. All memory is bounded by the pickle's length.
-// Source: the comments of Python's pickletools.py (protocol 2), and torch/serialization.py.
+// dictionary of tensors. It never imports, builds or calls anything: the few Python names that may occur are looked up
+// in a list and stand for actions of this file; any other opcode or name is an error that names it. Tuples and
+// dictionaries live in arrays and are referred to by index, so deep nesting needs no recursion, and a dictionary that
+// contains itself is no cycle in memory. Memory is bounded by the length of the pickle. Source: the comments of
+// Python's pickletools.py (protocol 2), and torch/serialization.py.
 
 /// A value on the machine's stack.
 enum PickleValue {
@@ -13,9 +12,9 @@ enum PickleValue {
   case int(Int)
   case float(Double)
   case text(String)
-  /// Index into `PyTorchPickle.tuples`.
+  /// An index into `PyTorchPickle.tuples`.
   case tuple(Int)
-  /// Index into `PyTorchPickle.dictionaries`.
+  /// An index into `PyTorchPickle.dictionaries`.
   case dictionary(Int)
   case callable(PickleCallable)
   case storageType(SafetensorsType)
@@ -23,21 +22,21 @@ enum PickleValue {
   case tensor(PickleTensor)
 }
 
-/// The Python callables that are understood.
+/// The Python callables that are known here.
 enum PickleCallable: String, CaseIterable {
   case orderedDict = "collections.OrderedDict"
   case rebuildTensor = "torch._utils._rebuild_tensor_v2"
   case rebuildParameter = "torch._utils._rebuild_parameter"
 }
 
-/// A storage: a record of the archive with elements of one type.
+/// A storage: a record of the archive that holds elements of one type.
 struct PickleStorage {
   var key: String
   var type: SafetensorsType
   var count: Int
 }
 
-/// A tensor: a view of a storage. Nothing of it is checked here.
+/// A tensor as a view of a storage; its values are not yet checked.
 struct PickleTensor {
   var storage: PickleStorage
   var offset: Int
@@ -45,21 +44,21 @@ struct PickleTensor {
   var strides: [Int]
 }
 
-/// The machine, run to its end by `init`.
+/// The machine; `init` runs it to its end.
 struct PyTorchPickle {
-  /// The pairs of every dictionary, in the order of writing.
+  /// The pairs of each dictionary, in the order in which they were set.
   private(set) var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
-  /// What the pickle holds.
+  /// The value of the pickle.
   private(set) var result = PickleValue.none
 
   private let path: String
   private var reader: ByteReader
   private var tuples: [[PickleValue]] = []
   private var stack: [PickleValue] = []
-  /// Lengths of the stack at each mark that is open.
+  /// The length of the stack at each open mark.
   private var marks: [Int] = []
   private var memo: [Int: PickleValue] = [:]
-  /// Where the current opcode stands, for messages.
+  /// The place of the current opcode, for messages.
   private var opcodeOffset = 0
 
   /// Runs the pickle in `bytes`.
@@ -74,7 +73,7 @@ struct PyTorchPickle {
   }
 
   /// Executes one opcode.
-  /// - Returns: false after the last.
+  /// - Returns: false after the last opcode.
   private mutating func step() throws(InferenceError) -> Bool {
     opcodeOffset = reader.offset
     let byte = try reader.read(UInt8.self, Self.part)
@@ -115,7 +114,7 @@ struct PyTorchPickle {
       let arguments = try pop()
       try reduce(try pop(), arguments)
     case .build:
-      // The state of an ordered dictionary is the modules' versions, which no tensor needs.
+      // The state of an ordered dictionary holds the versions of modules, which tensors do not need.
       _ = try pop()
       guard case .dictionary = try top() else { throw refused("the opcode BUILD on", describe(try top())) }
     }
@@ -132,7 +131,8 @@ struct PyTorchPickle {
       guard values.isEmpty else { throw refused("OrderedDict with", "arguments") }
       appendDictionary()
     case .rebuildTensor:
-      // storage, offset, size, stride, requires_grad, backward hooks; a seventh marks conjugated or negated views.
+      // The arguments are storage, offset, size, stride, requires_grad and backward hooks; a seventh marks conjugated
+      // or negated views.
       guard values.count == 6, case .storage(let storage) = values[0], case .int(let offset) = values[1] else {
         throw malformed("_rebuild_tensor_v2 with a storage, an offset and four more", "\(values.count) arguments")
       }
@@ -148,7 +148,7 @@ struct PyTorchPickle {
     }
   }
 
-  /// A persistent id, with which torch names a storage: ("storage", type, key, location, count).
+  /// Reads a persistent id, by which torch names a storage: ("storage", type, key, location, count).
   private mutating func readStorage(_ id: PickleValue) throws(InferenceError) {
     guard case .tuple(let index) = id, tuples[index].count == 5, case .text("storage") = tuples[index][0],
       case .storageType(let type) = tuples[index][1], case .text(let key) = tuples[index][2],
@@ -157,7 +157,7 @@ struct PyTorchPickle {
     stack.append(.storage(PickleStorage(key: key, type: type, count: count)))
   }
 
-  /// A Python name: two lines.
+  /// Reads a Python name, which takes two lines.
   private mutating func readGlobal() throws(InferenceError) -> PickleValue {
     let name = "\(try readLine()).\(try readLine())"
     if let callable = PickleCallable(rawValue: name) { return .callable(callable) }
@@ -190,7 +190,7 @@ struct PyTorchPickle {
     return text
   }
 
-  /// An integer of up to 8 bytes, little-endian, signed.
+  /// Reads a signed little-endian integer of up to 8 bytes.
   private mutating func readLong() throws(InferenceError) -> Int {
     let length = Int(try reader.read(UInt8.self, Self.part))
     guard length <= 8 else { throw malformed("an integer of up to 8 bytes", "one of \(length)") }
@@ -238,7 +238,7 @@ struct PyTorchPickle {
     stack.append(value)
   }
 
-  /// Values below an open mark are out of reach, as in Python.
+  /// The number of values above the last open mark; as in Python, values below it are out of reach.
   private var available: Int { stack.count - (marks.last ?? 0) }
 
   private func top() throws(InferenceError) -> PickleValue {
@@ -281,7 +281,7 @@ struct PyTorchPickle {
   }
 
   private static let part = "data.pkl"
-  /// More dimensions than any tensor has; a bound on what one opcode can copy.
+  /// A limit above the rank of any tensor; it bounds how much one opcode can copy.
   private static let rankLimit = 16
 
   private var place: String { "\(Self.part), byte \(opcodeOffset)" }

@@ -1,27 +1,27 @@
-// A tensor of a PyTorch checkpoint: a view of a storage, with strides of its own.
-// Owns: bringing the elements into row-major order. What a view may be, PyTorchFile has checked.
+// A tensor of a PyTorch checkpoint: a view of a storage with strides of its own, whose elements are read in row-major
+// order. PyTorchFile has checked the view.
 
-/// A tensor of a PyTorch file: a view of a storage in place.
+/// A tensor of a PyTorch file: a view of a storage, which stays in the file.
 public struct PyTorchTensor: Sendable {
   /// The name.
   public let name: String
   /// The dimensions, slowest first in row-major order; empty for a scalar.
   public let shape: [Int]
-  /// Elements of the storage from one index to the next, a dimension each. Transposed views are not in row-major order.
-  public let strides: [Int]
+  /// For each dimension, the elements of the storage from one index to the next. Transposed views are not row-major.
+  let strides: [Int]
   let offset: Int
   /// The number of elements: 1 for a scalar, 0 if a dimension is 0.
   public let count: Int
-  /// Elements of the storage from the first to the last one shown.
+  /// The number of elements in the storage from the view's first to its last element.
   let span: Int
   let storage: SafetensorsTensor
 
   /// How the elements are stored.
   public var type: SafetensorsType { storage.type }
 
-  /// Whether the elements lie in the file in row-major order without gaps.
-  public var isContiguous: Bool {
-    // Dimensions beside a 0 may be as large as they like: their product is not to be formed.
+  /// Whether the elements are stored in row-major order without gaps.
+  var isContiguous: Bool {
+    // Beside a dimension of 0 the others may be huge, so their product must not be computed.
     guard count > 0 else { return true }
     var expected = 1
     for (dimension, step) in zip(shape, strides).reversed() where dimension != 1 {
@@ -31,8 +31,8 @@ public struct PyTorchTensor: Sendable {
     return true
   }
 
-  /// All elements as fp32, row-major; exact from F16 and BF16, rounded from F64. A view in another order costs a
-  /// second copy.
+  /// All elements as fp32, row-major: exact from F16 and BF16, rounded from F64. A view in another order needs a second
+  /// copy.
   /// - Throws: `InferenceError.typeMismatch` for a tensor of integers.
   public func floats() throws(InferenceError) -> [Float] {
     arranged(try storage.floats(offset..<offset + span))
@@ -44,7 +44,7 @@ public struct PyTorchTensor: Sendable {
     arranged(try storage.ints(offset..<offset + span))
   }
 
-  /// The elements of the view in row-major order, from those of its span.
+  /// Reorders the elements of the view's span into row-major order.
   private func arranged<Element>(_ values: [Element]) -> [Element] {
     guard !isContiguous else { return values }
     var result: [Element] = []
@@ -53,7 +53,7 @@ public struct PyTorchTensor: Sendable {
     var place = 0
     for _ in 0..<count {
       result.append(values[place])
-      // The next index, the last dimension running fastest.
+      // Advance to the next index; the last dimension runs fastest.
       for axis in shape.indices.reversed() {
         indices[axis] += 1
         place += strides[axis]

@@ -1,18 +1,17 @@
-// A safetensors file, mapped: names, shapes and typed access to its tensors.
-// Owns: the check of the format's rules (header at most 100 MB, no duplicate names, sizes that equal shape × type,
-// tensors that cover the data without gap or overlap). Refuses: a file that breaks one, before any tensor is read.
-// Source: the safetensors README, "Format".
+// A safetensors file, mapped: names, shapes and typed access to its tensors. The format's rules are checked before any
+// tensor is read: the header has at most 100 MB and no duplicate names, sizes equal shape × type, and the tensors cover
+// the data without gap or overlap. Source: the safetensors README, "Format".
 
 /// A safetensors file, mapped read-only and checked.
 public struct SafetensorsFile: Sendable {
-  /// The longest header that is read.
+  /// The longest header that is read, in bytes.
   static let headerLimit = 100_000_000
 
   /// The path as given.
   public var path: String { file.path }
   /// The tensors in the order of their data.
   public let tensors: [SafetensorsTensor]
-  /// The texts under `__metadata__`.
+  /// The texts in `__metadata__`.
   public let metadata: [String: String]
 
   let file: MappedFile
@@ -41,17 +40,17 @@ public struct SafetensorsFile: Sendable {
     indexOfTensor = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
   }
 
-  /// The tensor of that name.
+  /// The tensor with a name.
   /// - Throws: `InferenceError.tensorMissing`.
   public func tensor(named name: String) throws(InferenceError) -> SafetensorsTensor {
     guard let index = indexOfTensor[name] else { throw .tensorMissing(path: path, tensor: name) }
     return tensors[index]
   }
 
-  /// Whether there is a tensor of that name.
+  /// Whether there is a tensor with a name.
   public func hasTensor(named name: String) -> Bool { indexOfTensor[name] != nil }
 
-  /// Makes sure that all that was read so far is the file's as it was opened.
+  /// Checks that everything read so far belongs to the file as it was opened.
   /// - Throws: `InferenceError.fileChanged`.
   public func check() throws(InferenceError) { try file.check() }
 
@@ -67,11 +66,11 @@ public struct SafetensorsFile: Sendable {
   /// - Throws: `InferenceError.tensorMissing` or `.typeMismatch`.
   public func ints(named name: String) throws(InferenceError) -> [Int] { try tensor(named: name).ints() }
 
-  /// Checks sizes and coverage, and gives the tensors in the order of their data.
+  /// Checks sizes and coverage, and returns the tensors in the order of their data.
   private static func place(
     _ entries: [SafetensorsEntry], start: Int, file: MappedFile
   ) throws(InferenceError) -> [SafetensorsTensor] {
-    // Empty tensors sort before the one that begins where they stand.
+    // An empty tensor sorts before the one that begins at the same place.
     let sorted = entries.sorted { ($0.begin, $0.end, $0.name) < ($1.begin, $1.end, $1.name) }
     let space = file.count - start
     var end = 0
@@ -110,7 +109,7 @@ public struct SafetensorsFile: Sendable {
   }
 }
 
-/// A tensor of a safetensors file: its type, its shape and its bytes in place.
+/// A tensor of a safetensors file: its type, its shape and its bytes, which stay in the file.
 public struct SafetensorsTensor: Sendable {
   /// The name.
   public let name: String
@@ -119,17 +118,17 @@ public struct SafetensorsTensor: Sendable {
   /// The dimensions, slowest first; empty for a scalar.
   public let shape: [Int]
 
-  /// The mapped file; hold it as long as pointers into `bytes` are used.
+  /// The mapped file. Hold it while you use pointers into `bytes`.
   public let file: MappedFile
   let range: Range<Int>
 
   /// The number of elements: 1 for a scalar, 0 if a dimension is 0.
   public var count: Int { range.count / type.size }
-  /// The elements' bytes, for code that holds `file` itself. Other writers than ours may leave them unaligned.
+  /// The bytes of the elements; hold `file` while you use them. Files of other writers may have them unaligned.
   public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
 
-  /// Elements as fp32, row-major; exact from F16 and BF16, rounded from F64.
-  /// - Parameter elements: which ones, counted over the whole tensor; all of them by default.
+  /// Elements as fp32, row-major: exact from F16 and BF16, rounded from F64.
+  /// - Parameter elements: the range of elements, counted over the whole tensor; all by default.
   /// - Throws: `InferenceError.typeMismatch` for a tensor of integers.
   public func floats(_ elements: Range<Int>? = nil) throws(InferenceError) -> [Float] {
     let elements = checked(elements)
@@ -142,7 +141,7 @@ public struct SafetensorsTensor: Sendable {
     }
   }
 
-  /// Elements as fp64, row-major; exact.
+  /// Elements as fp64, row-major, without rounding.
   /// - Throws: `InferenceError.typeMismatch` for a tensor of integers.
   public func doubles(_ elements: Range<Int>? = nil) throws(InferenceError) -> [Double] {
     guard type == .f64 else { return try floats(elements).map(Double.init) }

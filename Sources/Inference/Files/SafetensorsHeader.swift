@@ -1,19 +1,18 @@
-// The JSON header of a safetensors file, read and written by the format's own narrow rules.
-// A parser into values would hide what the format forbids: duplicate keys, fractions, other fields.
-// Refuses: anything but an object of {dtype, shape, data_offsets} and a __metadata__ of strings.
-// Source: the safetensors README, "Format".
+// The JSON header of a safetensors file, read and written by the format's own narrow rules: an object of {dtype, shape,
+// data_offsets} and a __metadata__ of strings. A general JSON parser would hide what the format forbids: duplicate
+// keys, fractions, other fields. Source: the safetensors README, "Format".
 
-/// One tensor's entry in a header.
+/// The entry of one tensor in a header.
 struct SafetensorsEntry: Equatable {
   var name: String
   var type: SafetensorsType
   var shape: [Int]
-  /// Bytes from the beginning of the data section.
+  /// The offset in the data section, in bytes.
   var begin: Int
   var end: Int
 }
 
-/// What a header says.
+/// The content of a header.
 struct SafetensorsHeader {
   let entries: [SafetensorsEntry]
   let metadata: [String: String]
@@ -41,7 +40,7 @@ struct SafetensorsHeader {
     (entries, metadata) = (read, texts)
   }
 
-  /// An object, with each key as text.
+  /// Reads an object, with each key as text.
   private static func object(
     _ reader: inout JSONReader, _ member: (inout JSONReader, String) throws(InferenceError) -> Void
   ) throws(InferenceError) {
@@ -103,10 +102,10 @@ struct SafetensorsHeader {
   }
 }
 
-// Writing.
+// MARK: writing
 extension SafetensorsHeader {
-  /// The header's text for these entries, without the length before it; keys sorted, padded so that the data that
-  /// follows begins at a multiple of 8.
+  /// The header's text for these entries, without the length before it. Keys are sorted, and padding makes the data
+  /// after it begin at a multiple of 8.
   static func text(_ entries: [SafetensorsEntry], metadata: [String: String]) -> [UInt8] {
     var members: [String] = []
     if !metadata.isEmpty {

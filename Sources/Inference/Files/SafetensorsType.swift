@@ -1,6 +1,5 @@
-// The element types of safetensors files, and conversion between them and fp32 or integers.
-// Refuses: the 4-, 6- and 8-bit float types and complex numbers, which nothing here reads.
-// bf16 is written with rounding to nearest, ties to even; NaN stays NaN.
+// The element types of safetensors files, and conversion between them and fp32 or integers. The 4-, 6- and 8-bit float
+// types and complex numbers are not supported. bf16 is written with rounding to nearest, ties to even; NaN stays NaN.
 
 /// How a safetensors tensor's elements are stored.
 public enum SafetensorsType: String, Sendable, CaseIterable {
@@ -18,7 +17,7 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
   case u8 = "U8"
   case bool = "BOOL"
 
-  /// Bytes an element.
+  /// The bytes of an element.
   public var size: Int {
     switch self {
     case .f64, .i64, .u64: 8
@@ -29,13 +28,13 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
   }
 }
 
-/// The bf16 pattern nearest to `value`, ties to even.
+/// The bf16 pattern that is nearest to `value`, ties to even.
 public func bfloat16Bits(_ value: Float) -> UInt16 {
   let bits = value.bitPattern
-  // A NaN keeps its sign and gets a set mantissa bit, or rounding could turn it into infinity.
+  // A NaN keeps its sign and gets one mantissa bit set; otherwise rounding could turn it into infinity.
   guard !value.isNaN else { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
   return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
 }
 
 /// The fp32 value of a bf16 pattern; exact.
-public func float(bfloat16Bits bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
+func float(bfloat16Bits bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }

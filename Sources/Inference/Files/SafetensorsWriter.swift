@@ -1,10 +1,9 @@
-// Writes safetensors files: tensors by element size and name, so that equal content gives equal bytes.
-// Owns: layout and conversion, a chunk at a time: arrays are shared until written, never copied whole.
-// Refuses (precondition): duplicate names, shapes that do not fit the values.
+// Writes safetensors files. Tensors are sorted by element size and name, so that equal content gives equal bytes.
+// Values are converted in chunks: arrays are shared until written, never copied whole.
 
 /// Collects tensors, then writes them to one file.
 public struct SafetensorsWriter {
-  /// Converts elements `range` into `buffer`, whose size is theirs.
+  /// Converts the elements `range` into `buffer`, which has the matching size.
   private typealias Encoder = (_ range: Range<Int>, _ buffer: UnsafeMutableRawBufferPointer) -> Void
 
   private struct Item {
@@ -35,9 +34,9 @@ public struct SafetensorsWriter {
     }
   }
 
-  /// Adds fp32 values that are asked for a chunk at a time while the file is written.
-  /// - Parameter fill: given a range of elements of the row-major tensor, stores them into the buffer of that length;
-  ///   ranges come in order and never overlap.
+  /// Adds fp32 values that are fetched in chunks while the file is written.
+  /// - Parameter fill: stores a range of elements of the row-major tensor into a buffer of that length; ranges come in
+  ///   order and never overlap.
   public mutating func add(
     _ name: String, shape: [Int], as type: FloatType = .f32,
     fill: @escaping (Range<Int>, UnsafeMutableBufferPointer<Float>) -> Void
@@ -82,15 +81,15 @@ public struct SafetensorsWriter {
     items.append(item)
   }
 
-  /// Writes the file: under a temporary name beside `path`, synchronised, then renamed.
-  /// - Parameter replacing: false refuses a path at which a file is.
-  /// - Throws: `InferenceError.fileUnwritable`; nothing new is then left, and an old file is untouched.
+  /// Writes the file whole or not at all (see `AtomicFile`).
+  /// - Parameter replacing: if false, an existing file at `path` is an error.
+  /// - Throws: `InferenceError.fileUnwritable`; no new file is then left, and an old one is unchanged.
   public func write(to path: String, replacing: Bool = true) throws(InferenceError) {
     try write(to: AtomicFile(path: path), replacing: replacing)
   }
 
   func write(to file: AtomicFile, replacing: Bool = true) throws(InferenceError) {
-    // Larger elements first keeps every tensor aligned to its own element size.
+    // With larger elements first, every tensor is aligned to its element size.
     let sorted = items.sorted { ($1.type.size, $0.name) < ($0.type.size, $1.name) }
     var entries: [SafetensorsEntry] = []
     var offset = 0

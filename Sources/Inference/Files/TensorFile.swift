@@ -1,6 +1,5 @@
-// A file of named tensors, whichever of the two formats it has: safetensors or PyTorch's zip.
-// Owns: the choice, made by the file's first bytes, and the view of a tensor in place. What a file may hold, the two
-// readers check; this adds nothing and refuses nothing of its own.
+// A file of named tensors in one of two formats, safetensors or PyTorch's zip, which its first bytes tell apart. The
+// two readers make all checks.
 
 /// A mapped file of tensors.
 public enum TensorFile: Sendable {
@@ -8,12 +7,12 @@ public enum TensorFile: Sendable {
   case pytorch(PyTorchFile)
 
   /// Maps the file at `path` and checks everything but the tensors' elements.
-  /// - Throws: `InferenceError` of the reader that the first bytes ask for.
+  /// - Throws: `InferenceError` of the reader that the first bytes select.
   public init(path: String) throws(InferenceError) { try self.init(file: MappedFile(path: path)) }
 
   init(file: MappedFile) throws(InferenceError) {
-    // A zip's first record, or a pickle of the old format, which the reader refuses by its name. The length at the
-    // start of a safetensors file can be any bytes, but its header begins with a brace.
+    // PyTorch files begin with a zip record, or with a pickle of the old format, which their reader refuses with a
+    // message. The length at the start of a safetensors file may have the same bytes, but a brace follows it.
     let isHeader = file.count > 8 && file.bytes[8] == UInt8(ascii: "{")
     self = try file.checking { () throws(InferenceError) in
       if !isHeader, file.bytes.starts(with: "PK".utf8) || file.bytes[0] == 0x80 {
@@ -31,16 +30,16 @@ public enum TensorFile: Sendable {
     }
   }
 
-  /// SHA-256 of the file, over the mapping that is there: a second one would count its pages twice.
+  /// SHA-256 of the file. It uses this mapping, because a second one would count the pages twice.
   public func sha256() throws(InferenceError) -> String {
     try mapping.sha256()
   }
 
-  /// Makes sure that all that was read so far is the file's as it was opened.
+  /// Checks that everything read so far belongs to the file as it was opened.
   /// - Throws: `InferenceError.fileChanged`.
   public func check() throws(InferenceError) { try mapping.check() }
 
-  /// As `check`, and that its path still leads to it.
+  /// Checks the same, and that the path still leads to the file.
   /// - Throws: `InferenceError.fileChanged`.
   public func checkName() throws(InferenceError) { try mapping.checkName() }
 
@@ -51,7 +50,7 @@ public enum TensorFile: Sendable {
     }
   }
 
-  /// Whether there is a tensor of that name.
+  /// Whether there is a tensor with a name.
   public func hasTensor(named name: String) -> Bool {
     switch self {
     case .safetensors(let file): file.hasTensor(named: name)
@@ -94,7 +93,7 @@ public enum TensorFile: Sendable {
     }
   }
 
-  /// The tensor where it lies; nil for a view whose elements are not in row-major order.
+  /// The tensor in the file; nil for a view whose elements are not in row-major order.
   /// - Throws: `InferenceError.tensorMissing`.
   public func tensorInPlace(named name: String) throws(InferenceError) -> SafetensorsTensor? {
     switch self {
@@ -105,7 +104,7 @@ public enum TensorFile: Sendable {
 }
 
 extension PyTorchTensor {
-  /// The elements where they lie; nil for a view in another order than row-major.
+  /// The elements in the file; nil for a view in another order than row-major.
   var inPlace: SafetensorsTensor? {
     guard isContiguous else { return nil }
     let start = storage.range.lowerBound + offset * type.size
@@ -115,7 +114,8 @@ extension PyTorchTensor {
 }
 
 extension SafetensorsTensor {
-  /// Calls `body` with all elements as fp32: in place where they are stored so and aligned, else as a copy.
+  /// Calls `body` with all elements as fp32: directly in the file if they are stored so and aligned, otherwise as a
+  /// copy.
   /// - Throws: `InferenceError.typeMismatch` for a tensor of integers.
   public func withFloats<Result>(
     _ body: (UnsafeBufferPointer<Float>) -> Result
@@ -127,7 +127,7 @@ extension SafetensorsTensor {
     return try floats().withUnsafeBufferPointer { body($0) }
   }
 
-  /// The elements where they lie, if they are little-endian fp32 and aligned; valid while `file` is held.
+  /// The elements in the file, if they are little-endian fp32 and aligned; valid while `file` is held.
   public var floatsInPlace: UnsafeBufferPointer<Float>? {
     let bytes = bytes
     guard type == .f32, 1.littleEndian == 1, let start = bytes.baseAddress, Int(bitPattern: start).isMultiple(of: 4)

@@ -1,7 +1,7 @@
-// The fields of adapter_config.json: those of PEFT's LoraConfig and of what it inherits.
+// The fields of adapter_config.json: those of PEFT's LoraConfig and its base classes.
 
 extension FormatTable {
-  /// adapter_config.json.
+  /// The table of adapter_config.json.
   public static let adapter = FormatTable(
     "adapter_config.json", reference: "PEFT 0.21.2, LoraConfig", unknown: .refused,
     [
@@ -9,22 +9,22 @@ extension FormatTable {
       .honoured("r", "The rank; 8 where it is absent."),
       .honoured("lora_alpha", "α, by which the change is scaled; 8 where it is absent."),
       .honoured("use_rslora", "True divides α by √r, not by r."),
-      .honoured("rank_pattern", "Ranks by module: of the patterns that match, the first."),
-      .honoured("alpha_pattern", "α by module, as `rank_pattern`."),
+      .honoured("rank_pattern", "Ranks by module; the first pattern that matches counts."),
+      .honoured("alpha_pattern", "α by module, in the form of `rank_pattern`."),
       .honoured(
         "target_modules",
         "Names, ends of paths, whole paths, a regular expression or `all-linear`; null means q_proj and v_proj. Tensors "
           + "of other modules are refused."),
       .honoured("exclude_modules", "Names, ends of paths, whole paths or a regular expression."),
       .honoured("layers_to_transform", "A block or a list; null and an empty list mean all."),
-      .honoured("layers_pattern", "What precedes the block's number in a path; needs `layers_to_transform`."),
+      .honoured("layers_pattern", "The part of a path before the block's number; it needs `layers_to_transform`."),
       .honoured(
         "init_lora_weights",
         "true, false, gaussian, eva, orthogonal, mica and lora_ga leave the base's weights alone and are taken. pissa, "
           + "olora, corda and loftq change them before the adapter is added and are refused: convert such an adapter to "
           + "plain LoRA with PEFT (save_pretrained with path_initial_model_for_weight_conversion)."),
-      .honoured("lora_bias", "True: each change has a bias, `lora_B.bias`, scaled as the change is."),
-      .honoured("bias", "none, all or lora_only; biases that the file holds take the place of the base's."),
+      .honoured("lora_bias", "True gives each change a bias, `lora_B.bias`, which is scaled like the change."),
+      .honoured("bias", "none, all or lora_only; biases in the file replace those of the base."),
       .refused("use_dora", "plain LoRA"),
       .refused("use_qalora", "plain LoRA"),
       .refused("use_bdlora", "plain LoRA"),

@@ -1,17 +1,17 @@
-// The fields of config.json: those of transformers' configuration classes for the families here, and of what they inherit.
-// A family's own rows stand in its file in Models/.
+// The fields of config.json: those of transformers' configuration classes for these families, and of their base
+// classes. A family's own rows are in its file in Models/.
 
 extension FormatTable {
   static let transformers = "transformers 5.24.0"
 
-  /// config.json of a family: what all families share, then the family's own fields.
+  /// The table of a family's config.json: the fields that all families share, then the family's own.
   static func configuration(_ family: ModelFamily) -> FormatTable {
     FormatTable(
       "config.json of \(family.name)", reference: "\(transformers), \(family.reference)", unknown: .ignored,
       sharedConfiguration + family.fields)
   }
 
-  /// All tables of models: what families share, then what each has of its own.
+  /// All tables of models: the fields that families share, then each family's own.
   public static var models: [FormatTable] {
     let configurations = ModelFamily.all.map { family in
       FormatTable(
@@ -27,61 +27,63 @@ extension FormatTable {
       + [rotary, sharedGGUF] + metadata
   }
 
-  /// What the object of rotary parameters says, and each of its objects by kind of layer.
+  /// The table of the object of rotary parameters, and of the objects in it, one for each kind of layer.
   public static let rotary = FormatTable(
     "rope_parameters and rope_scaling of config.json", reference: "\(transformers), modeling_rope_utils",
     unknown: .ignored,
     [
       .honoured("rope_type", "default, linear and llama3 are taken; every other type is refused."),
-      .honoured("type", "The older name of `rope_type`, taken where that is absent."),
-      .honoured("rope_theta", "Goes before the one beside the object."),
-      .honoured("factor", "Of linear and llama3."),
-      .honoured("low_freq_factor", "Of llama3."),
-      .honoured("high_freq_factor", "Of llama3."),
+      .honoured("type", "The older name of `rope_type`, used if that is absent."),
+      .honoured("rope_theta", "It takes precedence over the one beside the object."),
+      .honoured("factor", "The factor of linear and llama3."),
+      .honoured("low_freq_factor", "A setting of llama3."),
+      .honoured("high_freq_factor", "A setting of llama3."),
       .honoured(
         "original_max_position_embeddings",
-        "Of llama3; the one beside the object goes before it; `max_position_embeddings` where both are absent."),
+        "A setting of llama3; the one beside the object takes precedence; `max_position_embeddings` if both are absent."
+      ),
       .refused("partial_rotary_factor", unless: [.number(1)], "rotary positions over whole heads"),
-      .withoutEffect("attention_factor", "Of yarn and longrope, which are refused."),
-      .withoutEffect("beta_fast", "Of yarn, which is refused."),
-      .withoutEffect("beta_slow", "Of yarn, which is refused."),
-      .withoutEffect("mscale", "Of yarn, which is refused."),
-      .withoutEffect("mscale_all_dim", "Of yarn, which is refused."),
-      .withoutEffect("truncate", "Of yarn, which is refused."),
-      .withoutEffect("short_factor", "Of longrope, which is refused."),
-      .withoutEffect("long_factor", "Of longrope, which is refused."),
-      .honoured("full_attention", "Of Gemma 3, the object of layers that see everything; refused elsewhere."),
-      .honoured("sliding_attention", "Of Gemma 3, the object of layers with a window; refused elsewhere."),
+      .withoutEffect("attention_factor", "It belongs to yarn and longrope, which are refused."),
+      .withoutEffect("beta_fast", "It belongs to yarn, which is refused."),
+      .withoutEffect("beta_slow", "It belongs to yarn, which is refused."),
+      .withoutEffect("mscale", "It belongs to yarn, which is refused."),
+      .withoutEffect("mscale_all_dim", "It belongs to yarn, which is refused."),
+      .withoutEffect("truncate", "It belongs to yarn, which is refused."),
+      .withoutEffect("short_factor", "It belongs to longrope, which is refused."),
+      .withoutEffect("long_factor", "It belongs to longrope, which is refused."),
+      .honoured("full_attention", "Gemma 3's object for layers that see everything; other families refuse it."),
+      .honoured("sliding_attention", "Gemma 3's object for layers with a window; other families refuse it."),
     ])
 
   private static let sharedConfiguration: [Field] = [
     .honoured("model_type", "Chooses the family."),
-    .honoured("num_hidden_layers", "Blocks."),
+    .honoured("num_hidden_layers", "The number of blocks."),
     .honoured("hidden_size", "d, the residual stream's width."),
     .honoured("intermediate_size", "The MLP's width."),
-    .honoured("num_attention_heads", "Heads of queries."),
-    .honoured("num_key_value_heads", "Heads of keys and values; null means as many as of queries."),
+    .honoured("num_attention_heads", "The number of query heads."),
+    .honoured("num_key_value_heads", "The number of key–value heads; null means as many as query heads."),
     .honoured(
       "head_dim", "A head's width; hidden_size ÷ num_attention_heads where the class has no number of its own."),
-    .honoured("vocab_size", "Rows of the embedding."),
+    .honoured("vocab_size", "The number of rows of the embedding."),
     .honoured("max_position_embeddings", "Longer texts are refused."),
     .honoured("rms_norm_eps", "ε of all norms; 1e-6 where it is absent."),
     .honoured(
       "tie_word_embeddings",
-      "True: one matrix is embedding and unembedding, whichever of the two the file has; where it has both and they "
-        + "differ, each is used, as transformers does."),
+      "True means that one matrix is embedding and unembedding, whichever of the two the file has; if it has both and "
+        + "they differ, each is used, as in transformers."),
     .honoured("rope_parameters", "See the table of rotary parameters."),
     .honoured(
-      "rope_scaling", "The older name of `rope_parameters`; where both are there, it goes first, as in transformers."),
-    .honoured("rope_theta", "Taken where the object of rotary parameters has none."),
-    .honoured("original_max_position_embeddings", "Goes before the one inside the object of rotary parameters."),
+      "rope_scaling", "The older name of `rope_parameters`; it takes precedence if both exist, as in transformers."),
+    .honoured("rope_theta", "It is used if the object of rotary parameters has none."),
+    .honoured(
+      "original_max_position_embeddings", "It takes precedence over the one inside the object of rotary parameters."),
     .refused("partial_rotary_factor", unless: [.number(1)], "rotary positions over whole heads"),
     .refused("quantization_config", "F32, F16 or BF16 weights"),
     .refused("compression_config", "F32, F16 or BF16 weights"),
     .refused("is_causal", unless: [.bool(true)], "causal attention"),
     .refused("per_layer_config", "the same settings in all layers"),
     .refused("fusion_config", "the family's own modules"),
-    .refused("kv_sharing_modes", "keys and values of every layer's own"),
+    .refused("kv_sharing_modes", "layers that each have their own keys and values"),
     .refused("pruned_heads", "all heads"),
     .refused("transformers_weights", unless: ["model.safetensors"], "its weights in model.safetensors or its shards"),
     .refused("is_encoder_decoder", "a decoder alone"),
@@ -92,8 +94,8 @@ extension FormatTable {
     .withoutEffect("auto_map", "It names classes of Python; model_type chooses the family."),
     .withoutEffect("attention_dropout", "It acts in training alone."),
     .withoutEffect("initializer_range", "It acts before training alone."),
-    .withoutEffect("pretraining_tp", "It says how products were cut; they are the same."),
-    .withoutEffect("chunk_size_feed_forward", "It says how products are cut; they are the same."),
+    .withoutEffect("pretraining_tp", "It says how products were split, which does not change them."),
+    .withoutEffect("chunk_size_feed_forward", "It says how products are split, which does not change them."),
     .withoutEffect("use_cache", "Caches change no number."),
     .withoutEffect("output_hidden_states", "It says what Python returns."),
     .withoutEffect("output_attentions", "It says what Python returns."),

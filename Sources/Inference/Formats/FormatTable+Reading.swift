@@ -1,16 +1,14 @@
-// Reading a JSON object by its table. Owns: the object's fields after the check, each by its type, and what is wrong with
-// one of them in the words of file and place.
-// Refuses: what the table refuses and a field of another type. That a reader looks up a field which the table calls
-// without effect, or lacks, is a mistake of this program.
+// Reads a JSON object by its table: first the check, then each field by its type, with errors that name file and place.
+// A reader must not look up a field that the table lacks or lists as without effect; that is a mistake in this program.
 
 extension FormatTable {
-  /// Whether a reader may look up a field: one that is honoured, or of which some values are taken.
+  /// Whether a reader may look up a field: one that is honoured, or of which some values are accepted.
   func isRead(_ name: String) -> Bool { self[name].map { $0.use != .withoutEffect } ?? false }
 
-  /// Checks an object and gives its fields.
+  /// Checks an object and returns its fields.
   /// - Parameters:
   ///   - value: an object, or null for one without fields.
-  ///   - place: names the object within the file, for messages; empty for the file itself.
+  ///   - place: the name of the object within the file, for messages; empty for the file itself.
   func read(_ value: JSONValue, path: String, place: String = "") throws(InferenceError) -> FieldReader {
     let members: [String: JSONValue]
     switch value {
@@ -33,13 +31,13 @@ struct FieldReader {
   let path: String
   fileprivate let prefix: String
 
-  /// The value of a field that the table calls honoured, or accepts; null where there is none.
+  /// The value of a field that the table honours, or accepts; null if the object lacks it.
   subscript(name: String) -> JSONValue {
     precondition(table.isRead(name), "\(name) of \(table.title) is read and has to be honoured")
     return members[name] ?? .null
   }
 
-  /// The names of all fields of the file, or of those of an object in it, in the file's order.
+  /// The names of all fields of the file, or of an object in it, in the order of the file.
   func names(at field: String?) throws(InferenceError) -> [String] {
     guard !members.isEmpty else { return [] }
     let file = try MappedFile(path: path)
@@ -60,18 +58,18 @@ struct FieldReader {
     }
   }
 
-  /// The value of a field whether the table knows it or not; nil where there is none.
+  /// The value of a field, even if the table does not know it; nil if the object lacks it.
   func member(_ name: String) -> JSONValue? { members[name] }
 
-  /// True or false; nil where there is none.
+  /// The value of a field that must be true or false; nil if the object lacks it.
   func flag(_ name: String) throws(InferenceError) -> Bool? {
     try typed(name, "true or false", \.bool)
   }
 
-  /// A text; nil where there is none.
+  /// The value of a field that must be a text; nil if the object lacks it.
   func text(_ name: String) throws(InferenceError) -> String? { try typed(name, "a text", \.string) }
 
-  /// A list; nil where there is none.
+  /// The value of a field that must be a list; nil if the object lacks it.
   func list(_ name: String) throws(InferenceError) -> [JSONValue]? { try typed(name, "a list", \.array) }
 
   private func typed<T>(
@@ -83,7 +81,7 @@ struct FieldReader {
     return result
   }
 
-  /// The error of a field that should be something else.
+  /// The error that a field should be something else.
   func wrong(_ name: String, _ expected: String) -> InferenceError {
     .fileMalformed(path: path, place: prefix + name, expected: expected, found: self[name].summary)
   }

@@ -1,11 +1,11 @@
-// The fields of tokenizer.json: those that the tokenizers library writes and acts on. `TokenizerFile` reads by these
-// tables. What lies beside the file is in FormatTable+TokenizerFolder.swift.
-// Refuses: values that would change tokens and that no test here covers.
+// The fields of tokenizer.json that the tokenizers library writes and uses; `TokenizerFile` reads by these tables.
+// Values that would change tokens and that no test covers are refused. FormatTable+TokenizerFolder.swift has the files
+// beside it.
 
 extension FormatTable {
   private static let library = "tokenizers 0.23.3"
 
-  /// The file itself.
+  /// The table of the file itself.
   static let tokenizer = FormatTable(
     "tokenizer.json", reference: library, unknown: .alwaysRefused,
     [
@@ -20,14 +20,15 @@ extension FormatTable {
       .honoured("model", "Vocabulary and merges."),
     ])
 
-  /// The model of a tokenizer.json.
+  /// The table of the `model` of a tokenizer.json.
   static let tokenizerModel = FormatTable(
     "tokenizer.json, model", reference: "\(library), BPE", unknown: .ignored,
     [
       .refused("type", unlessExactly: [.string("BPE")], "BPE, byte-pair encoding"),
-      .honoured("vocab", "Ids by name; of a name twice the last id counts."),
-      .honoured("merges", "Pairs by rank, as lists of two or with one space; of a pair twice the last rank counts."),
-      .honoured("unk_token", "The token of text that the vocabulary cannot spell."),
+      .honoured("vocab", "Ids by name; if a name comes twice, its last id counts."),
+      .honoured(
+        "merges", "Pairs by rank, as lists of two or with one space; if a pair comes twice, its last rank counts."),
+      .honoured("unk_token", "The token for text that the vocabulary cannot spell."),
       .honoured("fuse_unk", "Whether unknown tokens in a row become one."),
       .honoured("byte_fallback", "Whether unknown text becomes `<0xHH>` tokens where all its bytes have one."),
       .honoured("ignore_merges", "Whether a piece that is a token as a whole stays whole."),
@@ -37,7 +38,7 @@ extension FormatTable {
       .refused("end_of_word_suffix", unlessExactly: [.string("")], "none, as in all models of the known families"),
     ])
 
-  /// A token that is added to a vocabulary.
+  /// The table of a token that is added to a vocabulary.
   static let addedToken = FormatTable(
     "tokenizer.json, added_tokens; tokenizer_config.json, added_tokens_decoder", reference: "\(library), AddedToken",
     unknown: .alwaysRefused,
@@ -52,23 +53,24 @@ extension FormatTable {
       .honoured("single_word", "Whether it must stand between words."),
       .honoured(
         "normalized",
-        "Whether it is looked for in normalized text; without it, markers are not and others are."),
+        "Whether it is searched in normalized text; if absent, markers are not and other tokens are."),
       .withoutEffect("__type", "It says that the object is an added token."),
     ])
 
-  /// Changes to text, by type.
+  /// The tables of normalizers, which change text, by type.
   static let normalizers = parts(
     "normalizer",
     [
       "NFC": [],
       "Prepend": [.honoured("prepend", "The text that is put in front of every stretch between added tokens.")],
       "Replace": [
-        .honoured("pattern", "A `String`; a `Regex` is refused."), .honoured("content", "What takes its place."),
+        .honoured("pattern", "A `String`; a `Regex` is refused."),
+        .honoured("content", "The text that replaces the pattern."),
       ],
       "Sequence": [.honoured("normalizers", "Normalizers one after another.")],
     ])
 
-  /// Ways of cutting text, by type.
+  /// The tables of pre-tokenizers, which cut text, by type.
   static let preTokenizers = parts(
     "pre_tokenizer",
     [
@@ -78,7 +80,7 @@ extension FormatTable {
         .withoutEffect("trim_offsets", "It changes offsets only."),
       ],
       "Digits": [
-        .refused("individual_digits", unlessExactly: [.bool(true)], "true, by which SmolLM's digits stand alone")
+        .refused("individual_digits", unlessExactly: [.bool(true)], "true, as in SmolLM, where each digit is a piece")
       ],
       "Split": [
         .honoured("pattern", "A known family's `Regex`, or Gemma's `String` of one space."),
@@ -89,20 +91,20 @@ extension FormatTable {
         .refused("replacement", unlessExactly: [.string("▁")], "\"▁\", as in all models of the known families"),
         .withoutEffect("str_rep", "The library ignores it, too."),
         .honoured("prepend_scheme", "Where \"▁\" is put in front: always, first or never."),
-        .honoured("add_prefix_space", "An older name: false goes with never only."),
+        .honoured("add_prefix_space", "An older name; false is accepted only with the scheme never."),
         .honoured("split", "Whether each \"▁\" begins a piece."),
       ],
       "Sequence": [.honoured("pretokenizers", "Digits or Split before ByteLevel, Split or Metaspace.")],
     ])
 
-  /// What adds tokens to a text, by type.
+  /// The tables of post-processors, which add tokens to a text, by type.
   static let postProcessors = parts(
     "post_processor",
     [
       "TemplateProcessing": [
         .honoured(
           "single",
-          "The special tokens in front of a raw text; a prompt goes on, so those behind it are left out."),
+          "The special tokens before a raw text; those after it are left out, since a prompt is continued."),
         .withoutEffect("pair", "There are no pairs of texts here."),
         .honoured("special_tokens", "The ids of the tokens that `single` names."),
       ],
@@ -118,7 +120,7 @@ extension FormatTable {
     types.reduce(into: [:]) { tables, type in
       tables[type.key] = FormatTable(
         "tokenizer.json, \(part) of type \(type.key)", reference: library, unknown: .ignored,
-        [.honoured("type", "What the part is.")] + type.value)
+        [.honoured("type", "The kind of the part.")] + type.value)
     }
   }
 }

@@ -1,5 +1,5 @@
-// The fields of what lies beside a tokenizer.json: tokenizer_config.json, special_tokens_map.json and
-// generation_config.json. Whether chat_template.jinja is known is `KnownTemplates`' business.
+// The fields of the files beside a tokenizer.json: tokenizer_config.json, special_tokens_map.json and
+// generation_config.json. `KnownTemplates` decides about chat_template.jinja.
 
 extension FormatTable {
   /// All tables of tokenizers, in the order of docs/formats.md.
@@ -8,12 +8,13 @@ extension FormatTable {
     return [tokenizer, tokenizerModel, addedToken] + parts + [tokenizerConfig, specialTokensMap, generationConfig]
   }
 
-  /// tokenizer_config.json.
+  /// The table of tokenizer_config.json.
   static let tokenizerConfig = FormatTable(
     "tokenizer_config.json", reference: transformers, unknown: .ignored,
     named + [
-      .honoured("added_tokens_decoder", "Added tokens and their settings, before those of tokenizer.json."),
-      .honoured("chat_template", "A template, or several of which the one named default counts."),
+      .honoured(
+        "added_tokens_decoder", "Added tokens and their settings, which take precedence over those of tokenizer.json."),
+      .honoured("chat_template", "A template, or several, of which the one named default is used."),
       .refused(
         "split_special_tokens", unlessExactly: [.bool(false)],
         "false; true would spell the markers of a chat, which are tokens here"),
@@ -37,7 +38,7 @@ extension FormatTable {
         "truncation_side", "truncation_strategy", "stride", "pad_to_multiple_of", "pad_token_type_id",
         "tokenizer_padding", "tokenizer_truncation")
       + fields(
-        without: "It concerns decoding, where each token stands for itself.", "clean_up_tokenization_spaces",
+        without: "It concerns decoding, where each token is decoded by itself.", "clean_up_tokenization_spaces",
         "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output")
       + fields(
         without: "Markers in a message's content are text here in any case.", "chat_control_tokens")
@@ -45,17 +46,17 @@ extension FormatTable {
         without: "It is the library's bookkeeping.", "name_or_path", "processor_class", "model_input_names", "verbose",
         "files_loaded", "response_template", "response_schema", "is_local", "local_files_only"))
 
-  /// special_tokens_map.json.
+  /// The table of special_tokens_map.json.
   static let specialTokensMap = FormatTable(
     "special_tokens_map.json, read where tokenizer_config.json has no added_tokens_decoder", reference: transformers,
     unknown: .ignored, named)
 
-  /// generation_config.json.
+  /// The table of generation_config.json.
   static let generationConfig = FormatTable(
     "generation_config.json", reference: "\(transformers), GenerationConfig", unknown: .ignored,
     [.honoured("eos_token_id", "The ids that end an answer.")]
       + fields(
-        without: "How answers are sampled is said on the command line, on the screen or in the request.",
+        without: "The command line, the screen or the request says how answers are sampled.",
         "do_sample", "temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff",
         "repetition_penalty", "encoder_repetition_penalty", "length_penalty", "no_repeat_ngram_size",
         "encoder_no_repeat_ngram_size", "bad_words_ids", "renormalize_logits", "forced_bos_token_id",
@@ -63,7 +64,7 @@ extension FormatTable {
         "begin_suppress_tokens", "sequence_bias", "token_healing", "guidance_scale", "watermarking_config",
         "penalty_alpha", "dola_layers", "diversity_penalty", "constraints", "force_words_ids")
       + fields(
-        without: "How long answers are is said on the command line, on the screen or in the request.", "max_length",
+        without: "The command line, the screen or the request says how long answers are.", "max_length",
         "max_new_tokens", "min_length", "min_new_tokens", "early_stopping", "max_time", "stop_strings")
       + fields(
         without: "There are no beams, caches or helping models to choose here.", "num_beams", "num_beam_groups",
@@ -80,13 +81,15 @@ extension FormatTable {
   private static let named: [Field] =
     TokenizerFolder.namedTokens.map { name in
       switch name {
-      case "bos_token": .honoured(name, "The token that templates write in front; added where it is none yet.")
-      case "eos_token": .honoured(name, "The token that ends an answer; added where it is none yet.")
-      default: .honoured(name, "Added as a marker where it is no added token yet.")
+      case "bos_token":
+        .honoured(name, "The token that templates write first; added unless it is an added token already.")
+      case "eos_token": .honoured(name, "The token that ends an answer; added unless it is an added token already.")
+      default: .honoured(name, "It is added as a marker unless it is an added token already.")
       }
     } + [
       .honoured(
-        "additional_special_tokens", "Markers, added where they are none yet; unread beside extra_special_tokens."),
+        "additional_special_tokens",
+        "Markers, added unless they are added tokens already; not read beside extra_special_tokens."),
       .honoured("extra_special_tokens", "The same, as a list or by name."),
       .honoured("model_specific_special_tokens", "The same, by name; so is any field whose name ends in `_token`."),
     ]

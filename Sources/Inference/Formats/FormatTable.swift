@@ -1,35 +1,35 @@
-// What is done with every field of a file format of others: honoured, without effect here, or refused by name.
-// Owns: the form of such a table, the check of a JSON object against it, and its rows as docs/formats.md prints them.
-// Refuses: a field that the table refuses, unless its value asks for nothing, and, where the table says so, one that it
-// lacks. Reading an object's fields is in FormatTable+Reading.swift.
+// A table says what this program does with every field of a file format of others: a field is honoured, has no effect
+// here, or is refused by name. A JSON object is checked against its table: a refused field is an error unless its value
+// asks for nothing, and so is an unknown field if the table says so. docs/formats.md prints the tables;
+// FormatTable+Reading.swift reads objects by them.
 
 /// The fields of one kind of file.
 public struct FormatTable: Sendable {
-  /// What is done with a field.
+  /// What happens with a field.
   public enum Use: String, Sendable {
     case honoured
     case withoutEffect = "without effect"
     case refused
   }
 
-  /// What is done with a field that the table lacks.
+  /// What happens with a field that the table lacks.
   public enum Unknown: Sendable {
     case ignored
-    /// It is refused where it asks for anything.
+    /// It is refused if it asks for something.
     case refused
-    /// It is refused whatever its value is, as the reference does.
+    /// It is refused whatever its value, as in the reference.
     case alwaysRefused
   }
 
-  /// A field, by the path of its keys or column.
+  /// A field, named by the path of its keys or by its column.
   public struct Field: Sendable {
     public let name: String
     public let use: Use
-    /// What it does here, why it does nothing, or what is taken instead.
+    /// What the field does here, why it has no effect, or which values are accepted instead.
     public let note: String
-    /// Values of a refused field that are taken besides null.
+    /// The values of a refused field that are accepted besides null.
     let accepted: [JSONValue]
-    /// Whether false and empty values of a refused field are taken, too, because they ask for nothing.
+    /// Whether false and empty values of a refused field are accepted too, because they ask for nothing.
     let takesEmpty: Bool
 
     private init(_ name: String, _ use: Use, _ note: String, accepted: [JSONValue] = [], takesEmpty: Bool = true) {
@@ -47,22 +47,22 @@ public struct FormatTable: Sendable {
       Field(name, .withoutEffect, note)
     }
 
-    /// A field that is refused where it asks for anything.
+    /// A field that is refused if it asks for something.
     public static func refused(_ name: String, _ note: String) -> Field {
       Field(name, .refused, note)
     }
 
-    /// A field that is refused unless it has one of some values.
+    /// A field that is refused unless its value is one of these.
     public static func refused(_ name: String, unless accepted: [JSONValue], _ note: String) -> Field {
       Field(name, .refused, note, accepted: accepted)
     }
 
-    /// A field that is refused unless it is a text of some.
+    /// A field that is refused unless its value is one of these texts.
     public static func refused(_ name: String, unless accepted: [String], _ note: String) -> Field {
       refused(name, unless: accepted.map { JSONValue.string($0) }, note)
     }
 
-    /// A field that is refused unless it is null or one of some values, since false and empty ones ask for something.
+    /// A field that is refused unless it is null or one of these values; here false and empty values ask for something.
     public static func refused(_ name: String, unlessExactly accepted: [JSONValue], _ note: String) -> Field {
       Field(name, .refused, note, accepted: accepted, takesEmpty: false)
     }
@@ -72,7 +72,7 @@ public struct FormatTable: Sendable {
       refused(name, unless: [.bool(true)], note)
     }
 
-    /// Whether a value asks for nothing that is not done.
+    /// Whether this program does what a value asks for.
     public func accepts(_ value: JSONValue) -> Bool {
       if value == .null || accepted.contains(value) { return true }
       guard takesEmpty else { return false }
@@ -86,15 +86,15 @@ public struct FormatTable: Sendable {
     }
   }
 
-  /// The file, as a heading.
+  /// The file's name, as a heading.
   public let title: String
-  /// Whose fields they are, with the version.
+  /// The program or library that defines the fields, with its version.
   public let reference: String
   public let unknown: Unknown
   public let fields: [Field]
   private let byName: [String: Field]
 
-  /// A later field of a name that is there already takes its place.
+  /// If two fields have the same name, the later one counts.
   public init(_ title: String, reference: String, unknown: Unknown, _ fields: [Field]) {
     (self.title, self.reference, self.unknown) = (title, reference, unknown)
     let byName = Dictionary(fields.map { ($0.name, $0) }) { _, later in later }
@@ -103,11 +103,11 @@ public struct FormatTable: Sendable {
     self.byName = byName
   }
 
-  /// The field of that name.
+  /// The field with a name.
   public subscript(name: String) -> Field? { byName[name] }
 
-  /// Throws for the first field, by the alphabet, that asks for something that is not done.
-  /// - Parameter prefix: what precedes the fields' names in messages, where the object is a part of the file.
+  /// Throws for the first field, in alphabetical order, that asks for something that this program does not do.
+  /// - Parameter prefix: the text before field names in messages, if the object is a part of the file.
   func check(_ members: [String: JSONValue], path: String, prefix: String = "") throws(InferenceError) {
     for (name, value) in members.sorted(by: { $0.key < $1.key }) {
       guard let field = byName[name] else {
@@ -125,9 +125,9 @@ public struct FormatTable: Sendable {
     }
   }
 
-  /// Checks a file that holds a JSON object; a file that is not there asks for nothing.
+  /// Checks a file that holds a JSON object; a missing file is fine.
   /// - Throws: `InferenceError` naming file and field.
-  /// - Parameter member: the object in it that is checked; the whole where it is nil.
+  /// - Parameter member: the object in the file that is checked; nil checks the whole file.
   public func check(fileIfPresent path: String, member: String? = nil) throws(InferenceError) {
     guard MappedFile.exists(path) else { return }
     let members = try JSONValue.object(path: path)
@@ -136,7 +136,7 @@ public struct FormatTable: Sendable {
     try check(inner, path: path)
   }
 
-  /// The table as Markdown, under a heading of its title.
+  /// The table as Markdown, under a heading with its title.
   public var markdown: String {
     let rows = fields.map { "| `\($0.name)` | \($0.use.rawValue) | \($0.note.replacing("|", with: "\\|")) |" }
     let others =

@@ -1,15 +1,15 @@
-// A batch as the forward pass wants it: which rows belong to which segment, and who reaches a block.
-// Refuses: tokens outside of the vocabulary, timelines beyond the context length.
+// A batch in the form that the forward pass needs: which rows belong to which segment, and which segments reach a
+// block. Tokens outside the vocabulary and timelines beyond the context length are errors.
 
-/// The rows of a batch, ordered so that those that end first come last.
+/// The rows of a batch, ordered so that segments that end first come last.
 struct BatchPlan {
   let segments: [Segment]
-  /// Segment indices in row order.
+  /// The segments' indices in the order of rows.
   let order: [Int]
-  /// Rows of each segment, by segment index.
+  /// The rows of each segment, by segment index.
   var rows: [Range<Int>]
   let total: Int
-  /// The block from whose output the pass goes on; nil where it begins with embeddings.
+  /// The block after which the pass starts; nil if it starts with embeddings.
   let start: Int?
 
   init(_ segments: [Segment], _ configuration: Transformer.Configuration) throws(InferenceError) {
@@ -54,7 +54,7 @@ struct BatchPlan {
     precondition(start.residual.count == segment.tokens.count * configuration.dModel, "a row for each token")
   }
 
-  /// What reaches a block: row count and the segments' rows.
+  /// What reaches a block: the number of rows and the rows of its segments.
   func reaching(_ layer: Int) -> (count: Int, segments: [SegmentRows]) {
     let here = order.filter { (segments[$0].lastLayer ?? layer) >= layer && !rows[$0].isEmpty }
     let views = here.map {

@@ -1,5 +1,5 @@
-// From a GGUF file's tensors to packed weights, with the checks every model family needs.
-// Refuses: missing tensors, other shapes than the configuration implies, types without a kernel, non-finite vectors.
+// Turns the tensors of a GGUF file into packed weights, with the checks that every model family needs: tensors exist,
+// have the shapes that the configuration implies and types with a kernel, and vectors are finite.
 
 import Kernels
 
@@ -15,7 +15,7 @@ struct GGUFWeights: ModelWeights {
     let matrix = WeightMatrix(
       try weightType(of: tensor), rows: rows, columns: columns, source: tensor.bytes, rowOrder: rowOrder,
       owner: tensor.file)
-    // The file stays mapped; what was packed need not be there twice.
+    // The file stays mapped, but what has been packed need not be in memory twice.
     if !matrix.isInPlace { tensor.file.release(tensor.range) }
     return matrix
   }

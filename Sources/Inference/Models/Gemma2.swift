@@ -1,6 +1,6 @@
-// Gemma 2: embeddings scaled by √d, norms of 1 + w also behind attention and MLP, capped scores and logits, a window in
-// every other layer. Reference implementation: modeling_gemma2.py of Hugging Face transformers; for what GGUF leaves
-// out, llama.cpp.
+// Gemma 2: embeddings are scaled by √d, norms multiply by 1 + w and also follow attention and MLP, scores and logits
+// are capped, and every other layer has a window. Reference implementation: modeling_gemma2.py of Hugging Face
+// transformers; llama.cpp for what GGUF leaves out.
 
 extension ModelFamily {
   static let gemma2 = ModelFamily(
@@ -26,7 +26,7 @@ extension ModelFamily {
 }
 
 extension ModelFamily {
-  /// Fields that Gemma 2 and 3 have in common.
+  /// The fields that Gemma 2 and 3 share.
   static let gemmaFields: [FormatTable.Field] = [
     .honoured("hidden_activation", "gelu_pytorch_tanh where it is absent; also silu, swish and gelu_new."),
     .withoutEffect("hidden_act", "transformers reads `hidden_activation` alone."),
@@ -37,17 +37,18 @@ extension ModelFamily {
     .refused("use_bidirectional_attention", "causal attention"),
   ]
 
-  /// Keys of GGUF files that Gemma 2 and 3 have in common.
+  /// The keys of GGUF files that Gemma 2 and 3 share.
   static let gemmaMetadata: [FormatTable.Field] = [
-    .honoured("attention.scale", "Multiplies scores; what llama.cpp knows of the sizes where it is absent."),
+    .honoured("attention.scale", "The factor of scores; if absent, llama.cpp's value for this size of model."),
     .honoured("attention.sliding_window", "The window."),
-    .honoured("attention.sliding_window_pattern", "A list by layer, or every so-many-th layer that sees everything."),
+    .honoured("attention.sliding_window_pattern", "A list by layer, or a number n: every n-th layer sees everything."),
   ]
 }
 
 extension Transformer.Configuration {
-  /// What Gemma 2 and 3 have in common.
-  /// - Parameter layersOfTheLargest: the one size whose attention scale is not that of its heads; GGUF files do not say.
+  /// Sets what Gemma 2 and 3 share.
+  /// - Parameter layersOfTheLargest: the number of layers of the one size whose attention scale does not follow from
+  ///   the width of its heads; GGUF files do not say so.
   mutating func becomeGemma(_ keys: ModelKeys, layersOfTheLargest: Int) throws(InferenceError) {
     embeddingScale = Float(Double(dModel).squareRoot())
     hasPostNorms = true

@@ -1,6 +1,6 @@
-// Gemma 3, its text model: Gemma 2 without the cap on scores, with a norm on each head's query and key, five layers with
-// a window and a rotary base of their own to each that sees everything.
-// Reference implementation: modeling_gemma3.py of Hugging Face transformers; for what GGUF leaves out, llama.cpp.
+// Gemma 3, the text model: Gemma 2 without the cap on scores and with a norm on each head's query and key. For each
+// layer that sees everything, there are five with a window and a rotary base of their own. Reference implementation:
+// modeling_gemma3.py of Hugging Face transformers; llama.cpp for what GGUF leaves out.
 
 extension ModelFamily {
   static let gemma3 = ModelFamily(
@@ -13,9 +13,10 @@ extension ModelFamily {
     ],
     reference: "Gemma3TextConfig and Gemma3Config",
     fields: gemmaFields + [
-      .honoured("sliding_window_pattern", "Where `layer_types` is absent: every so-many-th layer sees everything; 6."),
+      .honoured(
+        "sliding_window_pattern", "If `layer_types` is absent, every n-th layer sees everything; n is 6 by default."),
       .withoutEffect(
-        "original_max_position_embeddings", "transformers reads the one inside the object of rotary parameters alone."),
+        "original_max_position_embeddings", "transformers reads only the one inside the object of rotary parameters."),
       .withoutEffect("_sliding_window_pattern", "transformers writes it and does not read it."),
       .honoured("rope_local_base_freq", "θ of layers with a window, where `rope_parameters` has none; 10000."),
       .honoured("final_logit_softcapping", "The cap on logits; none where it is absent or null."),

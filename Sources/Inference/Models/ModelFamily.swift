@@ -1,31 +1,31 @@
-// The model families, each in a file of its own beside this one: what it is called, and how its configuration is read.
-// Adding one: a file with a `ModelFamily` and its entry in `all`.
+// The model families. Each has a file beside this one, which says what it is called and how its configuration is read.
+// To add a family, write a file with a `ModelFamily` and list it in `all`.
 
 /// A family of models that `Transformer` computes.
 struct ModelFamily: Sendable {
-  /// Its name, for messages.
+  /// The family's name, for messages.
   let name: String
-  /// `general.architecture` of its GGUF files.
+  /// The value of `general.architecture` in its GGUF files.
   let architecture: String
-  /// `model_type` of its config.json.
+  /// The values of `model_type` in its config.json.
   let modelTypes: [String]
   /// Whether GGUF interleaves the halves of each head in q and k.
   var interleavesHalvesInGGUF = false
-  /// What a norm multiplies by more than its weight says in safetensors; GGUF has it added already.
+  /// The number that safetensors files leave out of a norm's weight; GGUF has it added already.
   var normOffset: Float = 0
   /// Whether layers with a window have rotary positions of their own.
   var hasLocalRope = false
-  /// `tie_word_embeddings` where config.json does not say.
+  /// The value of `tie_word_embeddings` if config.json lacks it.
   var tiesByDefault = false
-  /// Values of config.json that published models leave out because they are the reference's own defaults.
+  /// Values of config.json that published models leave out because they are the reference's defaults.
   var defaults: [String: Double] = [:]
-  /// transformers' class of its config.json.
+  /// The transformers class of its config.json.
   let reference: String
-  /// Fields of its config.json that other families do not have, or use otherwise.
+  /// Fields of its config.json that other families lack or use in another way.
   var fields: [FormatTable.Field] = []
-  /// Keys of its GGUF files that other families do not have, or use otherwise.
+  /// Keys of its GGUF files that other families lack or use in another way.
   var metadata: [FormatTable.Field] = []
-  /// What differs from the plain decoder that `Configuration.init` describes.
+  /// Sets what differs from the plain decoder that `Configuration.init` describes.
   let configure: @Sendable (ModelKeys, inout Transformer.Configuration) throws(InferenceError) -> Void
 
   /// All families.

@@ -1,5 +1,5 @@
-// The part of a configuration that all families share: a plain decoder, to which a family then adds what is its own.
-// Refuses: counts and widths outside of any real model's, heads that do not divide, and what the formats' tables refuse.
+// The part of a configuration that all families share: a plain decoder, to which a family adds what is its own. Counts
+// and widths beyond those of any real model, and heads that do not divide evenly, are errors.
 
 import Kernels
 
@@ -86,7 +86,7 @@ extension ModelKeys {
     return json("tie_word_embeddings") == nil ? family.tiesByDefault : try isOn("tie_word_embeddings")
   }
 
-  /// The activation that config.json names; nil where it names none, and for GGUF.
+  /// The activation that config.json names; nil if it names none, and for GGUF.
   func activation(_ key: String) throws(InferenceError) -> Activation? {
     switch try text(key) {
     case nil: return nil
@@ -98,7 +98,7 @@ extension ModelKeys {
     }
   }
 
-  /// Projections that have a bias, of those that may: config.json says so, in GGUF files the first block shows it.
+  /// Which of the given projections have a bias: config.json says so; in GGUF files the first block shows it.
   func biases(attention: Set<Projection>, mlp: Set<Projection> = []) throws(InferenceError) -> Set<Projection> {
     if case .gguf(let file, _) = source {
       return attention.union(mlp).filter { file.hasTensor(named: WeightName.block(0, .bias($0)).gguf) }
@@ -109,7 +109,7 @@ extension ModelKeys {
     return biased
   }
 
-  /// A cap on scores or logits, whose key is the same in both formats. In config.json null means none.
+  /// A cap on scores or logits, whose key is the same in both formats. In config.json null means that there is no cap.
   func cap(_ key: String, absent: Float?) throws(InferenceError) -> Float? {
     if isNull(key) { return nil }
     return try number(gguf: key, json: key, in: 1e-3...1e6).map(Float.init) ?? absent

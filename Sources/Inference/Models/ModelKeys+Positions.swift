@@ -1,12 +1,12 @@
-// How a configuration says which positions a layer sees and how it turns them: rotary bases, their scaling, windows.
-// config.json has had two spellings: `rope_theta` with `rope_scaling`, and `rope_parameters`, since transformers 5 also
-// one object a kind of layer. Which goes first is as in modeling_rope_utils.py of transformers.
-// Refuses: scalings without a formula here, rotation of a part of a head, windows that are asked for and not given.
+// Reads which positions a layer sees and how they rotate: rotary bases, their scaling, windows. config.json has two
+// spellings: `rope_theta` with `rope_scaling`, and `rope_parameters`, which since transformers 5 may hold one object
+// for each kind of layer. Their precedence is that of modeling_rope_utils.py in transformers. Scalings without a
+// formula here, rotation of a part of a head, and windows without a size are errors.
 
 extension ModelKeys {
   private var isEmpty: Bool { if case .json(let members, _) = source { members.isEmpty } else { false } }
 
-  /// The object with another's members in place of its own.
+  /// The object with its members replaced by those of another one.
   private func overridden(by other: ModelKeys) -> ModelKeys {
     guard case .json(let own, let defaults) = source, case .json(let others, _) = other.source else { return self }
     return ModelKeys(path: path, source: .json(own.merging(others) { $1 }, defaults: defaults), table: table)
@@ -27,12 +27,12 @@ extension ModelKeys {
       throw .unsupported(
         path: path, what: "rope_parameters with", found: kind, supported: "rotary parameters for all layers alike")
     }
-    // What stands beside the object goes before what stands in it.
+    // A value beside the object takes precedence over the one inside it.
     let trained = try int(json: "original_max_position_embeddings", in: Self.widths)
     return try rope(parameters, theta: "rope_theta", absent: 10_000, trained: trained)
   }
 
-  /// The rotary embeddings of layers that see everything and of those with a window, where the two differ.
+  /// The rotary embeddings of layers that see everything and of those with a window, if the two differ.
   func globalAndLocalRope(_ headDimension: Int) throws(InferenceError) -> (global: Rotary, local: Rotary) {
     if case .gguf(let file, let architecture) = source {
       let local = try number(gguf: "rope.freq_base_swa", in: Self.thetas) ?? 10_000
@@ -51,8 +51,8 @@ extension ModelKeys {
     )
   }
 
-  /// What one object of rotary parameters says.
-  /// - Parameter trained: the context of the first training, where it stands beside the object.
+  /// The rotary embedding that one object describes.
+  /// - Parameter trained: the context length of the first training, if it stands beside the object.
   private func rope(
     _ parameters: ModelKeys?, theta key: String, absent: Double, trained: Int? = nil
   ) throws(InferenceError) -> Rotary {
@@ -103,7 +103,7 @@ extension ModelKeys {
       }
       rope.scaling = .divisors(divisors)
     }
-    // A factor without a type is a linear one; files of the format's first days have another key for it.
+    // A factor without a type is a linear one; early files have another key for it.
     let older = try number(gguf: "rope.scale_linear", in: Self.factors)
     let factor = try number(gguf: "rope.scaling.factor", in: Self.factors) ?? older
     let key = "\(architecture).rope.scaling.type"
@@ -121,7 +121,7 @@ extension ModelKeys {
 }
 
 extension ModelKeys {
-  /// A period of GGUF's, where there is one; the same key may also hold a list.
+  /// The period of a GGUF file, if it has one; the same key may also hold a list.
   func ggufPattern() throws(InferenceError) -> Int? {
     guard case .gguf(let file, let architecture) = source,
       (try? file.bools("\(architecture).attention.sliding_window_pattern")) == nil
@@ -129,7 +129,7 @@ extension ModelKeys {
     return try int(gguf: "attention.sliding_window_pattern", in: 1...1 << 12)
   }
 
-  /// Gemma's windows: every `pattern`-th layer sees everything, where the file does not list them.
+  /// Gemma's windows: every `pattern`-th layer sees everything, unless the file lists the layers.
   func windows(_ nLayers: Int, pattern: Int) throws(InferenceError) -> [Int?] {
     let local = try listedWindows(nLayers) ?? (0..<nLayers).map { ($0 + 1) % pattern != 0 }
     guard local.contains(true) else { return local.map { _ in nil } }
@@ -137,7 +137,7 @@ extension ModelKeys {
     return local.map { $0 ? window : nil }
   }
 
-  /// Qwen's windows: none, unless config.json switches them on, for the layers that it lists or those from
+  /// Qwen's windows: there are none unless config.json switches them on, for the layers that it lists or for those from
   /// `max_window_layers` on.
   func windowsOfUpperLayers(_ nLayers: Int) throws(InferenceError) -> [Int?] {
     let none = [Int?](repeating: nil, count: nLayers)
@@ -156,18 +156,18 @@ extension ModelKeys {
     return local.map { $0 ? window : nil }
   }
 
-  /// Makes sure that config.json lists no layer with a window, for a family that has none.
+  /// Throws if config.json lists a layer with a window; for families that have none.
   func requireNoWindows(_ nLayers: Int) throws(InferenceError) {
     guard !isGGUF, try listedWindows(nLayers)?.contains(true) == true else { return }
     throw .unsupported(
       path: path, what: "layer_types with", found: "sliding_attention", supported: "full_attention in all layers")
   }
 
-  /// Whether each layer has a window, where the file lists them.
+  /// Whether each layer has a window, if the file lists them.
   private func listedWindows(_ nLayers: Int) throws(InferenceError) -> [Bool]? {
     if case .gguf(let file, let architecture) = source {
       let key = "\(architecture).attention.sliding_window_pattern"
-      // An integer under this key is a period, an array of booleans the list itself.
+      // An integer under this key is a period; an array of booleans is the list itself.
       guard let list = try? file.bools(key) else { return nil }
       guard list.count == nLayers else {
         throw outside(key, expected: "\(nLayers) entries, one a layer", found: "\(list.count)")

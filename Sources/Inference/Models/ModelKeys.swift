@@ -1,24 +1,24 @@
-// A model's configuration under the keys of either format: GGUF metadata or config.json.
-// Owns: looking a number up and saying which key of which file is missing, mistyped or out of range.
-// A JSON null is no value; a key that is absent has the reference's default.
+// A model's configuration under the keys of either format: GGUF metadata or config.json. Errors name the key of the
+// file that is missing, has another type or is out of range. A JSON null is no value; a missing key takes the
+// reference's default.
 
 /// The keys that describe a model.
 struct ModelKeys {
   enum Source {
-    /// Keys begin with the architecture.
+    /// Metadata of a GGUF file, whose keys begin with the architecture.
     case gguf(GGUFFile, architecture: String)
-    /// An object of config.json, and what to take where a key is absent.
+    /// An object of config.json, with the values to use for missing keys.
     case json([String: JSONValue], defaults: [String: Double])
   }
 
   let path: String
   let source: Source
-  /// What is done with each key; a key that is looked up is in it.
+  /// What happens with each key; it must contain every key that is looked up.
   let table: FormatTable
 
   var isGGUF: Bool { if case .gguf = source { true } else { false } }
 
-  /// A number that may be absent. A format whose name is not given has none.
+  /// A number that may be missing. A format for which no key is given does not have it.
   func number(
     gguf: String? = nil, json: String? = nil, in range: ClosedRange<Double>
   ) throws(InferenceError) -> Double? {
@@ -40,13 +40,13 @@ struct ModelKeys {
     return value
   }
 
-  /// A number that must be there.
+  /// A number that is required.
   func neededNumber(gguf: String, json: String, in range: ClosedRange<Double>) throws(InferenceError) -> Double {
     guard let value = try number(gguf: gguf, json: json, in: range) else { throw missing(gguf: gguf, json: json) }
     return value
   }
 
-  /// An integer that may be absent.
+  /// An integer that may be missing.
   func int(gguf: String? = nil, json: String? = nil, in range: ClosedRange<Int>) throws(InferenceError) -> Int? {
     let bounds = Double(range.lowerBound)...Double(range.upperBound)
     guard let value = try number(gguf: gguf, json: json, in: bounds) else { return nil }
@@ -56,25 +56,25 @@ struct ModelKeys {
     return whole
   }
 
-  /// An integer that must be there.
+  /// An integer that is required.
   func neededInt(gguf: String, json: String, in range: ClosedRange<Int>) throws(InferenceError) -> Int {
     guard let value = try int(gguf: gguf, json: json, in: range) else { throw missing(gguf: gguf, json: json) }
     return value
   }
 
-  /// A value of config.json; nil where it is absent or null, and for GGUF.
+  /// A value of config.json; nil if it is missing or null, and for GGUF.
   func json(_ key: String) -> JSONValue? {
     guard case .json(let members, _) = source else { return nil }
     assertKnown(key)
     return members[key].flatMap { $0 == .null ? nil : $0 }
   }
 
-  /// Whether config.json says null, which is not the same as saying nothing.
+  /// Whether config.json has null here, which differs from a missing key.
   func isNull(_ key: String) -> Bool {
     if case .json(let members, _) = source { members[key] == .null } else { false }
   }
 
-  /// A switch of config.json, off where it is absent.
+  /// A switch of config.json, which is off if it is missing.
   func isOn(_ key: String) throws(InferenceError) -> Bool {
     switch json(key) {
     case nil: return false
@@ -92,7 +92,7 @@ struct ModelKeys {
     }
   }
 
-  /// An object of config.json, whose numbers are read like the document's own.
+  /// An object of config.json, whose numbers are read like those of the document.
   func nested(_ key: String, _ table: FormatTable) throws(InferenceError) -> ModelKeys? {
     switch json(key) {
     case nil: return nil
@@ -113,7 +113,7 @@ struct ModelKeys {
     assert(table.isRead(key), "\(table.title) has no row for \(key)")
   }
 
-  /// A key's full name in the format at hand.
+  /// The full name of a key in the present format.
   func name(gguf: String, json: String) -> String {
     switch source {
     case .gguf(_, let architecture): "\(architecture).\(gguf)"

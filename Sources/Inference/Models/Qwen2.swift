@@ -14,12 +14,14 @@ extension ModelFamily {
     configuration.windows = try keys.windowsOfUpperLayers(configuration.nLayers)
   }
 
-  /// Fields of Qwen's windows.
+  /// The fields of Qwen's windows.
   static let windowsOfUpperLayers: [FormatTable.Field] = [
     .honoured("hidden_act", "silu, swish, gelu_pytorch_tanh or gelu_new; silu where it is absent."),
     .honoured("use_sliding_window", "True gives layers a window."),
     .honoured("sliding_window", "With `use_sliding_window`: 4096 where it is absent, no window where it is null."),
     .honoured("max_window_layers", "The first layer with a window; 28 where it is absent."),
-    .honoured("layer_types", "full_attention or sliding_attention for each layer; goes before `max_window_layers`."),
+    .honoured(
+      "layer_types", "full_attention or sliding_attention for each layer; it takes precedence over `max_window_layers`."
+    ),
   ]
 }

@@ -1,14 +1,13 @@
-// From a Hugging Face folder's tensors to packed weights, with the same checks as for GGUF files.
-// Owns: what becomes of an embedding and an unembedding of which one is missing, or which are not the same.
-// Refuses: missing tensors, other shapes than the configuration implies, other types than F32, F16 and BF16, non-finite
-// vectors, tensors that the family does not have.
+// Turns the tensors of a Hugging Face folder into packed weights, with the same checks as for GGUF files; types other
+// than F32, F16 and BF16 and tensors that the family does not have are errors. If embedding or unembedding is missing,
+// the other one serves for both; if both exist and differ, they are not tied.
 
 import Foundation
 import Kernels
 
 /// Reads the weights of a model from a Hugging Face folder.
 struct SafetensorsWeights: ModelWeights {
-  /// Where a class of models keeps the decoder, and what of its tensors has no part in text.
+  /// Where a class of models keeps the decoder, and which of its tensors do not concern text.
   private struct Layout {
     let decoder: String
     let unembedding: String
@@ -17,25 +16,25 @@ struct SafetensorsWeights: ModelWeights {
 
   private static let layouts = [
     Layout(decoder: "model.", unembedding: "lm_head.weight"),
-    // Gemma 3 with pictures: until transformers 4.51, and since.
+    // Gemma 3 with pictures has two layouts: until transformers 4.51, and since.
     Layout(
       decoder: "language_model.model.", unembedding: "language_model.lm_head.weight",
       others: ["vision_tower.", "multi_modal_projector."]),
     Layout(
       decoder: "model.language_model.", unembedding: "lm_head.weight",
       others: ["model.vision_tower.", "model.multi_modal_projector."]),
-    // The decoder saved without its head.
+    // This is the decoder saved without its head.
     Layout(decoder: "", unembedding: "lm_head.weight"),
   ]
 
   private let folder: ModelFolder
   private let layout: Layout
   private let postNorms: Bool
-  /// The name of the embedding, which may stand under that of the unembedding.
+  /// The name of the embedding, which may be stored under that of the unembedding.
   private let embedding: String
   var files: [MappedFile] { folder.files }
 
-  /// - Parameter configuration: says afterwards what the file bears out: two matrices that are not the same are not tied.
+  /// - Parameter configuration: is corrected to match the file: two matrices that differ are not tied.
   init(folder: ModelFolder, configuration: inout Transformer.Configuration) throws(InferenceError) {
     self.folder = folder
     let layout = Self.layouts.first { folder.hasTensor(named: $0.decoder + "norm.weight") } ?? Self.layouts[0]

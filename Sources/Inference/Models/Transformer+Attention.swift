@@ -1,4 +1,4 @@
-// Attention inside the forward pass: positions, the caches, and how the work is spread over the pool.
+// Attention inside the forward pass: positions, caches, and how the pool shares the work.
 
 import Kernels
 
@@ -24,7 +24,7 @@ extension ForwardPass {
     }
   }
 
-  /// Causal attention of every row over its own timeline, as far back as the layer sees.
+  /// Computes causal attention of every row over its own timeline, as far back as the layer sees.
   func attend(
     _ layer: Int, _ rows: [SegmentRows], q: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>
   ) {
@@ -32,7 +32,8 @@ extension ForwardPass {
     let group = config.nHeads / config.nKeyValueHeads
     let c = config.headDimension
     let rule = config.attentionRule(layer)
-    // Work items are (segment, block of queries, head of keys), for whichever thread is free: costs grow along a segment.
+    // A work item is (segment, block of queries, head of keys). Free threads take the next one, since costs grow along
+    // a segment.
     let queryBlock = 64
     var items: [(segment: SegmentRows, weights: SegmentRows, first: Int, count: Int, head: Int)] = []
     for segment in rows {
@@ -62,11 +63,11 @@ extension ForwardPass {
         }
       }
     }
-    // Below this a dispatch costs more than it saves.
+    // Below this amount of work, starting the threads costs more than it saves.
     let work = items.reduce(0) { $0 + $1.count } * longest * group * c
     if work < 1 << 17 { run(0..<items.count) } else { inPieces(of: 1, count: items.count, run) }
   }
-  /// The segment whose queries and keys weigh a segment's values: itself, unless its attention is frozen.
+  /// The segment whose queries and keys weight a segment's values: the segment itself, unless its attention is frozen.
   private func weightsSource(of segment: SegmentRows, _ layer: Int, _ rows: [SegmentRows]) -> SegmentRows {
     guard let frozen = plan.segments[segment.segment].attention, layer > frozen.layer else { return segment }
     guard let other = rows.first(where: { $0.stream == frozen.stream }), other.rows.count == segment.rows.count,

@@ -1,5 +1,5 @@
-// What a model of any family is, as numbers: its dimensions and the places where families differ.
-// Owns: the configuration and the shapes that follow from it. The families in this folder fill it in from their files.
+// A model of any family as numbers: its dimensions, the settings in which families differ, and the shapes that follow.
+// The families in this folder read it from their files.
 
 import Kernels
 
@@ -7,44 +7,44 @@ extension Transformer {
   /// A model's dimensions and variations.
   public struct Configuration: Sendable, Equatable {
     public var nLayers: Int
-    /// Width of the residual stream.
+    /// The width of the residual stream.
     public var dModel: Int
-    /// Width inside the MLP.
-    public var dMLP: Int
-    public var nHeads: Int
-    public var nKeyValueHeads: Int
+    /// The width inside the MLP.
+    var dMLP: Int
+    var nHeads: Int
+    var nKeyValueHeads: Int
     public var headDimension: Int
     public var vocabSize: Int
-    /// Positions that the model was trained for; longer timelines are refused.
+    /// The number of positions that the model was trained for; longer timelines are refused.
     public var contextLength: Int
-    public var normEpsilon: Float
-    /// Whether the unembedding is the embedding.
-    public var tiesEmbeddings: Bool
-    public var rope: Rotary
-    /// Of the layers with a window, where it differs from the others' `rope`.
-    public var localRope: Rotary?
-    /// For each layer how many positions a query sees, its own included; nil for all.
+    var normEpsilon: Float
+    /// Whether the embedding also serves as unembedding.
+    var tiesEmbeddings: Bool
+    var rope: Rotary
+    /// The rotary embedding of layers with a window, if it differs from `rope`.
+    var localRope: Rotary?
+    /// For each layer, how many positions a query sees, including its own; nil for all.
     public var windows: [Int?]
-    /// What attention scores are multiplied by.
-    public var attentionScale: Float
-    /// Where given, attention scores stay within ± this.
-    public var attentionCap: Float?
-    /// Where given, logits stay within ± this.
-    public var logitCap: Float?
-    /// What embeddings are multiplied by before the first block.
-    public var embeddingScale: Float = 1
+    /// The factor of attention scores.
+    var attentionScale: Float
+    /// If set, attention scores stay within ± this value.
+    var attentionCap: Float?
+    /// If set, logits stay within ± this value.
+    var logitCap: Float?
+    /// The factor of embeddings before the first block.
+    var embeddingScale: Float = 1
     public var activation = Activation.silu
-    /// Projections to whose result a bias is added.
-    public var biases: Set<Projection> = []
-    /// Whether queries and keys are normed head by head before they are rotated.
-    public var hasHeadNorms = false
-    /// Whether what attention and MLP give is normed before it is added to the residual stream.
-    public var hasPostNorms = false
+    /// The projections that add a bias to their result.
+    var biases: Set<Projection> = []
+    /// Whether each head's queries and keys are normed before they are rotated.
+    var hasHeadNorms = false
+    /// Whether the outputs of attention and MLP are normed before they are added to the residual stream.
+    var hasPostNorms = false
   }
 }
 
 extension Transformer.Configuration {
-  /// Rows and columns of a block's weight matrix.
+  /// The rows and columns of a block's weight matrix.
   public func shape(of projection: Projection) -> (rows: Int, columns: Int) {
     let (query, keyValue) = (nHeads * headDimension, nKeyValueHeads * headDimension)
     return switch projection {
@@ -56,14 +56,14 @@ extension Transformer.Configuration {
     }
   }
 
-  /// Rows that one pass should compute at most, so that a block takes a few hundredths of a second and a cancelled task
-  /// ends within them: 8 · 10⁹ operations.
+  /// The most rows that one pass should compute, so that a block takes a few hundredths of a second and a cancelled
+  /// task ends that soon: 8 · 10⁹ operations.
   public var rowsPerPass: Int {
     let weights = Projection.allCases.reduce(0) { $0 + shape(of: $1).rows * shape(of: $1).columns }
     return min(512, max(16, 4_000_000_000 / weights))
   }
 
-  /// Which scores a layer's attention computes.
+  /// The rule for the attention scores of a layer.
   func attentionRule(_ layer: Int) -> CausalAttention.Rule {
     CausalAttention.Rule(scale: attentionScale, cap: attentionCap, window: windows[layer])
   }

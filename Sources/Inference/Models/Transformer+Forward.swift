@@ -1,14 +1,16 @@
 // The forward pass of all families, top to bottom, over a batch of segments. Rows of segments that end early come last
-// and drop out after their last block; rows with an adapter get its low-rank change added to the shared weights' product.
+// and drop out after their last block; rows with an adapter get its low-rank change added to the product of the shared
+// weights.
 
 import Kernels
 
 extension Transformer {
   /// Runs a batch and extends each segment's cache by its tokens.
-  /// - Returns: for each segment its logits `[n, V]`, n = 0, 1 or its tokens as asked for.
+  /// - Returns: for each segment its logits `[n, V]`, where n is 0, 1 or its number of tokens, as requested.
   /// - Throws: `InferenceError.settingInvalid` for an unknown token or a timeline beyond the context length,
-  ///   `notFinite` with the block where a value first overflows, `cancelled` between two blocks if the task is,
-  ///   `fileChanged` where the weights are no longer what was loaded, and whatever a hook throws. The caches then hold what they held before.
+  ///   `notFinite` with the block where a value first overflows, `cancelled` between two blocks if the task is
+  ///   cancelled, `fileChanged` if the weights' files have changed, and the errors of hooks. The caches are then
+  ///   unchanged.
   public func forward(_ segments: [Segment], hooks: Hooks = Hooks()) throws(InferenceError) -> [Matrix] {
     let plan = try BatchPlan(segments, configuration)
     var pass = ForwardPass(model: self, plan: plan, hooks: hooks)
@@ -16,15 +18,15 @@ extension Transformer {
     do {
       logits = try files.checking { () throws(InferenceError) in try pass.run() }
     } catch {
-      for segment in segments { segment.cache.truncate(to: segment.cache.count) }
+      for segment in segments { segment.cache.clearOverflow() }
       throw error
     }
     for segment in segments { segment.cache.advance(segment.tokens.count) }
     return logits
   }
 
-  /// Logits `[n, V]` of directions `[n, d]`: of the final norm only its weight is applied, as a direction's length means
-  /// nothing; for the same reason logits are not capped.
+  /// The logits `[n, V]` of directions `[n, d]`. Of the final norm only the weight is applied, because the length of a
+  /// direction means nothing; for the same reason logits are not capped.
   public func unembed(_ rows: Matrix) -> Matrix {
     let d = configuration.dModel
     precondition(rows.columns == d, "rows of width \(rows.columns), model of \(d)")
@@ -44,7 +46,7 @@ struct ForwardPass {
   let model: Transformer
   let plan: BatchPlan
   let hooks: Hooks
-  /// Rotary tables of layers that see everything, and of those with a window.
+  /// The rotary tables of layers that see everything, and of those with a window.
   var globalRope: RotaryTable
   var localRope: RotaryTable?
 
@@ -121,7 +123,7 @@ struct ForwardPass {
     return try logits(x, scratch: normed)
   }
 
-  /// Makes sure that there is room for a pass: its scratch values, and its logits together and by segment.
+  /// Checks that memory is there for a pass: its scratch values, and its logits twice, together and by segment.
   private func requireMemory(scratch: Int) throws(InferenceError) {
     let rows = plan.segments.reduce(0) { sum, segment in
       switch segment.logits {
@@ -135,7 +137,7 @@ struct ForwardPass {
       for: "\(plan.total) tokens in one pass, with the logits of \(rows),", remedy: "take a shorter text")
   }
 
-  /// The tokens' embeddings.
+  /// Writes the embeddings of the tokens.
   private func embed(_ x: UnsafeMutablePointer<Float>) {
     let config = model.configuration
     for (index, segment) in plan.segments.enumerated() {
@@ -146,7 +148,7 @@ struct ForwardPass {
     if config.embeddingScale != 1 { scale(x, by: config.embeddingScale, count: plan.total * config.dModel) }
   }
 
-  /// The residual stream that was kept after a block, as that block left it.
+  /// Writes the residual stream that was kept after a block, as that block computed it.
   private func resume(_ x: UnsafeMutablePointer<Float>, after layer: Int) throws(InferenceError) {
     let d = model.configuration.dModel
     for (segment, rows) in zip(plan.segments, plan.rows) {
@@ -160,8 +162,8 @@ struct ForwardPass {
     try finish(layer, x, rows, count)
   }
 
-  /// A block's last site, and the check that its result can be gone on with. Rows of a timeline that may overflow, and
-  /// did, become 0, so that nothing that is not a number goes on.
+  /// Visits a block's last site and checks that its result is finite. If a timeline that may overflow did so, its rows
+  /// become 0, so that no NaN or infinity spreads.
   private func finish(
     _ layer: Int, _ x: UnsafeMutablePointer<Float>, _ rows: [SegmentRows], _ count: Int
   ) throws(InferenceError) {
@@ -179,7 +181,7 @@ struct ForwardPass {
     }
   }
 
-  /// y = x·Wᵀ + b for all rows and each of some projections, plus the adapter's change for the rows that have one.
+  /// y = x·Wᵀ + b for all rows and some projections, plus the adapter's change for rows that have an adapter.
   private func project(
     _ layer: Int, _ projections: [(Projection, UnsafeMutablePointer<Float>)], _ x: UnsafePointer<Float>,
     _ rows: [SegmentRows], _ count: Int
@@ -196,7 +198,7 @@ struct ForwardPass {
     }
     var index = 0
     while index < rows.count {
-      // Adjacent segments with the same adapter are one product.
+      // Adjacent segments with the same adapter share one product.
       let adapter = plan.segments[rows[index].segment].adapter
       var end = index + 1
       while end < rows.count, plan.segments[rows[end].segment].adapter === adapter { end += 1 }
@@ -206,7 +208,7 @@ struct ForwardPass {
     }
   }
 
-  /// Final norm and unembedding of the rows whose logits are wanted.
+  /// Applies the final norm and the unembedding to the rows whose logits are wanted.
   private func logits(_ x: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>) throws(InferenceError)
     -> [Matrix]
   {

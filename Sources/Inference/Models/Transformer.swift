@@ -1,6 +1,6 @@
-// A decoder-only transformer of any family in this folder: RMSNorm, rotary positions, grouped-query attention, gated MLP.
-// Owns: the weights; `Transformer+Forward` computes with them. Knows nothing of interpretability but the hook sites it
-// visits. What families do otherwise stands in `Configuration`, not in branches by family.
+// A decoder-only transformer of any family in this folder: RMSNorm, rotary positions, grouped-query attention, gated
+// MLP. It holds the weights, and `Transformer+Forward` computes with them. Of interpretability it knows only the hook
+// sites that it visits. Families differ in `Configuration`, not in branches by family.
 //
 // Shape letters: T rows (tokens of all segments), d residual width, H query heads, K key–value heads, c head width.
 
@@ -11,10 +11,10 @@ public final class Transformer: Sendable {
   struct Block: Sendable {
     let attentionNorm: [Float]
     let mlpNorm: [Float]
-    /// Norms of what attention and MLP give, where the family has them.
+    /// The norms after attention and MLP, if the family has them.
     let postAttentionNorm: [Float]?
     let postMLPNorm: [Float]?
-    /// Norms `[c]` of each head's query and key, where the family has them.
+    /// The norms `[c]` of each head's query and key, if the family has them.
     let queryNorm: [Float]?
     let keyNorm: [Float]?
     let weights: [Projection: WeightMatrix]
@@ -22,25 +22,25 @@ public final class Transformer: Sendable {
   }
 
   /// The family's name.
-  public let family: String
+  let family: String
   /// How products with the weights are computed.
   public let precision: Precision
   public let configuration: Configuration
-  /// What the weights are read from, some of them for as long as the model is there.
+  /// The files of the weights; some weights are read from them as long as the model exists.
   let files: [MappedFile]
   let blocks: [Block]
-  /// Rotary tables without positions, for each pass to fill: of layers that see everything, and of those with a window
-  /// where they differ.
+  /// Rotary tables without positions, which each pass fills: for layers that see everything, and for those with a
+  /// window if they differ.
   let rope: RotaryTable
   let localRope: RotaryTable?
   let embedding: WeightMatrix
-  /// Final norm's weight `[d]`.
+  /// The weight of the final norm `[d]`.
   let finalNorm: [Float]
-  /// Unembedding `[V, d]`; the embedding itself where the two are tied.
+  /// The unembedding `[V, d]`, which is the embedding itself if the two are tied.
   let unembedding: WeightMatrix
 
   /// Loads the weights of a GGUF file.
-  /// - Throws: `InferenceError` naming file and tensor where something is missing, mis-shaped or unsupported.
+  /// - Throws: `InferenceError` naming file and tensor if something is missing, has another shape or is not supported.
   public convenience init(gguf file: GGUFFile, precision: Precision = .exact) throws(InferenceError) {
     let family = try ModelFamily.of(file)
     let keys = ModelKeys(path: file.path, source: .gguf(file, architecture: family.architecture), table: .gguf(family))
@@ -56,10 +56,10 @@ public final class Transformer: Sendable {
     let family = try ModelFamily.of(modelType: modelType, path: path)
     let table = FormatTable.configuration(family)
     var members = folder.configuration
-    // A model that also sees pictures keeps the text model's configuration in an object of its own.
+    // A model that also sees pictures keeps the configuration of its text model in an object of its own.
     if table["text_config"] != nil, case .object(let inner)? = members["text_config"] {
       try table.check(members, path: path)
-      // Whether the head is the embedding is said outside of it.
+      // Whether the embedding also serves as head is said outside that object.
       let tie = "tie_word_embeddings"
       members = inner.filter { $0.key != tie }.merging(members.filter { $0.key == tie }) { $1 }
     }
@@ -73,8 +73,8 @@ public final class Transformer: Sendable {
 
   /// Reads all weights.
   /// - Parameters:
-  ///   - interleavedHalves: whether each head's rows of q and k alternate between its halves.
-  ///   - normOffset: what is added to the norms' weights.
+  ///   - interleavedHalves: whether the rows of each head in q and k alternate between its halves.
+  ///   - normOffset: the number added to the norms' weights.
   init(
     _ family: ModelFamily, _ configuration: Configuration, _ source: any ModelWeights, interleavedHalves: Bool,
     normOffset: Float, precision: Precision
@@ -132,8 +132,8 @@ public final class Transformer: Sendable {
       ? embedding : try source.matrix(.unembedding, rows: configuration.vocabSize, columns: d, rowOrder: nil)
   }
 
-  /// GGUF interleaves each head's halves in q and k of some families (row 2 i + s is dimension s·c/2 + i); undone at
-  /// load, so that rotation, adapters and everything else use Hugging Face's order.
+  /// GGUF interleaves the halves of each head in q and k of some families (row 2 i + s is dimension s·c/2 + i). Loading
+  /// undoes this, so that rotation, adapters and all other code use Hugging Face's order.
   private static func halfSplitOrder(rows: Int, headDimension c: Int) -> [Int32] {
     (0..<rows).map { row in
       let (head, dimension) = (row / c, row % c)
@@ -142,11 +142,11 @@ public final class Transformer: Sendable {
     }
   }
 
-  /// Makes sure that the files that the weights came from are what they were when they were read.
+  /// Checks that the weights' files are unchanged since they were read.
   /// - Throws: `InferenceError.fileChanged`.
   func checkFiles() throws(InferenceError) { for file in files { try file.check() } }
 
-  /// Reads every weight that one token's logits need, once and for nothing: the time that decoding cannot beat.
+  /// Reads every weight that one token's logits need, once, and drops it: decoding cannot be faster than this.
   /// - Returns: the bytes read.
   public func readWeights() -> Int {
     let matrices = blocks.flatMap { $0.weights.values } + [unembedding]
@@ -154,18 +154,18 @@ public final class Transformer: Sendable {
     return matrices.reduce(0) { $0 + $1.byteCount }
   }
 
-  /// Bytes of the weights that are read where the files have them.
+  /// The bytes of weights that are read directly from the files.
   var mappedBytes: Int {
     let matrices = blocks.flatMap { $0.weights.values } + [unembedding, embedding]
     return matrices.reduce(0) { $0 + ($1.isInPlace ? $1.byteCount : 0) }
   }
 
-  /// Bytes that a token of one timeline takes.
+  /// The bytes that a token of one timeline takes.
   var cacheBytesPerToken: Int {
     2 * configuration.nLayers * configuration.nKeyValueHeads * configuration.headDimension * MemoryLayout<Float>.size
   }
 
-  /// A new, empty timeline.
+  /// Makes an empty timeline.
   public func makeCache() -> KVCache {
     KVCache(layers: configuration.nLayers, width: configuration.nKeyValueHeads * configuration.headDimension)
   }

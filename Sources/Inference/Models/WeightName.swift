@@ -1,6 +1,5 @@
-// A model's weights by what they are, and how the two file formats spell them.
-// Owns: the spelling table, one line a weight. Sources: tensor_mapping.py of the gguf package, the modeling files of
-// Hugging Face transformers.
+// The names of a model's weights and their spelling in the two file formats, one line for each weight. Sources:
+// tensor_mapping.py of the gguf package, the modeling files of Hugging Face transformers.
 
 /// A weight of a decoder block.
 enum BlockWeight: Hashable, Sendable {
@@ -14,9 +13,9 @@ enum WeightName: Hashable, Sendable {
   case embedding
   case block(Int, BlockWeight)
   case finalNorm
-  /// Absent where it is the embedding.
+  /// The unembedding, which is missing if the embedding serves for it.
   case unembedding
-  /// In GGUF files of models with scaled rotary positions.
+  /// Divisors of frequencies, in GGUF files of models with scaled rotary positions.
   case ropeDivisors
 
   /// The name in a GGUF file.
@@ -40,8 +39,8 @@ enum WeightName: Hashable, Sendable {
     }
   }
 
-  /// The name in a Hugging Face folder, without the prefix of the module that holds the decoder; nil where such folders
-  /// have none.
+  /// The name in a Hugging Face folder, without the prefix of the module that holds the decoder; nil if such folders
+  /// have no such tensor.
   /// - Parameter postNorms: whether blocks norm what they add; the norm before the MLP then has another name.
   func huggingFace(postNorms: Bool) -> String? {
     switch self {
@@ -61,15 +60,6 @@ enum WeightName: Hashable, Sendable {
       case .matrix(let projection): "layers.\(layer).\(projection.parent).\(projection.rawValue).weight"
       case .bias(let projection): "layers.\(layer).\(projection.parent).\(projection.rawValue).bias"
       }
-    }
-  }
-
-  /// Whether it is the weight of an RMSNorm.
-  var isNorm: Bool {
-    switch self {
-    case .finalNorm: true
-    case .block(_, .matrix), .block(_, .bias), .embedding, .unembedding, .ropeDivisors: false
-    case .block: true
     }
   }
 }

@@ -1,6 +1,6 @@
-// The tokens that a folder's files add to a model's vocabulary, and the ids they get: as in the library, an added token
-// that the vocabulary knows keeps that id, any other gets the next free one, whatever id the file gives it, and a token
-// that is added again takes its new settings. Source: add_tokens of tokenizers/src/tokenizer/added_vocabulary.rs.
+// The tokens that a folder's files add to a model's vocabulary, and their ids. As in the library, an added token that
+// the vocabulary knows keeps that id; any other token gets the next free id, whatever the file says; and a token that
+// is added again takes its new settings. Source: add_tokens of tokenizers/src/tokenizer/added_vocabulary.rs.
 
 /// Tokens added to a vocabulary, in order.
 struct AddedVocabulary: Sendable {
@@ -12,23 +12,23 @@ struct AddedVocabulary: Sendable {
   private var nextID: Int32
 
   /// - Parameters:
-  ///   - names: of the model's tokens, by id.
-  ///   - count: how many there are.
+  ///   - names: the names of the model's tokens, by id.
+  ///   - count: the number of names.
   init(names: ByteStrings, count: Int) {
     self.names = names
     self.count = count
     nextID = Int32(count)
   }
 
-  /// The added token of that text.
+  /// The added token with a text.
   func token(_ bytes: [UInt8]) -> AddedToken? { indices[bytes].map { tokens[$0] } }
 
-  /// The id that the text has, added or not.
+  /// The id of a text, added or not.
   func id(of bytes: [UInt8]) -> Int32? {
     token(bytes)?.id ?? bytes.withUnsafeBufferPointer { names.find($0) }.map { Int32($0) }
   }
 
-  /// Adds a token, or gives one that is there new settings. Its `id` is replaced by the library's choice.
+  /// Adds a token, or gives an existing one new settings. The library's choice replaces its `id`.
   mutating func add(_ token: AddedToken) {
     guard !token.bytes.isEmpty else { return }
     var token = token
@@ -38,7 +38,7 @@ struct AddedVocabulary: Sendable {
       indices[token.bytes] = tokens.count
       return tokens.append(token)
     }
-    // Once a marker, always a marker.
+    // A token that was a marker once stays a marker.
     token.isControl = token.isControl || tokens[index].isControl
     tokens[index] = token
   }

@@ -1,13 +1,13 @@
-// Text on its way through a tokenizer's normalizer, with the place in the original text from which each byte comes.
-// Owns: the three changes that are known here, composition (NFC), a text in front, and replacement of one text by
-// another. Composition is the standard library's: Foundation's on Linux cuts scalars to 16 bits.
+// Text on its way through a tokenizer's normalizer. Each byte keeps the place in the original text from which it comes.
+// Three changes are known: composition (NFC), a text put in front, and replacement of one text by another. Composition
+// is the standard library's, because Foundation's on Linux cuts scalars to 16 bits.
 
 @_spi(_Unicode) import Swift
 
-/// Changed text with its origin.
+/// Changed text and the origin of its bytes.
 struct AlignedText {
   private(set) var bytes: [UInt8]
-  /// For each byte the offset in the original text of what it was made from.
+  /// For each byte, the offset in the original text from which it was made.
   private(set) var origins: [Int]
 
   init(_ text: UnsafeBufferPointer<UInt8>) {
@@ -22,7 +22,7 @@ struct AlignedText {
     origins.insert(contentsOf: repeatElement(first, count: prefix.count), at: 0)
   }
 
-  /// Puts `content` in the place of every `pattern`, which is not empty, from left to right.
+  /// Replaces every `pattern`, which is not empty, by `content`, from left to right.
   mutating func replace(_ pattern: [UInt8], by content: [UInt8]) {
     guard let first = pattern.first, bytes.contains(first) else { return }
     var (result, places): ([UInt8], [Int]) = ([], [])
@@ -45,7 +45,7 @@ struct AlignedText {
 
   /// Brings the text into Normalization Form C (Unicode Standard Annex 15).
   mutating func compose() {
-    // Below U+0300 nothing composes with what stands before it; all of that is below the lead byte 0xCC.
+    // No scalar below U+0300 composes with the one before it, and the lead bytes of all those are below 0xCC.
     guard bytes.contains(where: { $0 >= 0xCC }) else { return }
     var (result, places): ([UInt8], [Int]) = ([], [])
     result.reserveCapacity(bytes.count)
@@ -60,7 +60,7 @@ struct AlignedText {
       let head = zip(before, after).prefix { $0 == $1 }.count
       result += after
       for index in after.indices {
-        // Equal heads and equal lengths of what follows are aligned; the rest comes from about there.
+        // The equal beginning, and rests of equal length, are aligned; other bytes come from about the same place.
         let place = index < head ? index : min(index, before.count - 1)
         places.append(origins[start + place])
       }
@@ -79,28 +79,28 @@ struct AlignedText {
   }
 }
 
-/// Where the bytes of a stretch of changed text come from.
+/// Where the bytes of a piece of changed text come from.
 struct TextOrigin {
   private var base: Int
   private var start = 0
   private var places: [Int]?
 
-  /// The origin of a text that begins at `base`, with the place of each byte after it where the text was changed.
+  /// The origin of a text that begins at `base`; `places` has the offset of each byte after it if the text was changed.
   init(base: Int, places: [Int]?) {
     self.base = base
     self.places = places
   }
 
-  /// The offset in the original text of a byte of the stretch.
+  /// The offset in the original text of a byte of the piece.
   subscript(index: Int) -> Int { base + (places?[start + index] ?? start + index) }
 
-  /// The origin of what begins at `index` of the stretch.
+  /// The origin of the part that begins at `index` of the piece.
   func from(_ index: Int) -> TextOrigin {
     var origin = self
     origin.start += index
     return origin
   }
 
-  /// The origin of the stretch after another change.
+  /// The origin of the piece after another change.
   func through(_ text: AlignedText) -> TextOrigin { TextOrigin(base: 0, places: text.origins.map { self[$0] }) }
 }

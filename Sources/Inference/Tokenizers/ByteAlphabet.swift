@@ -1,8 +1,8 @@
-// The alphabet in which GPT-2's byte-level vocabularies are written: every byte has a printable scalar.
-// Bytes that are printable in Latin-1 stand for themselves, the 68 others for U+0100 and the scalars after it, in order.
-// Source: bytes_to_unicode in the GPT-2 repository (encoder.py).
+// The alphabet of GPT-2's byte-level vocabularies, which has a printable scalar for every byte. Bytes that are
+// printable in Latin-1 stand for themselves, the 68 others for U+0100 and the scalars after it, in order. Source:
+// bytes_to_unicode in the GPT-2 repository (encoder.py).
 
-/// Translation between the byte alphabet's scalars and bytes.
+/// Translates between the alphabet's scalars and bytes.
 enum ByteAlphabet {
   /// The byte of each scalar below U+0144, or -1.
   private static let byteOfScalar: [Int16] = {
@@ -39,7 +39,7 @@ enum ByteAlphabet {
         bytes.append(UInt8(byte))
         index += 1
       } else {
-        // All scalars of the alphabet beyond ASCII take two bytes: 110xxxxx 10xxxxxx.
+        // All scalars of the alphabet beyond ASCII have two bytes: 110xxxxx 10xxxxxx.
         guard first & 0xE0 == 0xC0, index + 1 < text.count, text[index + 1] & 0xC0 == 0x80,
           case let scalar = Int(first & 0x1F) << 6 | Int(text[index + 1] & 0x3F), scalar < byteOfScalar.count,
           case let byte = byteOfScalar[scalar], byte >= 0

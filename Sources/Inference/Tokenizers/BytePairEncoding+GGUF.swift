@@ -1,9 +1,9 @@
-// The merges of a GGUF file: tokenizer.ggml.merges of a byte-level vocabulary, tokenizer.ggml.scores of a
+// Reads the merges of a GGUF file: tokenizer.ggml.merges for a byte-level vocabulary, tokenizer.ggml.scores for a
 // SentencePiece one.
 
 extension BytePairEncoding {
-  /// Reads `tokenizer.ggml.merges`: lines of "left right", the first of lowest rank.
-  /// - Throws: `InferenceError.fileMalformed` for a merge whose parts or whole are no tokens.
+  /// Reads `tokenizer.ggml.merges`: lines of "left right", of which the first has the lowest rank.
+  /// - Throws: `InferenceError.fileMalformed` for a merge whose parts or result are not tokens.
   init(gguf: GGUFFile, vocabulary: Vocabulary, prefersWhole: Bool = false) throws(InferenceError) {
     let lines = try gguf.strings("tokenizer.ggml.merges")
     defer { withExtendedLifetime(lines.file) {} }
@@ -19,7 +19,7 @@ extension BytePairEncoding {
   }
 
   /// Reads `tokenizer.ggml.scores`.
-  /// - Throws: `InferenceError.fileMalformed` for a list of another length, or with a score that is not finite.
+  /// - Throws: `InferenceError.fileMalformed` if the list has another length or a score is not finite.
   init(scoresOf gguf: GGUFFile, vocabulary: Vocabulary, unknown: Int32?) throws(InferenceError) {
     let key = "tokenizer.ggml.scores"
     let scores = try gguf.floats(key)

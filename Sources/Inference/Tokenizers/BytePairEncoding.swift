@@ -1,28 +1,27 @@
-// Byte-pair encoding: from a piece's text to ids, by merging the adjacent pair of lowest rank until none is left;
-// among equal ranks the leftmost goes first.
-// Owns: the symbols a piece begins as, and the order of merges. Cost: n log n for a piece of n bytes, whatever its
-// length. Source: Sennrich et al., arXiv 1508.07909; the order of merges as in GPT-2's encoder.py and, by scores, as in
+// Byte-pair encoding turns the text of a piece into ids: the adjacent pair of lowest rank is merged until no pair is
+// left; of equal ranks the leftmost goes first. The cost is n log n for a piece of n bytes, whatever its length.
+// Source: Sennrich et al., arXiv 1508.07909; the order of merges is that of GPT-2's encoder.py and, for scores, of
 // SentencePiece (bpe_model.cc).
 
-/// The merging of a vocabulary's tokens.
+/// Merges the tokens of a vocabulary.
 struct BytePairEncoding: Sendable {
-  /// What text that no token spells becomes.
+  /// What happens to text that no token spells.
   struct Fallback: Sendable {
-    /// Whether its bytes become byte tokens, where the vocabulary has all of them.
+    /// Whether its bytes become byte tokens, if the vocabulary has all of them.
     var toBytes: Bool
-    /// Else the unknown token, or nothing.
+    /// Otherwise it becomes this unknown token, or nothing.
     var unknown: Int32?
-    /// Whether unknown tokens in a row become one.
+    /// Whether adjacent unknown tokens become one.
     var fusesUnknown = false
   }
 
   private let vocabulary: Vocabulary
   private let rule: MergeRule
   private let fallback: Fallback
-  /// Whether a piece that is a token as a whole is that token, whatever its merges would give (Llama 3).
+  /// Whether a piece that is a token becomes that token, whatever its merges would give (Llama 3).
   private let prefersWhole: Bool
-  /// Ids of the spelling of each byte in the vocabulary's alphabet, where that is a token; -1 where it is none. In an
-  /// alphabet of pieces these are the ASCII characters.
+  /// The id of the spelling of each byte in the vocabulary's alphabet; -1 if that is not a token. In an alphabet of
+  /// pieces these are the ASCII characters.
   private let idOfByte: [Int32]
 
   init(
@@ -39,38 +38,38 @@ struct BytePairEncoding: Sendable {
     }
   }
 
-  /// Whether the vocabulary spells every byte, so that no text is unknown to it.
+  /// Whether the vocabulary spells every byte, so that no text is unknown.
   var spellsEverything: Bool { vocabulary.alphabet == .bytes && !idOfByte.contains(-1) }
 
-  /// Working memory of `encode`, kept from piece to piece.
+  /// Working memory of `encode`, which is reused for the next piece.
   struct Workspace {
     fileprivate var symbols: [Symbol] = []
     fileprivate var heap = MergeHeap()
     fileprivate var name: [UInt8] = []
-    /// Where the text of an unknown token begins that is still to be written.
+    /// Where the text of an unknown token begins that has not been written yet.
     fileprivate var unknown: Int?
   }
 
-  /// A token in the making, in a doubly linked list by position.
+  /// A part of a piece before it becomes a token; the parts form a doubly linked list by position.
   fileprivate struct Symbol {
     var id: Int32
     var previous: Int32
     var next: Int32
-    /// Where its text lies in the piece.
+    /// The place of its text in the piece.
     var start: Int32
     var end: Int32
-    /// What merging with the next one gives, or `noMerge`.
+    /// The result of merging it with the next one, or `noMerge`.
     var merge = MergeRule.noMerge
   }
 
-  /// Above this length the heap beats looking at every pair again.
+  /// Above this length a heap is faster than looking at every pair again.
   private static let scanLimit = 32
   /// Longer pieces are cut here, so that positions fit into 32 bits.
   private static let pieceLimit = 1 << 30
 
-  /// Gives `token` the ids of one piece, in order, and where in the piece each begins. Without an unknown token, text
-  /// that no token spells is left out, as transformers and llama.cpp do (in SmolLM2: six control characters, and the
-  /// planes of Unicode that nobody uses).
+  /// Passes the ids of one piece to `token`, in order, with the place in the piece where each begins. Without an
+  /// unknown token, text that no token spells is left out, as in transformers and llama.cpp (for SmolLM2: six control
+  /// characters and unused planes of Unicode).
   func encode(
     _ bytes: UnsafeBufferPointer<UInt8>, _ workspace: inout Workspace, _ token: (Int32, Int) -> Void
   ) {
@@ -105,7 +104,7 @@ struct BytePairEncoding: Sendable {
     }
   }
 
-  /// The token that the piece is as a whole.
+  /// The token that equals the whole piece, if there is one.
   private func whole(_ bytes: UnsafeBufferPointer<UInt8>, _ workspace: inout Workspace) -> Int32? {
     guard vocabulary.alphabet == .bytes else { return vocabulary.id(of: bytes) }
     workspace.name.removeAll(keepingCapacity: true)
@@ -141,11 +140,11 @@ struct BytePairEncoding: Sendable {
     }
   }
 
-  /// Spells a character that is no token. As in the library, an unknown token is written only when the next known one,
-  /// the next unknown one or the end comes, and so behind bytes that follow it.
+  /// Spells a character that is not a token. As in the library, an unknown token is written only when the next known or
+  /// unknown one, or the end, comes; so it follows bytes that come after its text.
   private func spellUnknown(_ character: UnsafeBufferPointer<UInt8>, at start: Int, _ workspace: inout Workspace) {
     if fallback.toBytes, character.allSatisfy({ vocabulary.byteTokens[Int($0)] >= 0 }) {
-      // Empty ranges: no text of a byte token is looked up together with its neighbours'.
+      // The ranges are empty, so that the text of a byte token is never looked up together with its neighbours'.
       for byte in character { Self.append(vocabulary.byteTokens[Int(byte)], start..<start, to: &workspace.symbols) }
     } else if fallback.unknown != nil {
       if !fallback.fusesUnknown { flushUnknown(&workspace) }
@@ -184,7 +183,7 @@ struct BytePairEncoding: Sendable {
       var bestPosition = -1
       var position = 0
       while position >= 0 {
-        // Ranks alone: two tokens of equal score are merged from the left.
+        // Only ranks are compared: of two tokens with equal scores the left one is merged first.
         if symbols[position].merge >> 32 < best >> 32 {
           best = symbols[position].merge
           bestPosition = position
@@ -205,7 +204,7 @@ struct BytePairEncoding: Sendable {
     }
     while let entry = heap.removeMinimum() {
       let position = Int(entry & 0xFFFF_FFFF)
-      // An entry whose pair has changed since is stale, unless the new pair's turn has come just as well.
+      // An entry is stale if its pair has changed since, unless the new pair has the same rank.
       guard symbols[position].merge != MergeRule.noMerge, symbols[position].merge >> 32 == entry >> 32 else { continue }
       join(position, symbols, bytes)
       if symbols[position].merge != MergeRule.noMerge { heap.insert(Self.entry(symbols[position].merge, position)) }
@@ -216,12 +215,12 @@ struct BytePairEncoding: Sendable {
     }
   }
 
-  /// Rank above, position below: the order in which pairs are merged.
+  /// Rank in the upper half, position in the lower: pairs are merged in this order.
   private static func entry(_ merge: UInt64, _ position: Int) -> UInt64 {
     merge & 0xFFFF_FFFF_0000_0000 | UInt64(UInt32(truncatingIfNeeded: position))
   }
 
-  /// Merges the symbol at `position` with the next one, and looks up its new pairs.
+  /// Merges the symbol at `position` with the next one and looks up the new pairs.
   private func join(
     _ position: Int, _ symbols: UnsafeMutableBufferPointer<Symbol>, _ bytes: UnsafeBufferPointer<UInt8>
   ) {

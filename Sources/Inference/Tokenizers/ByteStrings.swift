@@ -1,23 +1,23 @@
-// A list of byte strings with the way back from a string to its index: one buffer, offsets, and an open-addressing
-// table. A dictionary of Swift strings takes seconds for a vocabulary of 262,144; this takes some ten milliseconds.
+// A list of byte strings that also finds the index of a string: one buffer, offsets, and an open-addressing table. A
+// dictionary of Swift strings takes seconds for a vocabulary of 262,144; this takes some ten milliseconds.
 
 import Glibc
 
 /// Byte strings by index, and indices by byte string.
 struct ByteStrings: Sendable {
-  /// All strings, one after another, and where each ends.
+  /// All strings, one after the other, and the end of each.
   private(set) var storage: [UInt8] = []
   private(set) var ends: [Int] = []
-  /// Upper half: a part of the hash; lower half: the index. Empty slots are all ones.
+  /// The upper half of a slot is a part of the hash, the lower half the index. Empty slots are all ones.
   private var slots: [UInt64] = [Self.emptySlot]
 
   private static let emptySlot = UInt64.max
-  /// Differs from run to run, so that a file cannot be made to collide.
+  /// It differs from run to run, so that no file can be made to cause collisions.
   private static let secret = UInt64.random(in: .min ... .max) | 1
 
   init() {}
 
-  /// Strings that lie one after another in `storage`, each ending where `ends` says; not yet to be found.
+  /// Takes strings that lie one after the other in `storage` and end at `ends`. They cannot be found yet.
   init(storage: [UInt8], ends: [Int]) {
     self.storage = storage
     self.ends = ends
@@ -25,13 +25,13 @@ struct ByteStrings: Sendable {
 
   var count: Int { ends.count }
 
-  /// String `index`, which must exist.
+  /// The string at `index`, which must exist.
   subscript(index: Int) -> ArraySlice<UInt8> { storage[range(index)] }
 
   private func range(_ index: Int) -> Range<Int> { (index == 0 ? 0 : ends[index - 1])..<ends[index] }
 
-  /// Makes the strings for which `isWanted` holds findable; of equal ones the first.
-  /// - Returns: the first index whose string had come before.
+  /// Makes the strings for which `isWanted` is true findable; of equal strings the first is found.
+  /// - Returns: the first index whose string had already occurred.
   @discardableResult
   mutating func index(where isWanted: (Int) -> Bool) -> Int? {
     var capacity = 16
@@ -83,7 +83,7 @@ struct ByteStrings: Sendable {
     return memcmp(left + range.lowerBound, right, range.count) == 0
   }
 
-  /// Folded products of eight bytes at a time with a secret factor.
+  /// Hashes eight bytes at a time by folded products with a secret factor.
   private static func hash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
     let raw = UnsafeRawBufferPointer(bytes)
     var hash = UInt64(raw.count) ^ secret

@@ -1,23 +1,23 @@
-// Cuts normalized text between added tokens into the pieces within which pairs are merged: by a family's pattern, after
-// an optional space in front (ByteLevel), or as Metaspace does, which writes "▁" for a space.
-// Source: the library's pre_tokenizers/byte_level.rs and metaspace.rs.
+// Cuts normalized text between added tokens into the pieces within which pairs are merged. It cuts by a family's
+// pattern, after an optional space in front (ByteLevel), or as Metaspace does, which writes "▁" for a space. Source:
+// the library's pre_tokenizers/byte_level.rs and metaspace.rs.
 
-/// The way from normalized text to pieces.
+/// Cuts normalized text into pieces.
 struct Cutter: Sendable {
-  /// Where a space, or "▁", is put in front of a stretch that does not begin with it.
+  /// When a space, or "▁", is put before a stretch of text that does not begin with it.
   enum Prefix: String, CaseIterable, Sendable { case never, first, always }
 
   var pattern: PreTokenizer
   var prefix = Prefix.never
-  /// Whether spaces become "▁", and the prefix is one.
+  /// Whether spaces become "▁", and so does the prefix.
   var marksSpaces = false
   /// Whether every "▁" begins a piece.
   var cutsAtMarks = false
 
-  /// Calls `piece` with the pieces of `text`, in order, and where they come from.
+  /// Passes the pieces of `text` to `piece`, in order, with their origins.
   /// - Parameters:
   ///   - text: a stretch of normalized text, valid UTF-8.
-  ///   - origin: where it comes from.
+  ///   - origin: the origin of `text`.
   func cut(
     _ text: UnsafeBufferPointer<UInt8>, origin: TextOrigin,
     _ piece: (UnsafeBufferPointer<UInt8>, TextOrigin) -> Void

@@ -1,6 +1,6 @@
 // The queue of pairs that wait to be merged.
 
-/// A binary heap of integers, the smallest on top.
+/// A binary heap of integers with the smallest on top.
 struct MergeHeap {
   private var items: [UInt64] = []
 

@@ -1,20 +1,20 @@
-// Which adjacent tokens become one, and in which order: by a list of pairs (Hugging Face, byte-level GGUF), or by the
-// score of what they make (SentencePiece, which lists no pairs: any two tokens merge whose text together is a token).
+// Which adjacent tokens become one, and in which order. Hugging Face and byte-level GGUF files list pairs;
+// SentencePiece scores the results and lists no pairs: any two tokens merge if their joined text is a token.
 
 /// The merges of a vocabulary.
 enum MergeRule: Sendable {
-  /// Listed pairs, the first of lowest rank.
+  /// The pairs of a list, the first of which has the lowest rank.
   case pairs(PairTable)
   /// For each id a key that orders tokens by falling score.
   case scores([UInt32])
 
-  /// What a merge gives when there is none.
+  /// The value that stands for "these do not merge".
   static let noMerge = UInt64.max
 
-  /// Keys of scores: the higher the score, the lower the key; equal scores, equal keys. Scores are finite.
+  /// The keys of scores, which are finite: a higher score has a lower key, and equal scores have equal keys.
   static func keys(_ scores: [Float]) -> [UInt32] {
     scores.map { score in
-      // -0 and 0 are one score.
+      // -0 and 0 are the same score.
       let bits = (score + 0).bitPattern
       let rising = bits & 0x8000_0000 == 0 ? bits | 0x8000_0000 : ~bits
       return ~rising
@@ -22,14 +22,15 @@ enum MergeRule: Sendable {
   }
 }
 
-/// Pairs of ids with rank and resulting id, open addressing.
+/// Pairs of ids with rank and resulting id, in an open-addressing table.
 struct PairTable: Sendable {
   private let pairs: [UInt64]
   private let results: [UInt64]
 
   private static let empty = UInt64.max
 
-  /// - Parameter merges: pairs by rank, with what they make; of a pair listed twice the last rank counts, as in the library.
+  /// - Parameter merges: pairs by rank with their results; if a pair comes twice, the last rank counts, as in the
+  ///   library.
   init(_ merges: [(pair: UInt64, result: Int32)]) {
     var capacity = 16
     while capacity < merges.count * 2 { capacity *= 2 }
@@ -45,7 +46,7 @@ struct PairTable: Sendable {
     self.results = results
   }
 
-  /// Two ids in one number.
+  /// Puts two ids into one number.
   static func pair(_ left: Int32, _ right: Int32) -> UInt64 {
     UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
   }
@@ -55,7 +56,7 @@ struct PairTable: Sendable {
     return Int(truncatingIfNeeded: product ^ product >> 32) & (capacity - 1)
   }
 
-  /// Rank and result of merging two ids, the rank in the upper half.
+  /// The rank (upper half) and result (lower half) of merging two ids.
   func merge(_ left: Int32, _ right: Int32) -> UInt64 {
     let pair = Self.pair(left, right)
     var slot = Self.slot(pair, pairs.count)
@@ -67,20 +68,20 @@ struct PairTable: Sendable {
   }
 }
 
-/// Collects the merges of a file, given as the names of two tokens.
+/// Collects the merges of a file, in which each is given by the names of two tokens.
 struct MergeList {
   private(set) var merges: [(pair: UInt64, result: Int32)] = []
   private let names: ByteStrings
   private var scratch: [UInt8] = []
 
-  /// - Parameter names: of the model's tokens, by id.
+  /// - Parameter names: the names of the model's tokens, by id.
   init(names: ByteStrings, capacity: Int) {
     self.names = names
     merges.reserveCapacity(capacity)
   }
 
   /// Adds a merge written as "left right", with one space.
-  /// - Returns: false if these are no two tokens that make a third.
+  /// - Returns: false unless these are two tokens that make a third.
   mutating func add(line: UnsafeRawBufferPointer) -> Bool {
     guard let gap = line.firstIndex(of: UInt8(ascii: " ")) else { return false }
     return add(UnsafeRawBufferPointer(rebasing: line[..<gap]), UnsafeRawBufferPointer(rebasing: line[(gap + 1)...]))

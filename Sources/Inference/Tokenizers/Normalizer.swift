@@ -1,28 +1,28 @@
-// What happens to text between added tokens before it is cut into pieces: composition (Qwen), and SentencePiece's way of
-// writing spaces. Owns: the order of the changes. `AlignedText` makes them.
+// The changes to text between added tokens before it is cut into pieces: composition (Qwen), and SentencePiece's way of
+// writing spaces. This file has their order; `AlignedText` makes them.
 
 /// The changes that a tokenizer makes to text.
 struct Normalizer: Equatable, Sendable {
   /// One change.
   enum Step: Equatable, Sendable {
-    /// Normalization Form C.
+    /// The text is brought into Normalization Form C.
     case compose
-    /// A text in front of every stretch.
+    /// A text is put before every stretch.
     case prepend([UInt8])
-    /// One text in the place of another.
+    /// One text is replaced by another.
     case replace([UInt8], by: [UInt8])
   }
 
   var steps: [Step] = []
 
-  /// "▁" (U+2581), which SentencePiece writes for a space.
+  /// The mark "▁" (U+2581), which SentencePiece writes for a space.
   static let mark = Array("▁".utf8)
   static let space = [UInt8(ascii: " ")]
 
   /// Whether every space becomes "▁".
   var marksSpaces: Bool { steps.contains(.replace(Self.space, by: Self.mark)) }
 
-  /// Whether no space is left in what comes out.
+  /// Whether the result never contains a space.
   var leavesNoSpace: Bool {
     guard let last = steps.lastIndex(where: { if case .replace(Self.space, by: _) = $0 { true } else { false } })
     else { return false }
@@ -34,8 +34,8 @@ struct Normalizer: Equatable, Sendable {
     }
   }
 
-  /// Gives `body` the text in which normalized added tokens are looked for, and where in `text` its bytes come from;
-  /// nil where the text is as it was.
+  /// Passes `body` the text in which normalized added tokens are searched, and the places in `text` from which its
+  /// bytes come; nil if the text did not change.
   func normalize(_ text: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>, [Int]?) -> Void) {
     guard !text.isEmpty, !steps.isEmpty, steps != [.compose] || text.contains(where: { $0 >= 0xCC }) else {
       return body(text, nil)

@@ -1,9 +1,9 @@
-// SentencePiece's way of writing a space: U+2581 "▁". Text is brought into this form before it is looked up, so a "▁"
-// that a user writes comes back as a space, as it does in every tokenizer of this kind.
+// SentencePiece writes a space as "▁" (U+2581). Text is brought into this form before it is looked up, so a "▁" that a
+// user writes comes back as a space, as in every tokenizer of this kind.
 
-/// Translation of "▁" to a space.
+/// Translates "▁" into a space.
 enum PieceAlphabet {
-  /// Appends `text` with a space for every "▁".
+  /// Appends `text`, with each "▁" replaced by a space.
   static func decode(_ text: UnsafeRawBufferPointer, into bytes: inout [UInt8]) {
     var index = 0
     while index < text.count {

@@ -1,6 +1,6 @@
-// The patterns of the pre-tokenizers as scanners: each function moves past one piece, as the pattern above it matches.
+// The patterns of the pre-tokenizers as scanners: each function moves past one piece that the pattern above it matches.
 
-/// What the patterns tell apart.
+/// The classes of scalars that the patterns distinguish.
 enum ScalarClass {
   /// `\p{L}`
   case letter
@@ -8,7 +8,7 @@ enum ScalarClass {
   case mark
   /// `\p{N}`
   case number
-  /// `\s`: the property White_Space.
+  /// `\s`, the property White_Space.
   case space
   case other
 
@@ -21,14 +21,14 @@ enum ScalarClass {
     }
   }
 
-  /// The classes of ASCII, which need no look-up.
+  /// The classes of ASCII scalars, which need no look-up.
   static let ascii: [ScalarClass] = (0..<0x80).map { ScalarClass(Unicode.Scalar(UInt8($0))) }
 }
 
 /// A cursor over UTF-8 text that looks at one scalar's class at a time.
 struct PreTokenScanner {
   private let text: UnsafeBufferPointer<UInt8>
-  /// What a mark counts as: a letter for Qwen 3.5, one of the others for all before it.
+  /// The class of marks: letters for Qwen 3.5, others for all earlier models.
   private let marks: ScalarClass
   private(set) var position = 0
 
@@ -44,7 +44,7 @@ struct PreTokenScanner {
       position += contraction
       return
     }
-    // ` ?` in front of anything but space.
+    // This handles ` ?` before anything but space.
     if text[position] == UInt8(ascii: " "), let (next, _) = scalarClass(at: position + 1), next != .space {
       position += 1
       skipAll(next)
@@ -53,15 +53,15 @@ struct PreTokenScanner {
     if first == .space { skipSpaces(beforeNumbers: false) } else { skipAll(first) }
   }
 
-  /// SmolLM and StarCoder: each `\p{N}` alone, and between them GPT-2's pattern.
-  /// A number ends the text for the patterns before it: spaces in front of one stay together.
+  /// SmolLM and StarCoder: each `\p{N}` alone, and GPT-2's pattern between them. A number ends the text for the
+  /// patterns before it: spaces in front of a number stay together.
   mutating func skipSmolLMPiece() {
     guard let (first, length) = scalarClass(at: position) else { return }
     if let contraction = contractionLength(anyCase: false) {
       position += contraction
       return
     }
-    // ` ?` in front of letters or others.
+    // This handles ` ?` before letters or others.
     if text[position] == UInt8(ascii: " "), let (next, _) = scalarClass(at: position + 1),
       next == .letter || next == .other
     {
@@ -95,7 +95,7 @@ struct PreTokenScanner {
       return
     default: break
     }
-    // Any one character but a newline in front of letters.
+    // One character that is not a newline may stand before letters.
     if !isNewline(at: position), let (next, _) = scalarClass(at: position + length), next == .letter {
       position += length
       skipAll(.letter)
@@ -115,8 +115,8 @@ struct PreTokenScanner {
     }
   }
 
-  /// `\s+(?!\S)|\s+`: all spaces at the end; else all but the last, but at least one.
-  /// - Parameter beforeNumbers: whether a number, too, is an end.
+  /// `\s+(?!\S)|\s+`: all spaces at the end of the text, otherwise all but the last, but at least one.
+  /// - Parameter beforeNumbers: whether a number counts as the end too.
   private mutating func skipSpaces(beforeNumbers: Bool) {
     let start = position
     var last = position
@@ -128,7 +128,7 @@ struct PreTokenScanner {
     position = last
   }
 
-  /// `\s*[\r\n]+`: through the last newline of the spaces here, if there is one.
+  /// `\s*[\r\n]+`: moves past the last newline among the spaces here, if there is one.
   private mutating func skipThroughLastNewline() -> Bool {
     var end = position
     var index = position
@@ -153,10 +153,10 @@ struct PreTokenScanner {
     while let (next, length) = scalarClass(at: position), next == kind { position += length }
   }
 
-  /// Bytes of `'s|'t|'re|'ve|'m|'ll|'d` at the position.
+  /// The bytes of `'s|'t|'re|'ve|'m|'ll|'d` at the position.
   private func contractionLength(anyCase: Bool) -> Int? {
     guard text[position] == UInt8(ascii: "'"), position + 1 < text.count else { return nil }
-    // In any case of letters, "ſ" is an s.
+    // If case does not matter, "ſ" is an s.
     if anyCase, position + 2 < text.count, text[position + 1] == 0xC5, text[position + 2] == 0xBF { return 3 }
     func letter(_ offset: Int) -> UInt8 {
       guard position + offset < text.count else { return 0 }
@@ -175,7 +175,7 @@ struct PreTokenScanner {
     }
   }
 
-  /// The class and the bytes of the scalar at `index`; `nil` at the end.
+  /// The class and the number of bytes of the scalar at `index`; `nil` at the end.
   private func scalarClass(at index: Int) -> (ScalarClass, Int)? {
     guard index < text.count else { return nil }
     let first = text[index]

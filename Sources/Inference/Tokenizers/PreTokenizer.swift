@@ -1,15 +1,14 @@
 // Cuts text into the pieces within which pairs are merged, by hand-written scanners over UTF-8; `PreTokenScanner` has
-// one function a family, its pattern written above it. Adding a tokenizer: one case here, with the names that GGUF
-// files and the pattern that tokenizer.json files give it.
-// Refuses: patterns that no test covers.
+// one function for each family, with its pattern above it. To add a tokenizer, add a case here with its names in GGUF
+// files and its pattern in tokenizer.json files. Patterns that no test covers are not known.
 
-/// The ways of cutting.
+/// The ways to cut text.
 enum PreTokenizer: CaseIterable, Sendable {
   case gpt2, smollm, llama3, qwen2, qwen35
   /// SentencePiece does not cut.
   case none
 
-  /// Names in `tokenizer.ggml.pre`.
+  /// The names in `tokenizer.ggml.pre`.
   var ggufNames: [String] {
     switch self {
     case .gpt2: ["gpt-2"]
@@ -21,7 +20,7 @@ enum PreTokenizer: CaseIterable, Sendable {
     }
   }
 
-  /// The pattern as tokenizer.json files write it, for families that name one.
+  /// The pattern in tokenizer.json files, for families that have one.
   var pattern: String? {
     let contraction = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
     let rest = #"\s*[\r\n]+|\s+(?!\S)|\s+"#
@@ -35,7 +34,7 @@ enum PreTokenizer: CaseIterable, Sendable {
     }
   }
 
-  /// Calls `piece` with the pieces of `text`, in order; they cover it without gap.
+  /// Passes the pieces of `text` to `piece`, in order; they cover it without gap.
   /// - Parameter text: valid UTF-8.
   func split(_ text: UnsafeBufferPointer<UInt8>, _ piece: (Range<Int>) -> Void) {
     guard self != .none else { return text.isEmpty ? () : piece(0..<text.count) }

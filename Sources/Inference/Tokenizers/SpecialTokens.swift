@@ -1,5 +1,5 @@
-// Finding added tokens (`<|im_start|>`, …) in text before it is cut into pieces, in the library's order: first all
-// leftmost-longest matches, one after another; then of these the ones that stand between words and are wanted; then the
+// Finds added tokens (`<|im_start|>`, …) in text before it is cut into pieces, in the order of the library: first all
+// leftmost-longest matches, one after the other; then those of them that stand between words and are wanted; then the
 // white space that they swallow. Source: find_matches of tokenizers/src/tokenizer/added_vocabulary.rs.
 
 /// A token that is found in text as a whole.
@@ -7,33 +7,33 @@ struct AddedToken: Equatable, Sendable {
   var id: Int32
   /// The text by which it is found.
   var bytes: [UInt8]
-  /// A marker of the model, which plain text never becomes.
+  /// Whether it is a marker of the model, which plain text never becomes.
   var isControl: Bool
-  /// Whether it swallows the white space before it, after it; whether it must stand between words.
+  /// Whether it swallows the white space before it or after it, and whether it must stand between words.
   var stripsLeft = false
   var stripsRight = false
   var isSingleWord = false
-  /// Whether it is looked for in normalized text rather than in the text as it came.
+  /// Whether it is searched in normalized text and not in the original text.
   var isNormalized = false
 }
 
 /// The added tokens of a vocabulary.
 struct SpecialTokens: Sendable {
-  /// What becomes of a token that stands in a text.
+  /// What happens to a token found in a text.
   enum Reading: Sendable {
     case token
-    /// Its text stays text, and no shorter token is found in it.
+    /// Its text stays text, and no shorter token is searched in it.
     case text
-    /// It is not there; a shorter token may be.
+    /// It does not count, but a shorter token at this place may.
     case nothing
   }
 
   private let tokens: [AddedToken]
   private var texts: ByteStrings
-  /// Lengths of the tokens that begin with a byte, longest first.
+  /// The lengths of the tokens that begin with a byte, longest first.
   private var lengths = [[Int]](repeating: [], count: 256)
 
-  /// - Parameter tokens: of equal texts the first counts.
+  /// - Parameter tokens: if two have the same text, the first counts.
   init(_ tokens: [AddedToken]) {
     let tokens = tokens.filter { !$0.bytes.isEmpty }
     var ends: [Int] = []
@@ -50,17 +50,17 @@ struct SpecialTokens: Sendable {
     self.tokens = tokens
   }
 
-  /// The token of exactly that name.
+  /// The token with exactly this name.
   func named(_ name: String) -> AddedToken? {
     var name = name
     return name.withUTF8 { texts.find($0) }.map { tokens[$0] }
   }
 
-  /// Cuts `text` at the added tokens in it.
+  /// Cuts `text` at the added tokens that it contains.
   /// - Parameters:
-  ///   - reading: what becomes of a token at a place.
-  ///   - plain: called with what stands between, in order and never empty.
-  ///   - special: called with each token found, and where its text begins.
+  ///   - reading: says what happens to a token at a place.
+  ///   - plain: is called with the text between them, in order and never empty.
+  ///   - special: is called with each token found, and the place where its text begins.
   func split(
     _ text: UnsafeBufferPointer<UInt8>, reading: (AddedToken, Range<Int>) -> Reading, plain: (Range<Int>) -> Void,
     special: (Int32, Int) -> Void
@@ -75,7 +75,7 @@ struct SpecialTokens: Sendable {
       let range = position..<position + token.bytes.count
       position = range.upperBound
       guard isWanted, !token.isSingleWord || Self.standsAlone(text, range) else { continue }
-      // What the token before swallowed stays swallowed, and a token of which nothing is left is none.
+      // White space that the token before swallowed stays swallowed; a token of which nothing is left does not count.
       let left = token.stripsLeft ? max(start, Self.spaceStart(text, before: range.lowerBound)) : range.lowerBound
       let right = token.stripsRight ? Self.spaceEnd(text, after: range.upperBound) : range.upperBound
       guard left < right else { continue }
@@ -86,7 +86,7 @@ struct SpecialTokens: Sendable {
     if start < text.count { plain(start..<text.count) }
   }
 
-  /// The longest token at `position`, and whether it is to be read as one.
+  /// The longest token at `position`, and whether it is read as a token.
   private func match(
     _ text: UnsafeBufferPointer<UInt8>, at position: Int, _ reading: (AddedToken, Range<Int>) -> Reading
   ) -> (AddedToken, Bool)? {
@@ -123,7 +123,7 @@ struct SpecialTokens: Sendable {
     return !neighbours.contains { $0.map { isWord($0.0) } ?? false }
   }
 
-  /// `\w`
+  /// Whether `\w` matches.
   private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
     case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: true

@@ -1,22 +1,22 @@
-// Turns tokens into text as they come, never half a character: bytes wait until the character is whole.
-// The pieces of any stream add up to the decoding of the whole.
+// Turns tokens into text as they arrive, but never half a character: bytes wait until their character is whole. The
+// pieces of a stream add up to the decoding of the whole.
 
-/// Collects the bytes of tokens and hands out whole characters (Unicode scalars).
+/// Collects the bytes of tokens and returns whole characters (Unicode scalars).
 public struct StreamingDecoder: Sendable {
   private let tokenizer: Tokenizer
   private var pending: [UInt8] = []
 
-  /// A decoder at the beginning of a stream.
+  /// Makes a decoder for the beginning of a stream.
   public init(tokenizer: Tokenizer) {
     self.tokenizer = tokenizer
   }
 
-  /// The text that is whole once `id` has come; empty if it ended within a character.
+  /// Returns the text that is complete after `id`; it is empty if the text ends within a character.
   public mutating func append(_ id: Int32) -> String {
     append(bytes: tokenizer.bytes(of: id))
   }
 
-  /// What is left at the end: U+FFFD for a character that was never finished.
+  /// Returns what is left at the end: U+FFFD for an unfinished character.
   public mutating func finish() -> String {
     defer { pending.removeAll() }
     return String(decoding: pending, as: UTF8.self)
@@ -29,7 +29,7 @@ public struct StreamingDecoder: Sendable {
     return String(decoding: pending[..<ready], as: UTF8.self)
   }
 
-  /// The number of bytes at the end that may still become a character: a lead byte and less than it announces.
+  /// The number of bytes at the end that may still become a character: a lead byte with fewer bytes than it announces.
   static func unfinished(_ bytes: [UInt8]) -> Int {
     for back in 1...3 where back <= bytes.count {
       let lead = bytes[bytes.count - back]
@@ -43,7 +43,7 @@ public struct StreamingDecoder: Sendable {
         }
       guard back < length else { return 0 }
       guard back > 1 else { return 1 }
-      // Some second bytes are forbidden: overlong forms, surrogates, beyond U+10FFFF.
+      // Some second bytes are forbidden: overlong forms, surrogates, scalars beyond U+10FFFF.
       let second = bytes[bytes.count - back + 1]
       let allowed: ClosedRange<UInt8> =
         switch lead {

@@ -1,19 +1,20 @@
-// The tokenizer of a Hugging Face folder: tokenizer.json, and beside it, where present, what `TokenizerFolder` reads,
-// generation_config.json and config.json (every end of a turn, number of ids).
-// Refuses: settings that name tokens which are none.
+// The tokenizer of a Hugging Face folder. It is read from tokenizer.json, the files that `TokenizerFolder` reads,
+// generation_config.json and config.json (ends of turns, number of ids), as far as they exist.
 
 import Foundation
 
 extension Tokenizer {
-  /// Reads the tokenizer of a folder. Costs some hundred milliseconds for 262,144 tokens and half a million merges.
-  /// - Throws: `InferenceError.fileUnreadable` without tokenizer.json; `.fileMalformed`, `.keyMissing` or
-  ///   `.unsupported`, naming the part.
+  /// Reads the tokenizer of a folder. This takes some hundred milliseconds for 262,144 tokens and half a million
+  /// merges.
+  /// - Throws: `InferenceError.fileUnreadable` if tokenizer.json is missing; `.fileMalformed`, `.keyMissing` or
+  ///   `.unsupported`, which name the part.
   public init(folder: String) throws(InferenceError) {
     try self.init(folder: folder, file: folder + "/tokenizer.json")
   }
 
-  /// Reads a tokenizer by itself: a GGUF file's, a folder's, or a tokenizer.json of any name with what lies beside it.
-  /// - Throws: as `init(folder:)` and `init(gguf:)`.
+  /// Reads a tokenizer without a model: that of a GGUF file, of a folder, or a tokenizer.json of any name with the
+  /// files beside it.
+  /// - Throws: the errors of `init(folder:)` and `init(gguf:)`.
   public init(path: String) throws(InferenceError) {
     if path.hasSuffix(".json") {
       try self.init(folder: URL(fileURLWithPath: path).deletingLastPathComponent().path, file: path)
@@ -66,7 +67,7 @@ extension Tokenizer {
     _ file: TokenizerFile, _ vocabulary: Vocabulary
   ) throws(InferenceError) -> BytePairEncoding {
     let name = try file.model.text("unk_token")
-    // Only the model's own vocabulary is asked, as in the library.
+    // Only the model's own vocabulary is searched, as in the library.
     let unknown = name.flatMap { Array($0.utf8).withUnsafeBufferPointer { vocabulary.id(of: $0) } }
     let encoding = BytePairEncoding(
       vocabulary: vocabulary, rule: .pairs(PairTable(file.merges)),

@@ -1,8 +1,8 @@
-// The tokenizer that a GGUF file carries, under tokenizer.ggml.*.
-// Refuses: models other than "gpt2" (byte-level BPE) and "llama" (SentencePiece), pre-tokenizers it does not know.
+// The tokenizer in a GGUF file, under tokenizer.ggml.*. Its model must be "gpt2" (byte-level BPE) or "llama"
+// (SentencePiece), with a known pre-tokenizer.
 
 extension Tokenizer {
-  /// Reads the tokenizer of a GGUF file. Costs some ten milliseconds for 50,000 tokens.
+  /// Reads the tokenizer of a GGUF file. This takes some ten milliseconds for 50,000 tokens.
   /// - Throws: `InferenceError.unsupported` for another kind of tokenizer, `.keyMissing`, `.typeMismatch` or
   ///   `.fileMalformed`.
   public init(gguf: GGUFFile) throws(InferenceError) {
@@ -26,7 +26,7 @@ extension Tokenizer {
     }
     let vocabulary = try Vocabulary(gguf: gguf, alphabet: .bytes)
     let encoding = try BytePairEncoding(gguf: gguf, vocabulary: vocabulary, prefersWhole: preTokenizer == .llama3)
-    // The file says nothing of normalization; Qwen's own tokenizers compose.
+    // GGUF files do not mention normalization; Qwen's own tokenizers compose.
     let normalizer = Normalizer(steps: preTokenizer == .qwen2 || preTokenizer == .qwen35 ? [.compose] : [])
     let settings = try Self.settings(
       gguf, vocabulary, preTokenizer, normalizer, addsBeginning: preTokenizer == .llama3)
@@ -45,7 +45,7 @@ extension Tokenizer {
     self.init(vocabulary: vocabulary, encoding: encoding, settings: settings)
   }
 
-  /// - Parameter addsBeginning: what holds where the file says nothing.
+  /// - Parameter addsBeginning: the value to use if the file has none.
   private static func settings(
     _ gguf: GGUFFile, _ vocabulary: Vocabulary, _ preTokenizer: PreTokenizer, _ normalizer: Normalizer,
     addsBeginning: Bool

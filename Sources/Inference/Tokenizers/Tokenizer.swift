@@ -1,34 +1,33 @@
-// A model's tokenizer: text to ids and back.
-// Owns: vocabulary, merges, added tokens, read from a GGUF file (`Tokenizer+GGUF.swift`) or a Hugging Face folder
-// (`Tokenizer+Folder.swift`). Refuses: kinds and cuts of text that no test here covers, by name.
-// Byte-level BPE (GPT-2, SmolLM2, Llama 3, Qwen) and SentencePiece-style BPE (Gemma, Llama 2).
+// A model's tokenizer, which turns text into ids and back: byte-level BPE (GPT-2, SmolLM2, Llama 3, Qwen) and
+// SentencePiece-style BPE (Gemma, Llama 2). It is read from a GGUF file (`Tokenizer+GGUF.swift`) or a Hugging Face
+// folder (`Tokenizer+Folder.swift`). Kinds of tokenizers that no test covers are refused by name.
 
 /// Translates between text and token ids.
 public struct Tokenizer: Sendable {
   /// The number of ids.
   public var vocabularySize: Int { vocabulary.count }
   /// The token that begins a sequence, if the file names one.
-  public let beginningOfSequence: Int32?
+  let beginningOfSequence: Int32?
   /// The token that ends a sequence, if the file names one.
-  public let endOfSequence: Int32?
-  /// What the model was trained to see in front of raw text, mostly `beginningOfSequence` or nothing; `encode` does not
-  /// add it.
+  let endOfSequence: Int32?
+  /// The tokens that the model was trained to see before raw text: mostly `beginningOfSequence`, or none; `encode` does
+  /// not add them.
   public let prefix: [Int32]
-  /// Every token after which a model has nothing more to say: the end of a sequence or of a turn.
+  /// The tokens after which a model has nothing more to say: the end of a sequence or of a turn.
   public let endOfTurnIDs: Set<Int32>
 
   let vocabulary: Vocabulary
   private let cutter: Cutter
   private let normalizer: Normalizer
   private let encoding: BytePairEncoding
-  /// Added tokens that are looked for in the text as it came, and those looked for in normalized text, themselves
-  /// normalized.
+  /// Added tokens that are searched in the original text, and those searched in normalized text, which are normalized
+  /// themselves.
   private let special: SpecialTokens
   private let normalizedSpecial: SpecialTokens
-  /// Control tokens by name.
+  /// The control tokens by name.
   private let control: SpecialTokens
 
-  /// What files say about a tokenizer, beyond its vocabulary and merges.
+  /// What files say about a tokenizer besides its vocabulary and merges.
   struct Settings {
     var cutter: Cutter
     var normalizer = Normalizer()
@@ -36,11 +35,11 @@ public struct Tokenizer: Sendable {
     var beginningOfSequence: Int32?
     var endOfSequence: Int32?
     var prefix: [Int32]
-    /// Ends that the file names itself.
+    /// The ends that the file itself names.
     var endOfTurnIDs: Set<Int32>
   }
 
-  /// Names under which models know the end of a turn or of a text.
+  /// The names that models use for the end of a turn or of a text.
   private static let endNames = [
     "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "</s>",
   ]
@@ -50,7 +49,7 @@ public struct Tokenizer: Sendable {
     self.encoding = encoding
     cutter = settings.cutter
     normalizer = settings.normalizer
-    // Of two that look alike once normalized, a marker counts, and then the one that was added first.
+    // If two tokens look alike once normalized, a marker wins, and otherwise the one that was added first.
     let added = settings.addedTokens.filter(\.isControl) + settings.addedTokens.filter { !$0.isControl }
     special = SpecialTokens(added.filter { !$0.isNormalized })
     normalizedSpecial = SpecialTokens(
@@ -71,8 +70,8 @@ public struct Tokenizer: Sendable {
   }
 
   /// The ids of `text`, without a beginning of sequence.
-  /// - Parameter parseSpecial: whether names of control tokens (`<|im_end|>`) in the text become these tokens; without
-  ///   it they are plain text, which is right for whatever users write.
+  /// - Parameter parseSpecial: whether names of control tokens (`<|im_end|>`) in the text become these tokens. If false
+  ///   they stay plain text, which is right for text of users.
   public func encode(_ text: String, parseSpecial: Bool) -> [Int32] {
     var ids: [Int32] = []
     encode(
@@ -80,8 +79,8 @@ public struct Tokenizer: Sendable {
     return ids
   }
 
-  /// Gives `token` the ids of `text`, in order, and the offset in its UTF-8 at which each begins.
-  /// - Parameter reading: what becomes of an added token that stands at a range of the UTF-8.
+  /// Passes the ids of `text` to `token`, in order, with the offset in its UTF-8 at which each begins.
+  /// - Parameter reading: says what happens to an added token at a range of the UTF-8.
   func encode(
     _ text: String, reading: (AddedToken, Range<Int>) -> SpecialTokens.Reading, _ token: (Int32, Int) -> Void
   ) {
@@ -100,7 +99,7 @@ public struct Tokenizer: Sendable {
   }
 
   /// Encodes a stretch of normalized text.
-  /// - Parameter origin: where in the text as it came the stretch comes from.
+  /// - Parameter origin: where in the original text the stretch comes from.
   private func encode(
     _ text: UnsafeBufferPointer<UInt8>, _ origin: TextOrigin,
     _ reading: (AddedToken, Range<Int>) -> SpecialTokens.Reading, _ token: (Int32, Int) -> Void,
@@ -116,24 +115,24 @@ public struct Tokenizer: Sendable {
       special: { token($0, origin[min($1, text.count - 1)]) })
   }
 
-  /// The text of `ids`, added tokens by their names; bytes that are no UTF-8 become U+FFFD.
+  /// The text of `ids`, in which added tokens appear by name; bytes that are not UTF-8 become U+FFFD.
   public func decode(_ ids: [Int32]) -> String {
     String(decoding: ids.flatMap { bytes(of: $0) }, as: UTF8.self)
   }
 
-  /// The bytes that token `id` stands for, often less than a character. An id outside the vocabulary stands for
-  /// U+FFFD: ids come from stores and files of others.
+  /// The bytes that token `id` stands for, often less than a character. An id outside the vocabulary stands for U+FFFD,
+  /// because ids come from stores and files of others.
   public func bytes(of id: Int32) -> [UInt8] {
     guard vocabulary.has(id) else { return Array("\u{FFFD}".utf8) }
     return vocabulary.bytes(Int(id))
   }
 
-  /// The id of the control token with that name, such as `<|im_start|>`.
-  public func controlToken(_ name: String) -> Int32? {
+  /// The id of the control token with a name such as `<|im_start|>`.
+  func controlToken(_ name: String) -> Int32? {
     control.named(name)?.id
   }
 
-  /// Whether `id` is a marker of the model rather than text.
+  /// Whether `id` is a marker of the model and not text.
   public func isSpecial(_ id: Int32) -> Bool {
     vocabulary.has(id) && [.control, .unknown].contains(vocabulary.kind(Int(id)))
   }

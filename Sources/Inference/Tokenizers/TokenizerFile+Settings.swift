@@ -1,8 +1,8 @@
-// What the parts of a tokenizer.json mean, recognised by their structure: normalizer, pre_tokenizer, post_processor.
-// Refuses: every part that no family here uses, by its content.
+// Interprets the parts of a tokenizer.json by their structure: normalizer, pre_tokenizer, post_processor. A part that
+// no known family uses is an error that shows its content.
 
 extension TokenizerFile {
-  /// The changes to text and the way of cutting it.
+  /// The changes to text, and the way of cutting it.
   func textSettings() throws(InferenceError) -> (Normalizer, Cutter) {
     let part = settings["normalizer"]
     let normalizer = try normalizer(part)
@@ -41,7 +41,7 @@ extension TokenizerFile {
     return prefix
   }
 
-  /// A part, or one of a Sequence's.
+  /// A part, or one member of a Sequence.
   private struct Step {
     let type: String
     let fields: FieldReader
@@ -112,7 +112,7 @@ extension TokenizerFile {
     throw unsupported("the pre-tokenizer", part, "that of \(supported)")
   }
 
-  /// Whether a Split by a pattern that matches everything gives its matches.
+  /// Whether a Split whose pattern matches everything keeps all matches.
   private func keepsAll(_ fields: FieldReader) throws(InferenceError) -> Bool {
     let isInverted = try fields.flag("invert") ?? false
     return switch try fields.text("behavior") {
@@ -126,7 +126,7 @@ extension TokenizerFile {
     var cutter = Cutter(pattern: .none)
     for step in try steps(part, "pre_tokenizer", "pretokenizers", FormatTable.preTokenizers) {
       switch step.type {
-      // Gemma's: cuts at spaces, of which the normalizer has left none.
+      // This is Gemma's: it cuts at spaces, none of which are left after the normalizer.
       case "Split" where step.fields["pattern"]["String"] == .string(" ") && normalizer.leavesNoSpace: break
       case "Metaspace" where !cutter.marksSpaces:
         let scheme = try step.fields.text("prepend_scheme") ?? Cutter.Prefix.always.rawValue

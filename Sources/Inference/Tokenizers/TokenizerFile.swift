@@ -1,7 +1,7 @@
 // A tokenizer.json of Hugging Face's tokenizers library: the vocabulary, merges and added tokens of its BPE model, and
-// the rest as JSON for `TokenizerFile+Settings.swift`, all by the tables of FormatTable+Tokenizer.swift.
-// Refuses: models that are no BPE, ids that are negative, doubled or beyond 2^22, merges of what is no token.
-// Source: the library's serialization (tokenizers/src/models/bpe/serialization.rs and tokenizer/serialization.rs).
+// the rest as JSON for `TokenizerFile+Settings.swift`, all by the tables of FormatTable+Tokenizer.swift. Other models
+// than BPE, ids that are negative, doubled or beyond 2^22, and merges of parts that are not tokens are errors. Source:
+// the library's serialization (tokenizers/src/models/bpe/serialization.rs and tokenizer/serialization.rs).
 
 /// The content of a tokenizer.json.
 struct TokenizerFile {
@@ -9,18 +9,18 @@ struct TokenizerFile {
   /// The names of the model's own tokens, by id.
   private(set) var names = ByteStrings()
   private(set) var merges: [(pair: UInt64, result: Int32)] = []
-  /// The added tokens as the file lists them, with its own ids.
+  /// The added tokens as the file lists them, with the file's ids.
   private(set) var listed: [AddedToken] = []
-  /// What the file adds to the model's tokens; a folder's other files may add more.
+  /// The tokens that the file adds to the model's; other files of a folder may add more.
   var added = AddedVocabulary(names: ByteStrings(), count: 0)
-  /// Small members of the model: byte_fallback, ignore_merges, unk_token and such.
+  /// The small members of the model: byte_fallback, ignore_merges, unk_token and others.
   let model: FieldReader
   /// The other members of the file: normalizer, pre_tokenizer, post_processor, decoder.
   let settings: FieldReader
   private var isName: [Bool] = []
 
   private static let idLimit = 1 << 22
-  /// Ids that no token has: models round their vocabularies up, to multiples of 1024 at most.
+  /// The most ids without a token: models round their vocabularies up, to multiples of 1024 at most.
   private static let gapLimit = 1 << 16
   private static let contentLimit = 1024
 
@@ -32,7 +32,7 @@ struct TokenizerFile {
     var reader = JSONReader(file.bytes, path: path)
     var parts: [String: Int]?
     var top = try Self.members(&reader) { (reader, key) throws(InferenceError) in
-      // Nearly the whole file is the model, which is therefore passed over once only.
+      // The model is nearly the whole file, so it is scanned only once.
       if key == "model" { parts = try Self.members(&reader) } else { try reader.skip() }
     }
     try reader.end()
@@ -73,7 +73,7 @@ struct TokenizerFile {
     return .object(values)
   }
 
-  /// Where the value of each key of the object begins; moves past the object.
+  /// Finds where the value of each key of the object begins, and moves past the object.
   /// - Parameter pass: moves past the value of a key.
   private static func members(
     _ reader: inout JSONReader,
@@ -109,12 +109,12 @@ struct TokenizerFile {
       isNormalized: try fields.flag("normalized") ?? !isControl)
   }
 
-  /// Whether the vocabulary writes GPT-2's alphabet, or "▁" and `<0xHH>`.
+  /// Whether the vocabulary uses GPT-2's alphabet, or "▁" and `<0xHH>`.
   var alphabet: TokenAlphabet {
     ["pre_tokenizer", "decoder"].contains { settings[$0].holds(type: "ByteLevel") } ? .bytes : .pieces
   }
 
-  /// Reads the names in the order of the file and moves them to the order of ids.
+  /// Reads the names in the order of the file and sorts them by id.
   /// - Returns: the number of names.
   private mutating func readVocabulary(_ reader: inout JSONReader) throws(InferenceError) -> Int {
     var text: [UInt8] = []
@@ -133,7 +133,7 @@ struct TokenizerFile {
     }
     try arrange(storage, ranges)
     if names.index(where: { isName[$0] }) != nil {
-      // A name that comes twice has the id that comes last, as in the library.
+      // If a name comes twice, it has the later id, as in the library.
       var last: [ArraySlice<UInt8>: Int] = [:]
       for (index, entry) in ranges.enumerated() { last[storage[entry.range]] = index }
       ranges = ranges.enumerated().filter { last[storage[$1.range]] == $0 }.map(\.element)
@@ -171,9 +171,9 @@ struct TokenizerFile {
   }
 
   /// The vocabulary with the added tokens.
-  /// - Parameter size: the number of ids of the model, if known: missing ones are filled up, and added tokens beyond
-  ///   it, for which the model has no embedding, are left out.
-  /// - Returns: the vocabulary and the added tokens that are left.
+  /// - Parameter size: the model's number of ids, if known. Missing ids are filled up, and added tokens beyond it are
+  ///   left out, because the model has no embedding for them.
+  /// - Returns: the vocabulary and the remaining added tokens.
   func vocabulary(size: Int?) throws(InferenceError) -> (Vocabulary, [AddedToken]) {
     var count = names.count
     if let size {
@@ -225,7 +225,7 @@ struct TokenizerFile {
       let isMerge: Bool
       if reader.peek() == UInt8(ascii: "\"") {
         try reader.string(into: &left)
-        // The library cuts at every space and wants two parts.
+        // The library cuts at every space and expects two parts.
         isMerge = left.count { $0 == UInt8(ascii: " ") } == 1 && left.withUnsafeBytes { list.add(line: $0) }
       } else {
         var position = 0

@@ -1,35 +1,35 @@
-// What the files beside a tokenizer.json add to it, in transformers' order: added_tokens_decoder of
-// tokenizer_config.json, or where there is none special_tokens_map.json, added_tokens.json and tokenizer.json's own once
-// more; then the tokens with a meaning; then additional ones. Of a token that comes twice the later settings count.
-// Refuses: fields and values that the tables of these files refuse, tokens that are no text.
-// Source: _from_pretrained and __init__ of transformers' tokenization_utils_base.py and tokenization_utils_tokenizers.py.
+// The files beside a tokenizer.json add tokens to it in transformers' order. First come added_tokens_decoder of
+// tokenizer_config.json or, if that is missing, special_tokens_map.json, added_tokens.json and the tokens of
+// tokenizer.json again; then tokens with a meaning; then additional ones. If a token comes twice, the later settings
+// count. Source: _from_pretrained and __init__ of transformers' tokenization_utils_base.py and
+// tokenization_utils_tokenizers.py.
 
 import Foundation
 
-/// The files of a folder that say something about its tokenizer.
+/// The files of a folder that describe its tokenizer.
 struct TokenizerFolder {
   private static let names = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
 
-  /// Names under which these files list tokens with a meaning, in the library's order.
+  /// The names under which these files list tokens with a meaning, in the library's order.
   static let namedTokens = [
     "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
   ]
 
   let path: String
-  /// Added tokens with settings of their own; nil where tokenizer_config.json has no list of them.
+  /// Added tokens with settings of their own; nil if tokenizer_config.json does not list them.
   private var decoder: [AddedToken]?
-  /// Those of added_tokens.json, by text.
+  /// The tokens of added_tokens.json, by text.
   private var oldest: [String: JSONValue] = [:]
-  /// Tokens by the names of their meanings: the library's own names, those with settings, then others.
+  /// The tokens with a meaning, by the name of the meaning: first the library's own names, then those with settings, then others.
   private var known: [String: AddedToken] = [:]
   private var detailed: [(name: String, token: AddedToken)] = []
   private var others: [(name: String, token: AddedToken)] = []
   private var extra: [AddedToken] = []
-  /// The tokens that make one of added_tokens.json a marker: those of the library's own names and additional ones, where
-  /// tokenizer_config.json gives them as texts.
+  /// The texts that turn a token of added_tokens.json into a marker: tokens under the library's own names, and
+  /// additional ones, if tokenizer_config.json gives them as texts.
   private var markers: Set<[UInt8]> = []
 
-  /// The beginning of a sequence, if the files name one; a null is none.
+  /// The beginning of a sequence, if the files name one; null names none.
   var beginning: [UInt8]? { known["bos_token"]?.bytes }
   /// The end of a sequence, if the files name one.
   var end: [UInt8]? { known["eos_token"]?.bytes }
@@ -38,7 +38,7 @@ struct TokenizerFolder {
     Self.namedTokens.compactMap { known[$0] } + (detailed + others).map(\.token)
   }
 
-  /// Reads tokenizer_config.json, special_tokens_map.json and added_tokens.json, as far as they are there.
+  /// Reads tokenizer_config.json, special_tokens_map.json and added_tokens.json, if they exist.
   init(path: String) throws(InferenceError) {
     self.path = path
     let configPath = path + "/tokenizer_config.json"
@@ -76,7 +76,7 @@ struct TokenizerFolder {
       }
       if case .object(let tokens) = try Self.optional(path, "added_tokens.json") { oldest = tokens }
     }
-    // Without a list of the newer name the older one counts.
+    // Without a list under the newer name, the older one counts.
     if extra == .null { (extra, file) = (additional, additionalFile) }
     switch extra {
     case .null: break
@@ -92,7 +92,7 @@ struct TokenizerFolder {
     }
   }
 
-  /// A file of the folder that may be absent.
+  /// Reads a file of the folder that may be missing.
   static func optional(_ folder: String, _ name: String) throws(InferenceError) -> JSONValue {
     let path = folder + "/" + name
     return FileManager.default.fileExists(atPath: path) ? try JSONValue(path: path) : .null
@@ -102,8 +102,8 @@ struct TokenizerFolder {
     value == .null || value == .array([]) || value == .object([:])
   }
 
-  /// Takes the fields whose name ends in `_token`; a later file's replace an earlier one's.
-  /// - Parameter isFirst: whether a plain text under a name of the file's own comes after those with settings.
+  /// Takes the fields whose names end in `_token`; those of a later file replace those of an earlier one.
+  /// - Parameter isFirst: whether a plain text under a name of the file's own comes after tokens with settings.
   private mutating func readNamed(_ file: FieldReader, isFirst: Bool) throws(InferenceError) {
     for name in try file.names(at: nil) where name.hasSuffix("_token") {
       guard let value = file.member(name) else { continue }
@@ -132,7 +132,7 @@ struct TokenizerFolder {
     }
   }
 
-  /// A token as a text or with settings; nil for null. In special_tokens_map.json all are markers.
+  /// A token given as a text or with settings; nil for null. In special_tokens_map.json all are markers.
   private static func token(
     _ value: JSONValue, _ file: FieldReader, _ name: String
   ) throws(InferenceError) -> AddedToken? {
@@ -147,7 +147,7 @@ struct TokenizerFolder {
     }
   }
 
-  /// Adds the folder's tokens to those of tokenizer.json. Where nothing lies beside it, it speaks for itself.
+  /// Adds the folder's tokens to those of tokenizer.json. If there are no other files, nothing changes.
   func add(to file: inout TokenizerFile) {
     guard Self.names.contains(where: { FileManager.default.fileExists(atPath: path + "/" + $0) }) else { return }
     var tokens: [Int32: AddedToken] = [:]

@@ -1,11 +1,11 @@
-// Looking at single scalars of valid UTF-8, forwards and backwards.
+// Looks at single scalars of valid UTF-8, forwards and backwards.
 
-/// Scalars of a buffer of valid UTF-8 by position.
+/// Finds the scalars of a buffer of valid UTF-8 by position.
 enum UTF8Cursor {
   /// The number of bytes that a lead byte announces.
   static func length(_ lead: UInt8) -> Int { lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4 }
 
-  /// The scalar at `index` and its bytes; `nil` at the end.
+  /// The scalar at `index` and its number of bytes; `nil` at the end.
   static func scalar(_ text: UnsafeBufferPointer<UInt8>, at index: Int) -> (Unicode.Scalar, Int)? {
     guard index < text.count else { return nil }
     let first = text[index]
@@ -16,7 +16,7 @@ enum UTF8Cursor {
     return (Unicode.Scalar(value) ?? "\u{FFFD}", length)
   }
 
-  /// The scalar that ends at `index` and its bytes; `nil` at the beginning.
+  /// The scalar that ends at `index` and its number of bytes; `nil` at the beginning.
   static func scalar(_ text: UnsafeBufferPointer<UInt8>, before index: Int) -> (Unicode.Scalar, Int)? {
     guard index > 0 else { return nil }
     var start = index - 1

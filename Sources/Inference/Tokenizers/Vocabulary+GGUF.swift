@@ -1,5 +1,4 @@
-// A vocabulary from a GGUF file: tokenizer.ggml.tokens and .token_type.
-// Refuses: lists of different lengths, kinds that the format does not name.
+// Reads a vocabulary from a GGUF file: tokenizer.ggml.tokens and .token_type, which must have the same length.
 
 extension Vocabulary {
   /// Reads `tokenizer.ggml.tokens` and `.token_type`.

@@ -1,15 +1,15 @@
-// The tokens of a model: the name of each id, its kind, the bytes it stands for, and the way back from a name to an id.
-// Owns: the translation out of the file's alphabet. Names stay as the file writes them, since the library looks them up
-// so. `Vocabulary+GGUF.swift` and `TokenizerFile.swift` fill it. Two alphabets are known: GPT-2's, of bytes, and
-// SentencePiece's, of text with "▁" for a space.
+// The tokens of a model: the name of each id, its kind, the bytes that it stands for, and the id of a name. Names stay
+// as the file writes them, because the library looks them up in that form; bytes are translated from the file's
+// alphabet, GPT-2's of bytes or SentencePiece's of text with "▁" for a space. `Vocabulary+GGUF.swift` and
+// `TokenizerFile.swift` fill it.
 
-/// What a token is, by the numbers of `tokenizer.ggml.token_type`.
+/// The kind of a token, with the numbers of `tokenizer.ggml.token_type`.
 enum TokenKind: UInt8 {
   case normal = 1
   case unknown = 2
-  /// A marker of the model, such as `<|im_start|>`; never made from plain text.
+  /// A marker of the model, such as `<|im_start|>`; plain text never becomes it.
   case control = 3
-  /// An added piece of text that is cut out before all others.
+  /// An added token that is cut out of the text before all others.
   case userDefined = 4
   case unused = 5
   /// A single byte, in vocabularies that are not byte-level.
@@ -18,31 +18,31 @@ enum TokenKind: UInt8 {
 
 /// How a vocabulary writes text.
 enum TokenAlphabet: Sendable {
-  /// GPT-2's: a printable scalar for each byte.
+  /// GPT-2's alphabet, which has a printable scalar for each byte.
   case bytes
-  /// SentencePiece's: text, in which "▁" is a space, and `<0xHH>` for single bytes.
+  /// SentencePiece's alphabet: text in which "▁" is a space, and `<0xHH>` for single bytes.
   case pieces
 }
 
 /// All tokens, by id.
 struct Vocabulary: Sendable {
   let alphabet: TokenAlphabet
-  /// The names by id, empty where there is none.
+  /// The names by id, empty for ids without a name.
   let names: ByteStrings
   private let kinds: [TokenKind]
-  /// The names of added tokens that `names` lacks.
+  /// The names of added tokens that are missing in `names`.
   private let added: [Int32: [UInt8]]
-  /// Whether text never becomes a marker or a byte's token by its name.
+  /// Whether plain text never becomes a marker or a byte token, even if it has its name.
   private let hidesMarkers: Bool
-  /// The tokens of single bytes by which unknown text is spelled; -1 where there is none.
+  /// The tokens of single bytes, which spell unknown text; -1 if there is none.
   let byteTokens: [Int32]
 
   /// - Parameters:
-  ///   - names: by id, findable where text or merges may name them.
-  ///   - kinds: of all tokens, added ones included; at least as many as names.
+  ///   - names: the names by id, findable if text or merges may name them.
+  ///   - kinds: the kinds of all tokens, added ones included; at least as many as names.
   ///   - byteTokens: 256 ids or -1.
-  ///   - added: the names of added tokens that are none of the model's.
-  ///   - hidesMarkers: whether `id(of:)` finds normal and user-defined tokens only.
+  ///   - added: the names of added tokens that are not the model's own.
+  ///   - hidesMarkers: whether `id(of:)` finds only normal and user-defined tokens.
   init(
     names: ByteStrings, kinds: [TokenKind], alphabet: TokenAlphabet, byteTokens: [Int32], added: [Int32: [UInt8]] = [:],
     hidesMarkers: Bool = false
@@ -78,7 +78,7 @@ struct Vocabulary: Sendable {
     return bytes
   }
 
-  /// The token that plain text, written in the vocabulary's alphabet, may become as a whole.
+  /// The token that plain text in the vocabulary's alphabet becomes as a whole.
   func id(of text: UnsafeBufferPointer<UInt8>) -> Int32? {
     guard let id = names.find(text) else { return nil }
     return hidesMarkers && kinds[id] != .normal && kinds[id] != .userDefined ? nil : Int32(id)

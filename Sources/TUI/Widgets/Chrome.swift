@@ -1,13 +1,13 @@
-// What frames a screen: breadcrumbs, rules with titles, key bar, status line, help and messages.
+// The parts around a screen: breadcrumbs, rules with titles, key bar, status line, help and messages.
 
 /// A key and what it does, for key bars and help.
 public struct KeyHint: Hashable, Sendable {
-  /// As people write them.
+  /// The keys as people write them.
   public var keys: String
   /// What they do, in a word or two.
   public var action: String
 
-  /// Keys and what they do.
+  /// Makes a hint.
   public init(_ keys: String, _ action: String) {
     self.keys = keys
     self.action = action
@@ -21,7 +21,7 @@ public struct HelpSection: Hashable, Sendable {
   /// The keys below it.
   public var hints: [KeyHint]
 
-  /// A heading and its keys.
+  /// Makes a section.
   public init(_ title: String, _ hints: [KeyHint]) {
     self.title = title
     self.hints = hints
@@ -29,7 +29,7 @@ public struct HelpSection: Hashable, Sendable {
 }
 
 extension Canvas {
-  /// Where one is, the last part in bold, and what is worth knowing at the right, as far as there is room for it.
+  /// Draws the path to the present screen, its last part in bold, and a note at the right if there is room.
   public mutating func breadcrumbs(_ parts: [String], right: String = "", in rect: Rect) {
     fill(rect, style: Style(.plain, on: .panel))
     let room = Rect(row: rect.row, column: rect.column, rows: rect.rows, columns: rect.columns - 1)
@@ -47,7 +47,7 @@ extension Canvas {
       clip: room)
   }
 
-  /// A title on a thin rule, with a note at its right end.
+  /// Draws a title on a thin rule, with a note at its right end.
   public mutating func heading(_ title: String, note: String = "", style: Style = .title, in rect: Rect) {
     guard !rect.isEmpty else { return }
     let line = rect.line(0)
@@ -62,7 +62,7 @@ extension Canvas {
     }
   }
 
-  /// The keys of the moment; those that do not fit are left out, but never those of `last`.
+  /// Draws the keys that work now. Keys that do not fit are left out, but never those of `last`.
   public mutating func keyBar(_ hints: [KeyHint], last: [KeyHint] = [], in rect: Rect) {
     func width(_ hint: KeyHint) -> Int { displayWidth(hint.keys) + 1 + displayWidth(hint.action) + 2 }
     var room = rect.columns - 1 - last.reduce(0) { $0 + width($1) }
@@ -77,7 +77,7 @@ extension Canvas {
     }
   }
 
-  /// A message at the left and a state at the right, on the panel's ground.
+  /// Draws a message at the left and a state at the right, on the panel's background.
   public mutating func statusLine(
     _ left: String, style: Style = .plain, right: String, rightStyle: Style = .muted, in rect: Rect
   ) {
@@ -89,7 +89,7 @@ extension Canvas {
       style: style.on(.panel), clip: rect)
   }
 
-  /// A framed window in the middle of `rect`, cleared; returns its inside.
+  /// Draws an empty framed window in the middle of `rect`; returns its inside.
   public mutating func window(_ title: String, size: Size, in rect: Rect) -> Rect {
     let frame = rect.centred(Size(columns: size.columns + 4, rows: size.rows + 2))
     guard frame.rows >= 3, frame.columns >= 5 else {
@@ -109,8 +109,8 @@ extension Canvas {
     return frame.inset(rows: 1, columns: 2)
   }
 
-  /// Help over the screen: sections in one column, or in two where they do not fit one, scrolled by `top` lines.
-  /// - Returns: how many lines lie below what is shown.
+  /// Draws help over the screen: its sections in one column, or in two if they do not fit one, scrolled by `top` lines.
+  /// - Returns: the number of lines below the visible ones.
   @discardableResult
   public mutating func help(_ sections: [HelpSection], title: String, top: Int, in rect: Rect) -> Int {
     var lines: [(Style, String, String)] = []
@@ -134,7 +134,7 @@ extension Canvas {
     return max(0, lines.count - inside.rows - start)
   }
 
-  /// Lines in the middle of an area, for what is empty, missing or too small.
+  /// Draws lines in the middle of an area that is empty, missing or too small.
   public mutating func notice(_ lines: [String], style: Style = .muted, in rect: Rect) {
     let first = rect.row + max(0, (rect.rows - lines.count) / 2)
     for (index, line) in lines.enumerated() where index < rect.rows {

@@ -1,7 +1,7 @@
-// Drawing text inputs.
+// Draws text inputs.
 
 extension Canvas {
-  /// Draws an editor in one row, scrolled so that the cursor shows.
+  /// Draws an editor in one row, scrolled so that the cursor is visible.
   /// - Returns: the cell of the cursor, for `Terminal.draw`; nil if the row has no room.
   @discardableResult
   public mutating func input(
@@ -22,8 +22,8 @@ extension Canvas {
     return Point(row: rect.row, column: start + before - shift)
   }
 
-  /// Draws an editor wrapped over all rows of `rect`, scrolled so that the cursor shows.
-  /// - Parameter breakLines: whether a line feed ends the row; it is shown as ↵ in either case.
+  /// Draws an editor wrapped over all rows of `rect`, scrolled so that the cursor is visible.
+  /// - Parameter breakLines: whether a line feed ends the row; it is shown as ↵ in both cases.
   /// - Returns: the cell of the cursor.
   @discardableResult
   public mutating func paragraph(
@@ -46,12 +46,12 @@ extension Canvas {
 }
 
 extension LineEditor {
-  /// Rows that `Canvas.paragraph` needs to show all of the text, its lines broken.
+  /// The number of rows that `Canvas.paragraph` needs to show all of the text with its lines broken.
   public func rows(width: Int) -> Int {
     isEmpty || width < 2 ? 1 : wrapped(width: width, breakLines: true).rows.count
   }
 
-  /// The text in rows and the cell of the cursor. Breaks at cells, not at words, so that typing never moves what stands
+  /// The text in rows, and the cell of the cursor. Rows break at cells, not at words, so that typing never moves text
   /// before the cursor.
   fileprivate func wrapped(width: Int, breakLines: Bool) -> (rows: [String], cursor: Point) {
     var rows = [""]

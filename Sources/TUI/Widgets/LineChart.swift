@@ -1,12 +1,12 @@
-// A line chart: points joined by lines of braille dots, the points themselves by marks that tell the series apart without
-// colour. Owns: scale, axes, legend. Refuses: nothing; a rectangle too small for axes shows the legend alone.
+// A line chart: lines of braille dots join the points, and marks on the points tell the series apart without colour. It
+// has axes and a legend; a rectangle too small for axes shows the legend alone.
 
-/// Series over a common axis.
+/// Several series over a common axis.
 public struct LineChart: Sendable {
   /// One line.
   public struct Series: Sendable {
     public var name: String
-    /// By rising x; values that are no numbers are left out.
+    /// The points by rising x; NaN and infinite values are left out.
     public var points: [(x: Double, y: Double)]
     public var role: Role
 
@@ -24,10 +24,10 @@ public struct LineChart: Sendable {
     (self.title, self.xLabel, self.series) = (title, xLabel, series)
   }
 
-  /// Of the series in order, then again from the first.
+  /// The marks of the series in order; after the last they start again.
   private static let marks = ["●", "○", "×", "▲"]
 
-  /// Title and legend in the first row, the lowest and highest values at the axes' ends.
+  /// Draws the title and legend in the first row, and the lowest and highest values at the ends of the axes.
   public func draw(into canvas: inout Canvas, _ rect: Rect) {
     let legend = series.indices.map { "\(Self.marks[$0 % Self.marks.count]) \(series[$0].name)" }
     canvas.put(
@@ -59,7 +59,7 @@ public struct LineChart: Sendable {
     for index in series.indices.reversed() { drawLine(index, x, y, into: &canvas, plot) }
   }
 
-  /// One series, the dots first and the marks over them; the first series is drawn last, over the others.
+  /// Draws one series: its dots, and its marks over them. The first series is drawn last, on top of the others.
   private func drawLine(
     _ index: Int, _ x: (Double, Double), _ y: (Double, Double), into canvas: inout Canvas, _ plot: Rect
   ) {
@@ -90,10 +90,10 @@ public struct LineChart: Sendable {
     }
   }
 
-  /// Bits of Unicode's braille patterns, by row and column of the dot.
+  /// The bits of Unicode's braille patterns, by row and column of the dot.
   private static let braille: [[UInt8]] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]]
 
-  /// Three significant digits at most.
+  /// A value with at most three significant digits.
   static func label(_ value: Double) -> String {
     let digits = abs(value) >= 100 ? 0 : abs(value) >= 10 ? 1 : 2
     let scale = [1.0, 10, 100][digits]

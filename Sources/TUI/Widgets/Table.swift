@@ -2,23 +2,23 @@
 
 /// A column of a table.
 public struct TableColumn: Sendable {
-  /// Where text stands in its column.
+  /// How text is aligned in its column.
   public enum Alignment: Sendable { case left, right }
-  /// The head.
+  /// The title in the table's head.
   public var title: String
-  /// Cells; nil takes what the others leave.
+  /// The width in cells; nil takes what the other columns leave.
   public var width: Int?
-  /// Where its text stands.
+  /// How its text is aligned.
   public var alignment: Alignment
-  /// The table is sorted by it: shown by an arrow, down for descending.
+  /// Whether the table is sorted by this column: an arrow shows it, pointing down for descending.
   public var sorted: Sorted
-  /// Which key of several it is, from 1; nil for the only one.
+  /// The rank of this column among several sort keys, from 1; nil if it is the only one.
   public var sortKey: Int?
 
   /// Whether and which way the table is sorted by a column.
   public enum Sorted: Sendable { case no, ascending, descending }
 
-  /// A column; see the properties.
+  /// Makes a column; see the properties.
   public init(
     _ title: String, width: Int?, _ alignment: Alignment = .left, sorted: Sorted = .no, sortKey: Int? = nil
   ) {
@@ -29,15 +29,15 @@ public struct TableColumn: Sendable {
     self.sortKey = sortKey
   }
 
-  /// The head within so many cells: the arrow stays, the title gives way.
+  /// The title within `columns` cells: if there is no room, the title is cut and the arrow stays.
   func head(columns: Int) -> String {
     guard sorted != .no else { return truncated(title, to: columns) }
     let arrow = (sorted == .ascending ? "▲" : "▼") + (sortKey.map(String.init) ?? "")
     return truncated(title, to: max(0, columns - displayWidth(arrow))) + arrow
   }
 
-  /// Where columns stand in a table's area; empty for those that do not fit. Columns are left out from the right, the
-  /// flexible one first shrinks to 8 cells.
+  /// The areas of the columns; empty for columns that do not fit. The flexible column first shrinks to 8 cells, then
+  /// columns are left out from the right.
   public static func areas(_ columns: [TableColumn], in rect: Rect) -> [Rect] {
     var shown = columns.count
     func fixed(_ n: Int) -> Int { columns.prefix(n).reduce(0) { $0 + ($1.width ?? 8) } + max(0, n - 1) }
@@ -54,16 +54,15 @@ public struct TableColumn: Sendable {
   }
 }
 
-/// What stands in a cell of a table.
+/// The content of a cell of a table.
 public enum TableCell: Sendable {
   case text(String, Style = .plain)
-  /// A bar of this fraction with its value in front of it, `valueWidth` cells wide.
+  /// A bar of this fraction after its value, which takes `valueWidth` cells.
   case bar(Double, value: String, valueWidth: Int, Style = Style(.accent))
 }
 
 extension Canvas {
-  /// Draws the head and the rows that are visible by `state`; `row` is asked only for those.
-  /// Columns stand as `TableColumn.areas` says.
+  /// Draws the head and the visible rows, for which alone it calls `row`; columns stand as in `TableColumn.areas`.
   public mutating func table(
     _ columns: [TableColumn], count: Int, state: ListState, in rect: Rect, row: (Int) -> [TableCell]
   ) {

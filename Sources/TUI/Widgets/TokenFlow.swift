@@ -1,24 +1,24 @@
-// Tokens with intensities laid out as lines of text: wrapped at spaces, line breaks shown and obeyed.
+// Lays out tokens with intensities as lines of text that wrap at spaces; line breaks are shown and obeyed.
 
-/// A token to be shown.
+/// A token to draw.
 public struct FlowToken: Hashable, Sendable {
-  /// The token's text, made safe where it is drawn.
+  /// The token's text, which is made safe when it is drawn.
   public var text: String
-  /// 0 none, 1 weak to 4 the peak.
+  /// 0 for none, 1 (weak) to 4 (the peak).
   public var level: Int
-  /// The style where the level is 0.
+  /// The style if the level is 0.
   public var style: Style
-  /// The one under the cursor: it stands on `.selected`, whatever its level.
+  /// Whether it is under the cursor: it then has the background `.selected`, whatever its level.
   public var isSelected = false
 
-  /// A token; the level is moved into 0…4.
+  /// Makes a token; the level is clamped to 0…4.
   public init(_ text: String, level: Int = 0, style: Style = .plain) {
     self.text = text
     self.level = min(max(0, level), 4)
     self.style = style
   }
 
-  /// The step for an activation beside the largest: 0 for none, 4 from 90 % on.
+  /// The level of an activation relative to the largest: 0 for none, 4 from 90 % on.
   public static func level(_ activation: Double, of largest: Double) -> Int {
     guard activation > 0, largest > 0, activation.isFinite else { return 0 }
     let share = activation / largest
@@ -30,23 +30,24 @@ public struct FlowToken: Hashable, Sendable {
 public struct FlowSpan: Hashable, Sendable {
   /// The text.
   public var text: String
-  /// How all of it is drawn.
+  /// The style of all of it.
   public var style: Style
 
-  /// A piece of text in one style.
+  /// Makes a span.
   public init(text: String, style: Style) {
     self.text = text
     self.style = style
   }
 }
 
-/// A line of spans.
+/// One line of spans.
 public typealias FlowLine = [FlowSpan]
 
-/// Lays tokens out in lines of at most `width` cells.
+/// Lays out tokens in lines of at most `width` cells.
 /// - Parameters:
-///   - asciiMarkers: levels 2, 3 and 4 also as `(token)`, `[token]`, `{token}`, for terminals without attributes.
-///   - breakLines: whether a line feed ends the line; it is shown as ↵ in either case.
+///   - asciiMarkers: whether levels 2, 3 and 4 also show as `(token)`, `[token]`, `{token}`, for terminals without
+///     attributes.
+///   - breakLines: whether a line feed ends the line; it is shown as ↵ in both cases.
 public func flowLines(_ tokens: [FlowToken], width: Int, asciiMarkers: Bool = false, breakLines: Bool = true)
   -> [FlowLine]
 {
@@ -67,7 +68,7 @@ public func flowLines(_ tokens: [FlowToken], width: Int, asciiMarkers: Bool = fa
   return flow.finish()
 }
 
-/// The part of a one-line flow that is `width` cells wide and has the given token near its middle, with … at cut ends.
+/// A part of a one-line flow, `width` cells wide, with the given token near its middle and with … at cut ends.
 public func flowWindow(_ tokens: [FlowToken], around index: Int, width: Int, asciiMarkers: Bool = false) -> FlowLine {
   guard tokens.indices.contains(index), width > 0 else { return [] }
   func size(_ token: FlowToken) -> Int { displayWidth(token.text) + (asciiMarkers && token.level > 1 ? 2 : 0) }
@@ -97,14 +98,14 @@ public func flowWindow(_ tokens: [FlowToken], around index: Int, width: Int, asc
 }
 
 extension Canvas {
-  /// Writes the spans of a line and returns the column behind them.
+  /// Writes the spans of a line and returns the column after them.
   @discardableResult
   public mutating func put(_ line: FlowLine, row: Int, column: Int, clip: Rect? = nil) -> Int {
     line.reduce(column) { put($1.text, row: row, column: $0, style: $1.style, clip: clip) }
   }
 }
 
-/// Greedy wrapping, cluster by cluster, with the last space as the place to break.
+/// Greedy wrapping, cluster by cluster; lines break at their last space.
 private struct Flow {
   let width: Int
   let breakLines: Bool
@@ -148,7 +149,7 @@ private struct Flow {
     used += cluster.width
   }
 
-  /// Ends the line after `count` clusters; the others open the next one.
+  /// Ends the line after `count` clusters; the others begin the next line.
   private mutating func endLine(_ count: Int) {
     var spans: FlowLine = []
     for cluster in line.prefix(count) {
