@@ -213,7 +213,7 @@ import Testing
     ("UPDATE activation_details SET activation_values = x'0000C07F0000C07F' WHERE feature_idx = 3", "nan"),
     (
       "UPDATE activation_details SET positions = x'0100000001000000', activation_values = x'0000803F0000803F'",
-      "position 1 twice"
+      "position 1 comes twice"
     ),
     ("UPDATE quantile_examples SET sequence_idx = 8 WHERE feature_idx = 0", "no such sequence"),
     ("UPDATE quantile_examples SET feature_idx = 4 WHERE feature_idx = 0", "out of range"),
