@@ -170,7 +170,7 @@ import Testing
     try queue.close()
     guard width > 2 else {
       let error = storageError { _ = try readAll() }
-      #expect(error.map { "\($0)" }?.contains("2 bytes a token") == true)
+      #expect(error.map { "\($0)" }?.contains("2 bytes for each token") == true)
       return
     }
     #expect(try readAll().0.map(\.tokenIDs) == [width == 8 ? [7] : [7, 0]])
