@@ -42,7 +42,7 @@ public struct ActivationShardWriter {
     writer.add("ids", shape: [total], int32s: texts.flatMap(\.ids))
     writer.add("template", shape: [total], int32s: texts.flatMap { $0.templateMask.map { $0 ? 1 : 0 } })
     writer.add("offsets", shape: [offsets.count], int64s: offsets)
-    writer.add("corpus", shape: [texts.count], int32s: texts.map(\.corpus.rawValue))
+    writer.add("corpus", shape: [texts.count], int32s: texts.map { Int32($0.corpus.number) })
     try writer.write(to: folder + "/texts.safetensors")
   }
 

@@ -40,7 +40,7 @@ public struct ActivationShards: Sendable {
   /// The number of tokens in all shards.
   public var tokens: Int { firstToken[firstToken.count - 1] }
   /// The number of tokens in each shard.
-  public var tokensOfShards: [Int] { index.shards.map(\.tokens) }
+  var tokensOfShards: [Int] { index.shards.map(\.tokens) }
   public var dModel: Int { index.dModel }
   /// The number of bytes of a row, which holds both models.
   var rowBytes: Int { 2 * dModel * type.size }
@@ -108,7 +108,7 @@ public struct ActivationShards: Sendable {
     let ids = try file.ints(named: "ids").map(Int32.init(truncatingIfNeeded:))
     let template = try file.ints(named: "template")
     let offsets = try file.ints(named: "offsets")
-    let corpora = try file.ints(named: "corpus").map { Corpus(rawValue: Int32(truncatingIfNeeded: $0)) ?? .plain }
+    let corpora = try file.ints(named: "corpus").map { $0 == Corpus.chat.number ? Corpus.chat : .plain }
     guard ids.count == template.count, offsets.count == corpora.count + 1, offsets.first == 0,
       offsets.last == ids.count, zip(offsets, offsets.dropFirst()).allSatisfy({ $0 <= $1 })
     else {

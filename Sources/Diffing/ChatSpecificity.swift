@@ -21,9 +21,14 @@ public struct ChatSpecificity: Sendable {
     (self.deltaNorm, self.betas, self.dead) = (deltaNorm, betas, dead)
   }
 
-  /// Whether the paper's bounds call the latent chat-specific: ν^ε < 0.2 and ν^r < 0.5.
+  /// Whether the latent is alive and within the paper's bounds of chat-specificity.
   public var isChatSpecific: Bool {
-    guard !dead, let nuError = betas.nuError, let nuReconstruction = betas.nuReconstruction else { return false }
+    !dead && Self.isWithinBounds(nuError: betas.nuError, nuReconstruction: betas.nuReconstruction)
+  }
+
+  /// Whether both ratios are within the paper's bounds of chat-specificity: ν^ε < 0.2 and ν^r < 0.5.
+  public static func isWithinBounds(nuError: Double?, nuReconstruction: Double?) -> Bool {
+    guard let nuError, let nuReconstruction else { return false }
     return nuError < 0.2 && nuReconstruction < 0.5
   }
 

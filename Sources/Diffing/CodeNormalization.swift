@@ -53,15 +53,15 @@ public enum CodeNormalization: Sendable, Equatable, Codable {
 }
 
 /// The norms of every latent's decoder directions, ready to scale codes. Shape letters: F latents.
-public struct CodeScale: Sendable {
+struct CodeScale: Sendable {
   /// n_j `[F]`.
-  public let norms: [Double]
+  let norms: [Double]
   /// ‖d_j^base‖ and ‖d_j^chat‖ `[F]`, for codes that are on in only one model.
   let modelNorms: [[Double]]
 
   /// The scaled activation of one entry: f·n, or for DECOUPLED codes the sum of f·‖d^m‖ over the models in which it is
   /// on.
-  public func scaled(_ codes: SparseCodes, entry: Int) -> Float {
+  func scaled(_ codes: SparseCodes, entry: Int) -> Float {
     let latent = Int(codes.latents[entry])
     let norm =
       switch codes.selections?[entry] {

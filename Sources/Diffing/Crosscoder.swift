@@ -37,7 +37,7 @@ public struct Crosscoder: Sendable {
   public let normaliser: InputNormaliser?
   /// The mean of the activations on which it was trained `[2·d]`, base first, as its normaliser has it. It stays when
   /// the normaliser is folded into the weights. It is nil if the checkpoint does not say.
-  public private(set) var activationMean: [Float]?
+  private(set) var activationMean: [Float]?
   /// Where the crosscoder comes from.
   public var card: CrosscoderCard
 
@@ -98,7 +98,7 @@ public struct Crosscoder: Sendable {
   public var threshold: Float? { thresholds.count == 1 ? thresholds[0] : nil }
 
   /// The scale that turns codes into scaled activations.
-  public var codeScale: CodeScale { CodeScale(norms: codeNorms, modelNorms: [baseNorms, chatNorms]) }
+  var codeScale: CodeScale { CodeScale(norms: codeNorms, modelNorms: [baseNorms, chatNorms]) }
 
   /// The decoder direction d_j of one model, `[d]`, not normalised.
   public func decoderDirection(_ latent: Int, _ model: PairModel) -> ArraySlice<Float> {

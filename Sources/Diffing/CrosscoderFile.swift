@@ -146,14 +146,6 @@ public struct CrosscoderFile: Sendable {
     try reading { () throws(InferenceError) in try reader.file.sha256() }
   }
 
-  /// Whether there is an input normaliser: activations are then in its units, not in the residual stream's.
-  public var hasNormaliser: Bool {
-    get throws(DiffingError) {
-      guard form == .crosscoder else { return form == .replication }
-      return try Crosscoder.normaliser(reader, configuration, d: dModel) != nil
-    }
-  }
-
   /// The decoder's rows: in place if the file holds aligned fp32, else a copy in fp32.
   /// - Throws: `DiffingError.shapeMismatch`, `.notFinite` naming the tensor and element.
   public func decoderRows() throws(DiffingError) -> DecoderRows {

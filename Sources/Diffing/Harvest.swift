@@ -7,12 +7,11 @@ import Inference
 import Kernels
 
 /// The half of the corpus to which a text belongs.
-public enum Corpus: Int32, Sendable, Codable, CaseIterable {
-  case plain = 0
-  case chat = 1
+public enum Corpus: String, Sendable, Codable, CaseIterable {
+  case plain, chat
 
-  /// The name in stores and configurations.
-  public var name: String { self == .plain ? "plain" : "chat" }
+  /// The number in files of activations, and the place in lists by corpus.
+  var number: Int { self == .plain ? 0 : 1 }
 }
 
 /// A text to harvest, as tokens.

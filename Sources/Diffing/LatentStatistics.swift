@@ -20,7 +20,7 @@ public struct EncodedText: Sendable, Equatable {
 /// Running statistics of every latent of one crosscoder.
 public struct LatentStatistics: Sendable {
   /// The scaled activation above which a latent counts as active.
-  public static let activeBound: Float = 1e-3
+  static let activeBound: Float = 1e-3
   /// The number of bins of a histogram.
   public static let bins = 50
 
@@ -73,7 +73,7 @@ public struct LatentStatistics: Sendable {
     precondition(codes.tokens == texts.reduce(0) { $0 + $1.kept.count }, "rows and kept tokens differ")
     var row = 0
     for text in texts {
-      let corpus = text.text.corpus.index
+      let corpus = text.text.corpus.number
       tokenCounts[corpus] += text.kept.count
       for position in text.kept {
         for entry in codes.entries(of: row) {
@@ -97,10 +97,10 @@ public struct LatentStatistics: Sendable {
   }
 
   /// The number of tokens counted on a corpus.
-  public func tokens(_ corpus: Corpus) -> Int { tokenCounts[corpus.index] }
+  public func tokens(_ corpus: Corpus) -> Int { tokenCounts[corpus.number] }
 
   /// The figures of one latent on one corpus.
-  public func figures(_ latent: Int, _ corpus: Corpus) -> Figures { figures[corpus.index][latent] }
+  public func figures(_ latent: Int, _ corpus: Corpus) -> Figures { figures[corpus.number][latent] }
 
   /// Active tokens ÷ tokens on a corpus; 0 on an empty one.
   public func frequency(_ latent: Int, _ corpus: Corpus) -> Double {
@@ -148,8 +148,4 @@ extension LatentStatistics.Figures {
     maximum = max(maximum, other.maximum)
     for bin in histogram.indices { histogram[bin] += other.histogram[bin] }
   }
-}
-
-extension Corpus {
-  fileprivate var index: Int { self == .plain ? 0 : 1 }
 }

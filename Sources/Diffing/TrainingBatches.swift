@@ -8,7 +8,7 @@ import Kernels
 /// Gives each step its batch.
 public struct TrainingBatches {
   /// The size of the default buffer in bytes: 2.5 GB, 1.08 million tokens of width 576 in bf16, 271 thousand of 2304.
-  public static let defaultBytes = 2_500_000_000
+  static let defaultBytes = 2_500_000_000
 
   private let shards: ActivationShards
   private var order: EpochOrder

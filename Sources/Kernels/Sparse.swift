@@ -89,11 +89,6 @@ public struct ActiveColumns {
     self.codes = codes
     self.scaled = scaled
   }
-
-  /// The same columns, `count` entries further on.
-  public func advanced(by count: Int) -> ActiveColumns {
-    ActiveColumns(latents: latents + count, codes: codes + count, scaled: scaled + count)
-  }
 }
 
 /// Of one token's encoder products `pre` `[F]`, writes those latents j, ascending, with f = pre_j + bias_j > 0 and

@@ -13,17 +13,6 @@ public enum StoreChange: Sendable, Equatable {
 }
 
 extension Store {
-  /// Whether another store has taken this one's place, as a build or an import does. If the store cannot be looked at
-  /// for a moment, the answer is no.
-  public var isReplaced: Bool { (try? look().isReplaced) ?? false }
-
-  /// A number that changes whenever any program, this one included, has changed or replaced the store. Costs
-  /// microseconds.
-  public func version() throws(StorageError) -> Int {
-    let look = try look()
-    return 2 * look.commits + (look.isReplaced ? 1 : 0)
-  }
-
   /// Yields what has changed, looking once in each interval, until the stream or the store is released. A replaced
   /// store is reported at every look.
   ///

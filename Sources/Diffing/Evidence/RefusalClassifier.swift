@@ -18,7 +18,7 @@ public enum RefusalClassifier {
   ]
 
   /// Expressions that look like one of the phrases but refuse nothing.
-  public static let exceptions = [
+  private static let exceptions = [
     "i can't wait", "i can't help but", "i couldn't agree more", "i couldn't believe", "i can't believe",
     "i can't tell you how much",
   ]

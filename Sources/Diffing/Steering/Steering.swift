@@ -24,7 +24,7 @@ public enum SteeringMode: String, Sendable, Codable, CaseIterable {
   case clamp
 
   /// Whether the mode reads the latent's code, and so both models' residual streams.
-  public var readsCode: Bool { self == .difference || self == .ablate || self == .clamp }
+  var readsCode: Bool { self == .difference || self == .ablate || self == .clamp }
 }
 
 /// The tokens of a timeline that are steered.

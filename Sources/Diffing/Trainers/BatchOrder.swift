@@ -11,7 +11,7 @@
 import Inference
 
 /// Goes through epoch after epoch, each in a permutation of its own.
-public struct EpochOrder: Sendable {
+struct EpochOrder: Sendable {
   private let count: Int
   private let batch: Int
   private let seed: UInt64
@@ -19,13 +19,13 @@ public struct EpochOrder: Sendable {
   private var order: [Int] = []
 
   /// The order of batches of `batch` out of `count` tokens.
-  public init(count: Int, batch: Int, seed: UInt64) {
+  init(count: Int, batch: Int, seed: UInt64) {
     precondition(batch > 0 && count >= batch, "an epoch holds at least one batch")
     (self.count, self.batch, self.seed) = (count, batch, seed)
   }
 
   /// The tokens of a step, counted from 0. An epoch's incomplete last batch is left out.
-  public mutating func tokens(ofStep step: Int) -> ArraySlice<Int> {
+  mutating func tokens(ofStep step: Int) -> ArraySlice<Int> {
     let perEpoch = count / batch
     if step / perEpoch != epoch {
       epoch = step / perEpoch

@@ -5,11 +5,10 @@ import Diffing
 import Storage
 
 extension LatentRecord {
-  /// Chat-only by its directions (Δ ≥ 0.9), or by the paper's bounds ν^ε < 0.2 and ν^r < 0.5.
-  var isChatSpecific: Bool {
-    guard latentClass != .chatOnly else { return true }
-    guard !dead, let nuError, let nuReconstruction else { return false }
-    return nuError < 0.2 && nuReconstruction < 0.5
+  /// Whether the latent is chat-only by its directions (Δ ≥ 0.9), or chat-specific by `ChatSpecificity`'s bounds.
+  var isChatOnlyOrSpecific: Bool {
+    latentClass == .chatOnly
+      || !dead && ChatSpecificity.isWithinBounds(nuError: nuError, nuReconstruction: nuReconstruction)
   }
 }
 
@@ -23,7 +22,7 @@ struct TraceFilter: Sendable, Equatable {
 
   func passes(_ latent: LatentRecord) -> Bool {
     if let maxFrequency, let frequency = latent.frequency, frequency > maxFrequency { return false }
-    return !chatSpecificOnly || latent.isChatSpecific
+    return !chatSpecificOnly || latent.isChatOnlyOrSpecific
   }
 }
 
