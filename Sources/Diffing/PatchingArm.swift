@@ -7,7 +7,7 @@
 import Kernels
 
 /// One way to approximate chat's residual stream.
-public enum CausalArm: Sendable, Equatable {
+public enum PatchingArm: Sendable, Equatable {
   /// h^base. Its divergence from chat is what the other arms have to explain.
   case none
   /// h^base + Σ_j f_j Δ_j over every latent.
@@ -36,7 +36,7 @@ extension Crosscoder {
   ///     row there.
   ///   - templateMask: `[T]`.
   func patched(
-    _ arm: CausalArm, _ activations: PairedActivations, codes: SparseCodes, templateMask: [Bool]
+    _ arm: PatchingArm, _ activations: PairedActivations, codes: SparseCodes, templateMask: [Bool]
   ) -> [Float] {
     let (d, T) = (dModel, activations.tokens)
     precondition(

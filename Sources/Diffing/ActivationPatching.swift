@@ -1,6 +1,6 @@
 // Activation patching of sets of latents: does a set carry what makes chat differ from base?
-//   h^chat at layer L is replaced by an arm's approximation (CausalArm), the chat model's remaining blocks are run, and
-//   KL(chat ‖ patched) of the next-token distributions is summed over the predictions that count (CausalScope).
+//   h^chat at layer L is replaced by an arm's approximation (PatchingArm), the chat model's remaining blocks are run, and
+//   KL(chat ‖ patched) of the next-token distributions is summed over the predictions that count (PatchingScope).
 // A good score picks latents that close more of the divergence of `none` than as many latents picked by another score.
 // All arms of a chat run together, above L only, as streams of one batch.
 // Source: arXiv 2504.02922, section 3.3. Shape letters: T tokens, d width, V vocabulary.
@@ -11,14 +11,14 @@ import Kernels
 /// The summed divergences of one chat.
 public struct ChatDivergence: Sendable {
   /// The number of predictions that count, by scope.
-  public fileprivate(set) var tokens: [CausalScope: Int] = [:]
+  public fileprivate(set) var tokens: [PatchingScope: Int] = [:]
   /// Σ KL(chat ‖ patched) in nats over those predictions, by scope, with one value for each arm.
-  public fileprivate(set) var sums: [CausalScope: [Double]] = [:]
+  public fileprivate(set) var sums: [PatchingScope: [Double]] = [:]
 }
 
 /// Measures arms on one chat after another. It has one owner at a time.
-public final class CausalTest {
-  public let arms: [CausalArm]
+public final class ActivationPatching {
+  public let arms: [PatchingArm]
   private let harvester: Harvester
   private let crosscoder: Crosscoder
   /// The model whose upper blocks every arm goes through.
@@ -32,7 +32,7 @@ public final class CausalTest {
   ///   - layer: the block after which the crosscoder reads and the residual stream is replaced.
   /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit, or for a latent that the
   ///   crosscoder lacks.
-  public init(engine: Engine, crosscoder: Crosscoder, layer: Int, arms: [CausalArm]) throws(DiffingError) {
+  public init(engine: Engine, crosscoder: Crosscoder, layer: Int, arms: [PatchingArm]) throws(DiffingError) {
     chat = (engine.model, engine.adapter)
     let configuration = chat.model.configuration
     guard crosscoder.dModel == configuration.dModel, (0..<configuration.nLayers).contains(layer) else {
@@ -58,8 +58,8 @@ public final class CausalTest {
   /// - Throws: `DiffingError.file` with the error of the forward pass; `.cancelled` between two blocks.
   public func measure(_ text: RenderedChat) throws(DiffingError) -> ChatDivergence {
     var result = ChatDivergence()
-    var scopes = [[CausalScope]](repeating: [], count: text.ids.count)
-    for scope in CausalScope.allCases {
+    var scopes = [[PatchingScope]](repeating: [], count: text.ids.count)
+    for scope in PatchingScope.allCases {
       let positions = scope.positions(in: text)
       for position in positions { scopes[position].append(scope) }
       result.tokens[scope] = positions.count
