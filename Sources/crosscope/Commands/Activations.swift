@@ -80,7 +80,7 @@ struct Activations: AsyncParsableCommand {
       only: Set(latent), top: top, limit: limit, aggregate: aggregate, template: template, chatSpecificOnly: chatOnly,
       maxFrequency: maxFrequency)
     if let engine = try engine.remote(store) {
-      var (tokens, names): ([TracedToken], [Int32: TokenRecord]) = ([], [:])
+      var (tokens, names): ([TokenActivations], [Int32: TokenRecord]) = ([], [:])
       let precision = try await engine.trace(request) { event in
         guard case .tokens(let more, let theirs) = event else { return }
         tokens += more
@@ -93,7 +93,7 @@ struct Activations: AsyncParsableCommand {
     try context.requireTraceable(store: store)
     let run = try TraceRun(
       context: context, text: request.source.rendered(by: context.engine), answerTokens: request.answerTokens)
-    var tokens: [TracedToken] = []
+    var tokens: [TokenActivations] = []
     while let more = try run.step() { tokens += more }
     return try ActivationsReport(
       tokens, names: context.engine.tokenizer.names(of: tokens), precision: context.engine.model.precision,

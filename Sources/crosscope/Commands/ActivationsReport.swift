@@ -42,7 +42,7 @@ struct ActivationsReport {
 
   let options: Options
   let precision: Precision
-  let tokens: [TracedToken]
+  let tokens: [TokenActivations]
   private let texts: [String]
   private let names: [Int32: TokenRecord]
   private let latents: [Int32: LatentRecord]
@@ -52,7 +52,7 @@ struct ActivationsReport {
   /// Reads from the store what is to be said of the latents.
   /// - Parameter names: of all tokens that the text's tokens speak of.
   init(
-    _ tokens: [TracedToken], names: [Int32: TokenRecord], precision: Precision, options: Options, store: Store
+    _ tokens: [TokenActivations], names: [Int32: TokenRecord], precision: Precision, options: Options, store: Store
   ) throws {
     (self.tokens, self.names, self.precision, self.options) = (tokens, names, precision, options)
     let ids = Set(tokens.flatMap { $0.activations.map { Int32($0.latent) } }).sorted()
@@ -66,7 +66,7 @@ struct ActivationsReport {
     return latents[id].map(options.filter.passes) ?? false
   }
 
-  private func shown(_ token: TracedToken) -> [LatentActivation] {
+  private func shown(_ token: TokenActivations) -> [LatentActivation] {
     Array(token.activations.filter { isShown(Int32($0.latent)) }.prefix(options.top))
   }
 
@@ -220,7 +220,7 @@ extension ActivationsReport {
 extension ActivationsReport.Document.Token {
   /// A traced token with those of its activations that are to be shown.
   init(
-    _ token: TracedToken, position: Int, names: [Int32: TokenRecord],
+    _ token: TokenActivations, position: Int, names: [Int32: TokenRecord],
     activations: [ActivationsReport.Document.Activation]
   ) {
     func candidates(_ list: [TokenProbability]) -> [ActivationsReport.Document.Candidate] {

@@ -16,7 +16,7 @@ enum TraceEvent: Sendable, Equatable {
   /// What is done before anything can be traced.
   case loading(String)
   /// More tokens of the text or of the answer, and the names of all tokens that they speak of.
-  case tokens([TracedToken], names: [Int32: TokenRecord])
+  case tokens([TokenActivations], names: [Int32: TokenRecord])
   /// The text has ended; how long it took once the models were there.
   case finished(seconds: Double)
 }

@@ -261,7 +261,7 @@ actor ModelOwner {
     try context.requireTraceable(store: store)
     let prompt = try experiment.rendered(request.run.prompt)
     func activations(_ answer: [Int32]) throws -> [[Double]] {
-      let trace = try LatentTrace(
+      let trace = try TextActivations(
         engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, candidates: 1)
       let mask = prompt.templateMask + [Bool](repeating: false, count: answer.count)
       let tokens = try trace.append(prompt.ids + answer, templateMask: mask).suffix(answer.count)

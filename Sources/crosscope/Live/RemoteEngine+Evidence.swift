@@ -48,7 +48,7 @@ extension RemoteEngine {
       let records = names.map { TokenRecord(id: $0.token_id, bytes: $0.bytes, isSpecial: $0.special) }
       emit(
         .tokens(
-          tokens.map { TracedToken($0) },
+          tokens.map { TokenActivations($0) },
           names: Dictionary(records.map { ($0.id, $0) }, uniquingKeysWith: { a, _ in a })))
     }
     return try required(precision)

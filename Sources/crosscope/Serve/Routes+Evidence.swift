@@ -83,7 +83,7 @@ extension Routes {
     if request.isStreamed {
       return stream(first, events, startingAt: 0) { TraceExchangeEvent($0, from: &$1, precision: precision) }
     }
-    var (tokens, names): ([TracedToken], [Int32: TokenRecord]) = ([], [:])
+    var (tokens, names): ([TokenActivations], [Int32: TokenRecord]) = ([], [:])
     func take(_ event: TraceEvent) {
       guard case .tokens(let more, let theirs) = event else { return }
       tokens += more

@@ -112,7 +112,7 @@ struct TraceExchangeEvent: ExchangeEvent {
   }
 }
 
-extension TracedToken {
+extension TokenActivations {
   /// A token as a stream has it.
   init(_ token: ActivationsReport.Document.Token) {
     func candidates(_ list: [ActivationsReport.Document.Candidate]?) -> [TokenProbability] {

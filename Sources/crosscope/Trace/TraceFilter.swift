@@ -48,7 +48,7 @@ struct TracedLatent: Sendable, Equatable {
 /// All latents that are on somewhere in a text, the largest first.
 /// - Parameter template: whether tokens of the chat template count.
 func tracedLatents(
-  _ tokens: [TracedToken], by aggregate: TraceAggregate, template: Bool, where isShown: (Int32) -> Bool
+  _ tokens: [TokenActivations], by aggregate: TraceAggregate, template: Bool, where isShown: (Int32) -> Bool
 ) -> [TracedLatent] {
   var found: [Int: TracedLatent] = [:]
   var counted = 0

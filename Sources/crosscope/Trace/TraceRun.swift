@@ -9,7 +9,7 @@ import Storage
 /// The trace of one text.
 final class TraceRun {
   private let context: SteeringContext
-  private let trace: LatentTrace
+  private let trace: TextActivations
   private let text: RenderedChat
   private let answerTokens: Int
   private var sampler = Sampler.greedy
@@ -21,13 +21,13 @@ final class TraceRun {
   /// - Throws: `DiffingError` for a text that does not fit the model together with its answer.
   init(context: SteeringContext, text: RenderedChat, answerTokens: Int = 0) throws {
     self.context = context
-    trace = try LatentTrace(engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer)
+    trace = try TextActivations(engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer)
     (self.text, self.answerTokens) = (text, answerTokens)
     try trace.checkRoom(for: text.ids.count + answerTokens)
   }
 
   /// The next tokens, their activations in the store's units; nil when the text and its answer have ended.
-  func step() throws -> [TracedToken]? {
+  func step() throws -> [TokenActivations]? {
     guard !isFinished else { return nil }
     if trace.count < text.ids.count {
       let part = trace.count..<min(text.ids.count, trace.count + trace.tokensPerPass)
@@ -43,7 +43,7 @@ final class TraceRun {
     return inStoreUnits(try trace.append([id], templateMask: [isFinished]))
   }
 
-  private func inStoreUnits(_ tokens: [TracedToken]) -> [TracedToken] {
+  private func inStoreUnits(_ tokens: [TokenActivations]) -> [TokenActivations] {
     tokens.map { token in
       var token = token
       for index in token.activations.indices {
@@ -65,14 +65,14 @@ extension SteeringContext {
   }
 }
 
-extension TracedToken {
+extension TokenActivations {
   /// The ids of all tokens that a trace's entry names.
   fileprivate var namedTokens: [Int32] { [id] + (base + chat).map(\.id) }
 }
 
 extension Tokenizer {
   /// All tokens that a trace speaks of.
-  func names(of tokens: [TracedToken]) -> [Int32: TokenRecord] {
+  func names(of tokens: [TokenActivations]) -> [Int32: TokenRecord] {
     let ids = Set(tokens.flatMap(\.namedTokens))
     return Dictionary(ids.map { ($0, record($0)) }, uniquingKeysWith: { a, _ in a })
   }

@@ -30,7 +30,7 @@ public struct TokenProbability: Sendable, Equatable {
 }
 
 /// What both models compute at one token of a text.
-public struct TracedToken: Sendable, Equatable {
+public struct TokenActivations: Sendable, Equatable {
   public var id: Int32
   /// Whether the chat template wrote the token.
   public var isTemplate: Bool
@@ -55,7 +55,7 @@ public struct TracedToken: Sendable, Equatable {
 }
 
 /// Reads a text of one or both models, pass by pass. It has one owner at a time.
-public final class LatentTrace {
+public final class TextActivations {
   private let engine: Engine
   private let crosscoder: Crosscoder
   private let layer: Int
@@ -110,10 +110,10 @@ public final class LatentTrace {
   /// - Throws: `DiffingError.settingInvalid` for a text that becomes too long, before anything is computed; the errors
   ///   of the forward pass. `.file(.cancelled)` comes between two blocks; the text then ends with the last complete
   ///   pass.
-  public func append(_ tokens: [Int32], templateMask: [Bool]) throws(DiffingError) -> [TracedToken] {
+  public func append(_ tokens: [Int32], templateMask: [Bool]) throws(DiffingError) -> [TokenActivations] {
     precondition(tokens.count == templateMask.count, "every token needs a mask entry")
     try checkRoom(for: tokens.count)
-    var result: [TracedToken] = []
+    var result: [TokenActivations] = []
     for start in stride(from: 0, to: tokens.count, by: tokensPerPass) {
       let part = start..<min(tokens.count, start + tokensPerPass)
       result += try pass(Array(tokens[part]), Array(templateMask[part]))
@@ -121,7 +121,7 @@ public final class LatentTrace {
     return result
   }
 
-  private func pass(_ tokens: [Int32], _ templateMask: [Bool]) throws(DiffingError) -> [TracedToken] {
+  private func pass(_ tokens: [Int32], _ templateMask: [Bool]) throws(DiffingError) -> [TokenActivations] {
     let first = count
     let rows = PairedRows(tokens: [tokens.count], dModel: crosscoder.dModel)
     let segments = timelines.map {
@@ -135,7 +135,7 @@ public final class LatentTrace {
     let scaled = crosscoder.scaled(codes)
     let meaningful = crosscoder.meaningful(in: residual, from: first)
     var result = tokens.indices.map { token in
-      TracedToken(
+      TokenActivations(
         id: tokens[token], isTemplate: templateMask[token], isLeftOut: !meaningful[token],
         activations: codes.entries(of: token).map {
           LatentActivation(latent: Int(codes.latents[$0]), value: scaled[$0])
@@ -147,7 +147,7 @@ public final class LatentTrace {
   }
 
   /// Adds the next tokens that both models expect after each token.
-  private func predict(_ logits: [Matrix], into tokens: inout [TracedToken]) {
+  private func predict(_ logits: [Matrix], into tokens: inout [TokenActivations]) {
     let (V, candidates) = (engine.model.configuration.vocabSize, candidates)
     let (base, chat) = (logits.count > 1 ? logits[0].values : [], logits[logits.count - 1].values)
     tokens.withUnsafeMutableBufferPointer { tokens in
