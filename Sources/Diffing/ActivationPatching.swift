@@ -30,8 +30,7 @@ public final class ActivationPatching {
   /// - Parameters:
   ///   - crosscoder: must have the engine's width and no input normaliser (`foldingNormaliser`).
   ///   - layer: the block after which the crosscoder reads and the residual stream is replaced.
-  /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit, or for a latent that the
-  ///   crosscoder lacks.
+  /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit, or for an unknown latent.
   public init(engine: Engine, crosscoder: Crosscoder, layer: Int, arms: [PatchingArm]) throws(DiffingError) {
     chat = (engine.model, engine.adapter)
     let configuration = chat.model.configuration
@@ -74,8 +73,7 @@ public final class ActivationPatching {
         crosscoder.patched($0, activations, codes: codes, templateMask: text.templateMask)
       }
     for cache in caches { cache.truncate(to: 0) }
-    // Each pass takes few positions of every stream, so that it reads the weights once and the logits of all arms stay
-    // small.
+    // A pass takes few positions of every stream: it reads the weights once, and the logits of all arms stay small.
     let length = max(1, chat.model.configuration.rowsPerPass / streams.count)
     for first in stride(from: 0, through: last, by: length) {
       let part = first..<min(last + 1, first + length)

@@ -65,8 +65,7 @@ public func chatSpecificityRank(_ latents: [ChatSpecificity], minimumActiveToken
   return result
 }
 
-/// The paper's score: the sum of each latent's ranks by ν^ε and by ν^r among the latents that have both. A low sum is
-/// chat-specific.
+/// The paper's score: the sum of each latent's ranks by ν^ε and ν^r among those that have both; low is chat-specific.
 public func nuRankSums(_ ratios: [(nuError: Double, nuReconstruction: Double)?]) -> [Double?] {
   var sums = [Double?](repeating: nil, count: ratios.count)
   for values in [ratios.map { $0?.nuError }, ratios.map { $0?.nuReconstruction }] {

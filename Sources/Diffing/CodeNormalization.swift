@@ -59,8 +59,7 @@ struct CodeScale: Sendable {
   /// ‖d_j^base‖ and ‖d_j^chat‖ `[F]`, for codes that are on in only one model.
   let modelNorms: [[Double]]
 
-  /// The scaled activation of one entry: f·n, or for DECOUPLED codes the sum of f·‖d^m‖ over the models in which it is
-  /// on.
+  /// The scaled activation of one entry: f·n, or for DECOUPLED codes f·‖d^m‖ summed over the models in which it is on.
   func scaled(_ codes: SparseCodes, entry: Int) -> Float {
     let latent = Int(codes.latents[entry])
     let norm =
@@ -75,8 +74,7 @@ struct CodeScale: Sendable {
 
 /// x ← (x − mean)·s before encoding, x̂ ← x̂/(s + 1e-8) + mean after decoding.
 ///
-/// s = target_rms / √(Σ std² + 1e-8) over both models' dimensions together. The successor library has one s for each
-/// model.
+/// s = target_rms / √(Σ std² + 1e-8) over both models' dimensions together; the successor library has one for each.
 public struct InputNormaliser: Sendable, Equatable {
   /// The mean of each dimension, `[2·d]`, base first; `[d]` for a dictionary of one model.
   public let mean: [Float]
@@ -171,8 +169,7 @@ public enum InputScaling: String, Sendable, Equatable, Codable {
 }
 
 extension Crosscoder {
-  /// The same crosscoder with a normaliser that scales each model's input by √d ÷ mean norm; unchanged if it needs
-  /// none.
+  /// The same crosscoder with a normaliser that scales each model's input by √d ÷ mean norm, if it needs one.
   /// - Parameter meanNorms: the means of ‖h^m‖ over tokens, base and chat, in the residual streams' own units.
   /// - Throws: `DiffingError.settingInvalid` unless both are positive.
   public func scalingInputs(meanNorms: [Double]) throws(DiffingError) -> Crosscoder {

@@ -40,8 +40,8 @@ struct DictionarySettings: Codable {
   /// The name of the model on which it was trained.
   var modelName: String? { model_name ?? metadata?.model_name }
 
-  /// Whether b_dec is subtracted from the input before it is encoded. Gemma Scope has no such file and does not
-  /// subtract it.
+  /// Whether b_dec is subtracted from the input before it is encoded. For Gemma Scope, which has no such file, it is
+  /// not.
   var subtractsDecoderBias: Bool { path != nil && apply_b_dec_to_input ?? true }
 
   /// The block whose output is read; nil if no key says it. `hook_resid_pre` of block N is the output of block N − 1.

@@ -45,8 +45,7 @@ public struct ExampleSet: Sendable, Equatable {
 public struct ExampleCollector: Sendable {
   /// How contexts are chosen.
   public struct Configuration: Sendable, Equatable, Codable {
-    /// The number of contexts for each latent, spread evenly over the five bands. Stronger bands fill first what
-    /// another band lacks.
+    /// The number of contexts for each latent, spread evenly over the bands. Stronger bands fill what others lack.
     public var perLatent = 20
     /// The least number of tokens that are kept on each side of the peak, if the sequence has them. Stretches begin at
     /// multiples of this number and are three times as long, so that latents share them; sequences up to that length
@@ -228,8 +227,7 @@ public struct ExampleCollector: Sendable {
     stretches[key] = stretch.uses > 0 ? stretch : nil
   }
 
-  /// Smaller is better: the two upper bands prefer strong peaks, the lower ones decide by hash. The sequence's number
-  /// makes it unique.
+  /// Smaller is better: the two upper bands prefer strong peaks, the others use a hash. The sequence makes it unique.
   private func order(latent: Int, band: Int, activation: Float) -> UInt64 {
     if band >= 3 {
       // Positive floats have the order of their bits; among equal ones the earlier sequence wins.

@@ -30,8 +30,7 @@ public struct LatentLens: Sendable, Equatable, Codable {
 
 /// Computes readings through one model's final norm and unembedding.
 public struct LogitLens {
-  /// The caller's logits `[n, V]` of directions `[n, d]`: the final norm's weight is applied, but no bias and no
-  /// normalisation.
+  /// The caller's logits `[n, V]` of directions `[n, d]`, with the final norm's weight, without bias or normalisation.
   public typealias Logits = (Matrix) -> Matrix
   private let logits: Logits
 

@@ -32,8 +32,7 @@ public enum PatchingArm: Sendable, Equatable {
 extension Crosscoder {
   /// The residual stream `[T, d]` that an arm makes of both models' streams at the same tokens.
   /// - Parameters:
-  ///   - codes: raw f. Tokens whose codes mean nothing have none, so every arm but `error` and `template` gives base's
-  ///     row there.
+  ///   - codes: raw f. Where codes mean nothing there are none, so all arms but `error` and `template` give base's row.
   ///   - templateMask: `[T]`.
   func patched(
     _ arm: PatchingArm, _ activations: PairedActivations, codes: SparseCodes, templateMask: [Bool]

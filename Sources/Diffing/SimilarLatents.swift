@@ -47,8 +47,7 @@ extension DecoderRows {
       var saved = clock.now
       for columnStart in stride(from: earlier?.column ?? 0, to: F, by: width) {
         let columns = columnStart..<min(columnStart + width, F)
-        // Only rows up to the columns' end are computed; the others meet these columns when they are columns
-        // themselves.
+        // Rows end with the columns; the other rows meet these columns when they are columns themselves.
         inPieces(of: height, count: columns.upperBound) { block in
           var product = [Float](repeating: 0, count: block.count * columns.count)
           gemmOnThisThread(

@@ -45,8 +45,7 @@ extension SparseAutoencoder {
     }
   }
 
-  /// Writes config.json, trainer_config.json and model.safetensors. Each file appears complete or not at all, and the
-  /// weights come last.
+  /// Writes config.json, trainer_config.json and, last, model.safetensors. Each file appears complete or not at all.
   /// - Throws: `DiffingError.file`.
   public func save(folder: String) throws(DiffingError) {
     do {

@@ -15,8 +15,8 @@ public struct TrainingBatches {
   private let buffer: ShuffleBuffer?
 
   /// Batches of `batch` tokens.
-  /// - Parameter bufferTokens: the number of tokens that the buffer holds, at least two batches; by default as many as
-  ///   fit 2.5 GB.
+  /// - Parameter bufferTokens: how many tokens the buffer holds, at least two batches; by default as many as fit 2.5
+  ///   GB.
   public init(shards: ActivationShards, batch: Int, seed: UInt64, bufferTokens: Int? = nil) {
     self.shards = shards
     order = EpochOrder(count: shards.tokens, batch: batch, seed: seed)
@@ -28,7 +28,7 @@ public struct TrainingBatches {
   /// The number of tokens in the buffer; nil if all tokens fit it. What a step sees depends on this number.
   public var bufferTokens: Int? { buffer?.capacity }
 
-  /// The bytes that the buffer of such a run takes; 0 if all tokens fit, since they are then read where they are
+  /// The bytes that the buffer of such a run takes; 0 if all tokens fit it, since they are then read where they are
   /// mapped.
   public static func bufferBytes(shards: ActivationShards, batch: Int, bufferTokens: Int?) -> Int {
     (capacity(shards: shards, batch: batch, bufferTokens: bufferTokens) ?? 0) * shards.rowBytes

@@ -106,7 +106,6 @@ public struct TwinDivergence: Sendable {
     }
   }
 
-  /// For each pair of twins, the share of diverging tokens among those at which either is high; nil if neither was ever
-  /// high.
+  /// For each pair of twins, the share of diverging tokens among those at which either is high; nil if there are none.
   public var divergences: [Double?] { zip(apart, high).map { $1 == 0 ? nil : Double($0) / Double($1) } }
 }

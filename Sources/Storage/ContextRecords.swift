@@ -15,8 +15,7 @@ public struct TokenRecord: Sendable, Equatable, Identifiable {
     self.isSpecial = isSpecial
   }
 
-  /// The bytes as text, with U+FFFD for bytes that are not UTF-8. The text is untrusted: it may hold control
-  /// characters.
+  /// The bytes as text, with U+FFFD for bytes that are not UTF-8. It is untrusted and may hold control characters.
   public var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 
@@ -160,8 +159,7 @@ public struct ExplanationRecord: Sendable, Equatable, Codable {
   /// The author of the text. A latent has one explanation from each source.
   public var source: String
   public var text: String
-  /// How well the text alone tells contexts of the latent from others, 0…1, where ½ is chance; nil if it was not
-  /// tested.
+  /// How well the text alone tells contexts of the latent from others, 0…1, where ½ is chance; nil without a test.
   public var detectionScore: Double?
   /// A JSON object that says how the text and the score were made.
   public var details: String?

@@ -105,8 +105,7 @@ enum Journal {
     }
   }
 
-  /// Adds an entry for changes that have been applied. Discards the edits that the session had undone, and the oldest
-  /// entries.
+  /// Adds an entry for changes that were applied. Discards the session's undone edits and the oldest entries.
   static func record(_ changes: [AnnotationChange], session: String, in db: Database) throws -> AnnotationEdit {
     let edit = edit(of: changes)
     guard !changes.isEmpty else { return edit }

@@ -71,8 +71,7 @@ public final class PublishedExamples: Sendable {
     }
   }
 
-  /// The largest activation of each latent that has an example, in scaled units. Cost: a pass over the examples without
-  /// their details.
+  /// The largest activation of each latent with an example, in scaled units. Cost: a pass over the examples' heads.
   /// - Throws: `StorageError.examplesInvalid` for a latent or an activation that is not a number.
   public func maxima() throws(StorageError) -> [Int32: Double] {
     try read { db in

@@ -70,8 +70,7 @@ struct SalvagedTable {
     /// The first column of the key of the row that was read last.
     var lastKey: Int64?
     var refused = 0
-    /// The number of times that parts have been asked for. It is limited, so that a table of nothing but damage comes
-    /// to an end.
+    /// How often parts have been asked for. It is limited, so that a table of nothing but damage comes to an end.
     private var asked = 0
     private static let mostAsked = 1 << 20
 

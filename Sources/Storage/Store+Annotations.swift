@@ -47,8 +47,7 @@ extension Store {
     }
   }
 
-  /// How many of these latents have each tag; tags that none of them has are left out. Cost: one look-up for each
-  /// latent.
+  /// How many of these latents have each tag; tags that none has are left out. Cost: one look-up for each latent.
   public func tagCounts(of latents: [Int32]) throws(StorageError) -> [String: Int] {
     try read { db in
       let list = Self.list(latents)
@@ -120,8 +119,7 @@ extension Store {
   }
 
   /// Undoes this session's newest edit that has not been undone; nil if there is none.
-  /// - Throws: `StorageError.editedSince` if another session has changed one of its latents since; then nothing
-  ///   changes.
+  /// - Throws: `StorageError.editedSince`, without any change, if another session has since changed one of its latents.
   public func undo() throws(StorageError) -> AnnotationEdit? {
     try write { db in try Journal.undo(session: session, in: db) }
   }

@@ -24,8 +24,7 @@ extension Store {
       let task = Task(executorPreference: LookoutExecutor()) { [weak self] in
         var last = start
         while !Task.isCancelled, self != nil {
-          // A store that cannot be read for a moment, for instance because it is locked, is looked at again after the
-          // interval.
+          // A store that cannot be read for a moment, for instance a locked one, is looked at after the next interval.
           if let look = try? self?.look() {
             if look.isReplaced {
               continuation.yield(.replaced)

@@ -11,8 +11,7 @@ public struct ContrastContext: Sendable, Equatable {
   public var focus: Int
   /// A similar latent that is active here; nil for a text that was chosen regardless of its content.
   public var similar: Int32?
-  /// Whether the latent is certainly silent here. If not, it is only known that none of its contexts is from this
-  /// sequence.
+  /// Whether the latent is certainly silent here. If not, it has at least no stored context from this sequence.
   public var isSilent: Bool
 }
 

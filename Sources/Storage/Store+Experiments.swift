@@ -1,5 +1,5 @@
-// Saved steering runs: writing, listing, searching and deleting them. Documents that are not JSON are rejected, so that
-// export never meets one.
+// Saved steering runs: writing, listing, searching, deleting. Only JSON documents are saved, so that export never
+// fails.
 
 import Foundation
 import GRDB

@@ -62,8 +62,7 @@ extension Store {
 }
 
 extension StoreWriter {
-  /// Adds a metric beyond the columns. Latents that are not in `values` lack it. The latents must have been added
-  /// before.
+  /// Adds a metric beyond the columns to latents that have been added before. Those that are not in `values` lack it.
   public func add(metric name: String, values: some Sequence<(latent: Int32, value: Double)>) throws(StorageError) {
     try transaction("latent_metric") { db in
       guard !name.isEmpty, !name.contains("]"), name.count <= 200 else {

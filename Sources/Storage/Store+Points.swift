@@ -3,8 +3,7 @@
 
 import GRDB
 
-/// Latents as points of a plane, in arrays with the same order: the most chat-specific first, those without a rank
-/// last.
+/// Latents as points of a plane, in arrays with one order: the most chat-specific first, those without a rank last.
 public struct LatentPoints: Sendable, Equatable {
   /// The ids of the latents.
   public var ids: [Int32] = []

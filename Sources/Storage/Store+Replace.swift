@@ -7,8 +7,7 @@ import CSQLite
 import GRDB
 
 extension Store {
-  /// Replaces all of this store by the content of `source`. From then on every other use of this object throws
-  /// `replaced`.
+  /// Replaces all of this store by the content of `source`. All other use of this object then throws `replaced`.
   /// - Parameters:
   ///   - source: a whole store that nobody else uses.
   ///   - whenLocked: is called once nobody can write to this store any more, so what it reads of this store is the last

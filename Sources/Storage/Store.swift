@@ -17,8 +17,7 @@ public final class Store: Sendable {
 
   /// The absolute path of the file.
   public let path: String
-  /// Whether tags, notes and experiments can be saved: the store was opened for writing, and the file and its folder
-  /// allow it.
+  /// Whether tags, notes and experiments can be saved: the store is open for writing; file and folder allow it.
   public let isWritable: Bool
   /// The session to which edits through this object belong; `undo` reverses only edits of the same session.
   public let session: String
@@ -94,14 +93,12 @@ public final class Store: Sendable {
       defer { connections = Connections() }
       return (connections.writer, connections.watcher)
     }
-    // An error here leaves a log beside the file, which the next opening reads: nothing is lost and nothing must be
-    // reported.
+    // An error here leaves a log beside the file, which the next opening reads: nothing is lost.
     try? watcher?.close()
     try? readers.close()
     // Leaving the log deletes it by its name, which is another file's log if this file has lost its name.
     if isSameFile {
-      // A program that was killed may have left a log. Once it is in the file, a copy of the file is a copy of the
-      // store.
+      // A program that was killed may have left a log. With the log in it, a copy of the file is a copy of the store.
       let writer = writer ?? (isWritable && StoreFile.hasLog(path) ? try? openWriter() : nil)
       try? writer?.writeWithoutTransaction { db in
         try db.checkpoint(.truncate)
@@ -267,8 +264,8 @@ extension Store {
       let code = crosscope_sqlite_defend(connection)
       guard code == 0 else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
       try db.execute(sql: "PRAGMA cell_size_check = ON")
-      // GRDB runs a read on the thread of the task that waits for it. Writers are never interrupted, so that a change
-      // is complete.
+      // GRDB runs a read on the thread of the waiting task. Writers are never interrupted, so that a change is
+      // complete.
       if readOnly { crosscope_sqlite_ask(connection) { _ in Task.isCancelled ? 1 : 0 } }
     }
     return configuration

@@ -61,8 +61,7 @@ public struct StoreRepair: Sendable, Equatable {
     return repair
   }
 
-  /// Adds the latents whose rows were lost: a latent without its numbers can still be tagged, and keeps the user's
-  /// tags.
+  /// Adds the latents whose rows were lost: such a latent can still be tagged, and keeps the user's tags.
   private static func addMissingLatents(of pair: ModelPair, to db: Database, _ repair: inout StoreRepair) throws {
     let there = try Set(Int32.fetchAll(db, sql: "SELECT id FROM latent"))
     let missing = (0..<Int32(clamping: pair.nLatents)).filter { !there.contains($0) }

@@ -10,8 +10,7 @@ import Synchronization
 
 /// Writes a new store: tokens first, then latents and sequences, then examples and the rest, then `finish`.
 ///
-/// Each `add` is one transaction. The same calls give the same bytes. To abandon the store, release the writer without
-/// `finish`.
+/// Each `add` is one transaction. The same calls give the same bytes. A release without `finish` abandons the store.
 public final class StoreWriter: Sendable {
   /// The absolute path at which the store will be.
   public let path: String
@@ -133,8 +132,8 @@ public final class StoreWriter: Sendable {
   /// what they write.
   /// - Parameter carry: is given the user's work in the last state of the store being replaced, and says which of it
   ///   goes into the new store. The journal goes with it.
-  /// - Throws: for instance `diskFull`; `busy` if another program keeps writing to the store being replaced; the errors
-  ///   of `carry`.
+  /// - Throws: for instance `diskFull`; `busy` if another program keeps writing to the former store; the errors of
+  ///   `carry`.
   public func finish(carrying carry: (UserAnnotations) throws -> UserAnnotations? = { _ in nil }) throws {
     try complete { queue in
       guard let former = try former() else { return try takeName(queue) }
@@ -173,8 +172,7 @@ public final class StoreWriter: Sendable {
     do {
       try queue.writeWithoutTransaction { db in
         let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
-        // Indexes filled in another order than their own are half empty. Above this size the time matters more than the
-        // space.
+        // Indexes filled in another order than their own are half empty. Above this size the time matters more.
         if pages < 1 << 16 { try db.execute(sql: "VACUUM") }
         try db.execute(sql: "PRAGMA journal_mode = DELETE")
       }
@@ -198,8 +196,7 @@ public final class StoreWriter: Sendable {
     }
   }
 
-  /// Gives the new file the name of a store whose log no other program uses, under a lock that keeps everybody away
-  /// until it is done.
+  /// Gives the new file the name of a store whose log no other program uses, under a lock that keeps everybody away.
   /// - Returns: whether nobody else used the store; if not, nothing has changed.
   private func replaceAlone(
     _ queue: DatabaseQueue, _ carry: (UserAnnotations) throws -> UserAnnotations?

@@ -7,8 +7,8 @@
 struct sqlite3;
 
 /// Makes `connection` safe for an untrusted file (https://www.sqlite.org/security.html): defensive mode, no trusted
-/// schema, no triggers, no views, values of at most 256 MiB. Returns an SQLite result code, which is 0 if all settings
-/// took effect.
+/// schema, no triggers, no views, values of at most 256 MiB. Returns an SQLite result code; 0 means that all settings
+/// hold.
 int crosscope_sqlite_defend(struct sqlite3 *connection);
 
 /// Makes `connection` call `isUnwanted` every 10,000 instructions of a statement, and end the statement with
@@ -26,8 +26,7 @@ int crosscope_sqlite_read_head(const char *path, unsigned char *bytes, int count
 ///
 /// Once no other connection can write to `destination`, `whenLocked` is called with `context`. It may read the
 /// destination through another connection, and write to `source` through this one. If it does not return 0, the
-/// destination stays as it is and the result is SQLITE_ABORT. Returns an SQLite result code, which is 0 if all is in
-/// place.
+/// destination stays as it is and the result is SQLITE_ABORT. Returns an SQLite result code; 0 means success.
 int crosscope_sqlite_copy(
     struct sqlite3 *source, struct sqlite3 *destination, int (*whenLocked)(void *context), void *context);
 

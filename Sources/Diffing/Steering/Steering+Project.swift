@@ -140,8 +140,7 @@ private struct Cholesky {
 }
 
 extension Crosscoder {
-  /// A plan's latents in mode project; nil if none changes anything. They are numbered in order, without those that
-  /// change nothing.
+  /// A plan's latents in mode project; nil if none changes anything. Only those that change something are numbered.
   /// - Throws: `DiffingError.settingInvalid`, `.notFinite`.
   func projection(_ items: [Intervention], decoder: PairModel) throws(DiffingError) -> Projection? {
     guard !items.isEmpty else { return nil }

@@ -50,8 +50,7 @@ public enum TokenPositions: String, Sendable, Codable, CaseIterable {
     }
   }
 
-  /// The first token of the prompt that may be steered. If none may be, it is the last one, which must be run in any
-  /// case.
+  /// The first token of the prompt that may be steered; if none may be, the last one, which must be run in any case.
   func first(in prompt: RenderedChat) -> Int {
     prompt.ids.indices.first { include($0, prompt: prompt) } ?? prompt.ids.count - 1
   }

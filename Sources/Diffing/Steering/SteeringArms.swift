@@ -1,5 +1,4 @@
-// The streams of a steering experiment and the hooks that steer them, for runs that sample and for passes over a given
-// answer alike.
+// The streams of a steering experiment and the hooks that steer them, for sampling and for given answers alike.
 //   stream sample·(plans + 1) + arm    arm 0 is the baseline, arm i + 1 plan i
 //   streams after those                base on the tokens of streams whose plan needs it; of all if latents are read
 
@@ -128,8 +127,7 @@ private final class SteeredRows {
   var rows: [(offset: Int, open: [Int])] = []
 }
 
-/// Base's residual streams at the tokens of one pass, for the hooks on chat's. If base has weights of its own, base's
-/// pass has ended by then.
+/// Base's residual streams at the tokens of one pass, for hooks on chat's. Base with weights of its own has run before.
 private final class BaseRows {
   private var d = 0
   private var rows: [Int: [Float]] = [:]

@@ -58,8 +58,7 @@ public final class SteeringRun {
   ///   - prefixes: keeps prompts computed up to `layer` from run to run.
   ///   - recordsLogProbabilities: whether `logProbabilities(_:)` is wanted.
   ///   - recordedLikeliest: the number of tokens that `likeliest(_:)` has at each place.
-  ///   - latents: the latents whose `activations(_:)` are wanted. Any at all cost one pass of base up to `layer` for
-  ///     each stream.
+  ///   - latents: the latents whose `activations(_:)` are wanted; with any, base runs up to `layer` beside each stream.
   ///   - mayOverflow: whether a steered stream that is no longer finite ends alone; otherwise the run fails.
   ///   - maxActivations: the largest scaled activation seen of a latent, if any.
   /// - Throws: `DiffingError` if a plan asks for something impossible.
@@ -101,8 +100,7 @@ public final class SteeringRun {
   /// - Throws: `InferenceError`, such as a residual stream that steering made infinite.
   public func step() throws(InferenceError) -> [DecodedToken] { try decoding.step() }
 
-  /// Reads the activations at each stream's last token, through which no step has gone. Call it once, when all streams
-  /// have ended.
+  /// Reads the activations at each stream's last token, through which no step has gone. Call it once, at the end.
   /// - Throws: the errors of the forward pass.
   public func readLastTokens() throws(InferenceError) {
     if setup.readings != nil { try decoding.readLastTokens(through: setup.layer) }

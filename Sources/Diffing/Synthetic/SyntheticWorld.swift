@@ -1,5 +1,4 @@
-// A pair of models whose concepts are known, on which the method is checked: its paired activations are made of planted
-// directions.
+// A pair of models with known concepts, on which the method is checked: its activations consist of planted directions.
 //   h^m = Σ_c a_c^m v_c + noise,   a_c^m > 0 where concept c is on in model m, 0 elsewhere; concepts fire independently
 // Two kinds of concepts set the traps of arXiv 2504.02922, section 3: `rescaled` ones invite complete shrinkage,
 // `decoupled` ones latent decoupling. Shape letters: T tokens, d width of one model.
@@ -49,7 +48,7 @@ public struct SyntheticWorld: Sendable {
     public var highestFrequency = 0.08
     public var lowestStrength = 0.7
     public var highestStrength = 1.3
-    /// The range for rescaled concepts. It stays above 0.2: a factor b gives Δ = 1 − b/2, and Δ ≥ 0.9 is chat-only by
+    /// The range for rescaled concepts, above 0.2: a factor b gives Δ = 1 − b/2, and Δ ≥ 0.9 is chat-only by
     /// definition.
     public var lowestBaseFactor = 0.25
     public var highestBaseFactor = 0.5
@@ -157,8 +156,8 @@ extension SplitMix64 {
   /// A random number between two others.
   fileprivate mutating func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
 
-  /// A nearly normal number with mean 0 and variance 1: the sum of the four 16-bit numbers of one draw. It is the same
-  /// on every machine.
+  /// A nearly normal number with mean 0 and variance 1, the same on every machine: the sum of a draw's four 16-bit
+  /// numbers.
   fileprivate mutating func nearlyNormal() -> Double {
     let bits = next()
     let sum = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + bits >> 48

@@ -73,7 +73,7 @@ extension BatchTopKTrainer {
     count: Int, norms: FloatStorage, smallest lastKept: inout Float
   ) throws(DiffingError) -> KeptEntries {
     // This batch's bound is usually near the last one's. If too few lie above half of that, all positive ones are
-    // considered.
+    // taken.
     var candidates = collect(above: lastKept / 2, norms: norms)
     var total = candidates.reduce(0) { $0 + $1.scaled.count }
     if total < count && lastKept > 0 {

@@ -58,15 +58,13 @@ public final class BatchTopKTrainer: Trainer {
   public let run: TrainingRun
   /// θ, one for each selection; −1 while it is not set.
   public private(set) var thresholds: [Float]
-  /// The smallest scaled activation that each selection kept in the last batch. The next batch's candidates are first
-  /// looked for near it.
+  /// The smallest scaled activation that each selection kept in the last batch; the next search begins near it.
   var lastKept: [Float]
   /// The entries kept in this batch.
   var kept = KeptEntries()
 
   /// A trainer before its first step.
-  /// - Parameter normaliser: made from more data than the first batch. If it is nil and the settings ask for one, it is
-  ///   made from the first batch.
+  /// - Parameter normaliser: if it is nil and the settings ask for one, it is made from the first batch.
   /// - Throws: `DiffingError.settingInvalid`.
   public convenience init(configuration: Configuration, normaliser: InputNormaliser? = nil) throws(DiffingError) {
     try configuration.check()
@@ -125,8 +123,7 @@ public final class BatchTopKTrainer: Trainer {
     run.crosscoder(k: configuration.k, thresholds: thresholds, card: card)
   }
 
-  /// The sparse autoencoder as trained so far, in the activations' own units. The run's target must be one vector for
-  /// each token.
+  /// The sparse autoencoder as trained so far, in the activations' own units. The run's target must not be the pair.
   public func autoencoder(card: CrosscoderCard = CrosscoderCard()) -> SparseAutoencoder {
     SparseAutoencoder(run: run, k: configuration.k, threshold: thresholds[0], card: card)
   }

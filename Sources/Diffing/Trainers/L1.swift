@@ -40,8 +40,7 @@ public final class L1Trainer: Trainer {
   public let run: TrainingRun
 
   /// A trainer before its first step.
-  /// - Parameter normaliser: made from more data than the first batch. If it is nil and the settings ask for one, it is
-  ///   made from the first batch.
+  /// - Parameter normaliser: if it is nil and the settings ask for one, it is made from the first batch.
   /// - Throws: `DiffingError.settingInvalid`.
   public init(configuration: Configuration, normaliser: InputNormaliser? = nil) throws(DiffingError) {
     try configuration.check()

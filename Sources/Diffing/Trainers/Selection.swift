@@ -1,5 +1,4 @@
-// Finds the n-th largest of many positive numbers, exactly and without sorting them: positive fp32 values have the same
-// order as their bits.
+// Finds the n-th largest of many positive numbers without sorting: positive fp32 values have the order of their bits.
 
 /// The `rank`-th largest (from 1) of the values of `columns`, which count as one list and are positive and finite.
 func largest(rank: Int, of columns: [[Float]]) -> Float {
@@ -27,8 +26,7 @@ func largest(rank: Int, of columns: [[Float]]) -> Float {
   return Float(bitPattern: prefix)
 }
 
-/// Reorders `values[0..<count]`, with `indices` alongside, so that the `n` largest come first. Ties go to the lower
-/// index.
+/// Reorders `values[0..<count]` and `indices` so that the `n` largest come first. Ties go to the lower index.
 func moveLargestFirst(
   _ n: Int, _ values: UnsafeMutablePointer<Float>, _ indices: UnsafeMutablePointer<Int32>, count: Int
 ) {

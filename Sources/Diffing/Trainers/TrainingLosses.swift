@@ -36,8 +36,7 @@ public protocol Trainer: AnyObject {
   /// - Throws: `DiffingError.shapeMismatch`; `.trainingNotFinite`, after which the parameters are as they were before.
   func step(_ batch: PairedActivations) throws(DiffingError) -> TrainingLosses
 
-  /// Writes everything on which the next step depends, atomically: a run that is killed and resumed gives the same
-  /// bits.
+  /// Writes all on which the next step depends, atomically: a run that is killed and resumed gives the same bits.
   /// - Throws: `DiffingError.file`; an older state is then unchanged.
   func save(state path: String) throws(DiffingError)
 

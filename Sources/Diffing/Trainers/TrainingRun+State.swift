@@ -54,8 +54,7 @@ extension TrainingRun {
 
   /// A run that continues where the saved one stopped, bit for bit, and the method's numbers.
   /// - Parameter numbers: the names of the method's numbers and how many there are of each.
-  /// - Throws: `DiffingError.file`, `.shapeMismatch`, `.stateMismatch` if the state belongs to another method or
-  ///   configuration.
+  /// - Throws: `DiffingError.file`, `.shapeMismatch`; `.stateMismatch` for a state of another method or configuration.
   static func resume(
     state path: String, settings: TrainingSettings, method: String, configuration: some Encodable,
     numbers: [String: Int] = [:]

@@ -40,8 +40,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
   public var nLatents: Int
   /// The number of steps of the whole run.
   public var steps: Int
-  /// The number of tokens of a batch, from which the bound for dead latents follows. A step may be given another
-  /// number.
+  /// The number of tokens of a batch, which sets the bound for dead latents. A step may be given another number.
   public var batch: Int
   /// What is read from each token.
   public var target = TrainingTarget.pair
@@ -56,8 +55,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
   public var squaredLoss = false
   /// The largest gradient norm; nil if there is no bound.
   public var gradientClip: Double? = 1
-  /// The number of tokens of silence after which a latent is dead; nil for a tenth of the run, as the paper's 10 M of
-  /// 100 M.
+  /// The number of silent tokens after which a latent is dead; nil for a tenth of the run, the paper's 10 M of 100 M.
   public var deadAfterTokens: Int?
   /// The norm of every encoder and decoder row of each model at the beginning.
   public var normInitScale = 1.0
