@@ -1,4 +1,4 @@
-// Copying one database over another by SQLite's backup (https://www.sqlite.org/backup.html).
+// Copies one database over another by SQLite's backup (https://www.sqlite.org/backup.html).
 #include "CSQLite.h"
 
 #include <sqlite3.h>

@@ -1,4 +1,4 @@
-// Settings of a connection.
+// Sets the options of a connection.
 #include "CSQLite.h"
 
 #include <sqlite3.h>

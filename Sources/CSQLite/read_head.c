@@ -1,4 +1,4 @@
-// Reading the beginning of a file by SQLite's own means.
+// Reads the beginning of a file by SQLite's own means.
 #include "CSQLite.h"
 
 #include <sqlite3.h>

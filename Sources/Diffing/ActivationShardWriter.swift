@@ -1,17 +1,17 @@
-// Paired activations being written to a folder, shard by shard; the format is described in docs/activations.md.
-// Owns: the order of writes (a shard, then the index that names it), so that a killed harvest goes on with its next
-// shard, and the removal of what an earlier run left and this one does not use. Refuses: a folder that cannot be written.
+// Writes paired activations to a folder, shard by shard, in the format of docs/activations.md. A shard is written
+// before the index that names it, so that a harvest that was killed resumes with its next shard. Files that an earlier
+// run left and this one does not use are removed.
 
 import Foundation
 import Inference
 
-/// A folder of shards being written. Finished shards survive a kill.
+/// A folder of shards that is being written. Finished shards survive a kill.
 public struct ActivationShardWriter {
   private let folder: String
   public private(set) var index: ActivationIndex
 
-  /// Opens the folder, keeping the finished shards of an earlier run with the same identity and removing others.
-  /// - Throws: `DiffingError.file` where the folder cannot be made or written to.
+  /// Opens the folder. It keeps the finished shards of an earlier run with the same identity and removes all others.
+  /// - Throws: `DiffingError.file` if the folder cannot be made or written to.
   public init(folder: String, dModel: Int, layer: Int, identity: String) throws(DiffingError) {
     self.folder = folder
     do {
@@ -23,17 +23,17 @@ public struct ActivationShardWriter {
     if let old = try? ActivationShards.readIndex(folder), old.identity == identity, old.dModel == dModel,
       old.layer == layer
     {
-      // A shard that is gone takes those after it with it: shards are read in order.
+      // Shards are read in order, so a missing shard makes all later ones useless.
       index.shards = Array(old.shards.prefix { (try? SafetensorsFile(path: folder + "/" + $0.file)) != nil })
     }
     try writeIndex()
     removeStrays()
   }
 
-  /// Shards already finished.
+  /// The number of shards that are finished.
   public var finished: Int { index.shards.count }
 
-  /// Writes the texts that shards refer to by number.
+  /// Writes the texts, to which shards refer by number.
   public func write(texts: [CorpusText]) throws(InferenceError) {
     var offsets: [Int64] = [0]
     for text in texts { offsets.append(offsets[offsets.count - 1] + Int64(text.ids.count)) }
@@ -42,19 +42,19 @@ public struct ActivationShardWriter {
     writer.add("ids", shape: [total], int32s: texts.flatMap(\.ids))
     writer.add("template", shape: [total], int32s: texts.flatMap { $0.templateMask.map { $0 ? 1 : 0 } })
     writer.add("offsets", shape: [offsets.count], int64s: offsets)
-    writer.add("corpus", shape: [texts.count], int32s: texts.map(\.corpus.rawValue))
+    writer.add("corpus", shape: [texts.count], int32s: texts.map { Int32($0.corpus.number) })
     try writer.write(to: folder + "/texts.safetensors")
   }
 
   /// Writes the next shard, then the index that names it.
   /// - Parameters:
-  ///   - x: kept rows, `[N, 2, d]`.
-  ///   - text, position: of each row.
-  ///   - leftOut: tokens not kept for their norm.
+  ///   - x: the kept rows, `[N, 2, d]`.
+  ///   - text, position: the text's number and the position of each row.
+  ///   - leftOut: the number of tokens that were left out because of their norm.
   public mutating func append(
     x: [Float], text: [Int32], position: [Int32], leftOut: Int
   ) throws(DiffingError) {
-    precondition(x.count == text.count * 2 * index.dModel && text.count == position.count, "a row a token")
+    precondition(x.count == text.count * 2 * index.dModel && text.count == position.count, "every token needs one row")
     let name = "shard-" + String(repeating: "0", count: max(0, 5 - "\(finished)".count)) + "\(finished).safetensors"
     var writer = SafetensorsWriter(metadata: ["identity": index.identity])
     writer.add("x", shape: [text.count, 2, index.dModel], floats: x, as: .bf16)
@@ -68,7 +68,7 @@ public struct ActivationShardWriter {
 
   private func writeIndex() throws(DiffingError) { try Diffing.write(json: index, to: folder + "/activations.json") }
 
-  /// Removes what an earlier run left and this one does not use: other shards, half-written files.
+  /// Removes the shards and half-written files of an earlier run that this run does not use.
   private func removeStrays() {
     let used = Set(index.shards.map(\.file))
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []

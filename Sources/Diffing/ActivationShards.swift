@@ -2,46 +2,47 @@
 //   activations.json         {"format":1, "dModel", "layer", "identity", "shards":[{"file", "tokens", "leftOut"}]}
 //   shard-NNNNN.safetensors  x BF16 [N, 2, d] (base, chat); text I32 [N]; position I32 [N]
 //   texts.safetensors        ids I32 [all tokens]; template I32 [all tokens]; offsets I64 [texts + 1]; corpus I32 [texts]
-// Activations that others made may have x in F32 or F16 and neither text and position nor texts (docs/activations.md).
-// Owns: mapping the shards, rows anywhere in them. Refuses: shards that do not fit their index, names of other folders.
+// Activations that others made may have x in F32 or F16, and may lack text, position and texts (docs/activations.md).
+// This type maps the shards and reads rows anywhere in them. It rejects shards that do not fit their index, and file
+// names that lead out of the folder.
 
 import Foundation
 import Inference
 import Kernels
 
-/// What activations.json says.
+/// The content of activations.json.
 public struct ActivationIndex: Codable, Equatable, Sendable {
   public struct Shard: Codable, Equatable, Sendable {
     public var file: String
-    /// Tokens kept.
+    /// The number of tokens kept.
     public var tokens: Int
-    /// Tokens left out for their norm, first tokens not counted; nil where nobody counted.
+    /// The number of tokens left out because of their norm, without first tokens; nil if nobody counted.
     public var leftOut: Int?
   }
   public var format = 1
   public var dModel: Int
   public var layer: Int
-  /// Says what the activations were made from: model, adapter and corpus hashes and settings.
+  /// What the activations were made from: the hashes of model, adapter and corpus, and the settings.
   public var identity: String
   public var shards: [Shard] = []
 }
 
-/// A folder of finished shards, mapped.
+/// A mapped folder of finished shards.
 public struct ActivationShards: Sendable {
   public let index: ActivationIndex
-  /// How the elements of x are stored, in all shards.
+  /// How the elements of x are stored; it is the same in all shards.
   public let type: SafetensorsType
   private let files: [SafetensorsFile]
   private let tensors: [SafetensorsTensor]
   private let firstToken: [Int]
   private let folder: String
 
-  /// Tokens in all shards.
+  /// The number of tokens in all shards.
   public var tokens: Int { firstToken[firstToken.count - 1] }
-  /// Tokens of each shard.
-  public var tokensOfShards: [Int] { index.shards.map(\.tokens) }
+  /// The number of tokens in each shard.
+  var tokensOfShards: [Int] { index.shards.map(\.tokens) }
   public var dModel: Int { index.dModel }
-  /// Bytes of a row, both models.
+  /// The number of bytes of a row, which holds both models.
   var rowBytes: Int { 2 * dModel * type.size }
 
   static func readIndex(_ folder: String) throws(InferenceError) -> ActivationIndex {
@@ -58,7 +59,7 @@ public struct ActivationShards: Sendable {
     }
     guard index.format == 1 else { throw malformed("format", "1", "\(index.format)") }
     guard (1...1 << 24).contains(index.dModel) else {
-      throw malformed("dModel", "a width from 1 on", "\(index.dModel)")
+      throw malformed("dModel", "a width of 1 or more", "\(index.dModel)")
     }
     for shard in index.shards where shard.file.isEmpty || shard.file.contains("/") {
       throw malformed("shards", "names of files in this folder", "\"\(shard.file)\"")
@@ -96,7 +97,7 @@ public struct ActivationShards: Sendable {
     let values = try file.ints(named: name)
     guard values.count == count, values.allSatisfy({ $0 >= 0 && $0 <= Int(Int32.max) }) else {
       throw .fileMalformed(
-        path: file.path, place: "tensor \(name)", expected: "\(count) numbers from 0 on", found: "others")
+        path: file.path, place: "tensor \(name)", expected: "\(count) numbers of 0 or more", found: "other numbers")
     }
     return values.map(Int32.init)
   }
@@ -107,11 +108,12 @@ public struct ActivationShards: Sendable {
     let ids = try file.ints(named: "ids").map(Int32.init(truncatingIfNeeded:))
     let template = try file.ints(named: "template")
     let offsets = try file.ints(named: "offsets")
-    let corpora = try file.ints(named: "corpus").map { Corpus(rawValue: Int32(truncatingIfNeeded: $0)) ?? .plain }
+    let corpora = try file.ints(named: "corpus").map { $0 == Corpus.chat.number ? Corpus.chat : .plain }
     guard ids.count == template.count, offsets.count == corpora.count + 1, offsets.first == 0,
       offsets.last == ids.count, zip(offsets, offsets.dropFirst()).allSatisfy({ $0 <= $1 })
     else {
-      throw .fileMalformed(path: file.path, place: "offsets", expected: "texts that fill ids", found: "other lengths")
+      throw .fileMalformed(
+        path: file.path, place: "offsets", expected: "offsets whose texts fill ids", found: "other offsets")
     }
     return corpora.indices.map { i in
       let range = offsets[i]..<offsets[i + 1]
@@ -119,14 +121,14 @@ public struct ActivationShards: Sendable {
     }
   }
 
-  /// The activations of tokens anywhere in the shards, by number, in the order asked for.
+  /// The activations of tokens anywhere in the shards, in the order in which their numbers are given.
   public func gather(_ numbers: ArraySlice<Int>) -> PairedActivations {
     let width = 2 * dModel
     var values = [Float](repeating: 0, count: numbers.count * width)
     let start = numbers.startIndex
     values.withUnsafeMutableBufferPointer { buffer in
       guard let out = buffer.baseAddress else { return }
-      // Each part writes rows of its own.
+      // Each part writes only its own rows.
       nonisolated(unsafe) let base = out
       Compute.parallel { thread, threads in
         for i in Compute.share(of: numbers.count, thread: thread, threads: threads) {
@@ -139,7 +141,7 @@ public struct ActivationShards: Sendable {
     return PairedActivations(dModel: dModel, values: values)
   }
 
-  /// The norm above which tokens were left out, about: eight times the median over a sample, both models.
+  /// An estimate of the norm above which tokens were left out: eight times the median over a sample of both models.
   public func normLimit() -> Double {
     let sample = gather(Array(stride(from: 0, to: tokens, by: max(1, tokens / 4096)))[...])
     let norms = (0..<sample.tokens).flatMap { token in
@@ -150,8 +152,8 @@ public struct ActivationShards: Sendable {
     return norms.isEmpty ? .infinity : 8 * norms[norms.count / 2]
   }
 
-  /// One shard whole: its activations and each row's text and position.
-  /// - Throws: `InferenceError` where the shard has no text or position, as those that others made.
+  /// All of one shard: its activations, and each row's text and position.
+  /// - Throws: `InferenceError` if the shard has no text or position, which activations made by others may lack.
   public func shard(
     _ number: Int
   ) throws(InferenceError) -> (activations: PairedActivations, texts: [Int32], positions: [Int32]) {
@@ -162,8 +164,8 @@ public struct ActivationShards: Sendable {
     return (activations, texts, positions)
   }
 
-  /// SHA-256 of the index and each shard's first and last row: tells apart activations whose makers did not say what
-  /// they are made from.
+  /// SHA-256 of the index and of each shard's first and last row. It identifies activations whose maker did not say
+  /// what they were made from.
   /// - Throws: `InferenceError.fileChanged`.
   public func contentHash() throws(InferenceError) -> String {
     var content = Array("\(index.dModel) \(index.layer) \(index.identity)".utf8)
@@ -175,28 +177,28 @@ public struct ActivationShards: Sendable {
     return content.withUnsafeBytes { SHA256.hex(of: $0) }
   }
 
-  /// Makes sure that the shards are what they were when they were mapped, and so that all rows read so far are theirs.
+  /// Checks that no shard has changed since it was mapped, so that all rows read so far are the shards' own.
   /// - Throws: `InferenceError.fileChanged`.
   public func check() throws(InferenceError) { for file in files { try file.check() } }
 
-  /// Gives back the memory that rows read so far take in this process.
+  /// Returns to the system the memory that rows read so far take in this process.
   public func releasePages() {
     for tensor in tensors { tensor.release(0..<tensor.bytes.count) }
   }
 
-  /// Says that these rows of a shard are read next.
+  /// Tells the system that these rows of a shard are read next.
   func willRead(_ shard: Int, rows: Range<Int>) {
     tensors[shard].willRead(rows.lowerBound * rowBytes..<rows.upperBound * rowBytes)
   }
 
-  /// Gives back the memory that these rows of a shard take in this process.
+  /// Returns to the system the memory that these rows of a shard take in this process.
   func release(_ shard: Int, rows: Range<Int>) {
     tensors[shard].release(rows.lowerBound * rowBytes..<rows.upperBound * rowBytes)
   }
 
-  /// A row as it is stored; valid while this value lives.
+  /// A row as it is stored. The pointer is valid while this value lives.
   func bytes(_ shard: Int, row: Int) -> UnsafeRawPointer {
-    guard let start = tensors[shard].bytes.baseAddress else { preconditionFailure("a row of an empty shard") }
+    guard let start = tensors[shard].bytes.baseAddress else { preconditionFailure("an empty shard has no rows") }
     return start + row * rowBytes
   }
 
@@ -211,7 +213,7 @@ public struct ActivationShards: Sendable {
 }
 
 extension SafetensorsType {
-  /// fp32 from stored elements of a type that activations may have; the source need not be aligned.
+  /// Widens stored elements of any type that activations may have to fp32. The source need not be aligned.
   func widen(_ source: UnsafeRawPointer, into out: UnsafeMutablePointer<Float>, count: Int) {
     switch self {
     case .bf16: widenBFloat16(source, into: out, count: count)

@@ -1,33 +1,38 @@
-// The order in which latents are shown: what fine-tuning most clearly put in comes first.
-// Owns: one documented total order. Refuses nothing.
-//   1. Living latents before dead ones.
-//   2. Chat-only latents (Δ ≥ 0.9) before others; a small crosscoder may have none.
-//   3. Scored before unscored. Scored: at least `minimumActiveTokens` tokens (a handful give any ν by chance),
-//   β^{ε,chat} and β^{r,chat} > 0
-//      (a ratio of negative betas says nothing), ν^ε and ν^r within [−0.1, 2], as the paper filters them.
-//   4. By the sum of the ranks of ν^ε and ν^r among the scored, low first; then by Δ, high first; then by number.
+// The order in which latents are shown: the ones that fine-tuning most clearly introduced come first.
+//   1. Living latents come before dead ones.
+//   2. Chat-only latents (Δ ≥ 0.9) come before others; a small crosscoder may have none.
+//   3. Scored latents come before unscored ones. A latent is scored if it has at least `minimumActiveTokens` active
+//      tokens (with fewer, any ν comes about by chance), β^{ε,chat} and β^{r,chat} > 0 (a ratio of negative betas says
+//      nothing), and ν^ε and ν^r within [−0.1, 2], as the paper filters them.
+//   4. Scored latents are ordered by the sum of their ranks by ν^ε and ν^r, low first; then by Δ, high first; then by
+//      number.
 
-/// What the order of one latent depends on.
+/// The figures of one latent on which its place in the order depends.
 public struct ChatSpecificity: Sendable {
-  /// Δ; nil if missing.
+  /// Δ; nil if it is missing.
   public var deltaNorm: Double?
-  /// Latent Scaling's result.
+  /// The latent's betas, measured by Latent Scaling.
   public var betas: LatentScaling.Betas
-  /// Whether the latent never fired in the data it was scored on.
+  /// Whether the latent never fired in the data on which it was scored.
   public var dead: Bool
 
-  /// A latent's scores.
+  /// Keeps a latent's scores.
   public init(deltaNorm: Double?, betas: LatentScaling.Betas, dead: Bool) {
     (self.deltaNorm, self.betas, self.dead) = (deltaNorm, betas, dead)
   }
 
-  /// Genuinely chat-specific by the paper's bounds: ν^ε < 0.2 and ν^r < 0.5.
+  /// Whether the latent is alive and within the paper's bounds of chat-specificity.
   public var isChatSpecific: Bool {
-    guard !dead, let nuError = betas.nuError, let nuReconstruction = betas.nuReconstruction else { return false }
+    !dead && Self.isWithinBounds(nuError: betas.nuError, nuReconstruction: betas.nuReconstruction)
+  }
+
+  /// Whether both ratios are within the paper's bounds of chat-specificity: ν^ε < 0.2 and ν^r < 0.5.
+  public static func isWithinBounds(nuError: Double?, nuReconstruction: Double?) -> Bool {
+    guard let nuError, let nuReconstruction else { return false }
     return nuError < 0.2 && nuReconstruction < 0.5
   }
 
-  /// ν^ε and ν^r if they may be ranked.
+  /// ν^ε and ν^r; nil if they may not be ranked.
   func ranked(minimumActiveTokens: Int) -> (nuError: Double, nuReconstruction: Double)? {
     guard !dead, betas.activeTokens >= minimumActiveTokens, let error = betas.errorChat, error > 0,
       let reconstruction = betas.reconstructionChat, reconstruction > 0, let nuError = betas.nuError,
@@ -38,7 +43,7 @@ public struct ChatSpecificity: Sendable {
   }
 }
 
-/// The rank of every latent `[F]` in the order of chat-specificity, 0 for the first.
+/// The rank of every latent `[F]` in the order of chat-specificity; the first has rank 0.
 public func chatSpecificityRank(_ latents: [ChatSpecificity], minimumActiveTokens: Int = 20) -> [Int] {
   let scores = latents.map { $0.ranked(minimumActiveTokens: minimumActiveTokens) }
   let rankSums = nuRankSums(scores)
@@ -60,7 +65,7 @@ public func chatSpecificityRank(_ latents: [ChatSpecificity], minimumActiveToken
   return result
 }
 
-/// The sum of each latent's ranks by ν^ε and by ν^r among those that have them, the paper's score; low is chat-specific.
+/// The paper's score: the sum of each latent's ranks by ν^ε and ν^r among those that have both; low is chat-specific.
 public func nuRankSums(_ ratios: [(nuError: Double, nuReconstruction: Double)?]) -> [Double?] {
   var sums = [Double?](repeating: nil, count: ratios.count)
   for values in [ratios.map { $0?.nuError }, ratios.map { $0?.nuReconstruction }] {
@@ -69,10 +74,10 @@ public func nuRankSums(_ ratios: [(nuError: Double, nuReconstruction: Double)?])
   return sums
 }
 
-/// The range of ν^ε and ν^r within which they are ranked; the paper's.
+/// Ratios outside of this range are not ranked; the range is the paper's.
 public let rankedRatios = -0.1...2.0
 
-/// Ranks of the present values, from 0, equal values sharing their mean rank.
+/// The ranks of the values that are not nil, from 0. Equal values share their mean rank.
 private func ranks(_ values: [Double?]) -> [(latent: Int, rank: Double)] {
   let present = values.indices.compactMap { index in values[index].map { (latent: index, value: $0) } }
     .sorted { ($0.value, $0.latent) < ($1.value, $1.latent) }

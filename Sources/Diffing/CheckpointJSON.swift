@@ -1,11 +1,11 @@
-// The two JSON files beside a crosscoder's weights, with the reference's own key names.
-// Owns: config.json (shapes and code normalisation) and trainer_config.json (class, layer, models, and our card).
-// Refuses: files beyond 1 MB, JSON of another form, numbers that the weights contradict. Unknown keys are left alone.
+// The two JSON files beside a crosscoder's weights, with the key names of the reference: config.json holds shapes and
+// code normalisation; trainer_config.json holds class, layer, models and our card. Files beyond 1 MB and numbers that
+// the weights contradict are rejected. Unknown keys are ignored.
 
 import Foundation
 import Inference
 
-/// config.json of a published crosscoder.
+/// The content of config.json of a published crosscoder.
 struct HubConfiguration: Codable {
   var activation_dim: Int?
   var dict_size: Int?
@@ -17,7 +17,7 @@ struct HubConfiguration: Codable {
   var norm_init_scale: Double?
   var target_rms: Double?
 
-  /// Of a checkpoint without a configuration: the weights say it all.
+  /// Stands for the configuration of a checkpoint that has none; the weights say everything.
   init() {}
 
   init(crosscoder: Crosscoder) {
@@ -40,12 +40,12 @@ struct HubConfiguration: Codable {
     return configuration
   }
 
-  /// What config.json says, nothing if it is not there: the weights say it all.
+  /// Reads config.json. If the file is missing, the configuration is empty, since the weights say everything.
   static func readIfPresent(folder: String) throws(DiffingError) -> HubConfiguration {
     try readJSON(HubConfiguration.self, folder + "/config.json") ?? HubConfiguration()
   }
 
-  /// Throws where this file contradicts the weights' shapes.
+  /// Checks this file against the shapes of the weights.
   func agree(d: Int, F: Int, folder: String) throws(DiffingError) {
     for (key, value, expected) in [
       ("activation_dim", activation_dim, d), ("dict_size", dict_size, F), ("num_layers", num_layers, 2),
@@ -60,7 +60,7 @@ struct HubConfiguration: Codable {
   }
 }
 
-/// trainer_config.json of a published crosscoder; `crosscope` holds our card.
+/// trainer_config.json of a published crosscoder. Its key `crosscope` holds our card.
 struct TrainerFile: Codable {
   struct Trainer: Codable {
     var trainer_class: String?
@@ -89,7 +89,7 @@ struct TrainerFile: Codable {
     crosscope = autoencoder.card
   }
 
-  /// Nil if the folder has no such file.
+  /// Reads trainer_config.json; nil if the folder has no such file.
   static func read(folder: String) throws(DiffingError) -> TrainerFile? {
     let path = folder + "/trainer_config.json"
     let file = try readJSON(TrainerFile.self, path)
@@ -100,13 +100,13 @@ struct TrainerFile: Codable {
     return file
   }
 
-  /// config.json of a training run's folder, which holds the trainer too; nil if it does not.
+  /// Reads the trainer from config.json in the folder of a training run; nil if it is not there.
   static func readTraining(folder: String) throws(DiffingError) -> TrainerFile? {
     let file = try readJSON(TrainerFile.self, folder + "/config.json")
     return file?.trainer == nil ? nil : file
   }
 
-  /// Our card, or what the authors' file says.
+  /// Our card if the file has one, else a card of what the authors' file says.
   var card: CrosscoderCard {
     if let crosscope { return crosscope }
     var card = CrosscoderCard()
@@ -116,7 +116,7 @@ struct TrainerFile: Codable {
   }
 }
 
-/// Decodes a JSON file; nil if there is none.
+/// Decodes a JSON file; nil if the file does not exist.
 func readJSON<Value: Decodable>(_ type: Value.Type, _ path: String) throws(DiffingError) -> Value? {
   guard FileManager.default.fileExists(atPath: path) else { return nil }
   let file = try reading { () throws(InferenceError) in try MappedFile(path: path) }
@@ -134,8 +134,8 @@ func readJSON<Value: Decodable>(_ type: Value.Type, _ path: String) throws(Diffi
   }
 }
 
-/// Encodes a value as JSON, keys sorted, and writes it so that the file appears whole or not at all.
-/// - Throws: `DiffingError.file` naming the path and the reason.
+/// Writes a value as JSON with sorted keys. The file appears complete or not at all.
+/// - Throws: `DiffingError.file` with the path and the reason.
 public func write(json value: some Encodable, to path: String) throws(DiffingError) {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

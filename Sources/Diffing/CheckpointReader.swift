@@ -1,17 +1,17 @@
-// Tensors of a checkpoint by name: each is checked as it is read, then rearranged to a row a latent.
-// Owns: shapes and finiteness. Refuses: another shape than the rest of the checkpoint asks for, NaN and infinity.
+// Reads the tensors of a checkpoint by name, and rearranges them to one row for each latent. A tensor whose shape does
+// not fit the rest of the checkpoint is an error, and so is NaN or infinity in it.
 // Shape letters: F latents, d width of one model.
 
 import Inference
 import Kernels
 
-/// Tensors of a checkpoint, each checked as it is read.
+/// The tensors of a checkpoint, each of which is checked as it is read.
 struct CheckpointReader {
   let file: TensorFile
 
   func has(_ name: String) -> Bool { file.hasTensor(named: name) }
 
-  /// Throws for a tensor that nobody reads: it means that the dictionary computes something else.
+  /// Throws for a tensor that nobody reads, since it means that the dictionary computes something else.
   func refuseTensors(otherThan names: Set<String>) throws(DiffingError) {
     guard let other = file.names.sorted().first(where: { !names.contains($0) }) else { return }
     throw .unsupported(
@@ -23,7 +23,7 @@ struct CheckpointReader {
     try reading { () throws(InferenceError) in try file.shape(of: name) }
   }
 
-  /// A tensor of that very shape; a scalar may also be stored as one element.
+  /// A tensor of exactly that shape. A scalar may also be stored as a tensor of one element.
   func floats(_ name: String, _ expected: [Int], finite: Bool = true) throws(DiffingError) -> [Float] {
     try require(name, expected)
     let values = try reading { () throws(InferenceError) in try file.floats(named: name) }
@@ -31,8 +31,8 @@ struct CheckpointReader {
     return values
   }
 
-  /// A tensor of that very shape, given to `body` in place where it lies as fp32.
-  /// - Throws: also where it holds NaN or infinity.
+  /// Gives a tensor of exactly that shape to `body`, in place if the file holds it as fp32.
+  /// - Throws: `DiffingError` for another shape, and for NaN or infinity.
   func rearranged(
     _ name: String, _ expected: [Int], _ body: (UnsafeBufferPointer<Float>) -> [Float]
   ) throws(DiffingError) -> [Float] {
@@ -72,7 +72,7 @@ struct CheckpointReader {
   }
 }
 
-/// `[rows, columns]` to `[columns, rows]`, in tiles.
+/// Transposes `[rows, columns]` to `[columns, rows]`, tile by tile.
 func transposed(_ values: UnsafeBufferPointer<Float>, rows: Int, columns: Int) -> [Float] {
   [Float](unsafeUninitializedCapacity: rows * columns) { result, count in
     count = rows * columns
@@ -88,7 +88,7 @@ func transposed(_ values: UnsafeBufferPointer<Float>, rows: Int, columns: Int) -
   }
 }
 
-/// `[2, F, d]` to `[F, 2·d]`.
+/// Rearranges `[2, F, d]` to `[F, 2·d]`.
 func interleaved(_ values: UnsafeBufferPointer<Float>, F: Int, d: Int) -> [Float] {
   [Float](unsafeUninitializedCapacity: values.count) { result, count in
     count = values.count
@@ -101,7 +101,7 @@ func interleaved(_ values: UnsafeBufferPointer<Float>, F: Int, d: Int) -> [Float
   }
 }
 
-/// The index of the first value that is NaN or infinite; nil if there is none. Spread over the pool.
+/// The index of the first value that is NaN or infinite; nil if there is none. The work is spread over the pool.
 func firstNonFinite(_ values: UnsafeBufferPointer<Float>) -> Int? {
   guard let start = values.baseAddress else { return nil }
   let piece = 1 << 20

@@ -1,6 +1,5 @@
 // The factor n_j that turns a raw code f_j into the scaled activation f_j·n_j, and the optional input normaliser.
-// DECOUPLED scales, selects and thresholds a code for each model apart. Refuses: nothing; the checkpoint reader checks
-// what comes from outside. Source: the authors' dictionary.py.
+// DECOUPLED scales, selects and thresholds a code separately for each model. Source: the authors' dictionary.py.
 
 import Inference
 import Kernels
@@ -15,10 +14,10 @@ public enum CodeNormalization: Sendable, Equatable, Codable {
   case mixed(sae: Double, crosscoder: Double)
   /// n_j = 1.
   case none
-  /// n_j^m = ‖d_j^m‖: one norm, one top-k and one threshold for each model, so that a latent may be on in one alone.
+  /// n_j^m = ‖d_j^m‖. Each model has its own norm, top-k and threshold, so a latent may be on in one model alone.
   case decoupled
 
-  /// The published id.
+  /// The number by which published files name it.
   public var id: Int {
     switch self {
     case .crosscoder: 1
@@ -29,7 +28,7 @@ public enum CodeNormalization: Sendable, Equatable, Codable {
     }
   }
 
-  /// The published name.
+  /// The name that published files use.
   public var name: String {
     switch self {
     case .crosscoder: "CROSSCODER"
@@ -40,8 +39,8 @@ public enum CodeNormalization: Sendable, Equatable, Codable {
     }
   }
 
-  /// n_j from the norms of latent j's two decoder directions; for DECOUPLED their sum, the scale of a latent that is
-  /// on in both models.
+  /// n_j from the norms of latent j's two decoder directions. For DECOUPLED it is their sum, which scales a latent that
+  /// is on in both models.
   public func norm(base: Double, chat: Double) -> Double {
     let sae = (base * base + chat * chat).squareRoot()
     switch self {
@@ -54,14 +53,14 @@ public enum CodeNormalization: Sendable, Equatable, Codable {
 }
 
 /// The norms of every latent's decoder directions, ready to scale codes. Shape letters: F latents.
-public struct CodeScale: Sendable {
+struct CodeScale: Sendable {
   /// n_j `[F]`.
-  public let norms: [Double]
-  /// ‖d_j^base‖ and ‖d_j^chat‖ `[F]`, for codes that are on in one model alone.
+  let norms: [Double]
+  /// ‖d_j^base‖ and ‖d_j^chat‖ `[F]`, for codes that are on in only one model.
   let modelNorms: [[Double]]
 
-  /// The scaled activation of one entry: f·n; for DECOUPLED codes f·‖d^m‖ summed over the models where it is on.
-  public func scaled(_ codes: SparseCodes, entry: Int) -> Float {
+  /// The scaled activation of one entry: f·n, or for DECOUPLED codes f·‖d^m‖ summed over the models in which it is on.
+  func scaled(_ codes: SparseCodes, entry: Int) -> Float {
     let latent = Int(codes.latents[entry])
     let norm =
       switch codes.selections?[entry] {
@@ -75,33 +74,34 @@ public struct CodeScale: Sendable {
 
 /// x ← (x − mean)·s before encoding, x̂ ← x̂/(s + 1e-8) + mean after decoding.
 ///
-/// s = target_rms / √(Σ std² + 1e-8) over both models' dimensions together; the successor library has one s a model.
+/// s = target_rms / √(Σ std² + 1e-8) over both models' dimensions together; the successor library has one for each.
 public struct InputNormaliser: Sendable, Equatable {
   /// The mean of each dimension, `[2·d]`, base first; `[d]` for a dictionary of one model.
   public let mean: [Float]
-  /// The standard deviation of each dimension, `[2·d]`; kept for the file, the arithmetic uses `scales`.
+  /// The standard deviation of each dimension, `[2·d]`. It is kept for the file only; the arithmetic uses `scales`.
   public let std: [Float]
-  /// The root mean square that the normalised input is to have.
+  /// The root mean square that normalised input has.
   public let targetRMS: Float
-  /// s: one for both models, or one each.
+  /// s: one value for both models, or one for each.
   public let scales: [Float]
 
-  /// A normaliser with stored scales, or with the one that the formula gives.
+  /// A normaliser with stored scales, or with the scale that the formula gives.
   public init(mean: [Float], std: [Float], targetRMS: Float, scales: [Float]? = nil) {
-    precondition(mean.count == std.count, "mean and std of other lengths")
+    precondition(mean.count == std.count, "mean and std have different lengths")
     self.mean = mean
     self.std = std
     self.targetRMS = targetRMS
     let variance = std.reduce(0.0) { $0 + Double($1) * Double($1) }
     self.scales = scales ?? [Float(Double(targetRMS) / (variance + 1e-8).squareRoot())]
     precondition(
-      self.scales.count == 1 || self.scales.count == 2 && mean.count.isMultiple(of: 2), "one scale, or one a model")
+      self.scales.count == 1 || self.scales.count == 2 && mean.count.isMultiple(of: 2),
+      "there must be one scale, or one for each model")
   }
 
-  /// s of one model.
+  /// The scale s of one model.
   public func scale(_ model: PairModel) -> Double { Double(scales[min(model.index, scales.count - 1)]) }
 
-  /// (x − mean)·s of one token, in fp64; `result` may be fp32 or fp64.
+  /// Computes (x − mean)·s of one token in fp64; `result` may be fp32 or fp64.
   func apply<Result: BinaryFloatingPoint>(_ x: UnsafePointer<Float>, into result: UnsafeMutablePointer<Result>) {
     mean.withUnsafeBufferPointer { mean in
       for part in scales.indices {
@@ -111,7 +111,7 @@ public struct InputNormaliser: Sendable, Equatable {
     }
   }
 
-  /// x̂/(s + 1e-8) + mean of one token, in place.
+  /// Computes x̂/(s + 1e-8) + mean of one token in place.
   func restore(_ x: UnsafeMutablePointer<Double>) {
     mean.withUnsafeBufferPointer { mean in
       for part in scales.indices {
@@ -121,7 +121,7 @@ public struct InputNormaliser: Sendable, Equatable {
     }
   }
 
-  /// The dimensions that share a scale.
+  /// The dimensions that share one scale.
   private func indices(of part: Int) -> Range<Int> {
     let width = mean.count / scales.count
     return part * width..<(part + 1) * width
@@ -129,9 +129,9 @@ public struct InputNormaliser: Sendable, Equatable {
 
   /// Moves the normaliser's arithmetic into weights: W·s, b − W·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean.
   ///
-  /// Codes stay the same to rounding; thresholds on scaled codes are to be multiplied by the result, 1/(s + 1e-8) of each
-  /// scale s.
-  /// - Precondition: encoder and decoder rows as wide as `mean`.
+  /// Codes stay the same up to rounding. The result is 1/(s + 1e-8) for each scale s; the caller multiplies thresholds
+  /// on scaled codes by it.
+  /// - Precondition: the rows of encoder and decoder are as wide as `mean`.
   func fold(
     encoder: inout Matrix, encoderBias: inout [Float], decoder: inout Matrix, decoderBias: inout [Float]
   ) -> [Double] {
@@ -162,15 +162,15 @@ public struct InputNormaliser: Sendable, Equatable {
   }
 }
 
-/// How a crosscoder's inputs must be scaled, where the numbers are not part of the checkpoint.
+/// How a crosscoder's inputs must be scaled if the checkpoint does not hold the numbers.
 public enum InputScaling: String, Sendable, Equatable, Codable {
-  /// Each model's residual streams divided by their mean norm, times √d (the earlier open replication).
+  /// Each model's residual streams are divided by their mean norm and multiplied by √d (the earlier open replication).
   case meanNorm = "mean-norm-sqrt-d"
 }
 
 extension Crosscoder {
-  /// The crosscoder with the input scales √d ÷ mean norm of each model as its normaliser; itself if it needs none.
-  /// - Parameter meanNorms: mean ‖h^m‖ over tokens, base and chat, in the residual streams' own units.
+  /// The same crosscoder with a normaliser that scales each model's input by √d ÷ mean norm, if it needs one.
+  /// - Parameter meanNorms: the means of ‖h^m‖ over tokens, base and chat, in the residual streams' own units.
   /// - Throws: `DiffingError.settingInvalid` unless both are positive.
   public func scalingInputs(meanNorms: [Double]) throws(DiffingError) -> Crosscoder {
     guard card.inputScaling == .meanNorm else { return self }
@@ -190,7 +190,7 @@ extension Crosscoder {
 }
 
 extension PairedActivations {
-  /// Mean norm of each model's residual stream over all tokens, base and chat; 0 without tokens.
+  /// The mean norm of each model's residual stream over all tokens, base and chat; 0 if there are no tokens.
   public var meanNorms: [Double] {
     values.withUnsafeBufferPointer { values in
       PairModel.allCases.map { model in

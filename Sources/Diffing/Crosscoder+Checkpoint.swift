@@ -1,8 +1,7 @@
-// The published folder of a crosscoder: config.json, model.safetensors, maybe trainer_config.json. The same tensors in
-// another container, and other forms of dictionaries, are CrosscoderFile's.
-// Owns: every check of a checkpoint, by tensor name; after `load` a crosscoder is trusted. Takes what versions have
-// added (k and threshold, code_normalization_id, the normaliser) where it is there.
-// Refuses: other than two models, shapes that disagree, values that are not finite. Source: the
+// The published folder of a crosscoder: config.json, model.safetensors and maybe trainer_config.json. `CrosscoderFile`
+// reads the same tensors in other containers and other forms of dictionaries.
+// Every check of a checkpoint happens here, by tensor name; after `load` a crosscoder is trusted. Tensors that later
+// versions added (k and threshold, code_normalization_id, the normaliser) are read if they are there. Source: the
 // authors' dictionary.py.
 
 import Foundation
@@ -10,7 +9,7 @@ import Inference
 import Kernels
 
 extension Crosscoder {
-  /// Reads a crosscoder from a folder in the published format; fp32, bf16 and fp16 weights.
+  /// Reads a crosscoder from a folder in the published format; its weights may be fp32, bf16 or fp16.
   ///
   /// Cost: the weights in fp32, rearranged from the mapped file (F32) or from a copy of one tensor (F16, BF16).
   /// - Throws: `DiffingError.file`, `.configurationInvalid`, `.shapeMismatch`, `.unsupported`, `.notFinite`.
@@ -22,7 +21,7 @@ extension Crosscoder {
     return try load(reader, configuration, trainer, folder: folder)
   }
 
-  /// The authors' tensors of a file, with what the JSON files in its folder say.
+  /// Makes a crosscoder of the authors' tensors and of what the JSON files in the folder say.
   static func load(
     _ reader: CheckpointReader, _ configuration: HubConfiguration, _ trainer: TrainerFile?, folder: String
   ) throws(DiffingError) -> Crosscoder {
@@ -51,8 +50,8 @@ extension Crosscoder {
       card: trainer?.card ?? CrosscoderCard())
   }
 
-  /// Writes the published folder; the weights as fp32 or rounded to bf16, all else as fp32. Each file appears whole or
-  /// not at all, model.safetensors last.
+  /// Writes the published folder. The weights are fp32 or rounded to bf16, all else is fp32. Each file appears complete
+  /// or not at all, and model.safetensors comes last.
   /// - Throws: `DiffingError.file`.
   public func save(folder: String, as type: SafetensorsWriter.FloatType = .f32) throws(DiffingError) {
     precondition(
@@ -120,7 +119,7 @@ extension Crosscoder {
     }
   }
 
-  /// The input normaliser; NaN buffers mean none.
+  /// The input normaliser; nil if its buffers hold NaN.
   static func normaliser(
     _ reader: CheckpointReader, _ configuration: HubConfiguration, d: Int
   ) throws(DiffingError) -> InputNormaliser? {

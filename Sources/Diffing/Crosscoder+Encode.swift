@@ -1,13 +1,13 @@
-// Activations to sparse codes and back; `SparseEncoder` does the encoding.
-// Refuses: activations of another width, NaN and infinity. Shape letters: T tokens, F latents, d width of one model.
+// Encodes activations to sparse codes and decodes them; `SparseEncoder` does the encoding.
+// Shape letters: T tokens, F latents, d width of one model.
 
 import Kernels
 
 extension Crosscoder {
-  /// Encodes T tokens: BatchTopK latents are on where f·n > θ (DECOUPLED ones for each model apart), JumpReLU ones where
-  /// f > θ_j, others where f > 0. No decoder bias is subtracted.
-  /// - Throws: `DiffingError.shapeMismatch` for another width, `.notFinite` naming the token, `.inputScaleUnknown` if
-  ///   the checkpoint's inputs want a scale that nobody has given (`scalingInputs`).
+  /// Encodes T tokens. BatchTopK latents are on where f·n > θ (for DECOUPLED codes in each model separately), JumpReLU
+  /// latents where f > θ_j, others where f > 0. No decoder bias is subtracted.
+  /// - Throws: `DiffingError.shapeMismatch` for another width; `.notFinite` naming the token; `.inputScaleUnknown` if
+  ///   the checkpoint's inputs need a scale that nobody has given (`scalingInputs`).
   public func encode(_ activations: PairedActivations) throws(DiffingError) -> SparseCodes {
     guard activations.dModel == dModel else {
       throw .shapeMismatch(
@@ -20,16 +20,16 @@ extension Crosscoder {
       .encode(activations.values, tokens: activations.tokens)
   }
 
-  /// When latents are on.
+  /// The rule by which latents are on.
   var activationRule: ActivationRule {
     ActivationRule(
       norms: codeNormalization == .decoupled ? [baseNorms, chatNorms] : [codeNorms], thresholds: thresholds,
       jumps: jumpThresholds)
   }
 
-  /// Encodes a text, or the part of it from a position on. Its first token and tokens of outlying norm, which training
-  /// left out, get no codes: theirs would mean nothing.
-  /// - Throws: as `encode(_:)`.
+  /// Encodes a text, or the part of it from a position on. Its first token and tokens of outlying norm get no codes,
+  /// since training left them out and their codes would mean nothing.
+  /// - Throws: the errors of `encode(_:)`.
   func encode(text: PairedActivations, from firstPosition: Int = 0) throws(DiffingError) -> SparseCodes {
     try encode(text).keeping(meaningful(in: text, from: firstPosition))
   }
@@ -47,10 +47,10 @@ extension Crosscoder {
     }
   }
 
-  /// Reconstructs activations `[T, 2, d]` in the models' own units: x̂ = Σ f_j d_j + b_dec, then the normaliser undone.
-  /// DECOUPLED codes add to the models where they are on.
+  /// Reconstructs activations `[T, 2, d]` in the models' own units: x̂ = Σ f_j d_j + b_dec, then the normaliser is
+  /// undone. DECOUPLED codes add only to the models in which they are on.
   public func decode(_ codes: SparseCodes) -> PairedActivations {
-    precondition(codes.nLatents == nLatents, "codes of \(codes.nLatents) latents, not \(nLatents)")
+    precondition(codes.nLatents == nLatents, "the codes have \(codes.nLatents) latents, not \(nLatents)")
     let width = 2 * dModel
     let values = [Float](unsafeUninitializedCapacity: codes.tokens * width) { buffer, count in
       count = codes.tokens * width
@@ -68,13 +68,13 @@ extension Crosscoder {
     return PairedActivations(dModel: dModel, values: values)
   }
 
-  /// Scaled activations of the entries of `codes`, in their order.
+  /// The scaled activations of the entries of `codes`, in their order.
   public func scaled(_ codes: SparseCodes) -> [Float] {
     let scale = codeScale
     return codes.latents.indices.map { scale.scaled(codes, entry: $0) }
   }
 
-  /// x̂ of one token in fp64, `[2·d]`, in the models' own units.
+  /// Computes x̂ of one token in fp64, `[2·d]`, in the models' own units.
   func reconstruct(_ codes: SparseCodes, token: Int, into row: UnsafeMutablePointer<Double>) {
     let width = 2 * dModel
     for index in 0..<width { row[index] = Double(decoderBias[index]) }

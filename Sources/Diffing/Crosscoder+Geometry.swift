@@ -1,18 +1,18 @@
 // What a latent's two decoder directions say: relative norm difference, cosine, class.
-// Δ_j = ½ ((‖d_j^chat‖ − ‖d_j^base‖) / max(‖d_j^chat‖, ‖d_j^base‖) + 1): 1 chat only, 0 base only.
-// The authors' published column `dec_norm_diff` is 1 − Δ. Missing (nil) where a direction has no length.
+// Δ_j = ½ ((‖d_j^chat‖ − ‖d_j^base‖) / max(‖d_j^chat‖, ‖d_j^base‖) + 1): 1 is chat only, 0 is base only.
+// The authors' published column `dec_norm_diff` is 1 − Δ. A figure is nil if it needs a direction of length 0.
 
 import Kernels
 
-/// What the relative norm difference makes of a latent.
+/// The class of a latent by its relative norm difference.
 public enum LatentClass: String, CaseIterable, Codable, Sendable {
-  /// Δ in 0.9–1.
+  /// Δ is in 0.9–1.
   case chatOnly = "chat-only"
-  /// Δ in 0–0.1.
+  /// Δ is in 0–0.1.
   case baseOnly = "base-only"
-  /// Δ in 0.4–0.6.
+  /// Δ is in 0.4–0.6.
   case shared
-  /// Δ between those, or missing.
+  /// Δ is between those ranges, or missing.
   case other
 
   /// The class of a relative norm difference.
@@ -26,19 +26,19 @@ public enum LatentClass: String, CaseIterable, Codable, Sendable {
   }
 }
 
-/// Δ of two norms, in 0...1; nil where both are 0.
+/// Δ of two norms, in 0...1; nil if both are 0.
 func relativeNormDifference(base: Double, chat: Double) -> Double? {
   let larger = max(base, chat)
   return larger > 0 ? 0.5 * ((chat - base) / larger + 1) : nil
 }
 
 extension Crosscoder {
-  /// Δ `[F]`, in 0...1; nil where both norms are 0, and for a one-model dictionary.
+  /// Δ `[F]`, in 0...1; nil if both norms are 0, and for a one-model dictionary.
   public var deltaNorms: [Double?] {
     zip(baseNorms, chatNorms).map { soleModel == nil ? relativeNormDifference(base: $0, chat: $1) : nil }
   }
 
-  /// Cosine of d_j^base and d_j^chat `[F]`; nil where one has no length.
+  /// The cosine of d_j^base and d_j^chat `[F]`; nil if one of them has length 0.
   public var cosines: [Double?] {
     let d = dModel
     return decoder.values.withUnsafeBufferPointer { buffer in

@@ -1,8 +1,8 @@
 // The crosscoder: one dictionary of latents that reads and writes the residual streams of two models.
 //   f(h) = ReLU(W_enc^base h^base + W_enc^chat h^chat + b_enc),  ĥ^m = Σ_j f_j d_j^m + b_dec^m
-// Owns: the weights, a row a latent, and what follows from them: norms, Δ, cosines, classes.
-// Refuses: nothing by itself; the checkpoint reader checks what comes from outside.
-// Shape letters: F latents, d width of one model. Source: arXiv 2504.02922 and its authors' code.
+// It holds the weights, one row for each latent, and what follows from them: norms, Δ, cosines, classes. The checkpoint
+// reader checks what comes from outside. Shape letters: F latents, d width of one model.
+// Source: arXiv 2504.02922 and its authors' code.
 
 import Inference
 import Kernels
@@ -23,21 +23,21 @@ public struct Crosscoder: Sendable {
   public let decoderBias: [Float]
   /// How codes are scaled.
   public let codeNormalization: CodeNormalization
-  /// k of a BatchTopK crosscoder.
+  /// The k of a BatchTopK crosscoder.
   public let k: Int?
-  /// θ of a BatchTopK crosscoder: latent j is on where f_j·n_j > θ; −1 means not set. Two of DECOUPLED codes: on in
-  /// model m where f_j·‖d_j^m‖ > θ^m. None for an L1 crosscoder: on where f_j > 0.
+  /// θ of a BatchTopK crosscoder: latent j is on where f_j·n_j > θ; −1 means not set. DECOUPLED codes have two: a
+  /// latent is on in model m where f_j·‖d_j^m‖ > θ^m. An L1 crosscoder has none: a latent is on where f_j > 0.
   public let thresholds: [Float]
   /// θ `[F]` of a JumpReLU dictionary: latent j is on where f_j > θ_j; nil for other kinds.
   public let jumpThresholds: [Float]?
   /// The one model that a plain SAE reads and writes; nil for a crosscoder. The other model's weights are then 0, and
-  /// what compares two directions is missing.
+  /// figures that compare two directions are missing.
   public let soleModel: PairModel?
-  /// What is done to activations before encoding; nil for none.
+  /// What is done to activations before encoding; nil if nothing is.
   public let normaliser: InputNormaliser?
-  /// The mean of the activations it was trained on `[2·d]`, base first, as its normaliser has it; stays when that is
-  /// folded into the weights. Nil where the checkpoint does not say.
-  public private(set) var activationMean: [Float]?
+  /// The mean of the activations on which it was trained `[2·d]`, base first, as its normaliser has it. It stays when
+  /// the normaliser is folded into the weights. It is nil if the checkpoint does not say.
+  private(set) var activationMean: [Float]?
   /// Where the crosscoder comes from.
   public var card: CrosscoderCard
 
@@ -61,14 +61,15 @@ public struct Crosscoder: Sendable {
       card: card, jumpThresholds: jumpThresholds, soleModel: soleModel)
   }
 
-  /// The same with thresholds as a list: none, one, or for DECOUPLED codes one a model.
+  /// The same with a list of thresholds: none, one, or for DECOUPLED codes one for each model.
   public init(
     encoder: Matrix, encoderBias: [Float], decoder: Matrix, decoderBias: [Float],
     codeNormalization: CodeNormalization, k: Int?, thresholds: [Float], normaliser: InputNormaliser?,
     card: CrosscoderCard, jumpThresholds: [Float]? = nil, soleModel: PairModel? = nil
   ) {
     precondition(
-      thresholds.isEmpty || thresholds.count == (codeNormalization == .decoupled ? 2 : 1), "one threshold a selection")
+      thresholds.isEmpty || thresholds.count == (codeNormalization == .decoupled ? 2 : 1),
+      "every selection needs one threshold")
     precondition(
       encoder.columns.isMultiple(of: 2) && encoder.columns == decoder.columns && encoder.rows == decoder.rows)
     precondition(encoderBias.count == encoder.rows && decoderBias.count == encoder.columns)
@@ -87,17 +88,17 @@ public struct Crosscoder: Sendable {
     (self.codeNormalization, self.k, self.thresholds) = (codeNormalization, k, thresholds)
     (self.normaliser, self.card) = (normaliser, card)
     (self.jumpThresholds, self.soleModel) = (jumpThresholds, soleModel)
-    // Where only scales were given, the normaliser's mean of 0 is no measurement.
+    // If only scales were given, the normaliser's mean of 0 was not measured.
     activationMean = card.inputScaling == nil ? normaliser?.mean : nil
     (baseNorms, chatNorms) = (norms[0], norms[1])
     codeNorms = zip(norms[0], norms[1]).map { codeNormalization.norm(base: $0, chat: $1) }
   }
 
-  /// The one θ; nil of an L1 crosscoder and where each model has its own.
+  /// The single θ; nil for an L1 crosscoder and if each model has its own.
   public var threshold: Float? { thresholds.count == 1 ? thresholds[0] : nil }
 
-  /// What makes scaled activations of codes.
-  public var codeScale: CodeScale { CodeScale(norms: codeNorms, modelNorms: [baseNorms, chatNorms]) }
+  /// The scale that turns codes into scaled activations.
+  var codeScale: CodeScale { CodeScale(norms: codeNorms, modelNorms: [baseNorms, chatNorms]) }
 
   /// The decoder direction d_j of one model, `[d]`, not normalised.
   public func decoderDirection(_ latent: Int, _ model: PairModel) -> ArraySlice<Float> {
@@ -105,12 +106,12 @@ public struct Crosscoder: Sendable {
     return decoder.values[start..<start + dModel]
   }
 
-  /// The same crosscoder without an input normaliser: the normaliser's arithmetic moved into the weights.
+  /// The same crosscoder without an input normaliser: the normaliser's arithmetic is moved into the weights.
   ///
-  /// W_enc·s, b_enc − W_enc·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean, θ/(s + 1e-8), s of each model. Codes f are
-  /// the same (to rounding), directions and scaled activations come out in the residual stream's own units, as steering
-  /// and Latent Scaling want them.
-  /// - Throws: `DiffingError.unsupported` for a threshold and one scale a model: it cannot be carried over.
+  /// The weights become W_enc·s, b_enc − W_enc·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean and θ/(s + 1e-8), with the
+  /// s of each model. Codes f stay the same (up to rounding). Directions and scaled activations are then in the
+  /// residual stream's own units, which steering and Latent Scaling need.
+  /// - Throws: `DiffingError.unsupported` for a threshold with one scale for each model, which cannot be carried over.
   public func foldingNormaliser() throws(DiffingError) -> Crosscoder {
     guard let normaliser else { return self }
     guard Set(normaliser.scales).count == 1 || thresholds.isEmpty else {
@@ -120,7 +121,7 @@ public struct Crosscoder: Sendable {
     var (encoder, decoder, encoderBias, decoderBias) = (encoder, decoder, encoderBias, decoderBias)
     let inverses = normaliser.fold(
       encoder: &encoder, encoderBias: &encoderBias, decoder: &decoder, decoderBias: &decoderBias)
-    // The scale is in the weights now: nobody needs to be asked for it again.
+    // The scale is now in the weights, so nobody needs to be asked for it again.
     var card = card
     card.inputScaling = nil
     var folded = Crosscoder(
@@ -133,28 +134,28 @@ public struct Crosscoder: Sendable {
   }
 }
 
-/// Where a crosscoder comes from, stored with it; use with another model is an error that the caller checks.
+/// Where a crosscoder comes from. The card is stored with it; the caller checks that it is used with the same model.
 public struct CrosscoderCard: Sendable, Equatable, Codable {
-  /// Written by this version of the format.
+  /// The version of the format in which it was written.
   public var formatVersion = 1
   /// The decoder block, counted from 0, whose output the crosscoder reads.
   public var layer: Int?
   /// "<chat>-<base>", as the authors write it.
   public var modelName: String?
-  /// SHA-256, in hex, of the model that chat runs on, and of what makes it a pair: the adapter or the base.
+  /// SHA-256, in hex, of the model that chat runs on, and of the adapter or the base that makes it a pair.
   public var modelHash: String?
   public var adapterHash: String?
   public var baseModelHash: String?
-  /// What the activations were harvested from.
+  /// The data from which the activations were harvested.
   public var data: String?
   public var seed: UInt64?
-  /// Tokens seen in training.
+  /// The number of tokens seen in training.
   public var trainingTokens: Int?
-  /// How inputs must be scaled before encoding, where the checkpoint does not say by which numbers.
+  /// How inputs must be scaled before encoding, if the checkpoint does not hold the numbers for it.
   public var inputScaling: InputScaling?
-  /// Figures of the finished training, by name, such as `fve_base`.
+  /// Figures of the finished training by name, such as `fve_base`.
   public var metrics: [String: Double] = [:]
-  /// The norm above which a token was left out of training: its codes mean nothing.
+  /// The norm above which a token was left out of training; its codes mean nothing.
   var normLimit: Double { metrics["norm_limit"] ?? .infinity }
 
   /// An empty card.

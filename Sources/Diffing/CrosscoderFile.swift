@@ -1,20 +1,19 @@
-// A published dictionary, opened: which form it has, what belongs to it, and its decoder in place.
-// Owns: telling the forms apart, by the tensors' names and not by the file's. The container (safetensors or PyTorch zip)
-// is TensorFile's.
+// Opens a published dictionary, and finds out which form it has by the names of its tensors, not by the name of the
+// file. `TensorFile` reads the container (safetensors or PyTorch zip).
 //   crosscoder   encoder.weight [2, d, F], decoder.weight [2, F, d], …: the authors', with JSON files beside it
 //   replication  W_enc [2, d, F], b_enc, W_dec [F, 2, d], b_dec [2, d], cfg.json: the earlier open replication
 //   sae          W_enc [d, F], b_enc, W_dec [F, d], b_dec [d], maybe threshold [F]: Gemma Scope's, one model's
 //   autoencoder  encoder.weight [F, d], decoder.weight [d, F], …: dictionary_learning's, as `SparseAutoencoder` is saved
-// Refuses: other tensors, shapes that disagree, settings that would change the codes. Shape letters: F latents,
-// d width of one model.
+// Other tensors, shapes that disagree and settings that would change the codes are errors.
+// Shape letters: F latents, d width of one model.
 
 import Foundation
 import Inference
 import Kernels
 
-/// A crosscoder or SAE on disk. Opening costs no reading of weights.
+/// A crosscoder or SAE on disk. Opening it reads no weights.
 public struct CrosscoderFile: Sendable {
-  /// Which names the tensors bear.
+  /// The forms, told apart by the names of the tensors.
   public enum Form: String, Sendable { case crosscoder, replication, sae, autoencoder }
 
   /// The file of tensors.
@@ -22,11 +21,11 @@ public struct CrosscoderFile: Sendable {
   public let form: Form
   public let dModel: Int
   public let nLatents: Int
-  /// What the files beside it say of it.
+  /// What the files beside it say about it.
   public let card: CrosscoderCard
   /// The model that the replication's or the SAE's configuration names.
   public let modelName: String?
-  /// What the dictionary reads of a pair: `.pair`, or the one model that an autoencoder was trained on here.
+  /// What the dictionary reads: `.pair`, or the one model on which an autoencoder was trained by this program.
   public let target: TrainingTarget
 
   let reader: CheckpointReader
@@ -35,12 +34,12 @@ public struct CrosscoderFile: Sendable {
   /// Whether an SAE encodes x − b_dec.
   private var subtractsDecoderBias = false
 
-  /// File names that are looked for in a folder, the first that is there counts.
+  /// The file names that are looked for in a folder; the first one found is used.
   private static let names = [
     "model.safetensors", "model_final.pt", "cc_weights.pt", "sae_weights.safetensors", "params.safetensors", "ae.pt",
   ]
 
-  /// Opens a folder of one of the forms, or a file of tensors.
+  /// Opens a folder of one of the forms, or a single file of tensors.
   /// - Throws: `DiffingError.file`, `.configurationInvalid`, `.shapeMismatch`, `.unsupported`.
   public init(path given: String) throws(DiffingError) {
     var isFolder: ObjCBool = false
@@ -86,7 +85,7 @@ public struct CrosscoderFile: Sendable {
       }
       if let kind = trainer?.trainer?.dict_class, !["CrossCoder", "BatchTopKCrossCoder"].contains(kind) {
         throw .unsupported(
-          path: folder, what: "a dictionary of dict_class", found: String(kind.prefix(80)),
+          path: folder, what: "a dictionary with dict_class", found: String(kind.prefix(80)),
           supported: "a CrossCoder or BatchTopKCrossCoder")
       }
       try reader.refuseTensors(
@@ -100,7 +99,7 @@ public struct CrosscoderFile: Sendable {
     guard reader.has("W_enc") else {
       let names = reader.file.names.sorted().prefix(6).joined(separator: ", ")
       throw .unsupported(
-        path: path, what: "a dictionary of the tensors", found: names.isEmpty ? "none" : names,
+        path: path, what: "a dictionary with the tensors", found: names.isEmpty ? "none" : names,
         supported: "encoder.weight (crosscoders), or W_enc and W_dec (the earlier replication, Gemma Scope)")
     }
     let shape = try reader.shape("W_enc")
@@ -127,35 +126,27 @@ public struct CrosscoderFile: Sendable {
     try settings.agree(d: dModel, F: nLatents)
   }
 
-  /// The place of the model that an SAE reads and writes, chat's whichever it is; nil for crosscoders.
+  /// The place of the one model that an SAE reads and writes, which is chat's for either model; nil for crosscoders.
   public var soleModel: PairModel? { target == .pair ? nil : .chat }
 
-  /// Makes sure that all that was read so far, decoder rows in place included, is the file's as it was opened.
-  /// - Throws: `DiffingError.file(.fileChanged)`.
+  /// Checks that the file has not changed since it was opened, so that all that was read so far, decoder rows in place
+  /// included, is its own.
   public func check() throws(DiffingError) {
     try reading { () throws(InferenceError) in try reader.file.check() }
   }
 
-  /// As `check`, and that its path still leads to it.
+  /// Checks the same, and that the path still leads to this file.
   /// - Throws: `DiffingError.file(.fileChanged)`.
   public func checkName() throws(DiffingError) {
     try reading { () throws(InferenceError) in try reader.file.checkName() }
   }
 
-  /// SHA-256 of the file of tensors; reads all of it.
+  /// The SHA-256 of the file of tensors. It reads the whole file.
   public func sha256() throws(DiffingError) -> String {
     try reading { () throws(InferenceError) in try reader.file.sha256() }
   }
 
-  /// The input normaliser, if there is one: activations are then in its units, not in the residual stream's.
-  public var hasNormaliser: Bool {
-    get throws(DiffingError) {
-      guard form == .crosscoder else { return form == .replication }
-      return try Crosscoder.normaliser(reader, configuration, d: dModel) != nil
-    }
-  }
-
-  /// The decoder's rows, in place where the file holds aligned fp32, else as a copy in fp32.
+  /// The decoder's rows: in place if the file holds aligned fp32, else a copy in fp32.
   /// - Throws: `DiffingError.shapeMismatch`, `.notFinite` naming the tensor and element.
   public func decoderRows() throws(DiffingError) -> DecoderRows {
     if form == .autoencoder { return try crosscoder().decoderRows }
@@ -165,7 +156,7 @@ public struct CrosscoderFile: Sendable {
       case .replication: ("W_dec", [nLatents, 2, dModel], .latentFirst)
       case .sae, .autoencoder: ("W_dec", [nLatents, dModel], .sole(.chat))
       }
-    // Reads it from end to end once, and returns nothing of it.
+    // This checks the tensor by reading it once, and keeps nothing of it.
     _ = try reader.rearranged(name, shape) { _ in [] }
     let (F, d) = (nLatents, dModel)
     if let tensor = try reading({ () throws(InferenceError) in try reader.file.tensorInPlace(named: name) }) {
@@ -176,7 +167,7 @@ public struct CrosscoderFile: Sendable {
     return DecoderRows(values: try reader.floats(name, shape), nLatents: F, dModel: d, layout: layout)
   }
 
-  /// Reads every other tensor that encoding needs and keeps nothing of it.
+  /// Checks every other tensor that encoding needs by reading it, and keeps nothing of it.
   /// - Throws: `DiffingError.shapeMismatch`, `.notFinite` naming the tensor and element, `.unsupported`.
   public func checkRest() throws(DiffingError) {
     let (d, F) = (dModel, nLatents)
@@ -198,11 +189,11 @@ public struct CrosscoderFile: Sendable {
     }
   }
 
-  /// All of it, a row a latent.
-  /// - Throws: as `Crosscoder.load(folder:)`.
+  /// The whole dictionary, with one row for each latent.
+  /// - Throws: the errors of `Crosscoder.load(folder:)`.
   public func crosscoder() throws(DiffingError) -> Crosscoder {
     let (F, d) = (nLatents, dModel)
-    // Encoder and decoder in fp32, and one of them again while it is rearranged or scaled.
+    // Encoder and decoder take up memory in fp32, and one of them a second time while it is rearranged or scaled.
     try reading { () throws(InferenceError) in
       try MemoryBudget.require(
         3 * F * 2 * d * MemoryLayout<Float>.size, for: "the latents of \(path)",
@@ -221,7 +212,7 @@ public struct CrosscoderFile: Sendable {
         decoder: Matrix(rows: F, columns: 2 * d, values: try reader.floats("W_dec", [F, 2, d])),
         decoderBias: try reader.floats("b_dec", [2, d]), card: card)
     case .sae:
-      // Only the kind of norm that ignores base's half, which is 0, is used.
+      // Base's half is 0, so the kind of norm must be one that ignores it.
       return Crosscoder(
         encoder: Matrix(
           rows: F, columns: 2 * d,
@@ -242,7 +233,7 @@ public struct CrosscoderFile: Sendable {
 }
 
 extension CrosscoderFile {
-  /// An SAE's bias for x as it is: b_enc, less b_dec W_enc where it encodes x − b_dec.
+  /// An SAE's bias for the unchanged x: b_enc, minus b_dec W_enc if the SAE encodes x − b_dec.
   private func saeBias() throws(DiffingError) -> [Float] {
     let bias = try reader.floats("b_enc", [nLatents])
     guard subtractsDecoderBias else { return bias }
@@ -260,7 +251,7 @@ extension CrosscoderFile {
 
 extension Crosscoder {
   /// Reads a dictionary of any form that `CrosscoderFile` knows, from its folder or its file of tensors.
-  /// - Throws: as `CrosscoderFile.init` and `load(folder:)`.
+  /// - Throws: the errors of `CrosscoderFile.init` and `load(folder:)`.
   public static func load(path: String) throws(DiffingError) -> Crosscoder {
     try CrosscoderFile(path: path).crosscoder()
   }

@@ -1,6 +1,6 @@
-// The decoder directions of a dictionary where they lie: in memory, or in a mapped checkpoint of any size.
-// Owns: the layouts that checkpoints have, and what one pass over the rows gives: norms and cosines. Refuses nothing;
-// shapes and finiteness are checked by who makes one. Shape letters: F latents, d width of one model.
+// The decoder directions of a dictionary, read where they lie: in memory, or in a mapped checkpoint of any size. Norms
+// and cosines come from one pass over the rows. Whoever makes a value has checked shapes and finiteness.
+// Shape letters: F latents, d width of one model.
 
 import Inference
 import Kernels
@@ -9,17 +9,17 @@ import Kernels
 public struct DecoderRows: Sendable {
   /// How rows follow one another.
   enum Layout: Sendable {
-    /// `[2, F, d]`, as published.
+    /// `[2, F, d]`, the published layout.
     case modelFirst
-    /// `[F, 2, d]`, as in memory and in the earlier replication.
+    /// `[F, 2, d]`, the layout in memory and in the earlier replication.
     case latentFirst
-    /// `[F, d]`, one model's alone.
+    /// `[F, d]`, the directions of one model only.
     case sole(PairModel)
   }
 
   private enum Storage: Sendable {
     case values([Float])
-    /// A tensor whose `floatsInPlace` is there.
+    /// A tensor that has `floatsInPlace`.
     case tensor(SafetensorsTensor)
   }
 
@@ -33,7 +33,7 @@ public struct DecoderRows: Sendable {
     (self.nLatents, self.dModel, self.layout, storage) = (nLatents, dModel, layout, .values(values))
   }
 
-  /// Rows of a tensor: in place if it is aligned fp32, else a copy of it in fp32.
+  /// Rows of a tensor: in place if it is aligned fp32, else a copy in fp32.
   init(tensor: SafetensorsTensor, nLatents: Int, dModel: Int, layout: Layout) throws(InferenceError) {
     (self.nLatents, self.dModel, self.layout) = (nLatents, dModel, layout)
     storage = tensor.floatsInPlace == nil ? .values(try tensor.floats()) : .tensor(tensor)
@@ -45,7 +45,7 @@ public struct DecoderRows: Sendable {
   }
 
   /// Calls `body` with the first row of a model and the number of values from one row to the next; nil if the
-  /// dictionary has none there.
+  /// dictionary has no directions in that model.
   func withRows<Result>(of model: PairModel, _ body: (UnsafePointer<Float>, _ step: Int) -> Result) -> Result? {
     guard has(model) else { return nil }
     let (offset, step) =
@@ -65,15 +65,15 @@ public struct DecoderRows: Sendable {
     }
   }
 
-  /// d_j of one model, `[d]`, not normalised; nil if the dictionary has none there.
+  /// The direction d_j of one model, `[d]`, not normalised; nil if the dictionary has none in that model.
   public func direction(_ latent: Int, _ model: PairModel) -> [Float]? {
-    precondition((0..<nLatents).contains(latent), "latent \(latent) of \(nLatents)")
+    precondition((0..<nLatents).contains(latent), "there is no latent \(latent) among \(nLatents)")
     return withRows(of: model) { rows, step in
       Array(UnsafeBufferPointer(start: rows + latent * step, count: dModel))
     }
   }
 
-  /// Directions of some latents as unit rows `[n, d]`; one without length stays 0.
+  /// The directions of some latents as unit rows `[n, d]`; a direction of length 0 stays 0.
   func unitDirections(_ latents: [Int], _ model: PairModel) -> Matrix {
     var unit = Matrix(rows: latents.count, columns: dModel)
     _ = withRows(of: model) { rows, step in
@@ -116,18 +116,18 @@ public struct DecoderRows: Sendable {
   }
 }
 
-/// What decoder directions say by themselves; missing where the dictionary has no such direction.
+/// The figures that decoder directions alone give; nil if the dictionary has no such direction.
 public struct DecoderGeometry: Sendable, Equatable {
   public let nLatents: Int
   /// ‖d_j^base‖ and ‖d_j^chat‖ `[F]`.
   public internal(set) var baseNorms: [Double]?
   public internal(set) var chatNorms: [Double]?
-  /// Cosine of the two `[F]`; nil where one has no length.
+  /// The cosine of the two `[F]`; nil if one of them has length 0.
   public internal(set) var cosines: [Double?]?
 
   init(nLatents: Int) { self.nLatents = nLatents }
 
-  /// Δ of one latent; nil without two directions of which one has a length.
+  /// Δ of one latent; nil without two directions, or if both have length 0.
   public func deltaNorm(_ latent: Int) -> Double? {
     guard let base = baseNorms?[latent], let chat = chatNorms?[latent] else { return nil }
     return relativeNormDifference(base: base, chat: chat)
@@ -135,7 +135,7 @@ public struct DecoderGeometry: Sendable, Equatable {
 }
 
 extension Crosscoder {
-  /// The decoder's rows, shared with this crosscoder. A one-model dictionary has only that model's.
+  /// The decoder's rows, shared with this crosscoder. A one-model dictionary has the rows of that model only.
   public var decoderRows: DecoderRows {
     guard let soleModel else {
       return DecoderRows(values: decoder.values, nLatents: nLatents, dModel: dModel, layout: .latentFirst)

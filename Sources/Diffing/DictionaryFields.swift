@@ -1,12 +1,12 @@
-// The fields of the JSON files beside dictionaries: cfg.json of SAELens and of the earlier replication, config.json and
-// trainer_config.json of crosscoders.
+// The tables of fields of the JSON files beside dictionaries: cfg.json of SAELens and of the earlier replication, and
+// config.json and trainer_config.json of crosscoders.
 
 import Inference
 
 extension FormatTable {
   private static let plain = "ReLU or JumpReLU of one affine map"
 
-  /// cfg.json of an SAE with the names of SAELens.
+  /// The fields of cfg.json of an SAE with the names of SAELens.
   public static let sae = FormatTable(
     "cfg.json of SAEs", reference: "SAELens 2 to 6 (6.54.12)", unknown: .ignored,
     [
@@ -14,10 +14,10 @@ extension FormatTable {
       .honoured(
         "apply_b_dec_to_input",
         "True, and where it is absent: b_dec is taken from the input, which is moved into the encoder's bias."),
-      .honoured("d_in", "Must be the weights' own."), .honoured("d_sae", "Must be the weights' own."),
+      .honoured("d_in", "It must agree with the weights."), .honoured("d_sae", "It must agree with the weights."),
       .honoured("hook_name", "blocks.N.hook_resid_post or _pre, or model.layers.N; every other place is refused."),
       .honoured("hook_point", "The older name of `hook_name`."),
-      .honoured("hook_layer", "Must agree with the hook's name."),
+      .honoured("hook_layer", "It must agree with the hook's name."),
       .honoured("hook_point_layer", "The older name of `hook_layer`."),
       .honoured("model_name", "The model's name in the store."), .honoured("metadata", "See the next table."),
       .refused("activation_fn", unless: ["relu"], plain), .refused("activation_fn_str", unless: ["relu"], plain),
@@ -39,7 +39,7 @@ extension FormatTable {
       .withoutEffect("device", "It says where training ran."),
       .withoutEffect("sae_lens_version", "The fields themselves say what they mean."),
       .withoutEffect("sae_lens_training_version", "The fields themselves say what they mean."),
-      .withoutEffect("prepend_bos", "Whoever runs a text says with which tokens."),
+      .withoutEffect("prepend_bos", "The command that runs a text says which tokens come first."),
       .withoutEffect("context_size", "It says how training cut texts."),
       .withoutEffect("dataset_path", "It says what training read."),
       .withoutEffect("dataset_trust_remote_code", "It says what training read."),
@@ -47,15 +47,16 @@ extension FormatTable {
       .withoutEffect("neuronpedia_id", "It names a page."),
       .withoutEffect("decoder_init_norm", "It acts before training."),
       .withoutEffect("l1_coefficient", "It acts in training alone."),
-      .withoutEffect("dict_size", "Of the earlier replication; must be the weights' own there."),
+      .withoutEffect("dict_size", "The earlier replication has it, and it must agree with the weights there."),
     ])
 
-  /// `metadata` of SAELens 6.
+  /// The fields of `metadata`, which SAELens 6 writes.
   public static let saeMetadata = FormatTable(
     "metadata in cfg.json of SAEs", reference: "SAELens 6.54.12", unknown: .ignored,
     [
-      .honoured("hook_name", "As `hook_name` beside it."), .honoured("hook_layer", "As `hook_layer` beside it."),
-      .honoured("model_name", "As `model_name` beside it."),
+      .honoured("hook_name", "The same as `hook_name` beside it."),
+      .honoured("hook_layer", "The same as `hook_layer` beside it."),
+      .honoured("model_name", "The same as `model_name` beside it."),
       .refused("hook_head_index", "the whole residual stream, not one head"),
       .refused("hook_name_out", "one place for input and output"),
       .refused("hook_layer_out", "one place for input and output"),
@@ -64,7 +65,7 @@ extension FormatTable {
       .withoutEffect("model_class_name", "The model is the one that is given."),
       .withoutEffect("training_architecture", "`architecture` says what was saved."),
       .withoutEffect("training_architecture_details", "`architecture` says what was saved."),
-      .withoutEffect("prepend_bos", "Whoever runs a text says with which tokens."),
+      .withoutEffect("prepend_bos", "The command that runs a text says which tokens come first."),
       .withoutEffect("exclude_special_tokens", "It says what training read."),
       .withoutEffect("context_size", "It says how training cut texts."),
       .withoutEffect("dataset_path", "It says what training read."),
@@ -76,18 +77,19 @@ extension FormatTable {
   private static let rawModel = JSONValue.object(["center_writing_weights": .bool(false)])
   private static let rawText = "the residual stream of the model as it is"
 
-  /// config.json of a crosscoder.
+  /// The fields of config.json of a crosscoder.
   public static let crosscoder = FormatTable(
     "config.json of crosscoders", reference: "crosscoder_learning b2363ed, CrossCoder and BatchTopKCrossCoder",
     unknown: .ignored,
     [
-      .honoured("activation_dim", "Must be the weights' own."), .honoured("dict_size", "Must be the weights' own."),
+      .honoured("activation_dim", "It must agree with the weights."),
+      .honoured("dict_size", "It must agree with the weights."),
       .honoured("num_layers", "2, base and chat."),
-      .honoured("k", "Taken where there is no tensor k; published files hold the class's default here."),
-      .honoured("code_normalization", "Taken where there is no tensor code_normalization_id."),
-      .honoured("code_normalization_alpha_sae", "Of MIXED; 1 where it is absent."),
-      .honoured("code_normalization_alpha_cc", "Of MIXED; 0.1 where it is absent."),
-      .honoured("target_rms", "Taken where there is no tensor target_rms."),
+      .honoured("k", "It is used if there is no tensor k; published files hold the class's default here."),
+      .honoured("code_normalization", "It is used if there is no tensor code_normalization_id."),
+      .honoured("code_normalization_alpha_sae", "It is a weight of MIXED; 1 if it is absent."),
+      .honoured("code_normalization_alpha_cc", "It is a weight of MIXED; 0.1 if it is absent."),
+      .honoured("target_rms", "It is used if there is no tensor target_rms."),
       .refused(
         "dict_class", unless: ["CrossCoder", "BatchTopKCrossCoder", "BatchTopKSAE"],
         "a CrossCoder or BatchTopKCrossCoder"),
@@ -101,12 +103,12 @@ extension FormatTable {
       .honoured("trainer", "In training's own folder: what trainer_config.json holds on the hub."),
     ])
 
-  /// `trainer` in trainer_config.json.
+  /// The fields of `trainer` in trainer_config.json.
   public static let trainer = FormatTable(
     "trainer in trainer_config.json", reference: "crosscoder_learning b2363ed", unknown: .ignored,
     [
       .honoured("dict_class", "BatchTopKCrossCoder must have a threshold; CrossCoder where it is absent."),
-      .honoured("k", "Shown."), .honoured("layer", "The block whose output is read, counted from 0."),
+      .honoured("k", "It is shown."), .honoured("layer", "The block whose output is read, counted from 0."),
       .honoured("lm_name", "The models' names, `<chat>-<base>`."),
       .withoutEffect("trainer_class", "dict_class says what was trained."),
       .withoutEffect("code_normalization", "config.json and the tensor say it."),

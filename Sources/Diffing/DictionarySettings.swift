@@ -1,13 +1,14 @@
-// cfg.json, which lies beside the earlier replication's crosscoders and beside SAEs with SAELens' or Gemma Scope's names.
-// Owns: the few keys that matter here, and what the place of the hook means. Refuses: sizes that the weights contradict,
-// what `FormatTable.sae` refuses, places other than the residual stream between blocks, two places that disagree.
+// cfg.json, which lies beside the earlier replication's crosscoders and beside SAEs with the names of SAELens or Gemma
+// Scope. This file reads the few keys that matter here, and finds the block that the hook's place means. Sizes that the
+// weights contradict, fields that `FormatTable.sae` refuses, places other than the residual stream between blocks and
+// two places that disagree are errors.
 
 import Foundation
 import Inference
 
-/// cfg.json of the earlier replication and of SAEs: what of it matters here.
+/// The keys of cfg.json that matter here.
 struct DictionarySettings: Codable {
-  /// What SAELens 6 keeps apart.
+  /// The keys that SAELens 6 keeps in an object of their own.
   struct Metadata: Codable {
     var model_name: String?
     var hook_name: String?
@@ -28,7 +29,7 @@ struct DictionarySettings: Codable {
   /// Where it was read; nil if there is no such file.
   var path: String?
 
-  /// Settings without values if there is no such file.
+  /// Reads cfg.json; no setting has a value if there is no such file.
   static func read(folder: String) throws(DiffingError) -> DictionarySettings {
     let path = folder + "/cfg.json"
     guard var settings = try readJSON(DictionarySettings.self, path) else { return DictionarySettings() }
@@ -36,13 +37,14 @@ struct DictionarySettings: Codable {
     return settings
   }
 
-  /// The model that it was trained on.
+  /// The name of the model on which it was trained.
   var modelName: String? { model_name ?? metadata?.model_name }
 
-  /// Whether b_dec is taken from the input before it is encoded. Gemma Scope has no such file and does not.
+  /// Whether b_dec is subtracted from the input before it is encoded. For Gemma Scope, which has no such file, it is
+  /// not.
   var subtractsDecoderBias: Bool { path != nil && apply_b_dec_to_input ?? true }
 
-  /// The block whose output is read; nil where nobody says it. `hook_resid_pre` of block N is the output of block N − 1.
+  /// The block whose output is read; nil if no key says it. `hook_resid_pre` of block N is the output of block N − 1.
   /// - Throws: `DiffingError.unsupported` for another place, `.configurationInvalid` where two keys disagree.
   func layer() throws(DiffingError) -> Int? {
     let named = [hook_name, hook_point, metadata?.hook_name].compactMap { $0 }
@@ -53,8 +55,8 @@ struct DictionarySettings: Codable {
     if let other = named.first(where: { $0 != name }) { throw disagree(other) }
     guard let (block, output) = Self.place(name) else {
       throw .unsupported(
-        path: path ?? "cfg.json", what: "a dictionary of the place", found: String(name.prefix(80)),
-        supported: "the residual stream behind a block: blocks.N.hook_resid_post")
+        path: path ?? "cfg.json", what: "a dictionary of activations at", found: String(name.prefix(80)),
+        supported: "the residual stream after a block: blocks.N.hook_resid_post")
     }
     for number in [hook_layer, hook_point_layer, metadata?.hook_layer] {
       if let number, number != block { throw disagree("block \(number), as hook_layer says") }
@@ -62,7 +64,7 @@ struct DictionarySettings: Codable {
     return output
   }
 
-  /// The block that a hook's name has, and the one whose output it is.
+  /// The number of the block in a hook's name, and the block whose output the hook sees.
   private static func place(_ name: String) -> (block: Int, output: Int)? {
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
     if parts.count == 3, parts[0] == "blocks", let block = Int(parts[1]) {
@@ -72,7 +74,7 @@ struct DictionarySettings: Codable {
       default: return nil
       }
     }
-    // A module's name in Hugging Face's models, of which the output is read.
+    // This is a module's name in Hugging Face's models; the module's output is read.
     let tail = parts.last == "output" ? parts.dropLast() : parts[...]
     guard tail.count > 1, tail.dropLast().last == "layers", let block = tail.last.flatMap({ Int($0) }) else {
       return nil
@@ -94,7 +96,7 @@ struct DictionarySettings: Codable {
     let kind = architecture ?? "standard"
     guard kind == "jumprelu" || kind == "standard" else {
       throw .unsupported(
-        path: path, what: "an SAE of architecture", found: String(kind.prefix(80)), supported: "standard or jumprelu")
+        path: path, what: "an SAE with architecture", found: String(kind.prefix(80)), supported: "standard or jumprelu")
     }
     try reading { () throws(InferenceError) in
       try FormatTable.sae.check(fileIfPresent: path)

@@ -1,6 +1,6 @@
-// Every way in which Diffing refuses what it is given. One enum for the module.
-// A case carries where and what, expected and found; its description is one line that ends in what to do about it.
-// A caller's mistake (two things of this program that do not fit) is a precondition, not a case here.
+// The errors of this module. A case carries the place, what was expected and what was found; its description is one
+// line that ends in what to do. A caller's mistake (two things of this program that do not fit) is a precondition, not
+// a case here.
 
 import Inference
 
@@ -8,19 +8,19 @@ import Inference
 public enum DiffingError: Error, Equatable, Sendable {
   /// A file could not be read or written, or breaks its format.
   case file(InferenceError)
-  /// A JSON file of a checkpoint does not say what it must.
+  /// A JSON file of a checkpoint lacks a key or has the wrong value.
   case configurationInvalid(path: String, key: String, expected: String, found: String)
   /// A tensor has another shape than the rest of its checkpoint, or than the crosscoder it is used with.
   case shapeMismatch(path: String, tensor: String, expected: [Int], found: [Int])
-  /// Well formed, but of a kind that is not read or computed here.
+  /// The file is well formed, but of a kind that this program does not read or compute.
   case unsupported(path: String, what: String, found: String, supported: String)
-  /// A value that is NaN or infinite, in a file, in activations or in training.
+  /// A value in a file, in activations or in training is NaN or infinite.
   case notFinite(what: String, place: String)
   /// Training went wrong at a step (counted from 0): a loss, gradient or activation is NaN or infinite.
   case trainingNotFinite(what: String, step: Int)
-  /// A setting outside its range.
+  /// A setting is outside its range.
   case settingInvalid(name: Setting, expected: String, found: String)
-  /// A crosscoder whose inputs are to be scaled, by numbers that its checkpoint does not hold.
+  /// A crosscoder needs scaled inputs, but its checkpoint does not hold the numbers.
   case inputScaleUnknown
   /// A saved training state belongs to another run.
   case stateMismatch(path: String, what: String, expected: String, found: String)
@@ -54,7 +54,7 @@ extension DiffingError: CustomStringConvertible {
   }
 }
 
-/// Runs a call that throws `InferenceError` and lets it go on as `DiffingError.file`.
+/// Runs a call that throws `InferenceError` and rethrows its error as `DiffingError.file`.
 func reading<Value>(_ body: () throws(InferenceError) -> Value) throws(DiffingError) -> Value {
   do { return try body() } catch { throw .file(error) }
 }

@@ -1,18 +1,18 @@
-// Contexts in which each latent fires, over five bands of its maximum: quantile 0 up to 25 % of it, 1 to 50, 2 to 75,
-// 3 to 95, 4 above.
-// One pass over the codes, with the maxima known from a statistics pass before. At most one context of a sequence for
-// a latent; contexts of the same tokens count once. Bands 3 and 4 keep the strongest, lower bands a sample fixed by a
-// hash, so order of work does not matter. Memory is bounded by latents, not tokens.
-// Refuses (precondition): codes and texts that do not fit.
+// Chooses contexts in which each latent fires, over five bands of its maximum: quantile 0 holds peaks up to 25 % of the
+// maximum, 1 up to 50, 2 up to 75, 3 up to 95, 4 above.
+// One pass over the codes is enough, since an earlier pass of statistics gave the maxima. A sequence gives a latent at
+// most one context, and contexts of the same tokens count once. Bands 3 and 4 keep the strongest contexts, lower bands
+// a sample that a hash decides, so the order of work does not matter. The memory depends on the number of latents, not
+// of tokens.
 
 import Inference
 
-/// A stretch of a sequence that some latent's example needs; shared between latents.
+/// A stretch of a sequence around some latent's example. Several latents may share it.
 public struct ExampleSequence: Sendable, Equatable {
-  /// The number of the text in the order of `ExampleCollector.add`, and where in it this stretch begins.
+  /// The number of the text in the order of `ExampleCollector.add`, and the position where this stretch begins in it.
   public let source: Int
   public let start: Int
-  /// Tokens, template mask and corpus of the stretch.
+  /// The tokens, template mask and corpus of the stretch.
   public let text: CorpusText
 }
 
@@ -21,15 +21,15 @@ public struct LatentExample: Sendable, Equatable {
   public let latent: Int
   /// The band, 0 to 4, of the peak as a fraction of the latent's maximum.
   public let quantile: Int
-  /// 0 for the strongest of its latent and band.
+  /// The rank in its latent and band; 0 is the strongest.
   public let rank: Int
-  /// Index into `ExampleSet.sequences`.
+  /// The index into `ExampleSet.sequences`.
   public let sequence: Int
   /// The scaled activation at the peak.
   public let maxActivation: Float
-  /// Where the peak is in the stretch.
+  /// The position of the peak in the stretch.
   public let peak: Int
-  /// Where in the stretch the latent is active, ascending, and how strongly (scaled).
+  /// The positions in the stretch at which the latent is active, ascending, and its scaled activations there.
   public let positions: [Int32]
   public let values: [Float]
 }
@@ -37,7 +37,7 @@ public struct LatentExample: Sendable, Equatable {
 /// The chosen contexts of all latents.
 public struct ExampleSet: Sendable, Equatable {
   public var sequences: [ExampleSequence] = []
-  /// By latent, then quantile from the strongest down, then rank.
+  /// Ordered by latent, then by quantile from the strongest down, then by rank.
   public var examples: [LatentExample] = []
 }
 
@@ -45,16 +45,17 @@ public struct ExampleSet: Sendable, Equatable {
 public struct ExampleCollector: Sendable {
   /// How contexts are chosen.
   public struct Configuration: Sendable, Equatable, Codable {
-    /// Contexts a latent, spread evenly over the five bands; what a band lacks goes to stronger ones first.
+    /// The number of contexts for each latent, spread evenly over the bands. Stronger bands fill what others lack.
     public var perLatent = 20
-    /// Tokens kept on each side of the peak, at least, where the sequence has them. Stretches begin at multiples of
-    /// this and are three times as long, so that latents share them; sequences up to that length are kept whole.
+    /// The least number of tokens that are kept on each side of the peak, if the sequence has them. Stretches begin at
+    /// multiples of this number and are three times as long, so that latents share them; sequences up to that length
+    /// are kept whole.
     public var context = 32
 
     public init() {}
   }
 
-  /// Upper ends of bands 0 to 3, as fractions of the maximum.
+  /// The upper ends of bands 0 to 3, as fractions of the maximum.
   private static let bands: [Float] = [0.25, 0.5, 0.75, 0.95]
 
   /// The band of an activation that is this fraction of the latent's maximum.
@@ -62,7 +63,7 @@ public struct ExampleCollector: Sendable {
 
   private let configuration: Configuration
   private let codeScale: CodeScale
-  /// The largest scaled activation `[F]`; 0 where there is none.
+  /// The largest scaled activation `[F]`; 0 for a latent that never fires.
   private let maxima: [Float]
   private var sequences = 0
   private var candidates: [[Candidate]]
@@ -81,7 +82,7 @@ public struct ExampleCollector: Sendable {
   private struct Candidate: Sendable {
     var activation: Float
     var band: Int
-    /// Smaller is better within a band.
+    /// The order within a band; a smaller number is better.
     var order: UInt64
     var key: StretchKey
     var textHash: UInt64
@@ -90,19 +91,19 @@ public struct ExampleCollector: Sendable {
     var values: [Float]
   }
 
-  /// - Parameter statistics: of the same tokens that will be added.
+  /// - Parameter statistics: must be of the same tokens that will be added.
   public init(
     crosscoder: Crosscoder, statistics: LatentStatistics, configuration: Configuration = Configuration()
   ) {
-    precondition(configuration.perLatent > 0 && configuration.context > 0, "no room for contexts")
-    precondition(statistics.nLatents == crosscoder.nLatents, "statistics of another crosscoder")
+    precondition(configuration.perLatent > 0 && configuration.context > 0, "perLatent and context must be positive")
+    precondition(statistics.nLatents == crosscoder.nLatents, "the statistics belong to another crosscoder")
     self.configuration = configuration
     codeScale = crosscoder.codeScale
     maxima = (0..<crosscoder.nLatents).map { statistics.maximum($0) }
     candidates = [[Candidate]](repeating: [], count: crosscoder.nLatents)
   }
 
-  /// Adds the codes of texts: a row for each kept token, text after text.
+  /// Adds the codes of texts: one row for each kept token, text after text.
   public mutating func add(codes: SparseCodes, texts: [EncodedText]) {
     precondition(codes.tokens == texts.reduce(0) { $0 + $1.kept.count }, "rows and kept tokens differ")
     var first = 0
@@ -113,7 +114,7 @@ public struct ExampleCollector: Sendable {
     }
   }
 
-  /// The chosen contexts; independent of how tokens were batched.
+  /// The chosen contexts. They do not depend on how tokens were batched.
   public func examples() -> ExampleSet {
     var set = ExampleSet()
     var places: [StretchKey: Int] = [:]
@@ -139,7 +140,7 @@ public struct ExampleCollector: Sendable {
     return set
   }
 
-  /// An even share of each band, the rest from the strongest band down; strongest first.
+  /// Takes an even share of each band and fills up from the strongest band down. The result has the strongest first.
   private func choose(_ contexts: [Candidate]) -> [Candidate] {
     let bands = (0...4).map { band in contexts.filter { $0.band == band } }
     let share = configuration.perLatent / 5
@@ -157,7 +158,7 @@ public struct ExampleCollector: Sendable {
     }
   }
 
-  /// Offers one text's peak to each latent that is active in it.
+  /// Offers one text's peak to each latent that is active in the text.
   private mutating func consider(_ text: EncodedText, codes: SparseCodes, first: Int) {
     var active: [Int32: [(position: Int, value: Float)]] = [:]
     for (row, position) in text.kept.enumerated() {
@@ -208,7 +209,7 @@ public struct ExampleCollector: Sendable {
     insert(candidate, latent)
   }
 
-  /// Keeps candidates by band, best first, and at most `perLatent` of each.
+  /// Inserts a candidate into its band, best first; at most `perLatent` stay in each band.
   private mutating func insert(_ candidate: Candidate, _ latent: Int) {
     let place =
       candidates[latent].firstIndex { ($0.band, $0.order) > (candidate.band, candidate.order) }
@@ -226,10 +227,10 @@ public struct ExampleCollector: Sendable {
     stretches[key] = stretch.uses > 0 ? stretch : nil
   }
 
-  /// Smaller is better: strongest first in the two upper bands, by hash below; unique by the sequence's number.
+  /// Smaller is better: the two upper bands prefer strong peaks, the others use a hash. The sequence makes it unique.
   private func order(latent: Int, band: Int, activation: Float) -> UInt64 {
     if band >= 3 {
-      // Positive values order like their bits; the earlier sequence wins among equals.
+      // Positive floats have the order of their bits; among equal ones the earlier sequence wins.
       return UInt64(UInt32.max - activation.bitPattern) << 32 | UInt64(UInt32(truncatingIfNeeded: sequences))
     }
     var generator = SplitMix64(seed: UInt64(latent) << 32 ^ UInt64(sequences))

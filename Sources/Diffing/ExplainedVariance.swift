@@ -1,22 +1,21 @@
-// Which share of the variance a crosscoder explains, over any number of batches: of base, of chat, and of what sets them
-// apart, h^chat − h^base, reconstructed as ĥ^chat − ĥ^base.
+// Measures which share of the variance a crosscoder explains, over any number of batches: of base, of chat, and of
+// their difference h^chat − h^base, which is reconstructed as ĥ^chat − ĥ^base.
 //   total = Σ‖h − h̄‖²,  ε = h − ĥ
 //   explained (FVE) = 1 − Σ‖ε‖² / total,   error = Σ‖ε − ε̄‖² / total,   offset = T ‖ε̄‖² / total;   they sum to 1
-// Owns: sums in fp64; shards merge. Refuses (precondition): tokens that do not fit together.
-// Shape letters: T tokens, d width.
+// Sums are fp64; those of several shards can be merged. Shape letters: T tokens, d width.
 
 import Inference
 import Kernels
 
 /// Running sums for the explained variance of both models and of their difference.
 public struct ExplainedVariance: Sendable {
-  /// How the variance of one target is divided.
+  /// The parts into which the variance of one target is divided.
   public struct Shares: Sendable, Equatable {
     /// The fraction of variance explained, FVE.
     public let explained: Double
-    /// In the error, around its mean.
+    /// The fraction in the error, around its mean.
     public let error: Double
-    /// In the error's mean, which a decoder bias could take.
+    /// The fraction in the error's mean, which a decoder bias could remove.
     public let offset: Double
   }
 
@@ -24,7 +23,7 @@ public struct ExplainedVariance: Sendable {
   private var tokens = 0
   private var sums: Sums
 
-  /// What is added up, targets in the order base, chat, difference.
+  /// The sums of one target; the targets are base, chat and difference, in this order.
   private struct Sums {
     var h: [Double]
     var error: [Double]
@@ -47,7 +46,7 @@ public struct ExplainedVariance: Sendable {
       }
     }
 
-    /// Adds one token's `[2, d]` and what was made of it.
+    /// Adds one token's `[2, d]` and its reconstruction.
     mutating func add(_ x: UnsafePointer<Float>, _ xHat: UnsafePointer<Float>, dModel d: Int) {
       h.withUnsafeMutableBufferPointer { h in
         error.withUnsafeMutableBufferPointer { error in
@@ -78,9 +77,11 @@ public struct ExplainedVariance: Sendable {
     sums = Sums(dModel: dModel)
   }
 
-  /// Adds tokens `[T, 2, d]` and what was made of them.
+  /// Adds tokens `[T, 2, d]` and their reconstruction.
   public mutating func add(_ activations: PairedActivations, reconstruction: PairedActivations) {
-    precondition(activations.values.count == reconstruction.values.count && activations.dModel == dModel, "same tokens")
+    precondition(
+      activations.values.count == reconstruction.values.count && activations.dModel == dModel,
+      "both must hold the same tokens")
     let (d, piece, T) = (dModel, 256, activations.tokens)
     var parts = [Sums](repeating: Sums(dModel: d), count: (T + piece - 1) / piece)
     parts.withUnsafeMutableBufferPointer { parts in
@@ -101,15 +102,15 @@ public struct ExplainedVariance: Sendable {
 
   /// Adds the sums of other tokens.
   public mutating func merge(_ other: ExplainedVariance) {
-    precondition(other.dModel == dModel, "sums of another width")
+    precondition(other.dModel == dModel, "the sums have another width")
     tokens += other.tokens
     sums.merge(other.sums)
   }
 
-  /// The shares of one model's variance; nil where there is none.
+  /// The shares of one model's variance; nil if there is no variance.
   public func shares(_ model: PairModel) -> Shares? { shares(model.index) }
 
-  /// The shares of the variance of h^chat − h^base; nil where there is none.
+  /// The shares of the variance of h^chat − h^base; nil if there is no variance.
   public func sharesOfDifference() -> Shares? { shares(2) }
 
   private func shares(_ target: Int) -> Shares? {

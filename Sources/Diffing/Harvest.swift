@@ -1,42 +1,40 @@
-// From texts to paired residual streams: both models read the same tokens, up to the layer of interest; in the same pass
-// where they share weights.
-// Owns: which tokens are kept. Left out are the first token of a text (BOS or its place: an attention sink of many times
-// the usual norm) and the few other tokens of outlying norm, which would dominate every loss.
+// Turns texts into paired residual streams: both models read the same tokens up to the layer of interest, in one pass
+// if they share weights. The first token of a text is left out (BOS or its place: an attention sink of many times the
+// usual norm), and so are the few other tokens of outlying norm, which would dominate every loss.
 // Shape letters: T tokens, d width.
 
 import Inference
 import Kernels
 
-/// Which half of the corpus a text belongs to.
-public enum Corpus: Int32, Sendable, Codable, CaseIterable {
-  case plain = 0
-  case chat = 1
+/// The half of the corpus to which a text belongs.
+public enum Corpus: String, Sendable, Codable, CaseIterable {
+  case plain, chat
 
-  /// The name in stores and configurations.
-  public var name: String { self == .plain ? "plain" : "chat" }
+  /// The number in files of activations, and the place in lists by corpus.
+  var number: Int { self == .plain ? 0 : 1 }
 }
 
 /// A text to harvest, as tokens.
 public struct CorpusText: Sendable, Equatable {
   public var ids: [Int32]
-  /// For each token whether the chat template wrote it (turn markers, role names, their newlines).
+  /// For each token, whether the chat template wrote it (turn markers, role names, their newlines).
   public var templateMask: [Bool]
   public var corpus: Corpus
 
   public init(ids: [Int32], templateMask: [Bool], corpus: Corpus) {
-    precondition(ids.count == templateMask.count, "a mask entry a token")
+    precondition(ids.count == templateMask.count, "every token needs a mask entry")
     self.ids = ids
     self.templateMask = templateMask
     self.corpus = corpus
   }
 
-  /// The same text after some tokens that count as template.
+  /// The same text with tokens put before it, which count as template.
   public func after(_ beginning: [Int32]) -> CorpusText {
     CorpusText(
       ids: beginning + ids, templateMask: beginning.map { _ in true } + templateMask, corpus: corpus)
   }
 
-  /// At most `count` tokens from a position on.
+  /// A part of the text: at most `count` tokens from a position on.
   public func piece(from start: Int, count: Int) -> CorpusText {
     let range = start..<min(start + count, ids.count)
     return CorpusText(ids: Array(ids[range]), templateMask: Array(templateMask[range]), corpus: corpus)
@@ -50,7 +48,7 @@ public struct Harvester {
   public let layer: Int
   private let cachePool: CachePool
 
-  /// Timelines used again from call to call, each model's own.
+  /// Timelines that later calls use again; each model has its own.
   private final class CachePool {
     private var caches: [[KVCache]] = [[], []]
 
@@ -65,7 +63,7 @@ public struct Harvester {
   }
 
   public init(engine: Engine, layer: Int) {
-    precondition((0..<engine.model.configuration.nLayers).contains(layer), "no block \(layer)")
+    precondition((0..<engine.model.configuration.nLayers).contains(layer), "there is no block \(layer)")
     self.engine = engine
     self.layer = layer
     cachePool = CachePool()
@@ -73,11 +71,11 @@ public struct Harvester {
 
   /// Both models' residual streams at every token of every text.
   /// - Returns: for each text its activations `[T, 2, d]`, the first token included.
-  /// - Throws: what the forward pass throws.
+  /// - Throws: the errors of the forward pass.
   public func activations(of texts: [[Int32]]) throws(InferenceError) -> [PairedActivations] {
     let d = engine.model.configuration.dModel
     var segments: [Segment] = []
-    // All base rows, then all chat rows: an adapter's product wants its rows together.
+    // All base rows come before all chat rows, since an adapter's product needs its rows together.
     for model in PairModel.allCases {
       let caches = cachePool.caches(of: model, engine: engine, count: texts.count)
       for (index, ids) in texts.enumerated() {
@@ -94,8 +92,8 @@ public struct Harvester {
     return rows.texts.map { PairedActivations(dModel: d, values: $0) }
   }
 
-  /// The kept tokens of texts: positions from 1 on whose norm, in both models, is at most `outlierFactor` times the
-  /// median of these texts.
+  /// The tokens that are kept: positions from 1 on whose norm, in both models, is at most `outlierFactor` times the
+  /// median norm of these texts.
   /// - Returns: for each text the kept positions, ascending.
   public static func keptPositions(of activations: [PairedActivations], outlierFactor: Double = 8) -> [[Int]] {
     var norms: [[Double]] = []
@@ -118,9 +116,9 @@ public struct Harvester {
   }
 }
 
-/// Residual streams after a block as one pass goes by: a stream's number is model.index · texts + text.
+/// Collects the residual streams after a block during one pass. A stream's number is model.index · texts + text.
 final class PairedRows {
-  /// `[T, 2, d]` of each text; what no stream brings stays 0.
+  /// `[T, 2, d]` of each text; rows that no stream brings stay 0.
   private(set) var texts: [[Float]]
   private let d: Int
 

@@ -1,25 +1,24 @@
-// Latent Scaling: how strongly each latent is present in each model (arXiv 2504.02922, section 3).
+// Latent Scaling measures how strongly each latent is present in each model (arXiv 2504.02922, section 3).
 //   β_j^m = Σ_i f_j(x_i) ⟨d_j^chat, y_i^m⟩ / (Σ_i f_j(x_i)² · ‖d_j^chat‖²), with the targets
-//   error: y = h − (ĥ − f_j d_j^m);  reconstruction: y = ĥ;  activation: y = h.   ν^ε, ν^r: β^base / β^chat of the
-//   first two.
-// Owns: the running sums, in fp64 and in the order of tokens, so that batches add up to the whole bit for bit; shards
-// merge.
-// Missing, not 0, for latents that never fired. Refuses: activations of another width. Shape letters: T tokens, F
-// latents, d width.
+//   error: y = h − (ĥ − f_j d_j^m);  reconstruction: y = ĥ;  activation: y = h.
+//   ν^ε and ν^r are β^base / β^chat of the first two.
+// The running sums are fp64 and added in the order of tokens, so that batches give the same bits as the whole; sums of
+// several shards can be merged. Latents that never fired have nil, not 0.
+// Shape letters: T tokens, F latents, d width.
 
 import Inference
 import Kernels
 
 /// Running sums of Latent Scaling for every latent of one crosscoder.
 ///
-/// With an input normaliser, h and ĥ are in the models' own units and d_j as stored, as the authors' library has it:
+/// With an input normaliser, h and ĥ are in the models' own units and d_j is as stored, as in the authors' library:
 /// error betas then mix two units. Fold the normaliser first (`Crosscoder.foldingNormaliser`) for betas of one unit;
-/// ours ship folded.
+/// the crosscoders that this program trains are saved folded.
 public struct LatentScaling: Sendable {
-  /// The betas of one latent, by target and model; the ratios of error and reconstruction. All are missing if it
+  /// The betas of one latent by target and model, and the ratios of error and reconstruction. All are nil if the latent
   /// never fired.
   public struct Betas: Sendable, Equatable {
-    /// Tokens at which the latent was on.
+    /// The number of tokens at which the latent was on.
     public var activeTokens = 0
     public var errorBase: Double?
     public var errorChat: Double?
@@ -27,16 +26,16 @@ public struct LatentScaling: Sendable {
     public var reconstructionChat: Double?
     public var activationBase: Double?
     public var activationChat: Double?
-    /// Of h without the decoder bias (in the models' own units).
+    /// β of h without the decoder bias (in the models' own units).
     public var activationNoBiasBase: Double?
     public var activationNoBiasChat: Double?
 
-    /// Of a latent that never fired.
+    /// The betas of a latent that never fired.
     public init() {}
 
-    /// ν^ε = β^{ε,base} / β^{ε,chat}; near 0 where base lacks the concept, near 1 for a direction that L1 crushed.
+    /// ν^ε = β^{ε,base} / β^{ε,chat}: near 0 if base lacks the concept, near 1 for a direction that L1 crushed.
     public var nuError: Double? { Self.ratio(errorBase, errorChat) }
-    /// ν^r = β^{r,base} / β^{r,chat}; high for latent decoupling.
+    /// ν^r = β^{r,base} / β^{r,chat}: high for latent decoupling.
     public var nuReconstruction: Double? { Self.ratio(reconstructionBase, reconstructionChat) }
 
     private static func ratio(_ base: Double?, _ chat: Double?) -> Double? {
@@ -52,13 +51,13 @@ public struct LatentScaling: Sendable {
   private var codeSums: [Double]
   /// Σ f².
   private var squares: [Double]
-  /// Σ f² over the tokens where the latent is on in each model, which DECOUPLED codes tell apart: what of its own
-  /// reconstruction is put back. Base, then chat.
+  /// Σ f² over the tokens at which the latent is on in each model, base then chat. DECOUPLED codes tell these apart;
+  /// they say how much of the latent's own reconstruction is put back.
   private var ownSquares: [[Double]]
   /// For each latent: Σ f ⟨d^chat, ĥ⟩ and Σ f ⟨d^chat, h − ĥ⟩, base then chat.
   private var sums: [Double]
 
-  /// Empty sums.
+  /// Begins with empty sums.
   public init(crosscoder: Crosscoder) {
     self.crosscoder = crosscoder
     counts = [Int](repeating: 0, count: crosscoder.nLatents)
@@ -70,16 +69,18 @@ public struct LatentScaling: Sendable {
 
   /// Adds one batch to the running sums. Cost: O(active latents · d) a token.
   /// - Parameters:
-  ///   - codes: sparse activations of `[T]` tokens as `Crosscoder.encode` gives them (raw f).
-  ///   - activations: the same tokens' `[T, 2, d]`.
-  /// - Throws: `DiffingError.shapeMismatch` if the two do not fit together or to the crosscoder.
+  ///   - codes: sparse activations of `[T]` tokens with raw f, as `Crosscoder.encode` gives them.
+  ///   - activations: `[T, 2, d]` of the same tokens.
+  /// - Throws: `DiffingError.shapeMismatch` if the two do not fit each other or the crosscoder.
   public mutating func add(codes: SparseCodes, activations: PairedActivations) throws(DiffingError) {
     guard activations.tokens == codes.tokens, activations.dModel == crosscoder.dModel else {
       throw .shapeMismatch(
         path: "Latent Scaling", tensor: "activations", expected: [codes.tokens, 2, crosscoder.dModel],
         found: [activations.tokens, 2, activations.dModel])
     }
-    precondition(codes.nLatents == crosscoder.nLatents, "codes of \(codes.nLatents) latents")
+    precondition(
+      codes.nLatents == crosscoder.nLatents,
+      "the codes have \(codes.nLatents) latents, the crosscoder has \(crosscoder.nLatents)")
     let products = products(codes, activations)
     for (entry, latent) in codes.latents.enumerated() {
       let (latent, f) = (Int(latent), Double(codes.values[entry]))
@@ -93,9 +94,9 @@ public struct LatentScaling: Sendable {
     }
   }
 
-  /// Adds the sums of other tokens, computed with the same crosscoder.
+  /// Adds the sums of other tokens, which must come from the same crosscoder.
   public mutating func merge(_ other: LatentScaling) {
-    precondition(other.crosscoder.nLatents == crosscoder.nLatents, "sums of another crosscoder")
+    precondition(other.crosscoder.nLatents == crosscoder.nLatents, "the sums belong to another crosscoder")
     for latent in 0..<crosscoder.nLatents {
       counts[latent] += other.counts[latent]
       codeSums[latent] += other.codeSums[latent]
@@ -105,7 +106,7 @@ public struct LatentScaling: Sendable {
     for place in sums.indices { sums[place] += other.sums[place] }
   }
 
-  /// The betas of every latent `[F]` from the tokens so far.
+  /// The betas of every latent `[F]` from the tokens added so far.
   public func betas() -> [Betas] {
     let d = crosscoder.dModel
     var bias = crosscoder.decoderBias.map(Double.init)
@@ -121,7 +122,7 @@ public struct LatentScaling: Sendable {
         guard denominator > 0, let base = decoder.baseAddress.map({ $0 + 2 * latent * d }) else { return betas }
         func beta(_ model: PairModel, error: Bool, reconstruction: Bool) -> Double {
           let place = 4 * latent + model.index
-          // f_j d_j^m put back where it is on: Σ f² ⟨d^chat, d^m⟩.
+          // f_j d_j^m is put back at the tokens where it is on: Σ f² ⟨d^chat, d^m⟩.
           let own =
             error && !reconstruction
             ? ownSquares[model.index][latent] * (model == .chat ? chatSquare : dotInDouble(base, base + d, count: d))

@@ -1,10 +1,9 @@
-// How often, how strongly and on what a latent fires: running statistics over texts.
-// A latent counts as active at a token where its scaled activation f·n is above 1e-3. Only tokens that were kept
-// count: BOS and outliers are left out of everything. Owns: sums by corpus, a histogram of 50 logarithmic bins, the
-// template share.
-// Refuses (precondition): codes and texts that do not fit.
+// Running statistics over texts: how often, how strongly and on what each latent fires. A latent counts as active at a
+// token if its scaled activation f·n is above 1e-3. Only kept tokens count: BOS and outliers are left out of
+// everything.
+// Each corpus has its own sums and a histogram of 50 logarithmic bins.
 
-/// A text as it was encoded.
+/// A text that has been encoded.
 public struct EncodedText: Sendable, Equatable {
   public var text: CorpusText
   /// The positions that have a row of codes, ascending; BOS and outlying tokens have none.
@@ -12,7 +11,7 @@ public struct EncodedText: Sendable, Equatable {
 
   /// A text with rows for the positions `kept`.
   public init(_ text: CorpusText, kept: [Int]) {
-    precondition(kept.allSatisfy { text.ids.indices.contains($0) }, "a position beyond the text")
+    precondition(kept.allSatisfy { text.ids.indices.contains($0) }, "a position lies beyond the text")
     self.text = text
     self.kept = kept
   }
@@ -21,14 +20,14 @@ public struct EncodedText: Sendable, Equatable {
 /// Running statistics of every latent of one crosscoder.
 public struct LatentStatistics: Sendable {
   /// The scaled activation above which a latent counts as active.
-  public static let activeBound: Float = 1e-3
-  /// Bins of a histogram.
+  static let activeBound: Float = 1e-3
+  /// The number of bins of a histogram.
   public static let bins = 50
 
-  /// The lower edge of each bin: 1e-3 · 10^(7·b/50); the last bin is open.
+  /// The lower edge of each bin, 1e-3 · 10^(7·b/50). The last bin is open.
   public static let binEdges: [Double] = {
     var edges = [Double](repeating: 0, count: bins)
-    // 10^(7/50), by hand: the standard library has no pow.
+    // This is 10^(7/50), computed by hand, since the standard library has no pow.
     let factor = 1.380384264602885
     var edge = 1e-3
     for bin in 0..<bins {
@@ -38,43 +37,43 @@ public struct LatentStatistics: Sendable {
     return edges
   }()
 
-  /// One latent's figures on one corpus.
+  /// The figures of one latent on one corpus.
   public struct Figures: Sendable, Equatable {
-    /// Tokens at which the latent is active.
+    /// The number of tokens at which the latent is active.
     public var active = 0
-    /// Active tokens that belong to the chat template.
+    /// The number of active tokens that belong to the chat template.
     public var activeTemplate = 0
-    /// The largest scaled activation; 0 if never active.
+    /// The largest scaled activation; 0 if the latent was never active.
     public var maximum: Float = 0
-    /// Sum of the scaled activations.
+    /// The sum of the scaled activations.
     public var sum = 0.0
-    /// Active tokens by bin of `binEdges`.
+    /// The number of active tokens in each bin of `binEdges`.
     public var histogram = [Int](repeating: 0, count: LatentStatistics.bins)
 
-    /// The mean scaled activation where active; 0 if never.
+    /// The mean scaled activation over active tokens; 0 if there are none.
     public var mean: Double { active == 0 ? 0 : sum / Double(active) }
   }
 
   /// The number of latents F.
   public let nLatents: Int
   private let codeScale: CodeScale
-  /// Tokens counted, by corpus.
+  /// The number of tokens counted, by corpus.
   private var tokenCounts = [0, 0]
   private var figures: [[Figures]]
 
-  /// Empty statistics.
+  /// Begins with empty statistics.
   public init(crosscoder: Crosscoder) {
     nLatents = crosscoder.nLatents
     codeScale = crosscoder.codeScale
     figures = Corpus.allCases.map { _ in [Figures](repeating: Figures(), count: crosscoder.nLatents) }
   }
 
-  /// Adds the codes of texts: a row for each kept token, text after text.
+  /// Adds the codes of texts: one row for each kept token, text after text.
   public mutating func add(codes: SparseCodes, texts: [EncodedText]) {
     precondition(codes.tokens == texts.reduce(0) { $0 + $1.kept.count }, "rows and kept tokens differ")
     var row = 0
     for text in texts {
-      let corpus = text.text.corpus.index
+      let corpus = text.text.corpus.number
       tokenCounts[corpus] += text.kept.count
       for position in text.kept {
         for entry in codes.entries(of: row) {
@@ -90,18 +89,18 @@ public struct LatentStatistics: Sendable {
 
   /// Adds the statistics of other tokens.
   public mutating func merge(_ other: LatentStatistics) {
-    precondition(other.nLatents == nLatents, "statistics of another crosscoder")
+    precondition(other.nLatents == nLatents, "the statistics belong to another crosscoder")
     for corpus in 0..<2 {
       tokenCounts[corpus] += other.tokenCounts[corpus]
       for latent in 0..<nLatents { figures[corpus][latent].merge(other.figures[corpus][latent]) }
     }
   }
 
-  /// Tokens counted on a corpus.
-  public func tokens(_ corpus: Corpus) -> Int { tokenCounts[corpus.index] }
+  /// The number of tokens counted on a corpus.
+  public func tokens(_ corpus: Corpus) -> Int { tokenCounts[corpus.number] }
 
-  /// One latent's figures on one corpus.
-  public func figures(_ latent: Int, _ corpus: Corpus) -> Figures { figures[corpus.index][latent] }
+  /// The figures of one latent on one corpus.
+  public func figures(_ latent: Int, _ corpus: Corpus) -> Figures { figures[corpus.number][latent] }
 
   /// Active tokens ÷ tokens on a corpus; 0 on an empty one.
   public func frequency(_ latent: Int, _ corpus: Corpus) -> Double {
@@ -117,7 +116,7 @@ public struct LatentStatistics: Sendable {
   /// The largest scaled activation on both corpora.
   public func maximum(_ latent: Int) -> Float { max(figures[0][latent].maximum, figures[1][latent].maximum) }
 
-  /// Active tokens of the chat template ÷ active tokens; nil if never active.
+  /// Active tokens of the chat template ÷ active tokens; nil if the latent was never active.
   public func templateShare(_ latent: Int) -> Double? {
     let active = figures[0][latent].active + figures[1][latent].active
     return active == 0
@@ -149,8 +148,4 @@ extension LatentStatistics.Figures {
     maximum = max(maximum, other.maximum)
     for bin in histogram.indices { histogram[bin] += other.histogram[bin] }
   }
-}
-
-extension Corpus {
-  fileprivate var index: Int { self == .plain ? 0 : 1 }
 }

@@ -1,8 +1,6 @@
 // The logit lens: which tokens a direction in the residual stream promotes and suppresses.
 //   logits = W_U (w ⊙ d/‖d‖), w the final norm's weight; centred over the vocabulary, since softmax ignores a constant
-// Owns: the product in blocks, the ten strongest on each side. Refuses (precondition): widths that
-// do not fit.
-// Shape letters: n directions, d width, V vocabulary, F latents.
+// The product is computed block by block. Shape letters: n directions, d width, V vocabulary, F latents.
 
 import Inference
 import Kernels
@@ -10,15 +8,15 @@ import Kernels
 /// A token with its centred logit.
 public struct LensToken: Sendable, Equatable, Codable {
   public let token: Int32
-  /// Logit of the unit direction, minus the mean over the vocabulary.
+  /// The logit of the unit direction minus the mean over the vocabulary.
   public let logit: Float
 }
 
-/// What the lens shows of one direction.
+/// What the lens shows for one direction.
 public struct LensReading: Sendable, Equatable, Codable {
-  /// Strongest first.
+  /// The tokens with the largest logits, the largest first.
   public var promoted: [LensToken]
-  /// Most negative first.
+  /// The tokens with the most negative logits, the most negative first.
   public var suppressed: [LensToken]
 }
 
@@ -26,22 +24,22 @@ public struct LensReading: Sendable, Equatable, Codable {
 public struct LatentLens: Sendable, Equatable, Codable {
   public var base: LensReading
   public var chat: LensReading
-  /// Of d^chat − d^base.
+  /// The reading of d^chat − d^base.
   public var difference: LensReading
 }
 
 /// Computes readings through one model's final norm and unembedding.
 public struct LogitLens {
-  /// Logits `[n, V]` of directions `[n, d]`, by the caller: the final norm's weight applied, no bias, no normalisation.
+  /// The caller's logits `[n, V]` of directions `[n, d]`, with the final norm's weight, without bias or normalisation.
   public typealias Logits = (Matrix) -> Matrix
   private let logits: Logits
 
-  /// A lens whose logits the caller computes, such as with quantised weights.
+  /// A lens whose logits the caller computes, for instance with quantised weights.
   public init(logits: @escaping Logits) { self.logits = logits }
 
   /// A lens from the final norm's weight `[d]` and the unembedding `[V, d]`.
   public init(finalNormWeight: [Float], unembedding: Matrix) {
-    precondition(finalNormWeight.count == unembedding.columns, "final norm of another width")
+    precondition(finalNormWeight.count == unembedding.columns, "the final norm has another width than the unembedding")
     self.init { directions in
       var scaled = directions
       for row in 0..<scaled.rows {
@@ -51,7 +49,7 @@ public struct LogitLens {
     }
   }
 
-  /// The readings of directions `[n, d]`, each made a unit vector first.
+  /// The readings of directions `[n, d]`, each of which is first made a unit vector.
   public func readings(_ directions: Matrix, top: Int = 10) -> [LensReading] {
     var unit = directions
     for row in 0..<unit.rows {
@@ -60,7 +58,8 @@ public struct LogitLens {
       for column in 0..<unit.columns { unit[row, column] = Float(Double(unit[row, column]) / norm) }
     }
     let result = logits(unit)
-    precondition(result.rows == directions.rows, "logits of \(result.rows) directions, not \(directions.rows)")
+    precondition(
+      result.rows == directions.rows, "there are logits of \(result.rows) directions, not of \(directions.rows)")
     var readings = [LensReading](repeating: LensReading(promoted: [], suppressed: []), count: result.rows)
     readings.withUnsafeMutableBufferPointer { readings in
       result.values.withUnsafeBufferPointer { values in
@@ -76,7 +75,7 @@ public struct LogitLens {
   }
 
   /// The readings of some latents' directions and of their difference, in blocks of 32 latents.
-  /// - Parameter progress: told how many latents are done.
+  /// - Parameter progress: is called with the number of latents that are done.
   public func read(
     _ decoder: DecoderRows, latents: Range<Int>, top: Int = 10, progress: (Int) -> Void = { _ in }
   ) -> [LatentLens] {
@@ -86,7 +85,7 @@ public struct LogitLens {
       var rows: [Float] = []
       for latent in block {
         guard let base = decoder.direction(latent, .base), let chat = decoder.direction(latent, .chat) else {
-          preconditionFailure("a lens of two directions on a one-model dictionary")
+          preconditionFailure("a one-model dictionary has no second direction")
         }
         rows += base
         rows += chat

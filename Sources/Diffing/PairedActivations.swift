@@ -1,6 +1,5 @@
-// What both models of a pair compute for the same tokens, side by side.
-// Owns: the layout that every part of Diffing reads: a row a token, base's d values first, then chat's.
-// Shape letters: T tokens, d the models' width. Refuses (precondition): values that do not fill whole rows.
+// What both models of a pair compute for the same tokens, side by side. Every part of Diffing reads this layout: one
+// row for each token, base's d values first, then chat's. Shape letters: T tokens, d the models' width.
 
 import Inference
 import Kernels
@@ -9,12 +8,14 @@ import Kernels
 public struct PairedActivations: Sendable, Equatable {
   /// The width d of one model's residual stream.
   public let dModel: Int
-  /// Row after row: base's d values, then chat's.
+  /// One row after another: base's d values, then chat's.
   public var values: [Float]
 
   /// Activations over existing values; `values.count` must be a multiple of 2·d.
   public init(dModel: Int, values: [Float]) {
-    precondition(dModel > 0 && values.count.isMultiple(of: 2 * dModel), "\(values.count) values, width \(dModel)")
+    precondition(
+      dModel > 0 && values.count.isMultiple(of: 2 * dModel),
+      "\(values.count) values do not fill rows of width \(dModel)")
     self.dModel = dModel
     self.values = values
   }
@@ -22,13 +23,13 @@ public struct PairedActivations: Sendable, Equatable {
   /// The number of tokens T.
   public var tokens: Int { values.count / (2 * dModel) }
 
-  /// The tokens `range` as activations of their own.
+  /// The activations of the tokens `range` alone.
   public func tokens(_ range: Range<Int>) -> PairedActivations {
     PairedActivations(
       dModel: dModel, values: Array(values[range.lowerBound * 2 * dModel..<range.upperBound * 2 * dModel]))
   }
 
-  /// One model's activations at one token, `[d]`.
+  /// The activations of one model at one token, `[d]`.
   public func vector(token: Int, model: PairModel) -> ArraySlice<Float> {
     let start = (2 * token + model.index) * dModel
     return values[start..<start + dModel]
@@ -47,7 +48,7 @@ public struct PairedActivations: Sendable, Equatable {
     try requireFinite("activation")
   }
 
-  /// Throws `DiffingError.notFinite`, naming the first token with a value that is NaN or infinite.
+  /// Throws `DiffingError.notFinite` naming the first token with a value that is NaN or infinite.
   func requireFinite(_ what: String) throws(DiffingError) {
     let bad = values.withUnsafeBufferPointer { buffer in
       buffer.baseAddress.map { countNonFinite($0, count: buffer.count) } ?? 0

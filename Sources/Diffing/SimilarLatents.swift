@@ -1,31 +1,31 @@
-// Which latents' decoder directions resemble each other: for every latent the few others of highest cosine.
-// Owns: the product of all directions with all others, in blocks, each pair computed once; it runs over mapped rows
-// without a copy. Refuses nothing. Cost: F²·d multiplications (half that, as cosines are symmetric, times 2 for adding).
-// The result depends neither on the number of threads nor on their order. Shape letters: F latents, d width.
+// Finds for every latent the few others whose decoder directions have the highest cosine. The product of all directions
+// with all others runs in blocks over mapped rows, without a copy; each pair is computed once. Cost: F²·d
+// multiplications (half of that, as cosines are symmetric, times 2 for adding). The result depends neither on the
+// number of threads nor on their order. Shape letters: F latents, d width.
 
 import Inference
 import Kernels
 import Synchronization
 
-/// A latent whose decoder direction resembles another's.
+/// A latent whose decoder direction resembles that of another.
 public struct SimilarLatent: Sendable, Equatable, Codable {
   public let latent: Int
   public let cosine: Float
 }
 
 extension Crosscoder {
-  /// For each latent the `top` others of highest cosine of decoder directions in one model; see `DecoderRows`.
+  /// For each latent the `top` others with the highest cosine of decoder directions in one model; see `DecoderRows`.
   public func similarLatents(_ model: PairModel, top: Int = 8) -> [[SimilarLatent]] {
     decoderRows.similarLatents(model, top: top)
   }
 }
 
 extension DecoderRows {
-  /// For each latent the `top` others of highest cosine, best first, equal ones by number; none for a latent without a
-  /// direction in that model.
+  /// For each latent the `top` others with the highest cosine, best first. Equal cosines are ordered by number. A
+  /// latent without a direction in that model has none.
   /// - Parameters:
-  ///   - checkpoint: where an earlier search of the same identity is gone on with, and this one kept from time to time.
-  ///   - progress: told, from the calling thread, the share that is done.
+  ///   - checkpoint: continues an earlier search of the same identity, and saves this one from time to time.
+  ///   - progress: is called on the calling thread with the share that is done.
   public func similarLatents(
     _ model: PairModel, top: Int = 8, checkpoint: SimilarityCheckpoint? = nil, progress: (Double) -> Void = { _ in }
   ) -> [[SimilarLatent]] {
@@ -47,7 +47,7 @@ extension DecoderRows {
       var saved = clock.now
       for columnStart in stride(from: earlier?.column ?? 0, to: F, by: width) {
         let columns = columnStart..<min(columnStart + width, F)
-        // Rows up to the columns' end: the others meet these columns when they are columns themselves.
+        // Rows end with the columns; the other rows meet these columns when they are columns themselves.
         inPieces(of: height, count: columns.upperBound) { block in
           var product = [Float](repeating: 0, count: block.count * columns.count)
           gemmOnThisThread(
@@ -75,13 +75,13 @@ extension DecoderRows {
   }
 }
 
-/// The best few of every latent so far.
+/// The best columns found so far for every latent.
 struct BestColumns: Sendable {
   let top: Int
   private(set) var latents: [Int32]
   private(set) var cosines: [Float]
   private(set) var counts: [Int]
-  /// The least cosine that still gets in, by latent.
+  /// For each latent, the least cosine that still gets in.
   private var bounds: [Float]
 
   init(count: Int, top: Int) {
@@ -92,13 +92,13 @@ struct BestColumns: Sendable {
     bounds = [Float](repeating: -.infinity, count: count)
   }
 
-  /// What an earlier search had found.
+  /// Restores what an earlier search had found.
   init(top: Int, latents: [Int32], cosines: [Float], counts: [Int]) {
     (self.top, self.latents, self.cosines, self.counts) = (top, latents, cosines, counts)
     bounds = counts.enumerated().map { top > 0 && $1 == top ? cosines[$0 * top + top - 1] : -.infinity }
   }
 
-  /// Takes a block of cosines; a pair within both ranges is taken once, from below the diagonal.
+  /// Takes a block of cosines. A pair within both ranges is taken once, from below the diagonal.
   mutating func take(
     _ product: UnsafeBufferPointer<Float>, rows: Range<Int>, columns: Range<Int>, inverses: [Float]
   ) {
@@ -117,7 +117,7 @@ struct BestColumns: Sendable {
     guard top > 0 else { return }
     let start = latent * top
     let other = Int32(other)
-    // Better: a higher cosine, or the same and a lower number; so the order of arrival does not matter.
+    // A higher cosine is better, or the same cosine and a lower number, so the order of arrival does not matter.
     func isBetter(than place: Int) -> Bool {
       cosine > cosines[place] || cosine == cosines[place] && other < latents[place]
     }

@@ -1,15 +1,15 @@
-// Where a long search for similar latents keeps what it has found, so that one that was killed goes on.
-// Owns: one small file (8 bytes for each of the few neighbours of a latent), written so that it appears whole. A file that
-// is damaged, or another dictionary's, counts as none.
+// A long search for similar latents saves here what it has found, so that a search that was killed can continue. The
+// file is small (8 bytes for each of the few neighbours of a latent) and appears complete or not at all. A file that is
+// damaged or belongs to another dictionary counts as missing.
 
 import Foundation
 import Inference
 
 /// The state of one search on disk.
 public struct SimilarityCheckpoint: Sendable {
-  /// The file; the caller removes it when all is done.
+  /// The path of the file. The caller removes it when the search is done.
   public let path: String
-  /// Names the dictionary and what is searched in it; another identity's file is not used.
+  /// Identifies the dictionary and what is searched in it. The file of another identity is not used.
   public let identity: String
   /// The time between two savings.
   public let interval: Duration
@@ -21,7 +21,7 @@ public struct SimilarityCheckpoint: Sendable {
   /// Removes the file.
   public func remove() { try? FileManager.default.removeItem(atPath: path) }
 
-  /// What was found up to a column, by an earlier search for `top` others of each of `count` latents.
+  /// Reads what an earlier search for `top` others of each of `count` latents found up to a column.
   func read(count: Int, top: Int) -> (column: Int, best: BestColumns)? {
     guard let file = try? SafetensorsFile(path: path), file.metadata["identity"] == identity,
       let column = try? file.ints(named: "column").first, (0...count).contains(column),
@@ -33,7 +33,7 @@ public struct SimilarityCheckpoint: Sendable {
     return (column, BestColumns(top: top, latents: latents.map(Int32.init), cosines: cosines, counts: counts))
   }
 
-  /// Keeps what was found before `column`. A search whose state cannot be kept goes on all the same.
+  /// Saves what was found before `column`. A search whose state cannot be saved continues all the same.
   func write(column: Int, _ best: BestColumns) {
     var writer = SafetensorsWriter(metadata: ["identity": identity])
     let shape = [best.counts.count, best.top]

@@ -1,14 +1,14 @@
-// The folder of a sparse autoencoder: config.json, trainer_config.json, model.safetensors, as dictionary_learning has
-// them for BatchTopKSAE. That encodes x − b_dec, so its bias is another: b + W b_dec.
-// Refuses: what `CheckpointReader` refuses, and decoder directions that have not unit norm, whose thresholds would mean
-// something else. Shape letters: F latents, d width.
+// The folder of a sparse autoencoder: config.json, trainer_config.json and model.safetensors, in the form that
+// dictionary_learning uses for BatchTopKSAE. That class encodes x − b_dec, so the bias in the file is b + W b_dec. A
+// decoder direction whose norm is not 1 is an error, since the thresholds would mean something else.
+// Shape letters: F latents, d width.
 
 import Foundation
 import Inference
 import Kernels
 
 extension SparseAutoencoder {
-  /// config.json.
+  /// The content of config.json.
   struct Configuration: Codable {
     var activation_dim: Int
     var dict_size: Int
@@ -34,7 +34,7 @@ extension SparseAutoencoder {
     }
   }
 
-  /// W b_dec, what lies between our bias and the file's.
+  /// W b_dec, the difference between our bias and the bias in the file.
   private var shift: [Double] {
     let d = encoder.columns
     return encoder.values.withUnsafeBufferPointer { weights in
@@ -45,7 +45,7 @@ extension SparseAutoencoder {
     }
   }
 
-  /// Writes config.json, trainer_config.json and model.safetensors; each appears whole or not at all, the weights last.
+  /// Writes config.json, trainer_config.json and, last, model.safetensors. Each file appears complete or not at all.
   /// - Throws: `DiffingError.file`.
   public func save(folder: String) throws(DiffingError) {
     do {
@@ -71,7 +71,7 @@ extension SparseAutoencoder {
   }
 
   /// Reads a folder that `save` has written.
-  /// - Throws: `DiffingError`, naming file, tensor and what is wrong.
+  /// - Throws: `DiffingError` naming the file, the tensor and what is wrong.
   public static func load(folder: String) throws(DiffingError) -> SparseAutoencoder {
     let configuration = try Configuration.read(folder: folder)
     let file = try reading { () throws(InferenceError) in
@@ -80,7 +80,7 @@ extension SparseAutoencoder {
     return try load(folder: folder, configuration, CheckpointReader(file: file))
   }
 
-  /// Reads the weights that are mapped already.
+  /// Makes an autoencoder of weights that are already mapped.
   static func load(
     folder: String, _ configuration: Configuration, _ reader: CheckpointReader
   ) throws(DiffingError) -> SparseAutoencoder {

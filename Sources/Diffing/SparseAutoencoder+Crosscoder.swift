@@ -1,12 +1,12 @@
-// A dictionary of one model as a `Crosscoder`: what `encode`, `import` and steering read, whoever trained it.
-// The model takes chat's place whichever it is; base's half of every row is 0, and what compares two directions is missing
-// (`Crosscoder.soleModel`). Refuses: dictionaries of chat − base, which no model's residual stream goes through.
-// Shape letters: F latents, d width.
+// A dictionary of one model as a `Crosscoder`, which `encode`, `import` and steering read, whoever trained it. The one
+// model takes chat's place, whichever model it is; base's half of every row is 0, and figures that compare two
+// directions are missing (`Crosscoder.soleModel`). A dictionary of chat − base cannot be one, since no model has that
+// residual stream. Shape letters: F latents, d width.
 
 import Kernels
 
 extension SparseAutoencoder {
-  /// The same codes and directions, in chat's place; thresholds compare f itself, as all directions have norm 1.
+  /// The same codes and directions in chat's place. Thresholds compare f itself, since all directions have norm 1.
   /// - Precondition: the target is one model.
   func crosscoder() -> Crosscoder {
     precondition(target != .difference, "a dictionary of chat − base has no model")
@@ -21,7 +21,7 @@ extension SparseAutoencoder {
   }
 }
 
-/// `[N, d]` to `[N, 2·d]`: base's half of each row is 0.
+/// Widens `[N, d]` to `[N, 2·d]`; base's half of each row is 0.
 func rowsInChatsPlace(_ values: UnsafeBufferPointer<Float>, width d: Int) -> [Float] {
   var result = [Float](repeating: 0, count: 2 * values.count)
   for index in values.indices { result[(2 * (index / d) + 1) * d + index % d] = values[index] }

@@ -1,7 +1,7 @@
-// A dictionary of one vector a token: base's residual stream, chat's, or chat − base.
+// A dictionary that reads one vector for each token: base's residual stream, chat's, or chat − base.
 //   f = ReLU(W x + b),  on where f_j > θ,  x̂ = Σ_j f_j d_j + b_dec,  every ‖d_j‖ = 1
-// Owns: the weights, in the activations' own units. Refuses: activations of another width or not finite.
-// Shape letters: T tokens, F latents, d width. Source: dictionary_learning, trainers/batch_top_k.py.
+// The weights are in the activations' own units. Shape letters: T tokens, F latents, d width.
+// Source: dictionary_learning, trainers/batch_top_k.py.
 
 import Kernels
 
@@ -11,20 +11,20 @@ public struct SparseAutoencoder: Sendable {
   public let target: TrainingTarget
   /// W `[F, d]`.
   public let encoder: Matrix
-  /// b `[F]`, for x as it is.
+  /// b `[F]`, for the unchanged x.
   public let encoderBias: [Float]
-  /// d_j `[F, d]`, of unit norm.
+  /// d_j `[F, d]`, with norm 1.
   public let decoder: Matrix
   /// b_dec `[d]`.
   public let decoderBias: [Float]
-  /// Latents that were kept a token in training.
+  /// The number of latents that training kept for a token, on average.
   public let k: Int
   /// θ; −1 means not set.
   public let threshold: Float
-  /// Where it comes from.
+  /// Where the dictionary comes from.
   public var card: CrosscoderCard
 
-  /// What a run has learnt so far, the normaliser moved into the weights and the decoder's norms into the encoder.
+  /// The result of a run so far: the normaliser is moved into the weights, the decoder's norms into the encoder.
   init(run: TrainingRun, k: Int, threshold: Float, card: CrosscoderCard) {
     precondition(run.settings.nModels == 1, "a crosscoder has two decoder directions")
     let (F, d) = (run.settings.nLatents, run.settings.dModel)
@@ -60,7 +60,7 @@ public struct SparseAutoencoder: Sendable {
     (self.threshold, self.card) = (threshold, card)
   }
 
-  /// The codes of a pair's tokens.
+  /// Encodes the tokens of a pair.
   /// - Throws: `DiffingError.shapeMismatch` for another width, `.notFinite` naming the token.
   public func encode(_ activations: PairedActivations) throws(DiffingError) -> SparseCodes {
     guard activations.dModel == encoder.columns else {
@@ -74,9 +74,9 @@ public struct SparseAutoencoder: Sendable {
       .encode(target.rows(of: activations), tokens: activations.tokens)
   }
 
-  /// x̂ `[T, d]`.
+  /// The reconstruction x̂ `[T, d]`.
   public func decode(_ codes: SparseCodes) -> Matrix {
-    precondition(codes.nLatents == encoder.rows, "codes of \(codes.nLatents) latents, not \(encoder.rows)")
+    precondition(codes.nLatents == encoder.rows, "the codes have \(codes.nLatents) latents, not \(encoder.rows)")
     let d = encoder.columns
     var result = Matrix(rows: codes.tokens, columns: d)
     for token in 0..<codes.tokens {

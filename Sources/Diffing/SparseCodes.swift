@@ -1,10 +1,9 @@
-// The codes of many tokens, only where latents are on: compressed sparse rows.
-// Owns: the layout, its transposition, the dense form. Refuses (precondition): rows that do not fit together.
+// The codes of many tokens as compressed sparse rows, which hold only the latents that are on.
 // Shape letters: T tokens, F latents.
 
 import Inference
 
-/// Which models of a pair.
+/// A set of the models of a pair.
 public struct PairModels: OptionSet, Sendable, Hashable {
   public let rawValue: UInt8
   public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -12,16 +11,16 @@ public struct PairModels: OptionSet, Sendable, Hashable {
   public static let chat = PairModels(rawValue: 2)
   public static let both: PairModels = [.base, .chat]
 
-  /// The part of a row `[2·d]`, base first, that belongs to these models; not to be asked of none.
+  /// The part of a row `[2·d]`, base first, that belongs to these models. The set must not be empty.
   func columns(dModel d: Int) -> Range<Int> { (contains(.base) ? 0 : d)..<(contains(.chat) ? 2 * d : d) }
 }
 
 extension PairModel {
-  /// This model alone.
+  /// The set that holds only this model.
   public var set: PairModels { self == .base ? .base : .chat }
 }
 
-/// Sparse activations of `[T]` tokens: for each, the latents that are on and their raw code f.
+/// The sparse activations of `[T]` tokens: for each token, the latents that are on and their raw codes f.
 public struct SparseCodes: Sendable, Equatable {
   /// The number of latents F of the crosscoder that made them.
   public let nLatents: Int
@@ -31,15 +30,17 @@ public struct SparseCodes: Sendable, Equatable {
   public let latents: [Int32]
   /// The raw code f > 0 of each entry, not scaled by decoder norms.
   public let values: [Float]
-  /// Of DECOUPLED codes, the models at which each entry is on; nil where a latent is on in both at once.
+  /// For DECOUPLED codes, the models in which each entry is on; nil if a latent is always on in both at once.
   public let selections: [PairModels]?
 
-  /// Codes over existing rows; `offsets` must begin at 0 and end at the number of entries.
+  /// Codes of existing rows; `offsets` must begin at 0 and end at the number of entries.
   public init(
     nLatents: Int, offsets: [Int], latents: [Int32], values: [Float], selections: [PairModels]? = nil
   ) {
-    precondition(offsets.first == 0 && offsets.last == latents.count && latents.count == values.count, "ragged codes")
-    precondition(selections.map { $0.count == latents.count } ?? true, "a selection an entry")
+    precondition(
+      offsets.first == 0 && offsets.last == latents.count && latents.count == values.count,
+      "offsets, latents and values do not fit together")
+    precondition(selections.map { $0.count == latents.count } ?? true, "every entry needs a selection")
     self.nLatents = nLatents
     self.offsets = offsets
     self.latents = latents
@@ -47,7 +48,7 @@ public struct SparseCodes: Sendable, Equatable {
     self.selections = selections
   }
 
-  /// The models at which an entry is on.
+  /// The models in which an entry is on.
   public func models(of entry: Int) -> PairModels { selections?[entry] ?? .both }
 
   /// The number of tokens T.
@@ -56,7 +57,7 @@ public struct SparseCodes: Sendable, Equatable {
   /// The entries of one token, as a range into `latents` and `values`.
   public func entries(of token: Int) -> Range<Int> { offsets[token]..<offsets[token + 1] }
 
-  /// The mean number of latents on at a token; 0 without tokens.
+  /// The mean number of latents that are on at a token; 0 if there are no tokens.
   public var l0: Double { tokens == 0 ? 0 : Double(latents.count) / Double(tokens) }
 
   /// The codes of the tokens `range`.
@@ -68,9 +69,11 @@ public struct SparseCodes: Sendable, Equatable {
       selections: selections.map { Array($0[low..<high]) })
   }
 
-  /// The codes of several runs of tokens, one after the other; there must be one.
+  /// Joins the codes of several runs of tokens, one after the other; there must be at least one.
   public init(joining parts: [SparseCodes]) {
-    precondition(!parts.isEmpty && parts.allSatisfy { $0.nLatents == parts[0].nLatents }, "codes of one crosscoder")
+    precondition(
+      !parts.isEmpty && parts.allSatisfy { $0.nLatents == parts[0].nLatents }, "all codes must come from one crosscoder"
+    )
     var offsets = [0]
     offsets.reserveCapacity(parts.reduce(1) { $0 + $1.tokens })
     for part in parts {
@@ -84,9 +87,9 @@ public struct SparseCodes: Sendable, Equatable {
         ? parts.flatMap { part in part.latents.indices.map { part.models(of: $0) } } : nil)
   }
 
-  /// The same tokens with no codes where `keep` `[T]` is false.
+  /// The same tokens, without codes where `keep` `[T]` is false.
   public func keeping(_ keep: [Bool]) -> SparseCodes {
-    precondition(keep.count == tokens, "\(keep.count) flags for \(tokens) tokens")
+    precondition(keep.count == tokens, "there are \(keep.count) flags for \(tokens) tokens")
     let kept = (0..<tokens).filter { keep[$0] }.flatMap { entries(of: $0) }
     var offsets = [0]
     for token in 0..<tokens { offsets.append(offsets[token] + (keep[token] ? entries(of: token).count : 0)) }
@@ -95,7 +98,7 @@ public struct SparseCodes: Sendable, Equatable {
       selections: selections.map { selections in kept.map { selections[$0] } })
   }
 
-  /// Dense codes `[T, F]`, row-major: `entries` in place of the raw codes if given.
+  /// Dense codes `[T, F]`, row-major, with `entries` in place of the raw codes if they are given.
   public func dense(_ entries: [Float]? = nil) -> [Float] {
     var result = [Float](repeating: 0, count: tokens * nLatents)
     for token in 0..<tokens {
@@ -106,7 +109,7 @@ public struct SparseCodes: Sendable, Equatable {
     return result
   }
 
-  /// Dense codes `[T, 2, F]`: for each model its own selection.
+  /// Dense codes `[T, 2, F]`, which hold for each model its own selection.
   public func denseByModel() -> [Float] {
     var result = [Float](repeating: 0, count: tokens * 2 * nLatents)
     for token in 0..<tokens {

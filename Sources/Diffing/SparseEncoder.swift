@@ -1,17 +1,16 @@
-// Rows of activations to sparse codes: what a crosscoder and a sparse autoencoder share.
-// Candidates come from an fp32 product over all latents; the few that may be on are then computed again in fp64, so
-// that a code depends neither on the BLAS nor on how tokens were batched. Costs width·F multiplications a token, plus
-// width for each active latent. Refuses: nothing; what it encodes is checked before.
-// Shape letters: T tokens, F latents.
+// Encodes rows of activations to sparse codes, for crosscoders and sparse autoencoders alike.
+// An fp32 product over all latents finds candidates. The few that may be on are then computed again in fp64, so that a
+// code depends neither on the BLAS nor on how tokens were batched. Cost: width·F multiplications for each token, plus
+// width for each active latent. Callers have checked what is encoded. Shape letters: T tokens, F latents.
 
 import Inference
 import Kernels
 
-/// When a latent is on.
+/// The rule by which a latent is on.
 struct ActivationRule {
-  /// The norms that codes are multiplied by `[F]` before they meet their threshold; one list a threshold.
+  /// The norms `[F]` by which codes are multiplied before they are compared; one list for each threshold.
   let norms: [[Double]]
-  /// None: on where f > 0. One: where f·n > θ. Two: in model m where f·n^m > θ^m.
+  /// Without a threshold a latent is on where f > 0, with one where f·n > θ, with two in model m where f·n^m > θ^m.
   let thresholds: [Float]
   /// θ_j `[F]` of a JumpReLU dictionary, whose latents are on where f > θ_j; nil for other kinds.
   var jumps: [Float]?
@@ -27,7 +26,7 @@ struct ActivationRule {
     }
   }
 
-  /// Norms and a bound such that every latent that is on has f·norm above the bound, also after fp32 rounding.
+  /// Norms and a bound such that f·norm of every latent that is on exceeds the bound, even after fp32 rounding.
   var candidates: (norms: [Float], bound: Float) {
     switch thresholds.count {
     case 0: return ([Float](repeating: 1, count: norms[0].count), 0)
@@ -40,17 +39,17 @@ struct ActivationRule {
   }
 }
 
-/// One encoder, f = ReLU(W x + b), and when its latents are on.
+/// One encoder, f = ReLU(W x + b), with the rule by which its latents are on.
 struct SparseEncoder {
   /// W `[F, width]`.
   let weights: Matrix
   /// b `[F]`.
   let bias: [Float]
   let rule: ActivationRule
-  /// What is done to x first; nil for nothing.
+  /// What is done to x first; nil if nothing is.
   let normaliser: InputNormaliser?
 
-  /// The codes of `tokens` rows of finite values.
+  /// Encodes `tokens` rows of finite values.
   func encode(_ x: [Float], tokens T: Int) -> SparseCodes {
     let (F, width) = (weights.rows, weights.columns)
     let rows = max(8, min(512, (1 << 21) / max(1, F)))
@@ -77,7 +76,7 @@ struct SparseEncoder {
     }
   }
 
-  /// Encodes `count` tokens on this thread.
+  /// Encodes `count` tokens on the calling thread.
   private func encodePart(_ x: UnsafePointer<Float>, _ count: Int, _ largestNorm: Double) -> SparseCodes {
     let (F, width) = (weights.rows, weights.columns)
     var input = [Double](repeating: 0, count: count * width)
@@ -108,7 +107,7 @@ struct SparseEncoder {
         gemmOnThisThread(
           m: count, n: F, k: width, rounded, .asStored, lda: width, weights, .transposed, ldb: width, into: &product,
           ldc: F)
-        // Whatever fp32 rounding could have pushed below its bound is still a candidate.
+        // A latent that fp32 rounding may have pushed below its bound is still a candidate.
         let slack = Float(1e-5 * largestInput.squareRoot() * largestNorm + .leastNormalMagnitude)
         let lifted = bias.map { $0 + slack + abs($0) * 1e-6 }
         let (norms, bound) = rule.candidates
@@ -143,7 +142,7 @@ struct SparseEncoder {
   }
 }
 
-/// Room for one token's candidates.
+/// Memory for the candidates of one token.
 struct CandidateColumns {
   var latents: [Int32]
   var codes: [Float]
@@ -155,7 +154,7 @@ struct CandidateColumns {
     scaled = [Float](repeating: 0, count: capacity)
   }
 
-  /// See `collectActive`.
+  /// Collects the candidates of one token; see `collectActive`.
   mutating func collect(
     _ pre: UnsafePointer<Float>, bias: [Float], norms: [Float], count: Int, bound: Float
   ) -> Int {

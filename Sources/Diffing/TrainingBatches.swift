@@ -1,7 +1,6 @@
-// The batches of a training run, read from shards that may be larger than memory.
-// Owns: the choice of order (all tokens at random where they fit the buffer, `EpochOrder`; else `ShuffledSlots`), and the
-// buffer of rows as they are stored. The process keeps at most the buffer and a few MB of mapped pages; shards are read
-// from end to end. Refuses (precondition): fewer tokens than a batch.
+// The batches of a training run, read from shards that may be larger than memory. If all tokens fit the buffer they
+// come in a random order (`EpochOrder`), else `ShuffledSlots` orders them; the buffer holds rows as they are stored.
+// The process keeps at most the buffer and a few MB of mapped pages, and reads shards from end to end.
 
 import Inference
 import Kernels
@@ -9,14 +8,15 @@ import Kernels
 /// Gives each step its batch.
 public struct TrainingBatches {
   /// The size of the default buffer in bytes: 2.5 GB, 1.08 million tokens of width 576 in bf16, 271 thousand of 2304.
-  public static let defaultBytes = 2_500_000_000
+  static let defaultBytes = 2_500_000_000
 
   private let shards: ActivationShards
   private var order: EpochOrder
   private let buffer: ShuffleBuffer?
 
   /// Batches of `batch` tokens.
-  /// - Parameter bufferTokens: tokens that the buffer holds, at least two batches; by default as many as fit 2.5 GB.
+  /// - Parameter bufferTokens: how many tokens the buffer holds, at least two batches; by default as many as fit 2.5
+  ///   GB.
   public init(shards: ActivationShards, batch: Int, seed: UInt64, bufferTokens: Int? = nil) {
     self.shards = shards
     order = EpochOrder(count: shards.tokens, batch: batch, seed: seed)
@@ -25,30 +25,31 @@ public struct TrainingBatches {
     }
   }
 
-  /// Tokens of the buffer if not all fit it, else nil: what a step sees depends on it.
+  /// The number of tokens in the buffer; nil if all tokens fit it. What a step sees depends on this number.
   public var bufferTokens: Int? { buffer?.capacity }
 
-  /// The bytes that the buffer of such a run takes; 0 where all tokens fit it, and are read where they are mapped.
+  /// The bytes that the buffer of such a run takes; 0 if all tokens fit it, since they are then read where they are
+  /// mapped.
   public static func bufferBytes(shards: ActivationShards, batch: Int, bufferTokens: Int?) -> Int {
     (capacity(shards: shards, batch: batch, bufferTokens: bufferTokens) ?? 0) * shards.rowBytes
   }
 
-  /// C, or nil where all tokens fit.
+  /// C; nil if all tokens fit.
   private static func capacity(shards: ActivationShards, batch: Int, bufferTokens: Int?) -> Int? {
     let capacity = min(max(bufferTokens ?? defaultBytes / shards.rowBytes, 2 * batch), Int(Int32.max))
     return shards.tokens <= capacity ? nil : capacity
   }
 
-  /// The batch of a step, counted from 0. Steps in order cost least; with a buffer another step is found by going
-  /// through the numbers of all before it, and what the buffer held then is read anew.
+  /// The batch of a step, counted from 0. Steps in order cost least. With a buffer, any other step is found by going
+  /// through the numbers of all steps before it, and the buffer's content at that step is read again.
   public mutating func batch(ofStep step: Int) -> PairedActivations {
     buffer?.batch(ofStep: step) ?? shards.gather(order.tokens(ofStep: step))
   }
 }
 
-/// The buffer: `ShuffledSlots` and a row for each.
+/// The buffer: `ShuffledSlots` and one row for each slot.
 private final class ShuffleBuffer {
-  /// Bytes that are read before their pages are given back.
+  /// The number of bytes that are read before their pages are given back.
   private static let chunkBytes = 16 << 20
 
   let capacity: Int
@@ -72,7 +73,7 @@ private final class ShuffleBuffer {
     return rows.gather(slots.draw(), dModel: shards.dModel, type: shards.type)
   }
 
-  /// Goes through the draws of all steps before `wanted`, then reads what the buffer holds, in the shards' order.
+  /// Goes through the draws of all steps before `wanted`, then reads the buffer's content in the shards' order.
   private func skip(to wanted: Int) {
     slots = ShuffledSlots(sizes: shards.tokensOfShards, batch: batch, capacity: capacity, seed: seed)
     var held = [(shard: Int32, row: Int32)](repeating: (0, 0), count: capacity)
@@ -119,7 +120,7 @@ private final class ShuffleBuffer {
   }
 }
 
-/// Rows as they are stored, in memory.
+/// Rows in memory, as they are stored.
 private final class RowBuffer {
   private let start: UnsafeMutableRawPointer
   private let rowBytes: Int
@@ -140,7 +141,7 @@ private final class RowBuffer {
     var values = [Float](repeating: 0, count: slots.count * width)
     values.withUnsafeMutableBufferPointer { buffer in
       guard let first = buffer.baseAddress else { return }
-      // Each part writes rows of its own and only reads the buffer.
+      // Each part writes only its own rows and only reads the buffer.
       nonisolated(unsafe) let (out, start) = (first, start)
       Compute.parallel { thread, threads in
         for i in Compute.share(of: slots.count, thread: thread, threads: threads) {

@@ -1,28 +1,28 @@
-// Twins: a chat-only and a base-only latent that stand for one concept, the footprint of latent decoupling.
+// Twins: a chat-only and a base-only latent that stand for one concept. They are the footprint of latent decoupling.
 // Two latents are linked where cos(d_j^chat, d_k^base) > 0.9 with j chat-only, k base-only, both alive; twins are
 // connected components of exactly two.
-// Divergence: of the tokens where either twin is high (> 0.4 of the larger of the two maxima), those where the other
-// is low (≤ 0.1).
-// Owns: both. Refuses nothing. Source: arXiv 2504.02922, section 4.
+// Divergence: of the tokens at which either twin is high (> 0.4 of the larger of the two maxima), the share at which
+// the other is low (≤ 0.1). Source: arXiv 2504.02922, section 4.
 
 import Inference
 import Kernels
 
-/// A chat-only and a base-only latent of nearly one direction.
+/// A chat-only and a base-only latent with nearly the same direction.
 public struct Twins: Sendable, Equatable {
   public let chatOnly: Int
   public let baseOnly: Int
-  /// Cosine of d^chat of the first and d^base of the second.
+  /// The cosine of the first latent's d^chat and the second's d^base.
   public let cosine: Double
 }
 
 extension DecoderRows {
-  /// All twins, by their chat-only latent.
+  /// All twins, ordered by their chat-only latent.
   /// - Parameters:
-  ///   - classes: of each latent `[F]`.
-  ///   - dead: whether each latent `[F]` is dead; those are left out.
+  ///   - classes: the class of each latent `[F]`.
+  ///   - dead: whether each latent `[F]` is dead; dead latents are left out.
   public func twins(classes: [LatentClass], dead: [Bool], minimumCosine: Double = 0.9) -> [Twins] {
-    precondition(dead.count == nLatents && classes.count == nLatents, "\(dead.count) flags for \(nLatents) latents")
+    precondition(
+      dead.count == nLatents && classes.count == nLatents, "there are \(dead.count) flags for \(nLatents) latents")
     let chatOnly = (0..<nLatents).filter { classes[$0] == .chatOnly && !dead[$0] }
     let baseOnly = (0..<nLatents).filter { classes[$0] == .baseOnly && !dead[$0] }
     guard !chatOnly.isEmpty, !baseOnly.isEmpty else { return [] }
@@ -31,7 +31,7 @@ extension DecoderRows {
     for chat in chatOnly.indices {
       for base in baseOnly.indices where Double(cosines[chat, base]) > minimumCosine { links.append((chat, base)) }
     }
-    // The graph has two sides: a component of exactly two is a link whose ends have no other.
+    // The graph has two sides, so a component of exactly two is a link whose ends have no other link.
     let chatLinks = Dictionary(grouping: links, by: \.chat)
     let baseLinks = Dictionary(grouping: links, by: \.base)
     return links.filter { chatLinks[$0.chat]?.count == 1 && baseLinks[$0.base]?.count == 1 }.map {
@@ -41,13 +41,13 @@ extension DecoderRows {
 }
 
 extension Crosscoder {
-  /// All twins, by their chat-only latent; see `DecoderRows`.
+  /// All twins, ordered by their chat-only latent; see `DecoderRows`.
   public func twins(dead: [Bool], minimumCosine: Double = 0.9) -> [Twins] {
     decoderRows.twins(classes: classes, dead: dead, minimumCosine: minimumCosine)
   }
 }
 
-/// Counts, over tokens, how often twins go apart.
+/// Counts, over tokens, how often twins diverge.
 public struct TwinDivergence: Sendable {
   /// The twins, in the order of the counts.
   public let twins: [Twins]
@@ -75,7 +75,7 @@ public struct TwinDivergence: Sendable {
     apart = high
   }
 
-  /// Adds tokens.
+  /// Adds the tokens of these codes.
   public mutating func add(codes: SparseCodes) {
     for token in 0..<codes.tokens {
       var seen: [Int: (chat: Float, base: Float)] = [:]
@@ -97,15 +97,15 @@ public struct TwinDivergence: Sendable {
     }
   }
 
-  /// Adds the counts of other tokens, of the same twins.
+  /// Adds the counts of other tokens for the same twins.
   public mutating func merge(_ other: TwinDivergence) {
-    precondition(other.twins == twins, "counts of other twins")
+    precondition(other.twins == twins, "the counts belong to other twins")
     for pair in high.indices {
       high[pair] += other.high[pair]
       apart[pair] += other.apart[pair]
     }
   }
 
-  /// Share of tokens apart among those with either high, for each pair of twins; nil where neither was ever high.
+  /// For each pair of twins, the share of diverging tokens among those at which either is high; nil if there are none.
   public var divergences: [Double?] { zip(apart, high).map { $1 == 0 ? nil : Double($0) / Double($1) } }
 }

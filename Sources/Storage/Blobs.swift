@@ -1,6 +1,5 @@
-// The layouts of the store's blobs, chosen for size: a store of 4096 latents × 20 contexts must stay below 11 MB,
-// of which the index of examples by sequence takes less than 1.
-// Owns: writing and checked reading of number lists. Refuses, on reading, anything that is not exactly one list.
+// The layouts of the store's blobs, chosen for size: a store of 4096 latents × 20 contexts must stay below 11 MB, of
+// which the index of examples by sequence takes less than 1. Reading accepts only bytes that are exactly one list.
 //   ids        each number as LEB128 (7 bits a byte, low bits first, high bit = more follow)
 //   positions  strictly rising numbers: the first, then the gaps to the next, as LEB128
 //   shares     each value as a share of a scale ≥ its magnitude: Int16, little endian, 32767 = the scale. The error is
@@ -11,19 +10,19 @@
 import Foundation
 
 enum Blob {
-  /// Numbers 0…Int32.max as LEB128.
+  /// Writes numbers 0…Int32.max as LEB128.
   static func ids(_ numbers: some Sequence<Int32>) -> Data {
-    // An array of bytes: Data takes far longer for each append.
+    // An array of bytes is used, since Data takes far longer for each append.
     var bytes: [UInt8] = []
     bytes.reserveCapacity(2 * numbers.underestimatedCount)
     for number in numbers {
-      precondition(number >= 0, "a negative number in a list of ids")
+      precondition(number >= 0, "an id is negative")
       append(UInt32(number), to: &bytes)
     }
     return Data(bytes)
   }
 
-  /// Strictly rising numbers as gaps.
+  /// Writes strictly rising numbers as gaps.
   static func positions(_ numbers: some Sequence<Int32>) -> Data {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(2 * numbers.underestimatedCount)
@@ -36,12 +35,12 @@ enum Blob {
     return Data(bytes)
   }
 
-  /// Values as shares of `scale`, which is at least the magnitude of each.
+  /// Writes values as shares of `scale`, which is at least the magnitude of each.
   static func shares(_ values: some Sequence<Float>, of scale: Float) -> Data {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(2 * values.underestimatedCount)
     for value in values {
-      precondition(abs(value) <= scale, "a value beyond its scale")
+      precondition(abs(value) <= scale, "a value is beyond its scale")
       let share = scale == 0 ? 0 : Int16((Double(value) / Double(scale) * 32767).rounded())
       bytes.append(UInt8(truncatingIfNeeded: share))
       bytes.append(UInt8(truncatingIfNeeded: share >> 8))
@@ -49,13 +48,13 @@ enum Blob {
     return Data(bytes)
   }
 
-  /// Values as the largest magnitude and shares of it; nothing for no values.
+  /// Writes the largest magnitude of the values and the values as shares of it; no bytes for no values.
   static func scaled(_ values: [Float]) -> Data {
     guard let scale = values.map(abs).max() else { return Data() }
     return withUnsafeBytes(of: scale.bitPattern.littleEndian) { Data($0) } + shares(values, of: scale)
   }
 
-  /// One bit a token; empty if all are false.
+  /// Writes one bit for each token; no bytes if all are false.
   static func mask(_ bits: [Bool]) -> Data {
     guard bits.contains(true) else { return Data() }
     var bytes = [UInt8](repeating: 0, count: (bits.count + 7) / 8)
@@ -63,7 +62,7 @@ enum Blob {
     return Data(bytes)
   }
 
-  /// The numbers of `ids`; nil if the bytes end within a number or a number is above Int32.max.
+  /// Reads the numbers of `ids`; nil if the bytes end within a number or a number is above Int32.max.
   static func readIDs(_ data: Data) -> [Int32]? {
     var numbers: [Int32] = []
     numbers.reserveCapacity(data.count / 2)
@@ -85,7 +84,7 @@ enum Blob {
     return shift == 0 ? numbers : nil
   }
 
-  /// The numbers of `positions`; nil if they are not well formed or one is not below `limit`.
+  /// Reads the numbers of `positions`; nil if they are not well formed or one is not below `limit`.
   static func readPositions(_ data: Data, below limit: Int) -> [Int32]? {
     guard var numbers = readIDs(data) else { return nil }
     var last = -1
@@ -97,7 +96,7 @@ enum Blob {
     return numbers
   }
 
-  /// The values of `shares`; nil if the length is odd or a share is beyond the scale.
+  /// Reads the values of `shares`; nil if the length is odd or a share is beyond the scale.
   static func readShares(_ data: Data, of scale: Float) -> [Float]? {
     guard data.count.isMultiple(of: 2), scale.isFinite, scale >= 0 else { return nil }
     return data.withUnsafeBytes { bytes in
@@ -112,7 +111,7 @@ enum Blob {
     }
   }
 
-  /// The values of `scaled`; nil if they are not well formed.
+  /// Reads the values of `scaled`; nil if they are not well formed.
   static func readScaled(_ data: Data) -> [Float]? {
     if data.isEmpty { return [] }
     guard data.count > 4 else { return nil }
@@ -120,7 +119,7 @@ enum Blob {
     return readShares(data.dropFirst(4), of: Float(bitPattern: bits))
   }
 
-  /// `count` bits of a `mask`; nil if the length does not fit or a bit beyond the end is set.
+  /// Reads `count` bits of a `mask`; nil if the length does not fit or a bit beyond the end is set.
   static func readMask(_ data: Data, count: Int) -> [Bool]? {
     if data.isEmpty { return [Bool](repeating: false, count: count) }
     guard data.count == (count + 7) / 8 else { return nil }

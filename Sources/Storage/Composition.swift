@@ -1,5 +1,5 @@
-// Normalization Form C of names and texts (Unicode Standard Annex 15), by which equal ones are found again. The standard
-// library's: Foundation's on Linux cuts scalars to 16 bits and leaves Hangul syllables in pieces.
+// Brings names and texts into Normalization Form C (Unicode Standard Annex 15), so that equal ones are found again. The
+// standard library does it: Foundation on Linux cuts scalars to 16 bits and leaves Hangul syllables in pieces.
 
 @_spi(_Unicode) import Swift
 

@@ -1,12 +1,12 @@
-// What a latent's page shows besides its metrics: contexts, tokens, logit lens, histograms, neighbours.
-// Owns: the typed rows of those tables. Refuses: any knowledge of tokenizers; a token is its bytes.
+// What a latent's page shows besides its metrics: contexts, tokens, logit lens, histograms, neighbours. These types
+// know nothing of tokenizers; a token is its bytes.
 
 /// One entry of the vocabulary, so that contexts can be shown without a model.
 public struct TokenRecord: Sendable, Equatable, Identifiable {
   public var id: Int32
-  /// What the token stands for; may be part of a UTF-8 character.
+  /// The bytes that the token stands for; they may be a part of a UTF-8 character.
   public var bytes: [UInt8]
-  /// A control token such as a turn marker; `bytes` is then its name.
+  /// Whether it is a control token such as a turn marker; `bytes` is then its name.
   public var isSpecial: Bool
 
   public init(id: Int32, bytes: [UInt8], isSpecial: Bool = false) {
@@ -15,20 +15,20 @@ public struct TokenRecord: Sendable, Equatable, Identifiable {
     self.isSpecial = isSpecial
   }
 
-  /// The bytes as text, with U+FFFD for what is not UTF-8. Untrusted: may hold control characters.
+  /// The bytes as text, with U+FFFD for bytes that are not UTF-8. It is untrusted and may hold control characters.
   public var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 
-/// A window of a corpus, shared by all latents that have an example in it.
+/// A window of a corpus. All latents with an example in it share it.
 public struct SequenceRecord: Sendable, Equatable, Identifiable {
   public var id: Int32
   public var tokenIDs: [Int32]
-  /// Where the text comes from, for instance "plain" or "chat".
+  /// Where the text comes from, for instance "plain" or "chat". Imported stores have names of their own.
   public var corpus: String
-  /// For each token whether it belongs to the chat template.
+  /// For each token, whether it belongs to the chat template.
   public var templateMask: [Bool]
 
-  /// - Parameter templateMask: as long as `tokenIDs`; nil means that no token belongs to the template.
+  /// - Parameter templateMask: must be as long as `tokenIDs`; nil means that no token belongs to the template.
   public init(id: Int32, tokenIDs: [Int32], corpus: String, templateMask: [Bool]? = nil) {
     self.id = id
     self.tokenIDs = tokenIDs
@@ -37,20 +37,20 @@ public struct SequenceRecord: Sendable, Equatable, Identifiable {
   }
 }
 
-/// A context in which a latent is active, as it is written.
+/// A context in which a latent is active, in the form in which it is written.
 public struct ExampleRecord: Sendable, Equatable {
   public var latent: Int32
-  /// Band of the context's largest activation as share of the latent's maximum: 0 up to 25 %, 1 to 50, 2 to 75,
-  /// 3 to 95, 4 above (5: beyond the recorded maximum, in imported stores).
+  /// The band of the context's largest activation as a share of the latent's maximum: 0 up to 25 %, 1 up to 50, 2 up to
+  /// 75, 3 up to 95, 4 above (5 in imported stores: beyond the recorded maximum).
   public var quantile: Int
-  /// Order within the band, from 0.
+  /// The place within the band, from 0.
   public var rank: Int
-  /// `SequenceRecord.id`.
+  /// The `SequenceRecord.id` of the context's sequence.
   public var sequence: Int32
-  /// Positions in the sequence where the latent is active, strictly rising, at least one.
+  /// The positions in the sequence at which the latent is active: strictly rising, at least one.
   public var positions: [Int32]
-  /// The scaled activation at each of `positions`, above 0. The largest is stored exactly, the others to within
-  /// 1/65534 of it.
+  /// The scaled activation at each of `positions`, above 0. The largest is stored exactly, the others to within 1/65534
+  /// of it.
   public var values: [Float]
 
   public init(latent: Int32, quantile: Int, rank: Int, sequence: Int32, positions: [Int32], values: [Float]) {
@@ -63,16 +63,16 @@ public struct ExampleRecord: Sendable, Equatable {
   }
 }
 
-/// A context as it is read: an example with its sequence.
+/// A context in the form in which it is read: an example with its sequence.
 public struct Context: Sendable, Equatable {
   public var example: ExampleRecord
   public var sequence: SequenceRecord
   /// The largest of the example's values, in scaled units.
   public var maxActivation: Float
-  /// The position of that value: the first, if it occurs more than once.
+  /// The position of that value; the first one if it occurs more than once.
   public var peak: Int
 
-  /// The activation at each token of the sequence, 0 where the latent is silent.
+  /// The activation at each token of the sequence; 0 where the latent is silent.
   public var activations: [Float] {
     var activations = [Float](repeating: 0, count: sequence.tokenIDs.count)
     for (position, value) in zip(example.positions, example.values) { activations[Int(position)] = value }
@@ -80,8 +80,8 @@ public struct Context: Sendable, Equatable {
   }
 }
 
-/// How often a latent is active how strongly on one corpus, in bins of equal ratio (each bin's upper edge is its lower
-/// edge times the same factor); silent tokens are not counted.
+/// How often and how strongly a latent is active on one corpus, in bins of equal ratio: each bin's upper edge is its
+/// lower edge times the same factor. Silent tokens are not counted.
 public struct HistogramRecord: Sendable, Equatable {
   public var latent: Int32
   public var corpus: String
@@ -99,7 +99,7 @@ public struct HistogramRecord: Sendable, Equatable {
   }
 }
 
-/// A direction whose effect on the logits was taken.
+/// A direction whose effect on the logits was measured.
 public enum LogitDirection: String, Sendable, CaseIterable {
   /// d_j^base, d_j^chat, and d_j^chat − d_j^base.
   case base, chat, difference
@@ -116,7 +116,7 @@ public struct TokenScore: Sendable, Equatable {
   }
 }
 
-/// Logit lens: the tokens that a decoder direction promotes and suppresses most, strongest first.
+/// A result of the logit lens: the tokens that a decoder direction promotes and suppresses most, strongest first.
 public struct LogitLensRecord: Sendable, Equatable {
   public var latent: Int32
   public var direction: LogitDirection
@@ -131,14 +131,14 @@ public struct LogitLensRecord: Sendable, Equatable {
   }
 }
 
-/// In which respect two latents are close.
+/// The kind of similarity of two latents.
 public enum NeighbourKind: String, Sendable, CaseIterable {
-  /// Cosine of their chat directions, of their base directions, and of d_j^chat with d_k^base for a twin
-  /// (one chat-only, one base-only latent of the same concept).
+  /// The cosine of their chat directions, the cosine of their base directions, or the cosine of d_j^chat with d_k^base
+  /// for a twin (a chat-only and a base-only latent of the same concept).
   case chat, base, twin
 }
 
-/// A latent close to another.
+/// A latent that is close to another.
 public struct NeighbourRecord: Sendable, Equatable {
   public var latent: Int32
   public var kind: NeighbourKind
@@ -153,15 +153,15 @@ public struct NeighbourRecord: Sendable, Equatable {
   }
 }
 
-/// A text about a latent that a program or another person wrote; a user's own words are its note.
+/// A text about a latent that a program or another person wrote. A user's own words are the latent's note.
 public struct ExplanationRecord: Sendable, Equatable, Codable {
   public var latent: Int32
-  /// Who says so; one explanation a source.
+  /// The author of the text. A latent has one explanation from each source.
   public var source: String
   public var text: String
-  /// How well the text alone tells contexts of the latent from others, 0…1, ½ for chance; nil if not tested.
+  /// How well the text alone tells contexts of the latent from others, 0…1, where ½ is chance; nil without a test.
   public var detectionScore: Double?
-  /// A JSON object that says how text and score were made.
+  /// A JSON object that says how the text and the score were made.
   public var details: String?
 
   public init(latent: Int32, source: String, text: String, detectionScore: Double? = nil, details: String? = nil) {
@@ -173,20 +173,20 @@ public struct ExplanationRecord: Sendable, Equatable, Codable {
   }
 }
 
-/// All that a latent's page shows, read in one transaction.
+/// Everything that a latent's page shows, read in one transaction.
 public struct LatentPage: Sendable, Equatable {
   public var latent: LatentRecord
-  /// In alphabetical order.
+  /// The tags in alphabetical order.
   public var tags: [String]
   public var note: String?
   public var explanations: [ExplanationRecord]
-  /// Strongest band first, then by rank.
+  /// The contexts, strongest band first, then by rank.
   public var contexts: [Context]
-  /// How many contexts the store has, those that were not read among them.
+  /// The number of contexts in the store, including those that were not read.
   public var contextCount: Int
   public var logits: [LogitLensRecord]
   public var histograms: [HistogramRecord]
-  /// By kind, most similar first.
+  /// The neighbours by kind, the most similar first.
   public var neighbours: [NeighbourRecord]
   /// Every token that the contexts and the logit lens name and that the store knows.
   public var tokens: [Int32: TokenRecord]

@@ -1,8 +1,8 @@
-// The journal that undo and redo read.
-// Owns: recording edits of tags and notes and deleted experiments, reversing and repeating them, each in the
-// transaction of its caller. Every edit belongs to a session: one explorer from start to end, or one command.
-// Refuses: to keep more than the newest thousand; to touch another session's edits; to undo or redo an edit if another
-// session has changed one of its latents since. A new edit forgets what its session had taken back.
+// The journal that undo and redo read. It records edits of tags and notes and deleted experiments, reverses and repeats
+// them, each in the transaction of its caller. Every edit belongs to a session: one explorer from start to end, or one
+// command.
+// A session undoes only its own edits, and none if another session has changed one of its latents since. A new edit
+// discards the edits that its session had undone. The newest thousand entries are kept.
 
 import Foundation
 import GRDB
@@ -13,9 +13,9 @@ enum AnnotationChange: Codable, Equatable {
   case tagged(name: String, latents: [Int32])
   /// These latents lost the tag; all of them had it before.
   case untagged(name: String, latents: [Int32])
-  /// An empty text is no note.
+  /// A note was changed. An empty text means that there is no note.
   case noted(latent: Int32, before: String, after: String)
-  /// The experiment went, with all that it held.
+  /// The experiment was deleted with everything that it held.
   case experimentDeleted(ExperimentRecord)
   case experimentRestored(ExperimentRecord)
 
@@ -37,7 +37,7 @@ enum AnnotationChange: Codable, Equatable {
     }
   }
 
-  /// The experiment that it is about, by its id.
+  /// The id of the experiment that the change is about.
   var experiment: Int64? {
     switch self {
     case .experimentDeleted(let record), .experimentRestored(let record): record.id
@@ -84,7 +84,7 @@ enum AnnotationChange: Codable, Equatable {
 enum Journal {
   static let longest = 1000
 
-  /// An entry, with the numbers that order it among the others.
+  /// An entry with the numbers that order it among the others.
   private struct Entry {
     let id: Int64
     let stamp: Int64
@@ -105,7 +105,7 @@ enum Journal {
     }
   }
 
-  /// Adds an entry for changes that have been applied. Forgets what the session had taken back, and the oldest entries.
+  /// Adds an entry for changes that were applied. Discards the session's undone edits and the oldest entries.
   static func record(_ changes: [AnnotationChange], session: String, in db: Database) throws -> AnnotationEdit {
     let edit = edit(of: changes)
     guard !changes.isEmpty else { return edit }
@@ -120,7 +120,7 @@ enum Journal {
     return edit
   }
 
-  /// Takes back the session's newest edit that has not been taken back; nil if there is none.
+  /// Undoes the session's newest edit that has not been undone; nil if there is none.
   /// - Throws: `StorageError.editedSince`.
   static func undo(session: String, in db: Database) throws -> AnnotationEdit? {
     guard let entry = try newest(undone: false, session: session, in: db) else { return nil }
@@ -130,7 +130,7 @@ enum Journal {
     return edit(of: entry.changes)
   }
 
-  /// Repeats the edit that the session took back last; nil if there is none.
+  /// Repeats the edit that the session undid last; nil if there is none.
   /// - Throws: `StorageError.editedSince`.
   static func redo(session: String, in db: Database) throws -> AnnotationEdit? {
     guard let entry = try newest(undone: true, session: session, in: db) else { return nil }
@@ -156,7 +156,8 @@ enum Journal {
     ).map(Entry.init)
   }
 
-  /// - Throws: `StorageError.editedSince` if another session has changed what the entry is about after it.
+  /// Checks that no other session has later changed what the entry is about.
+  /// - Throws: `StorageError.editedSince` if one has.
   private static func requireUntouched(_ entry: Entry, _ what: String, session: String, in db: Database) throws {
     let latents = Set(entry.changes.flatMap(\.latents))
     let experiments = Set(entry.changes.compactMap(\.experiment))
@@ -166,7 +167,7 @@ enum Journal {
         SELECT \(Entry.columns) FROM journal WHERE session <> ? AND stamp > ? ORDER BY stamp DESC
         """, arguments: [session, entry.stamp])
     while let other = try rows.next().map(Entry.init) {
-      // What came later and was taken back by its own session is as if it had never been.
+      // A later edit that its own session has undone counts as if it had never been made.
       if other.isUndone, other.id > entry.id { continue }
       let shared = other.changes.flatMap(\.latents).filter(latents.contains).min()
       let experiment = other.changes.compactMap(\.experiment).filter(experiments.contains).min()
@@ -185,7 +186,7 @@ enum Journal {
     try Row.fetchAll(db, sql: "SELECT action, changes, undone, session, stamp FROM journal ORDER BY id")
   }
 
-  /// Puts entries of a store into another one with the same crosscoder.
+  /// Copies the entries of a store into another one with the same crosscoder.
   static func insert(_ rows: [Row], in db: Database) throws {
     let statement = try db.makeStatement(
       sql: "INSERT INTO journal (action, changes, undone, session, stamp) VALUES (?, ?, ?, ?, ?)")

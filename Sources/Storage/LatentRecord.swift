@@ -1,8 +1,7 @@
-// One row of the latent table, and its columns as values.
-// Owns: the names that the filter language, sorting, JSON and CSV share (the store's column names).
-// Refuses: to compute any metric; those come from the module that measures them.
+// One row of the latent table, and its columns as values. The filter language, sorting, JSON and CSV share their names,
+// which are the store's column names. Metrics are computed by the module that measures them.
 
-/// Which decoder directions of a latent are present, by the relative norm difference Δ (arXiv 2504.02922).
+/// Which of a latent's decoder directions are present, by the relative norm difference Δ (arXiv 2504.02922).
 public enum LatentClass: String, Sendable, Codable, CaseIterable {
   case chatOnly = "chat-only"
   case baseOnly = "base-only"
@@ -36,49 +35,49 @@ public enum LatentColumn: String, Sendable, CaseIterable {
 
 /// One latent with its metrics. A metric that was not computed is nil, never 0.
 public struct LatentRecord: Sendable, Equatable, Identifiable {
-  /// Its index in the crosscoder, from 0.
+  /// The latent's index in the crosscoder, from 0.
   public var id: Int32
   /// ‖d_j^base‖ and ‖d_j^chat‖, and the cosine of the two directions.
   public var decNormBase: Double?
   public var decNormChat: Double?
-  /// Relative norm difference Δ: 0 base only, 0.5 shared, 1 chat only.
+  /// The relative norm difference Δ: 0 is base only, 0.5 shared, 1 chat only.
   public var deltaNorm: Double?
   public var cosBaseChat: Double?
-  /// Latent Scaling: β of the error, reconstruction and activation targets in each model.
+  /// β of Latent Scaling for the error, reconstruction and activation targets in each model.
   public var betaErrorBase: Double?
   public var betaErrorChat: Double?
   public var betaReconstructionBase: Double?
   public var betaReconstructionChat: Double?
   public var betaActivationBase: Double?
   public var betaActivationChat: Double?
-  /// ν^ε and ν^r: β of base ÷ β of chat, near 0 for what base does not know.
+  /// ν^ε and ν^r, which are β of base ÷ β of chat; near 0 for concepts that base does not know.
   public var nuError: Double?
   public var nuReconstruction: Double?
-  /// Largest activation seen and mean over active tokens, in scaled units f_j n_j.
+  /// The largest activation seen, and the mean over active tokens, in scaled units f_j n_j.
   public var maxActivation: Double?
   public var meanActivation: Double?
-  /// Share of tokens on which the latent is active: of all, of plain text, of chat text.
+  /// The share of tokens at which the latent is active: of all, of plain text, of chat text.
   public var frequency: Double?
   public var frequencyPlain: Double?
   public var frequencyChat: Double?
-  /// Share of its active tokens that are chat-template tokens.
+  /// The share of its active tokens that are chat-template tokens.
   public var templateShare: Double?
-  /// Never active on the corpus.
+  /// Whether the latent was never active on the corpus.
   public var dead: Bool
   public var latentClass: LatentClass
-  /// Rank by chat-specificity: 1 is the most chat-specific latent.
+  /// The rank by chat-specificity; 1 is the most chat-specific latent.
   public var chatSpecificity: Int?
-  /// Metrics beyond the columns, by name; those that a latent lacks are left out.
+  /// Metrics beyond the columns, by name. A metric that a latent lacks is left out.
   public var metrics: [String: Double] = [:]
 
-  /// A latent without metrics; set those that were computed.
+  /// A latent without metrics; the caller sets those that were computed.
   public init(id: Int32, dead: Bool = false, latentClass: LatentClass = .other) {
     self.id = id
     self.dead = dead
     self.latentClass = latentClass
   }
 
-  /// The value of a numeric column, nil if missing.
+  /// The value of a numeric column; nil if it is missing.
   public subscript(column: LatentColumn) -> Double? {
     switch column {
     case .id: Double(id)
@@ -105,14 +104,14 @@ public struct LatentRecord: Sendable, Equatable, Identifiable {
   }
 }
 
-/// What the latent table can be ordered by. Missing values come last in either direction.
+/// The keys by which the latent table can be ordered. Missing values come last in either direction.
 public enum LatentSort: Sendable, Hashable {
   case column(LatentColumn)
-  /// A metric beyond the columns, by its name in the store.
+  /// The value of a metric beyond the columns, by its name in the store.
   case metric(String)
-  /// Chat-only, base-only, shared, other.
+  /// The class, in the order chat-only, base-only, shared, other.
   case latentClass
-  /// How many tags a latent has.
+  /// The number of tags of a latent.
   case tags
   /// Whether a latent has a note.
   case note
@@ -127,13 +126,13 @@ public enum LatentSort: Sendable, Hashable {
   public static let templateShare = LatentSort.column(.templateShare)
   public static let id = LatentSort.column(.id)
 
-  /// The orders of every store that an index serves; the others are sorted when they are asked for.
+  /// The orders of every store that have an index; others are sorted when they are needed.
   public static let indexed: [LatentSort] = [
     .chatSpecificity, .nuError, .nuReconstruction, .deltaNorm, .frequency, .maxActivation, .cosBaseChat,
     .templateShare, .id,
   ]
 
-  /// All orders that every store has, those with an index first.
+  /// All orders that every store has; those with an index come first.
   public static let everywhere: [LatentSort] =
     indexed + LatentColumn.allCases.map { .column($0) }.filter { !indexed.contains($0) }
     + [.latentClass, .tags, .note]
@@ -149,7 +148,7 @@ public enum LatentSort: Sendable, Hashable {
     }
   }
 
-  /// One of `everywhere` by its name.
+  /// The order of `everywhere` that has this name; nil if there is none.
   public init?(named name: String) {
     guard let sort = Self.everywhere.first(where: { $0.name == name }) else { return nil }
     self = sort
@@ -179,7 +178,7 @@ public enum LatentSort: Sendable, Hashable {
 }
 
 extension LatentRecord {
-  /// The number that an order compares; nil if it is missing, or no number of the latent itself.
+  /// The number that an order compares; nil if it is missing or does not belong to the latent itself.
   public subscript(sort: LatentSort) -> Double? {
     switch sort {
     case .column(let column): self[column]
@@ -190,7 +189,7 @@ extension LatentRecord {
 }
 
 extension LatentRecord {
-  /// The columns of `LatentRecord`, in the order `init(_:)` reads and `StoreWriter` writes them.
+  /// The columns of `LatentRecord`, in the order in which `init(_:)` reads and `StoreWriter` writes them.
   static let columnNames = [
     "id", "dec_norm_base", "dec_norm_chat", "delta_norm", "cos_base_chat", "beta_error_base", "beta_error_chat",
     "beta_reconstruction_base", "beta_reconstruction_chat", "beta_activation_base", "beta_activation_chat",

@@ -1,23 +1,23 @@
-// How wide the numbers in an examples database are. Its blobs do not say: pipelines that leave numpy its own default write
-// int64 where the authors' write int32, and fp64 where they write fp32.
-// Owns: telling the two apart by what only one of them can mean. Refuses tokens of 2 bytes; any other row that does not fit
-// is refused where it is read.
+// Finds out how wide the numbers in an examples database are. Its blobs do not say it: pipelines that use numpy's
+// defaults write int64 where the authors' write int32, and fp64 where they write fp32. The two are told apart by values
+// that only one of them can mean. Tokens of 2 bytes are an error; any other row that does not fit is an error where it
+// is read.
 
 import Foundation
 import GRDB
 
-/// Bytes of one number.
+/// The number of bytes of one number, by kind.
 struct NumberWidths: Equatable {
   var position = 4
   var value = 4
 }
 
 extension PublishedExamples {
-  /// Rows that are looked at.
+  /// The number of rows that are looked at.
   private static let sample = 4096
 
-  /// Bytes of a token id: by the sequences' lengths, where these are told; else 8 where every second 4-byte word of all
-  /// sequences is 0, and others are not.
+  /// The bytes of a token id, found by the sequences' lengths if the database has them. Otherwise it is 8 if every
+  /// second 4-byte word of all sequences is 0 and other words are not.
   func tokenWidth(_ db: Database) throws -> Int {
     if let told = try toldTokenWidth(db) { return told }
     let rows = try Row.fetchCursor(db, sql: "SELECT token_ids FROM sequences LIMIT \(Self.sample)")
@@ -32,7 +32,7 @@ extension PublishedExamples {
     return hasIDs ? 8 : 4
   }
 
-  /// Bytes of a token id where all sequences tell the same by their length; nil otherwise.
+  /// The bytes of a token id if the lengths of all sequences agree on it; nil otherwise.
   private func toldTokenWidth(_ db: Database) throws -> Int? {
     guard try db.columns(in: "sequences").contains(where: { $0.name == "sequence_length" }) else { return nil }
     let sql = "SELECT length(token_ids), sequence_length FROM sequences LIMIT \(Self.sample)"
@@ -47,13 +47,13 @@ extension PublishedExamples {
     guard widths.count == 1, let width = widths.first else { return nil }
     guard width != 2 else {
       throw StorageError.examplesInvalid(
-        path: path, row: "sequences", detail: "token_ids hold 2 bytes a token, where 4 or 8 belong")
+        path: path, row: "sequences", detail: "token_ids hold 2 bytes for each token, not 4 or 8")
     }
     return [4, 8].contains(width) ? width : nil
   }
 
-  /// Bytes of a position and of an activation: by their lengths, where these differ; else 8 where positions read as int32
-  /// would come twice in every row.
+  /// The bytes of a position and of an activation, found by their lengths if these differ. Otherwise it is 8 if
+  /// positions read as int32 would come twice in every row.
   func detailWidths(_ db: Database) throws -> NumberWidths {
     guard try db.columns(in: "activation_details").contains(where: { $0.name == "positions" }) else {
       return NumberWidths(value: try denseWidth(db))
@@ -78,7 +78,7 @@ extension PublishedExamples {
     return first
   }
 
-  /// Bytes of an activation where there is one a token.
+  /// The bytes of an activation if there is one for each token.
   private func denseWidth(_ db: Database) throws -> Int {
     guard
       let key = ["sequence_uid", "sequence_idx"].first(where: {
@@ -100,7 +100,7 @@ extension PublishedExamples {
     return found == [8] ? 8 : 4
   }
 
-  /// The 4-byte words of a blob; nil for anything else.
+  /// The 4-byte words of a blob; nil for any other value.
   private static func words(_ value: DatabaseValue) -> [UInt32]? {
     guard case .blob(let data) = value.storage, data.count.isMultiple(of: 4) else { return nil }
     return data.withUnsafeBytes { bytes in

@@ -1,13 +1,13 @@
-// Checked reading of one row of a file that somebody else may have written.
-// Owns: turning stored values into Swift ones by column index. Refuses: another type, a missing value where one must
-// be, a number out of range. GRDB's own subscripts trap on those, so they are not used on stored data.
+// Checked reading of one row of a file that somebody else may have written: stored values become Swift values by column
+// index. Another type, a missing value and a number out of range are errors. GRDB's own subscripts trap on those, so
+// they are not used on stored data.
 
 import Foundation
 import GRDB
 
 struct RowReader {
   let row: Row
-  /// Named in errors.
+  /// The table, which errors name.
   let table: String
 
   func bad(_ index: Int, _ detail: String) -> BadValue {
@@ -31,8 +31,8 @@ struct RowReader {
 
   func id(_ index: Int) throws -> Int32 { Int32(try int(index)) }
 
-  /// The same in a third of the time, for lists of all latents. Values of another type become numbers as SQLite converts
-  /// them; an id that is none is still refused.
+  /// The same in a third of the time, for lists of all latents. SQLite converts values of another type to numbers; a
+  /// number that cannot be an id is still an error.
   func listedID(_ index: Int) throws -> Int32 {
     guard let value: Int64 = row[index], let id = Int32(exactly: value), id >= 0 else {
       throw bad(index, "not an id")
@@ -52,7 +52,7 @@ struct RowReader {
     }
   }
 
-  /// As `double`, converted as by `listedID`.
+  /// The same as `double`, but with the conversion of `listedID`.
   func listedDouble(_ index: Int) throws -> Double {
     guard let value: Double = row[index], value.isFinite else { throw bad(index, "not a finite number") }
     return value
@@ -77,7 +77,7 @@ struct RowReader {
     return numbers
   }
 
-  /// Values with their own scale, or shares of the scale given.
+  /// Values with their own scale, or shares of the given scale.
   func values(_ index: Int, count: Int, scale: Float? = nil) throws -> [Float] {
     let data = try blob(index)
     let numbers = scale.map { Blob.readShares(data, of: $0) } ?? Blob.readScaled(data)

@@ -1,6 +1,5 @@
-// Reading what can be read of a table with damaged pages.
-// Owns: the list of tables with their keys, and the search around damage: forwards up to it, backwards down to it, and in
-// between by halves. Refuses: rows that break a rule of the table; they are counted.
+// Reads the readable rows of a table with damaged pages. It searches forwards up to the damage, backwards down to it,
+// and in between by halves. Rows that break a rule of the table are counted and left out.
 
 import GRDB
 
@@ -9,12 +8,12 @@ struct SalvagedTable {
   let name: String
   /// The columns of its key, in their order.
   let key: [String]
-  /// The first column of the key is a number, so that parts of the table can be asked for.
+  /// Whether the first column of the key is a number, so that parts of the table can be asked for.
   var isNumbered = true
-  /// An index that holds whole rows: what the table itself has lost may still be there.
+  /// An index that holds whole rows and may still have rows that the table itself has lost.
   var index: String?
 
-  /// All tables but the pair's, each after those that it refers to.
+  /// All tables except the pair's, each after those to which it refers.
   static let all = [
     SalvagedTable(name: "meta", key: ["key"], isNumbered: false),
     SalvagedTable(name: "token", key: ["id"]), SalvagedTable(name: "latent", key: ["id"]),
@@ -29,10 +28,10 @@ struct SalvagedTable {
   ]
 
   /// Copies every row that can be read.
-  /// - Returns: what was lost, in words; nil if nothing was.
-  /// - Throws: what the target throws; damage of the source is no error.
+  /// - Returns: a description of what was lost; nil if nothing was.
+  /// - Throws: the errors of the target. Damage of the source is not an error.
   func copy(from source: Database, to target: Database) throws -> String? {
-    // A store from before some table has no rows of it.
+    // A store from before a table was introduced has no rows of it.
     guard let columns = try? columns(of: source, sharedWith: target), !columns.isEmpty else { return nil }
     var copying = try Copying(table: self, columns: columns, source: source, target: target)
     var isWhole = try copying.rows("NOT INDEXED", "ORDER BY \(key.joined(separator: ", "))")
@@ -41,7 +40,7 @@ struct SalvagedTable {
       copying.lastKey = nil
       _ = try copying.rows("NOT INDEXED", "ORDER BY \(key.map { "\($0) DESC" }.joined(separator: ", "))")
       if isNumbered {
-        // Where the table's first page is broken, reading forwards has read nothing.
+        // If the table's first page is broken, reading forwards has read nothing.
         let low = first ?? 0
         if let high = copying.lastKey {
           isWhole = try low >= high || copying.middle(low...high)
@@ -62,16 +61,16 @@ struct SalvagedTable {
     return try target.columns(in: name).map(\.name).filter(there.contains)
   }
 
-  /// One copy under way.
+  /// The progress of one copy.
   private struct Copying {
     let table: SalvagedTable
     let select: String
     let source: Database
     let insert: Statement
-    /// Of the row that was read last, the first column of the key.
+    /// The first column of the key of the row that was read last.
     var lastKey: Int64?
     var refused = 0
-    /// How often parts are asked for at most, so that a table of nothing but damage has an end.
+    /// How often parts have been asked for. It is limited, so that a table of nothing but damage comes to an end.
     private var asked = 0
     private static let mostAsked = 1 << 20
 
@@ -86,8 +85,8 @@ struct SalvagedTable {
           """)
     }
 
-    /// Copies what a query gives until its end or until damage.
-    /// - Returns: whether it came to its end.
+    /// Copies the rows of a query until its end or until damage.
+    /// - Returns: whether the query reached its end.
     mutating func rows(_ access: String, _ rest: String) throws -> Bool {
       guard let rows = try? Row.fetchCursor(source, sql: "\(select) \(access) \(rest)") else { return false }
       while true {
@@ -103,10 +102,10 @@ struct SalvagedTable {
       }
     }
 
-    /// How many keys are looked at beyond the last one that could be read: more than a page has rows.
+    /// How many keys are looked at beyond the last one that could be read; it is more than a page has rows.
     private static let window: Int64 = 1 << 10
 
-    /// Copies what can be read from a key on, where the end of the table is broken and nobody knows its last key.
+    /// Copies what can be read from a key on if the end of the table is broken and nobody knows its last key.
     mutating func onwards(from key: Int64) throws {
       var start = key
       repeat {
@@ -117,7 +116,7 @@ struct SalvagedTable {
     }
 
     /// Copies what can be read between two keys, by halves.
-    /// - Returns: whether all of it could be read.
+    /// - Returns: whether everything could be read.
     mutating func middle(_ keys: ClosedRange<Int64>) throws -> Bool {
       asked += 1
       guard asked < Self.mostAsked else { return false }

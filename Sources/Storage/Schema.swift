@@ -1,6 +1,5 @@
-// The tables of a store.
-// Owns: the application id and the migrations, which are only ever appended to. Refuses: nothing; Store decides what
-// to do with an older or newer file. No triggers and no views: connections have both switched off.
+// The tables of a store: the application id and the migrations, which are only ever appended to. Store decides what to
+// do with an older or newer file. There are no triggers and no views, since connections have both switched off.
 
 import GRDB
 
@@ -24,15 +23,15 @@ enum Schema {
   private static let examplesBySequence = "examples-by-sequence"
   private static let journalSessions = "journal-sessions"
 
-  /// The index that leads from a sequence to the latents with a context in it: for texts that are searched for, and for
-  /// latents that fire together.
+  /// The index that leads from a sequence to the latents with a context in it. Searches for text and for latents that
+  /// fire together use it.
   static let contextIndex = "CREATE INDEX example_sequence ON example (sequence, latent);"
 
-  /// Migrations that only add tables which may be empty, indexes, or columns that only writers use: a store without them
-  /// can be read as it is.
+  /// Migrations that only add tables which may be empty, indexes, or columns that only writers use. A store without
+  /// them can be read as it is.
   static let additions: Set<String> = [latentMetrics, examplesBySequence, journalSessions]
 
-  /// Tables that every store has; a file without one of them is not a store.
+  /// The tables that every store has. A file without one of them is not a store.
   static let tables: Set<String> = [
     "meta", "model_pair", "token", "latent", "sequence", "example", "histogram", "logit", "neighbour", "tag", "note",
     "explanation", "experiment", "journal", "sequence_search", "note_search", "explanation_search",
@@ -48,7 +47,7 @@ enum Schema {
     ALTER TABLE explanation ADD COLUMN details TEXT;
     """
 
-  /// `session` tells whose edit it was, empty for edits from before; `stamp` rises with every edit, undo and redo.
+  /// `session` says whose edit it was and is empty for older edits; `stamp` rises with every edit, undo and redo.
   private static let sessionColumns = """
     ALTER TABLE journal ADD COLUMN session TEXT NOT NULL DEFAULT '';
     ALTER TABLE journal ADD COLUMN stamp INTEGER NOT NULL DEFAULT 0;
@@ -129,7 +128,7 @@ enum Schema {
     CREATE VIRTUAL TABLE explanation_search USING fts5(text, tokenize='unicode61 remove_diacritics 2');
     """
 
-  /// Metrics beyond the columns of `latent`, by name, as published tables bring them. One index serves every order.
+  /// Metrics beyond the columns of `latent`, by name, which published tables bring. One index serves every order.
   private static let metricTables = """
     CREATE TABLE metric (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE latent_metric (

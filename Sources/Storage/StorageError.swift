@@ -1,6 +1,5 @@
-// What can go wrong with a store, one case a cause.
-// Owns: the error type of this module, its one-line texts, and the translation of SQLite's result codes.
-// Refuses to pass on: GRDB's or Foundation's own errors.
+// What can go wrong with a store, with one case for each cause. The texts take one line each. SQLite's result codes are
+// translated here, so that no error of GRDB or Foundation leaves the module.
 
 import GRDB
 import Glibc
@@ -8,22 +7,22 @@ import Glibc
 /// Why a store could not be opened, read or written. `description` is one line that ends in what to do.
 public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
   case missing(path: String)
-  /// A directory, device or pipe.
+  /// The path leads to a directory, a device or a pipe.
   case notAFile(path: String)
   case empty(path: String)
   case notSQLite(path: String)
-  /// SQLite, but with another `application_id`.
+  /// The file is SQLite, but has another `application_id`.
   case otherApplication(path: String, applicationID: UInt32)
   /// The file is shorter than its own header says, both in bytes.
   case truncated(path: String, expected: Int, found: Int)
-  /// Written by a later version of this program, which made these migrations.
+  /// The file was written by a later version of this program, which made these migrations.
   case newerSchema(path: String, migrations: [String])
-  /// Written by an earlier version, and opened read-only, so that it cannot be brought up to date.
+  /// The file was written by an earlier version and opened read-only, so that it cannot be brought up to date.
   case olderSchema(path: String)
   /// Something in the file is not as this program writes it.
   case damaged(path: String, detail: String)
   case notPermitted(path: String)
-  /// Opened read-only, or the file or its folder cannot be written.
+  /// The store was opened read-only, or the file or its folder cannot be written.
   case readOnly(path: String)
   /// Another program holds the store.
   case busy(path: String)
@@ -33,18 +32,18 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
   case replaced(path: String)
   case diskFull(path: String)
   case inputOutput(path: String, detail: String)
-  /// An edit that cannot be `what` (undone, redone), because another session changed the same thing later.
+  /// An edit cannot be `what` (undone, redone), because another session has changed the same thing later.
   case editedSince(edit: String, what: String, subject: String, by: String)
   case noSuchLatent(id: Int, count: Int)
   case noSuchExperiment(id: Int64)
-  /// No metric of that name, beside the columns; `known` are those that the store has.
+  /// There is no metric of that name beside the columns; `known` are the metrics that the store has.
   case noSuchMetric(name: String, known: [String])
-  /// A published file with examples breaks its format, at a row.
+  /// A row of a published file with examples breaks the format.
   case examplesInvalid(path: String, row: String, detail: String)
-  /// A filter that cannot be understood; `position` counts characters from 0.
+  /// A filter cannot be understood; `position` counts characters from 0.
   case filter(position: Int, message: String)
   case invalidTag(name: String, reason: String)
-  /// A record given to be written breaks a rule of the store.
+  /// A record that was given to be written breaks a rule of the store.
   case invalidRecord(table: String, detail: String)
   /// Tags and notes belong to the latents of one crosscoder; these come from another.
   case annotationsOfAnotherCrosscoder(path: String)
@@ -93,14 +92,14 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// A stored value that is not what the schema promises; becomes `StorageError.damaged` once the path is known.
+/// A stored value that differs from what the schema promises. It becomes `StorageError.damaged` once the path is known.
 struct BadValue: Error {
   var table: String
   var detail: String
 }
 
 extension StorageError {
-  /// The error of this module for any error met while working on `path`.
+  /// Translates any error met while working on `path` into an error of this module.
   static func translating(_ error: any Error, path: String) -> StorageError {
     switch error {
     case let error as StorageError: error

@@ -1,20 +1,20 @@
-// What a user adds to latents: tags and notes, and undoing that.
-// Owns: names of tags, the journal, keeping the text search up to date. Refuses: tags without a visible name, notes
-// longer than a page can show. An edit is one transaction and one entry of the journal, also over many latents.
+// What a user adds to latents: tags and notes, and undoing these edits. An edit is one transaction and one entry of the
+// journal, even over many latents, and keeps the text search up to date. Tags without a visible name and notes longer
+// than a page can show are errors.
 
 import Foundation
 import GRDB
 
-/// What an edit changed.
+/// The result of an edit.
 public struct AnnotationEdit: Sendable, Equatable {
-  /// For a status line, such as `tag refusal on 3 latents`.
+  /// A text for a status line, such as `tag refusal on 3 latents`.
   public var summary: String
   /// The latents whose tags or note are now different, in order.
   public var latents: [Int32]
 }
 
 extension Store {
-  /// Tags to offer where none are in use yet.
+  /// Tags that are offered if none are in use yet.
   public static let suggestedTags = ["refusal", "false-information", "personal-question", "template"]
 
   /// The longest note, in bytes of UTF-8.
@@ -47,7 +47,7 @@ extension Store {
     }
   }
 
-  /// How many of these latents have which tag; tags that none has are left out. Cost: a look-up a latent.
+  /// How many of these latents have each tag; tags that none has are left out. Cost: one look-up for each latent.
   public func tagCounts(of latents: [Int32]) throws(StorageError) -> [String: Int] {
     try read { db in
       let list = Self.list(latents)
@@ -63,7 +63,7 @@ extension Store {
     }
   }
 
-  /// Those of these latents that have a note.
+  /// The latents among these that have a note.
   public func noted(among latents: [Int32]) throws(StorageError) -> Set<Int32> {
     try read { db in
       let statement = try db.cachedStatement(sql: "SELECT 1 FROM note WHERE latent = ?")
@@ -71,7 +71,7 @@ extension Store {
     }
   }
 
-  /// A latent's note, nil if it has none.
+  /// A latent's note; nil if it has none.
   public func note(of latent: Int32) throws(StorageError) -> String? {
     try read { db in try Self.note(of: latent, in: db) }
   }
@@ -79,10 +79,10 @@ extension Store {
   // MARK: Editing
 
   /// Adds and removes tags and sets the note of one or many latents, as one step of undo.
-  /// - Parameter adding: wins over `removing` where a tag is in both.
-  /// - Parameter note: nil leaves the notes, an empty text removes them.
-  /// - Returns: what changed; nothing is recorded if nothing did.
-  /// - Throws: `invalidTag`, `noSuchLatent`, `readOnly` …; then nothing has changed.
+  /// - Parameter adding: wins over `removing` if a tag is in both.
+  /// - Parameter note: nil leaves the notes unchanged, an empty text removes them.
+  /// - Returns: what changed. If nothing changed, nothing is recorded.
+  /// - Throws: `invalidTag`, `noSuchLatent`, `readOnly` and others; then nothing has changed.
   @discardableResult
   public func annotate(
     _ latents: [Int32], adding: [String] = [], removing: [String] = [], note: String? = nil
@@ -118,21 +118,21 @@ extension Store {
     }
   }
 
-  /// Takes back this session's newest edit that has not been taken back; nil if there is none.
-  /// - Throws: `StorageError.editedSince` if another session has changed one of its latents since; then nothing changes.
+  /// Undoes this session's newest edit that has not been undone; nil if there is none.
+  /// - Throws: `StorageError.editedSince`, without any change, if another session has since changed one of its latents.
   public func undo() throws(StorageError) -> AnnotationEdit? {
     try write { db in try Journal.undo(session: session, in: db) }
   }
 
-  /// Makes the edit again that this session took back last; nil if there is none.
-  /// - Throws: `StorageError.editedSince` as `undo` does.
+  /// Repeats the edit that this session undid last; nil if there is none.
+  /// - Throws: `StorageError.editedSince` for the same reason as `undo`.
   public func redo() throws(StorageError) -> AnnotationEdit? {
     try write { db in try Journal.redo(session: session, in: db) }
   }
 
   // MARK: Inside a transaction
 
-  /// The names as they are stored: without blank around them, composed, each once.
+  /// The names as they are stored: without blanks around them, composed, each once.
   public static func tagNames(_ names: [String]) throws(StorageError) -> [String] {
     var result: [String] = []
     for given in names {
@@ -149,7 +149,8 @@ extension Store {
     return result
   }
 
-  /// - Throws: `StorageError.noSuchLatent` for the first that the store does not have.
+  /// Checks that the store has these latents.
+  /// - Throws: `StorageError.noSuchLatent` for the first that it lacks.
   private static func require(_ latents: [Int32], in db: Database) throws {
     let list = list(latents)
     let row = try Row.fetchOne(

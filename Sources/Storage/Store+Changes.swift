@@ -1,42 +1,30 @@
-// Noticing what other programs, and other parts of this one, do to a store.
-// Owns: the version of what is there, and the stream of its changes. Refuses: to open the file by other means than
-// SQLite's, which would drop the locks of this process (see StoreFile).
+// Notices what other programs, and other parts of this one, do to a store. The file is opened only through SQLite,
+// since any other way would drop the locks of this process (see StoreFile).
 
 import Dispatch
 import Foundation
 
 /// What has happened to a store.
 public enum StoreChange: Sendable, Equatable {
-  /// Somebody has changed tags, notes, explanations or experiments; read again what is shown of them.
+  /// Somebody has changed tags, notes, explanations or experiments. Read again whatever is shown of them.
   case edited
-  /// Another store has taken its place; every use of this object throws `StorageError.replaced`. Open the path again.
+  /// Another store has taken its place. Every use of this object throws `StorageError.replaced`; open the path again.
   case replaced
 }
 
 extension Store {
-  /// Whether another store has taken this one's place, as a build or an import does. A store that cannot be looked at
-  /// for a moment counts as the same.
-  public var isReplaced: Bool { (try? look().isReplaced) ?? false }
-
-  /// A number that changes whenever any program, this one included, has changed or replaced the store. Costs
-  /// microseconds.
-  public func version() throws(StorageError) -> Int {
-    let look = try look()
-    return 2 * look.commits + (look.isReplaced ? 1 : 0)
-  }
-
-  /// Yields what has changed, looking once an interval, until the stream or the store is let go. A replaced store is
-  /// reported at every look.
+  /// Yields what has changed, looking once in each interval, until the stream or the store is released. A replaced
+  /// store is reported at every look.
   ///
-  /// Changes made between this call and the first look are reported too. The looks are made on a queue of their own:
-  /// on Swift's few shared threads they would wait behind whatever is being read there.
+  /// Changes made between this call and the first look are reported too. The looks run on a queue of their own: on
+  /// Swift's few shared threads they would wait behind whatever is being read there.
   public func changes(every interval: Duration = .seconds(1)) -> AsyncStream<StoreChange> {
     let start = try? look().commits
     return AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
       let task = Task(executorPreference: LookoutExecutor()) { [weak self] in
         var last = start
         while !Task.isCancelled, self != nil {
-          // A store that cannot be read for a moment (locked, say) is looked at again after the interval.
+          // A store that cannot be read for a moment, for instance a locked one, is looked at after the next interval.
           if let look = try? self?.look() {
             if look.isReplaced {
               continuation.yield(.replaced)
@@ -54,7 +42,7 @@ extension Store {
   }
 }
 
-/// A queue of its own for the looks of one stream.
+/// The queue on which the looks of one stream run.
 private final class LookoutExecutor: TaskExecutor {
   private let queue = DispatchQueue(label: "crosscope.store.changes")
 

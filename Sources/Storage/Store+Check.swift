@@ -1,13 +1,13 @@
-// Looking at every row of a store.
-// Owns: the list of what must hold in a whole store, beyond what opening and reading check as they go.
-// Refuses: to repair, which StoreRepair does. It reads the whole file: seconds for a large store, and no memory beyond a row.
+// Looks at every row of a store and lists what must hold in a whole store, beyond what opening and reading check as
+// they go. StoreRepair repairs it. The check reads the whole file, which takes seconds for a large store, and keeps no
+// more than a row in memory.
 
 import Foundation
 import GRDB
 
 /// Something in a store that is not as it should be.
 public struct StoreFinding: Sendable, Equatable, CustomStringConvertible {
-  /// The table, or "file".
+  /// The name of the table, or "file".
   public var table: String
   public var detail: String
 
@@ -16,8 +16,8 @@ public struct StoreFinding: Sendable, Equatable, CustomStringConvertible {
 
 extension Store {
   /// Looks for damage: SQLite's own integrity, foreign keys, schema, and the type, length and range of every value.
-  /// - Parameter limit: stops after as many findings.
-  /// - Returns: what was found; nothing for a whole store.
+  /// - Parameter limit: the number of findings after which the check stops.
+  /// - Returns: the findings; there are none in a whole store.
   public func check(limit: Int = 100) throws(StorageError) -> [StoreFinding] {
     var findings: [StoreFinding] = []
     do {
@@ -27,7 +27,7 @@ extension Store {
         findings = check.findings
       }
     } catch {
-      // A damaged page can make even the end of reading fail; what was found until then counts all the same.
+      // A damaged page can make even the end of reading fail. What was found until then still counts.
       guard !findings.isEmpty else { throw error }
     }
     return findings
@@ -62,7 +62,7 @@ private struct StoreCheck {
     if findings.count < limit { findings.append(StoreFinding(table: table, detail: detail)) }
   }
 
-  /// Reports what `body` throws; a page that cannot be read ends one part of the check, not all of it.
+  /// Reports what `body` throws. A page that cannot be read ends one part of the check, not all of it.
   private mutating func report(_ table: String, _ body: (inout Self) throws -> Void) {
     do { try body(&self) } catch let error as BadValue {
       found(error.table, error.detail)
@@ -73,7 +73,7 @@ private struct StoreCheck {
     }
   }
 
-  /// Calls `body` with each row, which starts with what names the row in a finding.
+  /// Calls `body` with each row, whose first columns name the row in a finding.
   private mutating func rows(of table: String, _ sql: String, _ body: (inout Self, RowReader) throws -> Void) {
     report(table) { check in
       let rows = try Row.fetchCursor(check.db, sql: sql)
@@ -155,7 +155,7 @@ private struct StoreCheck {
     }
   }
 
-  /// A store from before there were metrics has no table of them.
+  /// A store from before metrics were introduced has no table of them.
   private mutating func checkMetrics() {
     guard (try? db.tableExists("metric")) == true else { return }
     rows(of: "metric", "SELECT id, name FROM metric") { check, row in

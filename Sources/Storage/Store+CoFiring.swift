@@ -1,6 +1,6 @@
-// Which latents are active on the same tokens as a latent, as far as the stored contexts tell.
-// Owns: counting common positions in shared sequences. Refuses: to guess; a sequence in which the store has no context
-// of the other latent counts as one in which it is silent, so shares are lower bounds.
+// Which latents are active on the same tokens as a given latent, as far as the stored contexts tell. A sequence in
+// which the store has no context of the other latent counts as one in which that latent is silent, so shares are lower
+// bounds.
 
 import GRDB
 
@@ -8,14 +8,14 @@ import GRDB
 public struct CoFiringRecord: Sendable, Equatable {
   public var latent: Int32
   public var other: Int32
-  /// Contexts of the latent in which the other has a context too.
+  /// The number of contexts of the latent in which the other has a context too.
   public var contexts: Int
-  /// Tokens of the latent's contexts at which both are active.
+  /// The number of tokens of the latent's contexts at which both are active.
   public var both: Int
-  /// Tokens of the latent's contexts at which one of them is active, or both.
+  /// The number of tokens of the latent's contexts at which at least one of them is active.
   public var either: Int
 
-  /// Common tokens beside all: 1 where the two are always active together.
+  /// `both` ÷ `either`: 1 if the two are always active together.
   public var share: Double { either > 0 ? Double(both) / Double(either) : 0 }
 
   public init(latent: Int32, other: Int32, contexts: Int, both: Int, either: Int) {
@@ -28,14 +28,14 @@ public struct CoFiringRecord: Sendable, Equatable {
 }
 
 extension Store {
-  /// Contexts of others that are looked at; beyond them sequences of higher ids are left out.
+  /// The most contexts of others that are looked at. Beyond them, sequences with higher ids are left out.
   private static let mostExamples = 50_000
 
-  /// The latents most often active together with this one: largest share of common tokens first, then by number of
-  /// common tokens, then by id. Those without a common token are left out.
+  /// The latents most often active together with this one, with the largest share of common tokens first, then by the
+  /// number of common tokens, then by id. Latents without a common token are left out.
   ///
-  /// Cost: one look into an index for each of the latent's contexts, and `mostExamples` rows at most.
-  /// - Returns: nil for a store from before that index, where it would take a pass over all examples; opening the store
+  /// Cost: one look into an index for each of the latent's contexts, and at most `mostExamples` rows.
+  /// - Returns: nil for a store from before that index, where it would take a pass over all examples. Opening the store
   ///   for writing once adds the index.
   public func coFiring(with latent: Int32, limit: Int = 8) throws(StorageError) -> [CoFiringRecord]? {
     try read { db in
@@ -68,7 +68,7 @@ extension Store {
     var position: Int32
   }
 
-  /// The tokens at which latents are active, by latent.
+  /// For each latent, the tokens at which it is active.
   private static func activeTokens(_ sql: String, of latent: Int32, in db: Database) throws -> [Int32: Set<Place>] {
     let rows = try Row.fetchCursor(try db.cachedStatement(sql: sql), arguments: [latent, mostExamples])
     var tokens: [Int32: Set<Place>] = [:]

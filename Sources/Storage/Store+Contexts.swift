@@ -1,5 +1,6 @@
-// What belongs to one latent: contexts, logit lens, histograms, neighbours; and the vocabulary to show it with.
-// Owns: those queries, each by a primary key's prefix. Refuses: scans, and positions or ids that lie outside.
+// Reads what belongs to one latent: contexts, logit lens, histograms, neighbours; and the vocabulary to show them with.
+// Each query uses the prefix of a primary key, so none scans a table. Positions and ids outside of their range are
+// errors.
 
 import Foundation
 import GRDB
@@ -15,16 +16,16 @@ extension Store {
     }
   }
 
-  /// The key of the strength from which answers steered in mode add stop being text, as `calibrate` found it.
+  /// The key of the strength from which answers steered in mode add stop being text. `calibrate` finds it.
   public static let coherenceLimit = "coherence_limit"
 
-  /// That strength; nil where it was not calibrated, or what stands there is no strength.
+  /// That strength; nil if it was not calibrated, or if the stored text is not a strength.
   public func knownCoherenceLimit() throws(StorageError) -> Double? {
     try meta()[Self.coherenceLimit].flatMap(Double.init).flatMap { $0.isFinite && $0 > 0 ? $0 : nil }
   }
 
   /// Sets one of the store's free texts.
-  /// - Throws: `readOnly` ….
+  /// - Throws: `readOnly` and others.
   public func setMeta(_ key: String, _ value: String) throws(StorageError) {
     try write { db in
       try db.execute(
@@ -46,8 +47,8 @@ extension Store {
     }
   }
 
-  /// Everything about a latent, in one transaction.
-  /// - Parameter contextLimit: the most contexts to read, strongest band first.
+  /// Everything about a latent, read in one transaction.
+  /// - Parameter contextLimit: the most contexts to read; the strongest band comes first.
   /// - Throws: `StorageError.noSuchLatent` for an id that the store does not have.
   public func page(of latent: Int32, contextLimit: Int = 100) throws(StorageError) -> LatentPage {
     try read { db in
@@ -66,12 +67,12 @@ extension Store {
   }
 
   /// A latent's contexts, strongest band first, then by rank.
-  /// - Parameter quantile: only this band; nil for all.
+  /// - Parameter quantile: the only band to read; nil for all.
   public func contexts(of latent: Int32, quantile: Int? = nil, limit: Int = 100) throws(StorageError) -> [Context] {
     try read { db in try Self.contexts(of: latent, quantile: quantile, limit: limit, in: db) }
   }
 
-  /// The histograms of these latents; latents without any are left out.
+  /// The histograms of these latents. Latents without any are left out.
   public func histograms(of latents: [Int32]) throws(StorageError) -> [Int32: [HistogramRecord]] {
     try read { db in
       var result: [Int32: [HistogramRecord]] = [:]
@@ -94,14 +95,14 @@ extension Store {
     }
   }
 
-  /// The vocabulary's entries for these ids; ids that the store does not know are left out.
+  /// The vocabulary's entries for these ids. Ids that the store does not know are left out.
   public func tokens(_ ids: some Sequence<Int32>) throws(StorageError) -> [Int32: TokenRecord] {
     try read { db in try Self.tokens(Set(ids), in: db) }
   }
 
   // MARK: Reading inside a transaction
 
-  /// The sequence with this id or the next larger one; nil behind the last.
+  /// The sequence with this id or the next larger one; nil after the last.
   static func sequence(atOrAfter id: Int32, in db: Database) throws -> SequenceRecord? {
     let statement = try db.cachedStatement(
       sql: "SELECT id, token_ids, corpus, template_mask FROM sequence WHERE id >= ? ORDER BY id LIMIT 1")
@@ -200,7 +201,7 @@ extension Store {
 // MARK: Rows
 
 extension SequenceRecord {
-  /// From three columns starting at `index`: token_ids, corpus, template_mask.
+  /// Reads three columns from `index` on: token_ids, corpus, template_mask.
   init(id: Int32, _ row: RowReader, from index: Int) throws {
     let tokenIDs = try row.ids(index)
     guard let mask = Blob.readMask(try row.blob(index + 2), count: tokenIDs.count) else {
@@ -211,7 +212,7 @@ extension SequenceRecord {
 }
 
 extension Context {
-  /// From nine columns starting at `start`: quantile, rank, sequence, max_activation, positions, values, and the
+  /// Reads nine columns from `start` on: quantile, rank, sequence, max_activation, positions, values, and the
   /// sequence's three.
   init(latent: Int32, _ row: RowReader, from start: Int) throws {
     let id = try row.id(start + 2)

@@ -1,27 +1,27 @@
-// Contexts in which a latent is silent, to hold against those in which it is active.
-// Owns: a choice that is the same each time, and the proof of silence where the store allows one. Refuses: to call a
-// latent silent only because its examples, which are the best of many, do not name a sequence.
+// Contexts in which a latent is silent, to compare with those in which it is active. The choice is the same each time.
+// A latent's examples are the best of many, so a sequence that they do not name does not prove silence; the histograms
+// sometimes do.
 
 import GRDB
 
-/// A context that is not among a latent's own.
+/// A context that is not one of a latent's own.
 public struct ContrastContext: Sendable, Equatable {
   public var sequence: SequenceRecord
   /// The token to look at: the peak of `similar`, else the middle.
   public var focus: Int
-  /// A similar latent that is active here; nil for a text chosen regardless of what it says.
+  /// A similar latent that is active here; nil for a text that was chosen regardless of its content.
   public var similar: Int32?
-  /// Whether the latent is certainly silent here. If not, only none of its contexts is from this sequence.
+  /// Whether the latent is certainly silent here. If not, it has at least no stored context from this sequence.
   public var isSilent: Bool
 }
 
-/// Contexts to hold against a latent's own, with the vocabulary to show them.
+/// Contexts to compare with a latent's own, and the vocabulary to show them.
 public struct Contrast: Sendable, Equatable {
-  /// Those of similar latents first.
+  /// The contexts; those of similar latents come first.
   public var contexts: [ContrastContext]
   public var tokens: [Int32: TokenRecord]
 
-  /// Nothing, as for a latent without contexts.
+  /// No contexts, which is the result for a latent that has none itself.
   public init(contexts: [ContrastContext] = [], tokens: [Int32: TokenRecord] = [:]) {
     self.contexts = contexts
     self.tokens = tokens
@@ -31,8 +31,8 @@ public struct Contrast: Sendable, Equatable {
 extension Store {
   /// Contexts from the latent's corpora in which it has none of its own: of similar latents, and of any text.
   ///
-  /// Those in which a word occurs beside the same neighbour as where the latent is active are passed over: it may well
-  /// be active there, and sequences may overlap.
+  /// A context is skipped if a word occurs in it beside the same neighbour as where the latent is active: the latent
+  /// may well be active there, and sequences may overlap.
   public func contrast(to latent: Int32, similar: Int = 3, others: Int = 3) throws(StorageError) -> Contrast {
     try read { db in
       let own = try Self.contexts(of: latent, quantile: nil, limit: 500, in: db)
@@ -46,7 +46,7 @@ extension Store {
       let last = try Self.lastSequence(in: db)
       var place = UInt64(UInt32(bitPattern: latent))
       for _ in 0..<200 where choice.contexts.count < wanted {
-        // Knuth's multiplicative generator (MMIX): the high bits are the good ones.
+        // This is Knuth's multiplicative generator (MMIX), whose high bits are the good ones.
         place = place &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         let id = Int32(truncatingIfNeeded: (place >> 33) % (UInt64(last) + 1))
         guard let sequence = try Self.sequence(atOrAfter: id, in: db) else { continue }
@@ -63,7 +63,7 @@ extension Store {
     return try RowReader(row: row, table: "sequence").id(0)
   }
 
-  /// The most similar latents, each once: those by chat direction first.
+  /// The most similar latents, each of them once; those by chat direction come first.
   private static func similarLatents(_ latent: Int32, in db: Database) throws -> [Int32] {
     let neighbours = try neighbours(of: latent, in: db)
     var seen: Set<Int32> = [latent]
@@ -72,10 +72,10 @@ extension Store {
   }
 
   /// The corpora in which all activity of the latent lies in its own contexts: its histogram counts as many active
-  /// tokens as they have.
+  /// tokens as the contexts have.
   private static func corporaAccounted(_ latent: Int32, _ own: [Context], in db: Database) throws -> Set<String> {
     let histograms = try histograms(of: latent, in: db)
-    // Without a histogram at all (imported stores) nothing is known of tokens outside of the contexts.
+    // Without any histogram (imported stores) nothing is known about tokens outside of the contexts.
     guard !histograms.isEmpty else { return [] }
     return Set(own.map(\.sequence.corpus)).filter { corpus in
       let counted = histograms.filter { $0.corpus == corpus }.flatMap(\.counts).reduce(0) { $0 + Int($1) }
@@ -85,14 +85,14 @@ extension Store {
   }
 }
 
-/// Sequences taken so far, and what keeps others out.
+/// The sequences taken so far, and the rules that keep others out.
 private struct ContrastChoice {
   private(set) var contexts: [ContrastContext] = []
   private let accounted: Set<String>
   private let corpora: Set<String>
   private var taken: Set<Int32>
-  /// Pairs of neighbouring tokens of which one has the latent active: all of them, and those outside of the template,
-  /// which every chat has.
+  /// Pairs of neighbouring tokens at one of which the latent is active: all such pairs, and those outside of the
+  /// template, which every chat has.
   private var activePairs: Set<[Int32]> = []
   private var activeTextPairs: Set<[Int32]> = []
 
@@ -112,7 +112,7 @@ private struct ContrastChoice {
     }
   }
 
-  /// Takes a sequence if it will do.
+  /// Takes a sequence if it is suitable.
   @discardableResult
   mutating func take(_ sequence: SequenceRecord, focus: Int, similar: Int32?) -> Bool {
     let ids = sequence.tokenIDs

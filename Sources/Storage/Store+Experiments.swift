@@ -1,12 +1,12 @@
-// Saved steering runs.
-// Owns: writing, listing, searching and deleting experiments. Refuses: documents that are not JSON, so that export never meets one.
+// Saved steering runs: writing, listing, searching, deleting. Only JSON documents are saved, so that export never
+// fails.
 
 import Foundation
 import GRDB
 
 extension Store {
   /// Saves an experiment and gives it its id.
-  /// - Parameter experiment: its `id` is not looked at.
+  /// - Parameter experiment: its `id` is ignored.
   /// - Returns: the experiment with its id.
   @discardableResult
   public func save(_ experiment: ExperimentRecord) throws(StorageError) -> ExperimentRecord {
@@ -17,17 +17,17 @@ extension Store {
     }
   }
 
-  /// Experiments, newest first, at most `limit`.
-  /// - Parameter id: only those with a smaller id; nil starts at the newest.
+  /// The newest experiments, newest first, at most `limit`.
+  /// - Parameter id: only experiments with a smaller id are read; nil starts at the newest.
   public func experiments(before id: Int64? = nil, limit: Int = 100) throws(StorageError) -> [ExperimentRecord] {
     try read { db in try ExperimentRecord.newest(before: id, limit: limit, in: db) }
   }
 
-  /// The ids of the experiments that hold a text, newest first: in prompt, kind or answers, or as `latent 12` among what
-  /// was steered with. ASCII letters match in either case; an empty text lets all through.
+  /// The ids of the experiments that hold a text, newest first. The text may be in the prompt, the kind or the answers,
+  /// or be `latent 12` for a latent that was steered. ASCII letters match in either case; an empty text matches all.
   public func experimentIDs(matching text: String = "") throws(StorageError) -> [Int64] {
     try read { db in
-      // Documents of somebody else's store may be no JSON; asking SQLite for their parts would be an error.
+      // Documents in somebody else's store may not be JSON, and asking SQLite for parts of them would be an error.
       func parts(_ column: String, _ key: String, _ prefix: String) -> String {
         """
         CASE WHEN json_valid(\(column)) THEN coalesce((SELECT group_concat('\(prefix)' || atom, char(10))
@@ -61,7 +61,7 @@ extension Store {
     }
   }
 
-  /// Deletes experiments as one edit, which `undo` takes back. Those that are not there any more are passed over.
+  /// Deletes experiments as one edit, which `undo` reverses. Experiments that no longer exist are skipped.
   @discardableResult
   public func deleteExperiments(_ ids: some Sequence<Int64>) throws(StorageError) -> AnnotationEdit {
     try write { db in
@@ -98,13 +98,13 @@ extension ExperimentRecord {
     return db.lastInsertedRowID
   }
 
-  /// Puts a deleted experiment back, under another id if its own has been given to another one since.
+  /// Restores a deleted experiment, under another id if its own has been given to another one since.
   func restore(in db: Database) throws {
     let id = try Self.insert(self, in: db)
     try db.execute(sql: "UPDATE OR IGNORE experiment SET id = ? WHERE id = ?", arguments: [self.id, id])
   }
 
-  /// Deletes the experiment: that of its id or, if it was put back under another one, the one with its content.
+  /// Deletes the experiment with its id or, if it was restored under another one, the experiment with its content.
   func delete(in db: Database) throws {
     try db.execute(
       sql: """

@@ -1,5 +1,5 @@
-// What programs wrote about latents: explanations, each with its source, and how well it told contexts apart.
-// Owns: reading and replacing them, keeping the text search up to date. Refuses: texts longer than a page can show.
+// What programs wrote about latents: explanations, each with its source and with how well it told contexts apart.
+// Saving one replaces the earlier one and updates the text search. Texts longer than a page can show are errors.
 
 import Foundation
 import GRDB
@@ -8,11 +8,11 @@ extension Store {
   /// The longest explanation, in bytes of UTF-8.
   public static let longestExplanation = 1 << 14
 
-  /// The source of summaries made of tokens alone, see `ExplanationRecord.source`.
+  /// The source of summaries that are made of tokens alone; see `ExplanationRecord.source`.
   public static let tokenSource = "tokens"
 
-  /// One text for each of these latents that says what it is about: an explanation, else the summary of its tokens;
-  /// latents with neither are left out.
+  /// One text for each of these latents that says what it is about: an explanation, else the summary of its tokens.
+  /// Latents with neither are left out.
   public func summaries(of latents: some Sequence<Int32>) throws(StorageError) -> [Int32: String] {
     try read { db in
       let statement = try db.cachedStatement(
@@ -36,8 +36,8 @@ extension Store {
     }
   }
 
-  /// Saves explanations, each in place of an earlier one of its latent and source; all of them, or none.
-  /// - Throws: `noSuchLatent`, `invalidRecord`, `readOnly` ….
+  /// Saves explanations, each in place of an earlier one with its latent and source. Either all are saved or none.
+  /// - Throws: `noSuchLatent`, `invalidRecord`, `readOnly` and others.
   public func save(explanations: [ExplanationRecord]) throws(StorageError) {
     try write { db in
       for explanation in explanations {
@@ -47,10 +47,10 @@ extension Store {
     }
   }
 
-  /// Some sequences drawn without repetition, fewer if there are no more.
+  /// Draws sequences without repetition; there are fewer if the store has no more.
   /// - Parameters:
-  ///   - excluded: sequences not to take.
-  ///   - generator: makes the choice; the same one gives the same sequences.
+  ///   - excluded: sequences that must not be taken.
+  ///   - generator: makes the choice; the same generator gives the same sequences.
   public func sequences(
     count: Int, excluding excluded: Set<Int32>, using generator: inout some RandomNumberGenerator
   ) throws(StorageError) -> [SequenceRecord] {
@@ -59,7 +59,7 @@ extension Store {
     var numbers: [Int32] = []
     let last = try read { db in try Int32.fetchOne(db, sql: "SELECT max(id) FROM sequence") ?? -1 }
     guard last >= 0 else { return [] }
-    // Ids may have gaps: a number that falls into one takes the next id. Tries are bounded, not the luck.
+    // Ids may have gaps: a number that falls into one takes the next id. The number of tries is bounded.
     for _ in 0..<20 * max(count, 1) { numbers.append(Int32.random(in: 0...last, using: &generator)) }
     for number in numbers where result.count < count {
       let id = try read { db in
@@ -88,14 +88,14 @@ extension Store {
 }
 
 extension LatentPage {
-  /// What the latent is about in one text, see `Store.summaries(of:)`.
+  /// What the latent is about in one text; see `Store.summaries(of:)`.
   public var summary: String? {
     (explanations.first { $0.source != Store.tokenSource } ?? explanations.first)?.text
   }
 }
 
 extension ExplanationRecord {
-  /// Writes the row and its entry in the text search, in place of the one of the same latent and source.
+  /// Writes the row and its entry in the text search, in place of the row with the same latent and source.
   func insert(in db: Database) throws {
     guard !source.isEmpty, !text.isEmpty, text.utf8.count <= Store.longestExplanation else {
       throw StorageError.invalidRecord(

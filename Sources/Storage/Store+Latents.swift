@@ -1,6 +1,5 @@
-// The latent table: counting, ordering, filtering, paging.
-// Owns: the queries behind every list of latents. Refuses: offsets and pages; a list is its sorted ids, which cost
-// 4 bytes a latent and are loaded once, and rows are read by id.
+// The latent table: the queries behind every list of latents, which count, order and filter. A list is its sorted ids,
+// which take 4 bytes for each latent and are loaded once; rows are then read by id, without offsets or pages.
 
 import Foundation
 import GRDB
@@ -10,7 +9,7 @@ public struct LatentOrder: Sendable, Hashable {
   public var sort: LatentSort
   public var ascending: Bool
 
-  /// - Parameter ascending: the sort's usual direction if nil.
+  /// - Parameter ascending: nil means the sort's usual direction.
   public init(_ sort: LatentSort, ascending: Bool? = nil) {
     self.sort = sort
     self.ascending = ascending ?? sort.ascendsByDefault
@@ -20,15 +19,15 @@ public struct LatentOrder: Sendable, Hashable {
 /// Latents in an order.
 public struct LatentList: Sendable, Equatable {
   public var ids: [Int32] = []
-  /// What the first key compares, of as many of the ids as have it; those that lack it come last.
+  /// The values of the first key, for those of the ids that have one; ids without a value come last.
   public var values: [Double] = []
 
-  /// A list; not checked.
+  /// Makes a list, which is not checked.
   public init(ids: [Int32] = [], values: [Double] = []) { (self.ids, self.values) = (ids, values) }
 }
 
 extension Store {
-  /// How many latents the filter lets through.
+  /// The number of latents that the filter lets through.
   public func latentCount(matching filter: Filter = .everything) throws(StorageError) -> Int {
     try read { db in
       let condition = try self.condition(of: filter, in: db)
@@ -38,8 +37,8 @@ extension Store {
     }
   }
 
-  /// The ids of the latents that the filter lets through, in order: missing values last, ties by the second key, then by
-  /// id in the direction of the last key. Cost: one pass over an index where the first key has one, else a sort.
+  /// The ids of the latents that the filter lets through, in order: missing values last, ties by the second key, then
+  /// by id in the direction of the last key. Cost: one pass over an index if the first key has one, else a sort.
   /// - Throws: `StorageError.noSuchMetric` for a metric that the store does not have.
   public func latentIDs(
     sortedBy sort: LatentSort = .chatSpecificity, ascending: Bool? = nil, then: LatentOrder? = nil,
@@ -80,7 +79,7 @@ extension Store {
     }
   }
 
-  /// How many latents of each class the filter lets through. Cost: one pass over the table.
+  /// The number of latents of each class that the filter lets through. Cost: one pass over the table.
   public func classCounts(matching filter: Filter = .everything) throws(StorageError) -> [LatentClass: Int] {
     try read { db in
       let condition = try self.condition(of: filter, in: db)
@@ -99,13 +98,13 @@ extension Store {
     }
   }
 
-  /// The latents with these ids, in this order. For the visible window of `latentIDs`.
+  /// The latents with these ids, in this order, for the visible window of `latentIDs`.
   /// - Throws: `StorageError.noSuchLatent` for an id that the store does not have.
   public func latents(ids: some Sequence<Int32>) throws(StorageError) -> [LatentRecord] {
     try read { db in try latents(Array(ids), in: db) }
   }
 
-  /// One latent's row.
+  /// The row of one latent.
   /// - Throws: `StorageError.noSuchLatent` for an id that the store does not have.
   public func latent(_ id: Int32) throws(StorageError) -> LatentRecord {
     try read { db in try latent(id, in: db) }
@@ -134,10 +133,10 @@ extension Store {
 
   // MARK: Orders
 
-  /// One of the two parts of an order: the rows with a value, then those without. (A single ORDER BY with NULLS LAST
-  /// would have SQLite sort where an index is there.)
+  /// One of the two parts of an order: the rows with a value, then those without. (With a single ORDER BY and NULLS
+  /// LAST, SQLite would sort even if there is an index.)
   struct OrderPart {
-    /// What is compared, as SQL.
+    /// The SQL expression that is compared.
     let value: String
     let tables: String
     let condition: SQLCondition
@@ -145,8 +144,8 @@ extension Store {
     let hasValue: Bool
   }
 
-  /// - Parameter isFiltered: rows go through a filter. In the order of an index each would be looked up somewhere else
-  ///   in the file; one pass over the table and a sort of what is left is several times faster.
+  /// - Parameter isFiltered: whether rows go through a filter. In the order of an index each of them would be looked up
+  ///   somewhere else in the file; one pass over the table and a sort of the rest is several times faster.
   /// - Throws: `StorageError.noSuchMetric` for a metric that the store does not have.
   func parts(
     of first: LatentOrder, then: LatentOrder? = nil, isFiltered: Bool = false, in db: Database
@@ -182,7 +181,8 @@ extension Store {
       ]
     case .metric(let name):
       let metric = try self.metric(named: name, in: db).id.databaseValue
-      // CROSS JOIN: in the order of the index (metric, value), looking the latents up; filtered, the other way round.
+      // CROSS JOIN fixes the order: by the index (metric, value) with a look-up of the latents; if filtered, the other
+      // way round.
       let tables =
         isFiltered
         ? "latent NOT INDEXED CROSS JOIN latent_metric v ON v.latent = latent.id"
@@ -201,7 +201,7 @@ extension Store {
 
   private func direction(_ order: LatentOrder) -> String { order.ascending ? "ASC" : "DESC" }
 
-  /// What an order compares, as an SQL expression of one latent.
+  /// The SQL expression of one latent that an order compares.
   private func expression(of sort: LatentSort, in db: Database) throws -> SQLCondition {
     switch sort {
     case .column(let column): return SQLCondition(sql: "latent." + column.rawValue)

@@ -1,6 +1,5 @@
-// Metrics beyond the columns of the latent table: whatever a published table of latents had, under its own names.
-// Owns: their names and values. A store from before there were any has none, and is read all the same.
-// Refuses: to interpret a name.
+// Metrics beyond the columns of the latent table: whatever a published table of latents had, under its own names, which
+// are not interpreted. A store from before metrics were introduced has none and can still be read.
 
 import GRDB
 
@@ -11,11 +10,12 @@ struct Metric: Sendable, Equatable {
 }
 
 extension Store {
-  /// The names of all metrics beyond the columns, in the order in which they were added. They can be sorted by
-  /// (`LatentSort.metric`) and filtered by.
+  /// The names of all metrics beyond the columns, in the order in which they were added. Latents can be sorted
+  /// (`LatentSort.metric`) and filtered by them.
   public func metricNames() throws(StorageError) -> [String] { try read { try metrics(in: $0).map(\.name) } }
 
-  /// - Throws: `StorageError.noSuchMetric`.
+  /// The metric of that name.
+  /// - Throws: `StorageError.noSuchMetric` if there is none.
   func metric(named name: String, in db: Database) throws -> Metric {
     let known = try metrics(in: db)
     guard let metric = known.first(where: { $0.name == name }) else {
@@ -24,7 +24,7 @@ extension Store {
     return metric
   }
 
-  /// The values of these latents; a metric that one lacks is left out.
+  /// The values of these latents. A metric that a latent lacks is left out.
   func metrics(of latents: [Int32], in db: Database) throws -> [Int32: [String: Double]] {
     let names = Dictionary(uniqueKeysWithValues: try metrics(in: db).map { (Int($0.id), $0.name) })
     guard !names.isEmpty else { return [:] }
@@ -44,7 +44,7 @@ extension Store {
     return values
   }
 
-  /// All metrics, read once: nothing changes them in a store that is there.
+  /// All metrics. They are read once, since nothing changes them in a finished store.
   private func metrics(in db: Database) throws -> [Metric] {
     if let known = knownMetrics.withLock({ $0 }) { return known }
     var metrics: [Metric] = []
@@ -62,7 +62,7 @@ extension Store {
 }
 
 extension StoreWriter {
-  /// Adds a metric beyond the columns; latents that are not in `values` lack it. The latents have been added before.
+  /// Adds a metric beyond the columns to latents that have been added before. Those that are not in `values` lack it.
   public func add(metric name: String, values: some Sequence<(latent: Int32, value: Double)>) throws(StorageError) {
     try transaction("latent_metric") { db in
       guard !name.isEmpty, !name.contains("]"), name.count <= 200 else {

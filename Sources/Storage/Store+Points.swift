@@ -1,28 +1,27 @@
-// Two numbers of every latent, for a plot.
-// Owns: reading any two columns or metrics in one pass, in the order of chat-specificity. Refuses: to make up a value;
-// a latent that lacks one of the two is counted and left out.
+// Two numbers of every latent, for a plot. One pass reads any two columns or metrics, in the order of chat-specificity.
+// A latent that lacks one of the two is counted and left out.
 
 import GRDB
 
-/// Latents as points of a plane, as arrays in one order: the most chat-specific first, those without a rank last.
+/// Latents as points of a plane, in arrays with one order: the most chat-specific first, those without a rank last.
 public struct LatentPoints: Sendable, Equatable {
-  /// Ids of the latents.
+  /// The ids of the latents.
   public var ids: [Int32] = []
-  /// Their first and second number, finite.
+  /// The first and the second number of each latent; both are finite.
   public var x: [Double] = []
   public var y: [Double] = []
-  /// Whether the class is chat-only.
+  /// Whether the class of each latent is chat-only.
   public var isChatOnly: [Bool] = []
-  /// Latents that lack one of the two numbers.
+  /// The number of latents that lack one of the two numbers.
   public var missing = 0
 
   /// No points.
   public init() {}
 
-  /// How many points there are.
+  /// The number of points.
   public var count: Int { ids.count }
 
-  /// Those of some latents, in the same order.
+  /// The points of some latents, in the same order.
   public func limited(to latents: some Sequence<Int32>) -> LatentPoints {
     let wanted = Set(latents)
     var points = LatentPoints()
@@ -38,7 +37,7 @@ public struct LatentPoints: Sendable, Equatable {
 }
 
 extension Store {
-  /// The latents as points. Cost: one pass over the table.
+  /// All latents as points. Cost: one pass over the table.
   /// - Throws: `StorageError.noSuchMetric` for a metric that the store does not have.
   public func points(x: FilterColumn, y: FilterColumn) throws(StorageError) -> LatentPoints {
     try read { db in

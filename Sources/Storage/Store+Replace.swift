@@ -1,20 +1,19 @@
-// Putting another store in the place of this one.
-// Owns: the one transaction in which it happens. The file stays the same file: programs that have it open see the old
-// content until the transaction ends and the new content after it, and what they commit before it is not lost. Another
-// file under the same name would share its log with the old one, which some of them still read
+// Puts another store in the place of this one, in a single transaction. The file stays the same file: programs that
+// have it open see the old content until the transaction ends and the new content after it, and what they commit before
+// it is not lost. Another file under the same name would share its log with the old one, which some of them still read
 // (https://www.sqlite.org/howtocorrupt.html, section 4.2).
 
 import CSQLite
 import GRDB
 
 extension Store {
-  /// Replaces all of this store by the content of `source`. Every other use of this object throws `replaced` from then on.
+  /// Replaces all of this store by the content of `source`. All other use of this object then throws `replaced`.
   /// - Parameters:
   ///   - source: a whole store that nobody else uses.
-  ///   - whenLocked: called once nobody can write to this store any more; what it reads of this store is the last state.
-  ///     It may write to `source` through the connection that it is given.
-  /// - Throws: what `whenLocked` throws; `busy` if another program keeps writing; `diskFull` … In all these cases this store
-  ///   is as it was.
+  ///   - whenLocked: is called once nobody can write to this store any more, so what it reads of this store is the last
+  ///     state. It may write to `source` through the connection that it is given.
+  /// - Throws: the errors of `whenLocked`; `busy` if another program keeps writing; `diskFull` and others. In all these
+  ///   cases this store is unchanged.
   func replaceContent(from source: DatabaseQueue, whenLocked: (Database) throws -> Void) throws {
     try openWriter().writeWithoutTransaction { destination in
       try source.writeWithoutTransaction { source in
@@ -30,17 +29,17 @@ extension Store {
     }
   }
 
-  /// Begins a transaction that keeps everybody else away from a store, without a log, if no other program uses a log of it.
-  /// - Returns: whether it has begun; if not, nothing has.
+  /// Begins a transaction that keeps everybody else away from a store, without a log, if no other program uses its log.
+  /// - Returns: whether the transaction has begun; if not, nothing has changed.
   static func lockAlone(_ db: Database) throws -> Bool {
     do {
-      // Leaving the log works only for the last program that uses it, and brings it into the file.
+      // Only the last program that uses the log can leave it; doing so brings the log into the file.
       guard try String.fetchOne(db, sql: "PRAGMA journal_mode = DELETE") == "delete" else { return false }
       try db.execute(sql: "BEGIN EXCLUSIVE")
     } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
       return false
     }
-    // Somebody may have begun a log in between.
+    // Another program may have begun a log in between.
     if try String.fetchOne(db, sql: "PRAGMA journal_mode") == "delete" { return true }
     try db.execute(sql: "ROLLBACK")
     return false

@@ -1,7 +1,6 @@
-// An open store: one SQLite file, its readers and its writer.
-// Owns: opening, the settings of every connection, reading and writing in transactions, closing.
-// Refuses: files that are not a whole store of this or an earlier version. Looking changes nothing: the file goes
-// into write-ahead mode with the first write, and back when the last writer closes, so a store is always one file.
+// An open store: one SQLite file, its readers and its writer. A file that is not a whole store of this or an earlier
+// version is an error. Reading changes nothing: the file enters write-ahead mode with the first write and leaves it
+// when the last writer closes, so that a store is always one file.
 
 import CSQLite
 import Foundation
@@ -10,32 +9,32 @@ import Synchronization
 
 /// A store of latents, contexts, tags and experiments, safe to use from any thread.
 ///
-/// Its functions block for the time of a query; call them away from the main actor where that may be long. A long query
-/// of a cancelled task ends within milliseconds with `StorageError.cancelled`.
+/// Its functions block for the time of a query; call them away from the main actor if that may be long. A long query of
+/// a cancelled task ends within milliseconds with `StorageError.cancelled`.
 public final class Store: Sendable {
-  /// What the store is opened for.
+  /// The purpose for which the store is opened.
   public enum Access: Sendable { case readOnly, readWrite }
 
-  /// The absolute path.
+  /// The absolute path of the file.
   public let path: String
-  /// Whether tags, notes and experiments can be saved: opened for writing, and the file and its folder allow it.
+  /// Whether tags, notes and experiments can be saved: the store is open for writing; file and folder allow it.
   public let isWritable: Bool
-  /// Whose edits those made through this object are; `undo` takes back those of the same session only.
+  /// The session to which edits through this object belong; `undo` reverses only edits of the same session.
   public let session: String
 
   private let readers: DatabasePool
   private let identity: FileIdentity
-  /// How often another store had taken this one's place when it was opened; −1 until it is known.
+  /// How often another store had taken this one's place when this object opened it; −1 until it is known.
   private let generation = Atomic(-1)
   private let connections: Mutex<Connections>
-  /// The vocabulary's bytes, for the text search; nil until a search needs it.
+  /// The vocabulary's bytes for the text search; nil until a search needs them.
   let textOfTokens = Mutex<[Int32: [UInt8]]?>(nil)
-  /// Which latents have a text in their contexts, for the last few texts.
+  /// The latents that have a text in their contexts, for the last few texts.
   let foundInContexts = Mutex<[TextPattern: SQLCondition]>([:])
-  /// Metrics beyond the columns, by name in their order; nil until they are needed.
+  /// The metrics beyond the columns, by name in their order; nil until they are needed.
   let knownMetrics = Mutex<[Metric]?>(nil)
 
-  /// Connections made on first need.
+  /// Connections that are made when they are first needed.
   private struct Connections {
     var writer: DatabaseQueue?
     var watcher: DatabaseQueue?
@@ -43,8 +42,8 @@ public final class Store: Sendable {
 
   /// Opens a store in a time that does not depend on its size.
   ///
-  /// A store in a place that cannot be written opens all the same; see `isWritable`.
-  /// - Parameter session: a session that goes on, as when a replaced store is opened again; otherwise a new one begins.
+  /// A store in a place that cannot be written can still be opened; see `isWritable`.
+  /// - Parameter session: continues a session, as when a replaced store is opened again; by default a new one begins.
   /// - Throws: the reason why `path` is not a store that this version can read.
   public convenience init(
     path: String, access: Access, session: String = UUID().uuidString
@@ -66,8 +65,8 @@ public final class Store: Sendable {
     generation.store(try read(Self.generation(in:)), ordering: .relaxed)
   }
 
-  /// Opens a file for reading, and makes sure that the file and the log are those of one store: a writer may give the
-  /// name to another file between the two (`StoreWriter`).
+  /// Opens a file for reading, and makes sure that the file and the log belong to one store: a writer may give the name
+  /// to another file between the two (`StoreWriter`).
   private static func open(_ path: String) throws(StorageError) -> (StoreFile, DatabasePool) {
     for _ in 0..<5 {
       let file = try StoreFile(at: path)
@@ -86,20 +85,20 @@ public final class Store: Sendable {
 
   deinit { close() }
 
-  /// Closes all connections; what is left is one file without a log, unless another program has it open.
+  /// Closes all connections. What remains is one file without a log, unless another program has it open.
   ///
-  /// Any later use of the store throws. Called by itself when the store is released.
+  /// Any later use of the store throws. The store closes itself when it is released.
   public func close() {
     let (writer, watcher) = connections.withLock { connections in
       defer { connections = Connections() }
       return (connections.writer, connections.watcher)
     }
-    // An error here leaves a log beside the file, which the next opening reads: nothing is lost, nothing to report.
+    // An error here leaves a log beside the file, which the next opening reads: nothing is lost.
     try? watcher?.close()
     try? readers.close()
-    // Leaving the log deletes it by its name, which is another file's log where this one has lost its name.
+    // Leaving the log deletes it by its name, which is another file's log if this file has lost its name.
     if isSameFile {
-      // A program that was killed may have left a log; with it in the file, a copy of the file is a copy of the store.
+      // A program that was killed may have left a log. With the log in it, a copy of the file is a copy of the store.
       let writer = writer ?? (isWritable && StoreFile.hasLog(path) ? try? openWriter() : nil)
       try? writer?.writeWithoutTransaction { db in
         try db.checkpoint(.truncate)
@@ -134,8 +133,8 @@ public final class Store: Sendable {
   // MARK: Transactions
 
   /// Runs `body` on a reader, in one transaction.
-  /// - Throws: `StorageError.replaced` if the store has been replaced since it was opened; nothing of another store is
-  ///   ever taken for this one's.
+  /// - Throws: `StorageError.replaced` if the store has been replaced since it was opened, so that the data of another
+  ///   store is never taken for this one's.
   func read<T>(_ body: (Database) throws -> T) throws(StorageError) -> T {
     do {
       return try readers.read { db in
@@ -148,7 +147,7 @@ public final class Store: Sendable {
   }
 
   /// Runs `body` on the writer, in one transaction: all of it happens, or nothing.
-  /// - Throws: `StorageError.replaced` as `read` does, before anything has changed.
+  /// - Throws: `StorageError.replaced` for the same reason as `read`, before anything has changed.
   func write<T>(_ body: (Database) throws -> T) throws(StorageError) -> T {
     let queue = try openWriter()
     do {
@@ -163,8 +162,7 @@ public final class Store: Sendable {
     }
   }
 
-  /// SQLite says of a file that somebody removed that it cannot be read, and of one that lost its name that it cannot be
-  /// written.
+  /// SQLite reports a file that somebody removed as unreadable, and one that lost its name as not writable.
   private func failure(_ error: any Error) -> StorageError {
     let error = StorageError.translating(error, path: path)
     guard !isSameFile else { return error }
@@ -175,15 +173,15 @@ public final class Store: Sendable {
     }
   }
 
-  /// Asked in a transaction, so that what follows in it reads the very content that was asked about. A file that has lost
-  /// its name, with none in its place, still holds this store.
+  /// Whether the content is still this store's. It is asked in a transaction, so that what follows in it reads that
+  /// very content. A file that has lost its name, with none in its place, still holds this store.
   private func isSameStore(_ db: Database) throws -> Bool {
     let known = generation.load(ordering: .relaxed)
     guard known >= 0 else { return true }
     return try Self.generation(in: db) == known && (FileIdentity(at: path) ?? identity) == identity
   }
 
-  /// Counts the disk as full when the store has so many pages; for tests. Fewer than it has means no page more.
+  /// Limits the store to so many pages, as if the disk were full; for tests. With fewer than it has, it cannot grow.
   func setMaximumPages(_ pages: Int) throws(StorageError) {
     let queue = try openWriter()
     do {
@@ -204,8 +202,8 @@ public final class Store: Sendable {
       }
       do {
         let writer = try DatabaseQueue(path: path, configuration: Self.configuration(readOnly: false))
-        // GRDB's own way into this mode creates and drops a table, which makes every other program read the schema anew,
-        // and lets the newest changes wait for the disk; a tag that is said to be there survives a power cut.
+        // GRDB's own way into this mode creates and drops a table, which makes every other program read the schema
+        // again, and lets commits return before the disk has them; here, a saved tag survives a power cut.
         let mode = try writer.writeWithoutTransaction { db in
           try db.execute(sql: "PRAGMA synchronous = FULL")
           return try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
@@ -221,11 +219,11 @@ public final class Store: Sendable {
 
   // MARK: Looking at what others do
 
-  /// Whether the name still leads to the file that was opened. Asks the folder only.
+  /// Whether the name still leads to the file that was opened. This asks only the folder.
   var isSameFile: Bool { FileIdentity(at: path) == identity }
 
-  /// How often another store has taken this one's place: `replaceContent` counts it in the file's header, which is part of
-  /// every transaction (https://www.sqlite.org/pragma.html#pragma_user_version).
+  /// How often another store has taken this one's place. `replaceContent` counts it in the file's header, which is part
+  /// of every transaction (https://www.sqlite.org/pragma.html#pragma_user_version).
   static func generation(in db: Database) throws -> Int {
     try Int.fetchOne(db.cachedStatement(sql: "PRAGMA user_version")) ?? 0
   }
@@ -255,7 +253,7 @@ public final class Store: Sendable {
 // MARK: Settings of a connection
 
 extension Store {
-  /// Settings of every connection to a store: safe for a file that somebody else wrote.
+  /// The settings of every connection to a store, which make it safe for a file that somebody else wrote.
   static func configuration(readOnly: Bool) -> Configuration {
     var configuration = Configuration()
     configuration.readonly = readOnly
@@ -266,7 +264,8 @@ extension Store {
       let code = crosscope_sqlite_defend(connection)
       guard code == 0 else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
       try db.execute(sql: "PRAGMA cell_size_check = ON")
-      // GRDB runs a read on the thread of the task that waits for it. Writers are never ended: a change is wanted whole.
+      // GRDB runs a read on the thread of the waiting task. Writers are never interrupted, so that a change is
+      // complete.
       if readOnly { crosscope_sqlite_ask(connection) { _ in Task.isCancelled ? 1 : 0 } }
     }
     return configuration

@@ -1,7 +1,7 @@
-// The file itself, looked at before a database connection is made.
-// Owns: paths and the 100-byte header (https://www.sqlite.org/fileformat.html#the_database_header). Refuses what is
-// not a whole store of ours, so that errors say what is wrong and SQLite never sees a directory or another's file.
-// It never opens the file itself: closing it again would drop the locks that this process's connections hold on it
+// Looks at the file itself before a database connection is made: its path and its 100-byte header
+// (https://www.sqlite.org/fileformat.html#the_database_header). A file that is not a whole store of ours is an error
+// here, so that the error says what is wrong and SQLite never sees a directory or the file of another program.
+// The file is never opened directly: closing it again would drop the locks that this process's connections hold on it
 // (https://www.sqlite.org/howtocorrupt.html, section 2.2). SQLite reads the header, stat tells the rest.
 
 import CSQLite
@@ -10,15 +10,15 @@ import GRDB
 import Glibc
 
 struct StoreFile {
-  /// Absolute, symbolic links followed where the file exists.
+  /// The absolute path; symbolic links are followed if the file exists.
   let path: String
-  /// The header says that changes go to a write-ahead log.
+  /// Whether the header says that changes go to a write-ahead log.
   let usesWAL: Bool
-  /// Which file has the name now.
+  /// The file that has the name now.
   let identity: FileIdentity
 
-  /// Looks at the file. Cost does not depend on its size.
-  /// - Parameter applicationID: whose file it must be; nil for any SQLite file, such as one to import from.
+  /// Looks at the file. The cost does not depend on its size.
+  /// - Parameter applicationID: the program whose file it must be; nil for any SQLite file, such as one to import from.
   init(at givenPath: String, applicationID expected: UInt32? = Schema.applicationID) throws(StorageError) {
     let path = Self.absolute(givenPath)
     self.path = path
@@ -47,8 +47,8 @@ struct StoreFile {
     }
     usesWAL = header[18] == 2 || header[19] == 2
     let pageSize = header[16] == 0 && header[17] == 1 ? 65536 : Int(header[16]) << 8 | Int(header[17])
-    // The page count is only kept right by writers that also set "version valid for" (offset 92), and while there is a
-    // log, pages are still on their way into the file: the size is asked for once there is none.
+    // The page count is only correct if the writer also set "version valid for" (offset 92). While there is a log, some
+    // pages are not in the file yet, so the size is checked only without one.
     if number(24) == number(92), !hasLog {
       let expected = pageSize * Int(number(28))
       guard stat(path, &status) == 0 else { throw .system(errno, path: path) }
@@ -60,14 +60,14 @@ struct StoreFile {
 
   private var hasLog: Bool { Self.hasLog(path) }
 
-  /// Whether changes wait beside the file.
+  /// Whether changes wait in a log beside the file.
   static func hasLog(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path + "-wal") }
 
   /// Whether both the file and its folder can be written, which SQLite needs for its journal.
   var isWritable: Bool { access(path, W_OK) == 0 && access(Self.folder(of: path), W_OK) == 0 }
 
-  /// What to hand to SQLite for reading: without a log to read, a file in write-ahead mode in a folder that cannot be
-  /// written opens only as immutable.
+  /// The address to give to SQLite for reading. In a folder that cannot be written, a file in write-ahead mode without
+  /// a log opens only as immutable.
   var readingAddress: String {
     guard usesWAL, !hasLog, !isWritable else { return path }
     let safe = CharacterSet(charactersIn: "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-")
@@ -85,14 +85,14 @@ struct StoreFile {
   static func folder(of path: String) -> String { (path as NSString).deletingLastPathComponent }
 }
 
-/// Tells one file from another, whatever its name: the numbers of its device and of its inode.
+/// Identifies a file whatever its name, by the numbers of its device and its inode.
 struct FileIdentity: Sendable, Equatable {
   private let device: UInt64
   private let inode: UInt64
 
   init(_ status: stat) { (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino)) }
 
-  /// The file that has the name now; nil if there is none. Asks the folder and does not open the file.
+  /// The file that has the name now; nil if there is none. This asks the folder and does not open the file.
   init?(at path: String) {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }

@@ -1,12 +1,12 @@
-// Rows that describe a store as a whole: the pair of models it is about, and the experiments made with it.
-// Owns: their typed form. Refuses: to interpret the JSON documents in them, which belong to those who write them.
+// Rows that describe a store as a whole: the pair of models that it is about, and the experiments made with it. The
+// JSON documents in them belong to those who write them and are not interpreted here.
 
 /// The two models and the crosscoder that a store is about. Paths are relative to the store's folder.
 public struct ModelPair: Sendable, Equatable, Codable {
   /// A file that the store belongs with.
   public struct File: Sendable, Equatable, Codable {
     public var path: String
-    /// 64 hexadecimal digits, nil if not taken.
+    /// The SHA-256 as 64 hexadecimal digits; nil if it was not computed.
     public var sha256: String?
 
     public init(path: String, sha256: String?) {
@@ -15,23 +15,23 @@ public struct ModelPair: Sendable, Equatable, Codable {
     }
   }
 
-  /// Names of the two models.
+  /// The names of the two models.
   public var base: String
   public var chat: String
-  /// The residual stream after this block, from 0, is what the crosscoder reads.
+  /// The block, counted from 0, after which the crosscoder reads the residual stream.
   public var layer: Int
   public var dModel: Int
   public var nLatents: Int
   public var vocabSize: Int
-  /// What chat runs on: with an adapter base's weights, else all of chat.
+  /// The file that chat runs on: base's weights if there is an adapter, else all of chat.
   public var model: File?
-  /// Makes `model` into chat.
+  /// The adapter that makes `model` into chat.
   public var adapter: File?
-  /// Base, where chat is a whole file.
+  /// Base's file, if chat is a whole file.
   public var baseModel: File?
   public var crosscoder: File?
   public var tokenizer: File?
-  /// A JSON object: seed, configuration, metrics of the training.
+  /// A JSON object with seed, configuration and metrics of the training.
   public var card: String
 
   public init(
@@ -71,7 +71,7 @@ extension ModelPair {
       baseModel: try file(14), crosscoder: try file(10), tokenizer: try file(12), card: try row.text(16))
   }
 
-  /// All files that it names, in the order of their columns, with what each is.
+  /// All files that it names, in the order of their columns, with a description of each.
   public var files: [(what: String, file: File?)] {
     [
       ("model", model), ("adapter", adapter), ("crosscoder", crosscoder), ("tokenizer", tokenizer),
@@ -80,16 +80,16 @@ extension ModelPair {
   }
 }
 
-/// A steering run as it was made, so that it can be made again exactly.
+/// A steering run with everything that is needed to repeat it exactly.
 public struct ExperimentRecord: Sendable, Equatable, Codable, Identifiable {
-  /// Given by the store; 0 before the experiment is saved.
+  /// The id, which the store gives; 0 before the experiment is saved.
   public var id: Int64
-  /// When, as the caller writes it (ISO 8601).
+  /// The time of the run, as the caller writes it (ISO 8601).
   public var created: String
   public var prompt: String
-  /// For instance "steer" or "sweep".
+  /// The kind of the experiment, for instance "steer" or "sweep".
   public var kind: String
-  /// JSON documents: what was edited, sampling parameters, answers, versions of program and models.
+  /// JSON documents: what was edited; the sampling parameters; the answers and the versions of program and models.
   public var interventions: String
   public var parameters: String
   public var outputs: String

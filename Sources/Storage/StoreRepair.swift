@@ -1,31 +1,30 @@
-// A new store from what can still be read of a damaged one.
-// Owns: what is taken over, table by table (SalvagedTable reads it), and what is made anew: indices, the text search, rows of
-// latents that cannot be read. Refuses: to touch the damaged file, which is kept beside under another name; to work while
-// another program has the store open; to repair a store that does not say what pair of models it is about.
+// Makes a new store from what can still be read of a damaged one. SalvagedTable reads each table; indices, the text
+// search and the rows of latents that cannot be read are made again. The damaged file is kept unchanged under another
+// name. A store that another program has open, or that does not say what pair of models it is about, is not repaired.
 
 import Foundation
 import GRDB
 import Glibc
 
-/// What a repair has come to.
+/// The result of a repair.
 public struct StoreRepair: Sendable, Equatable {
-  /// Rows that are in the repaired store, by table, in the order of the tables.
+  /// The numbers of rows in the repaired store, in the order of the tables.
   public var kept: [Rows] = []
-  /// What could not be read, in words; empty if nothing was lost.
+  /// Descriptions of what could not be read; empty if nothing was lost.
   public var lost: [StoreFinding] = []
-  /// Where the damaged file is now.
+  /// The path to which the damaged file was moved.
   public var damagedPath = ""
 
-  /// How many rows of a table there are.
+  /// The number of rows of one table.
   public struct Rows: Sendable, Equatable {
     public var table: String
     public var count: Int
   }
 
-  /// Repairs the store at `path`: every row that can be read goes into a new file, which then takes the place.
+  /// Repairs the store at `path`: every row that can be read goes into a new file, which then takes its place.
   /// - Returns: what was kept and what was lost.
-  /// - Throws: `StorageError`: `busy` while another program has it open, `diskFull`, `truncated` and the like for a file
-  ///   that SQLite cannot read at all, `damaged` where the pair of models cannot be read. Then everything is as before.
+  /// - Throws: `StorageError`: `busy` while another program has it open; `diskFull`; `truncated` and the like for a
+  ///   file that SQLite cannot read at all; `damaged` if the pair of models cannot be read. Then nothing has changed.
   public static func run(path givenPath: String) throws -> StoreRepair {
     let path = try StoreFile(at: givenPath).path
     do {
@@ -62,7 +61,7 @@ public struct StoreRepair: Sendable, Equatable {
     return repair
   }
 
-  /// A latent without its numbers is still one that can be tagged, and the user's tags stay on it.
+  /// Adds the latents whose rows were lost: such a latent can still be tagged, and keeps the user's tags.
   private static func addMissingLatents(of pair: ModelPair, to db: Database, _ repair: inout StoreRepair) throws {
     let there = try Set(Int32.fetchAll(db, sql: "SELECT id FROM latent"))
     let missing = (0..<Int32(clamping: pair.nLatents)).filter { !there.contains($0) }
@@ -84,7 +83,7 @@ public struct StoreRepair: Sendable, Equatable {
 }
 
 extension StoreWriter {
-  /// Makes notes, explanations and sequences of the new store searchable, from the tables themselves.
+  /// Makes notes, explanations and sequences of the new store searchable, using the tables themselves.
   fileprivate func indexTexts() throws(StorageError) {
     try transaction("sequence_search") { db in
       try db.execute(
@@ -104,7 +103,7 @@ extension StoreWriter {
       let sequences = try Row.fetchCursor(db, sql: "SELECT id, token_ids FROM sequence")
       while let row = try sequences.next() {
         let reader = RowReader(row: row, table: "sequence")
-        // Tokens that cannot be read have no text to be found by.
+        // Tokens that cannot be read have no text by which they could be found.
         guard let ids = Blob.readIDs(try reader.blob(1)) else { continue }
         try search.execute(arguments: [try reader.id(0), Self.text(of: ids, vocabulary)])
       }

@@ -1,13 +1,13 @@
-// The rows of a new store, table by table.
-// Owns: checking records before they are written and laying out their blobs. Refuses: numbers that are not finite, ids
-// beyond the pair's latents or vocabulary, contexts whose positions do not rise or lie outside their sequence.
+// Writes the rows of a new store, table by table. Records are checked before they are written: numbers that are not
+// finite, ids beyond the pair's latents or vocabulary, and contexts whose positions do not rise or lie outside their
+// sequence are errors.
 
 import Foundation
 import GRDB
 import Synchronization
 
 extension StoreWriter {
-  /// Adds vocabulary entries; all of them before the first sequence, so that the text search knows the words.
+  /// Adds vocabulary entries. All must come before the first sequence, so that the text search knows the words.
   public func add(tokens: some Sequence<TokenRecord>) throws(StorageError) {
     try transaction("token") { db in
       let statement = try db.makeStatement(sql: "INSERT INTO token (id, bytes, special) VALUES (?, ?, ?)")
@@ -47,7 +47,7 @@ extension StoreWriter {
     }
   }
 
-  /// Adds sequences and makes their text searchable, if the vocabulary is known. Special tokens are not part of the text.
+  /// Adds sequences. Their text becomes searchable if the vocabulary is known; special tokens are not part of the text.
   public func add(sequences: some Sequence<SequenceRecord>) throws(StorageError) {
     let vocabulary = vocabulary.withLock { $0 }
     try transaction("sequence") { db in
@@ -59,7 +59,9 @@ extension StoreWriter {
         guard sequence.id >= 0, !sequence.tokenIDs.isEmpty else { throw refuse("sequence", "\(name) has no tokens") }
         for id in sequence.tokenIDs { try check(token: id, table: "sequence") }
         guard sequence.templateMask.count == sequence.tokenIDs.count else {
-          throw refuse("sequence", "\(name): mask of \(sequence.templateMask.count) for \(sequence.tokenIDs.count)")
+          throw refuse(
+            "sequence",
+            "\(name): the mask has \(sequence.templateMask.count) entries for \(sequence.tokenIDs.count) tokens")
         }
         try statement.execute(
           arguments: [
@@ -72,7 +74,7 @@ extension StoreWriter {
     }
   }
 
-  /// A sequence's text as it is searched, without special tokens.
+  /// A sequence's text in its searchable form, without special tokens.
   static func text(of ids: [Int32], _ vocabulary: [Int32: TokenRecord]) -> String {
     var bytes: [UInt8] = []
     for id in ids {
@@ -82,8 +84,8 @@ extension StoreWriter {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Adds contexts of latents, best in the order (latent, quantile falling, rank). Their latents and sequences have
-  /// been added before; each sequence needs to be there only once, however many latents share it.
+  /// Adds contexts of latents, preferably in the order (latent, quantile falling, rank). Their latents and sequences
+  /// must have been added before. A sequence is added only once, however many latents share it.
   public func add(examples: some Sequence<ExampleRecord>) throws(StorageError) {
     try transaction("example") { db in
       let statement = try db.makeStatement(
@@ -101,7 +103,7 @@ extension StoreWriter {
         else { throw refuse("example", "\(name): positions must rise and lie in 0..<\(length)") }
         guard example.values.count == example.positions.count, let largest = example.values.max(), largest > 0,
           example.values.allSatisfy({ $0.isFinite && $0 >= 0 })
-        else { throw refuse("example", "\(name): needs one finite activation above 0 a position") }
+        else { throw refuse("example", "\(name): needs one finite activation above 0 for each position") }
         try statement.execute(
           arguments: [
             example.latent, example.quantile, example.rank, example.sequence, Double(largest),
@@ -168,15 +170,15 @@ extension StoreWriter {
     }
   }
 
-  /// Adds explanations; one a latent and source.
+  /// Adds explanations. There is one for each latent and source.
   public func add(explanations: some Sequence<ExplanationRecord>) throws(StorageError) {
     try transaction("explanation") { db in
       for explanation in explanations { try explanation.insert(in: db) }
     }
   }
 
-  /// Adds what a user had put into the store being replaced.
-  /// - Throws: `annotationsOfAnotherCrosscoder` if they are about another crosscoder's latents.
+  /// Adds what a user had put into the store that is being replaced.
+  /// - Throws: `annotationsOfAnotherCrosscoder` if it is about another crosscoder's latents.
   public func add(annotations: UserAnnotations) throws(StorageError) {
     try requireSameCrosscoder(annotations)
     try transaction("tag") { db in try annotations.insert(in: db) }

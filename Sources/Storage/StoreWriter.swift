@@ -1,7 +1,6 @@
-// Making a store, in bulk.
-// Owns: the temporary file beside the destination, the lock that keeps a second writer away, and the one moment at which
-// it takes the destination's place. Refuses: to replace a file that is not a store.
-// Until `finish` returns, a store at the destination stays as it is; after any error the temporary file is gone.
+// Makes a store in bulk: in a temporary file beside the destination, which takes the destination's place in one moment.
+// A lock keeps a second writer away. A file that is not a store is never replaced. Until `finish` returns, a store at
+// the destination stays as it is; after any error the temporary file is gone.
 // The lock is on a file of its own: closing a descriptor of a database would drop SQLite's locks on it (see StoreFile).
 
 import Foundation
@@ -11,33 +10,33 @@ import Synchronization
 
 /// Writes a new store: tokens first, then latents and sequences, then examples and the rest, then `finish`.
 ///
-/// Each `add` is one transaction. The same calls make the same bytes. Release it without `finish` to abandon it.
+/// Each `add` is one transaction. The same calls give the same bytes. A release without `finish` abandons the store.
 public final class StoreWriter: Sendable {
-  /// Where the store will be, absolute.
+  /// The absolute path at which the store will be.
   public let path: String
   let pair: ModelPair
   private let temporaryPath: String
   private let lockPath: String
   private let state: Mutex<State>
-  /// Filled by `add(tokens:)`, read to make sequences searchable.
+  /// The vocabulary. `add(tokens:)` fills it; it makes sequences searchable.
   let vocabulary = Mutex<[Int32: TokenRecord]>([:])
-  /// The length of every sequence added, which its contexts must lie within.
+  /// The length of every sequence added; the sequence's contexts must lie within it.
   let sequenceLengths = Mutex<[Int32: Int]>([:])
 
   private struct State {
-    /// nil once finished or abandoned.
+    /// The database; nil once the store is finished or abandoned.
     var queue: DatabaseQueue?
-    /// Holds the lock; −1 once finished or abandoned.
+    /// The descriptor that holds the lock; −1 once the store is finished or abandoned.
     var lock: CInt
   }
 
   /// Begins a store in a temporary file in the folder of `path`.
   /// - Parameters:
-  ///   - path: where the finished store goes; a store that is there will be replaced, its tags only kept if the
-  ///     caller hands them to `add(annotations:)`.
+  ///   - path: the place of the finished store. A store that is there will be replaced; its tags are kept only if the
+  ///     caller gives them to `add(annotations:)`.
   ///   - meta: free texts, such as the corpus and its licence.
-  /// - Throws: if `path` is something else than a store, if the folder cannot be written, or if another program is
-  ///   building the same store.
+  /// - Throws: if the file at `path` is not a store, if the folder cannot be written, or if another program is building
+  ///   the same store.
   public convenience init(replacing path: String, pair: ModelPair, meta: [String: String] = [:]) throws(StorageError) {
     try self.init(replacing: path, pair: pair, meta: meta, maximumPages: nil)
   }
@@ -77,7 +76,7 @@ public final class StoreWriter: Sendable {
       let queue = try DatabaseQueue(path: temporaryPath, configuration: configuration)
       state.withLock { $0.queue = queue }
       try queue.writeWithoutTransaction { db in
-        // The file is thrown away after any failure, so it needs no journal on disk and no waiting for the disk.
+        // After any failure the file is thrown away, so it needs neither a journal on disk nor waiting for the disk.
         try db.execute(
           sql: """
             PRAGMA auto_vacuum = NONE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;
@@ -87,7 +86,7 @@ public final class StoreWriter: Sendable {
         if let maximumPages { try db.execute(sql: "PRAGMA max_page_count = \(maximumPages)") }
       }
       try Schema.migrator.migrate(queue)
-      // Made again when all rows are there: an index that is filled row by row costs several times as much.
+      // The index is made when all rows are there, since filling it row by row takes several times as long.
       try queue.write { try $0.execute(sql: "DROP INDEX example_sequence") }
     } catch {
       throw abandon(error, table: "store")
@@ -97,7 +96,7 @@ public final class StoreWriter: Sendable {
 
   deinit { discard() }
 
-  /// Gives up: the temporary file goes away, the destination stays as it is. Harmless after `finish`.
+  /// Gives up: the temporary file is removed and the destination stays as it is. After `finish` this does nothing.
   public func discard() {
     state.withLock { state in
       if let queue = state.queue { try? queue.close() }  // The file is deleted whether or not it closes well.
@@ -110,7 +109,7 @@ public final class StoreWriter: Sendable {
     }
   }
 
-  /// Runs `body` in one transaction; after an error the writer has been abandoned.
+  /// Runs `body` in one transaction. After an error the writer is abandoned.
   func transaction(_ table: String, _ body: (Database) throws -> Void) throws(StorageError) {
     guard let queue = state.withLock({ $0.queue }) else {
       throw .invalidRecord(table: table, detail: "the store has been finished or abandoned")
@@ -128,30 +127,30 @@ public final class StoreWriter: Sendable {
 
   /// Completes the store and puts it in its place, in one step that either happens or does not.
   ///
-  /// Where there is no store yet, or nobody else uses it, the new file takes the name. A store in use gets the new content
-  /// in one transaction (`Store.replaceContent`), so that programs which have it open neither read wrongly nor lose what
-  /// they write.
-  /// - Parameter carry: given the user's work in the store being replaced, in its last state, says what of it the new
-  ///   store gets. The journal goes with it.
-  /// - Throws: for instance `diskFull`, `busy` if another program keeps writing to the store being replaced, or what
-  ///   `carry` throws.
+  /// If there is no store yet, or nobody else uses it, the new file takes the name. A store in use gets the new content
+  /// in one transaction (`Store.replaceContent`), so that programs which have it open neither read wrong data nor lose
+  /// what they write.
+  /// - Parameter carry: is given the user's work in the last state of the store being replaced, and says which of it
+  ///   goes into the new store. The journal goes with it.
+  /// - Throws: for instance `diskFull`; `busy` if another program keeps writing to the former store; the errors of
+  ///   `carry`.
   public func finish(carrying carry: (UserAnnotations) throws -> UserAnnotations? = { _ in nil }) throws {
     try complete { queue in
       guard let former = try former() else { return try takeName(queue) }
       guard former.isWritable else { throw StorageError.readOnly(path: path) }
-      // Closed, since this very program must not be one that uses it.
+      // The store is closed, since this program itself must not be one that uses it.
       former.close()
       if try replaceAlone(queue, carry) { return }
       try replaceInUse(Store(path: path, access: .readWrite), queue, carry)
     }
   }
 
-  /// Completes the store and gives it the name of the file that is at the destination, which is kept under another one.
-  /// The caller holds a lock on that file, and no program uses a log of it.
+  /// Completes the store and gives it the name of the file at the destination, which is kept under another name. The
+  /// caller holds a lock on that file, and no program uses its log.
   func finish(keepingFormerAs kept: String) throws {
     try complete { queue in
       if link(path, kept) != 0 {
-        // Some file systems have no second names: there, the name is free for a moment.
+        // Some file systems allow no second name for a file. There, the name is free for a moment.
         guard rename(path, kept) == 0 else { throw StorageError.system(errno, path: kept) }
       }
       do { try takeName(queue) } catch {
@@ -161,7 +160,7 @@ public final class StoreWriter: Sendable {
     }
   }
 
-  /// Writes what comes last, and has `place` put the file where it belongs.
+  /// Writes what must come last, and then calls `place`, which puts the file where it belongs.
   private func complete(_ place: (DatabaseQueue) throws -> Void) throws {
     try transaction("sequence_search") { db in
       for table in ["sequence_search", "note_search", "explanation_search"] {
@@ -173,7 +172,7 @@ public final class StoreWriter: Sendable {
     do {
       try queue.writeWithoutTransaction { db in
         let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
-        // Indexes filled in another order than theirs are half empty; above this size the time is worth more.
+        // Indexes filled in another order than their own are half empty. Above this size the time matters more.
         if pages < 1 << 16 { try db.execute(sql: "VACUUM") }
         try db.execute(sql: "PRAGMA journal_mode = DELETE")
       }
@@ -187,7 +186,7 @@ public final class StoreWriter: Sendable {
     discard()
   }
 
-  /// The store that is at the destination; nil if there is none, or none that could be opened.
+  /// The store at the destination; nil if there is none, or if it could not be opened.
   private func former() throws(StorageError) -> Store? {
     do { return try Store(path: path, access: .readWrite) } catch {
       switch error {
@@ -197,9 +196,8 @@ public final class StoreWriter: Sendable {
     }
   }
 
-  /// Gives the new file the name of a store that no other program has a log of, under a lock that keeps everybody away
-  /// until it is done.
-  /// - Returns: whether nobody else used the store; if not, nothing has happened.
+  /// Gives the new file the name of a store whose log no other program uses, under a lock that keeps everybody away.
+  /// - Returns: whether nobody else used the store; if not, nothing has changed.
   private func replaceAlone(
     _ queue: DatabaseQueue, _ carry: (UserAnnotations) throws -> UserAnnotations?
   ) throws -> Bool {
@@ -223,7 +221,7 @@ public final class StoreWriter: Sendable {
     former.close()
   }
 
-  /// Takes over what `carry` lets through of a store that nobody can write to any more.
+  /// Copies what `carry` selects from a store to which nobody can write any more.
   private func take(
     from former: Database, to db: Database, _ carry: (UserAnnotations) throws -> UserAnnotations?
   ) throws {
@@ -237,16 +235,16 @@ public final class StoreWriter: Sendable {
     }
   }
 
-  /// Gives the temporary file the destination's name, under which there is no store.
+  /// Gives the temporary file the name of the destination, where there is no store.
   private func takeName(_ queue: DatabaseQueue) throws {
     try queue.close()
     state.withLock { $0.queue = nil }
     // No connection to the file is left, so it may be opened and closed.
     try Self.synchronize(temporaryPath, O_RDWR)
-    // A log of a store that is gone would be taken for the new one's.
+    // The log of a store that is gone would be taken for the new store's log.
     for suffix in Self.logs { unlink(path + suffix) }
     guard rename(temporaryPath, path) == 0 else { throw StorageError.system(errno, path: path) }
-    // The store is in place; that the folder's entry reaches the disk at once is a wish, not a condition.
+    // The store is already in place. If the folder's entry does not reach the disk at once, that is not an error.
     try? Self.synchronize(StoreFile.folder(of: path), O_RDONLY | O_DIRECTORY)
   }
 

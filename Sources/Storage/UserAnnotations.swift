@@ -1,11 +1,11 @@
-// What a user has put into a store, apart from what a build computes.
-// Owns: taking tags, notes, explanations and experiments out of one store so that a rebuilt one can be given them.
-// Refuses: to move tags between crosscoders; a latent's number means nothing in another one.
+// What a user has put into a store, apart from what a build computes. Tags, notes, explanations and experiments are
+// taken out of one store and put into a rebuilt one. Tags never move between crosscoders, since a latent's number means
+// nothing in another one.
 
 import Foundation
 import GRDB
 
-/// A user's tags, notes, explanations and experiments.
+/// The tags, notes, explanations and experiments of a user.
 public struct UserAnnotations: Sendable, Equatable, Codable {
   public struct Note: Sendable, Equatable, Codable {
     public var latent: Int32
@@ -17,15 +17,15 @@ public struct UserAnnotations: Sendable, Equatable, Codable {
     }
   }
 
-  /// SHA-256 of the crosscoder whose latents these are about.
+  /// The SHA-256 of the crosscoder whose latents these are about.
   public var crosscoderSHA256: String?
-  /// Latents by tag, rising.
+  /// The latents of each tag, rising.
   public var tags: [String: [Int32]]
-  /// By latent, rising.
+  /// The notes by latent, rising.
   public var notes: [Note]
-  /// Those that a build does not make by itself, by latent.
+  /// The explanations that a build does not make by itself, by latent.
   public var explanations: [ExplanationRecord]
-  /// Oldest first.
+  /// The experiments, oldest first.
   public var experiments: [ExperimentRecord]
 
   public init(
@@ -43,14 +43,14 @@ public struct UserAnnotations: Sendable, Equatable, Codable {
 }
 
 extension Store {
-  /// All tags, notes, explanations and experiments, in one transaction. The journal is not part of them.
+  /// All tags, notes, explanations and experiments, read in one transaction. The journal is not included.
   public func userAnnotations() throws(StorageError) -> UserAnnotations {
     try read(UserAnnotations.init(in:))
   }
 }
 
 extension UserAnnotations {
-  /// Reads all of it.
+  /// Reads everything.
   init(in db: Database) throws {
     self.init(crosscoderSHA256: try String.fetchOne(db, sql: "SELECT crosscoder_sha256 FROM model_pair"))
     let rows = try Row.fetchCursor(db, sql: "SELECT name, latent FROM tag ORDER BY name, latent")
@@ -74,7 +74,7 @@ extension UserAnnotations {
     experiments = try ExperimentRecord.newest(before: nil, limit: Int(Int32.max), in: db).reversed()
   }
 
-  /// Writes all of it into a store that has none of it yet.
+  /// Writes everything into a store that holds none of it yet.
   func insert(in db: Database) throws {
     for (name, latents) in tags.sorted(by: { $0.key < $1.key }) {
       for name in try Store.tagNames([name]) {

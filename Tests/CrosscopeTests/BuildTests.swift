@@ -194,6 +194,7 @@ import Testing
     (#""k": 4"#, #""k": 4, "method": "sae-chat", "code_normalization": "sae""#, "code_normalization"),
     (#""k": 4"#, #""k": 4, "method": "sae-chat""#, "decoder direction"),
     (#""corpus": "plain""#, #""corpus": "plain", "x": 1"#, "corpus.x"),
+    (#""corpus": "plain""#, #""corpus": "web""#, "corpus.[0].corpus"),
     (#""latents": 64"#, #""latents": 16777216"#, "memory"), (#""tiny.crosscope""#, #""tiny.gguf""#, "tiny.gguf"),
   ])
   func refusesABadConfigurationByName(from: String, to: String, word: String) throws {

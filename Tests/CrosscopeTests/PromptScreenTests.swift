@@ -193,7 +193,7 @@ import Testing
     let count = prompt.tokens.count
     await driver.press("esc")
     #expect(driver.asked.last == .cancelTrace && prompt.run?.phase == .cancelled && driver.state.screen == .prompt)
-    let late = TextActivationsEvent.tokens([TracedToken(id: 1)], names: [:])
+    let late = TextActivationsEvent.tokens([TokenActivations(id: 1)], names: [:])
     await driver.send(.traced(late, number: prompt.runNumber))
     #expect(prompt.tokens.count == count)
     await driver.press("i")
@@ -202,7 +202,7 @@ import Testing
     let number = prompt.runNumber
     await driver.send(.traced(late, number: number - 1))
     await driver.send(.traced(.finished(seconds: 1, .fast), number: number - 1))
-    #expect(prompt.isBusy && !prompt.tokens.contains(TracedToken(id: 1)))
+    #expect(prompt.isBusy && !prompt.tokens.contains(TokenActivations(id: 1)))
     // Enter in the midst of a trace begins another one.
     await driver.press("i")
     let effects = driver.sendOnly(.terminal(.input(.key("enter"))))

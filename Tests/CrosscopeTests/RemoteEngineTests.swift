@@ -173,16 +173,16 @@ import Testing
   }
 
   /// A text's tokens as the command has them, all latents with them.
-  private func traced(_ arguments: [String]) throws -> [TracedToken] {
+  private func traced(_ arguments: [String]) throws -> [TokenActivations] {
     struct Document: Decodable { let tokens: [ActivationsDocument.Token] }
     let local = try Program.run(
       ["activations", build.storePath, "--top", "1000", "--max-frequency", "1", "--json"] + arguments)
-    return try JSONDecoder().decode(Document.self, from: Data(local.out.utf8)).tokens.map { TracedToken($0) }
+    return try JSONDecoder().decode(Document.self, from: Data(local.out.utf8)).tokens.map { TokenActivations($0) }
   }
 
   @Test func aTextIsTracedAsByTheCommand() async throws {
-    func found(_ source: PromptSource, _ answer: Int = 0) async throws -> [TracedToken] {
-      var (tokens, isFinished) = ([TracedToken](), false)
+    func found(_ source: PromptSource, _ answer: Int = 0) async throws -> [TokenActivations] {
+      var (tokens, isFinished) = ([TokenActivations](), false)
       for try await event in engine.events(of: TextActivationsJob(source, answerTokens: answer)) {
         switch event {
         case .tokens(let more, let names, _):
@@ -355,18 +355,18 @@ import Testing
     await refused(right) { _ = try await $0.outcome(of: sweep([0.5, 2])) }
     await refused(right) { _ = try await $0.outcome(of: sweep([0.5, 1], withControl: false)) }
 
-    func part(_ token: TracedToken, at position: Int = 0) -> [TextActivationsEvent] {
+    func part(_ token: TokenActivations, at position: Int = 0) -> [TextActivationsEvent] {
       [.tokens([token], names: [:], from: position), .finished(seconds: 1, .fast)]
     }
     let text = TextActivationsJob(.raw("a"))
-    let token = TracedToken(id: 1, activations: [LatentActivation(latent: 3, value: 1)])
+    let token = TokenActivations(id: 1, activations: [LatentActivation(latent: 3, value: 1)])
     try await LyingService.answer(part(token), as: build) { _ = try await $0.outcome(of: text) }
     await refused(part(token, at: 1)) { _ = try await $0.outcome(of: text) }
     await refused(Array(part(token).prefix(1))) { _ = try await $0.outcome(of: text) }
     for wrong in [
-      TracedToken(id: 1, activations: [LatentActivation(latent: 64, value: 1)]),
-      TracedToken(id: 1, activations: [LatentActivation(latent: 3, value: -1)]),
-      TracedToken(id: 1, chat: [TokenProbability(id: 1, probability: 1.5)]),
+      TokenActivations(id: 1, activations: [LatentActivation(latent: 64, value: 1)]),
+      TokenActivations(id: 1, activations: [LatentActivation(latent: 3, value: -1)]),
+      TokenActivations(id: 1, chat: [TokenProbability(id: 1, probability: 1.5)]),
     ] {
       await refused(part(wrong)) { _ = try await $0.outcome(of: text) }
     }

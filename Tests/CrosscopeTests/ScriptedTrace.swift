@@ -47,7 +47,7 @@ struct ScriptedTokens {
     return id
   }
 
-  private mutating func token(_ text: String, isTemplate: Bool) -> TracedToken {
+  private mutating func token(_ text: String, isTemplate: Bool) -> TokenActivations {
     defer { position += 1 }
     let seed = text.utf8.reduce(7) { ($0 * 31 + Int($1)) % 997 }
     let isFirst = position == 0
@@ -65,7 +65,7 @@ struct ScriptedTokens {
       }
     }
     let divergence = Double(seed % 90) / 30
-    return TracedToken(
+    return TokenActivations(
       id: id(text), isTemplate: isTemplate, isLeftOut: isFirst, activations: activations,
       base: candidates(2), chat: candidates(9), klChatBase: divergence, klBaseChat: divergence * 0.8)
   }

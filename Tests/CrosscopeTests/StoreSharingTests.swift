@@ -1,10 +1,10 @@
 // One store that several programs change at once, the way people use it: explorers and commands side by side.
 import Foundation
 import GRDB
-import Storage
 import Testing
 
 @testable import Experiments
+@testable import Storage
 
 @Suite(.enabled(if: TmuxTerminal.isAvailable, "tmux is missing"))
 struct StoreSharingTests {
@@ -17,8 +17,7 @@ struct StoreSharingTests {
   @Test func lookingAtAStoreKeepsItsLocks() throws {
     let store = try sample.open()
     try store.annotate([1], adding: ["first"])
-    _ = try store.version()
-    #expect(!store.isReplaced)
+    #expect(try !store.look().isReplaced)
     let tagged = try Program.run(["tag", sample.path, "2", "--add", "second"])
     #expect(tagged.code == 0, "\(tagged.error)")
     try store.annotate([3], adding: ["third"])

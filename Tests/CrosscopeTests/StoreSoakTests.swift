@@ -3,11 +3,11 @@
 
 import Foundation
 import Glibc
-import Storage
 import Synchronization
 import Testing
 
 @testable import Experiments
+@testable import Storage
 
 @Suite(.serialized, .enabled(if: TmuxTerminal.isAvailable, "tmux is missing"))
 struct StoreSoakTests {
@@ -149,7 +149,7 @@ private func saveExperiments(_ path: String, _ ledger: SoakLedger, until end: Co
       }
     }
     ledger.acknowledge(experiment: record.prompt)
-    _ = try? store.version()
+    _ = try? store.look()
     usleep(2000)
   }
 }

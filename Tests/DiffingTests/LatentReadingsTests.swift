@@ -1,4 +1,4 @@
-// Activations read while answers are generated: those of a trace of the finished texts, and no change to the answers.
+// Activations read while answers are generated: they equal those of the finished texts and do not change the answers.
 
 import Inference
 import TestSupport
@@ -28,7 +28,7 @@ import Testing
     ]
 
   @Test(arguments: PairKind.allCases)
-  func theyAreThoseOfATraceOfTheFinishedAnswer(kind: PairKind) throws {
+  func theyEqualThoseOfTheFinishedAnswer(kind: PairKind) throws {
     let tiny = try TinySteering(kind)
     let run = try run(tiny, plans, Self.latents)
     let before = (0..<2 * run.arms).map { run.activations($0) }
@@ -39,8 +39,8 @@ import Testing
     var on = 0
     for stream in before.indices {
       let ids = run.produced(stream)
-      let trace = try LatentTrace(engine: tiny.engine, crosscoder: tiny.crosscoder, layer: TinySteering.layer)
-      let whole = try trace.append(
+      let reading = try TextActivations(engine: tiny.engine, crosscoder: tiny.crosscoder, layer: TinySteering.layer)
+      let whole = try reading.append(
         tiny.prompt.ids + ids, templateMask: tiny.prompt.templateMask + ids.map { _ in false })
       let expected = whole.suffix(ids.count).map { token in
         Self.latents.map { latent in token.activations.first { $0.latent == latent }?.value ?? 0 }

@@ -170,7 +170,7 @@ import Testing
     try queue.close()
     guard width > 2 else {
       let error = storageError { _ = try readAll() }
-      #expect(error.map { "\($0)" }?.contains("2 bytes a token") == true)
+      #expect(error.map { "\($0)" }?.contains("2 bytes for each token") == true)
       return
     }
     #expect(try readAll().0.map(\.tokenIDs) == [width == 8 ? [7] : [7, 0]])
@@ -213,7 +213,7 @@ import Testing
     ("UPDATE activation_details SET activation_values = x'0000C07F0000C07F' WHERE feature_idx = 3", "nan"),
     (
       "UPDATE activation_details SET positions = x'0100000001000000', activation_values = x'0000803F0000803F'",
-      "position 1 twice"
+      "position 1 comes twice"
     ),
     ("UPDATE quantile_examples SET sequence_idx = 8 WHERE feature_idx = 0", "no such sequence"),
     ("UPDATE quantile_examples SET feature_idx = 4 WHERE feature_idx = 0", "out of range"),

@@ -1,10 +1,10 @@
-// 95 % confidence intervals for what is measured on prompts, which are the independent samples.
-// Owns: Wilson's interval of a rate, Student's interval of a mean. Refuses: nothing; too little data gives no bounds.
+// 95 % confidence intervals for figures that are measured on prompts, which are the independent samples: Wilson's
+// interval of a rate and Student's interval of a mean. With too little data there are no bounds.
 // Sources: Wilson, JASA 22 (1927); quantiles of t by Hill's expansion in 1/ν (Abramowitz and Stegun 26.7.5).
 
 import Glibc
 
-/// An estimate and, where there is enough data, its 95 % confidence interval.
+/// An estimate and, if there is enough data, its 95 % confidence interval.
 public struct Interval: Sendable, Codable, Equatable {
   public var value: Double
   public var low: Double?
@@ -17,7 +17,7 @@ public struct Interval: Sendable, Codable, Equatable {
   /// The 97.5 % quantile of the normal distribution.
   private static let z = 1.959963984540054
 
-  /// A rate: of `n` independent samples a share of `rate`. Wilson: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n).
+  /// The interval of a rate among `n` independent samples: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n).
   public static func wilson(rate: Double, n: Int) -> Interval {
     guard n > 0 else { return Interval(value: rate) }
     let count = Double(n)
@@ -27,7 +27,7 @@ public struct Interval: Sendable, Codable, Equatable {
     return Interval(value: rate, low: max(0, (centre - reach) / scale), high: min(1, (centre + reach) / scale))
   }
 
-  /// A mean: x̄ ± t₀.₉₇₅(n − 1) s/√n. Nil without any value.
+  /// The interval of a mean: x̄ ± t₀.₉₇₅(n − 1) s/√n; nil if there are no values.
   public static func mean(_ values: [Double]) -> Interval? {
     guard !values.isEmpty else { return nil }
     let n = Double(values.count)
@@ -38,18 +38,18 @@ public struct Interval: Sendable, Codable, Equatable {
     return Interval(value: mean, low: mean - reach, high: mean + reach)
   }
 
-  /// The same after a function that grows, as from a mean logarithm to a geometric mean.
+  /// The interval after a rising function, such as the one from a mean logarithm to a geometric mean.
   public func mapped(_ transform: (Double) -> Double) -> Interval {
     Interval(value: transform(value), low: low.map(transform), high: high.map(transform))
   }
 
-  /// Whether two intervals have no value in common.
+  /// Whether the two intervals have no value in common.
   public func isApart(from other: Interval) -> Bool {
     guard let low, let high, let otherLow = other.low, let otherHigh = other.high else { return false }
     return low > otherHigh || high < otherLow
   }
 
-  /// The 97.5 % quantile of Student's t, within 0.3 %.
+  /// The 97.5 % quantile of Student's t, correct within 0.3 %.
   static func studentQuantile(degrees: Int) -> Double {
     switch degrees {
     case ...1: return 12.706204736

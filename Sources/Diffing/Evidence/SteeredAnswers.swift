@@ -1,9 +1,9 @@
-// What steering does to answers, as numbers: each arm's answer to a prompt with what can be counted in it.
+// Measures what steering does to answers: each arm's answer to a prompt with what can be counted in it.
 //   refused         by RefusalClassifier
 //   kl              mean KL(baseline ‖ arm) in nats a token, both given the baseline's answer
 //   log perplexity  −1/n Σ log p(y_i) of the arm's own answer under the unsteered chat model: broken text is unlikely
 //   repetition      share of the answer's 4-grams that occurred in it before
-// Owns: one prompt after another, all arms of a prompt in one batch. Refuses: what the plans refuse.
+// One prompt is answered after another; all arms of a prompt run in one batch.
 
 import Inference
 import Kernels
@@ -12,7 +12,7 @@ import Kernels
 public struct SteeredAnswer: Sendable, Codable, Equatable {
   public var text: String
   public var ids: [Int32]
-  /// Whether the model ended the answer; otherwise the limit cut it.
+  /// Whether the model ended the answer; otherwise the limit cut it off.
   public var finished: Bool
   public var refused: Bool
   public var kl: Double
@@ -37,7 +37,7 @@ public struct SteeredAnswer: Sendable, Codable, Equatable {
   }
 }
 
-/// Answers prompts under the baseline and some plans. One owner at a time.
+/// Answers prompts under the baseline and under each plan. It has one owner at a time.
 public final class SteeredAnswers {
   private let engine: Engine
   private let crosscoder: Crosscoder
@@ -47,12 +47,12 @@ public final class SteeredAnswers {
   private let maxActivations: (Int) -> Double?
   private let prefixes = PromptPrefixes(budget: 64 << 20)
 
-  /// Parameters are those of `SteeringRun`; of several samples there is one.
+  /// The parameters are those of `SteeringRun`, but each arm gives only one sample.
   public init(
     engine: Engine, crosscoder: Crosscoder, layer: Int, plans: [SteeringPlan], settings: GenerationSettings,
     maxActivations: @escaping (Int) -> Double?
   ) {
-    precondition(settings.samples == 1, "one answer an arm")
+    precondition(settings.samples == 1, "there is only one answer for each arm")
     (self.engine, self.crosscoder, self.layer, self.plans) = (engine, crosscoder, layer, plans)
     (self.settings, self.maxActivations) = (settings, maxActivations)
   }
@@ -91,7 +91,7 @@ public final class SteeredAnswers {
   }
 }
 
-/// The share of n-grams that occurred before in the same text; 0 for a text of fewer than n + 1 tokens.
+/// The share of n-grams that occurred earlier in the same text; 0 for a text of fewer than n + 1 tokens.
 public func repeatedShare(_ ids: [Int32], n: Int = 4) -> Double {
   guard ids.count > n else { return 0 }
   let grams = (0...ids.count - n).map { Array(ids[$0..<$0 + n]) }

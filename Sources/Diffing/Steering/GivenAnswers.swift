@@ -1,38 +1,38 @@
-// How likely the baseline and each plan find a given answer to a prompt, token for token (teacher forcing):
-//   log p_arm(y_i | prompt, y_<i)    and    KL(baseline ‖ arm) of the distributions that y_i was to be drawn from.
-// Given the baseline's own answer that is where steering begins to act; given a phrase such as "I cannot", how far it
-// moves the start of the answer. Owns: one timeline an arm, rewound to the prompt's end after each answer.
-// Refuses: prompt and answer beyond the model's context length. Shape letters: V vocabulary.
+// Measures how likely the baseline and each plan find a given answer to a prompt, token by token (teacher forcing):
+//   log p_arm(y_i | prompt, y_<i)    and    KL(baseline ‖ arm) of the distributions from which y_i would be drawn.
+// Given the baseline's own answer, this shows where steering begins to act; given a phrase such as "I cannot", how far
+// steering moves the start of the answer. Each arm has one timeline, which is rewound to the prompt's end after each
+// answer. Shape letters: V vocabulary.
 
 import Inference
 import Kernels
 
-/// What one arm makes of a given answer.
+/// The score of a given answer under one arm.
 public struct GivenAnswerScore: Sendable, Equatable {
   /// log p of each token, in nats.
   public fileprivate(set) var logProbabilities: [Double] = []
   /// KL(baseline ‖ arm) in nats before each token; 0 for the baseline.
   public fileprivate(set) var divergences: [Double] = []
-  /// Whether all of it is a number: strong steering can make a residual stream that is none.
+  /// Whether all values are finite. Strong steering can make a residual stream that is not.
   public var isFinite: Bool { (logProbabilities + divergences).allSatisfy(\.isFinite) }
   /// log p of the whole answer.
   public var logProbability: Double { logProbabilities.reduce(0, +) }
 }
 
-/// Scores answers to one prompt, one after another. One owner at a time.
+/// Scores one answer after another to the same prompt. It has one owner at a time.
 public final class GivenAnswers {
   private let engine: Engine
   private let setup: SteeringArms
   private let hooks: Hooks
   private let prefixes: PromptPrefixes
   private let mayOverflow: Bool
-  /// A timeline of each arm, then base's.
+  /// The timeline of each arm, then base's.
   private var caches: [KVCache] = []
-  /// What each arm expects after the prompt.
+  /// The logits of each arm after the prompt.
   private var first: [Matrix] = []
 
-  /// Prepares; nothing is computed before the first answer. Parameters and errors are those of `SteeringRun`; an arm
-  /// that may overflow, and did, has scores that are not finite.
+  /// Prepares the arms. Nothing is computed before the first answer. Parameters and errors are those of `SteeringRun`.
+  /// If an arm may overflow and did, its scores are not finite.
   public init(
     engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan],
     prefixes: PromptPrefixes = PromptPrefixes(), mayOverflow: Bool = false, maxActivations: (Int) -> Double?
@@ -47,7 +47,7 @@ public final class GivenAnswers {
   }
 
   /// Scores an answer under every arm, the baseline first.
-  /// - Throws: what the forward pass throws; `InferenceError.cancelled` between two blocks.
+  /// - Throws: the errors of the forward pass; `InferenceError.cancelled` between two blocks.
   public func score(_ answer: [Int32]) throws(InferenceError) -> [GivenAnswerScore] {
     var scores = [GivenAnswerScore](repeating: GivenAnswerScore(), count: setup.arms)
     guard !answer.isEmpty else { return scores }
@@ -62,7 +62,7 @@ public final class GivenAnswers {
     return scores
   }
 
-  /// Positions of every stream in one pass.
+  /// The number of positions of every stream in one pass.
   private var rows: Int { max(1, engine.model.configuration.rowsPerPass / models.count) }
 
   /// The model of each stream.
@@ -86,7 +86,7 @@ public final class GivenAnswers {
     }
   }
 
-  /// One pass of all streams over the same tokens.
+  /// Runs all streams once over the same tokens.
   private func run(
     _ tokens: [Int32], starts: [Segment.Start]? = nil, wantsLast: Bool = false, wantsAll: Bool = false
   ) throws(InferenceError) -> [Matrix] {
@@ -103,7 +103,7 @@ public final class GivenAnswers {
     return try engine.forward(segments, of: models, hooks: hooks)
   }
 
-  /// Adds what rows of logits say of the tokens that came next.
+  /// Adds to the scores what rows of logits say about the tokens that came next.
   private func add(_ logits: [Matrix], _ next: ArraySlice<Int32>, to scores: inout [GivenAnswerScore]) {
     let V = engine.model.configuration.vocabSize
     let ids = next.map(Int.init)

@@ -1,6 +1,6 @@
-// One latent's code at one token, as steering reads it: f = ReLU(⟨w^base, h^base⟩ + ⟨w^chat, h^chat⟩ + b), on in the
-// models that the crosscoder's rule says (DECOUPLED codes have a threshold a model).
-// Owns: a copy of one encoder row. Refuses: nothing; the latent is known to exist and the normaliser to be folded.
+// One latent's code at one token, as steering reads it: f = ReLU(⟨w^base, h^base⟩ + ⟨w^chat, h^chat⟩ + b). The
+// crosscoder's rule decides in which models the latent is on (DECOUPLED codes have one threshold for each model). The
+// latent must exist and the normaliser must be folded.
 
 import Inference
 import Kernels
@@ -24,8 +24,8 @@ struct LatentReader {
     norms = [0, base, chat, both]
   }
 
-  /// The code, and the models where the latent is on with it; 0 where it is off.
-  /// - Parameter base: nil for a dictionary that reads chat alone.
+  /// The code, and the models in which the latent is on with it; the code is 0 if the latent is off.
+  /// - Parameter base: nil for a dictionary that reads only chat.
   func code(base: UnsafePointer<Float>?, chat: UnsafePointer<Float>) -> (f: Double, models: PairModels) {
     let d = encoder.count / 2
     let f = encoder.withUnsafeBufferPointer { row in
@@ -37,6 +37,6 @@ struct LatentReader {
     return models.isEmpty ? (0, models) : (f + bias, models)
   }
 
-  /// The scaled activation of a code: what thresholds, dashboards and conditions compare.
+  /// The scaled activation of a code, which thresholds, dashboards and conditions compare.
   func scaled(_ code: (f: Double, models: PairModels)) -> Double { code.f * norms[Int(code.models.rawValue)] }
 }

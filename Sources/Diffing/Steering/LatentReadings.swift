@@ -1,20 +1,20 @@
-// The activations of some latents at the tokens that the streams of a run generate, as they are generated. They are
-// read from both models' true streams before steering changes chat's, so that they are what a trace of the finished
-// answer has.
-// Owns: the encoder rows of those latents, the values by stream. Refuses: latents that the crosscoder does not have.
+// The activations of some latents at the tokens that the streams of a run generate, read while they are generated. They
+// come from both models' true streams, before steering changes chat's, so they equal the activations of the finished
+// answer.
 
 import Inference
 import Kernels
 
-/// What was read so far. One owner at a time.
+/// The activations that were read so far. It has one owner at a time.
 final class LatentReadings {
   private let readers: [LatentReader]
   private let normLimit: Double
   private let d: Int
-  /// By stream: of each token, the scaled activation of each latent.
+  /// For each stream and each of its tokens, the scaled activation of each latent.
   private(set) var values: [[[Float]]]
 
-  /// - Throws: `DiffingError.settingInvalid` for an unknown latent.
+  /// Prepares the reading of latents.
+  /// - Throws: `DiffingError.settingInvalid` for a latent that the crosscoder lacks.
   init(of latents: [Int], _ crosscoder: Crosscoder, streams: Int) throws(DiffingError) {
     for latent in latents where !(0..<crosscoder.nLatents).contains(latent) {
       throw .settingInvalid(
@@ -25,10 +25,10 @@ final class LatentReadings {
     values = [[[Float]]](repeating: [], count: streams)
   }
 
-  /// Reads the next token of a stream; 0 where codes mean nothing.
+  /// Reads the next token of a stream; the activations are 0 where codes mean nothing.
   /// - Parameters:
   ///   - chat: chat's residual stream `[d]`, unchanged.
-  ///   - base: base's at the same token; nil for a dictionary that reads chat alone.
+  ///   - base: base's residual stream at the same token; nil for a dictionary that reads only chat.
   func read(chat: UnsafePointer<Float>, base: UnsafePointer<Float>?, stream: Int) {
     let norms = [chat, base].map { $0.map { squareSum($0, count: d).squareRoot() } ?? 0 }
     let hasMeaning = norms.allSatisfy { $0 <= normLimit }

@@ -1,30 +1,28 @@
-// A plan made ready for one crosscoder: h += Δh, where every part of Δh is computed from the same true h, so that the
-// order of interventions does not matter.
-// Owns: what a token's row becomes, which interventions' conditions hold at it, how large the change was beside h.
-// Refuses: latents that the crosscoder does not have, strengths that are not finite, settings that a mode cannot use.
-// Source: METHOD of arXiv 2504.02922; codes of the first token and of outlying ones mean nothing and are not used.
+// A plan made ready for one crosscoder: h += Δh. Every part of Δh is computed from the same true h, so the order of
+// interventions does not matter. It also tells which conditions hold at a token and how large the change was beside h.
+// Source: arXiv 2504.02922; codes of the first token and of outlying tokens mean nothing and are not used.
 
 import Inference
 import Kernels
 
-/// The size of what steering changed, over the steered tokens, at the crosscoder's layer.
+/// The size of steering's change over the steered tokens, at the crosscoder's layer.
 public struct SteeringSize: Sendable, Equatable {
   fileprivate var changes = 0.0
   fileprivate var norms = 0.0
-  /// Tokens at which something was changed.
+  /// The number of tokens at which something was changed.
   public fileprivate(set) var tokens = 0
-  /// Mean ‖Δh‖ over mean ‖h‖; 0 before any token, nil where it is beyond what fp32 holds.
+  /// Mean ‖Δh‖ over mean ‖h‖; 0 before any token, nil if fp32 cannot hold it.
   public var relative: Double? {
     let ratio = norms > 0 ? changes / norms : 0
     return ratio.isFinite ? ratio : nil
   }
 }
 
-/// The vectors to add and the latents to read of one steered stream. One owner at a time.
+/// The vectors to add and the latents to read in one steered stream. It has one owner at a time.
 final class PreparedSteering {
   let plan: SteeringPlan
   private let gates: [SteeringGate]
-  /// The plan's own, which all gates share.
+  /// The plan's own conditions, which all gates share.
   private let common: [Int]
   private let conditions: [(reader: LatentReader, condition: SteeringCondition)]
   private var projection: Projection?
@@ -32,20 +30,21 @@ final class PreparedSteering {
   private let d: Int
   private let normLimit: Double
 
-  /// - Parameter maxActivations: a_max of each added or clamped latent, scaled units.
-  /// - Throws: `DiffingError.settingInvalid` for an unknown latent, a latent that never fired where that is the unit, a
-  ///   number that is not finite, or a setting that a mode cannot use; `.notFinite` for a direction of length 0.
+  /// - Parameter maxActivations: a_max of each added or clamped latent, in scaled units.
+  /// - Throws: `DiffingError.settingInvalid` for an unknown latent, for a latent that never fired if its maximum is the
+  ///   unit, for a number that is not finite, and for a setting that a mode cannot use; `.notFinite` for a direction of
+  ///   length 0.
   init(plan: SteeringPlan, crosscoder: Crosscoder, maxActivations: (Int) -> Double?) throws(DiffingError) {
     try plan.check(crosscoder)
     self.plan = plan
     d = crosscoder.dModel
-    // Outlying tokens were left out of training: codes there mean nothing.
+    // Training left outlying tokens out, so codes at them mean nothing.
     normLimit = crosscoder.card.normLimit
-    // In one order whatever the caller's, so that sums round alike.
+    // The order is the same whatever the caller's order, so that sums are rounded alike.
     let items = plan.interventions.sorted { $0.place < $1.place }
     let projected = items.filter { $0.mode == .project }
     let projection = try crosscoder.projection(projected, decoder: plan.decoder)
-    // A condition that several share is read once.
+    // A condition that several interventions share is read once.
     var (conditions, known): ([SteeringCondition], [SteeringCondition: Int]) = ([], [:])
     func numbers(_ some: [SteeringCondition]) -> [Int] {
       for condition in some where known[condition] == nil {
@@ -57,7 +56,7 @@ final class PreparedSteering {
     common = numbers(plan.conditions)
     var gates: [SteeringGate] = []
     for group in items.grouped(by: { Set($0.conditions) }) {
-      // What changes nothing steers no token, but is checked all the same.
+      // Interventions that change nothing steer no token, but they are checked all the same.
       let adding = group.filter { $0.mode == .add }
       var gate = SteeringGate(
         constant: try crosscoder.addedVector(adding, plan, maxActivations: maxActivations))
@@ -77,8 +76,8 @@ final class PreparedSteering {
   /// Changes one token's residual stream in place.
   /// - Parameters:
   ///   - h: chat's residual stream `[d]`.
-  ///   - base: base's at the same token, where the plan needs it.
-  ///   - isFirst: whether it is the timeline's first token, whose codes mean nothing.
+  ///   - base: base's residual stream at the same token, if the plan needs it.
+  ///   - isFirst: whether the token is the first of its timeline, whose codes mean nothing.
   /// - Returns: the gates that were open at the token, for `applyAbove`.
   @discardableResult
   func apply(to h: UnsafeMutablePointer<Float>, base: UnsafePointer<Float>?, isFirst: Bool) -> [Int] {
@@ -113,7 +112,7 @@ final class PreparedSteering {
     return open
   }
 
-  /// Adds the same vectors again, after a block above the crosscoder's.
+  /// Adds the same vectors again after a block above the crosscoder's block.
   /// - Parameter open: the gates that were open at the token.
   func applyAbove(to h: UnsafeMutablePointer<Float>, open: [Int]) {
     for gate in open { gates[gate].addConstant(to: h) }
@@ -122,12 +121,12 @@ final class PreparedSteering {
 
 /// Interventions that change the same tokens: those at which all of their conditions hold.
 private struct SteeringGate {
-  /// Numbers of conditions.
+  /// The numbers of the conditions.
   var conditions: [Int] = []
-  /// What mode add puts on top, `[d]`.
+  /// The vector `[d]` that mode add adds.
   let constant: [Float]?
   var codeTerms: [CodeTerm] = []
-  /// Places in the projection.
+  /// The numbers of the gate's latents in the projection.
   var projected: [Int] = []
 
   init(constant: [Float]?) { self.constant = constant }
@@ -140,7 +139,7 @@ private struct SteeringGate {
 }
 
 extension Intervention {
-  /// Where it comes among others, whatever their order.
+  /// The place of an intervention in an order that does not depend on the caller's.
   fileprivate var place: (Int, String, Double, String) {
     let gated = Set(conditions).map { "\($0.latent) \($0.side.rawValue) \($0.value)" }.sorted()
     return (latent, mode.rawValue, strength, gated.joined(separator: ","))
@@ -148,7 +147,7 @@ extension Intervention {
 }
 
 extension Array {
-  /// Elements of one key together, in the order in which keys come first.
+  /// Groups the elements by key, in the order in which the keys first appear.
   fileprivate func grouped<Key: Hashable>(by key: (Element) -> Key) -> [[Element]] {
     var (groups, places): ([[Element]], [Key: Int]) = ([], [:])
     for element in self {
@@ -164,7 +163,7 @@ extension Array {
 }
 
 extension SteeringPlan {
-  /// Throws for what no crosscoder of that size, or no mode, can do.
+  /// Throws for an intervention that is impossible with this crosscoder or in its mode.
   fileprivate func check(_ crosscoder: Crosscoder) throws(DiffingError) {
     let allConditions = conditions + interventions.flatMap(\.conditions)
     for latent in interventions.map(\.latent) + allConditions.map(\.latent)
@@ -196,7 +195,7 @@ extension SteeringPlan {
     }
     if swapsBase, interventions.contains(where: { $0.isOn && $0.mode == .project }) {
       throw .settingInvalid(
-        name: "base swapped in", expected: "without mode project (both replace h)", found: "with it")
+        name: "a plan with base swapped in", expected: "without mode project (both replace h)", found: "one with it")
     }
   }
 }

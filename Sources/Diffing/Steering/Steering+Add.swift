@@ -1,13 +1,12 @@
-// Mode add: h += Σ_j α_j · s_j · d_j/‖d_j‖, each direction normalised on its own before the sum; s_j is the latent's
-// largest activation a_max,j in scaled units, or 1 where strengths are norms.
-// Refuses: a latent without a direction in the chosen decoder, or without a largest activation to scale by.
+// Mode add: h += Σ_j α_j · s_j · d_j/‖d_j‖. Each direction is normalised on its own before the sum. s_j is the latent's
+// largest activation a_max,j in scaled units, or 1 if strengths are norms.
 // Source: arXiv 2504.02922, section 4.
 
 import Inference
 
 extension Crosscoder {
-  /// The vector `[d]` that a plan's latents in mode add put on top of h, whatever the token; nil without any.
-  /// - Parameter maxActivations: a_max of a latent, scaled units.
+  /// The vector `[d]` that a plan's latents in mode add add to h at every token; nil if there are none.
+  /// - Parameter maxActivations: a_max of a latent, in scaled units.
   /// - Throws: `DiffingError.settingInvalid`, `.notFinite`.
   public func addedVector(
     _ items: [Intervention], _ plan: SteeringPlan, maxActivations: (Int) -> Double?
@@ -22,7 +21,7 @@ extension Crosscoder {
     return items.allSatisfy(\.isIdle) ? nil : sum.map(Float.init)
   }
 
-  /// a_max of an intervention's latent, the unit of its strength.
+  /// The largest activation a_max of an intervention's latent, which is the unit of its strength.
   func largestActivation(_ item: Intervention, _ maxActivations: (Int) -> Double?) throws(DiffingError) -> Double {
     guard let largest = maxActivations(item.latent), largest > 0, largest.isFinite else {
       throw .settingInvalid(

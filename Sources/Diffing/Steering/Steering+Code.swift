@@ -2,9 +2,9 @@
 //   difference  + α f_j (d_j^chat − d_j^base)
 //   ablate      − α f_j d_j
 //   clamp       (v − f_j) d_j,  v = α · a_max,j / n_j: a_max is scaled, f and v are not
-// Of DECOUPLED codes each model's direction goes with that model's selection: f counts as 0 in a model where the latent
-// is off; n_j is the scale of a latent that is on in both.
-// Refuses: a latent without a direction in the chosen decoder; difference with a chosen decoder (it uses both).
+// For DECOUPLED codes, each model's direction goes with that model's selection: f counts as 0 in a model in which the
+// latent is off; n_j is the scale of a latent that is on in both. Mode difference uses both decoders, so no decoder can
+// be chosen for it.
 
 import Inference
 import Kernels
@@ -12,14 +12,14 @@ import Kernels
 /// A change of the residual stream that depends on one latent's code.
 struct CodeTerm {
   let reader: LatentReader
-  /// f counts where the latent is on in one of these.
+  /// f counts where the latent is on in at least one of these models.
   let models: PairModels
   var constant = 0.0
   let slope: Double
   /// `[d]`.
   let vector: [Float]
 
-  /// What the vector is multiplied by at a token.
+  /// The factor by which the vector is multiplied at a token.
   func coefficient(base: UnsafePointer<Float>?, chat: UnsafePointer<Float>) -> Float {
     let code = reader.code(base: base, chat: chat)
     return Float(constant + slope * (code.models.isDisjoint(with: models) ? 0 : code.f))
@@ -28,7 +28,7 @@ struct CodeTerm {
 
 extension Crosscoder {
   /// The terms of one intervention in a mode that reads codes.
-  /// - Parameter maxActivations: a_max of a latent, scaled units.
+  /// - Parameter maxActivations: a_max of a latent, in scaled units.
   /// - Throws: `DiffingError.settingInvalid`, `.notFinite`.
   func codeTerms(
     _ item: Intervention, decoder: PairModel, maxActivations: (Int) -> Double?
@@ -48,7 +48,7 @@ extension Crosscoder {
     guard item.mode == .clamp else {
       return [CodeTerm(reader: reader, models: decoder.set, slope: -item.strength, vector: vector)]
     }
-    // Held at 0, a latent needs no unit.
+    // A latent that is held at 0 needs no unit.
     let value =
       item.strength == 0
       ? 0 : item.strength * (try largestActivation(item, maxActivations)) / codeNorms[item.latent]

@@ -1,20 +1,19 @@
-// Mode project: h −= α · ⟨h − mean, u_j⟩ u_j with u_j = d_j/‖d_j‖, never out of raw h: the residual stream's large mean
-// and few huge dimensions make that destroy any model, random directions included.
-// Several directions that are not orthogonal: h moves in their span so that each component shrinks by its own α whatever
-// the others do, in any order (`Projection`).
-// Owns: where the mean comes from, that map. Refuses: a mean of 0, directions that are (nearly) one line, also where
-// conditions never let both act.
+// Mode project: h −= α · ⟨h − mean, u_j⟩ u_j with u_j = d_j/‖d_j‖. The direction is never taken out of raw h: the
+// residual stream's large mean and few huge dimensions make that destroy any model, random directions included.
+// If several directions are not orthogonal, h moves in their span so that each component shrinks by its own α, whatever
+// the others do and in any order (`Projection`). Directions that are (nearly) one line are an error even if conditions
+// never let both act.
 
 import Inference
 import Kernels
 
-/// The mean of one model's residual stream at the crosscoder's layer, as far as a crosscoder knows it.
+/// The mean of one model's residual stream at the crosscoder's layer, as far as the crosscoder knows it.
 public struct ResidualMean: Sendable, Equatable {
-  /// Where it comes from.
+  /// Where the mean comes from.
   public enum Source: String, Sendable, Codable {
-    /// The mean of the activations that it was trained on, which its input normaliser subtracts.
+    /// The mean of the activations on which it was trained, which its input normaliser subtracts.
     case activationMean = "activation_mean"
-    /// b_dec, the reconstruction when no latent is on: what is left of the mean when latents carry the rest.
+    /// b_dec, the reconstruction when no latent is on: the part of the mean that latents do not carry.
     case decoderBias = "decoder_bias"
   }
   public let source: Source
@@ -24,8 +23,8 @@ public struct ResidualMean: Sendable, Equatable {
 
 extension Crosscoder {
   /// The mean of a model's residual stream: the checkpoint's activation mean, else the decoder bias.
-  /// - Precondition: no input normaliser (`foldingNormaliser`).
-  /// - Throws: `DiffingError.settingInvalid` where both are 0: nothing is known of it.
+  /// - Precondition: there is no input normaliser (`foldingNormaliser`).
+  /// - Throws: `DiffingError.settingInvalid` if both are 0, since the mean is then unknown.
   public func residualMean(_ model: PairModel) throws(DiffingError) -> ResidualMean {
     precondition(normaliser == nil, "fold the normaliser first")
     let columns = model.set.columns(dModel: dModel)
@@ -34,23 +33,24 @@ extension Crosscoder {
       return ResidualMean(source: source, values: Array(values))
     }
     throw .settingInvalid(
-      name: Setting("the mean that mode project leaves in place", .interventions),
-      expected: "in the crosscoder (activation_mean, or a decoder bias other than 0)", found: "there; use mode ablate")
+      name: Setting("the residual stream's mean for mode project", .interventions),
+      expected: "in the crosscoder (activation_mean, or a decoder bias other than 0)", found: "missing; use mode ablate"
+    )
   }
 }
 
-/// What several latents in mode project take out of h, as one map over those that act at a token:
+/// The change that several latents in mode project make to h, as one map over the latents that act at a token:
 ///   c_j = ⟨h − mean, u_j⟩,  Δh = −Σ_k b_k u_k  with  G b = α∘c,  G_jk = ⟨u_j, u_k⟩.
-/// So ⟨Δh, u_j⟩ = −α_j c_j for each that acts; one that does not act is as if it were not there.
+/// So ⟨Δh, u_j⟩ = −α_j c_j for each latent that acts; one that does not act has no influence.
 struct Projection {
   private let units: [[Float]]
   private let offsets: [Double]  // ⟨mean, u⟩
   private let strengths: [Double]
   private let gram: [Double]  // [n, n]
-  /// The last set that acted, and the factor of its Gram matrix: conditions mostly stay as they are for some tokens.
+  /// The latents that acted last, and the factor of their Gram matrix. Conditions mostly stay the same for some tokens.
   private var last: (acting: [Int], factor: Cholesky)?
 
-  /// - Returns: nil where a direction is (nearly) in the span of the others, with its number in `dependent`.
+  /// - Returns: nil if a direction is (nearly) in the span of the others; `dependent` is then its number.
   fileprivate init?(units: [[Float]], mean: [Float], strengths: [Double], dependent: inout Int) {
     let n = units.count
     var gram = [Double](repeating: 0, count: n * n)
@@ -71,7 +71,7 @@ struct Projection {
     offsets = units.map { dotInDouble($0, mean, count: mean.count) }
   }
 
-  /// Adds Δh of those that act, by their numbers, to a vector `[d]`.
+  /// Adds to a vector `[d]` the Δh of the latents that act, which are given by number.
   mutating func add(_ acting: [Int], of h: UnsafePointer<Float>, to delta: UnsafeMutablePointer<Float>) {
     guard !acting.isEmpty else { return }
     let n = units.count
@@ -93,7 +93,7 @@ private struct Cholesky {
   private let n: Int
   private var lower: [Double]  // [n, n]
 
-  /// - Parameter singular: the row at which a matrix is not positive definite.
+  /// - Parameter singular: is set to the row at which the matrix is not positive definite.
   init?(_ matrix: [Double], n: Int, singular: inout Int) {
     (self.n, lower) = (n, matrix)
     for row in 0..<n {
@@ -140,11 +140,11 @@ private struct Cholesky {
 }
 
 extension Crosscoder {
-  /// A plan's latents in mode project; nil where none changes anything. Numbers are those of the ones that do, in order.
+  /// A plan's latents in mode project; nil if none changes anything. Only those that change something are numbered.
   /// - Throws: `DiffingError.settingInvalid`, `.notFinite`.
   func projection(_ items: [Intervention], decoder: PairModel) throws(DiffingError) -> Projection? {
     guard !items.isEmpty else { return nil }
-    // The stream is chat's whichever decoder the directions are from.
+    // The stream is chat's, whichever decoder the directions come from.
     let mean = try residualMean(.chat).values
     var units: [[Float]] = []
     for item in items {
@@ -160,7 +160,7 @@ extension Crosscoder {
     else {
       throw .settingInvalid(
         name: Setting("latent \(acting[dependent].latent) in mode project", .interventions),
-        expected: "a direction of its own, not (nearly) the line of the others", found: "one that they take out")
+        expected: "a direction that the others do not (nearly) span", found: "one that they span")
     }
     return projection
   }

@@ -1,45 +1,45 @@
-// What an intervention on the chat model's residual stream is asked to be; PreparedSteering makes it so.
+// An intervention on the chat model's residual stream as it is requested; PreparedSteering carries it out.
 //   add         h += α · a_max,j · d_j / ‖d_j‖           each direction normalised on its own (Steering+Add)
 //   difference  h += α · f_j (d_j^chat − d_j^base)       the paper's patch                    (Steering+Code)
 //   ablate      h −= α · f_j d_j                         the latent's contribution            (Steering+Code)
 //   clamp       h += (v − f_j) d_j,  v = α · a_max,j/n_j the latent held at a value           (Steering+Code)
 //   project     h −= α · ⟨h − mean, u_j⟩ u_j,  u_j = d_j/‖d_j‖                                (Steering+Project)
-// f_j is the code of base's and chat's true streams at that token: what a plan changes at layer L, and above, changes
-// nothing that the code is read from. Refuses: nothing here; PreparedSteering refuses what cannot be done.
-// Source: arXiv 2504.02922, section 4; where the projection's mean is from: `ResidualMean`.
+// f_j is the code of base's and chat's true streams at that token: what a plan changes at layer L and above does not
+// influence the code. PreparedSteering rejects what cannot be done.
+// Source: arXiv 2504.02922, section 4; `ResidualMean` says where the projection's mean comes from.
 
 import Inference
 
-/// What an intervention does with a latent.
+/// The effect of an intervention on a latent.
 public enum SteeringMode: String, Sendable, Codable, CaseIterable {
   /// Adds the latent's decoder direction; strength 1 is as strong as the latent was ever seen.
   case add
-  /// Adds (strength > 0) or takes away (−1) what the latent contributes to chat beyond base, where it is on.
+  /// Adds (strength > 0) or subtracts (−1) what the latent contributes to chat beyond base, where it is on.
   case difference
-  /// Takes away the latent's contribution, all of it at strength 1, where it is on.
+  /// Subtracts the latent's contribution where it is on; at strength 1 all of it.
   case ablate
-  /// Takes the latent's direction out of h − mean, all of it at strength 1, whether the latent is on or not.
+  /// Removes the latent's direction from h − mean whether the latent is on or not; at strength 1 all of it.
   case project
   /// Holds the latent at strength × its largest activation; strength 0 is `ablate` at strength 1.
   case clamp
 
-  /// Whether it reads the latent's code, and so both models' residual streams.
-  public var readsCode: Bool { self == .difference || self == .ablate || self == .clamp }
+  /// Whether the mode reads the latent's code, and so both models' residual streams.
+  var readsCode: Bool { self == .difference || self == .ablate || self == .clamp }
 }
 
-/// Which tokens of a timeline are steered.
+/// The tokens of a timeline that are steered.
 public enum TokenPositions: String, Sendable, Codable, CaseIterable {
   case all
   /// The prompt's tokens.
   case prompt
-  /// Generated tokens, and the prompt's last one, from which the first generated token is predicted.
+  /// The generated tokens and the prompt's last token, which predicts the first generated one.
   case generated
-  /// Tokens of the chat template in the prompt.
+  /// The tokens of the chat template in the prompt.
   case template
-  /// The prompt's last token alone.
+  /// Only the prompt's last token.
   case last
 
-  /// Whether the token at a position of a timeline that began with `prompt` is steered.
+  /// Whether a plan steers the token at this position of a timeline that began with `prompt`.
   func include(_ position: Int, prompt: RenderedChat) -> Bool {
     switch self {
     case .all: true
@@ -50,22 +50,22 @@ public enum TokenPositions: String, Sendable, Codable, CaseIterable {
     }
   }
 
-  /// The first token of the prompt that may be steered; its last one, which must be run in any case, if none is.
+  /// The first token of the prompt that may be steered; if none may be, the last one, which must be run in any case.
   func first(in prompt: RenderedChat) -> Int {
     prompt.ids.indices.first { include($0, prompt: prompt) } ?? prompt.ids.count - 1
   }
 }
 
-/// One latent's part in a steered stream.
+/// The part of one latent in a steered stream.
 public struct Intervention: Sendable, Codable, Equatable {
   public var latent: Int
   public var mode: SteeringMode
-  /// α: in units of the latent's maximum activation (add, clamp), of its own activation (difference, ablate), of what
-  /// there is of the direction (project).
+  /// α, in units of the latent's maximum activation (add, clamp), of its own activation (difference, ablate), or of the
+  /// direction's component in h (project).
   public var strength: Double
-  /// What is off is left out, but still checked.
+  /// An intervention that is off has no effect, but it is still checked.
   public var isOn: Bool
-  /// All must hold at a token for this intervention to change it; others of the plan do not look at them.
+  /// All of these must hold at a token for this intervention to change it. They do not influence other interventions.
   public var conditions: [SteeringCondition]
 
   private enum CodingKeys: String, CodingKey {
@@ -93,7 +93,7 @@ public struct Intervention: Sendable, Codable, Equatable {
       conditions: try fields.value("conditions") ?? [])
   }
 
-  /// Without conditions it is written as before there were any.
+  /// Without conditions the JSON is as it was before there were conditions.
   public func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: CodingKeys.self)
     try fields.encode(latent, forKey: .latent)
@@ -103,41 +103,41 @@ public struct Intervention: Sendable, Codable, Equatable {
     if !conditions.isEmpty { try fields.encode(conditions, forKey: .conditions) }
   }
 
-  /// The same at another strength.
+  /// The same intervention with its strength multiplied by a factor.
   public func scaled(by factor: Double) -> Intervention {
     var result = self
     result.strength *= factor
     return result
   }
 
-  /// Whether nothing is changed whatever the token: it is off, or has strength 0 in a mode where that means nothing.
+  /// Whether nothing is changed at any token: it is off, or has strength 0 in a mode in which that has no effect.
   var isIdle: Bool { !isOn || (strength == 0 && mode != .clamp) }
 }
 
-/// What a strength of mode add is multiplied by.
+/// The unit of a strength in mode add.
 public enum StrengthUnit: String, Sendable, Codable, CaseIterable {
   /// The latent's largest activation.
   case maxActivation = "max_activation"
-  /// Nothing: the strength is ‖Δh‖ itself.
+  /// There is no unit: the strength is ‖Δh‖ itself.
   case norm
 }
 
-/// Where a stream is changed.
+/// The blocks after which a stream is changed.
 public enum SteeredBlocks: String, Sendable, Codable, CaseIterable {
-  /// After the crosscoder's block L.
+  /// The stream is changed after the crosscoder's block L.
   case own
-  /// After L and after every block above it, by the same vector; mode add alone.
+  /// The stream is changed by the same vector after L and after every block above it. Only mode add can do this.
   case ownAndAbove = "own_and_above"
 }
 
 /// Steers a token only while a latent's scaled activation is above or below a value.
 public struct SteeringCondition: Sendable, Codable, Hashable {
-  /// Which side of the value counts; the value itself does not.
+  /// The side on which the activation must be; an activation equal to the value is on neither.
   public enum Side: String, Sendable, Codable, CaseIterable { case above, below }
 
   public var latent: Int
   public var side: Side
-  /// In scaled units, 0 or more.
+  /// The value in scaled units, 0 or more.
   public var value: Double
 
   public init(latent: Int, side: Side, value: Double) {
@@ -162,18 +162,18 @@ public struct SteeringPlan: Sendable, Equatable {
 
   public var interventions: [Intervention]
   public var positions: TokenPositions
-  /// Replaces the residual stream by base's before the interventions.
+  /// Whether base's residual stream replaces chat's before the interventions.
   public var swapsBase: Bool
-  /// The decoder whose directions are used; difference uses both and wants `.chat` here.
+  /// The decoder whose directions are used. Mode difference uses both and needs `.chat` here.
   public var decoder: PairModel
   public var blocks: SteeredBlocks
   public var unit: StrengthUnit
-  /// All must hold at a token for it to be steered at all, beside the conditions of single interventions. A token whose
-  /// codes mean nothing meets none.
+  /// All of these must hold at a token for it to be steered at all, in addition to the conditions of single
+  /// interventions. A token whose codes mean nothing meets none.
   public var conditions: [SteeringCondition]
-  /// Whether the stream attends by the baseline's weights in all blocks above the crosscoder's, so that steering acts
-  /// through values and MLPs alone. In free decoding weights are over positions, whatever tokens stand there, and the
-  /// stream ends when the baseline does.
+  /// Whether the stream attends with the baseline's weights in all blocks above the crosscoder's, so that steering acts
+  /// through values and MLPs alone. In free decoding these weights apply to positions, whatever tokens stand there, and
+  /// the stream ends when the baseline does.
   public var freezesAttention: Bool
 
   public init(
@@ -191,7 +191,7 @@ public struct SteeringPlan: Sendable, Equatable {
     self.freezesAttention = freezesAttention
   }
 
-  /// Whether nothing is changed whatever the token.
+  /// Whether nothing is changed at any token.
   var isIdle: Bool { !swapsBase && interventions.allSatisfy(\.isIdle) }
 
   /// Whether base's activations of the same prefix are needed; a dictionary of chat alone reads no codes from base.

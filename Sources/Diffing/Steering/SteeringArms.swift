@@ -1,24 +1,22 @@
-// The streams of a steering experiment and the hooks that steer them: what a run that samples and a pass over a given
-// answer have in common.
+// The streams of a steering experiment and the hooks that steer them, for sampling and for given answers alike.
 //   stream sample·(plans + 1) + arm    arm 0 is the baseline, arm i + 1 plan i
 //   streams after those                base on the tokens of streams whose plan needs it; of all if latents are read
-// Owns: that numbering, one PreparedSteering a steered stream. Refuses: a crosscoder that does not fit the model.
 
 import Inference
 import Kernels
 
-/// The arms of one prompt: unsteered, and under each plan, `samples` times.
+/// The arms of one prompt, `samples` times each: the unsteered one and one for each plan.
 struct SteeringArms {
   let layer: Int
   let prompt: RenderedChat
   let samples: Int
-  /// Plans and the baseline.
+  /// The number of plans, plus one for the baseline.
   let arms: Int
-  /// Of steered streams in order, by sample and plan.
+  /// The prepared plans of the steered streams, ordered by sample and plan.
   let prepared: [PreparedSteering]
-  /// Base's stream of one of chat's.
+  /// For a stream of chat, the stream of base on the same tokens.
   let baseStreams: [Int: Int]
-  /// The latents that are read along generated tokens; nil for none.
+  /// The latents that are read at generated tokens; nil if none are.
   let readings: LatentReadings?
   private let nLayers: Int
 
@@ -29,8 +27,8 @@ struct SteeringArms {
     let configuration = engine.model.configuration
     guard crosscoder.dModel == configuration.dModel, (0..<configuration.nLayers).contains(layer) else {
       throw .settingInvalid(
-        name: "model", expected: "one of width \(crosscoder.dModel) with a block \(layer)",
-        found: "\(configuration.nLayers) blocks of width \(configuration.dModel)")
+        name: "model", expected: "a model of width \(crosscoder.dModel) with a block \(layer)",
+        found: "one of width \(configuration.dModel) with \(configuration.nLayers) blocks")
     }
     precondition(crosscoder.normaliser == nil, "fold the normaliser first")
     (self.layer, self.prompt, self.samples, nLayers) = (layer, prompt, samples, configuration.nLayers)
@@ -51,22 +49,22 @@ struct SteeringArms {
     (self.prepared, self.baseStreams) = (prepared, baseStreams)
   }
 
-  /// Chat's streams; base's come after them.
+  /// The number of chat's streams; base's streams come after them.
   var chatStreams: Int { samples * arms }
 
-  /// What steers a stream; nil for a baseline.
+  /// The steering of a stream; nil for a baseline.
   func steering(ofStream stream: Int) -> PreparedSteering? {
     let (sample, arm) = stream.quotientAndRemainder(dividingBy: arms)
     return arm == 0 ? nil : prepared[sample * (arms - 1) + arm - 1]
   }
 
-  /// Where a stream's attention weights come from, if not from itself: the baseline of its sample.
+  /// The baseline of the stream's sample, if the stream takes its attention weights from there; nil if it uses its own.
   func attention(ofStream stream: Int) -> Segment.FrozenAttention? {
     guard stream < chatStreams, steering(ofStream: stream)?.plan.freezesAttention == true else { return nil }
     return Segment.FrozenAttention(stream: stream / arms * arms, above: layer)
   }
 
-  /// Hooks that keep base's rows and change chat's.
+  /// Hooks that record base's rows and change chat's rows.
   func hooks() -> Hooks {
     var hooks = Hooks()
     let baseRows = BaseRows()
@@ -83,7 +81,7 @@ struct SteeringArms {
     return hooks
   }
 
-  /// Reads generated tokens; added before what steers, it sees the streams unchanged.
+  /// Reads generated tokens. It is added before the steering, so it sees the streams unchanged.
   private func add(_ readings: LatentReadings, _ baseRows: BaseRows, to hooks: inout Hooks) {
     let (streams, baseStreams, first) = (0..<chatStreams, baseStreams, prompt.ids.count)
     hooks.add(layer: layer, site: .residPost) { view in
@@ -124,13 +122,12 @@ struct SteeringArms {
   }
 }
 
-/// The rows of one stream that were steered in the pass that goes on, each with the gates that were open there.
+/// The rows of one stream that the current pass has steered, each with the gates that were open there.
 private final class SteeredRows {
   var rows: [(offset: Int, open: [Int])] = []
 }
 
-/// Base's residual streams at the tokens of one pass, for hooks on chat's: with two sets of weights base's pass is over
-/// by then.
+/// Base's residual streams at the tokens of one pass, for hooks on chat's. Base with weights of its own has run before.
 private final class BaseRows {
   private var d = 0
   private var rows: [Int: [Float]] = [:]
@@ -141,7 +138,7 @@ private final class BaseRows {
     rows[segment.stream] = Array(values)
   }
 
-  /// Hands over one row of a stream in this pass; nil without a stream.
+  /// Gives `body` one row of a stream in this pass, or nil if there is no stream.
   func withRow(_ offset: Int, ofStream stream: Int?, _ body: (UnsafePointer<Float>?) -> Void) {
     guard let stream, let rows = rows[stream] else { return body(nil) }
     rows.withUnsafeBufferPointer { rows in body(rows.baseAddress.map { $0 + offset * d }) }

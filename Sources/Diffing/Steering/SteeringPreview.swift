@@ -1,28 +1,27 @@
-// What a plan makes of the next token after a prompt, anew at every turn of a knob:
+// Shows what a plan does to the next token after a prompt, again at every turn of a knob:
 //   p(· | prompt) unsteered and steered, KL(unsteered ‖ steered), ‖Δh‖/‖h‖, and the greedy tokens that follow.
-// Only what a plan can change is run: blocks above L, on the tokens from the first steered one on; the unsteered
-// timeline has the rest. Owns: the steered timeline, base's beside it where the plan reads codes.
-// Refuses: what `SteeringArms` refuses. Shape letters: V vocabulary.
+// Only what a plan can change is computed: the blocks above L, on the tokens from the first steered one on. The
+// unsteered timeline has the rest. Shape letters: V vocabulary.
 
 import Inference
 import Kernels
 
-/// A prompt as chat reads it unsteered: what all previews of it have in common.
+/// A prompt as chat reads it unsteered. All previews of the prompt share it.
 public final class UnsteeredPrompt {
   public let prompt: RenderedChat
   let layer: Int
   let cache: KVCache
-  /// Logits after the last token, `[V]`.
+  /// The logits after the last token, `[V]`.
   let logits: [Float]
 
-  /// Computes the prompt, the blocks up to `layer` only if `prefixes` does not have them.
-  /// - Throws: `InferenceError.settingInvalid` beyond the model's context length; what the forward pass throws.
+  /// Computes the prompt. The blocks up to `layer` are computed only if `prefixes` does not have them.
+  /// - Throws: `InferenceError.settingInvalid` beyond the model's context length; the errors of the forward pass.
   public init(
     engine: Engine, layer: Int, prompt: RenderedChat, prefixes: PromptPrefixes
   ) throws(InferenceError) {
     precondition(!prompt.ids.isEmpty, "a prompt has at least one token")
     (self.prompt, self.layer) = (prompt, layer)
-    // Blocks up to the layer are computed a part of the prompt at a time, which would find out at the end.
+    // The blocks up to the layer take the prompt in parts, so an excess of length would be noticed only at the end.
     let longest = engine.model.configuration.contextLength
     guard prompt.ids.count <= longest else {
       throw .settingInvalid(
@@ -37,7 +36,7 @@ public final class UnsteeredPrompt {
   }
 }
 
-/// How steering moves the next token's distribution.
+/// The change of the next token's distribution by steering.
 public struct NextTokenShift: Sendable, Equatable {
   /// A token with its probability in both distributions.
   public struct Token: Sendable, Equatable {
@@ -50,16 +49,16 @@ public struct NextTokenShift: Sendable, Equatable {
     }
   }
 
-  /// The likeliest tokens of each distribution, the likeliest first; of equal ones the lower id.
+  /// The likeliest tokens of each distribution, the likeliest first; among equal ones the lower id comes first.
   public let likelyUnsteered: [Token]
   public let likelySteered: [Token]
   /// KL(unsteered ‖ steered) in nats.
   public let divergence: Double
-  /// Over the prompt's steered tokens.
+  /// The size of the change over the prompt's steered tokens.
   public let size: SteeringSize
 }
 
-/// One plan's next tokens after a prompt. One owner at a time.
+/// The next tokens after a prompt under one plan. It has one owner at a time.
 public final class SteeringPreview {
   private let engine: Engine
   private let unsteered: UnsteeredPrompt
@@ -69,7 +68,7 @@ public final class SteeringPreview {
   private var streams: [PreviewStream] = []
   private var pending: Int32?
 
-  /// Prepares; nothing is computed before `shift`. Parameters and errors are those of `SteeringRun`.
+  /// Prepares the preview. Nothing is computed before `shift`. Parameters and errors are those of `SteeringRun`.
   public init(
     engine: Engine, crosscoder: Crosscoder, unsteered: UnsteeredPrompt, plan: SteeringPlan, prefixes: PromptPrefixes,
     maxActivations: (Int) -> Double?
@@ -82,8 +81,8 @@ public final class SteeringPreview {
   }
 
   /// Steers the prompt and compares the distributions of the token after it.
-  /// - Parameter count: tokens to name of each.
-  /// - Throws: what the forward pass throws, such as a residual stream that steering made infinite.
+  /// - Parameter count: the number of tokens to name from each distribution.
+  /// - Throws: the errors of the forward pass, such as a residual stream that steering made infinite.
   public func shift(count: Int) throws(InferenceError) -> NextTokenShift {
     let (plan, prompt) = (setup.prepared[0].plan, setup.prompt)
     let logits: [Float]
@@ -104,8 +103,8 @@ public final class SteeringPreview {
     return Self.compare(unsteered.logits, logits, count: count, size: setup.prepared[0].size)
   }
 
-  /// The next token of the steered answer, always the likeliest; nil when it has ended. Call `shift` before.
-  /// - Throws: what the forward pass throws.
+  /// The next token of the steered answer, always the likeliest; nil when the answer has ended. Call `shift` before.
+  /// - Throws: the errors of the forward pass.
   public func next() throws(InferenceError) -> Int32? {
     guard let id = pending, !engine.tokenizer.endOfTurnIDs.contains(id) else { return nil }
     pending = nil
@@ -117,7 +116,7 @@ public final class SteeringPreview {
     return id
   }
 
-  /// The steered stream's number in `SteeringArms` of one plan.
+  /// The number of the steered stream in the `SteeringArms` of one plan.
   private static let stream = 1
 
   private func likeliest(_ logits: [Float]) -> Int32? {
@@ -149,7 +148,7 @@ public final class SteeringPreview {
 private struct PreviewStream {
   var number: Int
   var model = PairModel.chat
-  /// The prompt up to the steered block; nil for a timeline that has all of it.
+  /// The prompt up to the steered block; nil for a timeline that already holds all of it.
   var prefix: PromptPrefix?
   var cache: KVCache
 
@@ -161,7 +160,7 @@ private struct PreviewStream {
   }
 }
 
-/// Runs what is above the prefixes' block on the prompt's tokens from a position on, in parts.
+/// Runs the blocks above the prefixes' block on the prompt's tokens from a position on, in parts.
 /// - Returns: the first stream's logits after the last token.
 private func goOn(
   _ prompt: RenderedChat, from first: Int, _ streams: [PreviewStream], engine: Engine, hooks: Hooks

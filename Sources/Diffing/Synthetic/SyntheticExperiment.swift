@@ -1,51 +1,50 @@
-// L1 and BatchTopK trained on the same tokens of one synthetic world, with the same sizes, seeds and schedule.
-// BatchTopK keeps k latents, as many as concepts are on at a token; of several weights μ of L1's penalty the one counts
-// whose L0 comes nearest to that. Both are scored on tokens that neither has seen.
-// Owns: the settings of the comparison. Refuses: settings out of range, as the trainers do.
+// Trains L1 and BatchTopK on the same tokens of one synthetic world, with the same sizes, seeds and schedule.
+// BatchTopK's k is the number of concepts that are on at a token; of L1's runs with several weights μ, the one whose L0
+// is nearest to k is compared. Both are scored on tokens that neither has seen.
 
 import Inference
 
-/// The comparison of both methods on worlds of one recipe.
+/// Compares both methods on worlds of one recipe.
 public struct SyntheticExperiment: Sendable {
   public var recipe = SyntheticWorld.Recipe()
-  /// Latents F.
+  /// The number of latents F.
   public var latents = 160
   public var steps = 3000
   public var batch = 512
   public var learningRate = 2e-3
-  /// Tokens that are trained on, again and again; fewer in a run that would not see them all.
+  /// The number of tokens to train on, which are used again and again; fewer in a run that would not see them all.
   public var trainingTokens = 200_000
-  /// Tokens that latents are scored on, at most as many as a run sees.
+  /// The number of tokens on which latents are scored, at most as many as a run sees.
   public var scoringTokens = 30_000
-  /// Weights of L1's penalty to choose from; each is reached over the first half of the steps.
+  /// The weights μ of L1's penalty to try. Each is reached over the first half of the steps.
   public var mus = [0.041, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28]
 
   /// The experiment of docs/synthetic-world.md.
   public init() {}
 
-  /// One trained crosscoder and what it made of its world.
+  /// One trained crosscoder and what it found in its world.
   public struct Run: Sendable {
-    /// μ of an L1 run.
+    /// The μ of an L1 run; nil for BatchTopK.
     public let mu: Double?
-    /// Without input normaliser, in the activations' own units.
+    /// The crosscoder without input normaliser, in the activations' own units.
     public let crosscoder: Crosscoder
     public let findings: WorldFindings
   }
 
-  /// What came out of one world.
+  /// The result for one world.
   public struct Outcome: Sendable {
     public let world: SyntheticWorld
-    /// The tokens that all runs were scored on.
+    /// The tokens on which all runs were scored.
     public let scored: PairedActivations
     public let batchTopK: Run
-    /// L1, a run for each μ.
+    /// The L1 runs, one for each μ.
     public let l1Runs: [Run]
-    /// Of those the one whose L0 is nearest to BatchTopK's.
+    /// The L1 run whose L0 is nearest to BatchTopK's.
     public let l1: Run
   }
 
   /// Trains both methods on the world of a seed.
-  /// - Parameter report: called after each crosscoder with its name.
+  /// - Parameter report: is called after each crosscoder with its name.
   /// - Throws: `DiffingError.settingInvalid`, `.trainingNotFinite`.
   public func run(seed: UInt64, report: (String) -> Void = { _ in }) throws(DiffingError) -> Outcome {
     let world = try SyntheticWorld(recipe: recipe, seed: seed)
@@ -58,7 +57,7 @@ public struct SyntheticExperiment: Sendable {
     var moments = ActivationMoments(width: settings.width)
     moments.add(tokens.values)
     let normaliser = moments.normaliser(targetRMS: settings.targetRMS)
-    // All weights are checked before anything is trained.
+    // All weights μ are checked before anything is trained.
     var l1Trainers: [L1Trainer] = []
     for mu in mus {
       var configuration = L1Trainer.Configuration(settings: settings)
@@ -90,7 +89,7 @@ public struct SyntheticExperiment: Sendable {
     return Outcome(world: world, scored: scored, batchTopK: batchTopK, l1Runs: l1Runs, l1: l1)
   }
 
-  /// k: as many latents a token as concepts are on, on average.
+  /// k: the average number of concepts that are on at a token.
   private func k(_ world: SyntheticWorld) -> Int { min(latents, max(1, Int(world.l0.rounded()))) }
 
   private func settings(seed: UInt64) -> TrainingSettings {

@@ -1,44 +1,43 @@
-// A pair of models whose concepts are known: paired activations made of planted directions, to check the method on.
+// A pair of models with known concepts, on which the method is checked: its activations consist of planted directions.
 //   h^m = Σ_c a_c^m v_c + noise,   a_c^m > 0 where concept c is on in model m, 0 elsewhere; concepts fire independently
-// Owns: the recipe, the planted concepts, the seeded activations. Two kinds of concepts set the traps of arXiv
-// 2504.02922, section 3: `rescaled` ones invite complete shrinkage, `decoupled` ones latent decoupling.
-// Refuses: a recipe out of range, by name. Shape letters: T tokens, d width of one model.
+// Two kinds of concepts set the traps of arXiv 2504.02922, section 3: `rescaled` ones invite complete shrinkage,
+// `decoupled` ones latent decoupling. Shape letters: T tokens, d width of one model.
 
 import Inference
 import Kernels
 
-/// Planted concepts and the activations that they make in a base and a chat model.
+/// Planted concepts and the activations that they cause in a base and a chat model.
 public struct SyntheticWorld: Sendable {
-  /// What becomes of a concept between base and chat.
+  /// How a concept differs between base and chat.
   public enum Kind: String, Codable, CaseIterable, Sendable {
-    /// The same in both models: a^base = a^chat.
+    /// The concept is the same in both models: a^base = a^chat.
     case shared
-    /// Absent from chat.
+    /// The concept is absent from chat.
     case baseOnly = "base-only"
-    /// Absent from base: what fine-tuning put in.
+    /// The concept is absent from base; fine-tuning introduced it.
     case chatOnly = "chat-only"
-    /// In both at the same tokens, weaker in base: a^base = `baseFactor` · a^chat.
+    /// The concept is in both models at the same tokens, but weaker in base: a^base = `baseFactor` · a^chat.
     case rescaled
-    /// In both, with a strength of its own in each, and at a share of its tokens in one model alone.
+    /// The concept is in both models with a separate strength in each, and at a share of its tokens in one model only.
     case decoupled
   }
 
   /// One planted concept.
   public struct Concept: Codable, Sendable, Equatable {
     public var kind: Kind
-    /// Unit vector v `[d]`, the same in both models.
+    /// The unit vector v `[d]`, the same in both models.
     public var direction: [Float]
-    /// Probability that a token has it in at least one model.
+    /// The probability that a token has the concept in at least one model.
     public var frequency: Double
-    /// Mean of a where it is on; a is uniform between half and one and a half of that.
+    /// The mean of a where the concept is on; a is uniform between half and one and a half of that.
     public var strength: Double
     /// a^base / a^chat of a rescaled concept; 1 for others.
     public var baseFactor = 1.0
   }
 
-  /// What a world is made of. Ranges are drawn from uniformly, concept by concept.
+  /// The ingredients of a world. A value from each range is drawn uniformly for each concept.
   public struct Recipe: Codable, Sendable, Equatable {
-    /// d.
+    /// The width d.
     public var dModel = 48
     public var shared = 48
     public var baseOnly = 8
@@ -49,12 +48,13 @@ public struct SyntheticWorld: Sendable {
     public var highestFrequency = 0.08
     public var lowestStrength = 0.7
     public var highestStrength = 1.3
-    /// Of rescaled concepts. Above 0.2: a factor b gives Δ = 1 − b/2, and Δ ≥ 0.9 is chat-only by definition.
+    /// The range for rescaled concepts, above 0.2: a factor b gives Δ = 1 − b/2, and Δ ≥ 0.9 is chat-only by
+    /// definition.
     public var lowestBaseFactor = 0.25
     public var highestBaseFactor = 0.5
-    /// Share of a decoupled concept's tokens at which it is on in both models; the rest is split evenly.
+    /// The share of a decoupled concept's tokens at which it is on in both models; the rest is split evenly.
     public var overlap = 0.8
-    /// Standard deviation of the noise in each dimension.
+    /// The standard deviation of the noise in each dimension.
     public var noise = 0.1
 
     /// The world of docs/synthetic-world.md.
@@ -81,7 +81,7 @@ public struct SyntheticWorld: Sendable {
   public let recipe: Recipe
   public let concepts: [Concept]
 
-  /// Plants concepts: the same recipe and seed give the same ones.
+  /// Plants concepts. The same recipe and seed give the same concepts.
   /// - Throws: `DiffingError.settingInvalid`.
   public init(recipe: Recipe = Recipe(), seed: UInt64) throws(DiffingError) {
     try recipe.check()
@@ -107,10 +107,10 @@ public struct SyntheticWorld: Sendable {
     (self.recipe, self.concepts) = (recipe, concepts)
   }
 
-  /// Concepts on at a token, on average: the L0 of a dictionary that has one latent for each.
+  /// The average number of concepts that are on at a token, which is the L0 of a dictionary with one latent for each.
   public var l0: Double { concepts.reduce(0) { $0 + $1.frequency } }
 
-  /// Activations `[T, 2, d]` of seeded tokens.
+  /// Activations `[T, 2, d]` of tokens drawn with a seed.
   public func activations(tokens: Int, seed: UInt64) -> PairedActivations {
     var generator = SplitMix64(seed: seed)
     let d = recipe.dModel
@@ -155,14 +155,15 @@ public struct SyntheticWorld: Sendable {
 }
 
 extension SplitMix64 {
-  /// A number between two others.
+  /// A random number between two others.
   fileprivate mutating func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
 
-  /// Mean 0, variance 1, nearly normal: the sum of the four 16-bit numbers of one draw. The same on every machine.
+  /// A nearly normal number with mean 0 and variance 1, the same on every machine: the sum of a draw's four 16-bit
+  /// numbers.
   fileprivate mutating func nearlyNormal() -> Double {
     let bits = next()
     let sum = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + bits >> 48
-    // Each is uniform on 0…65535: the mean of the sum is 2 · 65535, its variance 4 · 65536² / 12, nearly.
+    // Each number is uniform on 0…65535: the mean of the sum is 2 · 65535, its variance nearly 4 · 65536² / 12.
     return (Double(sum) / 0x1p16 - 0x1.FFFEp0) * 1.7320508075688772
   }
 }

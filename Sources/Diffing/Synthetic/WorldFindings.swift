@@ -1,28 +1,28 @@
-// What a crosscoder made of a world whose concepts are known: which latent stands for which concept, what it is called
-// chat-only, and how well each score tells concepts that only chat has from the rest.
-// A latent stands for the concept of largest cosine with the longer of its two decoder directions, if that is above a
-// bound and the latent fires often enough to be scored. Owns: the matching, the counts, the ROC AUC. Refuses: activations
-// of another width. Shape letters: T tokens, F latents, d width of one model.
+// Compares a crosscoder with a world whose concepts are known: which latent stands for which concept, which latents it
+// calls chat-only, and how well each score separates concepts that only chat has from the rest.
+// A latent stands for the concept that has the largest cosine with the longer of its two decoder directions, if that
+// cosine is above a bound and the latent fires often enough to be scored. Shape letters: T tokens, F latents, d width
+// of one model.
 
 import Inference
 import Kernels
 
-/// The latents of one crosscoder against the truth.
+/// The latents of one crosscoder, compared with the planted concepts.
 public struct WorldFindings: Sendable {
   /// A latent that stands for a planted concept.
   public struct Latent: Sendable {
     public var latent: Int
-    /// Number of the concept in its world.
+    /// The number of the concept in its world.
     public var concept: Int
     public var kind: SyntheticWorld.Kind
-    /// Of the latent's direction with the concept's.
+    /// The cosine of the latent's direction with the concept's.
     public var cosine: Double
     public var deltaNorm: Double
     public var betas: LatentScaling.Betas
-    /// Place in the order of chat-specificity among all latents, 0 for the first.
+    /// The place in the order of chat-specificity among all latents; the first has 0.
     public var rank: Int
 
-    /// Δ ≥ 0.9.
+    /// Whether Δ ≥ 0.9.
     public var isCalledChatOnly: Bool { LatentClass(deltaNorm: deltaNorm) == .chatOnly }
 
     fileprivate var ratios: (nuError: Double, nuReconstruction: Double)? {
@@ -31,38 +31,38 @@ public struct WorldFindings: Sendable {
     }
   }
 
-  /// What latents are ranked by; the most chat-specific comes first.
+  /// The scores by which latents are ranked; the most chat-specific comes first.
   public enum Score: String, CaseIterable, Codable, Sendable {
-    /// Δ, high first.
+    /// Δ, the highest first.
     case deltaNorm = "delta_norm"
-    /// ν^ε, low first.
+    /// ν^ε, the lowest first.
     case nuError = "nu_error"
-    /// ν^r, low first.
+    /// ν^r, the lowest first.
     case nuReconstruction = "nu_reconstruction"
-    /// The order of `chatSpecificityRank`: chat-only by Δ, then the sum of the ranks of both ratios.
+    /// The order of `chatSpecificityRank`: chat-only by Δ first, then the sum of the ranks of both ratios.
     case chatSpecificity = "chat_specificity"
   }
 
-  /// Tokens that a latent must be on at to count.
+  /// The number of tokens at which a latent must be on to count.
   public static let minimumActiveTokens = 20
 
-  /// Latents that stand for a concept, by number.
+  /// The latents that stand for a concept, by number.
   public let latents: [Latent]
-  /// Latents that fire often enough to count, whether they stand for a concept or not.
+  /// The number of latents that fire often enough to count, whether they stand for a concept or not.
   public let living: Int
-  /// Latents on, a token.
+  /// The mean number of latents that are on at a token.
   public let l0: Double
-  /// Pairs of a chat-only and a base-only latent of one direction.
+  /// The number of pairs of a chat-only and a base-only latent with the same direction.
   public let twins: Int
-  /// Variance explained: base, chat.
+  /// The fraction of variance explained: base, chat.
   public let fve: [Double]
 
   /// Scores a crosscoder on activations of its world.
   /// - Parameters:
-  ///   - crosscoder: without input normaliser (`foldingNormaliser`).
-  ///   - activations: `[T, 2, d]`, best ones that it was not trained on.
-  ///   - minimumCosine: below it, a latent stands for nothing.
-  /// - Throws: `DiffingError.shapeMismatch`, `.notFinite`, as encoding and Latent Scaling do.
+  ///   - crosscoder: must have no input normaliser (`foldingNormaliser`).
+  ///   - activations: `[T, 2, d]`, preferably activations on which it was not trained.
+  ///   - minimumCosine: a latent below it stands for nothing.
+  /// - Throws: `DiffingError.shapeMismatch`, `.notFinite` from encoding and Latent Scaling.
   public init(
     crosscoder: Crosscoder, world: SyntheticWorld, activations: PairedActivations, minimumCosine: Double = 0.8
   ) throws(DiffingError) {
@@ -96,13 +96,13 @@ public struct WorldFindings: Sendable {
     fve = PairModel.allCases.map { variance.shares($0)?.explained ?? 0 }
   }
 
-  /// Concepts of a kind for which at least one latent stands.
+  /// The number of concepts of a kind for which at least one latent stands.
   public func found(_ kind: SyntheticWorld.Kind) -> Int { concepts(kind) { _ in true } }
 
-  /// Concepts of a kind for which at least one latent with Δ ≥ 0.9 stands.
+  /// The number of concepts of a kind for which at least one latent with Δ ≥ 0.9 stands.
   public func calledChatOnly(_ kind: SyntheticWorld.Kind) -> Int { concepts(kind, where: \.isCalledChatOnly) }
 
-  /// Concepts of a kind for which a latent stands that Δ ≥ 0.9, ν^ε < 0.2 and ν^r < 0.5 together call chat-specific.
+  /// The number of concepts of a kind for which a latent stands that has Δ ≥ 0.9 and is chat-specific by both ratios.
   public func calledChatSpecific(_ kind: SyntheticWorld.Kind) -> Int {
     concepts(kind) {
       $0.isCalledChatOnly
@@ -115,9 +115,9 @@ public struct WorldFindings: Sendable {
   }
 
   /// How well a score ranks latents of chat-only concepts before the other matched ones: the probability that a random
-  /// one of the first comes before a random one of the second, ties half. Latents whose ratios may not be ranked come
-  /// last. Nil where one of the two groups is empty.
-  /// - Parameter amongChatOnly: only latents with Δ ≥ 0.9, where the truth is to be told from artefacts.
+  /// latent of the first group comes before a random one of the second; ties count half. Latents whose ratios may not
+  /// be ranked come last. It is nil if one of the two groups is empty.
+  /// - Parameter amongChatOnly: counts only latents with Δ ≥ 0.9, among which true ones must be told from artefacts.
   public func rocAUC(_ score: Score, amongChatOnly: Bool) -> Double? {
     let ranked = latents.filter { !amongChatOnly || $0.isCalledChatOnly }
     func value(_ latent: Latent) -> Double {
@@ -133,15 +133,15 @@ public struct WorldFindings: Sendable {
       negative: ranked.filter { $0.kind != .chatOnly }.map(value))
   }
 
-  /// The median over latents with Δ ≥ 0.9 that stand for a kind, of those that have it.
+  /// The median of a ratio over the latents with Δ ≥ 0.9 that stand for a kind and have the ratio.
   public func median(_ kind: SyntheticWorld.Kind, _ ratio: (LatentScaling.Betas) -> Double?) -> Double? {
     let values = latents.filter { $0.kind == kind && $0.isCalledChatOnly }.compactMap { ratio($0.betas) }.sorted()
     return values.isEmpty ? nil : (values[(values.count - 1) / 2] + values[values.count / 2]) / 2
   }
 }
 
-/// The area under the ROC curve: the probability that a positive's score is above a negative's, ties half; nil where
-/// either is empty. Cost: positives · negatives.
+/// The area under the ROC curve: the probability that a positive's score is above a negative's; ties count half. It is
+/// nil if either list is empty. Cost: positives · negatives.
 public func rocAUC(positive: [Double], negative: [Double]) -> Double? {
   guard !positive.isEmpty, !negative.isEmpty else { return nil }
   var wins = 0.0

@@ -1,16 +1,16 @@
-// Running mean and variance of activations, from which an input normaliser is made, and the geometric median.
-// Owns: fp64 sums that merge across batches. Refuses: nothing; batches are checked where they come in.
+// The running mean and variance of activations, from which an input normaliser is made, and the geometric median. Sums
+// are fp64 and can be merged across batches. Batches are checked where they come in.
 
 import Kernels
 
-/// Sums of activations and of their squares, for each dimension of a row.
+/// The sums of activations and of their squares, for each dimension of a row.
 public struct ActivationMoments: Sendable {
-  /// Tokens added so far.
+  /// The number of tokens added so far.
   public private(set) var tokens = 0
   private var sums: [Double]
   private var squares: [Double]
 
-  /// Empty sums for rows of that width: M·d.
+  /// Begins with empty sums for rows of that width, M·d.
   public init(width: Int) {
     sums = [Double](repeating: 0, count: width)
     squares = sums
@@ -19,7 +19,7 @@ public struct ActivationMoments: Sendable {
   /// Adds rows, one after the other.
   public mutating func add(_ rows: [Float]) {
     let width = sums.count
-    precondition(rows.count.isMultiple(of: width), "rows of another width than \(width)")
+    precondition(rows.count.isMultiple(of: width), "the rows do not have the width \(width)")
     let added = rows.count / width
     rows.withUnsafeBufferPointer { values in
       sums.withUnsafeMutableBufferPointer { sums in
@@ -39,7 +39,7 @@ public struct ActivationMoments: Sendable {
 
   /// The normaliser that centres the activations and brings them to the root mean square `targetRMS`.
   ///
-  /// Before any token it leaves everything as it is but for the scale.
+  /// Before any token is added it only scales.
   public func normaliser(targetRMS: Float = 1) -> InputNormaliser {
     let count = Double(max(1, tokens))
     let mean = sums.map { $0 / count }
@@ -48,8 +48,8 @@ public struct ActivationMoments: Sendable {
   }
 }
 
-/// The point of least summed distance to all rows, for each model's d dimensions on their own, `[M·d]`: Weiszfeld's
-/// iteration from the mean, at most 100 rounds, until it moves less than 1e-5.
+/// The point with the least summed distance to all rows, for each model's d dimensions separately, `[M·d]`. Weiszfeld's
+/// iteration starts from the mean and runs until a round moves the point by less than 1e-5, at most 100 rounds.
 func geometricMedian(of rows: [Float], nModels: Int, dModel d: Int) -> [Float] {
   let width = nModels * d
   let T = rows.count / width

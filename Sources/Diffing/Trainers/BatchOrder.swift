@@ -1,15 +1,17 @@
-// Which tokens a training step sees. Everything follows from the seed, the shards' sizes and the step's number, so a
+// Which tokens a training step sees. This follows from the seed, the shards' sizes and the step's number alone, so a
 // resumed run sees the same batches.
 //   EpochOrder     epoch after epoch, each in a permutation of all tokens
-//   ShuffledSlots  shards in a permutation of each epoch's own, read from end to end into a buffer of C tokens; batches are
-//                  drawn from it at random, and after every C/2 tokens what was drawn is replaced by the next of the stream
-// Owns: numbers of tokens and slots, no activations (`TrainingBatches`). Source of the buffer: dictionary_learning's
-// ActivationBuffer, which refills at half too. Shape letters: B tokens of a batch, C of the buffer, N of all shards.
+//   ShuffledSlots  shards in a permutation of each epoch's own, read from end to end into a buffer of C tokens;
+//                  batches are drawn from it at random, and after every C/2 tokens the next of the stream replace those
+//                  that were drawn
+// These types know the numbers of tokens and slots, but no activations (`TrainingBatches`). Source of the buffer:
+// dictionary_learning's ActivationBuffer, which also refills at half. Shape letters: B tokens of a batch, C of the
+// buffer, N of all shards.
 
 import Inference
 
-/// Epoch after epoch, each in a permutation of its own.
-public struct EpochOrder: Sendable {
+/// Goes through epoch after epoch, each in a permutation of its own.
+struct EpochOrder: Sendable {
   private let count: Int
   private let batch: Int
   private let seed: UInt64
@@ -17,13 +19,13 @@ public struct EpochOrder: Sendable {
   private var order: [Int] = []
 
   /// The order of batches of `batch` out of `count` tokens.
-  public init(count: Int, batch: Int, seed: UInt64) {
+  init(count: Int, batch: Int, seed: UInt64) {
     precondition(batch > 0 && count >= batch, "an epoch holds at least one batch")
     (self.count, self.batch, self.seed) = (count, batch, seed)
   }
 
-  /// The tokens of a step, counted from 0; an epoch's incomplete last batch is left out.
-  public mutating func tokens(ofStep step: Int) -> ArraySlice<Int> {
+  /// The tokens of a step, counted from 0. An epoch's incomplete last batch is left out.
+  mutating func tokens(ofStep step: Int) -> ArraySlice<Int> {
     let perEpoch = count / batch
     if step / perEpoch != epoch {
       epoch = step / perEpoch
@@ -44,7 +46,7 @@ struct ShardRows: Equatable, Sendable {
   var rows: Range<Int>
 }
 
-/// All tokens, epoch after epoch, shard after shard, the shards in a permutation of each epoch's own.
+/// All tokens, epoch after epoch and shard after shard. Each epoch has its own permutation of the shards.
 struct ShardStream: Sendable {
   private let sizes: [Int]
   private let seed: UInt64
@@ -54,7 +56,7 @@ struct ShardStream: Sendable {
   private var row = 0
 
   init(sizes: [Int], seed: UInt64) {
-    precondition(sizes.contains { $0 > 0 }, "a stream of at least one token")
+    precondition(sizes.contains { $0 > 0 }, "a stream needs at least one token")
     (self.sizes, self.seed) = (sizes, seed)
     order = Self.order(sizes.count, seed, epoch: 0)
   }
@@ -83,7 +85,7 @@ struct ShardStream: Sendable {
   }
 }
 
-/// The buffer's slots: which are drawn for a step, and what they are filled with again.
+/// The slots of the buffer: which are drawn for a step, and what refills them.
 struct ShuffledSlots: Sendable {
   /// C.
   let capacity: Int
@@ -91,14 +93,14 @@ struct ShuffledSlots: Sendable {
   private let drawsARound: Int
   private var stream: ShardStream
   private var generator: SplitMix64
-  /// Slots; those that still hold a token come first.
+  /// The slots; those that still hold a token come first.
   private var slots: [Int32]
   private var live = 0
   private var draws = 0
 
-  /// - Parameter capacity: at least two batches.
+  /// - Parameter capacity: must hold at least two batches.
   init(sizes: [Int], batch: Int, capacity: Int, seed: UInt64) {
-    precondition(batch > 0 && capacity >= 2 * batch && capacity <= Int(Int32.max), "two batches fit the buffer")
+    precondition(batch > 0 && capacity >= 2 * batch && capacity <= Int(Int32.max), "the buffer must hold two batches")
     (self.capacity, self.batch) = (capacity, batch)
     drawsARound = capacity / 2 / batch
     stream = ShardStream(sizes: sizes, seed: seed)
@@ -106,7 +108,7 @@ struct ShuffledSlots: Sendable {
     slots = (0..<Int32(capacity)).map { $0 }
   }
 
-  /// What to fill before the next draw, empty slots and as many tokens; nil if nothing is due.
+  /// The slots to fill before the next draw, and as many tokens; nil if no refill is due.
   mutating func refill() -> (slots: ArraySlice<Int32>, tokens: [ShardRows])? {
     guard live == 0 || draws == drawsARound else { return nil }
     let empty = slots[live...]
@@ -115,7 +117,7 @@ struct ShuffledSlots: Sendable {
     return (empty, tokens)
   }
 
-  /// B slots at random, of those that hold a token.
+  /// Draws B random slots among those that hold a token.
   mutating func draw() -> ArraySlice<Int32> {
     for _ in 0..<batch {
       let chosen = Int.random(in: 0..<live, using: &generator)

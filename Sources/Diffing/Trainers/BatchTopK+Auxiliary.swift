@@ -1,14 +1,14 @@
 // The auxiliary loss: dead latents learn to explain what the living ones leave over, and so come back to life.
-//   a = the (at most d/2) most active dead codes of each token,  u = e − Σ_j a_j d_j,  L_aux = mean ‖u‖² / V,  V =
-//   mean ‖e − ē‖²
-// e and V take no gradient; of DECOUPLED codes a dead one counts by the sum of its norms and in all models. Dead latents are not kept in this batch, so their gradient comes from here alone.
-// Shape letters: B tokens, N dead latents, d width of one model. Source: the authors' get_auxiliary_loss, after arXiv
-// 2406.04093, A.2.
+//   a = the (at most d/2) most active dead codes of each token,  u = e − Σ_j a_j d_j
+//   L_aux = mean ‖u‖² / V,  V = mean ‖e − ē‖²
+// e and V take no gradient. A dead DECOUPLED code counts by the sum of its norms and in all models. Dead latents are
+// not kept in this batch, so their gradient comes from here alone. Shape letters: B tokens, N dead latents, d width of
+// one model. Source: the authors' get_auxiliary_loss, after arXiv 2406.04093, A.2.
 
 import Kernels
 
 extension BatchTopKTrainer {
-  /// Adds the auxiliary loss of this batch and its gradients, α times.
+  /// Adds α times the auxiliary loss of this batch, and α times its gradients.
   func addAuxiliary(_ losses: inout TrainingLosses) {
     let bound = run.settings.deadBound
     let dead = run.tokensSinceFired.indices.filter { run.tokensSinceFired[$0] >= bound }
@@ -46,7 +46,7 @@ extension BatchTopKTrainer {
     }
   }
 
-  /// `[B, N]`: of each token's dead codes the `count` of largest scaled activation, all others 0.
+  /// `[B, N]`: for each token the `count` dead codes with the largest scaled activation; all others are 0.
   private func deadCodes(_ dead: [Int], keeping count: Int) -> FloatStorage {
     let (F, N) = (run.settings.nLatents, dead.count)
     let codes = FloatStorage(count: run.tokens * N)
@@ -76,7 +76,7 @@ extension BatchTopKTrainer {
     return codes
   }
 
-  /// Mean over tokens of ‖e − ē‖², both models together.
+  /// The mean over tokens of ‖e − ē‖², both models together.
   private func residualVariance() -> Double {
     let (B, width) = (run.tokens, run.settings.width)
     var mean = [Double](repeating: 0, count: width)

@@ -1,14 +1,14 @@
-// The kept entries through the decoder, and back to the gradients of all parameters.
+// Sends the kept entries through the decoder, and back to the gradients of all parameters.
 //   e = x − b_dec − Σ_j f_j d_j,  ∂L/∂f_j = ⟨g, d_j⟩ for kept j
 //   ∂L/∂d_j = Σ_i f_ij g_i,  ∂L/∂w_j = Σ_i (∂L/∂f_ij) x_i,  ∂L/∂b_enc,j = Σ_i ∂L/∂f_ij,  ∂L/∂b_dec = Σ_i g_i
-// Of a DECOUPLED code only the models count that keep it. Costs 4·M·d multiplications a kept entry.
+// A DECOUPLED code counts only in the models that keep it. Cost: 4·M·d multiplications for each kept entry.
 // Shape letters: B tokens, F latents, d width of one model, M models.
 
 import Inference
 import Kernels
 
 extension BatchTopKTrainer {
-  /// x̂, e, g and ∂L/∂f for every token.
+  /// Computes x̂, e, g and ∂L/∂f for every token.
   func reconstruct(_ losses: inout TrainingLosses) {
     let width = run.settings.width
     var codeGradients = [Float](repeating: 0, count: kept.codes.count)
@@ -40,7 +40,7 @@ extension BatchTopKTrainer {
     self.kept.codeGradients = codeGradients
   }
 
-  /// Gradients of all parameters from the kept entries.
+  /// Computes the gradients of all parameters from the kept entries.
   func backward() {
     let (F, width) = (run.settings.nLatents, run.settings.width)
     let (kept, byLatent, parts) = (kept, entriesByLatent(), parts)
@@ -75,15 +75,15 @@ extension BatchTopKTrainer {
     run.sumDecoderBiasGradient()
   }
 
-  /// The parts of a row that entries act on, with the models for which an entry must be kept to do so: the whole row,
-  /// or of DECOUPLED codes each model's half.
+  /// The parts of a row on which entries act, with the models for which an entry must be kept to act there: the whole
+  /// row, or for DECOUPLED codes each model's half.
   private var parts: [(models: PairModels, columns: Range<Int>)] {
     let d = run.settings.dModel
     guard configuration.nSelections == 2 else { return [(.both, 0..<run.settings.width)] }
     return PairModel.allCases.map { ($0.set, $0.set.columns(dModel: d)) }
   }
 
-  /// The kept entries by latent, tokens ascending within each.
+  /// The kept entries by latent, with tokens ascending within each.
   private func entriesByLatent() -> (offsets: [Int], entries: [Int], tokens: [Int]) {
     let F = run.settings.nLatents
     var offsets = [Int](repeating: 0, count: F + 1)

@@ -1,19 +1,18 @@
-// Which codes of a batch are kept: the k·B of largest scaled activation, over tokens and latents together.
-// DECOUPLED codes are selected twice, by each model's own norms, and the two selections joined. Ties go to the earlier
-// token, then the lower latent. Refuses: codes that are not finite.
-// Shape letters: B tokens, F latents.
+// Selects the codes of a batch that are kept: the k·B with the largest scaled activation, over tokens and latents
+// together. DECOUPLED codes are selected twice, by each model's own norms, and the two selections are joined. Ties go
+// to the earlier token, then to the lower latent. Shape letters: B tokens, F latents.
 
 import Inference
 import Kernels
 
 /// The entries kept in a batch, by token, latents ascending.
 struct KeptEntries {
-  /// Where each token's begin, `[B + 1]`.
+  /// Where each token's entries begin, `[B + 1]`.
   var offsets: [Int] = [0]
   var latents: [Int32] = []
-  /// f.
+  /// The raw codes f.
   var codes: [Float] = []
-  /// Of DECOUPLED codes, the models that an entry is kept for; empty where it is kept for both at once.
+  /// For DECOUPLED codes, the models for which each entry is kept; empty if entries are kept for both at once.
   var models: [PairModels] = []
   /// ∂L/∂f.
   var codeGradients: [Float] = []
@@ -23,7 +22,7 @@ struct KeptEntries {
 
   func entries(of token: Int) -> Range<Int> { offsets[token]..<offsets[token + 1] }
 
-  /// Each model's own selection as one, a latent of both models once.
+  /// Joins each model's own selection; a latent of both models appears once.
   init(joining base: KeptEntries, _ chat: KeptEntries) {
     for token in 0..<base.offsets.count - 1 {
       var (left, right) = (base.entries(of: token), chat.entries(of: token))
@@ -48,7 +47,7 @@ struct KeptEntries {
   init() {}
 }
 
-/// Active latents of a run of tokens, as candidates for the k·B largest.
+/// The active latents of a run of tokens, as candidates for the k·B largest.
 private struct Candidates {
   var counts: [Int] = []
   var latents: [Int32] = []
@@ -58,7 +57,7 @@ private struct Candidates {
 
 extension BatchTopKTrainer {
   /// Fills `kept` with the `count` largest scaled activations of the batch (fewer if fewer are positive), and
-  /// `lastKept` with the smallest of them, 0 if there is none.
+  /// `lastKept` with the smallest of them, or 0 if there is none.
   func select(count: Int) throws(DiffingError) {
     run.multiplyEncoder()
     if configuration.nSelections == 1 {
@@ -73,8 +72,8 @@ extension BatchTopKTrainer {
   private func select(
     count: Int, norms: FloatStorage, smallest lastKept: inout Float
   ) throws(DiffingError) -> KeptEntries {
-    // Most often this batch's bound is near the last one's; if too few lie above half of it, all positive ones are
-    // looked at.
+    // This batch's bound is usually near the last one's. If too few lie above half of that, all positive ones are
+    // taken.
     var candidates = collect(above: lastKept / 2, norms: norms)
     var total = candidates.reduce(0) { $0 + $1.scaled.count }
     if total < count && lastKept > 0 {

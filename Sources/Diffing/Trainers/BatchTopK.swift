@@ -1,29 +1,29 @@
 // Training by BatchTopK: of a batch's B·F scaled activations f_j·n_j the k·B largest are kept.
 //   loss = mean over tokens and models of ‖h − ĥ‖₂  +  α · Σ‖e − ê_dead‖² / Σ‖e − ē‖²     (e = h − ĥ, not
 //   differentiated)
-// where ê_dead reconstructs the residual by the d/2 most active latents that have been silent for long. Gradients by
-// hand: +Selection, +Gradients and +Auxiliary. Selection and norms n_j take no gradient. DECOUPLED codes are selected
-// for each model apart; a run on one model or on chat − base makes a sparse autoencoder. Refuses: settings out of range.
+// ê_dead reconstructs the residual by the d/2 most active latents that have been silent for long. Gradients are written
+// by hand in +Selection, +Gradients and +Auxiliary. The selection and the norms n_j take no gradient. DECOUPLED codes
+// are selected separately for each model. A run on one model or on chat − base makes a sparse autoencoder.
 // Source: arXiv 2504.02922, section 2, and the authors' crosscoder.py.
 
 import Kernels
 
 /// Trains one BatchTopK dictionary, a batch at a time.
 public final class BatchTopKTrainer: Trainer {
-  /// What a run is made of; defaults are the paper's where they do not depend on the size.
+  /// The configuration of a run. Defaults are the paper's if they do not depend on the size.
   public struct Configuration: Codable, Sendable, Equatable {
-    /// What every method has.
+    /// The settings that all methods share.
     public var settings: TrainingSettings
-    /// Latents kept a token, on average over the batch.
+    /// The number of latents kept for a token, on average over the batch.
     public var k: Int
-    /// k at the beginning, going down linearly to `k` over `kAnnealingSteps`; with 0 steps it is `k` at once.
+    /// k at the beginning; it falls linearly to `k` over `kAnnealingSteps`. With 0 steps it is `k` at once.
     public var kInitial: Int?
     public var kAnnealingSteps = 0
     /// α, the weight of the auxiliary loss.
     public var auxiliaryWeight = 1.0 / 32
-    /// How many dead latents reconstruct the residual; nil for d/2.
+    /// The number of dead latents that reconstruct the residual; nil for d/2.
     public var auxiliaryLatents: Int?
-    /// The threshold's moving average: its decay, and the last step without one.
+    /// The decay of the threshold's moving average, and the last step without one.
     public var thresholdDecay = 0.999
     public var thresholdStart = 1000
 
@@ -34,11 +34,11 @@ public final class BatchTopKTrainer: Trainer {
     public func k(at step: Int) -> Int {
       guard kAnnealingSteps > 0, step < kAnnealingSteps, let first = kInitial else { return k }
       let progress = Double(step) / Double(kAnnealingSteps)
-      // Halves go to the even number, as in the reference.
+      // Halves are rounded to the even number, as in the reference.
       return max(1, Int((Double(first) - Double(first - k) * progress).rounded(.toNearestOrEven)))
     }
 
-    /// θ, one for all or of DECOUPLED codes one a model.
+    /// The number of thresholds θ: one, or for DECOUPLED codes one for each model.
     var nSelections: Int { settings.codeNormalization == .decoupled ? 2 : 1 }
 
     func check() throws(DiffingError) {
@@ -56,23 +56,22 @@ public final class BatchTopKTrainer: Trainer {
 
   public let configuration: Configuration
   public let run: TrainingRun
-  /// θ, one a selection; −1 while not set.
+  /// θ, one for each selection; −1 while it is not set.
   public private(set) var thresholds: [Float]
-  /// The smallest scaled activation kept last time, a selection: where this batch's candidates are looked for first.
+  /// The smallest scaled activation that each selection kept in the last batch; the next search begins near it.
   var lastKept: [Float]
   /// The entries kept in this batch.
   var kept = KeptEntries()
 
   /// A trainer before its first step.
-  /// - Parameter normaliser: made from more data than the first batch; nil to take the first batch, if the
-  ///   settings ask for one.
+  /// - Parameter normaliser: if it is nil and the settings ask for one, it is made from the first batch.
   /// - Throws: `DiffingError.settingInvalid`.
   public convenience init(configuration: Configuration, normaliser: InputNormaliser? = nil) throws(DiffingError) {
     try configuration.check()
     self.init(configuration, run: try TrainingRun(settings: configuration.settings, normaliser: normaliser))
   }
 
-  /// A trainer that goes on where the saved one stopped, bit for bit.
+  /// A trainer that continues where the saved one stopped, bit for bit.
   /// - Throws: `DiffingError.file`, `.shapeMismatch`, `.stateMismatch` if the state belongs to another configuration.
   public convenience init(state path: String, configuration: Configuration) throws(DiffingError) {
     try configuration.check()
@@ -103,7 +102,7 @@ public final class BatchTopKTrainer: Trainer {
     return losses
   }
 
-  /// Runs the batch forward and backward; the gradients then stand in the parameter blocks, not yet clipped.
+  /// Runs the batch forward and backward. The gradients are then in the parameter blocks, not yet clipped.
   func computeGradients(_ batch: PairedActivations) throws(DiffingError) -> TrainingLosses {
     try run.prepare(batch)
     var losses = TrainingLosses()
@@ -124,13 +123,12 @@ public final class BatchTopKTrainer: Trainer {
     run.crosscoder(k: configuration.k, thresholds: thresholds, card: card)
   }
 
-  /// The sparse autoencoder as trained so far, in the activations' own units; only where the run's target is one
-  /// vector a token.
+  /// The sparse autoencoder as trained so far, in the activations' own units. The run's target must not be the pair.
   public func autoencoder(card: CrosscoderCard = CrosscoderCard()) -> SparseAutoencoder {
     SparseAutoencoder(run: run, k: configuration.k, threshold: thresholds[0], card: card)
   }
 
-  /// θ follows the smallest kept scaled activation.
+  /// Moves θ towards the smallest kept scaled activation.
   private func updateThresholds() {
     guard run.step > configuration.thresholdStart else { return }
     let decay = Float(configuration.thresholdDecay)
@@ -142,7 +140,7 @@ public final class BatchTopKTrainer: Trainer {
 }
 
 extension TrainingRun {
-  /// The parameters as a crosscoder, with the normaliser; `foldingNormaliser()` moves that into the weights.
+  /// The parameters as a crosscoder with the normaliser; `foldingNormaliser()` moves that into the weights.
   func crosscoder(k: Int?, thresholds: [Float], card: CrosscoderCard) -> Crosscoder {
     precondition(settings.target == .pair, "a dictionary of one model has no two decoder directions")
     let (F, width) = (settings.nLatents, settings.width)

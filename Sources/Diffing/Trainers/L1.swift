@@ -1,21 +1,21 @@
 // Training of a crosscoder by an L1 penalty on scaled activations.
 //   loss = mean over tokens and models of ‖h − ĥ‖₂  +  μ · mean over tokens of Σ_j f_j n_j
-// The penalty is differentiated through the norms too: ∂(f_j n_j)/∂d_j^m = f_j d_j^m/‖d_j^m‖ (CROSSCODER), f_j d_j^m /
-// ‖[d_j^base; d_j^chat]‖ (SAE), their weighted sum (MIXED), 0 (NONE). At the beginning half of all codes are positive, so
-// products are dense: 10·B·F·M·d multiplications a step. Refuses: settings out of range, DECOUPLED and single models.
+// The penalty is differentiated through the norms too: ∂(f_j n_j)/∂d_j^m is f_j d_j^m/‖d_j^m‖ (CROSSCODER), f_j d_j^m /
+// ‖[d_j^base; d_j^chat]‖ (SAE), their weighted sum (MIXED) or 0 (NONE). At the beginning half of all codes are
+// positive, so products are dense: 10·B·F·M·d multiplications a step. DECOUPLED codes and single models are rejected.
 // Shape letters: B tokens, F latents, d width of one model, M models. Source: the paper's section 2, the authors' code.
 
 import Kernels
 
 /// Trains one L1 crosscoder, a batch at a time.
 public final class L1Trainer: Trainer {
-  /// What a run is made of.
+  /// The configuration of a run.
   public struct Configuration: Codable, Sendable, Equatable {
-    /// What every method has.
+    /// The settings that all methods share.
     public var settings: TrainingSettings
     /// μ, the weight of the penalty.
     public var mu = 4.1e-2
-    /// μ rises linearly from 0 over the first steps.
+    /// The number of first steps over which μ rises linearly from 0.
     public var muWarmupSteps = 0
 
     /// L1 with those settings.
@@ -30,7 +30,7 @@ public final class L1Trainer: Trainer {
       try requireSetting(settings.target == .pair, "target", "the pair", settings.target.rawValue)
       try requireSetting(
         settings.codeNormalization != .decoupled, "codeNormalization",
-        "another than DECOUPLED, which for a sum over models is CROSSCODER", "DECOUPLED")
+        "any but DECOUPLED, which equals CROSSCODER for a sum over models", "DECOUPLED")
       try requireSetting(mu >= 0 && mu.isFinite, "mu", "at least 0", mu)
       try requireSetting(muWarmupSteps >= 0, "muWarmupSteps", "at least 0", muWarmupSteps)
     }
@@ -40,8 +40,7 @@ public final class L1Trainer: Trainer {
   public let run: TrainingRun
 
   /// A trainer before its first step.
-  /// - Parameter normaliser: made from more data than the first batch; nil to take the first batch, if the
-  ///   settings ask for one.
+  /// - Parameter normaliser: if it is nil and the settings ask for one, it is made from the first batch.
   /// - Throws: `DiffingError.settingInvalid`.
   public init(configuration: Configuration, normaliser: InputNormaliser? = nil) throws(DiffingError) {
     try configuration.check()
@@ -49,7 +48,7 @@ public final class L1Trainer: Trainer {
     run = try TrainingRun(settings: configuration.settings, normaliser: normaliser)
   }
 
-  /// A trainer that goes on where the saved one stopped, bit for bit.
+  /// A trainer that continues where the saved one stopped, bit for bit.
   /// - Throws: `DiffingError.file`, `.shapeMismatch`, `.stateMismatch` if the state belongs to another configuration.
   public init(state path: String, configuration: Configuration) throws(DiffingError) {
     try configuration.check()
@@ -73,7 +72,7 @@ public final class L1Trainer: Trainer {
     run.crosscoder(k: nil, thresholds: [], card: card)
   }
 
-  /// Runs the batch forward and backward; the gradients then stand in the parameter blocks, not yet clipped.
+  /// Runs the batch forward and backward. The gradients are then in the parameter blocks, not yet clipped.
   func computeGradients(_ batch: PairedActivations) throws(DiffingError) -> TrainingLosses {
     try run.prepare(batch)
     var losses = TrainingLosses()
@@ -105,7 +104,7 @@ public final class L1Trainer: Trainer {
     return losses
   }
 
-  /// f ← max(0, W_enc x + b_enc), in place of the product.
+  /// Computes f ← max(0, W_enc x + b_enc) in place of the product.
   private func activate() {
     let F = run.settings.nLatents
     inPieces(of: TrainingRun.tokenPiece, count: run.tokens) { tokens in
@@ -116,8 +115,8 @@ public final class L1Trainer: Trainer {
     }
   }
 
-  /// Makes ∂L/∂f of the decoder's share `[B, F]`, adds the penalty's gradient at f and at the decoder, sums b_enc's,
-  /// and counts silence.
+  /// Turns the decoder's share `[B, F]` into ∂L/∂f, adds the penalty's gradient at f and at the decoder, sums b_enc's
+  /// gradient, and counts silence.
   private func penalise(_ codeGradient: UnsafeMutablePointer<Float>, _ losses: inout TrainingLosses) {
     let (B, F) = (run.tokens, run.settings.nLatents)
     let weight = configuration.mu(at: run.step) / Double(B)
@@ -171,7 +170,7 @@ public final class L1Trainer: Trainer {
 }
 
 extension CodeNormalization {
-  /// ∂n_j/∂d_j^m = this · d_j^m; a direction without length has the gradient 0, as in PyTorch.
+  /// ∂n_j/∂d_j^m = this · d_j^m. A direction of length 0 has the gradient 0, as in PyTorch.
   /// - Parameters:
   ///   - own: ‖d_j^m‖.
   ///   - whole: ‖[d_j^base; d_j^chat]‖.

@@ -1,5 +1,4 @@
-// Memory for training: fp32 values at a fixed address, owned by one trainer.
-// Owns: allocation and release. Refuses: nothing; bounds are the trainer's promise.
+// Memory for training: fp32 values at a fixed address, owned by one trainer, which keeps within their bounds.
 
 /// `count` fp32 values, zero at first.
 final class FloatStorage {
@@ -19,7 +18,7 @@ final class FloatStorage {
 
   deinit { start.deallocate() }
 
-  /// The values as an array.
+  /// A copy of the values.
   var array: [Float] { Array(UnsafeBufferPointer(start: start, count: count)) }
 
   func copy(_ values: [Float]) {
@@ -28,7 +27,7 @@ final class FloatStorage {
   }
 }
 
-/// One parameter tensor with what Adam keeps for it.
+/// One parameter tensor with the moments that Adam keeps for it.
 struct ParameterBlock {
   let values: FloatStorage
   let moment1: FloatStorage

@@ -1,11 +1,9 @@
-// The n-th largest of many positive numbers, exactly and without sorting them.
-// Owns: the selection by bit patterns (positive fp32 values order like their bits). Refuses (precondition): nothing
-// to choose from.
+// Finds the n-th largest of many positive numbers without sorting: positive fp32 values have the order of their bits.
 
-/// The `rank`-th largest (from 1) of the values of `columns`, which are positive and finite; the columns count as one list.
+/// The `rank`-th largest (from 1) of the values of `columns`, which count as one list and are positive and finite.
 func largest(rank: Int, of columns: [[Float]]) -> Float {
   precondition(rank >= 1)
-  // 31 bits in three steps, from the highest: 10, 11, 10.
+  // The 31 bits are read in three steps from the highest: 10, 11, 10.
   var (prefix, rest) = (UInt32(0), rank)
   for (shift, width) in [(21, 10), (10, 11), (0, 10)] as [(UInt32, UInt32)] {
     var counts = [Int](repeating: 0, count: 1 << width)
@@ -28,8 +26,7 @@ func largest(rank: Int, of columns: [[Float]]) -> Float {
   return Float(bitPattern: prefix)
 }
 
-/// Reorders `values[0..<count]`, with `indices` alongside, so that the `n` largest come first; ties go to the lower
-/// index.
+/// Reorders `values[0..<count]` and `indices` so that the `n` largest come first. Ties go to the lower index.
 func moveLargestFirst(
   _ n: Int, _ values: UnsafeMutablePointer<Float>, _ indices: UnsafeMutablePointer<Int32>, count: Int
 ) {

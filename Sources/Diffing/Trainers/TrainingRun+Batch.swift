@@ -1,4 +1,4 @@
-// A batch on its way in, and what comes out of a reconstruction: losses, explained variance, the gradient at x̂.
+// Prepares a batch, and measures a reconstruction: losses, explained variance, the gradient at x̂.
 //   e = x − x̂,  L_rec = mean over tokens and models of ‖e‖,  g = ∂L_rec/∂x̂ = −e / (M·B·‖e‖), or −2e / (M·B) for squares
 // Every sum over tokens runs in pieces of fixed size that are added in order, so threads do not change the result.
 // Shape letters: B tokens, F latents, d width of one model, M models.
@@ -6,7 +6,7 @@
 import Kernels
 
 extension TrainingRun {
-  /// Normalises the batch into `input`; at the first step, sets what is taken from the first batch.
+  /// Normalises the batch into `input`. The first step also sets what is derived from the first batch.
   /// - Throws: `DiffingError.shapeMismatch`, `.trainingNotFinite`.
   func prepare(_ batch: PairedActivations) throws(DiffingError) {
     guard batch.dModel == settings.dModel, batch.tokens > 0 else {
@@ -42,7 +42,7 @@ extension TrainingRun {
     }
   }
 
-  /// `product` ← W_enc x.
+  /// Computes `product` ← W_enc x.
   func multiplyEncoder() {
     let (F, width) = (settings.nLatents, settings.width)
     inPieces(of: Self.encodePiece, count: tokens) { tokens in
@@ -52,7 +52,7 @@ extension TrainingRun {
     }
   }
 
-  /// e ← x − b_dec of one token; the method then takes Σ f_j d_j off it.
+  /// Computes e ← x − b_dec of one token; the method then subtracts Σ f_j d_j from it.
   func beginResidual(token: Int) {
     let width = settings.width
     let (x, e) = (input.start + token * width, residual.start + token * width)
@@ -61,8 +61,8 @@ extension TrainingRun {
 
   /// Fills `residual` and `gradient`, and the reconstruction's part of `losses`.
   /// - Parameters:
-  ///   - reconstruct: makes a token's `residual` whole, if it is not yet.
-  ///   - then: is called when the token's `gradient` stands.
+  ///   - reconstruct: completes a token's `residual` if it is not complete yet.
+  ///   - then: is called when the token's `gradient` is ready.
   func measure(_ losses: inout TrainingLosses, reconstruct: (Int) -> Void, then: (Int) -> Void) {
     let (B, d, M, width) = (tokens, settings.dModel, settings.nModels, settings.width)
     let size = Self.tokenPiece
@@ -94,7 +94,7 @@ extension TrainingRun {
     losses.total = losses.reconstruction.reduce(0, +) / Double(M)
   }
 
-  /// One token's losses and its g.
+  /// Computes one token's losses and its g.
   private func measure(token: Int, into sums: UnsafeMutablePointer<Double>) {
     let (B, d, M, width) = (Double(tokens), settings.dModel, settings.nModels, settings.width)
     let (x, e, g) = (
@@ -112,7 +112,7 @@ extension TrainingRun {
     }
   }
 
-  /// ∂L/∂b_dec = Σ_i g_i, in order.
+  /// Computes ∂L/∂b_dec = Σ_i g_i, in order.
   func sumDecoderBiasGradient() {
     let width = settings.width
     withUnsafeTemporaryAllocation(of: Double.self, capacity: width) { sum in

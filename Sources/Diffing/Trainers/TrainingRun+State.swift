@@ -1,14 +1,14 @@
-// A training run on disk: everything that the next step depends on, so that a run killed and resumed gives the same
-// bits.
-// Owns: one safetensors file: weights, Adam's moments, counts of silence, normaliser; as metadata the method, its
-// configuration, the step and the method's few numbers. There is no generator to save: randomness ends with the initial
-// weights, and which tokens a step sees follows from its number. Refuses: a state of another method or configuration.
+// A training run on disk: everything on which the next step depends, so that a run that is killed and resumed gives the
+// same bits. One safetensors file holds weights, Adam's moments, counts of silence and the normaliser; its metadata
+// holds the method, its configuration, the step and the method's few numbers. No random generator is saved: randomness
+// ends with the initial weights, and which tokens a step sees follows from its number. A state of another method or
+// configuration is rejected.
 
 import Foundation
 import Inference
 
 extension TrainingRun {
-  /// Of the file; raised when its content changes meaning.
+  /// The version of the file; it is raised when the meaning of its content changes.
   private static var stateVersion: String { "2" }
 
   private var blocks: [(name: String, block: ParameterBlock, shape: [Int])] {
@@ -22,8 +22,8 @@ extension TrainingRun {
   /// Writes the state atomically: 12·F·M·d·bytes of fp32 and little else.
   /// - Parameters:
   ///   - method, configuration: what the state belongs to.
-  ///   - numbers: the method's own, restored bit for bit.
-  /// - Throws: `DiffingError.file`; an older state is then untouched.
+  ///   - numbers: the method's own numbers, which are restored bit for bit.
+  /// - Throws: `DiffingError.file`; an older state is then unchanged.
   func save(
     state path: String, method: String, configuration: some Encodable, numbers: [String: [Float]] = [:]
   ) throws(DiffingError) {
@@ -52,10 +52,9 @@ extension TrainingRun {
     try reading { () throws(InferenceError) in try finished.write(to: path) }
   }
 
-  /// A run that goes on where the saved one stopped, bit for bit, and the method's numbers.
-  /// - Parameter numbers: their names and how many of each.
-  /// - Throws: `DiffingError.file`, `.shapeMismatch`, `.stateMismatch` if the state belongs to another method or
-  ///   configuration.
+  /// A run that continues where the saved one stopped, bit for bit, and the method's numbers.
+  /// - Parameter numbers: the names of the method's numbers and how many there are of each.
+  /// - Throws: `DiffingError.file`, `.shapeMismatch`; `.stateMismatch` for a state of another method or configuration.
   static func resume(
     state path: String, settings: TrainingSettings, method: String, configuration: some Encodable,
     numbers: [String: Int] = [:]
@@ -88,7 +87,7 @@ extension TrainingRun {
   }
 }
 
-/// A state file, each part checked as it is read.
+/// A state file, each part of which is checked as it is read.
 private struct StateFile {
   let file: SafetensorsFile
 

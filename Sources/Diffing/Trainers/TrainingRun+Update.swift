@@ -1,12 +1,12 @@
-// The end of every step: clip the gradients, Adam, norms of the new decoder, the count of steps.
+// The end of every step: clipping the gradients, Adam, the norms of the new decoder, the count of steps.
 // Latents without a gradient in this step still move: Adam's moments decay, as in the dense reference.
 // Shape letters: F latents.
 
 import Kernels
 
 extension TrainingRun {
-  /// Takes the step with the gradients that stand in the parameter blocks, and completes `losses`.
-  /// - Throws: `DiffingError.trainingNotFinite`, with the parameters as they were.
+  /// Takes the step with the gradients in the parameter blocks, and completes `losses`.
+  /// - Throws: `DiffingError.trainingNotFinite`; the parameters are then as they were.
   func update(_ losses: inout TrainingLosses) throws(DiffingError) {
     guard losses.total.isFinite else { throw .trainingNotFinite(what: "the loss", step: step) }
     let (F, width) = (settings.nLatents, settings.width)
@@ -31,7 +31,7 @@ extension TrainingRun {
     step += 1
   }
 
-  /// Counts a batch for every latent; those that were on begin again at 0.
+  /// Counts a batch as silent for every latent, and restarts the count at 0 for those that were on.
   func countSilence(except latents: some Sequence<Int>) {
     for latent in tokensSinceFired.indices { tokensSinceFired[latent] += tokens }
     for latent in latents { tokensSinceFired[latent] = 0 }
@@ -56,7 +56,7 @@ extension TrainingRun {
 }
 
 extension AdamStep {
-  /// One step over part of a block.
+  /// Takes one step over a part of a block.
   fileprivate func apply(to block: ParameterBlock, hasGradient: Bool, _ range: Range<Int>) {
     apply(
       to: block.values.start + range.lowerBound, moment1: block.moment1.start + range.lowerBound,

@@ -1,28 +1,27 @@
-// One run's parameters and what every method does with a batch before and after its own part.
-// Owns: encoder, decoder and biases with their Adam moments, the input normaliser, the counts of silence, the batch's
-// input, residual and gradient. +Batch prepares and measures, +Update clips and steps, +State is the file.
-// Refuses: batches of another width, values that are not finite.
+// One run's parameters, and what every method does with a batch before and after its own part. A run holds encoder,
+// decoder and biases with their Adam moments, the input normaliser, the counts of silence, and the batch's input,
+// residual and gradient. +Batch prepares and measures, +Update clips and steps, +State is the file.
 // Shape letters: B tokens of a batch, F latents, d width of one model, M models. Source: arXiv 2504.02922, section 2,
 // and the authors' crosscoder.py.
 
 import Inference
 import Kernels
 
-/// What all trainers share.
+/// The state that all trainers share.
 public final class TrainingRun {
-  /// Tokens in a piece of token-wise work.
+  /// The number of tokens in a piece of token-wise work.
   static let tokenPiece = 64
-  /// Tokens in a piece of the encoder product.
+  /// The number of tokens in a piece of the encoder product.
   static let encodePiece = 512
-  /// Latents in a piece of latent-wise work.
+  /// The number of latents in a piece of latent-wise work.
   static let latentPiece = 64
 
   public let settings: TrainingSettings
-  /// Steps done.
+  /// The number of steps done.
   public internal(set) var step = 0
-  /// The input normaliser; nil before the first step or without one.
+  /// The input normaliser; nil before the first step, or if the run has none.
   public internal(set) var normaliser: InputNormaliser?
-  /// Tokens since each latent was last on.
+  /// For each latent, the number of tokens since it was last on.
   var tokensSinceFired: [Int]
 
   /// `[F, M·d]`: row j reads latent j from base's d values, then chat's.
@@ -46,14 +45,14 @@ public final class TrainingRun {
   private(set) var gradient = FloatStorage(count: 0)
   /// W_enc x, `[B, F]`, without bias.
   private(set) var product = FloatStorage(count: 0)
-  /// B of the batch at hand.
+  /// B, the number of tokens of the present batch.
   private(set) var tokens = 0
 
   /// A run before its first step.
   /// - Throws: `DiffingError.settingInvalid`.
   init(settings: TrainingSettings, normaliser: InputNormaliser?) throws(DiffingError) {
     try settings.check()
-    precondition(normaliser.map { $0.mean.count == settings.width } ?? true, "a normaliser of another width")
+    precondition(normaliser.map { $0.mean.count == settings.width } ?? true, "the normaliser has another width")
     let F = settings.nLatents
     self.settings = settings
     self.normaliser = normaliser
@@ -70,7 +69,7 @@ public final class TrainingRun {
     updateNorms(0..<F)
   }
 
-  /// Makes room for a batch of `tokens`, kept from step to step.
+  /// Makes room for a batch of `tokens`; the memory is kept from step to step.
   func makeRoom(tokens: Int) {
     guard self.tokens != tokens else { return }
     self.tokens = tokens
@@ -80,7 +79,7 @@ public final class TrainingRun {
     product = FloatStorage(count: tokens * settings.nLatents)
   }
 
-  /// ‖d_j^m‖ and n_j of the present decoder, for some latents.
+  /// Updates ‖d_j^m‖ and n_j of some latents from the present decoder.
   func updateNorms(_ latents: Range<Int>) {
     let (d, M) = (settings.dModel, settings.nModels)
     for latent in latents {
@@ -93,7 +92,7 @@ public final class TrainingRun {
     }
   }
 
-  /// Random directions of one norm, the same for all models; the decoder begins as the encoder's transpose.
+  /// Random directions with one norm, the same for all models; the decoder begins as the encoder's transpose.
   private static func initialRows(_ settings: TrainingSettings, using generator: inout SplitMix64) -> [Float] {
     let (d, M) = (settings.dModel, settings.nModels)
     var rows: [Float] = []

@@ -1,22 +1,22 @@
-// What every training run is made of, whatever the method: sizes, schedule, clipping, normaliser, seed.
-// Owns: the settings, their ranges, the schedules that follow from them. Refuses: the first setting out of range, by
-// name. Shape letters: B tokens of a batch, F latents, d width of one model, M models.
+// The settings of every training run, whatever the method: sizes, schedule, clipping, normaliser, seed. `check` names
+// the first setting that is out of range. Shape letters: B tokens of a batch, F latents, d width of one model, M
+// models.
 
 import Inference
 
-/// What is read from each token of a pair.
+/// What a dictionary reads from each token of a pair.
 public enum TrainingTarget: String, Codable, Sendable, CaseIterable {
-  /// Both models' residual streams: a crosscoder.
+  /// Both models' residual streams, for a crosscoder.
   case pair
-  /// One model's: a sparse autoencoder.
+  /// One model's residual stream, for a sparse autoencoder.
   case base, chat
-  /// chat − base: a sparse autoencoder of the difference.
+  /// chat − base, for a sparse autoencoder of the difference.
   case difference
 
-  /// M: how many vectors of width d are read from a token.
+  /// M, the number of vectors of width d that are read from a token.
   public var nModels: Int { self == .pair ? 2 : 1 }
 
-  /// The rows that are trained on, `[T, M·d]`.
+  /// The rows on which a run is trained, `[T, M·d]`.
   public func rows(of batch: PairedActivations) -> [Float] {
     let (d, T) = (batch.dModel, batch.tokens)
     if self == .pair { return batch.values }
@@ -34,37 +34,36 @@ public enum TrainingTarget: String, Codable, Sendable, CaseIterable {
   }
 }
 
-/// Settings of a run that all methods share; defaults are the paper's where they do not depend on the size.
+/// The settings that all methods share. Defaults are the paper's if they do not depend on the size.
 public struct TrainingSettings: Codable, Sendable, Equatable {
-  /// Width d of one model's residual stream.
+  /// The width d of one model's residual stream.
   public var dModel: Int
-  /// Number of latents F.
+  /// The number of latents F.
   public var nLatents: Int
-  /// Steps of the whole run.
+  /// The number of steps of the whole run.
   public var steps: Int
-  /// Tokens of a batch, from which the bound for dead latents follows; a step may be given another number.
+  /// The number of tokens of a batch, which sets the bound for dead latents. A step may be given another number.
   public var batch: Int
   /// What is read from each token.
   public var target = TrainingTarget.pair
   /// How codes are scaled before they are selected or penalised.
   public var codeNormalization = CodeNormalization.crosscoder
   public var learningRate = 1e-4
-  /// The learning rate rises linearly over the first steps …
+  /// The number of first steps over which the learning rate rises linearly.
   public var warmupSteps = 1000
-  /// … and falls linearly to 0 from this step to the last; nil for never.
+  /// The step from which the learning rate falls linearly to 0 at the last step; nil if it never falls.
   public var decayStart: Int?
-  /// The mean of ‖h − ĥ‖² instead of ‖h − ĥ‖, as the paper writes it.
+  /// Whether the loss is the mean of ‖h − ĥ‖², as the paper writes it, instead of ‖h − ĥ‖.
   public var squaredLoss = false
-  /// Largest gradient norm; nil for any.
+  /// The largest gradient norm; nil if there is no bound.
   public var gradientClip: Double? = 1
-  /// A latent is dead when it has been silent for so many tokens; nil for a tenth of the run, the paper's 10 M of
-  /// 100 M.
+  /// The number of silent tokens after which a latent is dead; nil for a tenth of the run, the paper's 10 M of 100 M.
   public var deadAfterTokens: Int?
-  /// Norm of every encoder and decoder row of each model at the beginning.
+  /// The norm of every encoder and decoder row of each model at the beginning.
   public var normInitScale = 1.0
   /// Whether activations are centred and scaled by one factor before training (`ActivationMoments.normaliser`).
   public var normalisesInput = true
-  /// The root mean square of normalised input, all models together.
+  /// The root mean square of normalised input, over all models together.
   public var targetRMS: Float = 1
   public var seed: UInt64 = 0
 
@@ -77,7 +76,7 @@ public struct TrainingSettings: Codable, Sendable, Equatable {
   public var nModels: Int { target.nModels }
   /// M·d, the width of a row.
   public var width: Int { nModels * dModel }
-  /// Tokens of silence after which a latent is dead.
+  /// The number of tokens of silence after which a latent is dead.
   public var deadBound: Int { deadAfterTokens ?? max(1, steps * batch / 10) }
 
   /// The learning rate at a step, counted from 0: linear warm-up, constant, linear decay.

@@ -142,7 +142,7 @@ extension ActivationsDocument {
 extension ActivationsDocument.Token {
   /// A token with those of its activations that are to be shown.
   init(
-    _ token: TracedToken, position: Int, names: [Int32: TokenRecord], activations: [ActivationsDocument.Activation]
+    _ token: TokenActivations, position: Int, names: [Int32: TokenRecord], activations: [ActivationsDocument.Activation]
   ) {
     func candidates(_ list: [TokenProbability]) -> [ActivationsDocument.Candidate] {
       list.map { .init(token_id: $0.id, token: names[$0.id]?.text ?? "", probability: $0.probability) }
@@ -154,7 +154,7 @@ extension ActivationsDocument.Token {
   }
 }
 
-extension TracedToken {
+extension TokenActivations {
   /// A token as events have it.
   init(_ token: ActivationsDocument.Token) {
     func candidates(_ list: [ActivationsDocument.Candidate]?) -> [TokenProbability] {

@@ -5,11 +5,10 @@ import Diffing
 import Storage
 
 extension LatentRecord {
-  /// Chat-only by its directions (Δ ≥ 0.9), or by the paper's bounds ν^ε < 0.2 and ν^r < 0.5.
-  package var isChatSpecific: Bool {
-    guard latentClass != .chatOnly else { return true }
-    guard !dead, let nuError, let nuReconstruction else { return false }
-    return nuError < 0.2 && nuReconstruction < 0.5
+  /// Whether the latent is chat-only by its directions (Δ ≥ 0.9), or chat-specific by `ChatSpecificity`'s bounds.
+  package var isChatOnlyOrSpecific: Bool {
+    latentClass == .chatOnly
+      || !dead && ChatSpecificity.isWithinBounds(nuError: nuError, nuReconstruction: nuReconstruction)
   }
 }
 
@@ -27,7 +26,7 @@ package struct TraceFilter: Sendable, Equatable {
 
   package func passes(_ latent: LatentRecord) -> Bool {
     if let maxFrequency, let frequency = latent.frequency, frequency > maxFrequency { return false }
-    return !chatSpecificOnly || latent.isChatSpecific
+    return !chatSpecificOnly || latent.isChatOnlyOrSpecific
   }
 }
 
@@ -53,7 +52,7 @@ package struct TracedLatent: Sendable, Equatable {
 /// All latents that are on somewhere in a text, the largest first.
 /// - Parameter template: whether tokens of the chat template count.
 package func tracedLatents(
-  _ tokens: [TracedToken], by aggregate: TraceAggregate, template: Bool, where isShown: (Int32) -> Bool
+  _ tokens: [TokenActivations], by aggregate: TraceAggregate, template: Bool, where isShown: (Int32) -> Bool
 ) -> [TracedLatent] {
   var found: [Int: TracedLatent] = [:]
   var counted = 0

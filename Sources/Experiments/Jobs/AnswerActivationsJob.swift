@@ -100,7 +100,7 @@ package struct AnswerActivationsSteps: TaskSteps {
 
   private func activations(_ answer: [Int32]) throws -> [[Double]] {
     let context = models.context
-    let trace = try LatentTrace(
+    let trace = try TextActivations(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, candidates: 1)
     let mask = prompt.templateMask + [Bool](repeating: false, count: answer.count)
     let tokens = try trace.append(prompt.ids + answer, templateMask: mask).suffix(answer.count)

@@ -106,7 +106,7 @@ package struct TextActivationsJob: Job {
 package enum TextActivationsEvent: Sendable, Equatable {
   /// More tokens of the text or of the answer, and the names of all tokens that they speak of.
   /// - from: the place of the first of them, counted from 0.
-  case tokens([TracedToken], names: [Int32: TokenRecord], from: Int = 0)
+  case tokens([TokenActivations], names: [Int32: TokenRecord], from: Int = 0)
   /// The text has ended; how long it took once the models were there, and how they compute.
   case finished(seconds: Double, Precision)
 }
@@ -141,7 +141,7 @@ extension TextActivationsEvent: Codable {
       throw UnexpectedAnswer("tokens of something else")
     }
     self = .tokens(
-      tokens.map { TracedToken($0) }, names: Dictionary(names, uniquingKeysWith: { a, _ in a }), from: first)
+      tokens.map { TokenActivations($0) }, names: Dictionary(names, uniquingKeysWith: { a, _ in a }), from: first)
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -166,7 +166,7 @@ extension TextActivationsEvent: Codable {
 
 /// What a text came to.
 package struct TextReading: Sendable {
-  package var tokens: [TracedToken] = []
+  package var tokens: [TokenActivations] = []
   /// Every token that `tokens` speak of.
   package var names: [Int32: TokenRecord] = [:]
   package var precision = Precision.fast
@@ -176,7 +176,7 @@ package struct TextReading: Sendable {
 /// The text under way: a step is one pass over the text, or one token of the answer.
 package struct TextActivationsSteps: TaskSteps {
   private let models: LoadedModels
-  private let trace: LatentTrace
+  private let trace: TextActivations
   private let text: RenderedChat
   private let answerTokens: Int
   private var sampler = Sampler.greedy
@@ -190,7 +190,7 @@ package struct TextActivationsSteps: TaskSteps {
     let context = models.context
     try context.requireActivations(store: models.store)
     text = try job.source.rendered(by: context.engine)
-    trace = try LatentTrace(engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer)
+    trace = try TextActivations(engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer)
     answerTokens = job.answerTokens
     try trace.checkRoom(for: text.ids.count + answerTokens)
   }
@@ -218,7 +218,7 @@ package struct TextActivationsSteps: TaskSteps {
   }
 
   /// Tokens with their activations in the store's units, and the names of what they speak of.
-  private func event(_ tokens: [TracedToken], from first: Int) -> TextActivationsEvent {
+  private func event(_ tokens: [TokenActivations], from first: Int) -> TextActivationsEvent {
     let tokens = tokens.map { token in
       var token = token
       for index in token.activations.indices {
@@ -261,7 +261,7 @@ package struct TextActivationsAnswer: JobAnswer {
     }
   }
 
-  private func isSound(_ token: TracedToken) -> Bool {
+  private func isSound(_ token: TokenActivations) -> Bool {
     (token.base + token.chat).allSatisfy { (0...1).contains($0.probability) }
       && token.activations.allSatisfy { (0..<nLatents).contains($0.latent) && $0.value >= 0 }
   }

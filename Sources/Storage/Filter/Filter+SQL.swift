@@ -1,10 +1,9 @@
-// A filter as an SQL condition on the table latent.
-// Owns: the translation. Refuses: to put any text of the user into SQL; all of it is bound. Column names come from
-// LatentColumn alone.
+// Translates a filter into an SQL condition on the table latent. No text of the user becomes SQL: all of it is bound,
+// and column names come from LatentColumn alone.
 
 import GRDB
 
-/// A condition with the values bound to its question marks, in order.
+/// A condition with the values that are bound to its question marks, in order.
 struct SQLCondition {
   var sql: String
   var arguments: [DatabaseValue] = []
@@ -14,8 +13,8 @@ struct SQLCondition {
 }
 
 extension FilterNode {
-  /// Always 0 or 1, never NULL: a comparison with a missing value is false.
-  /// - Parameter contexts: the latents with a context that holds a text.
+  /// The condition, whose value is always 0 or 1 and never NULL: a comparison with a missing value is false.
+  /// - Parameter contexts: gives the latents with a context that holds a text.
   func condition(contexts: (TextPattern) throws -> SQLCondition) throws -> SQLCondition {
     switch self {
     case .and(let nodes): return Self.join(try nodes.map { try $0.condition(contexts: contexts) }, with: " AND ")
@@ -52,7 +51,7 @@ extension FilterNode {
   private static func search(
     for text: String, contexts: (TextPattern) throws -> SQLCondition
   ) throws -> SQLCondition {
-    // An empty text would otherwise be found in every tag.
+    // Without this check, an empty text would be found in every tag.
     guard text.contains(where: { !$0.isWhitespace }) else { return .never }
     let tags = SQLCondition(
       sql: "latent.id IN (SELECT tag.latent FROM tag WHERE instr(lower(tag.name), lower(?)) > 0)",

@@ -1,6 +1,6 @@
-// The filter language: `nu_error<0.2 and tag:refusal and not dead and "nobel"`.
-// Owns: its meaning as a tree, and the parser. Refuses: what it does not know, with position and remedy; nesting and
-// length that no person writes (the tree becomes one SQL expression, whose depth SQLite bounds).
+// The filter language: `nu_error<0.2 and tag:refusal and not dead and "nobel"`. This file has its meaning as a tree,
+// and the parser, whose errors say the position of a mistake and what to do. Nesting and length are limited, since the
+// tree becomes one SQL expression, whose depth SQLite bounds.
 //   filter     = [or]
 //   or         = and { "or" and }            and = not { "and" not }            not = "not" not | primary
 //   primary    = "(" or ")" | column comparison number | number comparison column | "dead"
@@ -10,11 +10,11 @@
 
 /// A condition on latents, parsed and ready to be used in a query.
 ///
-/// A comparison with a missing value is false, so its negation is true. A text matches where a context, the note, an
-/// explanation or a tag holds it: whole words, the last one may go on unless the text ends in a blank; case and
-/// accents do not matter.
+/// A comparison with a missing value is false, so its negation is true. A text matches if a context, the note, an
+/// explanation or a tag holds it. It matches whole words; the last word may be the beginning of a longer one unless the
+/// text ends in a blank. Case and accents do not matter.
 public struct Filter: Sendable, Equatable {
-  /// As it was written.
+  /// The filter as it was written.
   public let text: String
   let root: FilterNode?
 
@@ -27,19 +27,19 @@ public struct Filter: Sendable, Equatable {
     root = try parser.filter()
   }
 
-  /// Lets every latent through.
+  /// The filter that lets every latent through.
   public static let everything = Filter(text: "", root: nil)
 
   private init(text: String, root: FilterNode?) { (self.text, self.root) = (text, root) }
 
-  /// The same for latents of one class; nil for all.
+  /// The same filter for latents of one class; nil for all classes.
   public func narrowed(to latentClass: LatentClass?) -> Filter {
     guard let latentClass else { return self }
     return Filter(text: text, root: .and([.latentClass(latentClass)] + (root.map { [$0] } ?? [])))
   }
 }
 
-/// What a filter compares with a number, and an axis of the map can be.
+/// A column that a filter compares with a number and that can be an axis of the map.
 public enum FilterColumn: Sendable, Hashable {
   case column(LatentColumn)
   case metric(String)
@@ -51,7 +51,7 @@ public enum FilterColumn: Sendable, Hashable {
     }
   }
 
-  /// As one writes it in a filter.
+  /// The column as it is written in a filter.
   public var written: String {
     switch self {
     case .column(let column): column.rawValue
@@ -67,13 +67,13 @@ public enum FilterColumn: Sendable, Hashable {
   }
 }
 
-/// A filter's tree.
+/// The tree of a filter.
 indirect enum FilterNode: Sendable, Equatable {
   case and([FilterNode])
   case or([FilterNode])
   case not(FilterNode)
   case compare(LatentColumn, FilterComparison, Double)
-  /// Of a metric beyond the columns.
+  /// A comparison of a metric beyond the columns.
   case compareMetric(String, FilterComparison, Double)
   case tag(String)
   case latentClass(LatentClass)
@@ -193,7 +193,7 @@ struct FilterParser {
     return column.compared(comparison, number)
   }
 
-  /// `0.1 < nu_error`, and `0.1 < nu_error <= 0.5`.
+  /// Parses `0.1 < nu_error` and `0.1 < nu_error <= 0.5`.
   private mutating func condition(startingWith number: Double) throws(StorageError) -> FilterNode {
     guard case .comparison(let comparison) = token.kind else {
       throw .filter(position: token.position, message: "expected a comparison after the number; an id is id:7")
@@ -227,7 +227,7 @@ struct FilterParser {
       position: position, message: "no column \"\(word)\"; did you mean \(suggestion)? Text goes in double quotes")
   }
 
-  /// A name in brackets is a metric's.
+  /// The metric whose name stands in brackets.
   private func metric(named name: String, at position: Int) throws(StorageError) -> FilterColumn {
     if let metric = known(name) { return .metric(metric) }
     let nearest = metrics.min { editDistance($0.lowercased(), name) < editDistance($1.lowercased(), name) }
@@ -237,7 +237,7 @@ struct FilterParser {
         ?? "no metric [\(name)]; this store has none beyond its columns")
   }
 
-  /// The metric of that name, or of one that differs by case alone.
+  /// The metric of that name, or of a name that differs only in case.
   private func known(_ name: String) -> String? {
     metrics.first { $0 == name } ?? metrics.first { $0.lowercased() == name.lowercased() }
   }
@@ -256,7 +256,7 @@ extension FilterComparison {
   }
 }
 
-/// Levenshtein distance.
+/// The Levenshtein distance of two words.
 private func editDistance(_ a: String, _ b: String) -> Int {
   let b = Array(b)
   var row = Array(0...b.count)

@@ -1,26 +1,25 @@
-// What may come next in a filter that is being typed.
-// Owns: which words fit at a place, by the grammar of Filter.swift. Refuses: to check what stands elsewhere; a mistake
-// before the cursor is the parser's business, and where the words before make no sense everything is offered.
+// Offers words that may come next in a filter that is being typed, by the grammar of Filter.swift. A mistake before the
+// cursor is reported by the parser and not here; if the words before the cursor make no sense, every word is offered.
 
-/// Words that fit where the cursor stands.
+/// Words that fit at the cursor.
 public struct FilterCompletion: Sendable, Equatable {
-  /// A word to put there.
+  /// A word that may be inserted.
   public struct Item: Sendable, Equatable {
-    /// As it is written.
+    /// The word as it is written.
     public var text: String
-    /// What it is.
+    /// What the word means.
     public var help: String
-    /// Whether a blank follows it as a rule.
+    /// Whether a blank usually follows the word.
     public var isWhole: Bool
   }
 
-  /// The characters that an item takes the place of: the begun word, up to the cursor.
+  /// The characters that an item replaces: the word that was begun, up to the cursor.
   public var range: Range<Int>
-  /// Those that begin as the begun word does, then those that hold it.
+  /// First the items that begin with the begun word, then those that contain it.
   public var items: [Item]
 
   /// - Parameters:
-  ///   - cursor: counts characters, as `StorageError.filter` does.
+  ///   - cursor: is counted in characters, as in `StorageError.filter`.
   ///   - metrics: the store's metrics beyond the columns.
   ///   - tags: the tags in use.
   public init(_ text: String, cursor: Int, metrics: [String] = [], tags: [String] = []) {
@@ -30,7 +29,7 @@ public struct FilterCompletion: Sendable, Equatable {
     func tokens(_ end: Int) -> [FilterToken.Kind]? {
       try? FilterLexer.tokens(of: String(before[..<end])).dropLast().map(\.kind)
     }
-    // In an open quote there are no tokens, and any text may follow.
+    // Within an open quote there are no tokens, and any text may follow.
     let offered = tokens(start).map { Self.items(after: $0, begun: begun, metrics: metrics, tags: tags) } ?? []
     func plain(_ text: String) -> String { text.lowercased().replacing("\"", with: "") }
     let key = plain(begun)
@@ -38,7 +37,7 @@ public struct FilterCompletion: Sendable, Equatable {
     let holding = offered.filter { !plain($0.text).hasPrefix(key) && plain($0.text).contains(key) }
     let isWhole = starting.contains { plain($0.text) == key } || key.hasSuffix("]")
     if !begun.isEmpty, isWhole, let tokens = tokens(before.count) {
-      // What may follow the word.
+      // These items may follow the word.
       range = before.count..<before.count
       items = Self.items(after: tokens, begun: "", metrics: metrics, tags: tags)
     } else {
@@ -46,7 +45,7 @@ public struct FilterCompletion: Sendable, Equatable {
     }
   }
 
-  /// What is entered in the place of `range` for an item: with the blanks that words need.
+  /// The text that replaces `range` for an item, with the blanks that words need.
   public func entry(_ item: Item, in text: String) -> String {
     let before = text.prefix(range.lowerBound).last
     let joins = before.map { $0.isLetter || $0.isNumber || "\"])_".contains($0) } == true
@@ -54,9 +53,9 @@ public struct FilterCompletion: Sendable, Equatable {
     return (needsBlank ? " " : "") + item.text + (item.isWhole ? " " : "")
   }
 
-  /// Where the word at the end begins: with its bracket or key, where it has one.
+  /// Where the word at the end begins, including its bracket or key.
   private static func wordStart(_ before: [Character]) -> Int {
-    // An open bracket or quote of a tag's name holds blanks.
+    // A tag's name in an open bracket or quote may hold blanks.
     for (index, character) in before.enumerated().reversed() where character == "[" || character == "]" {
       if character == "[" { return index }
       break
@@ -130,14 +129,14 @@ public struct FilterCompletion: Sendable, Equatable {
     ]
   }
 
-  /// A tag's name as the lexer takes it.
+  /// A tag's name in the form that the lexer accepts.
   private static func written(tag name: String) -> String {
     name.contains { $0.isWhitespace || "()\"".contains($0) } ? "\"\(name)\"" : name
   }
 }
 
 extension LatentColumn {
-  /// What the column holds, in a few words.
+  /// The meaning of the column in a few words.
   public var meaning: String {
     switch self {
     case .id: "the latent's number"

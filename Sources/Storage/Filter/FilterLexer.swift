@@ -1,6 +1,5 @@
-// The words of the filter language.
-// Owns: cutting a text into tokens with their positions. Refuses: characters that belong to no token, quotes without
-// an end, and texts longer than any person writes.
+// Cuts a filter into tokens with their positions. Characters that belong to no token, quotes without an end and texts
+// longer than any person writes are errors.
 
 /// A token and the index of its first character.
 struct FilterToken: Equatable {
@@ -10,10 +9,10 @@ struct FilterToken: Equatable {
     case number(Double)
     /// A bare word: a column, a flag, `and`, `or`, `not`.
     case word(String)
-    /// `key:value`, without blank on either side of the colon.
+    /// `key:value`, without a blank on either side of the colon.
     case pair(key: String, value: String)
     case quoted(String)
-    /// `[name]`: a metric whose name is no word.
+    /// `[name]`, for a metric whose name is not a word.
     case bracketed(String)
     case end
   }
@@ -40,7 +39,7 @@ struct FilterLexer {
 
   private init(_ text: String) { characters = Array(text) }
 
-  /// All tokens of `text`, ending in `.end`.
+  /// All tokens of `text`; the last one is `.end`.
   static func tokens(of text: String) throws(StorageError) -> [FilterToken] {
     var lexer = FilterLexer(text)
     guard lexer.characters.count <= longestText else {
@@ -115,7 +114,7 @@ struct FilterLexer {
   private mutating func number() throws(StorageError) -> Double {
     let start = index
     while let character = current, character.isLetter || character.isNumber || "+-.".contains(character) {
-      // A sign belongs to the number only at its start and after an exponent's e.
+      // A sign belongs to the number only at its start and after the e of an exponent.
       if "+-".contains(character), index > start, !"eE".contains(characters[index - 1]) { break }
       index += 1
     }

@@ -1,13 +1,12 @@
-// Finding a quoted text in the contexts of a store.
-// Owns: the two steps of it: FTS5 says which sequences hold all the words, reading those says which hold them in a row.
-// (An index that also knows the places of words would be three times as large, a quarter of the whole store.)
-// Refuses: to guess; what counts as a word is what FTS5's unicode61 tokenizer says: letters and digits, without case
-// and accents (https://www.sqlite.org/fts5.html#unicode61_tokenizer).
+// Finds a quoted text in the contexts of a store, in two steps: FTS5 says which sequences hold all the words, and
+// reading those says which hold them in a row. (An index that also knows the places of words would be three times as
+// large, a quarter of the whole store.) Words are what FTS5's unicode61 tokenizer takes for words: letters and digits,
+// without case and accents (https://www.sqlite.org/fts5.html#unicode61_tokenizer).
 
 import Foundation
 import GRDB
 
-/// A text to look for: words in a row, of which the last may go on unless the text ends in a blank.
+/// A text to look for: words in a row. The last may be the beginning of a longer word unless the text ends in a blank.
 struct TextPattern: Hashable {
   let words: [String]
   let isOpen: Bool
@@ -17,16 +16,16 @@ struct TextPattern: Hashable {
     isOpen = text.last?.isWhitespace == false
   }
 
-  /// A query that matches the words in a row, for a table that knows their places
+  /// A query that matches the words in a row, for a table that knows the places of words
   /// (https://www.sqlite.org/fts5.html#full_text_query_syntax).
   var phrase: String { "\"" + words.joined(separator: " ") + "\"" + (isOpen ? " *" : "") }
 
-  /// A query that matches all the words anywhere.
+  /// A query that matches all the words at any place.
   var allWords: String {
     words.enumerated().map { "\"\($1)\"" + (isOpen && $0 == words.count - 1 ? " *" : "") }.joined(separator: " AND ")
   }
 
-  /// Whether `text`, folded, holds the words in a row.
+  /// Whether the folded `text` holds the words in a row.
   func isFound(inFolded text: [UInt8]) -> Bool {
     let needle = Array((" " + words.joined(separator: " ") + (isOpen ? "" : " ")).utf8)
     guard text.count >= needle.count else { return false }
@@ -41,7 +40,7 @@ struct TextPattern: Hashable {
     }
   }
 
-  /// The words of a text, folded, with one blank before, between and after them.
+  /// The folded words of a text, with one blank before, between and after them.
   static func fold(_ bytes: [UInt8]) -> [UInt8] {
     var folded: [UInt8] = [UInt8(ascii: " ")]
     folded.reserveCapacity(bytes.count + 2)
@@ -73,18 +72,18 @@ struct TextPattern: Hashable {
 }
 
 extension Store {
-  /// The condition of a filter, its texts already looked for in the contexts.
+  /// The condition of a filter, whose texts are first looked for in the contexts.
   func condition(of filter: Filter, in db: Database) throws -> SQLCondition {
     guard let root = filter.root else { return .always }
     return try root.condition { try condition(ofContextsHolding: $0, in: db) }
   }
 
-  /// The condition of having a context that holds the pattern. Contexts never change, so what was found is kept for the
+  /// The condition that a latent has a context with the pattern. Contexts never change, so the result is kept for the
   /// next list with the same text.
   private func condition(ofContextsHolding pattern: TextPattern, in db: Database) throws -> SQLCondition {
     if let known = foundInContexts.withLock({ $0[pattern] }) { return known }
     let latents = try latents(withContextsHolding: pattern, in: db)
-    // A list costs by its length, and a common word is in nearly all latents: then those without it are listed.
+    // A long list is slow, and a common word occurs in nearly all latents. Then the latents without it are listed.
     let all = try Self.latentIDs(in: db)
     let isCommon = 2 * latents.count > all.count
     let list = Self.list(isCommon ? all.filter { !latents.contains($0) } : latents.sorted())
@@ -97,8 +96,8 @@ extension Store {
     return condition
   }
 
-  /// The latents with a context that holds the pattern. Repeats are dropped here: with DISTINCT, SQLite needed 1.3 s
-  /// for 740,000 hits that it counts in 0.3 s. The search ends when no latent is left to be found.
+  /// The latents with a context that holds the pattern. Repeated latents are dropped here: with DISTINCT, SQLite needed
+  /// 1.3 s for 740,000 hits that it counts in 0.3 s. The search ends when no latent is left to be found.
   private func latents(withContextsHolding pattern: TextPattern, in db: Database) throws -> Set<Int32> {
     let sequences = try sequences(with: pattern, in: db)
     let count = try Int.fetchOne(db, sql: "SELECT count(*) FROM latent") ?? 0
@@ -123,7 +122,7 @@ extension Store {
 
   private static let mostTextsKept = 16
 
-  /// Ids as an SQL list.
+  /// A list of ids in SQL.
   static func list(_ ids: [Int32]) -> SQLCondition {
     SQLCondition(
       sql: "SELECT value FROM json_each(?)",
@@ -147,7 +146,7 @@ extension Store {
     return Self.list(found)
   }
 
-  /// The bytes of all tokens that are text, read once.
+  /// The bytes of all tokens that are text. They are read once.
   private func vocabulary(in db: Database) throws -> [Int32: [UInt8]] {
     if let vocabulary = textOfTokens.withLock({ $0 }) { return vocabulary }
     var vocabulary: [Int32: [UInt8]] = [:]

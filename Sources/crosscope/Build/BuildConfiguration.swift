@@ -12,8 +12,8 @@ struct BuildConfiguration: Codable, Equatable {
   /// A file of texts, one JSON object a line: {"text"} or {"messages": [{"role", "content"}]}.
   struct Source: Codable, Equatable {
     var file: String
-    /// `plain` or `chat`: the half of the corpus that statistics count it to.
-    var corpus: String
+    /// The half of the corpus to which statistics count the file.
+    var corpus: Corpus
   }
 
   /// Throws unless the trained dictionary has the two decoder directions that scores and the store are made of.
@@ -64,9 +64,7 @@ struct BuildConfiguration: Codable, Equatable {
     func invalid(_ expected: String, _ found: String) -> InputError {
       .invalid(source: path, expected: expected, found: found)
     }
-    guard !corpus.isEmpty, corpus.allSatisfy({ $0.corpus == "plain" || $0.corpus == "chat" }) else {
-      throw invalid("corpus files marked plain or chat", "\(corpus.map(\.corpus))")
-    }
+    guard !corpus.isEmpty else { throw invalid("corpus files marked plain or chat", "none") }
     guard (adapter == nil) != (base_model == nil) else {
       throw invalid("either adapter or base_model", adapter == nil ? "neither" : "both")
     }

@@ -22,7 +22,7 @@ struct HarvestStage {
       "\(build.layer)", "\(build.tokens_per_text)", "\(tokensPerShard)", build.computedPrecision.rawValue,
     ]
     for (source, path) in zip(build.corpus, paths.corpus) {
-      parts.append(source.corpus + " " + (try MappedFile(path: path).sha256()))
+      parts.append(source.corpus.rawValue + " " + (try MappedFile(path: path).sha256()))
     }
     return Array(parts.joined(separator: "\n").utf8).withUnsafeBytes { SHA256.hex(of: $0) }
   }
@@ -60,8 +60,7 @@ struct HarvestStage {
     try engine.checkNames()
     var texts: [CorpusText] = []
     for (source, path) in zip(build.corpus, paths.corpus) {
-      texts += try CorpusReader.read(
-        path, corpus: source.corpus == "chat" ? .chat : .plain, limit: build.tokens_per_text, engine: engine)
+      texts += try CorpusReader.read(path, corpus: source.corpus, limit: build.tokens_per_text, engine: engine)
     }
     let parts = Self.parts(texts, tokens: tokensPerShard)
     if writer.finished == parts.count {

@@ -41,7 +41,7 @@ struct IndexStage {
     try writer.add(
       sequences: examples.sequences.enumerated().map { index, sequence in
         SequenceRecord(
-          id: Int32(index), tokenIDs: sequence.text.ids, corpus: sequence.text.corpus.name,
+          id: Int32(index), tokenIDs: sequence.text.ids, corpus: sequence.text.corpus.rawValue,
           templateMask: sequence.text.templateMask)
       })
     try writer.add(
@@ -133,7 +133,7 @@ struct IndexStage {
 
   private func meta(_ scores: ScoreFile) -> [String: String] {
     [
-      "corpus": build.corpus.map { "\($0.corpus): \(URL(fileURLWithPath: $0.file).lastPathComponent)" }.joined(
+      "corpus": build.corpus.map { "\($0.corpus.rawValue): \(URL(fileURLWithPath: $0.file).lastPathComponent)" }.joined(
         separator: ", "),
       "corpus_tokens": "\(scores.tokens)", "program": "crosscope \(Crosscope.configuration.version)",
     ]
@@ -150,7 +150,7 @@ struct IndexStage {
         }
         let ratio = edges[1] / edges[0]
         return HistogramRecord(
-          latent: Int32(latent), corpus: corpus.name, low: edges[first], high: edges[last] * ratio,
+          latent: Int32(latent), corpus: corpus.rawValue, low: edges[first], high: edges[last] * ratio,
           counts: counts[first...last].map { Int32(clamping: $0) })
       }
     }

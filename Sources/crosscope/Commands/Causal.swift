@@ -1,6 +1,6 @@
-// `crosscope causal`: the causal test of chat-specificity scores. Which latents, put on top of base's residual stream,
-// close the most of the divergence from chat? Owns: choosing the latents of each arm by a score, the table and the JSON
-// document. Refuses: fewer latents to choose from than are asked for, chats without an answer. The method is CausalTest.
+// `crosscope causal`: the causal test of chat-specificity scores by `ActivationPatching`. Which latents, put on top of
+// base's residual stream, close the most of the divergence from chat? The latents of each arm are chosen by a score.
+// Fewer latents to choose from than are asked for and chats without an answer are errors.
 
 import ArgumentParser
 import Diffing
@@ -111,7 +111,7 @@ struct Causal: AsyncParsableCommand {
       progress: { writeError("causal: " + $0) })
     try context.requireBase(store: store)
     let texts = try answered(CorpusReader.readChats(path, limit: maxTokens, engine: context.engine), path)
-    let test = try CausalTest(
+    let test = try ActivationPatching(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, arms: sets.map(\.arm))
     var progress = Progress("causal", total: texts.reduce(0) { $0 + $1.ids.count }, unit: "tokens")
     var (done, divergences): (Int, [ChatDivergence]) = (0, [])
@@ -162,7 +162,7 @@ struct Causal: AsyncParsableCommand {
 
   /// The chats that have an answer, at most `limit` of them, evenly from the file.
   private func answered(_ chats: [RenderedChat], _ path: String) throws -> [RenderedChat] {
-    let answered = chats.filter { !CausalScope.response.positions(in: $0).isEmpty }
+    let answered = chats.filter { !PatchingScope.response.positions(in: $0).isEmpty }
     guard !answered.isEmpty else {
       throw InputError.invalid(
         source: path, expected: "chats with an assistant's answer within \(maxTokens) tokens", found: "none")

@@ -14,7 +14,7 @@ struct CausalReport {
   struct LatentSet {
     var name: String
     var score: CausalScore?
-    var arm: CausalArm
+    var arm: PatchingArm
 
     /// Its latents, where it is a choice.
     var latents: [Int]? {
@@ -64,7 +64,7 @@ struct CausalReport {
 
     private enum CodingKeys: CodingKey { case arm, score, n, sets, latents, all, response, first_9 }
 
-    func figures(_ scope: CausalScope) -> Figures {
+    func figures(_ scope: PatchingScope) -> Figures {
       switch scope {
       case .all: all
       case .response: response
@@ -90,11 +90,11 @@ struct CausalReport {
     (self.store, self.chats, self.layer, self.precision, self.n, self.seed) = (store, chats, layer, precision, n, seed)
     chatCount = divergences.count
     tokens = Dictionary(
-      uniqueKeysWithValues: CausalScope.allCases.map { scope in
+      uniqueKeysWithValues: PatchingScope.allCases.map { scope in
         (scope.rawValue, divergences.reduce(0) { $0 + ($1.tokens[scope] ?? 0) })
       })
     /// Sums of some arms' divergences a chat, the mean of the arms.
-    func sums(_ arms: [Int], _ scope: CausalScope) -> [Double] {
+    func sums(_ arms: [Int], _ scope: PatchingScope) -> [Double] {
       divergences.map { chat in
         arms.reduce(0) { $0 + (chat.sums[scope]?[$1] ?? 0) } / Double(max(1, arms.count))
       }
@@ -104,7 +104,7 @@ struct CausalReport {
     var groups = sets.indices.filter { !random.contains($0) }.map { [$0] }
     if !random.isEmpty { groups.append(random) }
     rows = groups.map { arms in
-      func figures(_ scope: CausalScope) -> Figures {
+      func figures(_ scope: PatchingScope) -> Figures {
         let (own, nothing) = (sums(arms, scope), sums(none, scope))
         func share(_ closed: [Double]) -> ClusteredRatio? { ClusteredRatio(closed, over: nothing) }
         return Figures(
@@ -123,8 +123,8 @@ struct CausalReport {
 
   /// The table, and a bar an arm for KL over the responses and over their first tokens.
   func text(asciiOnly: Bool) -> String {
-    let scopes: [CausalScope] = [.response, .first9, .all]
-    let titles: [CausalScope: String] = [.response: "response", .first9: "first 9", .all: "all text"]
+    let scopes: [PatchingScope] = [.response, .first9, .all]
+    let titles: [PatchingScope: String] = [.response: "response", .first9: "first 9", .all: "all text"]
     func column(_ title: String) -> TextTable.Column { TextTable.Column(title: title, isNumber: true) }
     var table = TextTable(
       [TextTable.Column(title: "arm"), column("n")]
@@ -149,7 +149,7 @@ struct CausalReport {
           })
       bars.add(
         [name]
-          + [CausalScope.response, .first9].map { scope in
+          + [PatchingScope.response, .first9].map { scope in
             let largest = rows.compactMap { $0.figures(scope).kl?.value }.max() ?? 0
             let value = row.figures(scope).kl?.value ?? 0
             return barText(largest > 0 ? value / largest : 0, columns: Self.barWidth, asciiOnly: asciiOnly)

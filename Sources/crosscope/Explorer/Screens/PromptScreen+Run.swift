@@ -18,7 +18,7 @@ struct PromptRun: Sendable, Equatable {
 
   var request: TextActivationsJob
   var phase = Phase.loading("")
-  var tokens: [TracedToken] = []
+  var tokens: [TokenActivations] = []
   /// Every token that `tokens` speak of.
   var names: [Int32: TokenRecord] = [:]
   /// The tokens' texts, see `tokenTexts`.

@@ -38,8 +38,8 @@ struct PromptState: Sendable, Equatable {
   var isFresh = true
   var former: Int32?
 
-  var tokens: [TracedToken] { run?.tokens ?? [] }
-  var token: TracedToken? { tokens.indices.contains(cursor) ? tokens[cursor] : nil }
+  var tokens: [TokenActivations] { run?.tokens ?? [] }
+  var token: TokenActivations? { tokens.indices.contains(cursor) ? tokens[cursor] : nil }
   var isBusy: Bool { run?.isUnderWay ?? false }
 
   /// One row of the list.
@@ -94,7 +94,7 @@ struct PromptState: Sendable, Equatable {
   }
 }
 
-extension TracedToken {
+extension TokenActivations {
   /// A latent's activation here, 0 where it is silent.
   func value(of latent: Int32) -> Double {
     activations.first { $0.latent == Int(latent) }.map { Double($0.value) } ?? 0

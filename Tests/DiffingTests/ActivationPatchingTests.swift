@@ -1,5 +1,5 @@
-// The causal test: its arms by their formulas and identities, its predictions by hand, its divergences against whole
-// forward passes with a hook and a naive sum in fp64.
+// Activation patching: its arms by their formulas and identities, its predictions by hand, its divergences against
+// whole forward passes with a hook and a naive sum in fp64.
 
 import Foundation
 import Inference
@@ -9,7 +9,7 @@ import Testing
 @testable import Diffing
 @testable import Kernels
 
-@Suite struct CausalTestTests {
+@Suite struct ActivationPatchingTests {
   static let (d, F, layer) = (TinyModel.dModel, 24, 1)
   let folder = TemporaryFolder()
   let engine: Engine
@@ -26,8 +26,8 @@ import Testing
       ], addGenerationPrompt: false)
   }
 
-  private func measure(_ arms: [CausalArm], _ crosscoder: Crosscoder? = nil) throws -> ChatDivergence {
-    try CausalTest(engine: engine, crosscoder: crosscoder ?? self.crosscoder, layer: Self.layer, arms: arms)
+  private func measure(_ arms: [PatchingArm], _ crosscoder: Crosscoder? = nil) throws -> ChatDivergence {
+    try ActivationPatching(engine: engine, crosscoder: crosscoder ?? self.crosscoder, layer: Self.layer, arms: arms)
       .measure(chat)
   }
 
@@ -67,7 +67,7 @@ import Testing
     let (x, template) = (try activations, chat.templateMask)
     let codes = try crosscoder.encode(text: x)
     let chosen: Set<Int> = [1, 4, 7, 20]
-    let arms: [CausalArm] = [.none, .all, .error, .template, .latents(chosen)]
+    let arms: [PatchingArm] = [.none, .all, .error, .template, .latents(chosen)]
     let found = try measure(arms)
     let dense = codes.dense()
     for (arm, which) in arms.enumerated() {
@@ -96,7 +96,7 @@ import Testing
         }
       }
       let (whole, patched) = (try logits(nil), try logits(rows))
-      for scope in CausalScope.allCases {
+      for scope in PatchingScope.allCases {
         let wanted = naive(whole, patched, scope.positions(in: chat))
         let sum = try #require(found.sums[scope]?[arm])
         #expect(abs(sum - wanted) < 1e-4 * max(1, wanted), "arm \(arm), \(scope)")
@@ -126,7 +126,7 @@ import Testing
     let x = try activations
     var rows = (0..<x.tokens).flatMap { x.vector(token: $0, model: .chat) }
     rows.replaceSubrange(0..<d, with: x.vector(token: 0, model: .base))
-    let residue = naive(try logits(nil), try logits(rows), CausalScope.response.positions(in: chat))
+    let residue = naive(try logits(nil), try logits(rows), PatchingScope.response.positions(in: chat))
     #expect(abs(sums[0] - residue) < 1e-5)
     #expect(sums[0] < 0.2 * sums[1], "all but the first token is closed")
     #expect(abs(sums[3] - sums[0]) < 1e-5, "all by name and all by number are one")
@@ -135,7 +135,7 @@ import Testing
   @Test func allAndErrorMakeChat() throws {
     let x = try activations
     let codes = try crosscoder.encode(text: x)
-    func rows(_ arm: CausalArm) -> [Float] {
+    func rows(_ arm: PatchingArm) -> [Float] {
       crosscoder.patched(arm, x, codes: codes, templateMask: chat.templateMask)
     }
     let (all, error, none) = (rows(.all), rows(.error), rows(.none))
@@ -183,12 +183,12 @@ import Testing
   }
 
   @Test func companyAndRepetitionDoNotMatter() throws {
-    let arms: [CausalArm] = [.none, .latents([3, 5]), .all]
+    let arms: [PatchingArm] = [.none, .latents([3, 5]), .all]
     let (first, second) = (try measure(arms), try measure(arms))
-    let test = try CausalTest(engine: engine, crosscoder: crosscoder, layer: Self.layer, arms: arms)
+    let test = try ActivationPatching(engine: engine, crosscoder: crosscoder, layer: Self.layer, arms: arms)
     _ = try test.measure(chat.prefix(20))
     let afterAnother = try test.measure(chat)
-    for scope in CausalScope.allCases {
+    for scope in PatchingScope.allCases {
       #expect(first.sums[scope] == second.sums[scope])
       #expect(first.sums[scope] == afterAnother.sums[scope], "nothing stays of the chat before")
       let alone = try #require(try measure([.all]).sums[scope]?.first)
@@ -203,12 +203,12 @@ import Testing
     }
     #expect(throws: DiffingError.self) { try measure([.all], randomCrosscoder(d: 8, F: 4, seed: 1)) }
     #expect(throws: DiffingError.self) {
-      try CausalTest(engine: engine, crosscoder: crosscoder, layer: TinyModel.nLayers, arms: [.all])
+      try ActivationPatching(engine: engine, crosscoder: crosscoder, layer: TinyModel.nLayers, arms: [.all])
     }
   }
 }
 
-@Suite struct CausalScopeTests {
+@Suite struct PatchingScopeTests {
   private func chat(_ tokens: [(ChatMessage.Role, Bool)]) -> RenderedChat {
     var chat = RenderedChat(plain: (0..<tokens.count).map { Int32($0) })
     chat.roles = tokens.map(\.0)
@@ -224,14 +224,14 @@ import Testing
       + [(.assistant, true), (.assistant, true)] + (0..<12).map { _ in (.assistant, false) }
       + [(.assistant, true), (.assistant, true), (.assistant, false), (.assistant, false)]
     let chat = chat(tokens)
-    #expect(CausalScope.all.positions(in: chat) == [1, 2] + Array(6...17) + [20, 21])
-    #expect(CausalScope.response.positions(in: chat) == Array(6...17) + [20, 21])
+    #expect(PatchingScope.all.positions(in: chat) == [1, 2] + Array(6...17) + [20, 21])
+    #expect(PatchingScope.response.positions(in: chat) == Array(6...17) + [20, 21])
     // The 10 first positions that predict an answer are 6…15; 6 is a template token.
-    #expect(CausalScope.first9.positions(in: chat) == Array(7...15) + [21])
+    #expect(PatchingScope.first9.positions(in: chat) == Array(7...15) + [21])
   }
 
   @Test func nothingIsPredictedWhereThereIsNothing() {
-    for scope in CausalScope.allCases {
+    for scope in PatchingScope.allCases {
       #expect(scope.positions(in: chat([])).isEmpty)
       #expect(scope.positions(in: chat([(.assistant, false)])).isEmpty)
       #expect(scope.positions(in: chat([(.assistant, false), (.assistant, true)])).isEmpty)

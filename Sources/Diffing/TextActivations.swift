@@ -1,8 +1,7 @@
-// Which latents fire on which token of a text, and what each model expects next: both models read the same tokens, the
+// Which latents fire on each token of a text, and what each model expects next. Both models read the same tokens, the
 // crosscoder encodes their residual streams after its layer, and the logits of both are compared at every token.
-// Owns: the two timelines of one text that grows pass by pass, so that an answer can be traced while it is generated.
-// Refuses: a crosscoder that does not fit the model, a text beyond the model's context length. The first token of a text
-// and tokens of outlying norm have no codes here: theirs mean nothing (Crosscoder+Encode).
+// The text may grow pass by pass, so that an answer can be followed while it is generated. The first token of a text
+// and tokens of outlying norm have no codes, since theirs mean nothing (Crosscoder+Encode).
 // Shape letters: T tokens of a pass, V vocabulary.
 
 import Inference
@@ -11,7 +10,7 @@ import Kernels
 /// A latent that is on at a token.
 public struct LatentActivation: Sendable, Equatable {
   public var latent: Int
-  /// In scaled units, above 0.
+  /// The activation in scaled units, above 0.
   public var value: Float
 
   public init(latent: Int, value: Float) {
@@ -22,7 +21,7 @@ public struct LatentActivation: Sendable, Equatable {
 /// A token that may come next.
 public struct TokenProbability: Sendable, Equatable {
   public var id: Int32
-  /// At temperature 1.
+  /// The probability at temperature 1.
   public var probability: Double
 
   public init(id: Int32, probability: Double) {
@@ -30,19 +29,19 @@ public struct TokenProbability: Sendable, Equatable {
   }
 }
 
-/// What both models make of one token of a text.
-public struct TracedToken: Sendable, Equatable {
+/// What both models compute at one token of a text.
+public struct TokenActivations: Sendable, Equatable {
   public var id: Int32
-  /// Whether the chat template wrote it.
+  /// Whether the chat template wrote the token.
   public var isTemplate: Bool
-  /// Whether its codes mean nothing: it is the text's first token, or of outlying norm.
+  /// Whether the codes mean nothing, because the token is the text's first or of outlying norm.
   public var isLeftOut: Bool
   /// The latents that are on, strongest first.
   public var activations: [LatentActivation]
-  /// The likeliest next tokens, most probable first; base's are empty where there is no base.
+  /// The likeliest next tokens of each model, the most probable first. Base's list is empty if there is no base.
   public var base: [TokenProbability]
   public var chat: [TokenProbability]
-  /// KL(chat ‖ base) and KL(base ‖ chat) of the next token in nats; nil where there is no base.
+  /// KL(chat ‖ base) and KL(base ‖ chat) of the next token in nats; nil if there is no base.
   public var klChatBase: Double?
   public var klBaseChat: Double?
 
@@ -55,48 +54,48 @@ public struct TracedToken: Sendable, Equatable {
   }
 }
 
-/// A text as it is traced. One owner at a time.
-public final class LatentTrace {
+/// Reads a text of one or both models, pass by pass. It has one owner at a time.
+public final class TextActivations {
   private let engine: Engine
   private let crosscoder: Crosscoder
   private let layer: Int
   private let candidates: Int
-  /// Base's timeline where there is a base, then chat's.
+  /// The timeline of base, if there is a base, then chat's.
   private let timelines: [(model: PairModel, cache: KVCache)]
   /// Chat's logits `[V]` after the last token; empty before the first.
   public private(set) var chatLogits: [Float] = []
 
-  /// Nothing is computed before the first tokens.
+  /// Prepares the timelines. Nothing is computed before the first tokens.
   /// - Parameters:
-  ///   - crosscoder: without an input normaliser (`foldingNormaliser`), of the engine's width.
+  ///   - crosscoder: must have the engine's width and no input normaliser (`foldingNormaliser`).
   ///   - layer: the block after which the crosscoder reads.
   ///   - candidates: the number of likeliest next tokens to keep.
-  /// - Throws: `DiffingError.settingInvalid` if they do not fit.
+  /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit.
   public init(engine: Engine, crosscoder: Crosscoder, layer: Int, candidates: Int = 10) throws(DiffingError) {
     let configuration = engine.model.configuration
     guard crosscoder.dModel == configuration.dModel, (0..<configuration.nLayers).contains(layer) else {
       throw .settingInvalid(
-        name: "model", expected: "one of width \(crosscoder.dModel) with a block \(layer)",
-        found: "\(configuration.nLayers) blocks of width \(configuration.dModel)")
+        name: "model", expected: "a model of width \(crosscoder.dModel) with a block \(layer)",
+        found: "one of width \(configuration.dModel) with \(configuration.nLayers) blocks")
     }
     precondition(crosscoder.normaliser == nil, "fold the normaliser first")
-    precondition(candidates > 0, "no candidates")
+    precondition(candidates > 0, "candidates must be positive")
     (self.engine, self.crosscoder, self.layer, self.candidates) = (engine, crosscoder, layer, candidates)
     timelines = (engine.isPair ? PairModel.allCases : [.chat]).map { ($0, engine.transformer(of: $0).makeCache()) }
   }
 
-  /// Tokens traced so far.
+  /// The number of tokens read so far.
   public var count: Int { timelines[0].cache.count }
 
-  /// Tokens that one pass takes at most: a pass can be waited for, and its logits stay below 128 MB.
+  /// The most tokens that one pass takes: a pass stays short enough to wait for, and its logits stay below 128 MB.
   public var tokensPerPass: Int {
     let configuration = engine.model.configuration
     let logits = (128 << 20) / (timelines.count * configuration.vocabSize * MemoryLayout<Float>.size)
     return max(1, min(configuration.rowsPerPass / timelines.count, logits))
   }
 
-  /// Whether so many more tokens fit the model.
-  /// - Throws: `DiffingError.settingInvalid` naming both lengths where they do not.
+  /// Checks that the model's context length has room for so many more tokens.
+  /// - Throws: `DiffingError.settingInvalid` naming both lengths if it has not.
   public func checkRoom(for more: Int) throws(DiffingError) {
     let longest = engine.model.configuration.contextLength
     guard more <= longest - count else {
@@ -107,14 +106,15 @@ public final class LatentTrace {
     }
   }
 
-  /// Goes on with more tokens of the text.
-  /// - Returns: one entry a token.
-  /// - Throws: `DiffingError.settingInvalid` for a text that becomes too long, before anything is computed; what the
-  ///   forward pass throws, `.file(.cancelled)` between two blocks: the trace then ends with the last whole pass.
-  public func append(_ tokens: [Int32], templateMask: [Bool]) throws(DiffingError) -> [TracedToken] {
-    precondition(tokens.count == templateMask.count, "a mask entry a token")
+  /// Continues with the next tokens of the text.
+  /// - Returns: one entry for each token.
+  /// - Throws: `DiffingError.settingInvalid` for a text that becomes too long, before anything is computed; the errors
+  ///   of the forward pass. `.file(.cancelled)` comes between two blocks; the text then ends with the last complete
+  ///   pass.
+  public func append(_ tokens: [Int32], templateMask: [Bool]) throws(DiffingError) -> [TokenActivations] {
+    precondition(tokens.count == templateMask.count, "every token needs a mask entry")
     try checkRoom(for: tokens.count)
-    var result: [TracedToken] = []
+    var result: [TokenActivations] = []
     for start in stride(from: 0, to: tokens.count, by: tokensPerPass) {
       let part = start..<min(tokens.count, start + tokensPerPass)
       result += try pass(Array(tokens[part]), Array(templateMask[part]))
@@ -122,7 +122,7 @@ public final class LatentTrace {
     return result
   }
 
-  private func pass(_ tokens: [Int32], _ templateMask: [Bool]) throws(DiffingError) -> [TracedToken] {
+  private func pass(_ tokens: [Int32], _ templateMask: [Bool]) throws(DiffingError) -> [TokenActivations] {
     let first = count
     let rows = PairedRows(tokens: [tokens.count], dModel: crosscoder.dModel)
     let segments = timelines.map {
@@ -136,7 +136,7 @@ public final class LatentTrace {
     let scaled = crosscoder.scaled(codes)
     let meaningful = crosscoder.meaningful(in: residual, from: first)
     var result = tokens.indices.map { token in
-      TracedToken(
+      TokenActivations(
         id: tokens[token], isTemplate: templateMask[token], isLeftOut: !meaningful[token],
         activations: codes.entries(of: token).map {
           LatentActivation(latent: Int(codes.latents[$0]), value: scaled[$0])
@@ -147,8 +147,8 @@ public final class LatentTrace {
     return result
   }
 
-  /// Adds what both models expect after each token.
-  private func predict(_ logits: [Matrix], into tokens: inout [TracedToken]) {
+  /// Adds the next tokens that both models expect after each token.
+  private func predict(_ logits: [Matrix], into tokens: inout [TokenActivations]) {
     let (V, candidates) = (engine.model.configuration.vocabSize, candidates)
     let (base, chat) = (logits.count > 1 ? logits[0].values : [], logits[logits.count - 1].values)
     tokens.withUnsafeMutableBufferPointer { tokens in

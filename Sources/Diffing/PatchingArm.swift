@@ -1,18 +1,18 @@
-// What the causal test puts in the place of chat's residual stream: one case an arm, its formula beside it.
+// What takes the place of chat's residual stream in activation patching: one case for each arm, with its formula.
 //   h^m the residual streams at layer L, f_j the raw codes of both, Δ_j = d_j^chat − d_j^base
-// Owns: the arms and the row that each makes of a token. The decoder biases' difference is never added, also not for
-// all latents; what no latent carries, that difference included, is `error`, so that all + error − h^base = h^chat.
-// Source: arXiv 2504.02922, section 3.3, and its authors' code.
+// No arm adds the difference of the decoder biases, not even `all`. Whatever no latent carries, that difference
+// included, belongs to `error`, so that all + error − h^base = h^chat. Source: arXiv 2504.02922, section 3.3, and its
+// authors' code.
 
 import Kernels
 
 /// One way to approximate chat's residual stream.
-public enum CausalArm: Sendable, Equatable {
-  /// h^base: what is left to explain.
+public enum PatchingArm: Sendable, Equatable {
+  /// h^base. Its divergence from chat is what the other arms have to explain.
   case none
   /// h^base + Σ_j f_j Δ_j over every latent.
   case all
-  /// h^chat − Σ_j f_j Δ_j over every latent: base's reconstruction under chat's error.
+  /// h^chat − Σ_j f_j Δ_j over every latent: base's reconstruction plus chat's reconstruction error.
   case error
   /// h^chat at tokens of the chat template, h^base elsewhere.
   case template
@@ -30,16 +30,17 @@ public enum CausalArm: Sendable, Equatable {
 }
 
 extension Crosscoder {
-  /// The residual stream `[T, d]` that an arm makes of both models' at the same tokens.
+  /// The residual stream `[T, d]` that an arm makes of both models' streams at the same tokens.
   /// - Parameters:
-  ///   - codes: raw f; tokens whose codes mean nothing have none, so every arm but `error` and `template` gives
-  ///     base's row there.
+  ///   - codes: raw f. Where codes mean nothing there are none, so all arms but `error` and `template` give base's row.
   ///   - templateMask: `[T]`.
   func patched(
-    _ arm: CausalArm, _ activations: PairedActivations, codes: SparseCodes, templateMask: [Bool]
+    _ arm: PatchingArm, _ activations: PairedActivations, codes: SparseCodes, templateMask: [Bool]
   ) -> [Float] {
     let (d, T) = (dModel, activations.tokens)
-    precondition(codes.tokens == T && templateMask.count == T && activations.dModel == d, "one text's tokens")
+    precondition(
+      codes.tokens == T && templateMask.count == T && activations.dModel == d,
+      "codes, mask and activations must belong to one text")
     return [Float](unsafeUninitializedCapacity: T * d) { result, count in
       count = T * d
       withUnsafeTemporaryAllocation(of: Double.self, capacity: d) { row in

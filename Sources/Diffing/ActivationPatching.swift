@@ -1,44 +1,43 @@
-// The causal test: does a set of latents carry what makes chat differ from base?
-//   h^chat at layer L is replaced by an arm's approximation (CausalArm), the chat model's remaining blocks are run, and
-//   KL(chat ‖ patched) of the next-token distributions is summed over the predictions that count (CausalScope).
-// A good score picks latents that close more of the divergence of `none` than as many picked by another score.
-// Owns: running the arms of a chat together, above L only, as streams of one batch. Refuses: a crosscoder of another
-// width or with an input normaliser (fold it first). Source: arXiv 2504.02922, section 3.3.
-// Shape letters: T tokens, d width, V vocabulary.
+// Activation patching of sets of latents: does a set carry what makes chat differ from base?
+//   h^chat at layer L is replaced by an arm's approximation (PatchingArm), the chat model's remaining blocks are run, and
+//   KL(chat ‖ patched) of the next-token distributions is summed over the predictions that count (PatchingScope).
+// A good score picks latents that close more of the divergence of `none` than as many latents picked by another score.
+// All arms of a chat run together, above L only, as streams of one batch.
+// Source: arXiv 2504.02922, section 3.3. Shape letters: T tokens, d width, V vocabulary.
 
 import Inference
 import Kernels
 
 /// The summed divergences of one chat.
 public struct ChatDivergence: Sendable {
-  /// Predictions that count, by scope.
-  public fileprivate(set) var tokens: [CausalScope: Int] = [:]
-  /// Σ KL(chat ‖ patched) in nats over those predictions, by scope, a value an arm.
-  public fileprivate(set) var sums: [CausalScope: [Double]] = [:]
+  /// The number of predictions that count, by scope.
+  public fileprivate(set) var tokens: [PatchingScope: Int] = [:]
+  /// Σ KL(chat ‖ patched) in nats over those predictions, by scope, with one value for each arm.
+  public fileprivate(set) var sums: [PatchingScope: [Double]] = [:]
 }
 
-/// Measures arms on chats, one after another. One owner at a time.
-public final class CausalTest {
-  public let arms: [CausalArm]
+/// Measures arms on one chat after another. It has one owner at a time.
+public final class ActivationPatching {
+  public let arms: [PatchingArm]
   private let harvester: Harvester
   private let crosscoder: Crosscoder
   /// The model whose upper blocks every arm goes through.
   private let chat: (model: Transformer, adapter: Adapter?)
-  /// One timeline of chat itself, then one an arm.
+  /// The timeline of chat itself, then one for each arm.
   private let caches: [KVCache]
 
-  /// Nothing is computed before the first chat.
+  /// Prepares the arms. Nothing is computed before the first chat.
   /// - Parameters:
-  ///   - crosscoder: without an input normaliser (`foldingNormaliser`), of the engine's width.
+  ///   - crosscoder: must have the engine's width and no input normaliser (`foldingNormaliser`).
   ///   - layer: the block after which the crosscoder reads and the residual stream is replaced.
-  /// - Throws: `DiffingError.settingInvalid` if they do not fit, or for a latent that the crosscoder does not have.
-  public init(engine: Engine, crosscoder: Crosscoder, layer: Int, arms: [CausalArm]) throws(DiffingError) {
+  /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit, or for an unknown latent.
+  public init(engine: Engine, crosscoder: Crosscoder, layer: Int, arms: [PatchingArm]) throws(DiffingError) {
     chat = (engine.model, engine.adapter)
     let configuration = chat.model.configuration
     guard crosscoder.dModel == configuration.dModel, (0..<configuration.nLayers).contains(layer) else {
       throw .settingInvalid(
-        name: "model", expected: "one of width \(crosscoder.dModel) with a block \(layer)",
-        found: "\(configuration.nLayers) blocks of width \(configuration.dModel)")
+        name: "model", expected: "a model of width \(crosscoder.dModel) with a block \(layer)",
+        found: "one of width \(configuration.dModel) with \(configuration.nLayers) blocks")
     }
     precondition(crosscoder.normaliser == nil, "fold the normaliser first")
     for arm in arms {
@@ -53,13 +52,13 @@ public final class CausalTest {
     caches = (0...arms.count).map { _ in model.makeCache() }
   }
 
-  /// Runs both models up to the layer and every arm above it.
-  /// - Returns: sums over the chat's predictions; chats add up.
-  /// - Throws: `DiffingError.file` with what the forward pass throws, `.cancelled` between two blocks.
+  /// Runs both models up to the layer, and every arm above it.
+  /// - Returns: sums over the chat's predictions; the sums of several chats may be added.
+  /// - Throws: `DiffingError.file` with the error of the forward pass; `.cancelled` between two blocks.
   public func measure(_ text: RenderedChat) throws(DiffingError) -> ChatDivergence {
     var result = ChatDivergence()
-    var scopes = [[CausalScope]](repeating: [], count: text.ids.count)
-    for scope in CausalScope.allCases {
+    var scopes = [[PatchingScope]](repeating: [], count: text.ids.count)
+    for scope in PatchingScope.allCases {
       let positions = scope.positions(in: text)
       for position in positions { scopes[position].append(scope) }
       result.tokens[scope] = positions.count
@@ -74,7 +73,7 @@ public final class CausalTest {
         crosscoder.patched($0, activations, codes: codes, templateMask: text.templateMask)
       }
     for cache in caches { cache.truncate(to: 0) }
-    // Few positions of every stream together: each pass reads the weights once, and logits of all arms stay small.
+    // A pass takes few positions of every stream: it reads the weights once, and the logits of all arms stay small.
     let length = max(1, chat.model.configuration.rowsPerPass / streams.count)
     for first in stride(from: 0, through: last, by: length) {
       let part = first..<min(last + 1, first + length)
@@ -88,7 +87,7 @@ public final class CausalTest {
     return result
   }
 
-  /// One pass of chat's upper blocks over some positions of every stream.
+  /// Runs chat's upper blocks once over some positions of every stream.
   private func run(
     _ text: RenderedChat, _ streams: [[Float]], _ part: Range<Int>, wantsLogits: Bool
   ) throws(DiffingError) -> [Matrix] {

@@ -1,13 +1,14 @@
-// Which predictions of a chat the causal test counts. A position counts by the token that it predicts, the next one;
-// tokens of the template are never counted as predictions, and nothing predicts the first token (BOS or its place).
-// Source: arXiv 2504.02922 and its authors' code: an assistant's text without its turn markers; for the first tokens the
-// first 10 positions that predict it, less the template token that predicts its very first.
+// Which predictions of a chat are counted in activation patching. A position belongs to the token that it predicts, the
+// next one. Predictions of template tokens never count, and nothing predicts the first token (BOS or its place).
+// Source: arXiv 2504.02922 and its authors' code. They count an assistant's text without its turn markers; for the
+// first tokens they take the first 10 positions that predict it, without the template token that predicts its very
+// first.
 
 import Inference
 
 /// A set of predictions.
-public enum CausalScope: String, Sendable, Codable, CaseIterable {
-  /// Every token that somebody wrote, users included.
+public enum PatchingScope: String, Sendable, Codable, CaseIterable {
+  /// Every token that the template did not write, the user's tokens included.
   case all
   /// The assistant's text: the paper's "full response".
   case response
@@ -24,7 +25,7 @@ public enum CausalScope: String, Sendable, Codable, CaseIterable {
     case .first9:
       var (result, place): ([Int], Int) = ([], 0)
       for position in predicting where roles[position + 1] == .assistant {
-        // A turn begins where its first token is predicted from the template; a chat that is cut keeps what it has.
+        // A turn begins where a template token predicts its first token. A chat that was cut keeps what it has.
         place = template[position] || roles[position] != .assistant ? 0 : place + 1
         if (1...9).contains(place) { result.append(position) }
       }
