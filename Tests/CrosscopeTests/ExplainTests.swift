@@ -4,6 +4,7 @@ import FlyingFox
 import Foundation
 import Storage
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import crosscope
@@ -106,7 +107,7 @@ import Testing
     }
     let task = Task { try await server.run() }
     defer { task.cancel() }
-    try await server.waitUntilListening(timeout: 60)
+    try await server.waitUntilListening(timeout: HangGuard.limit / .seconds(1))
     guard case .ip4(_, let port) = await server.listeningAddress else {
       Issue.record("no address")
       return

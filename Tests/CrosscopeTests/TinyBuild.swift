@@ -1,6 +1,7 @@
 // A whole build on the tiny random model: configuration, corpus and paths in a temporary folder.
 
 import Foundation
+import Storage
 import TestSupport
 import Testing
 
@@ -35,30 +36,49 @@ final class TinyBuild {
     try write()
   }
 
+  private static let usual = """
+    {"model": "tiny.gguf", "adapter": "adapter", "base_name": "tiny", "chat_name": "tiny-chat", "layer": 2,
+     "corpus": [{"file": "plain.jsonl", "corpus": "plain"}, {"file": "chat.jsonl", "corpus": "chat"}],
+     "tokens_per_text": 96, "seed": 3, "contexts": 8,
+     "training": {"latents": 64, "k": 4, "batch": 64, "steps": 80, "learning_rate": 0.002, "norm_init_scale": 0.5, "warmup_steps": 10,
+                  "decay_fraction": 0.2, "dead_after_tokens": 2000},
+     "work": "work", "crosscoder": "crosscoder", "store": "tiny.crosscope"}
+    """
+
   /// Writes the configuration, with changes to its text where asked for.
   func write(_ change: (String) -> String = { $0 }) throws {
-    let text = """
-      {"model": "tiny.gguf", "adapter": "adapter", "base_name": "tiny", "chat_name": "tiny-chat", "layer": 2,
-       "corpus": [{"file": "plain.jsonl", "corpus": "plain"}, {"file": "chat.jsonl", "corpus": "chat"}],
-       "tokens_per_text": 96, "seed": 3, "contexts": 8,
-       "training": {"latents": 64, "k": 4, "batch": 64, "steps": 80, "learning_rate": 0.002, "norm_init_scale": 0.5, "warmup_steps": 10,
-                    "decay_fraction": 0.2, "dead_after_tokens": 2000},
-       "work": "work", "crosscoder": "crosscoder", "store": "tiny.crosscope"}
-      """
-    try change(text).write(toFile: configurationPath, atomically: true, encoding: .utf8)
+    try change(Self.usual).write(toFile: configurationPath, atomically: true, encoding: .utf8)
+  }
+
+  /// Makes what `crosscope build` makes. For the configuration that `init` wrote it is made once in this process and
+  /// copied: every run makes the same bytes (`BuildTests` runs it anew each time).
+  func run() throws {
+    guard try String(contentsOfFile: configurationPath, encoding: .utf8) == Self.usual else { return try runAnew() }
+    let made = try Self.made.get()
+    for name in ["work", "crosscoder", "tiny.crosscope"] {
+      try FileManager.default.copyItem(atPath: made + "/" + name, toPath: folder.path + "/" + name)
+    }
   }
 
   /// Runs `crosscope build`.
-  func run() throws {
+  func runAnew() throws {
     let command = try Build.parse([configurationPath])
     try command.run()
   }
 
+  /// The folder of a finished build, for as long as this process runs.
+  private static let made: Result<String, any Error> = Result {
+    let build = try TinyBuild()
+    try build.runAnew()
+    let path = build.folder.path + "-made"
+    try FileManager.default.moveItem(atPath: build.folder.path, toPath: path)
+    atexit { if case .success(let path) = TinyBuild.made { try? FileManager.default.removeItem(atPath: path) } }
+    return path
+  }
+
   /// The ids of the most chat-specific latents that fire; the build has run.
   func livingLatents(_ count: Int) throws -> [Int] {
-    let json = try Program.run(
-      ["latents", storePath, "--filter", "not dead", "--limit", "\(count)", "--json"]
-    ).json()
-    return try #require(json["latents"] as? [[String: Any]]).compactMap { $0["id"] as? Int }
+    let store = try Store(path: storePath, access: .readOnly)
+    return try store.latentIDs(matching: Filter(argument: "not dead", of: store)).prefix(count).map(Int.init)
   }
 }
