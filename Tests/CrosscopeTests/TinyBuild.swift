@@ -14,6 +14,13 @@ final class TinyBuild {
   var storePath: String { folder.path + "/tiny.crosscope" }
 
   init() throws {
+    try add(Self.inputs.get())
+    try write()
+  }
+
+  /// The models and the texts, which are written once in this process.
+  private static let inputs: Result<[String: Data], any Error> = Result {
+    let folder = TemporaryFolder()
     _ = try TinyModel.writeGGUF(in: folder)
     _ = try TinyModel.writeAdapter(in: folder)
     var generator = SeededGenerator(7)
@@ -33,7 +40,26 @@ final class TinyBuild {
     }.joined()
     try plain.write(toFile: folder.path + "/plain.jsonl", atomically: true, encoding: .utf8)
     try chat.write(toFile: folder.path + "/chat.jsonl", atomically: true, encoding: .utf8)
-    try write()
+    return try files(in: folder)
+  }
+
+  /// The files of a folder by their paths in it.
+  private static func files(in folder: TemporaryFolder) throws -> [String: Data] {
+    var files: [String: Data] = [:]
+    for path in try FileManager.default.subpathsOfDirectory(atPath: folder.path) {
+      files[path] = FileManager.default.contents(atPath: folder.path + "/" + path)
+    }
+    return files
+  }
+
+  /// Writes files that are not there yet.
+  private func add(_ files: [String: Data]) throws {
+    for (path, data) in files {
+      let url = URL(filePath: folder.path + "/" + path)
+      guard !FileManager.default.fileExists(atPath: url.path) else { continue }
+      try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try data.write(to: url)
+    }
   }
 
   private static let usual = """
@@ -54,10 +80,7 @@ final class TinyBuild {
   /// copied: every run makes the same bytes (`BuildTests` runs it anew each time).
   func run() throws {
     guard try String(contentsOfFile: configurationPath, encoding: .utf8) == Self.usual else { return try runAnew() }
-    let made = try Self.made.get()
-    for name in ["work", "crosscoder", "tiny.crosscope"] {
-      try FileManager.default.copyItem(atPath: made + "/" + name, toPath: folder.path + "/" + name)
-    }
+    try add(Self.made.get())
   }
 
   /// Runs `crosscope build`.
@@ -66,14 +89,11 @@ final class TinyBuild {
     try command.run()
   }
 
-  /// The folder of a finished build, for as long as this process runs.
-  private static let made: Result<String, any Error> = Result {
+  /// A finished build.
+  private static let made: Result<[String: Data], any Error> = Result {
     let build = try TinyBuild()
     try build.runAnew()
-    let path = build.folder.path + "-made"
-    try FileManager.default.moveItem(atPath: build.folder.path, toPath: path)
-    atexit { if case .success(let path) = TinyBuild.made { try? FileManager.default.removeItem(atPath: path) } }
-    return path
+    return try files(in: build.folder)
   }
 
   /// The ids of the most chat-specific latents that fire; the build has run.
