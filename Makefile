@@ -19,9 +19,9 @@ test: ## check the style and run all tests, with the real model
 	@scripts/setup --tests
 	@model=$$(scripts/fetch-model) && $(MAKE) --no-print-directory lint && scripts/test "$$model"
 
-soak: ## many programs on one store for a minute, killed and replaced, three times
+soak: ## many programs on one store for minutes, killed and replaced, three times
 	@scripts/setup --tests
-	@CROSSCOPE_SOAK_SECONDS=60 swift test --filter StoreSoakTests
+	@CROSSCOPE_SOAK_CALLS=400 swift test --filter StoreSoakTests
 
 bench: ## measure this machine (CSV)
 	@scripts/setup
@@ -72,7 +72,7 @@ format: ## bring the sources into the project's style
 	swift format --in-place --recursive $(SWIFT_FILES)
 
 lint: ## fail where the sources are not in the project's style
-	swift format lint --strict --recursive $(SWIFT_FILES)
+	swift format lint --strict --parallel --recursive $(SWIFT_FILES)
 
 data: ## build the demo's crosscoder and store again (long)
 	@scripts/setup

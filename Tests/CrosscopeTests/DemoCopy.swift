@@ -1,7 +1,24 @@
 // The demo store with the files beside it, to be changed by a test.
 
 import Foundation
+import Inference
+import Storage
 import TestSupport
+
+@testable import crosscope
+
+/// The demo store with its models, loaded once in this process: reading and hashing them takes seconds.
+struct LoadedDemo {
+  let store: Store
+  let context: SteeringContext
+
+  static let shared: Result<LoadedDemo, any Error> = Result {
+    let store = try Store(path: DemoStoreTests.path, access: .readOnly)
+    return LoadedDemo(
+      store: store,
+      context: try SteeringContext.load(store: store, files: ModelLocations(model: RealModel.path), precision: .fast))
+  }
+}
 
 /// A copy of data/demo in a temporary folder.
 struct DemoCopy {

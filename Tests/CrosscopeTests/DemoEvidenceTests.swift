@@ -20,8 +20,8 @@ struct DemoEvidenceTests {
     .appending(path: "prompts").path
 
   init() throws {
-    store = try Store(path: DemoStoreTests.path, access: .readOnly)
-    context = try SteeringContext.load(store: store, files: ModelLocations(model: RealModel.path), precision: .fast)
+    let demo = try LoadedDemo.shared.get()
+    (store, context) = (demo.store, demo.context)
   }
 
   private func run(

@@ -20,8 +20,8 @@ struct DemoStoreTests {
   let context: SteeringContext
 
   init() throws {
-    store = try Store(path: Self.path, access: .readOnly)
-    context = try SteeringContext.load(store: store, files: ModelLocations(model: RealModel.path), precision: .fast)
+    let demo = try LoadedDemo.shared.get()
+    (store, context) = (demo.store, demo.context)
   }
 
   private func tagged(_ tag: String, _ count: Int) throws -> [LatentRecord] {

@@ -4,6 +4,7 @@ import FlyingFox
 import Foundation
 import Storage
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Experiments
@@ -84,7 +85,8 @@ import Testing
     _ body: (String, Log) async throws -> Void
   ) async throws {
     let log = Log(busy: busy)
-    let server = HTTPServer(address: try .inet(ip4: "127.0.0.1", port: 0))
+    let seconds = HangGuard.limit / .seconds(1)
+    let server = HTTPServer(address: try .inet(ip4: "127.0.0.1", port: 0), timeout: seconds)
     await server.appendRoute("POST /v1/chat/completions") { request in
       let text = String(decoding: try await request.bodyData, as: UTF8.self)
       log.seen.withLock { $0.append(.init(body: text, authorization: request.headers[.authorization])) }
@@ -107,7 +109,7 @@ import Testing
     }
     let task = Task { try await server.run() }
     defer { task.cancel() }
-    try await server.waitUntilListening(timeout: 60)
+    try await server.waitUntilListening(timeout: seconds)
     guard case .ip4(_, let port) = await server.listeningAddress else {
       Issue.record("no address")
       return

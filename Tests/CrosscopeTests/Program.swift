@@ -24,10 +24,12 @@ enum Program {
     }
   }
 
-  static func run(_ arguments: [String], input: String = "") throws -> Outcome {
+  /// Runs it to its end.
+  /// - Parameter command: what a shell does before it becomes the program, such as setting a limit.
+  static func run(_ arguments: [String], input: String = "", after command: String? = nil) throws -> Outcome {
     let process = Process()
-    process.executableURL = url
-    process.arguments = arguments
+    process.executableURL = command == nil ? url : URL(filePath: "/bin/sh")
+    process.arguments = (command.map { ["-c", $0 + "; exec \"$0\" \"$@\"", url.path] } ?? []) + arguments
     let (out, error, standardInput) = (Pipe(), Pipe(), Pipe())
     process.standardOutput = out
     process.standardError = error
@@ -41,5 +43,12 @@ enum Program {
     return Outcome(
       out: String(decoding: outData, as: UTF8.self), error: String(decoding: errorData, as: UTF8.self),
       code: process.terminationStatus)
+  }
+
+  /// The limit on the size of files under which a training run ends within so many steps, given the log of the same run
+  /// without a limit: a step adds a line.
+  static func limit(toSteps steps: Int, of log: String) throws -> String {
+    let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").prefix(steps)
+    return "ulimit -f \(lines.map { $0.utf8.count + 1 }.reduce(0, +) / 512)"
   }
 }

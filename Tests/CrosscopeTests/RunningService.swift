@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Serving
 import Storage
+import TestSupport
 import Testing
 
 @testable import Experiments
@@ -22,6 +23,8 @@ final class RunningService {
   let socket: String
   let process = Process()
   private let error = Pipe()
+  /// What it has said on stderr so far.
+  private var said = ""
 
   init(_ store: String, socket: String, _ more: [String] = [], environment: [String: String] = [:]) throws {
     self.socket = socket
@@ -30,11 +33,17 @@ final class RunningService {
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardError = error
     try process.run()
-    var text = ""
-    while !text.contains("listens on") {
-      let data = error.fileHandleForReading.availableData
-      try #require(!data.isEmpty, "\(text)")
-      text += String(decoding: data, as: UTF8.self)
+    try wait(for: "listens on")
+  }
+
+  /// Waits until it says a text on stderr.
+  func wait(for text: String) throws {
+    let guarding = HangGuard()
+    while !said.contains(text) {
+      let file = error.fileHandleForReading
+      let data = guarding.waitForInput(file.fileDescriptor) ? file.availableData : Data()
+      try #require(!data.isEmpty, "never said: \(text), but\n\(said)")
+      said += String(decoding: data, as: UTF8.self)
     }
   }
 

@@ -2,6 +2,7 @@
 
 import Foundation
 import Storage
+import TestSupport
 
 @testable import crosscope
 
@@ -15,7 +16,14 @@ final class SampleStore {
   init() throws {
     folder = FileManager.default.temporaryDirectory.path + "/crosscope-explorer-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try SampleContent().write(to: path)
+    try Self.bytes.get().write(to: URL(filePath: path))
+  }
+
+  /// The store's file, which is made once in this process.
+  private static let bytes: Result<Data, any Error> = Result {
+    let folder = TemporaryFolder()
+    try SampleContent().write(to: folder.path + "/sample.crosscope")
+    return try Data(contentsOf: URL(filePath: folder.path + "/sample.crosscope"))
   }
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }

@@ -33,11 +33,8 @@ import Testing
       ["prompt": "Hi there", "interventions": [["latent": latent, "strength": 0.7]], "max_tokens": 3] as [String: Any]
     #expect(try service.post("/v1/steer", steered).status == 200)
     #expect(try Program.run(["build", build.configurationPath]).code == 0)
-    var answer = try service.get("/v1/latents/\(latent)")
-    for _ in 0..<3000 where answer.status != 200 {
-      usleep(5000)
-      answer = try service.get("/v1/latents/\(latent)")
-    }
+    try service.wait(for: "answers come from that one now")
+    let answer = try service.get("/v1/latents/\(latent)")
     #expect(answer.status == 200, "\(answer.body)")
     #expect(try service.post("/v1/steer", steered).status == 200)
   }

@@ -1,5 +1,5 @@
-// Many programs on one store for a while, some of them killed, the store replaced under them: nothing that was said to be
-// saved is lost. CROSSCOPE_SOAK_SECONDS says how long each run takes (`make soak`: 60).
+// Many programs on one store at once, some of them killed, the store replaced under them: nothing that was said to be
+// saved is lost. CROSSCOPE_SOAK_CALLS says how many commands each of two writers runs meanwhile (`make soak`: 400).
 
 import Foundation
 import Glibc
@@ -11,7 +11,7 @@ import Testing
 
 @Suite(.serialized, .enabled(if: TmuxTerminal.isAvailable, "tmux is missing"))
 struct StoreSoakTests {
-  private static let seconds = ProcessInfo.processInfo.environment["CROSSCOPE_SOAK_SECONDS"].flatMap(Int.init) ?? 4
+  private static let calls = ProcessInfo.processInfo.environment["CROSSCOPE_SOAK_CALLS"].flatMap(Int.init) ?? 20
 
   @Test func explorersAndCommandsSideBySide() async throws {
     let folder = try SoakFolder(crosscoder: "l1")
@@ -36,17 +36,21 @@ struct StoreSoakTests {
     let ledger = SoakLedger()
     let latents = try Store(path: path, access: .readOnly).latentIDs(sortedBy: .chatSpecificity)
     let (watched, tagged) = (Array(latents.prefix(2)), Array(latents.dropFirst(2).prefix(30)))
-    let end = ContinuousClock.now + .seconds(Self.seconds)
     try await withThrowingTaskGroup(of: Void.self) { group in
-      for writer in 0..<2 {
-        group.addTask { await onThread { tagWithCommands(path, writer, tagged, ledger, until: end) } }
+      group.addTask {
+        await withTaskGroup(of: Void.self) { writers in
+          for writer in 0..<2 {
+            writers.addTask { await onThread { tagWithCommands(path, writer, tagged, ledger, calls: Self.calls) } }
+          }
+        }
+        ledger.end()
       }
-      group.addTask { try await onThread { try saveExperiments(path, ledger, until: end) } }
-      group.addTask { try await onThread { try writeNotes(path, watched, ledger, until: end) } }
+      group.addTask { try await onThread { try saveExperiments(path, ledger) } }
+      group.addTask { try await onThread { try writeNotes(path, watched, ledger) } }
       if let replacement {
         group.addTask {
           try await onThread {
-            while ContinuousClock.now < end {
+            while !ledger.isOver {
               let outcome = try Program.run(replacement)
               #expect(outcome.code == 0, "\(outcome.error)")
               ledger.count(\.replacements)
@@ -101,12 +105,9 @@ private func onThread(_ work: @escaping @Sendable () -> Void) async {
 
 /// `crosscope tag` in a loop: two of three calls add a new tag to many latents, the third removes an older one; every
 /// twentieth is killed on its way.
-private func tagWithCommands(
-  _ path: String, _ writer: Int, _ latents: [Int32], _ ledger: SoakLedger, until end: ContinuousClock.Instant
-) {
-  var generator = SystemRandomNumberGenerator()
+private func tagWithCommands(_ path: String, _ writer: Int, _ latents: [Int32], _ ledger: SoakLedger, calls: Int) {
   var present: [String] = []
-  for call in 0... {
+  for call in 0..<calls {
     let removes = call % 3 == 2 && !present.isEmpty
     let name = removes ? present.removeFirst() : "w\(writer).\(call)"
     let process = Process()
@@ -114,10 +115,8 @@ private func tagWithCommands(
     process.arguments = ["tag", path] + latents.map { "\($0)" } + [removes ? "--remove" : "--add", name]
     process.standardError = FileHandle.nullDevice
     guard (try? process.run()) != nil else { continue }
-    if call % 20 == 19 {
-      usleep(UInt32.random(in: 1000...60000, using: &generator))
-      kill(process.processIdentifier, SIGKILL)
-    }
+    // Of some 200 reads and writes that it makes.
+    if call % 20 == 19 { kill(process, afterReadsAndWrites: Int.random(in: 1...200)) }
     process.waitUntilExit()
     if process.terminationReason == .exit, process.terminationStatus == 0 {
       ledger.acknowledge(tag: name, removes ? [] : latents)
@@ -125,16 +124,26 @@ private func tagWithCommands(
     } else {
       ledger.doubt(tag: name, process.terminationReason == .uncaughtSignal)
     }
-    if ContinuousClock.now >= end, call >= 2 { return }
+    ledger.called()
   }
 }
 
-/// Experiments saved by this very process, which opens the store again whenever it is replaced.
-private func saveExperiments(_ path: String, _ ledger: SoakLedger, until end: ContinuousClock.Instant) throws {
+/// Kills a program when it has made so many calls that read or write, or has ended before.
+private func kill(_ process: Process, afterReadsAndWrites count: Int) {
+  func made() -> Int? {
+    let file = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/io", encoding: .utf8)
+    return file?.split(separator: "\n").filter { $0.hasPrefix("sysc") }
+      .compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }.reduce(0, +)
+  }
+  while process.isRunning, let made = made(), made < count {}
+  kill(process.processIdentifier, SIGKILL)
+}
+
+/// Experiments saved by this very process, which opens the store again whenever it is replaced: some beside each command.
+private func saveExperiments(_ path: String, _ ledger: SoakLedger) throws {
   var store = try Store(path: path, access: .readWrite)
-  var number = 0
-  while ContinuousClock.now < end {
-    number += 1
+  for number in 1... {
+    if number % 8 == 1, !ledger.waitForCall() { return }
     let record = ExperimentRecord(
       created: "2026", prompt: "soak \(number)", kind: "steer", interventions: "[]", parameters: "{}", outputs: "{}",
       versions: "{}")
@@ -150,14 +159,11 @@ private func saveExperiments(_ path: String, _ ledger: SoakLedger, until end: Co
     }
     ledger.acknowledge(experiment: record.prompt)
     _ = try? store.look()
-    usleep(2000)
   }
 }
 
 /// Two explorers that write notes in turns, each on a latent of its own; every fifth time one is killed and started again.
-private func writeNotes(
-  _ path: String, _ latents: [Int32], _ ledger: SoakLedger, until end: ContinuousClock.Instant
-) throws {
+private func writeNotes(_ path: String, _ latents: [Int32], _ ledger: SoakLedger) throws {
   let terminals = [try TmuxTerminal(), try TmuxTerminal()]
   func start(_ index: Int) throws {
     try terminals[index].explore(path, "--fresh --latent \(latents[index])", until: "› Latent \(latents[index])")
@@ -165,7 +171,7 @@ private func writeNotes(
   for index in terminals.indices { try start(index) }
   var turn = 0
   var lastSeen = [String?](repeating: nil, count: terminals.count)
-  while ContinuousClock.now < end || turn < 2 {
+  while !ledger.isOver || turn < 2 {
     let (index, text) = (turn % 2, "turn-\(turn)")
     let (terminal, latent) = (terminals[index], latents[index])
     try terminal.type("n")
@@ -221,6 +227,26 @@ private final class SoakLedger: Sendable {
   }
 
   private let entries = Mutex(Entries())
+  private let over = Atomic(false)
+  /// Counts the commands that have ended.
+  private let calls = DispatchSemaphore(value: 0)
+
+  /// Whether all commands have been run: the others then end, too.
+  var isOver: Bool { over.load(ordering: .acquiring) }
+
+  func end() {
+    over.store(true, ordering: .releasing)
+    calls.signal()
+  }
+
+  func called() { calls.signal() }
+
+  /// Waits until another command has ended.
+  /// - Returns: false once all have.
+  func waitForCall() -> Bool {
+    calls.wait()
+    return !isOver
+  }
 
   func acknowledge(tag: String, _ latents: [Int32]) {
     entries.withLock {

@@ -11,8 +11,6 @@ import Testing
   .serialized, .enabled(if: TmuxTerminal.isAvailable, "tmux is not installed, or the program not built"),
   .enabled(if: RealModel.path != nil, RealModel.missing))
 struct TmuxPromptTests {
-  /// Loading and checking the models takes a while on a busy machine.
-  private static let patience = 40 * TmuxTerminal.looks
   private let demo: DemoCopy
   private var store: String { demo.store }
 
@@ -25,8 +23,8 @@ struct TmuxPromptTests {
     try terminal.wait(for: "type what the user says")
     try terminal.type("Who are you?")
     try terminal.press("Enter")
-    try terminal.wait(for: "tokens in ", looks: Self.patience)
-    try terminal.wait(for: "ready", looks: Self.patience)
+    try terminal.wait(for: "tokens in ")
+    try terminal.wait(for: "ready")
     let traced = try terminal.screen()
     let latent = try #require(traced.firstMatch(of: #/latent (\d+) /#)?.1)
     #expect(traced.contains("KL(chat ‖ base)") && traced.contains("Who are you?"), "\(traced)")
@@ -35,12 +33,12 @@ struct TmuxPromptTests {
     let count = try #require(traced.firstMatch(of: #/(\d+) tokens in/#).flatMap { Int($0.1) })
 
     try terminal.type("A")
-    try terminal.wait(for: "answering", looks: Self.patience)
+    try terminal.wait(for: "answering")
     try terminal.press("Escape")
-    try terminal.wait(for: "cancelled", looks: Self.patience)
-    try terminal.wait(for: "ready", looks: Self.patience)
+    try terminal.wait(for: "cancelled")
+    try terminal.wait(for: "ready")
     try terminal.type("A")
-    let answered = try terminal.wait(for: "tokens in ", looks: Self.patience)
+    let answered = try terminal.wait(for: "tokens in ")
     let more = try #require(answered.firstMatch(of: #/(\d+) tokens in/#).flatMap { Int($0.1) })
     #expect(more > count)
 
@@ -50,8 +48,8 @@ struct TmuxPromptTests {
     try terminal.type("A lake.")
     try terminal.escape("leave prompt")
     try terminal.type("P")
-    try terminal.wait(for: "A lake.<|im_end|>", looks: Self.patience)
-    try terminal.wait(for: "tokens in ", looks: Self.patience)
+    try terminal.wait(for: "A lake.<|im_end|>")
+    try terminal.wait(for: "tokens in ")
   }
 
   @Test func aTextThatIsTooLongIsRefusedOnTheScreen() throws {
@@ -61,7 +59,7 @@ struct TmuxPromptTests {
     try terminal.wait(for: "type what the user says")
     try terminal.paste(String(repeating: "x y ", count: 4200))
     try terminal.press("Enter")
-    try terminal.wait(for: "the model's context length", looks: Self.patience)
-    try terminal.wait(for: "ready", looks: Self.patience)
+    try terminal.wait(for: "the model's context length")
+    try terminal.wait(for: "ready")
   }
 }

@@ -16,8 +16,6 @@ import Testing
   .serialized, .enabled(if: TmuxTerminal.isAvailable, "tmux is not installed, or the program not built"),
   .enabled(if: RealModel.path != nil, RealModel.missing))
 struct TmuxSteeringTests {
-  /// Loading and checking the models takes a while on a busy machine.
-  private static let patience = 40 * TmuxTerminal.looks
   private let demo: DemoCopy
   private var store: String { demo.store }
 
@@ -40,7 +38,7 @@ struct TmuxSteeringTests {
     try terminal.type("LL")
     try terminal.wait(for: "up to 32 tokens")
     try terminal.press("Enter")
-    let finished = try terminal.wait(for: "saved as experiment", looks: Self.patience)
+    let finished = try terminal.wait(for: "saved as experiment")
     let panes = try #require(Panes(finished))
     #expect(!panes.baseline.isEmpty && !panes.steered.isEmpty, "\(finished)")
     try checkSaved()
@@ -48,15 +46,15 @@ struct TmuxSteeringTests {
     try terminal.type("LL")
     try terminal.wait(for: "up to 256 tokens")
     try terminal.press("Enter")
-    try terminal.wait(for: "generating, 1", looks: Self.patience)
+    try terminal.wait(for: "generating, 1")
     try terminal.press("Escape")
-    try terminal.wait(for: "cancelled", looks: Self.patience)
-    try terminal.wait(for: "ready", looks: Self.patience)
+    try terminal.wait(for: "cancelled")
+    try terminal.wait(for: "ready")
 
     try terminal.press("Enter")
-    try terminal.wait(for: "generating, 1", looks: Self.patience)
+    try terminal.wait(for: "generating, 1")
     try terminal.signal(SIGTERM)
-    try terminal.wait(for: "status 143", looks: Self.patience)
+    try terminal.wait(for: "status 143")
     try terminal.wait(for: " icanon")
     #expect(try !terminal.screen().contains("Baseline"), "the alternate screen is left")
     #expect(try Store(path: store, access: .readOnly).experiments().count == 1, "only the finished run is saved")
@@ -74,11 +72,11 @@ struct TmuxSteeringTests {
         if key == "t" { try terminal.wait(for: "Tags of latent") }
       }
       try terminal.wait(for: "Tour, step \(step) of 7")
-      try terminal.wait(for: "ready", looks: Self.patience)
+      try terminal.wait(for: "ready")
     }
     try terminal.type("How do I bake a cake?")
     try terminal.press("Enter")
-    try terminal.wait(for: "saved as experiment", looks: Self.patience)
+    try terminal.wait(for: "saved as experiment")
     let record = try #require(try Store(path: store, access: .readOnly).experiments().first)
     let (baseline, steered) = try { (run: SavedRun) in
       (try #require(run.baseline), try #require(run.steered.first))
@@ -103,18 +101,18 @@ struct TmuxSteeringTests {
     try terminal.type("L")
     try terminal.wait(for: "up to 256 tokens")
     try terminal.press("Enter")
-    try terminal.wait(for: "generating, 1", looks: Self.patience)
+    try terminal.wait(for: "generating, 1")
     #expect(truncate(model, 1 << 20) == 0)
-    try terminal.wait(for: "model.gguf was shortened while crosscope read it", looks: Self.patience)
+    try terminal.wait(for: "model.gguf was shortened while crosscope read it")
     try terminal.press("Enter")
-    try terminal.wait(for: "is damaged", looks: Self.patience)
+    try terminal.wait(for: "is damaged")
     try FileManager.default.removeItem(atPath: model)
     try FileManager.default.copyItem(atPath: try #require(RealModel.path), toPath: model)
     #expect(try FileManager.default.attributesOfItem(atPath: model)[.size] as? Int == whole)
     try terminal.type("LL")
     try terminal.wait(for: "up to 96 tokens")
     try terminal.press("Enter")
-    try terminal.wait(for: "saved as experiment", looks: Self.patience)
+    try terminal.wait(for: "saved as experiment")
     try terminal.type("q")
   }
 
@@ -126,8 +124,7 @@ struct TmuxSteeringTests {
       try terminal.wait(for: label)
       try terminal.press(key)
       try terminal.wait(for: said)
-      for _ in 0..<Self.patience { if try !terminal.screen().contains(label) { return } }
-      Issue.record("\(label) never ended")
+      try terminal.waitUntil("\"\(label)\" is gone") { !$0.contains(label) }
     }
     let long = String(repeating: "Tell me a long story about a river. ", count: 100)
     try terminal.press("Enter")
@@ -150,7 +147,7 @@ struct TmuxSteeringTests {
     try terminal.paste(long)
     try terminal.press("Enter")
     try cancel("C-c", while: "tracing")
-    try terminal.wait(for: "ready", looks: 4 * TmuxTerminal.looks)
+    try terminal.wait(for: "ready")
     #expect(try Store(path: store, access: .readOnly).experiments().isEmpty)
     // A second Ctrl-C, with nothing to stop, quits.
     try terminal.press("C-c")
@@ -172,7 +169,7 @@ struct TmuxSteeringTests {
     let other = try DatabaseQueue(path: store, configuration: configuration)
     try other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
     try terminal.press("Enter")
-    try terminal.wait(for: "tokens/s", looks: 4 * TmuxTerminal.looks)
+    try terminal.wait(for: "tokens/s")
     try terminal.signal(number)
     try other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
     try terminal.wait(for: "status \(status)")
@@ -186,7 +183,7 @@ struct TmuxSteeringTests {
     try openSteering(terminal)
     try terminal.type("What is the capital of France?")
     try terminal.escape("leave prompt")
-    try terminal.wait(for: " nats, ", looks: Self.patience)
+    try terminal.wait(for: " nats, ")
     #expect(try terminal.screen().contains("+0.50"), "the last notch within the demo's limit")
     var (divergences, tables): ([Double], [[String]]) = ([], [])
     for (key, shown) in [("5[", "+0.45"), ("5]", "+0.50"), ("+", "+0.75"), ("+", "+1.00")] {
@@ -199,7 +196,7 @@ struct TmuxSteeringTests {
     #expect(divergences == divergences.sorted() && divergences[0] > 0, "the stronger, the further: \(divergences)")
     #expect(Set(tables).count == tables.count, "each strength has a table of its own")
     for _ in 0..<4 { try terminal.type("-") }
-    try terminal.wait(for: "KL 0.000 nats", looks: Self.patience)
+    try terminal.wait(for: "KL 0.000 nats")
     let idle = try settled(terminal)
     #expect(try idle.contains("+0.00") && changes(idle).allSatisfy { $0 == "=" }, "nothing changes at 0:\n\(idle)")
     // The last of many keys wins, however many came while one was computed.
@@ -214,14 +211,10 @@ struct TmuxSteeringTests {
 
   /// The screen when the distribution is that of the strength that it shows.
   private func settled(_ terminal: TmuxTerminal) throws -> String {
-    var last = ""
-    for _ in 0..<Self.patience {
-      last = try terminal.screen()
-      let heading = last.split(separator: "\n").first { $0.contains("Next token") } ?? ""
-      if last.contains(" ready"), heading.contains(" nats, "), !heading.hasSuffix("…") { return last }
+    try terminal.waitUntil("a distribution at rest") { screen in
+      let heading = screen.split(separator: "\n").first { $0.contains("Next token") } ?? ""
+      return screen.contains(" ready") && heading.contains(" nats, ") && !heading.hasSuffix("…")
     }
-    Issue.record("the screen never came to rest:\n\(last)")
-    throw CancellationError()
   }
 
   /// What the table says steering changed about each of the likeliest steered tokens.
@@ -242,7 +235,7 @@ struct TmuxSteeringTests {
     try terminal.wait(for: "up to 256 tokens")
     func begin() throws {
       try terminal.press("Enter")
-      try terminal.wait(for: "generating, 1", looks: Self.patience)
+      try terminal.wait(for: "generating, 1")
     }
     try begin()
     for (columns, rows) in [(120, 40), (41, 11), (30, 8), (80, 24)] {
@@ -256,13 +249,12 @@ struct TmuxSteeringTests {
     try terminal.command("fg")
     try terminal.wait(for: "Baseline (chat)")
     try terminal.press("Escape")
-    try terminal.wait(for: "cancelled", looks: Self.patience)
-    try terminal.wait(for: " ready", looks: Self.patience)
+    try terminal.wait(for: "cancelled")
+    try terminal.wait(for: " ready")
     try begin()
     try terminal.signal(SIGKILL)
     // The shell writes it wherever the cursor was, perhaps around an edge.
-    func isSaid() throws -> Bool { try terminal.screen().filter { !$0.isWhitespace }.contains("Killed") }
-    #expect(try (0..<Self.patience).contains { _ in try isSaid() })
+    try terminal.waitUntil("Killed") { $0.filter { !$0.isWhitespace }.contains("Killed") }
     let check = try Program.run(["check", store])
     #expect(check.code == 0, "\(check)")
     let left = try Store(path: store, access: .readWrite)

@@ -3,6 +3,7 @@
 import Foundation
 import Glibc
 import Storage
+import TestSupport
 import Testing
 
 @testable import Experiments
@@ -26,8 +27,8 @@ final class TmuxTerminal {
   private let socket = "crosscope-test-\(UUID().uuidString.prefix(8))"
   /// Where the explorers of this terminal keep their state.
   let home = FileManager.default.temporaryDirectory.path + "/crosscope-home-\(UUID().uuidString)"
-  /// How often the screen is looked at before giving up; each look takes a few milliseconds.
-  static let looks = 1500
+  /// A pipe with what the window's programs write: a test that waits for the screen to change sleeps until more comes.
+  private let output: Int32
 
   /// Opens a shell of the given size, with a short prompt, and with a state and configuration that nobody else has.
   init(columns: Int = 80, rows: Int = 24, environment given: [String: String] = [:], showsTour: Bool = false) throws {
@@ -40,17 +41,22 @@ final class TmuxTerminal {
     if !showsTour {
       try Data("{\"stores\":{},\"hasSeenTour\":true}".utf8).write(to: URL(filePath: state + "/state.json"))
     }
+    try #require(mkfifo(home + "/output", 0o600) == 0)
+    output = Glibc.open(home + "/output", O_RDWR | O_NONBLOCK | O_CLOEXEC)
+    try #require(output >= 0)
     try run(
       [
         "-f", "/dev/null", "new-session", "-d", "-x", "\(columns)", "-y", "\(rows)",
         "env PS1='$ ' LC_ALL=C.UTF-8 \(variables) /bin/bash --norc -i",
       ])
     try run(["set", "-g", "escape-time", "0"])
+    try run(["pipe-pane", "-O", "exec cat > '\(home)/output'"])
     try wait(for: "$")
   }
 
   deinit {
     _ = try? run(["kill-server"])
+    close(output)
     try? FileManager.default.removeItem(atPath: home)
   }
 
@@ -83,30 +89,35 @@ final class TmuxTerminal {
   /// With the escape sequences of their styles.
   func styledScreen() throws -> String { try run(["capture-pane", "-p", "-e"]) }
 
-  /// Looks at the screen until it holds a text; an issue with the last screen, if it never does.
+  /// Waits until the screen holds a text; an issue with the last screen, if it never does.
   @discardableResult
-  func wait(for text: String, looks: Int = looks, _ location: SourceLocation = #_sourceLocation) throws -> String {
-    try waitUntil("\"\(text)\" is there", looks: looks, location) { $0.contains(text) }
+  func wait(for text: String, _ location: SourceLocation = #_sourceLocation) throws -> String {
+    try waitUntil("\"\(text)\" is there", location) { $0.contains(text) }
   }
 
-  /// Looks at the screen until it is as wanted; an issue with the last screen, if it never is.
+  /// Waits until the screen is as wanted; an issue with the last screen, if it never is.
   @discardableResult
   func waitUntil(
-    _ what: String, looks: Int = looks, _ location: SourceLocation = #_sourceLocation, isWanted: (String) -> Bool
+    _ what: String, _ location: SourceLocation = #_sourceLocation, isWanted: (String) throws -> Bool
   ) throws -> String {
-    var last = ""
-    for _ in 0..<looks {
-      last = try screen()
-      if isWanted(last) { return last }
+    let guarding = HangGuard()
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while true {
+      let last = try screen()
+      if try isWanted(last) { return last }
+      // tmux hands on what the programs write before it answers the next command: the next look shows it.
+      guard guarding.waitForInput(output) else {
+        Issue.record("never seen: \(what); the screen was\n\(last)", sourceLocation: location)
+        throw CancellationError()
+      }
+      while read(output, &buffer, buffer.count) > 0 {}
     }
-    Issue.record("never seen: \(what); the screen was\n\(last)", sourceLocation: location)
-    throw CancellationError()
   }
 
   /// Leaves an overlay. What follows at once would be taken for Alt with that key, so its end is waited for.
-  func escape(_ shown: String) throws {
+  func escape(_ shown: String, _ location: SourceLocation = #_sourceLocation) throws {
     try press("Escape")
-    for _ in 0..<Self.looks { if try !screen().contains(shown) { return } }
+    try waitUntil("\"\(shown)\" is gone", location) { !$0.contains(shown) }
   }
 
   /// Pastes text in one piece, as a terminal does.
@@ -118,13 +129,15 @@ final class TmuxTerminal {
     try run(["paste-buffer", "-p"])
   }
 
-  /// Sends a signal to the explorer, the only child of the window's shell.
-  func signal(_ number: Int32) throws {
+  /// The explorer, the only child of the window's shell.
+  func explorer() throws -> pid_t {
     let shell = try run(["display-message", "-p", "#{pane_pid}"]).trimmed
     let children = try String(contentsOfFile: "/proc/\(shell)/task/\(shell)/children", encoding: .utf8)
-    let child = try #require(pid_t(children.trimmed), "one child expected, found \(children)")
-    #expect(kill(child, number) == 0)
+    return try #require(pid_t(children.trimmed), "one child expected, found \(children)")
   }
+
+  /// Sends a signal to the explorer.
+  func signal(_ number: Int32) throws { #expect(kill(try explorer(), number) == 0) }
 
   /// Runs a command of tmux and returns what it printed.
   @discardableResult
@@ -342,11 +355,12 @@ struct TmuxTests {
     // Every row is where it belongs: drawn anew, the screen is the same.
     try terminal.type("q")
     try terminal.wait(for: "Latent 42")
-    try terminal.press("NPage", "Home", "Down")
-    try terminal.settle()
+    try terminal.press("NPage")
+    try terminal.wait(for: "Latent 20")
+    try terminal.press("Home", "Down")
+    try terminal.settle(showing: ["Latent 42", "favourite] colour"])
     let pieces = try terminal.screen()
-    try terminal.press("C-l")
-    try terminal.settle()
+    try terminal.redraw()
     let rows = pieces.split(separator: "\n", omittingEmptySubsequences: false)
     #expect(
       try terminal.screen() == pieces && rows[0].contains("Latents") && rows[23].contains("Enter open"), "\(pieces)")

@@ -99,23 +99,17 @@ private final class ForeignActivations {
     try Program.run(["train", foreign.configuration]).expectOneLine(saying: "activations.json")
   }
 
-  @Test func aRunThroughABufferGoesOnAfterAKill() throws {
+  @Test func aRunThroughABufferGoesOnWhereItWasStopped() throws {
     let foreign = try ForeignActivations()
     try foreign.write(training: #", "shuffle_buffer_tokens": 300"#)
     #expect(try Program.run(["train", foreign.configuration]).code == 0)
     try foreign.write(work: "second", out: "again", training: #", "shuffle_buffer_tokens": 300"#)
-    let process = Process()
-    process.executableURL = Program.url
-    process.arguments = ["train", foreign.configuration]
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    func hasState() -> Bool {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: foreign.folder.path + "/second")) ?? []
-      return names.contains { $0.hasPrefix("trainer-state") && $0.hasSuffix("-300.safetensors") }
-    }
-    while process.isRunning, !hasState() { usleep(1000) }
-    kill(process.processIdentifier, SIGKILL)
-    process.waitUntilExit()
+    let stopped = try Program.run(
+      ["train", foreign.configuration],
+      after: Program.limit(toSteps: 600, of: foreign.folder.path + "/work/training.jsonl"))
+    stopped.expectOneLine(saying: "training.jsonl: ")
+    let names = try FileManager.default.contentsOfDirectory(atPath: foreign.folder.path + "/second")
+    #expect(names.contains { $0.hasPrefix("trainer-state") && $0.hasSuffix("-300.safetensors") }, "\(names)")
     let outcome = try Program.run(["train", foreign.configuration])
     #expect(outcome.code == 0 && outcome.error.contains("going on at step 500"), "\(outcome.error)")
     #expect(try foreign.weights() == foreign.weights("again"))

@@ -89,7 +89,7 @@ struct TurnQueueTests {
     let turn = Task {
       try await queue.take {
         startedEnd.finish()
-        while true { try await Task.sleep(for: .seconds(1)) }
+        try await untilCancelled()
       }
     }
     for await _ in started {}

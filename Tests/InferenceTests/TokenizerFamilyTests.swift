@@ -150,7 +150,7 @@ struct ReferenceText: Decodable {
     #expect(tokenizer.endOfTurnIDs == [1, 106])
     #expect(tokenizer.controlToken("<start_of_turn>") == 105)
     let chat = try ChatTemplate(
-      text: #require(try knownTemplate("gemma3")), path: "", beginning: "<bos>", today: Date()
+      text: #require(try knownTemplate("gemma3")), path: "", beginning: "<bos>", today: ChatTemplateFamilyTests.today
     )
     .encode([ChatMessage(role: .user, content: "Hi")], addGenerationPrompt: true, tokenizer: tokenizer)
     #expect(chat.ids == [2, 105, 2364, 107, 10979, 106, 107, 105, 4368, 107])

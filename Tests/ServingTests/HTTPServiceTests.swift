@@ -2,13 +2,14 @@
 
 import Foundation
 import NIOCore
+import NIOPosix
 import Testing
 
 @testable import Serving
 
 /// A service on a socket of its own for the time of a test.
 private func serving(
-  token: AccessToken? = nil, bodyLimit: Int = 1 << 20, idleTimeout: Duration = .seconds(30),
+  token: AccessToken? = nil, bodyLimit: Int = 1 << 20, idleTimeout: Duration = .seconds(600),
   handler: @escaping HTTPService.Handler,
   _ body: (ServiceClient, _ stop: () -> Void) async throws -> Void
 ) async throws {
@@ -37,6 +38,14 @@ private let echo: HTTPService.Handler = { request in
   return .events { send in for word in text.split(separator: " ") { try await send("\"\(word)\"") } }
 }
 
+/// Waits until the task is cancelled.
+func untilCancelled() async throws {
+  let (never, end) = AsyncStream<Void>.makeStream()
+  for await _ in never {}
+  end.finish()
+  throw CancellationError()
+}
+
 /// Answers until its task is cancelled, and tells of both.
 private struct Endless: Sendable {
   let started = AsyncStream<Void>.makeStream()
@@ -47,12 +56,8 @@ private struct Endless: Sendable {
       .events { send in
         try await send("1")
         started.continuation.finish()
-        do {
-          while true { try await Task.sleep(for: .seconds(1)) }
-        } catch {
-          cancelled.continuation.finish()
-          throw error
-        }
+        defer { cancelled.continuation.finish() }
+        try await untilCancelled()
       }
     }
   }
@@ -145,9 +150,8 @@ private struct Endless: Sendable {
   /// However long a client's tasks wait for a thread, its connection is never one that asks nothing.
   @Test func aRequestIsSentWithTheConnectionAndItsAnswerMayBeReadLate() async throws {
     let (asked, isAsked) = AsyncStream<Void>.makeStream()
-    let idle = Duration.milliseconds(200)
     try await serving(
-      idleTimeout: idle,
+      idleTimeout: .milliseconds(200),
       handler: { request in
         isAsked.finish()
         return try await echo(request)
@@ -155,7 +159,11 @@ private struct Endless: Sendable {
     ) { client, _ in
       let channel = try await client.open("POST", "/x", body: Data("one two".utf8))
       for await _ in asked {}
-      try await Task.sleep(for: idle * 3)
+      // A connection that asks nothing, opened after the request, is closed: so long does this one stay unread.
+      guard case .unix(let path) = client.address else { return }
+      let silent = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .connect(unixDomainSocketPath: path).get()
+      try await silent.closeFuture.get()
       let text = try await channel.executeThenClose { inbound in
         var text = ""
         for try await case .body(let bytes) in inbound { text += String(buffer: bytes) }
