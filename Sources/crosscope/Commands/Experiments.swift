@@ -38,7 +38,7 @@ struct Experiments: ParsableCommand {
     ])
     for run in runs {
       table.add([
-        String(run.record.id), ScreenDefinition.when(run.record.created), run.record.kind, run.interventionsText,
+        String(run.record.id), when(run.record.created), run.record.kind, run.interventionsText,
         run.klText, run.parametersText, truncated(run.promptOpening, to: 60),
       ])
     }

@@ -21,11 +21,6 @@ struct StoreSummary: Sendable, Equatable {
   var coherenceLimit: Double?
 }
 
-/// A screen; the first one open is always the table of latents. Configuration and state file call it by its name here.
-enum Screen: String, Sendable, CaseIterable, Codable {
-  case latents, latent, latentComparison, map, prompt, steer, sweep, experiments, experiment
-}
-
 /// What lies over a screen and takes its keys.
 indirect enum Overlay: Sendable, Equatable {
   /// Help from a line on, and what comes back when it is closed.

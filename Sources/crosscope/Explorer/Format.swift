@@ -92,3 +92,34 @@ func trend(_ values: [Double]) -> String {
   return String(
     values.map { largest > least ? steps[Int((($0 - least) / (largest - least) * 7).rounded())] : steps[0] })
 }
+
+/// Greek letters spelled out where only ASCII is drawn.
+func plain(_ title: String, _ state: ExplorerState) -> String {
+  guard state.asciiOnly else { return title }
+  switch title {
+  case "Δ norm": return "delta"
+  case "ν^ε": return "nu_err"
+  case "ν^r": return "nu_rec"
+  default: return title.replacing("β", with: "beta").replacing("ε", with: "err").replacing("‖", with: "|")
+  }
+}
+
+/// Norms spelled in ASCII.
+func plainNorms(_ text: String) -> String {
+  text.replacing("‖Δh‖", with: "|dh|").replacing("‖h‖", with: "|h|")
+}
+
+/// `2026-11-24 21:30` of an ISO 8601 date.
+func when(_ created: String) -> String { String(created.map { $0 == "T" ? " " : $0 }.prefix(16)) }
+
+/// "1 copy", "2 copies".
+func counted(_ count: Int, _ one: String, _ several: String) -> String {
+  "\(grouped(count)) \(count == 1 ? one : several)"
+}
+
+extension String {
+  /// Blanks in front, up to a width.
+  func leftPadded(to count: Int) -> String { String(repeating: " ", count: max(0, count - displayWidth(self))) + self }
+  /// Blanks behind, up to a width.
+  func rightPadded(to count: Int) -> String { self + String(repeating: " ", count: max(0, count - displayWidth(self))) }
+}

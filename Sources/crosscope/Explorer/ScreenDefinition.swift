@@ -1,4 +1,4 @@
-// The form of a screen, and the list of them: a new screen is one file in Screens/ and one line here.
+// The form of a screen: its bindings and what it does, as data.
 
 import TUI
 
@@ -23,19 +23,10 @@ struct ScreenDefinition: Sendable {
   var cursor: RowCursor?
 }
 
-extension Screen {
-  /// All screens.
-  var definition: ScreenDefinition {
-    switch self {
-    case .latents: .latents
-    case .latent: .latent
-    case .latentComparison: .latentComparison
-    case .steer: .steer
-    case .prompt: .prompt
-    case .map: .map
-    case .experiments: .experiments
-    case .experiment: .experiment
-    case .sweep: .sweep
-    }
-  }
+/// How a screen moves its cursor to a row, for counts: `12G`, `5j`.
+struct RowCursor: Sendable {
+  /// The row that the cursor is on; nil while keys do not move among rows.
+  let selected: @Sendable (ExplorerState) -> Int?
+  /// Goes to a row, or to the nearest there is.
+  let select: @Sendable (Int, inout ExplorerState) -> [Effect]
 }

@@ -86,7 +86,7 @@ extension ExplorerState {
       }
     case .axis:
       return MapState.axes(store).map { column in
-        let name = ScreenDefinition.name(column, self)
+        let name = MapScreen.name(column, self)
         return Choice(
           title: termSafe(column.written), keys: "", help: name == column.written ? "" : name, result: .axis(column))
       }

@@ -76,7 +76,7 @@ extension ExplorerState {
       let style: Style = column == nil ? .muted : .plain
       canvas.put(column == nil ? "[ ]" : "[x]", row: line.row, column: line.column, style: style, clip: line)
       canvas.put(
-        truncated(ScreenDefinition.plain(field.title, self), to: 16), row: line.row, column: line.column + 4,
+        truncated(plain(field.title, self), to: 16), row: line.row, column: line.column + 4,
         style: style, clip: line)
       let width = column?.width ?? field.usualWidth(isWide: isWide)
       canvas.put(

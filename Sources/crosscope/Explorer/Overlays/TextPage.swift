@@ -18,7 +18,7 @@ struct TextPage: Sendable, Equatable {
 
   fileprivate func lines(width: Int, asciiOnly: Bool) -> [PageLine] {
     parts.flatMap { part -> [PageLine] in
-      let note = asciiOnly ? ScreenDefinition.plainNorms(part.note) : part.note
+      let note = asciiOnly ? plainNorms(part.note) : part.note
       let isLong = displayWidth(part.title) + displayWidth(note) + 4 > width
       let below = isLong ? flowLines([FlowToken(note, style: .muted)], width: width) : []
       return [.heading(part.title, note: isLong ? "" : note)]

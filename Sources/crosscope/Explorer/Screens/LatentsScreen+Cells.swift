@@ -24,7 +24,7 @@ struct TableView {
       let sort = column.field.sort
       let key = sort == nil ? nil : sort == query.sort ? query.first : sort == query.then?.sort ? query.then : nil
       return TableColumn(
-        ScreenDefinition.plain(column.field.title, state),
+        plain(column.field.title, state),
         width: column.width ?? column.field.usualWidth(isWide: state.isWide), column.field.alignment,
         sorted: key.map { $0.ascending ? .ascending : .descending } ?? .no,
         sortKey: key == nil || query.then == nil ? nil : key?.sort == query.sort ? 1 : 2)
@@ -32,7 +32,7 @@ struct TableView {
   }
 }
 
-extension ScreenDefinition {
+extension LatentsScreen {
   static func drawTable(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: LatentsLayout) {
     let latents = state.latents
     let view = TableView(state)

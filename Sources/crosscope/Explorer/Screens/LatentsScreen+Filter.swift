@@ -10,7 +10,7 @@ struct CompletionList: Sendable, Equatable {
   var selected = 0
 }
 
-extension ScreenDefinition {
+extension LatentsScreen {
   static func clearFilter(_ state: inout ExplorerState) -> [Effect] {
     if state.latents.anchor != nil {
       state.latents.anchor = nil

@@ -3,7 +3,7 @@
 import Storage
 import TUI
 
-extension ScreenDefinition {
+extension LatentsScreen {
   static func mark(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     guard let ids = state.latents.ids, let id = state.latents.selectedID else { return [] }
     let row = state.latents.list.selected

@@ -5,7 +5,7 @@ import Inference
 import Storage
 import TUI
 
-extension ScreenDefinition {
+extension PromptScreen {
   // MARK: Editor
 
   /// The editor; returns the cell of the text cursor.

@@ -5,7 +5,7 @@
 import Diffing
 import TUI
 
-extension ScreenDefinition {
+extension SteerScreen {
   static func drawMeasures(_ run: SteerRun, _ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
     guard let (baseline, steered) = run.measured, !layout.measures.isEmpty else { return }
     let strip = layout.measures.line(0)

@@ -4,14 +4,6 @@
 
 import TUI
 
-/// How a screen moves its cursor to a row, for counts: `12G`, `5j`.
-struct RowCursor: Sendable {
-  /// The row that the cursor is on; nil while keys do not move among rows.
-  let selected: @Sendable (ExplorerState) -> Int?
-  /// Goes to a row, or to the nearest there is.
-  let select: @Sendable (Int, inout ExplorerState) -> [Effect]
-}
-
 /// What the next letter is for.
 enum PendingLetter: Sendable { case setMark, goToMark }
 

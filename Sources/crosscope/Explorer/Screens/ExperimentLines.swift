@@ -39,7 +39,7 @@ struct ExperimentLines {
   // MARK: What was asked
 
   private func fact(_ name: String, _ text: String) -> [PageLine] {
-    let shown = state.asciiOnly ? ScreenDefinition.plainNorms(text) : text
+    let shown = state.asciiOnly ? plainNorms(text) : text
     return PageLine.named(name, shown, label: Self.labelWidth, width: width)
   }
 
@@ -60,7 +60,7 @@ struct ExperimentLines {
       return lines.prefix(Self.mostLines - 1) + fact("", cut)
     }
       + fact("Latents", run.interventionsText) + fact("Settings", run.parametersText)
-      + fact("Made", "\(ScreenDefinition.when(run.record.created)) \(run.record.kind)")
+      + fact("Made", "\(when(run.record.created)) \(run.record.kind)")
   }
 
   /// The chat again, where some of it is too long to stand above the answers.
@@ -127,7 +127,7 @@ struct ExperimentLines {
   }
 
   private func plain(_ text: String) -> PageLine {
-    PageLine([FlowSpan(text: state.asciiOnly ? ScreenDefinition.plainNorms(text) : text, style: .plain)])
+    PageLine([FlowSpan(text: state.asciiOnly ? plainNorms(text) : text, style: .plain)])
   }
 
   // MARK: Answers
@@ -155,7 +155,7 @@ struct ExperimentLines {
 
   /// A title on a rule of its own width, with a note; a note that is too long for it stands below.
   private func ruled(_ title: String, _ note: String, _ style: Style, _ width: Int) -> (FlowLine, below: [FlowLine]) {
-    let note = state.asciiOnly ? ScreenDefinition.plainNorms(note) : note
+    let note = state.asciiOnly ? plainNorms(note) : note
     let title = truncated(title, to: width)
     let fits = displayWidth(title) + displayWidth(note) + 4 <= width
     let shown = fits && !note.isEmpty ? " " + note : ""
@@ -182,9 +182,16 @@ struct ExperimentLines {
   }
 }
 
-extension ScreenDefinition {
-  /// Norms spelled in ASCII.
-  static func plainNorms(_ text: String) -> String {
-    text.replacing("‖Δh‖", with: "|dh|").replacing("‖h‖", with: "|h|")
+/// The page's lines and where they lie.
+struct ExperimentLayout {
+  let lines: [PageLine]
+  let rect: Rect
+
+  init(_ state: ExplorerState) {
+    rect = state.body.inset(columns: 1)
+    lines = ExperimentLines(state, width: rect.columns).lines
   }
+
+  /// How far it can be scrolled.
+  var linesBelow: Int { max(0, lines.count - rect.rows) }
 }

@@ -3,35 +3,6 @@
 
 import TUI
 
-/// A screen that keys lead to from everywhere.
-struct TopScreen: Sendable {
-  /// 1 is at F2 and Alt-1.
-  let number: Int
-  let screen: Screen
-  let action: Action
-  let help: String
-
-  init(_ number: Int, _ screen: Screen, _ action: Action, _ help: String) {
-    (self.number, self.screen, self.action, self.help) = (number, screen, action, help)
-  }
-
-  /// All of them, one line each.
-  static let all: [TopScreen] = [
-    TopScreen(1, .latents, .latentsScreen, "to the table of latents"),
-    TopScreen(2, .map, .mapScreen, "to the map"),
-    TopScreen(3, .prompt, .promptScreen, "to the prompt screen: latents on a text of yours"),
-    TopScreen(4, .steer, .steerScreen, "to the steer screen"),
-    TopScreen(5, .experiments, .experimentsScreen, "to the saved experiments"),
-  ]
-
-  var binding: Binding {
-    Binding([Key(.function(number + 1)), Key(.character(Character("\(number)")), .alt)], action, nil, help)
-  }
-
-  /// The keys of all, for the key bar.
-  static let hint = KeyHint("F2–F\((all.map(\.number).max() ?? 1) + 1)", "screens")
-}
-
 /// Where one can be.
 struct Place: Sendable, Equatable, Codable {
   var screen: Screen

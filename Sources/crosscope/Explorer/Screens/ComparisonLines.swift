@@ -62,7 +62,7 @@ struct ComparisonLines {
           difference = (first < second ? "−" : "+") + written(abs(first - second))
         }
         return PageLine([
-          text(ScreenDefinition.plain(name, state).rightPadded(to: 17), .muted),
+          text(plain(name, state).rightPadded(to: 17), .muted),
           text(values.map { written($0).leftPadded(to: 12) }.joined()), text(difference.leftPadded(to: 14)),
         ])
       }

@@ -32,21 +32,3 @@ extension ExplorerState {
   /// What is under way in a key that waits for more.
   var pendingText: String { count.map { "\($0)… " } ?? "" }
 }
-
-extension GeneralBindings {
-  /// Of the shell, on every screen.
-  static let shell = [
-    Binding(["y"], .copy, nil, "copy what is selected"),
-    Binding(["Y"], .copyWhole, nil, "copy all of it: the row, the page, the answers"),
-    Binding(["\""], .setMark, nil, "mark this place; a letter names the mark"),
-    Binding(["'"], .goToMark, nil, "go to a mark by its letter; '' goes back"),
-    Binding(["alt-left", "ctrl-o"], .placeBack, nil, "back through the places visited"),
-    Binding(["alt-right"], .placeForth, nil, "forth again"),
-    Binding(["E"], .externalEditor, nil, "edit the note or the prompt in $VISUAL or $EDITOR"),
-    Binding(["ctrl-l"], .redraw, nil, "draw the screen anew"),
-    Binding([], .saveDisplay, nil, "save the screen as text to a file"),
-    Binding([], .editConfiguration, nil, "edit the configuration: keys, theme, mouse"),
-    Binding([], .keyBar, nil, "show or hide the bar of keys"),
-    Binding([], .tour, nil, "a tour in seven steps"),
-  ]
-}

@@ -1,6 +1,5 @@
-// Typing on the prompt screen: one raw text, or the turns of a chat, each with its role.
-// Owns: the editors and what their keys do. Refuses: tokens of its own; those carried over from a context stay as they
-// are until their text is changed.
+// What is typed on the prompt screen: one raw text, or the turns of a chat, each with its role. Tokens carried over
+// from a context stay as they are until their text is changed.
 
 import Inference
 import Storage
@@ -91,58 +90,5 @@ struct PromptEditor: Sendable, Equatable {
     default: return active.handle(key)
     }
     return true
-  }
-}
-
-extension PromptState {
-  /// The keys while typing, for help.
-  static let typingHelp = [
-    KeyHint("Enter", "trace what is typed"), KeyHint("Alt-Enter", "a new line"),
-    KeyHint("Ctrl-T", "a turn after this one"), KeyHint("Ctrl-O", "who says it: user, assistant or system"),
-    KeyHint("Backspace", "in an empty turn: take it away"), KeyHint("↑ ↓", "to the turn before or after"),
-    KeyHint("Ctrl-X", "raw text instead of a chat, and back"), KeyHint("Esc Tab", "leave the text"),
-  ]
-
-  /// The key bar while typing.
-  static let typingHints = [
-    KeyHint("Enter", "trace"), KeyHint("Ctrl-T", "turn"), KeyHint("Ctrl-O", "role"), KeyHint("Ctrl-X", "raw"),
-    KeyHint("Alt-Enter", "line"), KeyHint("Esc", "leave"),
-  ]
-}
-
-extension ScreenDefinition {
-  /// Keys of the text while it is typed.
-  @Sendable static func typePrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
-    guard state.prompt.isTyping else { return nil }
-    switch input {
-    case .paste(let text): state.prompt.editor.active.insert(text)
-    case .key("enter"):
-      guard state.prompt.editor.source != nil else {
-        state.tell("there is nothing to trace yet: type a text")
-        return []
-      }
-      return PromptState.start(&state)
-    case .key("esc"), .key("tab"):
-      if state.prompt.isBusy { return nil }
-      state.prompt.isTyping = false
-    case .key(let key): return state.prompt.editor.handle(key) ? [] : nil
-    case .mouse: return nil
-    }
-    return []
-  }
-
-  /// Traces the steer screen's prompt.
-  static func traceSteerPrompt(_ state: inout ExplorerState) -> [Effect] {
-    state.prompt.editor.set(user: state.steer.prompt.text)
-    return state.show(.prompt) + PromptState.start(&state)
-  }
-
-  /// Traces the tokens of a latent's context, looking at that latent.
-  static func trace(_ context: Context, of page: LatentPage, _ state: inout ExplorerState) -> [Effect] {
-    let ids = context.sequence.tokenIDs
-    state.prompt.editor.set(
-      tokens: ids, templateMask: context.sequence.templateMask, text: tokenTexts(ids, page.tokens).joined())
-    state.prompt.selected = page.latent.id
-    return state.show(.prompt) + PromptState.start(&state)
   }
 }
