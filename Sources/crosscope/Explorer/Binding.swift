@@ -85,8 +85,10 @@ enum Unavailable {
     state.store.isWritable ? nil : "this store is open read-only: nothing can be saved in it"
   }
 
-  /// The steer screen's list is no part of the store.
-  @Sendable static func undo(_ state: ExplorerState) -> String? { state.screen == .steer ? nil : readOnly(state) }
+  /// A screen may have something to undo that is no part of the store.
+  @Sendable static func undo(_ state: ExplorerState) -> String? {
+    state.screen.definition.undo == nil ? readOnly(state) : nil
+  }
 
   @Sendable static func noLatent(_ state: ExplorerState) -> String? {
     state.currentLatent == nil ? "no latent is selected" : nil

@@ -19,7 +19,7 @@ extension ExplorerState {
     canvas.breadcrumbs(crumbs, right: pairTitle, in: canvas.bounds.line(0))
     let cursor = screen.definition.draw(self, &canvas, body)
     drawTour(&canvas)
-    let overlayCursor = drawOverlay(&canvas)
+    let overlayCursor = overlay?.draw(self, &canvas)
     drawStatus(&canvas, canvas.bounds.line(body.endRow + tourRows))
     if !hidesKeyBar { canvas.keyBar(hints, last: lastHints, in: canvas.bounds.line(rows - 1)) }
     // A screen reader reads the line of the terminal's cursor.
@@ -30,26 +30,8 @@ extension ExplorerState {
 
   private var pairTitle: String { "\(store.chat) − \(store.base), layer \(store.layer)" }
 
-  private var isTyping: Bool {
-    (screen == .latents && latents.isTypingFilter) || (screen == .experiments && experiments.isTypingFilter)
-      || (screen == .steer && steer.focus == .prompt) || (screen == .prompt && prompt.isTyping)
-  }
-
   private var hints: [KeyHint] {
-    if overlay != nil { return overlayHints }
-    if (screen == .latents && latents.isTypingFilter) || (screen == .experiments && experiments.isTypingFilter) {
-      if latents.completion != nil, screen == .latents {
-        return [KeyHint("↑ ↓", "choose"), KeyHint("Tab", "take it"), KeyHint("Esc", "close")]
-      }
-      let complete = screen == .latents ? [KeyHint("Tab", "complete")] : []
-      return [KeyHint("Enter", "keep"), KeyHint("Esc", "clear"), KeyHint("Ctrl-U", "empty line")] + complete
-    }
-    if screen == .steer, steer.focus == .prompt {
-      return [
-        KeyHint("Enter", "run"), KeyHint("Tab", "latents"), KeyHint("↑ ↓", "history"), KeyHint("Esc", "leave prompt"),
-      ]
-    }
-    if screen == .prompt, prompt.isTyping { return PromptState.typingHints }
+    if let hints = overlay?.hints ?? screen.definition.typing(self)?.bar { return hints }
     return keyMap.own(screen).compactMap { binding in
       guard let short = binding.short, let key = binding.keys.first, binding.unavailable(self) == nil else {
         return nil
@@ -60,15 +42,15 @@ extension ExplorerState {
 
   /// What the key bar never leaves out: the way out and the way to help.
   private var lastHints: [KeyHint] {
-    if case .help = overlay { return [] }
-    if overlay != nil || isTyping { return [KeyHint("F1", "help")] }
+    if overlay is HelpPage { return [] }
+    if overlay != nil || screen.definition.typing(self) != nil { return [KeyHint("F1", "help")] }
     func key(_ action: Action) -> String {
       keyMap.general.first { $0.action == action }?.keys.first?.label ?? ":"
     }
     return [KeyHint(key(.quit), screens.count > 1 ? "back" : "quit"), KeyHint(key(.help), "help")]
   }
 
-  /// A message or what the list's filter complains about at the left; `ready` or what is under way at the right.
+  /// A message or what the screen complains about at the left; `ready` or what is under way at the right.
   private func drawStatus(_ canvas: inout Canvas, _ rect: Rect) {
     var text = message?.text ?? ""
     var style: Style = .plain
@@ -77,15 +59,16 @@ extension ExplorerState {
     case .good: style = Style(.good)
     default: break
     }
-    if message == nil, screen == .latents, latents.completion == nil, let error = latents.filterError {
-      text = error
+    if message == nil, let complaint = screen.definition.complaint(self) {
+      text = complaint
       style = Style(.danger)
     }
     let isReady = work.isEmpty
     var state = isReady ? "ready" : "working… \(work.last ?? "")"
     state = pendingText + state
-    if case .loading(let detail) = steer.model, !isReady, !detail.isEmpty { state = "working… \(detail)" }
-    if let progress = check?.progress, !isReady, !progress.isEmpty { state = "working… \(progress)" }
+    if !isReady, let progress = Screen.allCases.lazy.compactMap({ $0.definition.progress(self) }).first {
+      state = "working… \(progress)"
+    }
     if !store.isWritable { state = "read-only · " + state }
     let room = rect.columns - displayWidth(state) - 5
     let lines = flowLines([FlowToken(text)], width: rect.columns - 2)

@@ -1,4 +1,5 @@
-// From one view state to the next: the only place where events change anything. Pure: what it wants done, it returns.
+// From one view state to the next: the only place where events change anything. It is pure: it returns what it wants
+// done.
 
 import Storage
 import TUI
@@ -7,7 +8,7 @@ extension ExplorerState {
   /// What is to be loaded before anything has happened.
   mutating func start() -> [Effect] {
     var effects = screen.definition.appear(&self) + [.loadTagNames, .editFilters(nil)]
-    if let place = startingPlace, place.screen != .latents { effects += go(to: place) }
+    if let place = startingPlace, place.screen != screen { effects += go(to: place) }
     startingPlace = nil
     return begun(effects)
   }
@@ -15,7 +16,8 @@ extension ExplorerState {
   /// Takes an event and returns the work that follows from it, already counted as under way.
   mutating func update(_ event: ExplorerEvent) -> [Effect] {
     let (before, listed, rows) = (place, steer.listed, tourRows)
-    var effects = begun(react(to: event) + SteerState.followKnob(&self) + SteerState.followTrace(&self))
+    var effects = begun(react(to: event))
+    effects += begun(screen.definition.follow(&self))
     steer.noteChange(from: listed)
     effects += begun(advanceTour())
     // The body has other rows when a tour begins or is left.
@@ -115,7 +117,7 @@ extension ExplorerState {
     let known = ids.filter { latents.rows[$0] != nil }
     if !known.isEmpty { effects.append(.loadRows(known)) }
     effects += shownLatents.map { .loadPage($0) }
-    if case .tags(let picker) = overlay { effects.append(.countTags(picker.latents)) }
+    if let picker = overlay as? TagPicker { effects.append(.countTags(picker.latents)) }
     if !latents.query.filter.isEmpty || latents.query.sortsByAnnotations { effects.append(LatentsState.search(&self)) }
     return effects
   }
@@ -133,154 +135,5 @@ extension ExplorerState {
     effects += shownLatents.map { .loadPage($0) }
     if !latents.query.filter.isEmpty || latents.query.sortsByAnnotations { effects.append(LatentsState.search(&self)) }
     return effects
-  }
-
-  private mutating func take(_ event: TerminalEvent) -> [Effect] {
-    switch event {
-    case .input(.key(let key)): return take(key)
-    case .input(.paste(let text)): return isTooSmall ? [] : type(.paste(text)) ?? []
-    case .input(.mouse(let mouse)):
-      guard !isTooSmall, overlay == nil else { return [] }
-      return screen.definition.mouse(mouse, &self)
-    case .resized(let size):
-      self.size = size
-      return screen.definition.appear(&self)
-    case .resumed: return []
-    case .interrupted: return interrupt()
-    case .terminate(let signal):
-      ending = signal
-      return experiments.unsaved.saveAgain()
-    }
-  }
-
-  private mutating func take(_ key: Key) -> [Effect] {
-    message = nil
-    if key == "ctrl-c" { return interrupt() }
-    if isTooSmall {
-      if key == "q" { quit() }
-      return []
-    }
-    if let effects = type(.key(key)) { return effects }
-    guard overlay == nil else { return [] }
-    if let effects = takePrefix(key) { return effects }
-    if tour != nil, key == "esc" {
-      tour = nil
-      return []
-    }
-    defer { count = nil }
-    for binding in bindings where binding.keys.contains(key) {
-      if let reason = binding.unavailable(self) {
-        tell(reason)
-        return []
-      }
-      return performCounted(binding.action)
-    }
-    return []
-  }
-
-  /// Text and keys of what is being typed; nil if they are not for it.
-  private mutating func type(_ input: Input) -> [Effect]? {
-    if overlay != nil { return typeIntoOverlay(input) }
-    return screen.definition.type(input, &self)
-  }
-
-  /// Performs an action by name.
-  mutating func perform(_ action: Action) -> [Effect] {
-    tour?.performed(action)
-    if let effects = performShell(action) { return effects }
-    switch action {
-    case .quit, .back: return goBack(mayQuit: action == .quit)
-    case .help: overlay = .help(top: 0, over: overlay)
-    case .undo, .redo:
-      guard screen == .steer else { return [action == .undo ? .undo : .redo] }
-      tell(steer.bringBack(forth: action == .redo))
-      return loadListed()
-    case .tag: return openTagPicker()
-    case .note: return openNote()
-    case .steer, .steerToo: return steerTargets(alone: action == .steer)
-    case .steerScreen: return show(.steer)
-    case .promptScreen: return show(.prompt)
-    case .mapScreen: return MapState.open(&self)
-    case .goToLatent: overlay = .latentNumber(LatentNumber(purpose: .page))
-    case .latentsScreen: return showLatents()
-    case .experimentsScreen: return show(.experiments)
-    case .palette: openChooser(.actions)
-    default: return screen.definition.perform(action, &self)
-    }
-    return []
-  }
-
-  /// Puts a screen on top; one that is open already comes to the top again.
-  mutating func show(_ screen: Screen) -> [Effect] {
-    if screen != .steer { steer.isWaitingForModel = false }
-    screens.removeAll { $0 == screen && $0 != .latents }
-    screens.append(screen)
-    return screen.definition.appear(&self)
-  }
-
-  /// The table, with everything that was open over it closed.
-  mutating func showLatents() -> [Effect] {
-    steer.isWaitingForModel = false
-    screens = [.latents]
-    return screen.definition.appear(&self)
-  }
-
-  private mutating func goBack(mayQuit: Bool) -> [Effect] {
-    if screen == .steer || screen == .sweep, steer.isBusy { return SteerState.cancel(&self) }
-    if screen == .prompt, prompt.isBusy { return PromptState.cancel(&self) }
-    if screen == .latent, check?.progress != nil, check?.latent == latent.id { return LatentCheck.cancel(&self) }
-    if screen == .map, map.corner != nil {
-      map.corner = nil
-      return []
-    }
-    if screen == .latent, latent.token != nil {
-      latent.token = nil
-      return []
-    }
-    if screens.count > 1 {
-      screens.removeLast()
-      return screen.definition.appear(&self)
-    }
-    if mayQuit {
-      quit()
-    } else {
-      return screen.definition.perform(.back, &self)
-    }
-    return []
-  }
-
-  /// Ctrl-C: closes what lies over the screen, where a note may be half written, else stops what is running, else quits.
-  private mutating func interrupt() -> [Effect] {
-    if let overlay {
-      close(overlay)
-      if case .note(let editor) = overlay { keepDraft(editor) }
-      return []
-    }
-    if steer.isBusy { return SteerState.cancel(&self) }
-    if prompt.isBusy { return PromptState.cancel(&self) }
-    if check?.progress != nil { return LatentCheck.cancel(&self) }
-    quit()
-    return []
-  }
-
-  /// Steers with the latents that are marked or on view.
-  /// - Parameter alone: whether what is on the steer screen's list leaves it.
-  private mutating func steerTargets(alone: Bool) -> [Effect] {
-    let former = steer.rows
-    if let reason = steer.put(targets, alone: alone, limit: store.coherenceLimit) {
-      tell(reason, .error)
-      return []
-    }
-    if let text = SteerState.left(former, steer.rows) { tell(text) }
-    // Digits and `:` are keys where there is nothing to be typed.
-    steer.focus = steer.prompt.isEmpty ? .prompt : .interventions
-    latents.marked = []
-    return show(.steer)
-  }
-
-  /// Loads what is not known of the steer screen's latents.
-  mutating func loadListed() -> [Effect] {
-    let missing = steer.rows.map(\.latent).filter { latents.rows[$0] == nil }
-    return missing.isEmpty ? [] : [.loadRows(missing)]
   }
 }

@@ -1,5 +1,5 @@
-// All view state of the explorer, as one value: update changes it, draw shows it, tests compare it.
-// Owns: which screen is open, what lies over it, what is under way. Refuses: the store and the engine, which effects reach.
+// All view state of the explorer, as one value: update changes it, draw shows it, tests compare it. Effects reach the
+// store and the engine; the state does not.
 
 import Storage
 import TUI
@@ -21,25 +21,6 @@ struct StoreSummary: Sendable, Equatable {
   var coherenceLimit: Double?
 }
 
-/// What lies over a screen and takes its keys.
-indirect enum Overlay: Sendable, Equatable {
-  /// Help from a line on, and what comes back when it is closed.
-  case help(top: Int, over: Overlay?)
-  case tags(TagPicker)
-  case note(NoteEditor)
-  case latentNumber(LatentNumber)
-  case causalCheck(CausalCheckReport)
-  case chooser(Chooser)
-  case export(ExportPath)
-  case columns(ColumnChooser)
-  case filters(FilterPicker)
-  case settings(SettingsEditor)
-  case steerEntry(SteerEntry)
-  case promptSet(PromptSetPicker)
-  /// Whole texts.
-  case reading(TextPage)
-}
-
 /// A line for the user.
 struct Message: Sendable, Equatable {
   enum Kind: Sendable { case info, good, error }
@@ -56,8 +37,9 @@ struct ExplorerState: Sendable {
   var hidesKeyBar = false
   var keyMap = KeyMap.usual
   var size: Size
-  var screens: [Screen] = [.latents]
-  var overlay: Overlay?
+  var screens: [Screen] = [.bottom]
+  /// What lies over the screen and takes its keys.
+  var overlay: (any OverlayContent)?
   var latents = LatentsState()
   var latent = LatentState()
   var latentComparison = LatentComparisonState()
@@ -100,7 +82,7 @@ struct ExplorerState: Sendable {
   }
 
   /// The screen on top.
-  var screen: Screen { screens.last ?? .latents }
+  var screen: Screen { screens.last ?? .bottom }
 
   /// The bindings that hold now.
   var bindings: [Binding] { keyMap.all(screen) }
@@ -110,28 +92,13 @@ struct ExplorerState: Sendable {
   var isTooSmall: Bool { size.columns < Self.smallest.columns || size.rows < Self.smallest.rows }
 
   /// The latent under the cursor or on the page.
-  var currentLatent: Int32? {
-    switch screen {
-    case .latents: latents.selectedID
-    case .latent: latent.id
-    case .steer: steer.selectedRow?.latent
-    case .prompt: prompt.selected
-    case .map: map.selectedID
-    case .latentComparison: latentComparison.ids.first
-    case .experiments, .experiment, .sweep: nil
-    }
-  }
-
-  /// The latents that tags and steering are about: the marked ones on the table, else those on view.
-  var targets: [Int32] {
-    if screen == .latents, !latents.marked.isEmpty { return latents.marked.sorted() }
-    return shownLatents
-  }
+  var currentLatent: Int32? { screen.definition.latent(self) }
 
   /// The latents whose pages are on view.
-  var shownLatents: [Int32] {
-    screen == .latentComparison ? latentComparison.ids : currentLatent.map { [$0] } ?? []
-  }
+  var shownLatents: [Int32] { screen.definition.shown?(self) ?? currentLatent.map { [$0] } ?? [] }
+
+  /// The latents that tags and steering are about.
+  var targets: [Int32] { screen.definition.targets?(self) ?? shownLatents }
 
   /// Between breadcrumbs at the top and, at the bottom, the tour where there is one, status line and, unless it is hidden,
   /// key bar.

@@ -1,6 +1,6 @@
-// Text edited in the user's own editor: $VISUAL, $EDITOR, else vi, as other programs do.
-// Owns: the temporary file, for its owner alone and gone afterwards, and the command. Refuses: to take back more than a
-// cap, or what is not UTF-8; whatever goes wrong, the text that was there before stays. The terminal runs the program.
+// Text edited in the user's own editor: $VISUAL, $EDITOR, else vi, as other programs do. The temporary file is for its
+// owner alone and is removed afterwards. A text that is too long or not UTF-8 is an error, and the text that was there
+// before stays. The terminal runs the program.
 
 import Foundation
 import Glibc
@@ -89,15 +89,15 @@ enum ExternalEditor {
 }
 
 extension ExplorerState {
-  /// What there is to edit outside on this screen: the prompt, or the note of the current latent.
+  /// Gives the screen's own text, or the note of the current latent, to the user's editor.
   mutating func editOutside() -> [Effect] {
-    if screen == .steer { return [.edit(EditRequest(subject: .prompt, text: steer.prompt.text))] }
+    if let request = screen.definition.outside?(self) { return [.edit(request)] }
     if let reason = Unavailable.noLatentOrReadOnly(self) {
       tell(reason)
       return []
     }
     let effects = openNote()
-    guard case .note(let editor) = overlay else { return effects }
+    guard let editor = overlay as? NoteEditor else { return effects }
     return [.edit(EditRequest(subject: .note(editor.latent), text: editor.text.text))]
   }
 
@@ -105,9 +105,9 @@ extension ExplorerState {
   mutating func edited(_ request: EditRequest) {
     switch request.subject {
     case .note(let latent):
-      guard case .note(var editor) = overlay, editor.latent == latent else { return }
+      guard var editor = overlay as? NoteEditor, editor.latent == latent else { return }
       editor.text.text = request.text
-      overlay = .note(editor)
+      overlay = editor
     case .prompt: steer.prompt.text = request.text
     }
   }

@@ -1,5 +1,5 @@
-// Places in the explorer: where one was (back and forth), and where one wants to return (marks by letter).
-// Owns: what a place is and how to go there. Refuses: to remember scrolling and filters; a place is a screen and a latent.
+// Places in the explorer: where the user was (back and forth), and where the user wants to return (marks by letter). A
+// place is a screen and a latent; it does not hold scrolling and filters.
 
 import TUI
 
@@ -12,12 +12,12 @@ struct Place: Sendable, Equatable, Codable {
   /// For people.
   var description: String {
     guard let latent else { return screen.rawValue }
-    return screen == .latent ? "latent \(latent)" : "\(screen.rawValue) at latent \(latent)"
+    return screen.definition.hasPlaceForEachLatent ? "latent \(latent)" : "\(screen.rawValue) at latent \(latent)"
   }
 
   /// Whether going from one to the other is a step to be taken back: moving a cursor is none.
   func isElsewhere(than other: Place) -> Bool {
-    screen != other.screen || (screen == .latent && latent != other.latent)
+    screen != other.screen || (screen.definition.hasPlaceForEachLatent && latent != other.latent)
   }
 }
 
@@ -52,20 +52,7 @@ extension ExplorerState {
   var place: Place { Place(screen: screen, latent: currentLatent) }
 
   /// Goes to a place, as far as it is still there.
-  mutating func go(to place: Place) -> [Effect] {
-    switch (place.screen, place.latent) {
-    case (.latent, let id?): return LatentState.open(id, &self)
-    case (.latents, let id?): return showLatents() + LatentsState.seek(id, &self)
-    case (.map, let id?):
-      let effects = MapState.open(&self)
-      return effects + MapState.seek(id, &self)
-    case (.experiment, _) where !experiment.runs.isEmpty: return show(.experiment)
-    case (.experiment, _): return show(.experiments)
-    default:
-      guard let top = TopScreen.all.first(where: { $0.screen == place.screen }) else { return showLatents() }
-      return perform(top.action)
-    }
-  }
+  mutating func go(to place: Place) -> [Effect] { place.screen.definition.open(place.latent, &self) }
 
   /// Performs `.placeBack` or `.placeForth`.
   mutating func travel(_ action: Action) -> [Effect] {
@@ -98,28 +85,5 @@ extension ExplorerState {
   var listOfMarks: String {
     marks.sorted { $0.key < $1.key }.filter { $0.key != "'" }.map { "\($0.key) \($0.value.description)" }
       .joined(separator: ", ")
-  }
-}
-
-extension LatentsState {
-  /// Selects a latent in the table; one that the filter hides is said to be.
-  static func seek(_ id: Int32, _ state: inout ExplorerState) -> [Effect] {
-    guard let ids = state.latents.ids else {
-      state.latents.target = id
-      return []
-    }
-    guard let index = ids.firstIndex(of: id) else {
-      state.tell("latent \(id) is not in the list: the filter hides it")
-      return []
-    }
-    return select(index, &state)
-  }
-}
-
-extension MapState {
-  /// Puts the cursor on a latent, as soon as it is known where that lies.
-  static func seek(_ id: Int32, _ state: inout ExplorerState) -> [Effect] {
-    state.map.target = id
-    return state.map.bins == nil ? [] : move(to: state.map.cursor, &state)
   }
 }

@@ -1,8 +1,11 @@
 // The list of screens: a new screen is one file in Screens/ and one line here.
 
-/// A screen; the first one open is always the table of latents. Configuration and state file call it by its name here.
+/// A screen. The configuration and the state file call it by its name here.
 enum Screen: String, Sendable, CaseIterable, Codable {
   case latents, latent, latentComparison, map, prompt, steer, sweep, experiments, experiment
+
+  /// The screen that is always open, below all others: the table of latents.
+  static let bottom = Screen.latents
 }
 
 extension Screen {

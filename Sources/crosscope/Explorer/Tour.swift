@@ -1,5 +1,5 @@
-// A tour of the explorer: steps that each name one thing to do, and go on when it was done.
-// Owns: the steps, which is next, and the rows they are written in. Refuses: keys; they go where they always go, so that the tour is the real thing.
+// A tour of the explorer: steps that each name one thing to do, and go on when it was done. Keys go where they always
+// go, so that the tour is the real thing.
 
 import Storage
 import TUI
@@ -14,6 +14,12 @@ struct Tour: Sendable, Equatable {
   struct Step: Sendable {
     let text: String
     let action: Action
+    /// Whether what the action began is over too.
+    var isOver: @Sendable (ExplorerState) -> Bool = { _ in true }
+    /// What the step says instead where its action cannot come to its end.
+    var obstacle: @Sendable (ExplorerState) -> String? = { _ in nil }
+    /// What is done when the step is over, before the next one begins.
+    var after: @Sendable (inout ExplorerState) -> [Effect] = { _ in [] }
   }
 
   static let steps = [
@@ -24,16 +30,24 @@ struct Tour: Sendable, Equatable {
       action: .quit),
     Step(
       text: "The table sorts by any column, and a click on a column's head does it too. Sort by the next one; the tour "
-        + "then goes on by Δ norm, with latents on top that are far stronger in chat than in base.", action: .sortNext),
+        + "then goes on by Δ norm, with latents on top that are far stronger in chat than in base.", action: .sortNext,
+      after: { $0.sortForTour() }),
     Step(
-      text: "A filter keeps what matters: type not dead, then Enter. x clears it later.", action: .filter),
+      text: "A filter keeps what matters: type not dead, then Enter. x clears it later.", action: .filter,
+      isOver: { !$0.latents.isTypingFilter }),
     Step(text: "Tags and notes are saved in the store, u undoes them. See the tags of this latent.", action: .tag),
     Step(
       text: "Steering shows what a latent does: the chat model answers without and with it. Steer with this one.",
       action: .steer),
     Step(
       text: "Type a prompt, such as: How do I bake a cake? Enter answers it, at the left without the latent, at the "
-        + "right with it. Each screen lists its keys under ? and F1.", action: .run),
+        + "right with it. Each screen lists its keys under ? and F1.", action: .run,
+      // It ends with the answer, not with the key.
+      isOver: { $0.steer.run?.document != nil },
+      obstacle: { state in
+        guard case .failed = state.steer.model else { return nil }
+        return "There is no model here to answer with: --model names its file. Esc leaves the tour."
+      }),
   ]
 
   var step: Step? { Self.steps.indices.contains(index) ? Self.steps[index] : nil }
@@ -58,37 +72,25 @@ extension ExplorerState {
 
   /// Goes on to the next step where this one's deed is done and nothing lies over the screen any more.
   mutating func advanceTour() -> [Effect] {
-    guard let step = tour?.step, tour?.isDone == true, overlay == nil, !latents.isTypingFilter else { return [] }
-    // The last step ends with the answer, not with the key.
-    if step.action == .run {
-      guard case .finished = steer.run?.phase else { return [] }
-    }
+    guard let step = tour?.step, tour?.isDone == true, overlay == nil, step.isOver(self) else { return [] }
     tour?.goOn()
     if tour?.step == nil {
       tour = nil
       tell("that was the tour; ? lists keys, : and tour shows it again", .good)
       return []
     }
-    return step.action == .sortNext ? sortForTour() : []
+    return step.after(&self)
   }
 
   /// An order whose first latent is worth steering with. A crosscoder's are those whose direction is longest in chat; where
   /// the store knows no norms, as for a dictionary of one model, those that fire most strongly.
-  private mutating func sortForTour() -> [Effect] {
+  fileprivate mutating func sortForTour() -> [Effect] {
     let hasNorms = latents.ids?.contains { latents.rows[$0]?.latent.deltaNorm != nil } ?? true
     let sort: LatentSort = hasNorms ? .column(.deltaNorm) : .maxActivation
     guard latents.query.sort != sort || latents.query.reversed else { return [] }
     latents.query.sort = sort
     latents.query.reversed = false
     return LatentsState.restart(&self)
-  }
-
-  /// What the step says now: without a model there is no answer to wait for.
-  private func text(of step: Tour.Step) -> String {
-    if step.action == .run, case .failed = steer.model {
-      return "There is no model here to answer with: --model names its file. Esc leaves the tour."
-    }
-    return step.text
   }
 
   /// Rows of the tour below the body, which has so much less room: it covers nothing. The same for all steps, so that
@@ -111,9 +113,10 @@ extension ExplorerState {
     column = canvas.put(keys, row: head.row, column: column, style: Style(.key, on: .panel, .bold), clip: head)
     column = canvas.put(
       "  goes on · Esc leaves the tour", row: head.row, column: column, style: Style(.muted, on: .panel), clip: head)
-    let lines = flowLines([FlowToken(text(of: step), style: Style(.plain, on: .panel))], width: area.columns - 2)
+    let text = step.obstacle(self) ?? step.text
+    let lines = flowLines([FlowToken(text, style: Style(.plain, on: .panel))], width: area.columns - 2)
     guard area.rows > 1 else {
-      let rest = truncated("  " + text(of: step), to: area.columns - column - 1)
+      let rest = truncated("  " + text, to: area.columns - column - 1)
       canvas.put(rest, row: head.row, column: column, style: Style(.plain, on: .panel), clip: head)
       return
     }

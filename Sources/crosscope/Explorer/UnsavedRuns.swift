@@ -1,6 +1,5 @@
 // Runs that the store did not take: its disk was full, it is read-only, another program held it. They stay here, listed
 // and opened like the saved ones under numbers below 0, until the store takes them or the program ends.
-// Owns: the runs, which of them are being saved again. Refuses: to forget one that is not saved.
 
 import Storage
 
@@ -77,7 +76,7 @@ extension ExplorerState {
   /// A run that the store did not take.
   mutating func notSaved(_ record: ExperimentRecord, _ cause: String) -> [Effect] {
     experiments.unsaved.keep(record)
-    let isExported = [.steer, .sweep, .experiments, .experiment].contains(screen)
+    let isExported = bindings.contains { $0.action == .export }
     let again = store.isWritable ? ", S in Experiments saves it again" : ""
     tell("not saved: \(cause); \(isExported ? "e exports it" : "Experiments has it")\(again)", .error)
     return ExperimentsState.changed(&self)

@@ -25,7 +25,6 @@ enum ExperimentScreen {
         ["h", "left", "["], .previousExperiment, "newer", "the experiment before it in the list", unavailable: isTwo),
     ] + GeneralBindings.moving,
     perform: perform,
-    type: { _, _ in nil },
     mouse: { mouse, state in
       switch mouse.kind {
       case .wheelUp: scroll(-3, &state)
@@ -38,7 +37,8 @@ enum ExperimentScreen {
       scroll(0, &state)
       return []
     },
-    draw: draw, copy: copy)
+    draw: draw, copy: copy,
+    open: { _, state in state.show(state.experiment.runs.isEmpty ? .experiments : .experiment) })
 
   @Sendable private static func isTwo(_ state: ExplorerState) -> String? {
     state.experiment.runs.count == 2 ? "open one of the two first: Esc, then Enter on it" : nil

@@ -32,7 +32,8 @@ enum ExperimentsScreen {
         unavailable: { $0.experiments.filter.isEmpty ? "no filter is set" : nil }),
     ] + GeneralBindings.moving,
     perform: perform,
-    type: typeExperimentFilter,
+    type: typeFilter,
+    typing: { $0.experiments.isTypingFilter ? TypingKeys(bar: TypingKeys.filterLine) : nil },
     mouse: { mouse, state in
       let (list, count) = (state.experiments.list, state.experiments.count)
       guard let row = list.row(after: mouse, in: ExperimentsLayout(state).rows, count: count) else { return [] }
@@ -43,7 +44,8 @@ enum ExperimentsScreen {
       return ExperimentsState.select(state.experiments.list.selected, &state)
     },
     draw: draw, copy: copy,
-    cursor: RowCursor(selected: { $0.experiments.list.selected }, select: ExperimentsState.select))
+    cursor: RowCursor(selected: { $0.experiments.list.selected }, select: ExperimentsState.select),
+    open: { _, state in state.show(.experiments) })
 
   @Sendable private static func noExperiment(_ state: ExplorerState) -> String? {
     state.experiments.selectedID == nil ? "no experiment is selected" : nil
@@ -94,19 +96,17 @@ enum ExperimentsScreen {
   }
 
   /// Text of the filter; every change is searched for at once.
-  @Sendable private static func typeExperimentFilter(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
+  @Sendable private static func typeFilter(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
     guard state.experiments.isTypingFilter else { return nil }
     let before = state.experiments.filter.text
     switch input {
-    case .paste(let text): state.experiments.filter.insert(String(text.map { $0.isNewline ? " " : $0 }))
     case .key("esc"):
       state.experiments.isTypingFilter = false
       state.experiments.filter.text = ""
     case .key("enter"):
       state.experiments.isTypingFilter = false
       state.experiments.filter.commit()
-    case .key(let key): guard state.experiments.filter.handle(key) else { return nil }
-    case .mouse: return nil
+    default: guard state.experiments.filter.take(input) else { return nil }
     }
     guard state.experiments.filter.text != before else { return [] }
     state.experiments.list = ListState()

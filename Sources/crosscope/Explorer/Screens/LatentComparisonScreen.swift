@@ -15,7 +15,6 @@ enum LatentComparisonScreen {
       Binding(["T"], .templateTokens, "template", "rank contexts with or without template tokens"),
     ] + GeneralBindings.moving,
     perform: perform,
-    type: { _, _ in nil },
     mouse: { mouse, state in
       switch mouse.kind {
       case .wheelUp: scroll(-3, &state)
@@ -28,7 +27,8 @@ enum LatentComparisonScreen {
       scroll(0, &state)
       return state.latentComparison.ids.filter { state.pages[$0] == nil }.map { .loadPage($0) }
     },
-    draw: draw)
+    draw: draw,
+    latent: { $0.latentComparison.ids.first }, shown: { $0.latentComparison.ids })
 
   @Sendable private static func perform(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     let page = max(1, state.body.rows - 1)

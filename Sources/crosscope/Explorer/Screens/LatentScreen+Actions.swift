@@ -130,7 +130,7 @@ extension LatentScreen {
     if case .latent(let other, _) = state.latent.selectedItem(state) {
       return LatentComparisonState.open(id, other, &state)
     }
-    state.overlay = .latentNumber(LatentNumber(purpose: .comparison(with: id)))
+    state.overlay = LatentNumber(purpose: .comparison(with: id))
     return []
   }
 

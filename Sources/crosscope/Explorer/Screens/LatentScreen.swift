@@ -9,20 +9,33 @@ enum LatentScreen {
     title: { "Latent \($0.latent.id.map(String.init) ?? "")" },
     bindings: latentBindings + GeneralBindings.moving,
     perform: perform,
-    type: { _, _ in nil },
     mouse: mouse,
     appear: { state in
       LatentState.keepInView(&state)
       return LatentState.missing(state)
     },
-    draw: draw, copy: copy,
+    draw: draw,
+    progress: { $0.check?.progress.flatMap { $0.isEmpty ? nil : $0 } },
+    copy: copy,
     cursor: RowCursor(
       selected: { $0.latent.selected },
       select: { item, state in
         state.latent.selected = item
         LatentState.keepInView(&state)
         return []
-      }))
+      }),
+    latent: { $0.latent.id },
+    open: { latent, state in latent.map { LatentState.open($0, &state) } ?? state.showLatents() },
+    hasPlaceForEachLatent: true,
+    back: { state in
+      if let check = state.check, check.progress != nil, check.latent == state.latent.id {
+        return LatentCheck.cancel(&state)
+      }
+      guard state.latent.token != nil else { return nil }
+      state.latent.token = nil
+      return []
+    },
+    cancel: { $0.check?.progress == nil ? nil : LatentCheck.cancel(&$0) })
 
   private static let latentBindings = [
     Binding(

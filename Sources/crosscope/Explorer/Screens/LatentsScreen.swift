@@ -48,13 +48,22 @@ enum LatentsScreen {
     ] + GeneralBindings.moving,
     perform: perform,
     type: typeFilter,
+    typing: typing,
     mouse: mouse,
     appear: { state in
       if state.latents.ids == nil { return [LatentsState.search(&state)] }
       return LatentsState.fillOverview(&state) + LatentsState.select(state.latents.list.selected, &state)
     },
-    draw: draw, copy: copy,
-    cursor: RowCursor(selected: { $0.latents.list.selected }, select: LatentsState.select))
+    draw: draw,
+    complaint: { $0.latents.completion == nil ? $0.latents.filterError : nil },
+    copy: copy,
+    cursor: RowCursor(selected: { $0.latents.list.selected }, select: LatentsState.select),
+    latent: { $0.latents.selectedID },
+    targets: { $0.latents.marked.isEmpty ? $0.shownLatents : $0.latents.marked.sorted() },
+    open: { latent, state in
+      let effects = state.showLatents()
+      return effects + (latent.map { LatentsState.seek($0, &state) } ?? [])
+    })
 
   @Sendable private static func mouse(_ mouse: Mouse, _ state: inout ExplorerState) -> [Effect] {
     let layout = LatentsLayout(state)
@@ -83,16 +92,16 @@ enum LatentsScreen {
       return LatentState.open(id, &state)
     case .filter: state.latents.isTypingFilter = true
     case .clearFilter, .back: return clearFilter(&state)
-    case .savedFilters: state.overlay = .filters(FilterPicker())
+    case .savedFilters: state.overlay = FilterPicker()
     case .sortNext: return LatentsState.sort(step: 1, &state)
     case .sortPrevious: return LatentsState.sort(step: -1, &state)
-    case .sortBy: state.openChooser(.sort)
-    case .thenBy: state.openChooser(.secondSort)
+    case .sortBy: state.overlay = Chooser(.sort, state)
+    case .thenBy: state.overlay = Chooser(.secondSort, state)
     case .reverse:
       state.latents.query.reversed.toggle()
       return LatentsState.restart(&state)
     case .nextClass: return LatentsState.nextClass(&state)
-    case .columns: state.openColumns()
+    case .columns: state.overlay = ColumnChooser(state)
     case .scrollLeft: state.latents.firstColumn = max(0, state.latents.firstColumn - 1)
     case .scrollRight: state.latents.firstColumn = min(state.latents.firstColumn + 1, TableView(state).mostScrolled)
     case .overview: return toggleOverview(&state)

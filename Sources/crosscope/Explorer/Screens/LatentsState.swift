@@ -170,4 +170,17 @@ struct LatentsState: Sendable, Equatable {
   static func preview(_ id: Int32, _ state: inout ExplorerState) {
     if id == state.latents.selectedID { state.latents.previewed = id }
   }
+
+  /// Selects a latent in the table; one that the filter hides is said to be.
+  static func seek(_ id: Int32, _ state: inout ExplorerState) -> [Effect] {
+    guard let ids = state.latents.ids else {
+      state.latents.target = id
+      return []
+    }
+    guard let index = ids.firstIndex(of: id) else {
+      state.tell("latent \(id) is not in the list: the filter hides it")
+      return []
+    }
+    return select(index, &state)
+  }
 }

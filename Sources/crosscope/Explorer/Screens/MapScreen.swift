@@ -36,10 +36,19 @@ enum MapScreen {
       Binding(["n"], .note, nil, "write a note", unavailable: Unavailable.noLatentOrReadOnly),
     ] + GeneralBindings.moving,
     perform: perform,
-    type: { _, _ in nil },
     mouse: mouse,
     appear: { MapState.bin(&$0) },
-    draw: draw, copy: copy)
+    draw: draw, copy: copy,
+    latent: { $0.map.selectedID },
+    open: { latent, state in
+      let effects = MapState.open(&state)
+      return effects + (latent.map { MapState.seek($0, &state) } ?? [])
+    },
+    back: { state in
+      guard state.map.corner != nil else { return nil }
+      state.map.corner = nil
+      return []
+    })
 
   @Sendable private static func perform(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     let cursor = state.map.cursor
@@ -61,7 +70,7 @@ enum MapScreen {
       }
       return MapState.select(state.map.list.selected + 1, &state)
     case .previousLatent: return MapState.select(state.map.list.selected - 1, &state)
-    case .xAxis, .yAxis: state.openChooser(.axis(isX: action == .xAxis))
+    case .xAxis, .yAxis: state.overlay = Chooser(.axis(isX: action == .xAxis), state)
     case .swapAxes: return MapState.setAxes(x: state.map.y, y: state.map.x, &state)
     case .followFilter:
       state.map.followsFilter.toggle()

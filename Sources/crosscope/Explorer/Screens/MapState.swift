@@ -180,4 +180,10 @@ struct MapState: Sendable, Equatable {
     return LatentsState.show(
       filter: before.isEmpty ? filter : "(\(before)) and \(filter)", latentClass: latentClass, &state)
   }
+
+  /// Puts the cursor on a latent, as soon as it is known where that lies.
+  static func seek(_ id: Int32, _ state: inout ExplorerState) -> [Effect] {
+    state.map.target = id
+    return state.map.bins == nil ? [] : move(to: state.map.cursor, &state)
+  }
 }

@@ -74,20 +74,19 @@ struct PromptEditor: Sendable, Equatable {
     turns[turn].role = all[(index + 1) % all.count]
   }
 
-  /// What a key does to the text.
-  /// - Returns: whether the key meant something here.
-  mutating func handle(_ key: Key) -> Bool {
-    switch key {
-    case "alt-enter": active.insert("\n")
-    case "ctrl-x": isRaw.toggle()
-    case "ctrl-t" where !isRaw: addTurn()
-    case "ctrl-o" where !isRaw: nextRole()
-    case "up" where !isRaw && turns.count > 1: turn = max(0, turn - 1)
-    case "down" where !isRaw && turns.count > 1: turn = min(turns.count - 1, turn + 1)
-    case "backspace" where !isRaw && turns.count > 1 && active.isEmpty:
+  /// Takes a key or a pasted text.
+  /// - Returns: whether it meant something here.
+  mutating func take(_ input: Input) -> Bool {
+    switch input {
+    case .key("ctrl-x"): isRaw.toggle()
+    case .key("ctrl-t") where !isRaw: addTurn()
+    case .key("ctrl-o") where !isRaw: nextRole()
+    case .key("up") where !isRaw && turns.count > 1: turn = max(0, turn - 1)
+    case .key("down") where !isRaw && turns.count > 1: turn = min(turns.count - 1, turn + 1)
+    case .key("backspace") where !isRaw && turns.count > 1 && active.isEmpty:
       turns.remove(at: turn)
       turn = max(0, turn - 1)
-    default: return active.handle(key)
+    default: return active.take(input, lineBreaks: .kept)
     }
     return true
   }

@@ -4,28 +4,29 @@ import Inference
 import Storage
 import TUI
 
-extension PromptState {
-  /// The keys while typing, for help.
-  static let typingHelp = [
-    KeyHint("Enter", "trace what is typed"), KeyHint("Alt-Enter", "a new line"),
-    KeyHint("Ctrl-T", "a turn after this one"), KeyHint("Ctrl-O", "who says it: user, assistant or system"),
-    KeyHint("Backspace", "in an empty turn: take it away"), KeyHint("↑ ↓", "to the turn before or after"),
-    KeyHint("Ctrl-X", "raw text instead of a chat, and back"), KeyHint("Esc Tab", "leave the text"),
-  ]
-
-  /// The key bar while typing.
-  static let typingHints = [
-    KeyHint("Enter", "trace"), KeyHint("Ctrl-T", "turn"), KeyHint("Ctrl-O", "role"), KeyHint("Ctrl-X", "raw"),
-    KeyHint("Alt-Enter", "line"), KeyHint("Esc", "leave"),
-  ]
-}
-
 extension PromptScreen {
+  /// The keys beside those that are text.
+  static let typingKeys = TypingKeys(
+    bar: [
+      KeyHint("Enter", "trace"), KeyHint("Ctrl-T", "turn"), KeyHint("Ctrl-O", "role"), KeyHint("Ctrl-X", "raw"),
+      KeyHint("Alt-Enter", "line"), KeyHint("Esc", "leave"),
+    ],
+    help: [
+      KeyHint("Enter", "trace what is typed"), KeyHint("Alt-Enter", "a new line"),
+      KeyHint("Ctrl-T", "a turn after this one"), KeyHint("Ctrl-O", "who says it: user, assistant or system"),
+      KeyHint("Backspace", "in an empty turn: take it away"), KeyHint("↑ ↓", "to the turn before or after"),
+      KeyHint("Ctrl-X", "raw text instead of a chat, and back"), KeyHint("Esc Tab", "leave the text"),
+    ])
+
+  /// Ends the trace, if one is under way.
+  @Sendable static func cancel(_ state: inout ExplorerState) -> [Effect]? {
+    state.prompt.isBusy ? PromptState.cancel(&state) : nil
+  }
+
   /// Keys of the text while it is typed.
   @Sendable static func typePrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
     guard state.prompt.isTyping else { return nil }
     switch input {
-    case .paste(let text): state.prompt.editor.active.insert(text)
     case .key("enter"):
       guard state.prompt.editor.source != nil else {
         state.tell("there is nothing to trace yet: type a text")
@@ -35,8 +36,7 @@ extension PromptScreen {
     case .key("esc"), .key("tab"):
       if state.prompt.isBusy { return nil }
       state.prompt.isTyping = false
-    case .key(let key): return state.prompt.editor.handle(key) ? [] : nil
-    case .mouse: return nil
+    default: return state.prompt.editor.take(input) ? [] : nil
     }
     return []
   }

@@ -36,6 +36,7 @@ enum PromptScreen {
     ] + GeneralBindings.moving,
     perform: perform,
     type: typePrompt,
+    typing: { $0.prompt.isTyping ? typingKeys : nil },
     mouse: { mouse, state in
       let (list, rows) = (state.prompt.list, PromptState.rows(state))
       guard let row = list.row(after: mouse, in: PromptLayout(state).rows, count: rows.count) else { return [] }
@@ -47,7 +48,10 @@ enum PromptScreen {
       PromptState.refresh(&state)
       return PromptState.missingRows(state)
     },
-    draw: draw)
+    draw: draw,
+    latent: { $0.prompt.selected },
+    open: { _, state in state.show(.prompt) },
+    back: cancel, cancel: cancel)
 
   @Sendable private static func noTokens(_ state: ExplorerState) -> String? {
     state.prompt.tokens.isEmpty ? "nothing is traced yet: i edits the text, Enter traces it" : nil

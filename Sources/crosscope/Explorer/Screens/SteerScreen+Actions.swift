@@ -12,14 +12,14 @@ extension SteerScreen {
     case .nextFocus: nextFocus(&state)
     case .editPrompt: state.steer.focus = .prompt
     case .tracePrompt: return PromptScreen.traceSteerPrompt(&state)
-    case .addLatent, .strength, .condition: state.openSteerEntry(action)
+    case .addLatent, .strength, .condition: state.overlay = SteerEntry(for: action, state)
     case .open:
       guard let id = state.steer.selectedRow?.latent else { return [] }
       return LatentState.open(id, &state)
     case .temperature:
       state.steer.temperature = next(state.steer.temperature, SteerState.temperatures)
       state.steer.settle()
-    case .settings: state.overlay = .settings(SettingsEditor())
+    case .settings: state.overlay = SettingsEditor()
     case .positions: _ = SteerSetting.positions.step(1, &state.steer)
     case .decoder: _ = SteerSetting.decoder.step(1, &state.steer)
     case .blocks: _ = SteerSetting.blocks.step(1, &state.steer)
@@ -116,13 +116,20 @@ extension SteerScreen {
     if let text = SteerState.left(former, state.steer.rows) { state.tell(text) }
   }
 
+  /// Ends the run or the sweep, or the waiting for the model, if there is one.
+  @Sendable static func cancel(_ state: inout ExplorerState) -> [Effect]? {
+    state.steer.isBusy ? SteerState.cancel(&state) : nil
+  }
+
+  /// The keys beside the text of the prompt.
+  static let typingKeys = TypingKeys(bar: [
+    KeyHint("Enter", "run"), KeyHint("Tab", "latents"), KeyHint("↑ ↓", "history"), KeyHint("Esc", "leave prompt"),
+  ])
+
   /// Keys of the prompt while it has the focus.
-  @Sendable static func typeSteerPrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
+  @Sendable static func typePrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
     guard state.steer.focus == .prompt else { return nil }
     switch input {
-    case .paste(let text):
-      state.steer.prompt.insert(text)
-      return []
     case .key("esc"):
       if state.steer.isBusy { return nil }
       state.steer.focus = .interventions
@@ -130,12 +137,11 @@ extension SteerScreen {
     case .key("backspace") where state.steer.prompt.isEmpty && !state.steer.turns.isEmpty:
       state.steer.takeBackTurn()
       return []
-    case .key("alt-enter"), .key("ctrl-j"):
+    case .key("ctrl-j"):
       state.steer.prompt.insert("\n")
       return []
     case .key("alt-e"): return state.editOutside()
-    case .key(let key): return state.steer.prompt.handle(key) ? [] : nil
-    case .mouse: return nil
+    default: return state.steer.prompt.take(input, lineBreaks: .kept) ? [] : nil
     }
   }
 }

@@ -70,7 +70,8 @@ enum SteerScreen {
       Binding(["n"], .note, nil, "write a note on the latent", unavailable: Unavailable.noLatentOrReadOnly),
     ] + GeneralBindings.moving,
     perform: perform,
-    type: typeSteerPrompt,
+    type: typePrompt,
+    typing: { $0.steer.focus == .prompt ? typingKeys : nil },
     mouse: { mouse, state in
       let layout = SteerLayout(state)
       switch mouse.kind {
@@ -101,13 +102,30 @@ enum SteerScreen {
       state.steer.model = .loading("")
       return rows + [.loadModel]
     },
-    draw: draw, copy: copy,
+    follow: { state in
+      let effects = SteerState.followKnob(&state)
+      return effects + SteerState.followTrace(&state)
+    },
+    draw: draw,
+    progress: { state in
+      if case .loading(let detail) = state.steer.model, !detail.isEmpty { detail } else { nil }
+    },
+    copy: copy,
     cursor: RowCursor(
       selected: { $0.steer.focus == .answers ? nil : $0.steer.list.selected },
       select: { row, state in
         state.steer.select(row)
         return []
-      }))
+      }),
+    latent: { $0.steer.selectedRow?.latent },
+    outside: { EditRequest(subject: .prompt, text: $0.steer.prompt.text) },
+    undo: { redo, state in
+      state.tell(state.steer.bringBack(forth: redo))
+      return state.loadListed()
+    },
+    open: { _, state in state.show(.steer) },
+    back: cancel, cancel: cancel,
+    leave: { $0.steer.isWaitingForModel = false })
 
   @Sendable private static func noRow(_ state: ExplorerState) -> String? {
     state.steer.selectedRow == nil ? "no latent is on the list: a adds one" : nil

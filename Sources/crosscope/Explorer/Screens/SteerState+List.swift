@@ -1,5 +1,5 @@
-// The steer screen's list of latents: which are on it, and how it was before each change.
-// Owns: putting latents on it, taking them off, bringing them back. Refuses: more latents than one run can have.
+// The steer screen's list of latents: which are on it, and how it was before each change. It holds no more latents than
+// one run can have.
 
 import Diffing
 
@@ -120,5 +120,28 @@ extension SteerState {
   private static func names(_ rows: [Row]) -> String {
     let shown = rows.prefix(6).map { String($0.latent) }.joined(separator: ", ")
     return rows.count > 6 ? "\(shown) and \(rows.count - 6) more" : shown
+  }
+
+  /// Steers with the latents that are marked or on view.
+  /// - Parameter alone: whether what is on the list leaves it.
+  static func steerTargets(alone: Bool, _ state: inout ExplorerState) -> [Effect] {
+    let former = state.steer.rows
+    if let reason = state.steer.put(state.targets, alone: alone, limit: state.store.coherenceLimit) {
+      state.tell(reason, .error)
+      return []
+    }
+    if let text = left(former, state.steer.rows) { state.tell(text) }
+    // Digits and `:` are keys where there is nothing to be typed.
+    state.steer.focus = state.steer.prompt.isEmpty ? .prompt : .interventions
+    state.latents.marked = []
+    return state.show(.steer)
+  }
+}
+
+extension ExplorerState {
+  /// Loads what is not known of the steer screen's latents.
+  mutating func loadListed() -> [Effect] {
+    let missing = steer.rows.map(\.latent).filter { latents.rows[$0] == nil }
+    return missing.isEmpty ? [] : [.loadRows(missing)]
   }
 }

@@ -28,7 +28,7 @@ enum SweepScreen {
     ] + GeneralBindings.moving,
     perform: { action, state in
       switch action {
-      case .open: if let answers = state.steer.sweep?.answers() { state.overlay = .reading(answers.page) }
+      case .open: if let answers = state.steer.sweep?.answers() { state.overlay = answers.page }
       case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
       case .export:
         if let content = state.steer.sweep?.exportable { state.openExport(content) }
@@ -44,10 +44,7 @@ enum SweepScreen {
       }
       return []
     },
-    type: { _, _ in nil },
-    mouse: { _, _ in [] },
-    appear: { _ in [] },
-    draw: draw, copy: copy)
+    draw: draw, copy: copy, back: SteerScreen.cancel)
 
   @Sendable static func cannotSweep(_ state: ExplorerState) -> String? {
     state.steer.prompt.isEmpty ? "the prompt is empty" : cannotSweepLatents(state)
