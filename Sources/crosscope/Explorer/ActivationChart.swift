@@ -1,5 +1,5 @@
-// How often a latent is active how strongly, as columns of blocks: the corpora side by side on the same two scales.
-// Owns: spreading a histogram's bins over columns. Refuses: histograms without bins of equal ratio; there is no chart.
+// How often a latent is active, and how strongly, as columns of blocks: the corpora side by side on the same two
+// scales. There is no chart for histograms whose bins do not all span the same ratio.
 
 import Foundation
 import Storage

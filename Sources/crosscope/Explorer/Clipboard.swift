@@ -1,6 +1,5 @@
-// The clipboard of the desktop that the program runs on, beside the terminal's own (see TUI's ClipboardSequence).
-// Owns: which program hands text to it. Refuses: to run one over SSH, where that would be another machine's clipboard,
-// and where no desktop is running.
+// The clipboard of the desktop that the program runs on, beside the terminal's own (see TUI's ClipboardSequence). No
+// program for it is run over SSH, where that would be another machine's clipboard, or where no desktop is running.
 
 import Foundation
 import Glibc

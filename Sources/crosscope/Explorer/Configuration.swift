@@ -1,6 +1,5 @@
-// The explorer's configuration: a JSON file of the user's, checked whole before anything is drawn.
-// Owns: where it lies, what may stand in it. Refuses: keys it does not know, colours and key names that are none, a key
-// for two things. What the command line says goes before what the file says.
+// The explorer's configuration: a JSON file of the user's, checked whole before anything is drawn. Unknown names,
+// colours and keys are errors, and so is a key with two meanings. The command line goes before the file.
 
 import Foundation
 import TUI

@@ -1,6 +1,5 @@
-// How a number is distributed over a list of latents: counts in equal bins.
-// Owns: which range and scale show most of it, and which bin a value falls into. Refuses: the screen; drawing is in
-// LatentsScreen+Histogram.swift.
+// How a number is distributed over a list of latents: counts in equal bins, over the range and on the scale that show
+// most of it. LatentsScreen+Histogram.swift draws it.
 
 import Foundation
 import Storage

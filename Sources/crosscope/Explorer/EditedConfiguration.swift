@@ -1,6 +1,6 @@
 // The configuration in the user's editor: a copy is edited, and takes the file's place only when it was changed and can
-// be used. Owns: that exchange. Refuses: to touch the file where the editor ended with an error or wrote nothing, or where
-// what it wrote is no configuration; the next time, editing goes on from that text.
+// be used. The file stays as it was where the editor ended with an error, wrote nothing, or wrote something that is no
+// configuration; the next time, editing goes on from that text.
 
 import Foundation
 import Inference

@@ -1,6 +1,5 @@
-// Keys that begin something: digits that count what comes next, and the letter that names a mark.
-// Owns: which keys are taken so, and what a count means for an action. Refuses: a count where a digit has a binding of
-// its own, and counts beyond what makes sense; an action that does not count ignores it.
+// Keys that begin something: digits that count what comes next, and the letter that names a mark. A digit that has a
+// binding of its own does not begin a count, and an action that does not count ignores the count.
 
 import TUI
 

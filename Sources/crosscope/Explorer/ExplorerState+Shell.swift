@@ -1,5 +1,5 @@
-// Actions that are the same on every screen and belong to none: copying, marks, the user's editor, saving the display.
-// Owns: what they do to the view state. Refuses: going to screens, tags and notes, which Update.swift has.
+// Actions that are the same on every screen: copying, marks, the user's editor, saving the display. Going to screens,
+// tags and notes are in ExplorerState+Keys.swift.
 
 import TUI
 

@@ -1,6 +1,6 @@
-// What the view state becomes when a build or an import has put another store in the place of the open one.
-// Owns: which parts still make sense. With the same crosscoder latents mean the same and everything stays; with another
-// one it is as if the explorer had been started again. Refuses: to lose a run or a note that was not saved.
+// What the view state becomes when a build or an import has put another store in the place of the open one. With the
+// same crosscoder, latents mean the same and everything stays. With another one it is as if the explorer had been
+// started again, but no run and no note that is not saved gets lost.
 
 import Storage
 import TUI

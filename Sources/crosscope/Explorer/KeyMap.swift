@@ -1,6 +1,6 @@
-// Which keys do what: the bindings of all screens, with the keys that a user has given them.
-// Owns: the names by which a configuration calls bindings, and the check that no key means two things on a screen.
-// Refuses: names of no binding, names of no key. The bindings themselves stand with the screens and in Action.swift.
+// Which keys do what: the bindings of all screens, with the keys that a user has given them. A configuration calls a
+// binding by a name; unknown names, unknown keys and a key with two meanings on a screen are errors. The bindings
+// themselves are in the screens' files and in Binding.swift.
 
 import TUI
 

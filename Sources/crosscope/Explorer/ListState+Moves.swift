@@ -1,5 +1,5 @@
-// How keys and the mouse move the cursor of a screen that is a list, the same on every such screen.
-// Owns: which row comes next. Refuses nothing: a row outside of the list is brought into it where it is selected.
+// How keys and the mouse move the cursor of a screen that is a list, the same on every such screen. A row outside of
+// the list is brought into it when it is selected.
 
 import TUI
 

@@ -1,6 +1,6 @@
-// Filters that are kept beyond a run: those that were used last, and those that got a name.
-// Owns: filters.json in the user's configuration folder, read before and written whole after each change, so that
-// explorers side by side keep each other's. Refuses: to lose a file that it cannot read; the change fails then.
+// Filters that are kept beyond a run: those that were used last, and those that have a name. They are in filters.json
+// in the user's configuration folder, which is read before and written whole after each change, so that explorers side
+// by side keep each other's filters. A change fails where the file cannot be read, so that nothing in it is lost.
 
 import Foundation
 import Inference

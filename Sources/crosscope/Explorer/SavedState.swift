@@ -1,6 +1,6 @@
-// What the explorer remembers from one time to the next: for each store the screen, list, marks and what was typed.
-// Owns: state.json below $XDG_STATE_HOME, its size and age. Refuses: to be a reason not to start; a file that cannot be
-// read or written only costs the memory. Written whole or not at all, so that two explorers leave one of the two.
+// What the explorer remembers from one time to the next: for each store the screen, list, marks and what was typed. It
+// is in state.json below $XDG_STATE_HOME, of limited size and age. The explorer starts also where the file cannot be
+// read or written. It is written whole or not at all, so that two explorers leave the file of one of them.
 
 import Diffing
 import Foundation

@@ -1,6 +1,5 @@
 // The lines of an experiment's page, or of two compared: what was asked, settings, figures, answers side by side, and
-// what it was made with. Owns: their order, and where each part begins. Refuses: to leave out what the record holds; what
-// takes too long to compare is shown all the same, not compared.
+// what it was made with. All that the record holds is shown, also what takes too long to compare.
 
 import Diffing
 import Storage

@@ -1,5 +1,5 @@
-// What changes the part of the plane that the map shows: zooming, boxes, and the mouse, which does both.
-// Refuses: windows so small or large that their numbers could not be told apart.
+// What changes the part of the plane that the map shows: zooming, boxes, and the mouse, which does both. A window never
+// gets so small or so large that its numbers could not be told apart.
 
 import Storage
 import TUI

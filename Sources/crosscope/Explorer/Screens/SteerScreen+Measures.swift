@@ -1,6 +1,5 @@
-// What is measured of a finished run, under its answers: KL of each token, the token under the cursor on both sides,
-// watched phrases, and means over samples.
-// Owns: how it is laid out in at most three rows. Refuses: measuring; the run's document has it.
+// What is measured of a finished run, under its answers, in at most three rows: KL of each token, the token under the
+// cursor on both sides, watched phrases, and means over samples. The figures are those of the run's document.
 
 import Diffing
 import TUI

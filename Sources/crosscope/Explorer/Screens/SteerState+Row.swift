@@ -1,6 +1,5 @@
-// One latent of the steer screen's list: how its knob turns, and what becomes of its strength in another mode.
-// Owns: notches, where a mode begins, which modes measure a strength alike. Refuses: to give a strength another meaning
-// without a word.
+// One latent of the steer screen's list: how its knob turns, and what becomes of its strength in another mode. A
+// strength that gets another meaning is always announced.
 
 import Diffing
 import Storage

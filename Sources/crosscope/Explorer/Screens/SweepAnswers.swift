@@ -1,5 +1,4 @@
 // The answers of a sweep at one strength, whole: what Enter opens and y copies.
-// Owns: which texts belong to a strength. Refuses: strengths that have no answers.
 
 import Diffing
 import TUI
