@@ -7,13 +7,13 @@ import TUI
 
 /// A chart of up to three histograms.
 struct ActivationChart {
-  /// From the titles down to the axis' numbers, all of the same width.
+  /// The lines from the titles down to the numbers on the axes, all of the same width.
   private(set) var lines: [FlowLine] = []
 
   private static let height = 4
   private static let gap = 2
 
-  /// - Parameter width: cells for all charts together.
+  /// - Parameter width: the cells that all charts have together.
   init?(_ page: LatentPage, width: Int) {
     let histograms = Array(page.histograms.prefix(3))
     guard let low = histograms.map(\.low).min(), let high = histograms.map(\.high).max(), low > 0, high > low,

@@ -9,13 +9,13 @@ struct Distribution: Sendable, Equatable {
   static let bins = 60
 
   let counts: [Int]
-  /// Ends of the bins. What lies beyond is counted in the outermost ones.
+  /// The ends of the bins. Values beyond them are counted in the outermost bins.
   let low: Double
   let high: Double
   let isLogarithmic: Bool
   let below: Int
   let above: Int
-  /// Latents of the list that lack the number.
+  /// How many latents of the list lack the number.
   let missing: Int
   let median: Double
 

@@ -6,7 +6,7 @@ import Foundation
 import Inference
 
 enum EditedConfiguration {
-  /// Edits the configuration; where there is no file yet, all defaults.
+  /// Edits the configuration; where there is no file yet, the text begins as the defaults.
   /// - Parameters:
   ///   - rejected: what was written before and could not be used.
   ///   - run: gives the terminal to a command, as `ExternalEditor.edit` says.

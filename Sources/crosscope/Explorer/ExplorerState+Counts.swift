@@ -7,9 +7,9 @@ import TUI
 enum PendingLetter: Sendable { case setMark, goToMark }
 
 extension ExplorerState {
-  /// Counts say no more than this.
+  /// The largest count that can be typed.
   private static let largestCount = 9_999_999
-  /// An action is repeated so often at most; rows are gone to at once, whatever their number.
+  /// How often an action is repeated at most. Going to a row takes one step, whatever its number.
   private static let mostRepeats = 100
 
   /// Takes a digit of a count or the letter of a mark; nil for keys that are neither.
@@ -47,7 +47,7 @@ extension ExplorerState {
 }
 
 extension Action {
-  /// Whether it does all of what a count says in one step, and reads the count itself.
+  /// Whether the action reads the count itself and does all of it in one step.
   fileprivate var takesCount: Bool {
     switch self {
     case .stronger, .weaker, .slightlyStronger, .slightlyWeaker, .deleteLatent: true
@@ -55,7 +55,7 @@ extension Action {
     }
   }
 
-  /// Whether a count before it means that often.
+  /// Whether a count before the action says how often it is performed.
   var isRepeatable: Bool {
     switch self {
     case .up, .down, .left, .right, .pageUp, .pageDown, .nextLatent, .previousLatent, .sortNext, .sortPrevious, .mark,

@@ -50,7 +50,7 @@ extension ExplorerState {
     return [KeyHint(key(.quit), screens.count > 1 ? "back" : "quit"), KeyHint(key(.help), "help")]
   }
 
-  /// A message or what the screen complains about at the left; `ready` or what is under way at the right.
+  /// At the left a message, or what the screen complains about; at the right `ready`, or what is under way.
   private func drawStatus(_ canvas: inout Canvas, _ rect: Rect) {
     var text = message?.text ?? ""
     var style: Style = .plain

@@ -29,6 +29,6 @@ extension ExplorerState {
     return []
   }
 
-  /// What is under way in a key that waits for more.
+  /// The count that is being typed, for the status line.
   var pendingText: String { count.map { "\($0)… " } ?? "" }
 }

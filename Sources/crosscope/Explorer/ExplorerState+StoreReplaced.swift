@@ -6,7 +6,7 @@ import Storage
 import TUI
 
 extension ExplorerState {
-  /// Goes on with what is there now; called once the store has been opened again.
+  /// Goes on with the new store. It is called once that store has been opened.
   /// - Returns: the work that reads what is on view, already counted as under way.
   mutating func storeReplaced(by summary: StoreSummary) -> [Effect] {
     stopWork("a new store has taken the place of the open one")
@@ -31,7 +31,7 @@ extension ExplorerState {
   }
 
   /// Makes a change after all that was asked for while the store was being replaced.
-  /// - Parameter dictionary: that of the store that it was asked for.
+  /// - Parameter dictionary: the dictionary of the store for which the change was asked.
   mutating func takeUp(_ effect: Effect, of dictionary: String?) -> [Effect] {
     guard dictionary == store.dictionary else {
       dropPostponed(effect)
@@ -41,7 +41,7 @@ extension ExplorerState {
     return begun([effect])
   }
 
-  /// What was under way belonged to the former store.
+  /// Ends what was under way, since it belonged to the former store.
   private mutating func stopWork(_ reason: String) {
     work = []
     if steer.run?.isGoingOn == true { steer.run?.phase = .failed(reason) }
@@ -50,7 +50,7 @@ extension ExplorerState {
     if let number = check?.number { LatentCheck.failed(reason, number: number, &self) }
   }
 
-  /// A change that was asked for while the store was being replaced by one about other latents.
+  /// Keeps the user's work of a change that was asked for while the store was being replaced by one about other latents.
   private mutating func dropPostponed(_ effect: Effect) {
     switch effect {
     case .setNote(let latent, let text): unsavedNotes[latent] = text
@@ -59,7 +59,7 @@ extension ExplorerState {
     }
   }
 
-  /// Their latents are none of the new store's, so they go to a file.
+  /// Writes the unsaved notes to a file, since the new store does not have their latents.
   private func keepUnsavedNotes() -> [Effect] {
     guard !unsavedNotes.isEmpty else { return [] }
     let text = unsavedNotes.sorted { $0.key < $1.key }.map { "latent \($0.key): \($0.value)\n" }.joined()

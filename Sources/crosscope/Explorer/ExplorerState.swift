@@ -21,7 +21,7 @@ struct StoreSummary: Sendable, Equatable {
   var coherenceLimit: Double?
 }
 
-/// A line for the user.
+/// A message in the status line.
 struct Message: Sendable, Equatable {
   enum Kind: Sendable { case info, good, error }
   var text: String
@@ -32,7 +32,7 @@ struct Message: Sendable, Equatable {
 struct ExplorerState: Sendable {
   var store: StoreSummary
   var asciiOnly: Bool
-  /// For a screen reader, see `Canvas.isSpoken`.
+  /// Whether a screen reader reads the screen, see `Canvas.isSpoken`.
   var isSpoken = false
   var hidesKeyBar = false
   var keyMap = KeyMap.usual
@@ -53,17 +53,17 @@ struct ExplorerState: Sendable {
   /// Digits typed before a key.
   var count: Int?
   var pendingLetter: PendingLetter?
-  /// By letter; `'` is where the last jump began.
+  /// Places by the letter of their mark; `'` is where the last jump began.
   var marks: [String: Place] = [:]
   var history = PlaceHistory()
-  /// The step to another place is one of the history's own.
+  /// Whether the step to another place goes along the history, which then does not note it.
   var isTravelling = false
   var tour: Tour?
-  /// Where to begin, other than at the table.
+  /// Where the explorer begins, if not at the table.
   var startingPlace: Place?
   /// Latent pages read lately, for the page itself and for the preview under the table.
   var pages: [Int32: LatentPage] = [:]
-  /// Notes that are not in the store, by latent: drafts, and what it did not take.
+  /// Notes that are not in the store, by latent: drafts, and notes that the store did not take.
   var unsavedNotes: [Int32: String] = [:]
   /// Changes that wait until the store is opened again, because another one has taken its place.
   var postponed: [Effect] = []
@@ -100,15 +100,15 @@ struct ExplorerState: Sendable {
   /// The latents that tags and steering are about.
   var targets: [Int32] { screen.definition.targets?(self) ?? shownLatents }
 
-  /// Between breadcrumbs at the top and, at the bottom, the tour where there is one, status line and, unless it is hidden,
-  /// key bar.
+  /// The part of the terminal that the screen draws. Above it are the breadcrumbs; below it are the tour, if one is
+  /// under way, the status line and, unless it is hidden, the key bar.
   var body: Rect {
     Rect(row: 1, column: 0, rows: size.rows - (hidesKeyBar ? 2 : 3) - tourRows, columns: size.columns)
   }
 
   mutating func tell(_ text: String, _ kind: Message.Kind = .info) { message = Message(text: text, kind: kind) }
 
-  /// Keeps a page; when many are kept, those that are not on view go.
+  /// Keeps a page. When there are many, the pages that are not on view are dropped.
   mutating func keep(_ page: LatentPage) {
     if pages.count >= 64 { pages = pages.filter { shownLatents.contains($0.key) } }
     pages[page.latent.id] = page

@@ -18,7 +18,7 @@ struct EditRequest: Sendable, Equatable {
   var text: String
 }
 
-/// Why an edit came to nothing.
+/// Why nothing was edited.
 enum EditorError: Error, Equatable, CustomStringConvertible {
   case noTemporaryFile(folder: String, reason: String)
   case failed(editor: String, status: Int?)
@@ -40,10 +40,10 @@ enum EditorError: Error, Equatable, CustomStringConvertible {
 }
 
 enum ExternalEditor {
-  /// Bytes that are taken back.
+  /// The most bytes that are taken back.
   static let longest = 1 << 20
 
-  /// What the user edits with.
+  /// The name of the user's editor.
   static func name(_ environment: [String: String]) -> String {
     [environment["VISUAL"], environment["EDITOR"]].compactMap(\.self).first { !$0.isEmpty } ?? "vi"
   }
@@ -74,7 +74,7 @@ enum ExternalEditor {
     guard let edited = String(data: try Data(contentsOf: URL(filePath: path)), encoding: .utf8) else {
       throw EditorError.notText
     }
-    // Editors end the last line; that end is none of the text's.
+    // Editors end the last line with a line break that is not a part of the text.
     return edited.hasSuffix("\n") && !text.hasSuffix("\n") ? String(edited.dropLast()) : edited
   }
 

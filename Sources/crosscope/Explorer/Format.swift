@@ -10,13 +10,13 @@ func fixed(_ value: Double?, _ digits: Int) -> String {
   return String(format: "%.\(digits)f", value)
 }
 
-/// With sign, fixed decimals.
+/// Fixed decimals with a sign.
 func signed(_ value: Double, _ digits: Int = 2) -> String { String(format: "%+.\(digits)f", value) }
 
-/// At most six digits, no more than it has: 0.8, 1, 1e-05.
+/// At most six digits, and no more than the number has: 0.8, 1, 1e-05.
 func compact(_ value: Double) -> String { String(format: "%g", value) }
 
-/// All digits that it takes to read the same number again, and no more: 0.02, 20, 1e-05.
+/// As many digits as are needed to read the same number again: 0.02, 20, 1e-05.
 func exact(_ value: Double) -> String {
   let text = "\(value)"
   return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
@@ -57,7 +57,7 @@ func tokenTexts(_ ids: [Int32], _ tokens: [Int32: TokenRecord]) -> [String] {
   }
 }
 
-/// Bytes at the end that begin a UTF-8 character and lack its rest.
+/// How many bytes at the end begin a UTF-8 character whose rest is missing.
 private func incompleteTail(_ bytes: [UInt8]) -> Int {
   for back in 1...3 where back <= bytes.count {
     let byte = bytes[bytes.count - back]
@@ -104,22 +104,22 @@ func plain(_ title: String, _ state: ExplorerState) -> String {
   }
 }
 
-/// Norms spelled in ASCII.
+/// The signs of norms spelled in ASCII.
 func plainNorms(_ text: String) -> String {
   text.replacing("‖Δh‖", with: "|dh|").replacing("‖h‖", with: "|h|")
 }
 
-/// `2026-11-24 21:30` of an ISO 8601 date.
+/// An ISO 8601 date as `2026-11-24 21:30`.
 func when(_ created: String) -> String { String(created.map { $0 == "T" ? " " : $0 }.prefix(16)) }
 
-/// "1 copy", "2 copies".
+/// A count with its noun: "1 copy", "2 copies".
 func counted(_ count: Int, _ one: String, _ several: String) -> String {
   "\(grouped(count)) \(count == 1 ? one : several)"
 }
 
 extension String {
-  /// Blanks in front, up to a width.
+  /// The text with blanks in front, up to a width.
   func leftPadded(to count: Int) -> String { String(repeating: " ", count: max(0, count - displayWidth(self))) + self }
-  /// Blanks behind, up to a width.
+  /// The text with blanks behind, up to a width.
   func rightPadded(to count: Int) -> String { self + String(repeating: " ", count: max(0, count - displayWidth(self))) }
 }

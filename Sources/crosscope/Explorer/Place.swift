@@ -3,19 +3,19 @@
 
 import TUI
 
-/// Where one can be.
+/// A place that the user can be at.
 struct Place: Sendable, Equatable, Codable {
   var screen: Screen
   /// The latent on the page, or under the cursor.
   var latent: Int32?
 
-  /// For people.
+  /// The place in words.
   var description: String {
     guard let latent else { return screen.rawValue }
     return screen.definition.hasPlaceForEachLatent ? "latent \(latent)" : "\(screen.rawValue) at latent \(latent)"
   }
 
-  /// Whether going from one to the other is a step to be taken back: moving a cursor is none.
+  /// Whether going from one to the other is a step that can be taken back. Moving a cursor is none.
   func isElsewhere(than other: Place) -> Bool {
     screen != other.screen || (screen.definition.hasPlaceForEachLatent && latent != other.latent)
   }
@@ -27,7 +27,7 @@ struct PlaceHistory: Sendable, Equatable {
   private(set) var future: [Place] = []
   private static let longest = 100
 
-  /// Notes that one went away from a place.
+  /// Notes that the user went away from a place.
   mutating func left(_ place: Place) {
     past.append(place)
     if past.count > Self.longest { past.removeFirst() }
@@ -48,7 +48,7 @@ struct PlaceHistory: Sendable, Equatable {
 }
 
 extension ExplorerState {
-  /// Where one is.
+  /// Where the user is.
   var place: Place { Place(screen: screen, latent: currentLatent) }
 
   /// Goes to a place, as far as it is still there.

@@ -21,9 +21,9 @@ struct SavedFilters: Sendable, Equatable, Codable {
 
   static let longestHistory = 200
 
-  /// Oldest first, each once.
+  /// The oldest first, each once.
   var history: [String] = []
-  /// By name.
+  /// In the order of their names.
   var named: [Named] = []
 
   mutating func apply(_ edit: Edit) {
@@ -50,7 +50,7 @@ struct FilterFile: Sendable {
     FilterFile(path: Configuration.folder("XDG_CONFIG_HOME", else: ".config", environment) + "/filters.json")
   }
 
-  /// Nothing where there is no file.
+  /// Reads the filters; there are none where there is no file.
   /// - Throws: `CommandError.inputInvalid` for a file of another form.
   func read() throws -> SavedFilters {
     guard FileManager.default.fileExists(atPath: path) else { return SavedFilters() }
@@ -61,7 +61,7 @@ struct FilterFile: Sendable {
     }
   }
 
-  /// Makes a change and returns what is there then.
+  /// Makes a change, and returns all filters as they are then.
   func apply(_ edit: SavedFilters.Edit) throws -> SavedFilters {
     var filters = try read()
     filters.apply(edit)

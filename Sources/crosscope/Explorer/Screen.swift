@@ -9,7 +9,7 @@ enum Screen: String, Sendable, CaseIterable, Codable {
 }
 
 extension Screen {
-  /// All screens.
+  /// What the screen is and does.
   var definition: ScreenDefinition {
     switch self {
     case .latents: LatentsScreen.definition

@@ -4,7 +4,7 @@ import TUI
 
 /// A screen that keys lead to from everywhere.
 struct TopScreen: Sendable {
-  /// 1 is at F2 and Alt-1.
+  /// The number of its keys: 1 is at F2 and Alt-1.
   let number: Int
   let screen: Screen
   let action: Action
@@ -14,7 +14,7 @@ struct TopScreen: Sendable {
     (self.number, self.screen, self.action, self.help) = (number, screen, action, help)
   }
 
-  /// All of them, one line each.
+  /// All such screens, one line each.
   static let all: [TopScreen] = [
     TopScreen(1, .latents, .latentsScreen, "to the table of latents"),
     TopScreen(2, .map, .mapScreen, "to the map"),
@@ -27,6 +27,6 @@ struct TopScreen: Sendable {
     Binding([Key(.function(number + 1)), Key(.character(Character("\(number)")), .alt)], action, nil, help)
   }
 
-  /// The keys of all, for the key bar.
+  /// The keys of all these screens, for the key bar.
   static let hint = KeyHint("F2–F\((all.map(\.number).max() ?? 1) + 1)", "screens")
 }

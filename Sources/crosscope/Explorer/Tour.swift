@@ -7,7 +7,7 @@ import TUI
 /// Where the tour is.
 struct Tour: Sendable, Equatable {
   private(set) var index = 0
-  /// What the step asks for was done; it ends when what that opened is closed.
+  /// Whether what the step asks for was done. The step ends when what it opened is closed.
   private(set) var isDone = false
 
   /// A step: what to read, and the action that ends it.
@@ -52,7 +52,7 @@ struct Tour: Sendable, Equatable {
 
   var step: Step? { Self.steps.indices.contains(index) ? Self.steps[index] : nil }
 
-  /// Notes an action. Back is as good as quit.
+  /// Notes an action; going back counts as quitting.
   mutating func performed(_ action: Action) {
     if step?.action == (action == .back ? .quit : action) { isDone = true }
   }
@@ -70,7 +70,7 @@ extension ExplorerState {
     return showLatents()
   }
 
-  /// Goes on to the next step where this one's deed is done and nothing lies over the screen any more.
+  /// Goes on to the next step when what this one asks for is done and nothing lies over the screen any more.
   mutating func advanceTour() -> [Effect] {
     guard let step = tour?.step, tour?.isDone == true, overlay == nil, step.isOver(self) else { return [] }
     tour?.goOn()
@@ -82,8 +82,8 @@ extension ExplorerState {
     return step.after(&self)
   }
 
-  /// An order whose first latent is worth steering with. A crosscoder's are those whose direction is longest in chat; where
-  /// the store knows no norms, as for a dictionary of one model, those that fire most strongly.
+  /// Sorts so that the first latent is worth steering with: by Δ norm, or by the largest activation where the store has
+  /// no norms, as for a dictionary of one model.
   fileprivate mutating func sortForTour() -> [Effect] {
     let hasNorms = latents.ids?.contains { latents.rows[$0]?.latent.deltaNorm != nil } ?? true
     let sort: LatentSort = hasNorms ? .column(.deltaNorm) : .maxActivation
@@ -93,15 +93,15 @@ extension ExplorerState {
     return LatentsState.restart(&self)
   }
 
-  /// Rows of the tour below the body, which has so much less room: it covers nothing. The same for all steps, so that
-  /// nothing moves; on low terminals a line.
+  /// How many rows the tour takes from the body. It is the same for all steps, so that nothing moves; on low terminals it
+  /// is one.
   var tourRows: Int {
     guard tour?.step != nil else { return 0 }
     guard size.rows >= 20 else { return 1 }
     return 1 + (Tour.steps.map { flowLines([FlowToken($0.text)], width: size.columns - 2).count }.max() ?? 1)
   }
 
-  /// The step, between body and status line.
+  /// Draws the step, between body and status line.
   func drawTour(_ canvas: inout Canvas) {
     guard let tour, let step = tour.step else { return }
     let area = Rect(row: body.endRow, column: 0, rows: tourRows, columns: size.columns)

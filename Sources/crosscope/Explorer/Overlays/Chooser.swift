@@ -33,7 +33,7 @@ struct Choice: Sendable, Equatable {
   enum Result: Sendable, Equatable {
     case action(Action)
     case axis(FilterColumn)
-    /// nil: no second key.
+    /// The order to sort by; nil as the second key means none.
     case sort(LatentSort?)
   }
 
@@ -77,7 +77,7 @@ extension Chooser: OverlayContent {
     let inside = canvas.window(purpose.title, size: size, in: state.body)
     let (field, list) = inside.split(top: 2)
     let cursor = canvas.input(typed, label: ": ", placeholder: "a part of a name", in: field)
-    if offered.isEmpty { canvas.notice(["nothing is called so"], in: list) }
+    if offered.isEmpty { canvas.notice(["no match"], in: list) }
     let (titleWidth, keyWidth) = isPalette ? (20, 14) : (26, 0)
     var window = ListState()
     window.select(selected, count: offered.count, height: list.rows)
@@ -101,7 +101,7 @@ extension Chooser: OverlayContent {
 }
 
 extension Chooser {
-  /// A chooser with the cursor on what holds now.
+  /// The cursor begins on what holds now.
   init(_ purpose: Purpose, _ state: ExplorerState) {
     self.purpose = purpose
     switch purpose {
@@ -132,7 +132,7 @@ extension Chooser {
   private func allChoices(_ state: ExplorerState) -> [Choice] {
     switch purpose {
     case .actions:
-      // The first binding of an action is the one whose key works.
+      // Where an action has several bindings, the keys of the first one are shown.
       var seen: Set<Action> = [.palette]
       return state.bindings.filter { seen.insert($0.action).inserted }.map {
         Choice(
@@ -174,7 +174,7 @@ extension Chooser {
 }
 
 extension Action {
-  /// The name in words: `sortNext` is sort next.
+  /// The name in words: `sortNext` is "sort next".
   var title: String {
     rawValue.reduce(into: "") { words, letter in
       if letter.isUppercase { words += " " }

@@ -34,7 +34,7 @@ extension ColumnChooser: OverlayContent {
     case "G", "end": chooser.field = offered[offered.count - 1]
     case "space":
       columns.toggle(chooser.field)
-      // What sorts the table shows in any case, so hiding it would do nothing that can be seen.
+      // A column that sorts the table shows in any case, so hiding it would change nothing that can be seen.
       state.latents.columns = columns
       if TableColumns.onScreen(state).index(of: chooser.field) != nil, columns.index(of: chooser.field) == nil {
         state.tell("the table is sorted by it: it stays until another is chosen")

@@ -81,7 +81,7 @@ extension ExplorerState {
 }
 
 extension ExplorerState {
-  /// Keeps what a run came to, in the store where that can be.
+  /// Saves a run in the store.
   mutating func save(_ document: SteeringDocument) -> [Effect] { [.save(document)] }
 
   mutating func save(_ report: DoseResponse) -> [Effect] { [.saveSet(report)] }
@@ -96,7 +96,8 @@ extension SavedRun {
   }
 
   /// Writes a comparison; as JSON it is both experiments, as `experiments --json` has them.
-  /// - Returns, throws: as `export(to:)`.
+  /// - Returns: the path, with `~` resolved.
+  /// - Throws: the errors of `export(to:)`.
   static func export(comparing first: SavedRun, _ second: SavedRun, to path: String) throws -> String {
     try exportDocument(
       to: path, markdown: markdown(comparing: first, second),

@@ -1,5 +1,5 @@
-// Writing a latent's note. Enter saves it at once; an empty note is deleted. What is left otherwise, by Esc or Ctrl-C,
-// stays as a draft as long as the program runs.
+// Writing a latent's note. Enter saves it at once; an empty note is deleted. A note that is left by Esc or Ctrl-C stays as a
+// draft as long as the program runs.
 
 import Storage
 import TUI
@@ -41,7 +41,7 @@ extension NoteEditor: OverlayContent {
     return []
   }
 
-  /// Keeps what was written and is not the note that the store has.
+  /// Keeps what was written as a draft, unless it is the note that the store has.
   func close(_ state: inout ExplorerState) {
     state.overlay = nil
     state.unsavedNotes[latent] = text.text == former ? nil : text.text
@@ -59,8 +59,8 @@ extension NoteEditor: OverlayContent {
 }
 
 extension ExplorerState {
-  /// Opens the note of the current latent. Not before its page is read: what is not known yet would look like no note,
-  /// and saving that would delete the one there is.
+  /// Opens the note of the current latent once its page is read. Before that the note would look empty, and saving it
+  /// would delete the one there is.
   mutating func openNote() -> [Effect] {
     guard let id = currentLatent else { return [] }
     guard let page = pages[id] else {
@@ -74,7 +74,8 @@ extension ExplorerState {
     return []
   }
 
-  /// Says so where another program has changed the note that is being written here: saving then replaces that one.
+  /// Tells the user that another program has changed the note which is being written here. Saving then replaces that
+  /// one.
   mutating func noticeNote(_ page: LatentPage) {
     guard var editor = overlay as? NoteEditor, editor.latent == page.latent.id, (page.note ?? "") != editor.former
     else { return }

@@ -6,7 +6,7 @@ import TUI
 protocol OverlayContent: Sendable {
   /// Its keys, for the key bar and for help.
   var hints: [KeyHint] { get }
-  /// Takes a key or a paste. It puts itself, as it is then, into `state.overlay`, and nil there where it is closed.
+  /// Takes a key or a paste. What has changed is put into `state.overlay`, and nil where the overlay closes.
   func type(_ input: Input, _ state: inout ExplorerState) -> [Effect]
   /// Draws it over the body; returns the cell of the text cursor, if there is one.
   func draw(_ state: ExplorerState, _ canvas: inout Canvas) -> Point?

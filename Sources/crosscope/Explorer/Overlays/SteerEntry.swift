@@ -134,7 +134,7 @@ extension SteerEntry {
     }
   }
 
-  /// What the command line would say of it.
+  /// Reads a word as the command line does, with the same reasons for a refusal.
   private func reading<T>(_ body: () throws -> T) throws(SteerEntryRefusal) -> T {
     do { return try body() } catch {
       throw SteerEntryRefusal((error as? ValidationError)?.message ?? "\(error)")

@@ -1,4 +1,4 @@
-// Choosing tags: the suggested ones, those of the store, or a new one in own words. Each change is saved at once.
+// Choosing tags: the suggested ones, those of the store, or a new one in the user's words. Each change is saved at once.
 
 import Storage
 import TUI
@@ -6,13 +6,13 @@ import TUI
 /// Tags offered for some latents.
 struct TagPicker: Sendable, Equatable {
   var latents: [Int32]
-  /// What is typed narrows the list, and is itself the last offer if no tag is called so.
+  /// The text that is typed. It narrows the list, and is itself the last offer if no tag has that name.
   var own = LineEditor(limit: 64)
   /// The tag under the cursor; the first on offer if this one is not.
   var chosen: String?
-  /// Tags switched here: they stay on offer, also when no latent has them any more.
+  /// Tags that were switched here. They stay on offer also when no latent has them any more.
   var switched: Set<String> = []
-  /// How many of the latents have which tag, once that is known: few of many latents have their rows read.
+  /// How many of the latents have each tag; nil until the store has counted them.
   var counts: [String: Int]?
 }
 
@@ -108,7 +108,7 @@ extension ExplorerState {
 }
 
 extension String {
-  /// Without blanks at both ends.
+  /// The text without blanks at both ends.
   var trimmed: String {
     String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
   }

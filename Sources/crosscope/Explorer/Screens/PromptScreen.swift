@@ -1,5 +1,5 @@
 // The prompt screen: a text or a chat of one's own, the latents that fire on each of its tokens, and what both models
-// expect next there. Typing is in PromptScreen+Typing.swift, traces are in PromptRun.swift, drawing is in
+// expect next there. Typing is in PromptScreen+Typing.swift, traces are in PromptState+Run.swift, drawing is in
 // PromptScreen+Draw.swift and PromptScreen+Parts.swift.
 
 import Diffing

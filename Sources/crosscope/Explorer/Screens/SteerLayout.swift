@@ -21,7 +21,7 @@ struct SteerLayout {
   let answers: Rect
   let baseline: Rect
   let steered: Rect
-  /// Of the answer with frozen attention, where there is to be one.
+  /// The pane of the answer with frozen attention, where there is one.
   let frozen: Rect?
   /// Whether the panes stand side by side.
   let isWide: Bool
