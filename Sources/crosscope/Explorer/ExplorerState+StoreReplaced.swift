@@ -2,7 +2,6 @@
 // same crosscoder, latents mean the same and everything stays. With another one it is as if the explorer had been
 // started again, but no run and no note that is not saved gets lost.
 
-import Storage
 import TUI
 
 extension ExplorerState {

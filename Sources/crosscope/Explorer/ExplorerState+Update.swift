@@ -1,7 +1,6 @@
 // From one view state to the next: the only place where events change anything. It is pure: it returns what it wants
 // done.
 
-import Storage
 import TUI
 
 extension ExplorerState {

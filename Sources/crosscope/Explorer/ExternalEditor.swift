@@ -4,7 +4,6 @@
 
 import Foundation
 import Glibc
-import Inference
 import TUI
 
 /// Something to be edited outside.

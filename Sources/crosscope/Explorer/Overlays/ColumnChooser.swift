@@ -1,6 +1,5 @@
 // Choosing the columns of the table: which, in which order, how wide. Each change shows at once in the table above.
 
-import Storage
 import TUI
 
 /// The list of columns, and where the cursor stands in it.

@@ -3,7 +3,6 @@
 
 import Foundation
 import Inference
-import Storage
 import TUI
 
 /// A path being typed.

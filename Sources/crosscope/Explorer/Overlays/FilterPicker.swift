@@ -1,6 +1,5 @@
 // Saved filters: choosing one, saving the present one under a name, deleting one.
 
-import Storage
 import TUI
 
 /// The filters that have a name, narrowed by what is typed; what is typed is also the name to save under.

@@ -1,6 +1,5 @@
 // Asking for a latent by its id: to open it, or to set it beside another.
 
-import Storage
 import TUI
 
 /// An id being typed.

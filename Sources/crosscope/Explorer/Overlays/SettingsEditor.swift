@@ -1,7 +1,6 @@
 // The settings of a steering run as a list: + and - change the chosen one, typing sets it. A value that is refused says
 // why and leaves the former one.
 
-import Diffing
 import TUI
 
 /// The list of settings, with the text of the one being typed.

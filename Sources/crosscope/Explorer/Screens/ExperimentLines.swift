@@ -1,8 +1,6 @@
 // The lines of an experiment's page, or of two compared: what was asked, settings, figures, answers side by side, and
 // what it was made with. All that the record holds is shown, also what takes too long to compare.
 
-import Diffing
-import Storage
 import TUI
 
 /// Makes lines.

@@ -1,7 +1,6 @@
 // One experiment, baseline beside steered; or two, baselines and steered answers of both side by side. ExperimentLines
 // makes the lines.
 
-import Storage
 import TUI
 
 enum ExperimentScreen {

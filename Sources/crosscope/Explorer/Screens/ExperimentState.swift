@@ -1,7 +1,6 @@
 // The experiments on view, one or two, and their answers beside each other. Words that differ are marked. It holds the
 // experiments it shows, so that they need no store.
 
-import Storage
 import TUI
 
 /// View state of the page.

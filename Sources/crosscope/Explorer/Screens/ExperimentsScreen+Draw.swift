@@ -1,6 +1,5 @@
 // How the list of experiments looks: a line about it, the table, a preview of the one under the cursor.
 
-import Storage
 import TUI
 
 /// Where the parts of the screen lie.

@@ -1,7 +1,6 @@
 // The list of saved experiments: filtering by text, marking two to compare, deleting, exporting, running again. One
 // experiment, or two side by side, is ExperimentScreen.swift; drawing is in ExperimentsScreen+Draw.swift.
 
-import Storage
 import TUI
 
 enum ExperimentsScreen {

@@ -1,7 +1,6 @@
 // The view state of the list of experiments: the ids of the list, and the experiments near the window. The store
 // searches.
 
-import Storage
 import TUI
 
 /// View state of the list.

@@ -1,6 +1,5 @@
 // Two latents side by side: metrics with their difference, cosines, tags, logit lens, contexts of each and of both.
 
-import Storage
 import TUI
 
 enum LatentComparisonScreen {

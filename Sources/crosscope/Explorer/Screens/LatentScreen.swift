@@ -1,7 +1,6 @@
 // A latent's page: metrics with their meaning, logit lens, contexts by band, contrast, neighbours, tags and note.
 // LatentLines makes its lines, LatentScreen+Actions.swift has what keys do.
 
-import Storage
 import TUI
 
 enum LatentScreen {

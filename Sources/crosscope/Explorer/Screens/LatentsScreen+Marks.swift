@@ -1,6 +1,5 @@
 // Marking latents of the table, for tags and steering of several: one by one, a range of rows, all that are listed.
 
-import Storage
 import TUI
 
 extension LatentsScreen {

@@ -1,7 +1,6 @@
 // The table of latents: its bindings, and what keys and the mouse do. The filter line is in LatentsScreen+Filter.swift,
 // marks are in LatentsScreen+Marks.swift, drawing is in LatentsScreen+Draw.swift.
 
-import Storage
 import TUI
 
 enum LatentsScreen {

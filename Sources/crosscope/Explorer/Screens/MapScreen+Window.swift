@@ -1,7 +1,6 @@
 // What changes the part of the plane that the map shows: zooming, boxes, and the mouse, which does both. A window never
 // gets so small or so large that its numbers could not be told apart.
 
-import Storage
 import TUI
 
 extension MapScreen {

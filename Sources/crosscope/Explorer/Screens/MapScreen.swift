@@ -1,7 +1,6 @@
 // The map: latents as a scatter of two metrics, a cursor over it, a box that becomes a filter of the table. MapBins has
 // what lies where; drawing is in MapScreen+Draw.swift, zoom, box and mouse are in MapScreen+Window.swift.
 
-import Storage
 import TUI
 
 enum MapScreen {

@@ -2,7 +2,6 @@
 // from a context stay as they are until their text is changed.
 
 import Inference
-import Storage
 import TUI
 
 /// What is typed.

@@ -1,7 +1,5 @@
 // The prompt screen's text: tokens coloured and underlined by activation, strips over the text.
 
-import Diffing
-import Inference
 import Storage
 import TUI
 

@@ -1,8 +1,6 @@
 // The other parts of the prompt screen: the editor of a text or chat, the list of latents, the next tokens.
 
 import Diffing
-import Inference
-import Storage
 import TUI
 
 extension PromptScreen {

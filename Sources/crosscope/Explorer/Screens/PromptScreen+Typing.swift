@@ -1,6 +1,5 @@
 // Keys of the prompt screen while they are text, and the texts that other screens bring here.
 
-import Inference
 import Storage
 import TUI
 

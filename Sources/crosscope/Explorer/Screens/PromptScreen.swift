@@ -3,7 +3,6 @@
 // PromptScreen+Draw.swift and PromptScreen+Parts.swift.
 
 import Diffing
-import Storage
 import TUI
 
 enum PromptScreen {

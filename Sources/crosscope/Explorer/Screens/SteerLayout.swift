@@ -1,7 +1,5 @@
 // Where the parts of the steer screen lie, and the lines of its answers.
 
-import Diffing
-import Storage
 import TUI
 
 /// Where the parts of the screen lie. Panes stand side by side, on narrow terminals one above the other. On low ones the

@@ -1,8 +1,6 @@
 // What keys do on the steer screen, and the text of its prompt.
 
 import Diffing
-import Inference
-import Storage
 import TUI
 
 extension SteerScreen {

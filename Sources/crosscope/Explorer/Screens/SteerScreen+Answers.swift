@@ -1,7 +1,5 @@
 // The answers of the steer screen: two or three panes of text with what was measured below.
 
-import Diffing
-import Storage
 import TUI
 
 extension SteerScreen {

@@ -1,8 +1,6 @@
 // How the steer screen looks: prompt, latents with their strengths; the answers are in SteerScreen+Answers.swift, the
 // next token is in SteerScreen+Preview.swift.
 
-import Diffing
-import Storage
 import TUI
 
 extension SteerScreen {

@@ -1,6 +1,5 @@
 // The next token's distribution as it is drawn on the steer screen.
 
-import Diffing
 import TUI
 
 extension SteerScreen {

@@ -1,6 +1,5 @@
 // The activations of the list's latents along the answers, as strips under them.
 
-import Diffing
 import TUI
 
 extension SteerScreen {

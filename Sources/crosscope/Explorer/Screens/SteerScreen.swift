@@ -2,8 +2,6 @@
 // in SteerScreen+Actions.swift, runs are in SteerState+Run.swift, drawing is in SteerScreen+Draw.swift.
 
 import Diffing
-import Inference
-import Storage
 import TUI
 
 enum SteerScreen {

@@ -1,6 +1,5 @@
 // The answers of a sweep at one strength, whole: what Enter opens and y copies.
 
-import Diffing
 import TUI
 
 /// All texts of one strength.

@@ -1,7 +1,6 @@
 // Which columns of the table of latents the user chose, in which order and width. The values can be saved, so that the
 // next start shows the same table.
 
-import Storage
 import TUI
 
 /// The columns of the table, from left to right.
