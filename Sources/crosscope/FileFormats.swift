@@ -5,6 +5,7 @@ import Experiments
 import Inference
 import Reports
 import Storage
+import TUI
 
 /// What is done with every field of every format.
 enum FileFormats {

@@ -5,6 +5,7 @@ import Inference
 import Storage
 import TestSupport
 
+@testable import Experiments
 @testable import crosscope
 
 /// The demo store with its models, loaded once in this process: reading and hashing them takes seconds.

@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Experiments
+@testable import Reports
 
 @Suite struct DocumentFormTests {
   let build: TinyBuild

@@ -7,6 +7,7 @@ import Synchronization
 import TUI
 
 @testable import Experiments
+@testable import Remote
 @testable import crosscope
 
 /// The explorer on a sample store, with a scripted engine.

@@ -6,6 +6,7 @@ import Storage
 import Testing
 
 @testable import Experiments
+@testable import Remote
 @testable import Reports
 @testable import crosscope
 

@@ -26,7 +26,7 @@ import Testing
   @Test mutating func itsFiguresLieOverThePageAndAreSaved() async throws {
     await driver.press("K")
     let report = CausalCheckReport.scripted(latent)
-    #expect(driver.state.overlay == .causalCheck(report))
+    #expect(driver.state.overlay as? CausalCheckPage == CausalCheckPage(report: report))
     for part in ["Causal check of latent \(latent)", "added ×0.5", "4 random latents", "yes", "no"] {
       #expect(driver.text.contains(part), "\(part) in\n\(driver.text)")
     }

@@ -43,7 +43,7 @@ import Testing
       driver = try await ExplorerDriver(try sample.open(), size: Size(columns: 160, rows: 40))
       await driver.press("C")
       while true {
-        guard case .columns(let chooser)? = driver.state.overlay else { break }
+        guard let chooser = driver.state.overlay as? ColumnChooser else { break }
         if chooser.field == field { break }
         await driver.press("j")
       }

@@ -4,6 +4,7 @@ import Foundation
 import Storage
 import TestSupport
 
+@testable import Remote
 @testable import crosscope
 
 /// A folder with a generated store in it, removed with this object.

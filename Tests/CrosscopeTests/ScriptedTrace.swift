@@ -6,6 +6,7 @@ import Inference
 import Storage
 
 @testable import Experiments
+@testable import Remote
 @testable import crosscope
 
 /// Words as tokens with made-up activations and distributions.

@@ -4,6 +4,7 @@ import Diffing
 import Inference
 
 @testable import Experiments
+@testable import Remote
 @testable import crosscope
 
 extension SteeringRequest {

@@ -206,7 +206,7 @@ import Testing
     #expect(driver.state.steer.sweep?.request.sampling.samples == 2)
     #expect(driver.text.contains(", 95 % over 2 samples: I am sorry"), "\(driver.text)")
     await driver.press("enter")
-    guard case .reading(let page) = driver.state.overlay else {
+    guard let page = driver.state.overlay as? TextPage else {
       Issue.record("nothing opened")
       return
     }
@@ -237,7 +237,7 @@ import Testing
     await driver.press("M", "enter")
     await driver.type("harmful.jsonl")
     await driver.press("enter", "G", "enter")
-    guard case .reading(let page) = driver.state.overlay else {
+    guard let page = driver.state.overlay as? TextPage else {
       Issue.record("nothing opened")
       return
     }

@@ -231,10 +231,11 @@ import Testing
     #expect(run.shownSteered.note == "(cut at 9 tokens)")
   }
 
-  @Test mutating func thePromptSaysHowToReachHelp() async {
+  @Test mutating func thePromptSaysHowToReachHelp() async throws {
     await driver.press("s", "?")
     #expect(driver.state.steer.prompt.text == "?" && driver.text.contains("F1 help"))
     await driver.press("f1")
-    #expect(driver.state.overlay == .help(top: 0, over: nil) && driver.text.contains("Keys"))
+    let help = try #require(driver.state.overlay as? HelpPage)
+    #expect(help.top == 0 && help.over == nil && driver.text.contains("Keys"))
   }
 }

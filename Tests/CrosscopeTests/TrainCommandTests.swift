@@ -10,6 +10,7 @@ import TestSupport
 import Testing
 
 @testable import Experiments
+@testable import Remote
 @testable import crosscope
 
 /// Activations as another program would leave them, and a configuration that names them.

@@ -1,5 +1,6 @@
 // Whose turn it is: in order, one at a time, not too many waiting, none left behind.
 
+import TestSupport
 import Testing
 
 @testable import Experiments

@@ -126,7 +126,7 @@ import Testing
     let id = try #require(driver.state.currentLatent)
     #expect(message == "not saved: the disk is full; n on latent \(id) brings the text back")
     await driver.press("n")
-    guard case .note(let editor) = driver.state.overlay else { throw CancellationError() }
+    guard let editor = driver.state.overlay as? NoteEditor else { throw CancellationError() }
     #expect(editor.text.text == text.trimmed)
     try makeRoom()
     await driver.press("enter")

@@ -3,6 +3,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import Serving
@@ -36,14 +37,6 @@ private let echo: HTTPService.Handler = { request in
   guard request.method == "POST" else { return .document("{\"path\":\"\(request.path)\"}") }
   let text = String(decoding: request.body, as: UTF8.self)
   return .events { send in for word in text.split(separator: " ") { try await send("\"\(word)\"") } }
-}
-
-/// Waits until the task is cancelled.
-func untilCancelled() async throws {
-  let (never, end) = AsyncStream<Void>.makeStream()
-  for await _ in never {}
-  end.finish()
-  throw CancellationError()
 }
 
 /// Answers until its task is cancelled, and tells of both.

@@ -8,6 +8,7 @@ import Foundation
 import Inference
 import Reports
 import Storage
+import TUI
 
 struct Activations: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

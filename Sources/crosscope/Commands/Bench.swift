@@ -1,6 +1,7 @@
 // `crosscope bench`: tokens a second of prefill and decoding on this machine, with what the processor offered.
 
 import ArgumentParser
+import Diffing
 import Experiments
 import Inference
 import Kernels

@@ -2,8 +2,10 @@
 // A stage whose result is there already, made from the same inputs, does nothing: a killed build goes on where it was.
 
 import ArgumentParser
+import Diffing
 import Foundation
 import Inference
+import Kernels
 
 struct Build: ParsableCommand {
   static let configuration = CommandConfiguration(

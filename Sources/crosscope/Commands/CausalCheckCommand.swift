@@ -1,7 +1,9 @@
 // `crosscope causal-check`: one latent's effects against random latents, with intervals. The method is CausalCheckJob's.
 
 import ArgumentParser
+import Diffing
 import Experiments
+import Inference
 import Reports
 import Storage
 

@@ -4,8 +4,10 @@
 import Diffing
 import Experiments
 import Foundation
+import Inference
 import Kernels
 import Reports
+import Storage
 import TUI
 
 /// The finished test.

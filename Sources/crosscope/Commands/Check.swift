@@ -5,6 +5,7 @@ import ArgumentParser
 import Experiments
 import Foundation
 import Inference
+import Kernels
 import Reports
 import Storage
 import TUI

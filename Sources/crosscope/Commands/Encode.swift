@@ -7,6 +7,7 @@ import Diffing
 import Experiments
 import Inference
 import Reports
+import Storage
 
 struct Encode: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,9 @@
 // `crosscope experiments`: the saved steering runs, as a table, as JSON, or as Markdown.
 
 import ArgumentParser
+import Diffing
 import Experiments
+import Inference
 import Reports
 import Storage
 import TUI
@@ -40,7 +42,7 @@ struct Experiments: ParsableCommand {
     ])
     for run in runs {
       table.add([
-        String(run.record.id), ScreenDefinition.when(run.record.created), run.record.kind, run.interventionsText,
+        String(run.record.id), when(run.record.created), run.record.kind, run.interventionsText,
         run.klText, run.parametersText, truncated(run.promptOpening, to: 60),
       ])
     }

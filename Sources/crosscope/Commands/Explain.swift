@@ -2,8 +2,10 @@
 // a model's sentence and how well it tells contexts apart.
 
 import ArgumentParser
+import Diffing
 import Experiments
 import Foundation
+import Inference
 import Reports
 import Storage
 import TUI

@@ -1,9 +1,11 @@
 // `crosscope explore`, and what `crosscope` alone does: open a store in the terminal.
 
 import ArgumentParser
+import Diffing
 import Experiments
 import Foundation
 import Inference
+import Kernels
 import Reports
 import Storage
 import TUI

@@ -1,9 +1,11 @@
 // `crosscope forward`: hidden states and logits of a model for given tokens, for comparison with other programs.
 
 import ArgumentParser
+import Diffing
 import Experiments
 import Inference
 import Kernels
+import Storage
 
 struct Forward: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -2,8 +2,10 @@
 // The work is in Import/; here are the options, and what they mean together.
 
 import ArgumentParser
+import Diffing
 import Experiments
 import Foundation
+import Kernels
 import Reports
 
 struct Import: ParsableCommand {

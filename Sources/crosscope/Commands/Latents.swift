@@ -3,6 +3,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import Inference
 import Reports
 import Storage
 import TUI

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Experiments
+import Inference
 
 /// A set of prompts, the control, and where the figures go.
 struct PromptSetOptions: ParsableArguments {

@@ -6,6 +6,7 @@ import ArgumentParser
 import Diffing
 import Experiments
 import Foundation
+import Inference
 import Reports
 import Storage
 

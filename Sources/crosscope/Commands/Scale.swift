@@ -7,6 +7,8 @@ import Diffing
 import Experiments
 import Foundation
 import Reports
+import Storage
+import TUI
 
 struct Scale: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -3,11 +3,13 @@
 // Refuses: a TCP port without a token, a token in the arguments (others see those).
 
 import ArgumentParser
+import Diffing
 import Dispatch
 import Experiments
 import Foundation
 import Glibc
 import Inference
+import Kernels
 import Remote
 import Reports
 import Serving

@@ -1,7 +1,9 @@
 // `crosscope show`: one latent with its metrics, promoted and suppressed tokens, contexts, neighbours and tags.
 
 import ArgumentParser
+import Diffing
 import Experiments
+import Inference
 import Reports
 import Storage
 import TUI

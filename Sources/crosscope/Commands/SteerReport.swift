@@ -1,6 +1,7 @@
 // What `crosscope steer` prints for reading: a prompt's answers with their figures.
 // Owns: the short form; the document itself is SteeringDocument.
 
+import Diffing
 import Experiments
 import Foundation
 import Reports

@@ -7,7 +7,9 @@ import Diffing
 import Experiments
 import Foundation
 import Inference
+import Kernels
 import Reports
+import Storage
 
 struct Synthetic: ParsableCommand {
   static let configuration = CommandConfiguration(

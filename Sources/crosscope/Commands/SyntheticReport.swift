@@ -4,6 +4,7 @@ import Diffing
 import Experiments
 import Foundation
 import Reports
+import Storage
 
 /// The findings of all worlds.
 struct SyntheticReport: Encodable {

@@ -1,10 +1,12 @@
 // `crosscope tokenize`: text from standard input to token ids, the probe for tokenizer and chat template.
 
 import ArgumentParser
+import Diffing
 import Experiments
 import Foundation
 import Inference
 import Reports
+import TUI
 
 struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,20 +1,22 @@
-// How often a latent is active how strongly, as columns of blocks: the corpora side by side on the same two scales.
-// Owns: spreading a histogram's bins over columns. Refuses: histograms without bins of equal ratio; there is no chart.
+// How often a latent is active, and how strongly, as columns of blocks: the corpora side by side on the same two
+// scales. There is no chart for histograms whose bins do not all span the same ratio.
 
 import Experiments
 import Foundation
+import Kernels
+import Reports
 import Storage
 import TUI
 
 /// A chart of up to three histograms.
 struct ActivationChart {
-  /// From the titles down to the axis' numbers, all of the same width.
+  /// The lines from the titles down to the numbers on the axes, all of the same width.
   private(set) var lines: [FlowLine] = []
 
   private static let height = 4
   private static let gap = 2
 
-  /// - Parameter width: cells for all charts together.
+  /// - Parameter width: the cells that all charts have together.
   init?(_ page: LatentPage, width: Int) {
     let histograms = Array(page.histograms.prefix(3))
     guard let low = histograms.map(\.low).min(), let high = histograms.map(\.high).max(), low > 0, high > low,

@@ -1,6 +1,5 @@
-// The clipboard of the desktop that the program runs on, beside the terminal's own (see TUI's ClipboardSequence).
-// Owns: which program hands text to it. Refuses: to run one over SSH, where that would be another machine's clipboard,
-// and where no desktop is running.
+// The clipboard of the desktop that the program runs on, beside the terminal's own (see TUI's ClipboardSequence). No
+// program for it is run over SSH, where that would be another machine's clipboard, or where no desktop is running.
 
 import Foundation
 import Glibc
@@ -29,8 +28,8 @@ enum Clipboard {
 
   /// Hands text to the desktop's clipboard, where there is one.
   ///
-  /// The text goes through a file without a name: a pipe's reader may be gone, and not through Foundation's `Process`,
-  /// which waits for what the tool leaves behind, and these leave a process that keeps the text.
+  /// The text goes through a file without a name, since the reader of a pipe may be gone. Foundation's `Process` is not
+  /// used: it waits for the processes that the tool leaves behind, and these tools leave one that keeps the text.
   /// - Returns: the tool's name; nil if there is none or it failed.
   static func copy(_ text: String, with tool: [String]? = tool()) -> String? {
     guard let tool, let path = tool.first, let input = tmpfile() else { return nil }

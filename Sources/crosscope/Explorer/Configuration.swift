@@ -1,22 +1,23 @@
-// The explorer's configuration: a JSON file of the user's, checked whole before anything is drawn.
-// Owns: where it lies, what may stand in it. Refuses: keys it does not know, colours and key names that are none, a key
-// for two things. What the command line says goes before what the file says.
+// The explorer's configuration: a JSON file of the user's, checked whole before anything is drawn. Unknown names,
+// colours and keys are errors, and so is a key with two meanings. The command line goes before the file.
 
+import Diffing
 import Experiments
 import Foundation
+import Inference
 import Reports
 import TUI
 
-/// What may stand in the file. Everything may be left out.
+/// The contents of the file; every field may be left out.
 struct Configuration: Codable, Equatable {
   var theme: String?
-  /// Colours of single roles, `#ff8700` or a number of the 256, on top of the theme's.
+  /// Colours of single roles in place of the theme's: `#ff8700`, or a number of the terminal's 256 colours.
   var colours: [String: String]?
   var ascii: Bool?
   var screenReader: Bool?
   var mouse: Bool?
   var keyBar: Bool?
-  /// Memory to use at most, as --memory has it.
+  /// The most memory to use, as `--memory` takes it.
   var memory: String?
   /// Keys by the names of bindings, see `KeyMap`.
   var keys: [String: String]?
@@ -34,7 +35,7 @@ struct Configuration: Codable, Equatable {
       keys: Dictionary(uniqueKeysWithValues: KeyMap.usual.names.map { ($0.name, $0.keys) }))
   }
 
-  /// As it would stand in a file.
+  /// The text of a file with this configuration.
   var text: String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

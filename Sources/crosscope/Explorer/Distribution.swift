@@ -1,8 +1,8 @@
-// How a number is distributed over a list of latents: counts in equal bins.
-// Owns: which range and scale show most of it, and which bin a value falls into. Refuses: the screen; drawing is in
-// LatentsScreen+Histogram.swift.
+// How a number is distributed over a list of latents: counts in equal bins, over the range and on the scale that show
+// most of it. LatentsScreen+Histogram.swift draws it.
 
 import Foundation
+import Inference
 import Storage
 
 /// Counts of a number in bins of equal width, or of equal ratio where most values crowd at the low end.
@@ -10,13 +10,13 @@ struct Distribution: Sendable, Equatable {
   static let bins = 60
 
   let counts: [Int]
-  /// Ends of the bins. What lies beyond is counted in the outermost ones.
+  /// The ends of the bins. Values beyond them are counted in the outermost bins.
   let low: Double
   let high: Double
   let isLogarithmic: Bool
   let below: Int
   let above: Int
-  /// Latents of the list that lack the number.
+  /// How many latents of the list lack the number.
   let missing: Int
   let median: Double
 

@@ -1,12 +1,13 @@
 // The configuration in the user's editor: a copy is edited, and takes the file's place only when it was changed and can
-// be used. Owns: that exchange. Refuses: to touch the file where the editor ended with an error or wrote nothing, or where
-// what it wrote is no configuration; the next time, editing goes on from that text.
+// be used. The file stays as it was where the editor ended with an error, wrote nothing, or wrote something that is no
+// configuration; the next time, editing goes on from that text.
 
+import Diffing
 import Foundation
 import Inference
 
 enum EditedConfiguration {
-  /// Edits the configuration; where there is no file yet, all defaults.
+  /// Edits the configuration; where there is no file yet, the text begins as the defaults.
   /// - Parameters:
   ///   - rejected: what was written before and could not be used.
   ///   - run: gives the terminal to a command, as `ExternalEditor.edit` says.

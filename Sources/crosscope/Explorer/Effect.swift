@@ -1,6 +1,7 @@
 // What update asks for and what comes back. Effects are values: a test can look at them, the loop runs them.
 
 import Experiments
+import Inference
 import Reports
 import Storage
 import TUI

@@ -1,8 +1,11 @@
 // Runs effects on the store and the engine, away from the main actor, and reports what came of each.
 // Owns: the translation between effects, the store and the laboratory. Refuses: view state.
 
+import Diffing
 import Experiments
 import Foundation
+import Inference
+import Kernels
 import Reports
 import Storage
 

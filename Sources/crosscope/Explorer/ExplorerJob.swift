@@ -2,6 +2,7 @@
 // there is one at a time, and late events of a former one are dropped by their number.
 
 import Experiments
+import Kernels
 
 /// Work for the models that a screen asks for.
 enum ExplorerJob: Sendable, Equatable {

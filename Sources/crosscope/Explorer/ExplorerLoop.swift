@@ -3,9 +3,11 @@
 // only thing done here, once for all events that have arrived. When another store has taken the place of the open one,
 // the loop goes on with that one; what was read of the former is dropped.
 
+import Diffing
 import Dispatch
 import Experiments
 import Foundation
+import Kernels
 import Reports
 import Storage
 import TUI

@@ -1,7 +1,8 @@
-// All view state of the explorer, as one value: update changes it, draw shows it, tests compare it.
-// Owns: which screen is open, what lies over it, what is under way. Refuses: the store and the engine, which effects reach.
+// All view state of the explorer, as one value: update changes it, draw shows it, tests compare it. Effects reach the
+// store and the engine; the state does not.
 
 import Experiments
+import Inference
 import Storage
 import TUI
 
@@ -22,31 +23,7 @@ struct StoreSummary: Sendable, Equatable {
   var coherenceLimit: Double?
 }
 
-/// A screen; the first one open is always the table of latents. Configuration and state file call it by its name here.
-enum Screen: String, Sendable, CaseIterable, Codable {
-  case latents, latent, latentComparison, map, prompt, steer, sweep, experiments, experiment
-}
-
-/// What lies over a screen and takes its keys.
-indirect enum Overlay: Sendable, Equatable {
-  /// Help from a line on, and what comes back when it is closed.
-  case help(top: Int, over: Overlay?)
-  case tags(TagPicker)
-  case note(NoteEditor)
-  case latentNumber(LatentNumber)
-  case causalCheck(CausalCheckReport)
-  case chooser(Chooser)
-  case export(ExportPath)
-  case columns(ColumnChooser)
-  case filters(FilterPicker)
-  case settings(SettingsEditor)
-  case steerEntry(SteerEntry)
-  case promptSet(PromptSetPicker)
-  /// Whole texts.
-  case reading(TextPage)
-}
-
-/// A line for the user.
+/// A message in the status line.
 struct Message: Sendable, Equatable {
   enum Kind: Sendable { case info, good, error }
   var text: String
@@ -57,13 +34,14 @@ struct Message: Sendable, Equatable {
 struct ExplorerState: Sendable {
   var store: StoreSummary
   var asciiOnly: Bool
-  /// For a screen reader, see `Canvas.isSpoken`.
+  /// Whether a screen reader reads the screen, see `Canvas.isSpoken`.
   var isSpoken = false
   var hidesKeyBar = false
   var keyMap = KeyMap.usual
   var size: Size
-  var screens: [Screen] = [.latents]
-  var overlay: Overlay?
+  var screens: [Screen] = [.bottom]
+  /// What lies over the screen and takes its keys.
+  var overlay: (any OverlayContent)?
   var latents = LatentsState()
   var latent = LatentState()
   var latentComparison = LatentComparisonState()
@@ -77,17 +55,17 @@ struct ExplorerState: Sendable {
   /// Digits typed before a key.
   var count: Int?
   var pendingLetter: PendingLetter?
-  /// By letter; `'` is where the last jump began.
+  /// Places by the letter of their mark; `'` is where the last jump began.
   var marks: [String: Place] = [:]
   var history = PlaceHistory()
-  /// The step to another place is one of the history's own.
+  /// Whether the step to another place goes along the history, which then does not note it.
   var isTravelling = false
   var tour: Tour?
-  /// Where to begin, other than at the table.
+  /// Where the explorer begins, if not at the table.
   var startingPlace: Place?
   /// Latent pages read lately, for the page itself and for the preview under the table.
   var pages: [Int32: LatentPage] = [:]
-  /// Notes that are not in the store, by latent: drafts, and what it did not take.
+  /// Notes that are not in the store, by latent: drafts, and notes that the store did not take.
   var unsavedNotes: [Int32: String] = [:]
   /// Changes that wait until the store is opened again, because another one has taken its place.
   var postponed: [Effect] = []
@@ -106,7 +84,7 @@ struct ExplorerState: Sendable {
   }
 
   /// The screen on top.
-  var screen: Screen { screens.last ?? .latents }
+  var screen: Screen { screens.last ?? .bottom }
 
   /// The bindings that hold now.
   var bindings: [Binding] { keyMap.all(screen) }
@@ -116,38 +94,23 @@ struct ExplorerState: Sendable {
   var isTooSmall: Bool { size.columns < Self.smallest.columns || size.rows < Self.smallest.rows }
 
   /// The latent under the cursor or on the page.
-  var currentLatent: Int32? {
-    switch screen {
-    case .latents: latents.selectedID
-    case .latent: latent.id
-    case .steer: steer.selectedRow?.latent
-    case .prompt: prompt.selected
-    case .map: map.selectedID
-    case .latentComparison: latentComparison.ids.first
-    case .experiments, .experiment, .sweep: nil
-    }
-  }
-
-  /// The latents that tags and steering are about: the marked ones on the table, else those on view.
-  var targets: [Int32] {
-    if screen == .latents, !latents.marked.isEmpty { return latents.marked.sorted() }
-    return shownLatents
-  }
+  var currentLatent: Int32? { screen.definition.latent(self) }
 
   /// The latents whose pages are on view.
-  var shownLatents: [Int32] {
-    screen == .latentComparison ? latentComparison.ids : currentLatent.map { [$0] } ?? []
-  }
+  var shownLatents: [Int32] { screen.definition.shown?(self) ?? currentLatent.map { [$0] } ?? [] }
 
-  /// Between breadcrumbs at the top and, at the bottom, the tour where there is one, status line and, unless it is hidden,
-  /// key bar.
+  /// The latents that tags and steering are about.
+  var targets: [Int32] { screen.definition.targets?(self) ?? shownLatents }
+
+  /// The part of the terminal that the screen draws. Above it are the breadcrumbs; below it are the tour, if one is
+  /// under way, the status line and, unless it is hidden, the key bar.
   var body: Rect {
     Rect(row: 1, column: 0, rows: size.rows - (hidesKeyBar ? 2 : 3) - tourRows, columns: size.columns)
   }
 
   mutating func tell(_ text: String, _ kind: Message.Kind = .info) { message = Message(text: text, kind: kind) }
 
-  /// Keeps a page; when many are kept, those that are not on view go.
+  /// Keeps a page. When there are many, the pages that are not on view are dropped.
   mutating func keep(_ page: LatentPage) {
     if pages.count >= 64 { pages = pages.filter { shownLatents.contains($0.key) } }
     pages[page.latent.id] = page

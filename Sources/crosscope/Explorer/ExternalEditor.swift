@@ -1,11 +1,13 @@
-// Text edited in the user's own editor: $VISUAL, $EDITOR, else vi, as other programs do.
-// Owns: the temporary file, for its owner alone and gone afterwards, and the command. Refuses: to take back more than a
-// cap, or what is not UTF-8; whatever goes wrong, the text that was there before stays. The terminal runs the program.
+// Text edited in the user's own editor: $VISUAL, $EDITOR, else vi, as other programs do. The temporary file is for its
+// owner alone and is removed afterwards. A text that is too long or not UTF-8 is an error, and the text that was there
+// before stays. The terminal runs the program.
 
+import Diffing
 import Foundation
 import Glibc
 import Inference
 import Reports
+import Storage
 import TUI
 
 /// Something to be edited outside.
@@ -19,7 +21,7 @@ struct EditRequest: Sendable, Equatable {
   var text: String
 }
 
-/// Why an edit came to nothing.
+/// Why nothing was edited.
 enum EditorError: Error, Equatable, CustomStringConvertible {
   case noTemporaryFile(folder: String, reason: String)
   case failed(editor: String, status: Int?)
@@ -41,10 +43,10 @@ enum EditorError: Error, Equatable, CustomStringConvertible {
 }
 
 enum ExternalEditor {
-  /// Bytes that are taken back.
+  /// The most bytes that are taken back.
   static let longest = 1 << 20
 
-  /// What the user edits with.
+  /// The name of the user's editor.
   static func name(_ environment: [String: String]) -> String {
     [environment["VISUAL"], environment["EDITOR"]].compactMap(\.self).first { !$0.isEmpty } ?? "vi"
   }
@@ -75,7 +77,7 @@ enum ExternalEditor {
     guard let edited = String(data: try Data(contentsOf: URL(filePath: path)), encoding: .utf8) else {
       throw EditorError.notText
     }
-    // Editors end the last line; that end is none of the text's.
+    // Editors end the last line with a line break that is not a part of the text.
     return edited.hasSuffix("\n") && !text.hasSuffix("\n") ? String(edited.dropLast()) : edited
   }
 
@@ -90,15 +92,15 @@ enum ExternalEditor {
 }
 
 extension ExplorerState {
-  /// What there is to edit outside on this screen: the prompt, or the note of the current latent.
+  /// Gives the screen's own text, or the note of the current latent, to the user's editor.
   mutating func editOutside() -> [Effect] {
-    if screen == .steer { return [.edit(EditRequest(subject: .prompt, text: steer.prompt.text))] }
+    if let request = screen.definition.outside?(self) { return [.edit(request)] }
     if let reason = Unavailable.noLatentOrReadOnly(self) {
       tell(reason)
       return []
     }
     let effects = openNote()
-    guard case .note(let editor) = overlay else { return effects }
+    guard let editor = overlay as? NoteEditor else { return effects }
     return [.edit(EditRequest(subject: .note(editor.latent), text: editor.text.text))]
   }
 
@@ -106,9 +108,9 @@ extension ExplorerState {
   mutating func edited(_ request: EditRequest) {
     switch request.subject {
     case .note(let latent):
-      guard case .note(var editor) = overlay, editor.latent == latent else { return }
+      guard var editor = overlay as? NoteEditor, editor.latent == latent else { return }
       editor.text.text = request.text
-      overlay = .note(editor)
+      overlay = editor
     case .prompt: steer.prompt.text = request.text
     }
   }

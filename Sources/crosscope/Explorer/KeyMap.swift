@@ -1,24 +1,25 @@
-// Which keys do what: the bindings of all screens, with the keys that a user has given them.
-// Owns: the names by which a configuration calls bindings, and the check that no key means two things on a screen.
-// Refuses: names of no binding, names of no key. The bindings themselves stand with the screens and in Action.swift.
+// Which keys do what: the bindings of all screens, with the keys that a user has given them. A configuration calls a
+// binding by a name; unknown names, unknown keys and a key with two meanings on a screen are errors. The bindings
+// themselves are in the screens' files and in Binding.swift.
 
 import Experiments
+import Inference
 import Reports
 import TUI
 
 /// The bindings in use.
 struct KeyMap: Sendable {
   private let own: [Screen: [Binding]]
-  /// What holds on every screen.
+  /// The bindings that hold on every screen.
   let general: [Binding]
 
-  /// As the screens define them.
+  /// The bindings as the screens define them.
   static let usual = KeyMap()
 
-  /// Those of a screen alone, moving included.
+  /// The bindings of one screen alone, moving included.
   func own(_ screen: Screen) -> [Binding] { own[screen] ?? [] }
 
-  /// All that hold on a screen; the first of an action is the one to show.
+  /// All bindings that hold on a screen. Where an action has several, the first one is shown.
   func all(_ screen: Screen) -> [Binding] { own(screen) + general }
 
   private init() {
@@ -28,14 +29,14 @@ struct KeyMap: Sendable {
 
   /// The usual bindings with other keys.
   ///
-  /// A binding is called by its action (`undo`), on one screen by screen and action (`latents.steer`). Keys are names
-  /// with blanks between them; an empty text takes all keys away.
+  /// The name of a binding is its action (`undo`), or for one screen the screen and the action (`latents.steer`). Keys
+  /// are written with blanks between them; an empty text takes all keys away.
   /// - Throws: `InputError.invalid` naming `source` and the binding.
   init(_ changes: [String: String], source: String) throws(InputError) {
     let known = Set(Self.usual.names.map(\.name))
     var keys: [String: [Key]] = [:]
     for (name, text) in changes.sorted(by: { $0.key < $1.key }) {
-      // A plain name also means the action wherever a screen has it.
+      // The name of an action alone means that action on every screen that has it.
       let isAction = known.contains { $0 == name || $0.hasSuffix(".\(name)") }
       guard known.contains(name) || isAction || Self.isMoving(name) else {
         throw .invalid(
@@ -57,8 +58,8 @@ struct KeyMap: Sendable {
     for screen in Screen.allCases { try refuseConflicts(on: screen, source: source) }
   }
 
-  /// What a configuration calls the bindings, and their keys: plain names for what holds everywhere, else with the
-  /// screen.
+  /// The names of all bindings in a configuration, with their keys. The name of a binding that does not hold on every
+  /// screen contains the screen.
   var names: [(name: String, keys: String)] {
     let moving = Set(GeneralBindings.moving.map(\.action))
     let screens = Screen.allCases.flatMap { screen in
@@ -104,7 +105,7 @@ struct KeyMap: Sendable {
 }
 
 extension Binding {
-  /// The same with other keys, if there are any.
+  /// The same binding with other keys, if there are any.
   fileprivate func with(_ keys: [Key]?) -> Binding {
     keys.map { Binding($0, action, short, help, unavailable: unavailable) } ?? self
   }

@@ -3,6 +3,7 @@
 
 import Diffing
 import Experiments
+import Inference
 import Reports
 import Storage
 import TUI
@@ -32,7 +33,7 @@ extension LatentCheck {
   /// Shows what is known of the latent on view, or checks it in place of any other.
   static func showOrStart(_ latent: Int32, _ state: inout ExplorerState) -> [Effect] {
     if let check = state.check, check.latent == latent, let report = check.report {
-      state.overlay = .causalCheck(report)
+      state.overlay = CausalCheckPage(report: report)
       return []
     }
     return start(latent, &state)
@@ -64,7 +65,7 @@ extension LatentCheck {
     case .finished(let report):
       state.check?.phase = .finished(report)
       if state.screen == .latent, state.latent.id == check.latent, state.overlay == nil {
-        state.overlay = .causalCheck(report)
+        state.overlay = CausalCheckPage(report: report)
       } else {
         state.tell("latent \(check.latent) is checked: K on its page shows the figures", .good)
       }
@@ -96,29 +97,6 @@ extension LatentCheck {
   static func blocksRuns(_ state: ExplorerState) -> String? {
     guard let check = state.check, check.progress != nil else { return nil }
     return "latent \(check.latent) is being checked: let it end, or press Ctrl-C"
-  }
-}
-
-extension ExplorerState {
-  mutating func typeIntoCheck(_ input: Input, _ report: CausalCheckReport) -> [Effect] {
-    switch input {
-    case .key("esc"), .key("enter"), .key("q"), .key("K"): overlay = nil
-    case .key("r"):
-      overlay = nil
-      return LatentCheck.start(Int32(clamping: report.latent), &self)
-    default: break
-    }
-    return []
-  }
-
-  func draw(_ report: CausalCheckReport, _ canvas: inout Canvas) {
-    let width = min(76, body.columns - 4)
-    let lines = report.flow(width: width)
-    let inside = canvas.window(
-      "Causal check of latent \(report.latent)", size: Size(columns: width, rows: lines.count), in: body)
-    for (index, line) in lines.prefix(inside.rows).enumerated() {
-      canvas.put(line, row: inside.row + index, column: inside.column, clip: inside)
-    }
   }
 }
 

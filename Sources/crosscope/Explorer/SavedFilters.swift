@@ -1,10 +1,12 @@
-// Filters that are kept beyond a run: those that were used last, and those that got a name.
-// Owns: filters.json in the user's configuration folder, read before and written whole after each change, so that
-// explorers side by side keep each other's. Refuses: to lose a file that it cannot read; the change fails then.
+// Filters that are kept beyond a run: those that were used last, and those that have a name. They are in filters.json
+// in the user's configuration folder, which is read before and written whole after each change, so that explorers side
+// by side keep each other's filters. A change fails where the file cannot be read, so that nothing in it is lost.
 
+import Diffing
 import Experiments
 import Foundation
 import Inference
+import Storage
 
 /// Filters of one user, for all stores.
 struct SavedFilters: Sendable, Equatable, Codable {
@@ -22,9 +24,9 @@ struct SavedFilters: Sendable, Equatable, Codable {
 
   static let longestHistory = 200
 
-  /// Oldest first, each once.
+  /// The oldest first, each once.
   var history: [String] = []
-  /// By name.
+  /// In the order of their names.
   var named: [Named] = []
 
   mutating func apply(_ edit: Edit) {
@@ -51,7 +53,7 @@ struct FilterFile: Sendable {
     FilterFile(path: Configuration.folder("XDG_CONFIG_HOME", else: ".config", environment) + "/filters.json")
   }
 
-  /// Nothing where there is no file.
+  /// Reads the filters; there are none where there is no file.
   /// - Throws: `InputError.invalid` for a file of another form.
   func read() throws -> SavedFilters {
     guard FileManager.default.fileExists(atPath: path) else { return SavedFilters() }
@@ -62,7 +64,7 @@ struct FilterFile: Sendable {
     }
   }
 
-  /// Makes a change and returns what is there then.
+  /// Makes a change, and returns all filters as they are then.
   func apply(_ edit: SavedFilters.Edit) throws -> SavedFilters {
     var filters = try read()
     filters.apply(edit)

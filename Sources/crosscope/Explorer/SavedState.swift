@@ -1,6 +1,6 @@
-// What the explorer remembers from one time to the next: for each store the screen, list, marks and what was typed.
-// Owns: state.json below $XDG_STATE_HOME, its size and age. Refuses: to be a reason not to start; a file that cannot be
-// read or written only costs the memory. Written whole or not at all, so that two explorers leave one of the two.
+// What the explorer remembers from one time to the next: for each store the screen, list, marks and what was typed. It
+// is in state.json below $XDG_STATE_HOME, of limited size and age. The explorer starts also where the file cannot be
+// read or written. It is written whole or not at all, so that two explorers leave the file of one of them.
 
 import Diffing
 import Experiments
@@ -11,11 +11,11 @@ import TUI
 
 /// The state file.
 struct SavedState: Codable, Equatable {
-  /// By the store's absolute path.
+  /// Views by the absolute path of their store.
   var stores: [String: SavedView] = [:]
   var hasSeenTour = false
 
-  /// Stores that are remembered; the ones not opened for longest go.
+  /// The most stores that are remembered; those not opened for longest are dropped.
   static let mostStores = 100
   private static let mostBytes = 8 << 20
 
@@ -25,7 +25,7 @@ struct SavedState: Codable, Equatable {
 
   init() {}
 
-  /// Reads a file; an empty state if that is not possible.
+  /// Reads a file; the state is empty if that is not possible.
   init(path: String) {
     self.init()
     guard let file = try? MappedFile(path: path), file.count <= Self.mostBytes,
@@ -66,7 +66,7 @@ struct SavedView: Codable, Equatable {
   /// Seconds since 1970.
   var used: Double = 0
   var place = Place(screen: .latents)
-  /// Selected in the table.
+  /// The latent selected in the table.
   var selected: Int32?
   var sort = LatentSort.chatSpecificity.name
   var reversed = false
@@ -79,13 +79,13 @@ struct SavedView: Codable, Equatable {
   var prompt = ""
   var prompts: [String] = []
   var rows: [Row] = []
-  /// Of all rows.
+  /// The conditions of all rows.
   var conditions: [SteeringCondition]?
   var marks: [String: Place] = [:]
   /// Notes that are not saved in the store, by latent.
   var drafts: [Int32: String]?
 
-  /// Entries of a history that are kept.
+  /// The most entries of a history that are kept.
   private static let mostEntries = 50
 
   init() {}
@@ -115,7 +115,7 @@ struct SavedView: Codable, Equatable {
 }
 
 extension ExplorerState {
-  /// Goes back to how a store was last seen, as far as that still makes sense. Before `start`, which loads.
+  /// Goes back to how a store was last seen, as far as that still makes sense. It is called before `start`, which loads.
   mutating func restore(_ view: SavedView) {
     func isLatent(_ id: Int32) -> Bool { id >= 0 && Int(id) < store.nLatents }
     func sort(_ name: String?) -> LatentSort? {

@@ -1,19 +1,27 @@
-// A tour of the explorer: steps that each name one thing to do, and go on when it was done.
-// Owns: the steps, which is next, and the rows they are written in. Refuses: keys; they go where they always go, so that the tour is the real thing.
+// A tour of the explorer: steps that each name one thing to do, and go on when it was done. Keys go where they always
+// go, so that the tour is the real thing.
 
+import Inference
+import Kernels
 import Storage
 import TUI
 
 /// Where the tour is.
 struct Tour: Sendable, Equatable {
   private(set) var index = 0
-  /// What the step asks for was done; it ends when what that opened is closed.
+  /// Whether what the step asks for was done. The step ends when what it opened is closed.
   private(set) var isDone = false
 
   /// A step: what to read, and the action that ends it.
   struct Step: Sendable {
     let text: String
     let action: Action
+    /// Whether what the action began is over too.
+    var isOver: @Sendable (ExplorerState) -> Bool = { _ in true }
+    /// What the step says instead where its action cannot come to its end.
+    var obstacle: @Sendable (ExplorerState) -> String? = { _ in nil }
+    /// What is done when the step is over, before the next one begins.
+    var after: @Sendable (inout ExplorerState) -> [Effect] = { _ in [] }
   }
 
   static let steps = [
@@ -24,21 +32,29 @@ struct Tour: Sendable, Equatable {
       action: .quit),
     Step(
       text: "The table sorts by any column, and a click on a column's head does it too. Sort by the next one; the tour "
-        + "then goes on by Δ norm, with latents on top that are far stronger in chat than in base.", action: .sortNext),
+        + "then goes on by Δ norm, with latents on top that are far stronger in chat than in base.", action: .sortNext,
+      after: { $0.sortForTour() }),
     Step(
-      text: "A filter keeps what matters: type not dead, then Enter. x clears it later.", action: .filter),
+      text: "A filter keeps what matters: type not dead, then Enter. x clears it later.", action: .filter,
+      isOver: { !$0.latents.isTypingFilter }),
     Step(text: "Tags and notes are saved in the store, u undoes them. See the tags of this latent.", action: .tag),
     Step(
       text: "Steering shows what a latent does: the chat model answers without and with it. Steer with this one.",
       action: .steer),
     Step(
       text: "Type a prompt, such as: How do I bake a cake? Enter answers it, at the left without the latent, at the "
-        + "right with it. Each screen lists its keys under ? and F1.", action: .run),
+        + "right with it. Each screen lists its keys under ? and F1.", action: .run,
+      // It ends with the answer, not with the key.
+      isOver: { $0.steer.run?.document != nil },
+      obstacle: { state in
+        guard case .failed = state.steer.model else { return nil }
+        return "There is no model here to answer with: --model names its file. Esc leaves the tour."
+      }),
   ]
 
   var step: Step? { Self.steps.indices.contains(index) ? Self.steps[index] : nil }
 
-  /// Notes an action. Back is as good as quit.
+  /// Notes an action; going back counts as quitting.
   mutating func performed(_ action: Action) {
     if step?.action == (action == .back ? .quit : action) { isDone = true }
   }
@@ -56,25 +72,21 @@ extension ExplorerState {
     return showLatents()
   }
 
-  /// Goes on to the next step where this one's deed is done and nothing lies over the screen any more.
+  /// Goes on to the next step when what this one asks for is done and nothing lies over the screen any more.
   mutating func advanceTour() -> [Effect] {
-    guard let step = tour?.step, tour?.isDone == true, overlay == nil, !latents.isTypingFilter else { return [] }
-    // The last step ends with the answer, not with the key.
-    if step.action == .run {
-      guard case .finished = steer.run?.phase else { return [] }
-    }
+    guard let step = tour?.step, tour?.isDone == true, overlay == nil, step.isOver(self) else { return [] }
     tour?.goOn()
     if tour?.step == nil {
       tour = nil
       tell("that was the tour; ? lists keys, : and tour shows it again", .good)
       return []
     }
-    return step.action == .sortNext ? sortForTour() : []
+    return step.after(&self)
   }
 
-  /// An order whose first latent is worth steering with. A crosscoder's are those whose direction is longest in chat; where
-  /// the store knows no norms, as for a dictionary of one model, those that fire most strongly.
-  private mutating func sortForTour() -> [Effect] {
+  /// Sorts so that the first latent is worth steering with: by Δ norm, or by the largest activation where the store has
+  /// no norms, as for a dictionary of one model.
+  fileprivate mutating func sortForTour() -> [Effect] {
     let hasNorms = latents.ids?.contains { latents.rows[$0]?.latent.deltaNorm != nil } ?? true
     let sort: LatentSort = hasNorms ? .column(.deltaNorm) : .maxActivation
     guard latents.query.sort != sort || latents.query.reversed else { return [] }
@@ -83,23 +95,15 @@ extension ExplorerState {
     return LatentsState.restart(&self)
   }
 
-  /// What the step says now: without a model there is no answer to wait for.
-  private func text(of step: Tour.Step) -> String {
-    if step.action == .run, case .failed = steer.model {
-      return "There is no model here to answer with: --model names its file. Esc leaves the tour."
-    }
-    return step.text
-  }
-
-  /// Rows of the tour below the body, which has so much less room: it covers nothing. The same for all steps, so that
-  /// nothing moves; on low terminals a line.
+  /// How many rows the tour takes from the body. It is the same for all steps, so that nothing moves; on low terminals it
+  /// is one.
   var tourRows: Int {
     guard tour?.step != nil else { return 0 }
     guard size.rows >= 20 else { return 1 }
     return 1 + (Tour.steps.map { flowLines([FlowToken($0.text)], width: size.columns - 2).count }.max() ?? 1)
   }
 
-  /// The step, between body and status line.
+  /// Draws the step, between body and status line.
   func drawTour(_ canvas: inout Canvas) {
     guard let tour, let step = tour.step else { return }
     let area = Rect(row: body.endRow, column: 0, rows: tourRows, columns: size.columns)
@@ -111,9 +115,10 @@ extension ExplorerState {
     column = canvas.put(keys, row: head.row, column: column, style: Style(.key, on: .panel, .bold), clip: head)
     column = canvas.put(
       "  goes on · Esc leaves the tour", row: head.row, column: column, style: Style(.muted, on: .panel), clip: head)
-    let lines = flowLines([FlowToken(text(of: step), style: Style(.plain, on: .panel))], width: area.columns - 2)
+    let text = step.obstacle(self) ?? step.text
+    let lines = flowLines([FlowToken(text, style: Style(.plain, on: .panel))], width: area.columns - 2)
     guard area.rows > 1 else {
-      let rest = truncated("  " + text(of: step), to: area.columns - column - 1)
+      let rest = truncated("  " + text, to: area.columns - column - 1)
       canvas.put(rest, row: head.row, column: column, style: Style(.plain, on: .panel), clip: head)
       return
     }

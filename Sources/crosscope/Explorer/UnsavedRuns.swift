@@ -1,25 +1,26 @@
 // Runs that the store did not take: its disk was full, it is read-only, another program held it. They stay here, listed
 // and opened like the saved ones under numbers below 0, until the store takes them or the program ends.
-// Owns: the runs, which of them are being saved again. Refuses: to forget one that is not saved.
 
+import Diffing
 import Experiments
+import Inference
 import Reports
 import Storage
 
 /// Experiments in memory.
 struct UnsavedRuns: Sendable, Equatable {
-  /// Newest first.
+  /// The runs, the newest first.
   private(set) var runs: [SavedRun] = []
   private var underWay: Set<Int64> = []
   private var count: Int64 = 0
-  /// Whether the user knows that they go with the program.
+  /// Whether the user was told that they are lost when the program ends.
   var hasWarned = false
 
   var isEmpty: Bool { runs.isEmpty }
 
   func run(_ id: Int64) -> SavedRun? { runs.first { $0.record.id == id } }
 
-  /// Their numbers, newest first; those that hold a text if it is not empty.
+  /// Their numbers, the newest first; where a text is given, only of runs that hold it.
   func ids(matching text: String) -> [Int64] {
     let wanted = text.lowercased()
     return runs.filter { run in
@@ -42,13 +43,13 @@ struct UnsavedRuns: Sendable, Equatable {
     runs.insert(SavedRun(record), at: 0)
   }
 
-  /// Lets a run go that the store has.
+  /// Drops a run that the store has now.
   mutating func remove(_ id: Int64) {
     runs.removeAll { $0.record.id == id }
     underWay.remove(id)
   }
 
-  /// What saves those again that are not being saved, the oldest first.
+  /// The effects that save all runs which are not being saved already, the oldest first.
   mutating func saveAgain() -> [Effect] {
     let records = runs.map(\.record).filter { !underWay.contains($0.id) }.reversed()
     underWay.formUnion(records.map(\.id))
@@ -71,23 +72,23 @@ extension StorageError {
 }
 
 extension ExplorerState {
-  /// A run that the store did not take.
+  /// Keeps a run that the store did not take, and says so.
   mutating func notSaved(_ record: ExperimentRecord, _ cause: String) -> [Effect] {
     experiments.unsaved.keep(record)
-    let isExported = [.steer, .sweep, .experiments, .experiment].contains(screen)
+    let isExported = bindings.contains { $0.action == .export }
     let again = store.isWritable ? ", S in Experiments saves it again" : ""
     tell("not saved: \(cause); \(isExported ? "e exports it" : "Experiments has it")\(again)", .error)
     return ExperimentsState.changed(&self)
   }
 
-  /// A run that the store has now; where there was room for it, there may be for others.
+  /// Says that the store has a run. Where there was room for it there may be room for others, so these are saved again.
   mutating func saved(_ id: Int64, formerly unsaved: Int64?) -> [Effect] {
     if let unsaved { experiments.unsaved.remove(unsaved) }
     tell("saved as experiment \(id)", .good)
     return ExperimentsState.changed(&self) + experiments.unsaved.saveAgain()
   }
 
-  /// Ends the program; not at once where that would lose runs.
+  /// Ends the program. Where that would lose runs, it warns first and ends when asked again.
   mutating func quit() {
     let count = experiments.unsaved.runs.count
     guard count > 0, store.isWritable, !experiments.unsaved.hasWarned else {

@@ -1,5 +1,7 @@
 // Choosing the columns of the table: which, in which order, how wide. Each change shows at once in the table above.
 
+import Diffing
+import Inference
 import Reports
 import Storage
 import TUI
@@ -9,26 +11,23 @@ struct ColumnChooser: Sendable, Equatable {
   var field: TableField
 }
 
-extension ExplorerState {
-  mutating func openColumns() {
-    overlay = .columns(ColumnChooser(field: TableColumns.onScreen(self).shown.first?.field ?? .tags))
+extension ColumnChooser: OverlayContent {
+  var hints: [KeyHint] {
+    [
+      KeyHint("Space", "show/hide"), KeyHint("J K", "move"), KeyHint("+ -", "width"), KeyHint("0", "usual"),
+      KeyHint("Esc", "close"),
+    ]
   }
 
-  /// Those that show, from left to right, then the others.
-  private var offeredColumns: [TableField] {
-    let shown = TableColumns.onScreen(self).shown.map(\.field)
-    return shown + TableField.all(store).filter { !shown.contains($0) }
-  }
-
-  mutating func typeIntoColumns(_ input: Input, _ before: ColumnChooser) -> [Effect] {
-    var chooser = before
-    let offered = offeredColumns
+  func type(_ input: Input, _ state: inout ExplorerState) -> [Effect] {
+    var chooser = self
+    let offered = Self.offered(state)
     let index = offered.firstIndex(of: chooser.field) ?? 0
-    var columns = TableColumns.onScreen(self)
+    var columns = TableColumns.onScreen(state)
     guard case .key(let key) = input else { return [] }
     switch key {
     case "esc", "enter", "q", "C":
-      overlay = nil
+      state.overlay = nil
       return []
     case "down", "j": chooser.field = offered[min(index + 1, offered.count - 1)]
     case "up", "k": chooser.field = offered[max(index - 1, 0)]
@@ -38,37 +37,37 @@ extension ExplorerState {
     case "G", "end": chooser.field = offered[offered.count - 1]
     case "space":
       columns.toggle(chooser.field)
-      // What sorts the table shows in any case, so hiding it would do nothing that can be seen.
-      latents.columns = columns
-      if TableColumns.onScreen(self).index(of: chooser.field) != nil, columns.index(of: chooser.field) == nil {
-        tell("the table is sorted by it: it stays until another is chosen")
+      // A column that sorts the table shows in any case, so hiding it would change nothing that can be seen.
+      state.latents.columns = columns
+      if TableColumns.onScreen(state).index(of: chooser.field) != nil, columns.index(of: chooser.field) == nil {
+        state.tell("the table is sorted by it: it stays until another is chosen")
       }
     case "J", "shift-down", ">": columns.move(chooser.field, by: 1)
     case "K", "shift-up", "<": columns.move(chooser.field, by: -1)
-    case "+", "=": columns.widen(chooser.field, by: 1, isWide: isWide)
-    case "-", "_": columns.widen(chooser.field, by: -1, isWide: isWide)
+    case "+", "=": columns.widen(chooser.field, by: 1, isWide: state.isWide)
+    case "-", "_": columns.widen(chooser.field, by: -1, isWide: state.isWide)
     case "0":
-      latents.columns = nil
-      latents.firstColumn = 0
-      overlay = .columns(chooser)
+      state.latents.columns = nil
+      state.latents.firstColumn = 0
+      state.overlay = chooser
       return []
     default: return []
     }
-    if columns != TableColumns.onScreen(self) { latents.columns = columns }
-    overlay = .columns(chooser)
+    if columns != TableColumns.onScreen(state) { state.latents.columns = columns }
+    state.overlay = chooser
     return []
   }
 
-  func draw(_ chooser: ColumnChooser, _ canvas: inout Canvas) -> Point? {
-    let shown = TableColumns.onScreen(self)
-    let offered = offeredColumns
+  func draw(_ state: ExplorerState, _ canvas: inout Canvas) -> Point? {
+    let shown = TableColumns.onScreen(state)
+    let offered = Self.offered(state)
     // The head of the table and some rows stay in view.
-    let above = LatentsLayout(self).rows.row + 3 - body.row
-    let place = body.split(top: min(above, body.rows / 2)).rest
+    let above = LatentsLayout(state).rows.row + 3 - state.body.row
+    let place = state.body.split(top: min(above, state.body.rows / 2)).rest
     let inside = canvas.window(
-      "Columns", size: Size(columns: min(70, body.columns - 6), rows: place.rows - 2), in: place)
+      "Columns", size: Size(columns: min(70, state.body.columns - 6), rows: place.rows - 2), in: place)
     var window = ListState()
-    let selected = offered.firstIndex(of: chooser.field) ?? 0
+    let selected = offered.firstIndex(of: field) ?? 0
     window.select(selected, count: offered.count, height: inside.rows)
     for index in window.visible(count: offered.count, height: inside.rows) {
       let line = inside.line(index - window.top)
@@ -77,9 +76,9 @@ extension ExplorerState {
       let style: Style = column == nil ? .muted : .plain
       canvas.put(column == nil ? "[ ]" : "[x]", row: line.row, column: line.column, style: style, clip: line)
       canvas.put(
-        truncated(ScreenDefinition.plain(field.title, self), to: 16), row: line.row, column: line.column + 4,
+        truncated(plain(field.title, state), to: 16), row: line.row, column: line.column + 4,
         style: style, clip: line)
-      let width = column?.width ?? field.usualWidth(isWide: isWide)
+      let width = column?.width ?? field.usualWidth(isWide: state.isWide)
       canvas.put(
         column == nil ? "" : width.map(String.init) ?? "rest", row: line.row, endingBefore: line.column + 26,
         style: .muted, clip: line)
@@ -89,6 +88,17 @@ extension ExplorerState {
       if index == selected { canvas.setGround(line, .selected) }
     }
     return nil
+  }
+}
+
+extension ColumnChooser {
+  /// The cursor is on the leftmost column.
+  init(_ state: ExplorerState) { field = TableColumns.onScreen(state).shown.first?.field ?? .tags }
+
+  /// The columns that show, from left to right, then the others.
+  private static func offered(_ state: ExplorerState) -> [TableField] {
+    let shown = TableColumns.onScreen(state).shown.map(\.field)
+    return shown + TableField.all(state.store).filter { !shown.contains($0) }
   }
 }
 

@@ -1,11 +1,12 @@
-// Asking for the file that an experiment or the screen is written to. The field stays until the file is there: a name that is taken or
-// wrong can be mended.
+// Asking for the file that an experiment or the screen is written to. The field stays until the file is there: a name
+// that is taken or wrong can be mended.
 
+import Diffing
 import Experiments
 import Foundation
 import Inference
+import Kernels
 import Reports
-import Storage
 import TUI
 
 /// A path being typed.
@@ -27,7 +28,46 @@ struct ExportPath: Sendable, Equatable {
   var text: LineEditor
 }
 
+extension ExportPath: OverlayContent {
+  var hints: [KeyHint] { [KeyHint("Enter", "write"), KeyHint("Esc", "close")] }
+
+  func type(_ input: Input, _ state: inout ExplorerState) -> [Effect] {
+    var editor = self
+    switch input {
+    case .key("esc"):
+      state.overlay = nil
+      return []
+    case .key("enter"): return [.export(editor.content, path: editor.text.text.trimmed)]
+    default: _ = editor.text.take(input, lineBreaks: .dropped)
+    }
+    state.overlay = editor
+    return []
+  }
+
+  func draw(_ state: ExplorerState, _ canvas: inout Canvas) -> Point? {
+    let (title, names, about) =
+      switch content {
+      case .experiment(let id):
+        ("Export experiment \(id)", "name.md or name.json", ".md for people, .json for programs; ")
+      case .comparison(let first, let second):
+        (
+          "Export the comparison of \(first.name) and \(second.name)", "name.md or name.json",
+          ".md for people, .json for programs; "
+        )
+      case .run, .set, .unsaved: ("Export the run", "name.md or name.json", ".md for people, .json for programs; ")
+      case .display: ("Save the screen", "name.txt", "the characters, without colours; ")
+      }
+    let inside = canvas.window(title, size: Size(columns: min(70, state.body.columns - 6), rows: 2), in: state.body)
+    let (field, hint) = inside.split(top: 1)
+    canvas.put(
+      truncated(about + "an existing file stays as it is", to: hint.columns), row: hint.row, column: hint.column,
+      style: .muted, clip: hint)
+    return canvas.input(text, label: "file ", placeholder: names, in: field)
+  }
+}
+
 extension ExplorerState {
+  /// Asks for the name of the file, with a name proposed.
   mutating func openExport(_ content: ExportPath.Content) {
     let name =
       switch content {
@@ -39,42 +79,6 @@ extension ExplorerState {
         "experiments-\([first, second].map { $0.name.replacing("!", with: "unsaved-") }.joined(separator: "-")).md"
       case .display: "\(screen.rawValue).txt"
       }
-    overlay = .export(ExportPath(content: content, text: LineEditor(name, limit: 1000)))
-  }
-
-  mutating func typeIntoExport(_ input: Input, _ before: ExportPath) -> [Effect] {
-    var editor = before
-    switch input {
-    case .key("esc"):
-      overlay = nil
-      return []
-    case .key("enter"): return [.export(editor.content, path: editor.text.text.trimmed)]
-    case .key(let key): _ = editor.text.handle(key)
-    case .paste(let text): editor.text.insert(String(text.filter { !$0.isNewline }))
-    case .mouse: break
-    }
-    overlay = .export(editor)
-    return []
-  }
-
-  func draw(_ editor: ExportPath, _ canvas: inout Canvas) -> Point? {
-    let (title, names, about) =
-      switch editor.content {
-      case .experiment(let id):
-        ("Export experiment \(id)", "name.md or name.json", ".md for people, .json for programs; ")
-      case .comparison(let first, let second):
-        (
-          "Export the comparison of \(first.name) and \(second.name)", "name.md or name.json",
-          ".md for people, .json for programs; "
-        )
-      case .run, .set, .unsaved: ("Export the run", "name.md or name.json", ".md for people, .json for programs; ")
-      case .display: ("Save the screen", "name.txt", "the characters, without colours; ")
-      }
-    let inside = canvas.window(title, size: Size(columns: min(70, body.columns - 6), rows: 2), in: body)
-    let (field, hint) = inside.split(top: 1)
-    canvas.put(
-      truncated(about + "an existing file stays as it is", to: hint.columns), row: hint.row, column: hint.column,
-      style: .muted, clip: hint)
-    return canvas.input(editor.text, label: "file ", placeholder: names, in: field)
+    overlay = ExportPath(content: content, text: LineEditor(name, limit: 1000))
   }
 }

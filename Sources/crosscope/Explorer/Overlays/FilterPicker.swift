@@ -1,5 +1,7 @@
 // Saved filters: choosing one, saving the present one under a name, deleting one.
 
+import Diffing
+import Inference
 import Reports
 import Storage
 import TUI
@@ -10,73 +12,75 @@ struct FilterPicker: Sendable, Equatable {
   var selected = 0
 }
 
-extension ExplorerState {
-  /// What can be taken, best match first: a saved filter, or nil for saving the present one under the typed name.
-  func offers(_ picker: FilterPicker) -> [SavedFilters.Named?] {
-    let typed = picker.typed.text.trimmed
-    let matching = latents.saved.named.filter { fuzzyScore(typed, in: $0.name + " " + $0.filter) != nil }
-    let isNew = !typed.isEmpty && !latents.query.filter.isEmpty
-    return matching + (isNew ? [nil] : [])
+extension FilterPicker: OverlayContent {
+  var hints: [KeyHint] {
+    [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "take it"), KeyHint("Ctrl-D", "delete"), KeyHint("Esc", "close")]
   }
 
-  mutating func typeIntoFilters(_ input: Input, _ before: FilterPicker) -> [Effect] {
-    var picker = before
-    let offered = offers(picker)
+  func type(_ input: Input, _ state: inout ExplorerState) -> [Effect] {
+    var picker = self
+    let offered = offers(state)
     switch input {
     case .key("esc"):
-      overlay = nil
+      state.overlay = nil
       return []
     case .key("down"), .key("ctrl-n"), .key("tab"): picker.selected = min(picker.selected + 1, offered.count - 1)
     case .key("up"), .key("ctrl-p"), .key("shift-tab"): picker.selected -= 1
     case .key("enter"):
       guard offered.indices.contains(picker.selected) else {
-        tell("type a name under which the filter of the table is saved: / sets one")
+        state.tell("type a name under which the filter of the table is saved: / sets one")
         return []
       }
-      overlay = nil
-      if let filter = offered[picker.selected] { return LatentsState.show(filter: filter.filter, &self) }
+      state.overlay = nil
+      if let filter = offered[picker.selected] { return LatentsState.show(filter: filter.filter, &state) }
       let name = picker.typed.text.trimmed
-      tell("saved as \(name): F brings it back", .good)
-      return [.editFilters(.save(SavedFilters.Named(name: name, filter: latents.query.filter)))]
+      state.tell("saved as \(name): F brings it back", .good)
+      return [.editFilters(.save(SavedFilters.Named(name: name, filter: state.latents.query.filter)))]
     case .key("ctrl-d"), .key("del"):
       guard offered.indices.contains(picker.selected), let filter = offered[picker.selected] else { return [] }
-      tell("deleted \(filter.name): \(filter.filter)")
+      state.tell("deleted \(filter.name): \(filter.filter)")
       return [.editFilters(.delete(name: filter.name))]
-    case .key(let key): if picker.typed.handle(key) { picker.selected = 0 }
-    case .paste(let text): picker.typed.insert(String(text.filter { !$0.isNewline }))
-    case .mouse: break
+    default: if picker.typed.take(input, lineBreaks: .dropped) { picker.selected = 0 }
     }
     picker.selected = max(0, picker.selected)
-    overlay = .filters(picker)
+    state.overlay = picker
     return []
   }
 
-  func draw(_ picker: FilterPicker, _ canvas: inout Canvas) -> Point? {
-    let offered = offers(picker)
-    let size = Size(columns: min(90, body.columns - 6), rows: min(max(8, offered.count + 2), body.rows - 4))
-    let inside = canvas.window("Saved filters", size: size, in: body)
+  func draw(_ state: ExplorerState, _ canvas: inout Canvas) -> Point? {
+    let offered = offers(state)
+    let size = Size(columns: min(90, state.body.columns - 6), rows: min(max(8, offered.count + 2), state.body.rows - 4))
+    let inside = canvas.window("Saved filters", size: size, in: state.body)
     let (field, list) = inside.split(top: 2)
-    let cursor = canvas.input(picker.typed, label: "name ", placeholder: "choose below, or a new name", in: field)
+    let cursor = canvas.input(typed, label: "name ", placeholder: "choose below, or a new name", in: field)
     if offered.isEmpty {
       canvas.notice(
-        latents.query.filter.isEmpty
+        state.latents.query.filter.isEmpty
           ? ["none is saved", "set a filter with /, then give it a name here"]
-          : ["none is saved", "a name saves \(latents.query.filter)"], in: list)
+          : ["none is saved", "a name saves \(state.latents.query.filter)"], in: list)
     }
     var window = ListState()
-    let selected = min(picker.selected, offered.count - 1)
+    let selected = min(selected, offered.count - 1)
     window.select(selected, count: offered.count, height: list.rows)
     for index in window.visible(count: offered.count, height: list.rows) {
       let line = list.line(index - window.top)
       let filter = offered[index]
       canvas.put(
-        truncated(filter?.name ?? "save as \(picker.typed.text.trimmed)", to: 22), row: line.row, column: line.column,
+        truncated(filter?.name ?? "save as \(typed.text.trimmed)", to: 22), row: line.row, column: line.column,
         style: filter == nil ? Style(.good) : .plain, clip: line)
       canvas.put(
-        truncated(filter?.filter ?? latents.query.filter, to: line.columns - 24), row: line.row,
+        truncated(filter?.filter ?? state.latents.query.filter, to: line.columns - 24), row: line.row,
         column: line.column + 24, style: .muted, clip: line)
       if index == selected { canvas.setGround(line, .selected) }
     }
     return cursor
+  }
+
+  /// What can be taken, best match first: a saved filter, or nil for saving the present one under the typed name.
+  private func offers(_ state: ExplorerState) -> [SavedFilters.Named?] {
+    let typed = typed.text.trimmed
+    let matching = state.latents.saved.named.filter { fuzzyScore(typed, in: $0.name + " " + $0.filter) != nil }
+    let isNew = !typed.isEmpty && !state.latents.query.filter.isEmpty
+    return matching + (isNew ? [nil] : [])
   }
 }

@@ -15,38 +15,40 @@ struct LatentNumber: Sendable, Equatable {
   var text = LineEditor(limit: 9)
 }
 
-extension ExplorerState {
-  mutating func typeIntoNumber(_ input: Input, _ before: LatentNumber) -> [Effect] {
-    var number = before
+extension LatentNumber: OverlayContent {
+  var hints: [KeyHint] { [KeyHint("Enter", "take it"), KeyHint("Esc", "close")] }
+
+  func type(_ input: Input, _ state: inout ExplorerState) -> [Effect] {
+    var number = self
     switch input {
     case .key("esc"):
-      overlay = nil
+      state.overlay = nil
       return []
     case .key("enter"):
-      guard let id = Int32(number.text.text), id >= 0, Int(id) < store.nLatents else {
-        tell("a latent's id is a number from 0 to \(store.nLatents - 1)", .error)
+      guard let id = Int32(number.text.text), id >= 0, Int(id) < state.store.nLatents else {
+        state.tell("a latent's id is a number from 0 to \(state.store.nLatents - 1)", .error)
         return []
       }
-      overlay = nil
+      state.overlay = nil
       switch number.purpose {
-      case .page: return LatentState.open(id, &self)
-      case .comparison(let first): return LatentComparisonState.open(first, id, &self)
+      case .page: return LatentState.open(id, &state)
+      case .comparison(let first): return LatentComparisonState.open(first, id, &state)
       }
     case .key(let key): if key.text?.isNumber ?? true { _ = number.text.handle(key) }
     case .paste(let text): number.text.insert(text.filter(\.isNumber))
     case .mouse: break
     }
-    overlay = .latentNumber(number)
+    state.overlay = number
     return []
   }
 
-  func draw(_ number: LatentNumber, _ canvas: inout Canvas) -> Point? {
+  func draw(_ state: ExplorerState, _ canvas: inout Canvas) -> Point? {
     let title =
-      switch number.purpose {
+      switch purpose {
       case .page: "Open a latent"
       case .comparison(let first): "Compare \(first) with"
       }
-    let inside = canvas.window(title, size: Size(columns: 34, rows: 1), in: body)
-    return canvas.input(number.text, label: "id ", placeholder: "0 to \(store.nLatents - 1)", in: inside)
+    let inside = canvas.window(title, size: Size(columns: 34, rows: 1), in: state.body)
+    return canvas.input(text, label: "id ", placeholder: "0 to \(state.store.nLatents - 1)", in: inside)
   }
 }

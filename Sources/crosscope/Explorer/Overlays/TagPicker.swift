@@ -1,6 +1,7 @@
-// Choosing tags: the suggested ones, those of the store, or a new one in own words. Each change is saved at once.
+// Choosing tags: the suggested ones, those of the store, or a new one in the user's words. Each change is saved at once.
 
 import Experiments
+import Inference
 import Reports
 import Storage
 import TUI
@@ -8,100 +9,69 @@ import TUI
 /// Tags offered for some latents.
 struct TagPicker: Sendable, Equatable {
   var latents: [Int32]
-  /// What is typed narrows the list, and is itself the last offer if no tag is called so.
+  /// The text that is typed. It narrows the list, and is itself the last offer if no tag has that name.
   var own = LineEditor(limit: 64)
   /// The tag under the cursor; the first on offer if this one is not.
   var chosen: String?
-  /// Tags switched here: they stay on offer, also when no latent has them any more.
+  /// Tags that were switched here. They stay on offer also when no latent has them any more.
   var switched: Set<String> = []
-  /// How many of the latents have which tag, once that is known: few of many latents have their rows read.
+  /// How many of the latents have each tag; nil until the store has counted them.
   var counts: [String: Int]?
 }
 
-extension ExplorerState {
-  mutating func openTagPicker() -> [Effect] {
-    overlay = .tags(TagPicker(latents: targets))
-    return [.loadTagNames, .countTags(targets)]
-  }
+extension TagPicker: OverlayContent {
+  var hints: [KeyHint] { [KeyHint("↑ ↓", "choose"), KeyHint("Enter", "on/off"), KeyHint("Esc", "close")] }
 
-  /// Takes what the picker's latents have.
-  mutating func tagCountsArrived(_ counts: [String: Int], of latents: [Int32]) {
-    guard case .tags(var picker) = overlay, picker.latents == latents else { return }
-    picker.counts = counts
-    overlay = .tags(picker)
-  }
-
-  /// Tags to choose from: suggested first, then those in use, narrowed to what is typed.
-  func offers(_ picker: TagPicker) -> [String] {
-    let typed = picker.own.text.trimmed
-    let all = Store.suggestedTags + picker.switched.union(tagNames).subtracting(Store.suggestedTags).sorted()
-    let matching = typed.isEmpty ? all : all.filter { $0.lowercased().contains(typed.lowercased()) }
-    return matching + (typed.isEmpty || all.contains(typed) ? [] : [typed])
-  }
-
-  /// Where the cursor stands among what is on offer, which is never nothing.
-  private static func selected(_ picker: TagPicker, _ offered: [String]) -> Int {
-    picker.chosen.flatMap { offered.firstIndex(of: $0) } ?? 0
-  }
-
-  /// How many of the picker's latents have a tag.
-  private func count(_ tag: String, _ picker: TagPicker) -> Int { picker.counts?[tag] ?? 0 }
-
-  mutating func typeIntoTags(_ input: Input, _ before: TagPicker) -> [Effect] {
-    var picker = before
-    let offered = offers(picker)
-    let selected = Self.selected(picker, offered)
+  func type(_ input: Input, _ state: inout ExplorerState) -> [Effect] {
+    var picker = self
+    let offered = offers(state)
+    let selected = selected(offered)
     switch input {
     case .key("esc"):
-      overlay = nil
+      state.overlay = nil
       return []
     case .key("down"), .key("ctrl-n"), .key("tab"):
       picker.chosen = offered[min(selected + 1, offered.count - 1)]
     case .key("up"), .key("ctrl-p"), .key("shift-tab"): picker.chosen = offered[max(0, selected - 1)]
     case .key("enter"):
       guard picker.counts != nil else {
-        tell("reading the tags: press Enter again")
+        state.tell("reading the tags: press Enter again")
         return []
       }
       let tag = offered[selected]
-      let isOnAll = count(tag, picker) == picker.latents.count
+      let isOnAll = count(tag) == picker.latents.count
       // A name that the store would refuse stays to be mended.
       do { _ = try Store.tagNames([tag]) } catch {
-        tell(error.description, .error)
+        state.tell(error.description, .error)
         break
       }
       picker.own.text = ""
       picker.chosen = tag
-      if tagNames.contains(tag) { picker.switched.insert(tag) }
-      overlay = .tags(picker)
+      if state.tagNames.contains(tag) { picker.switched.insert(tag) }
+      state.overlay = picker
       return [.setTag(tag, latents: picker.latents, present: !isOnAll)]
-    case .key(let key):
-      if picker.own.handle(key) { picker.chosen = nil }
-    case .paste(let text):
-      picker.own.insert(String(text.map { $0.isNewline ? " " : $0 }))
-      picker.chosen = nil
-    case .mouse: break
+    default: if picker.own.take(input) { picker.chosen = nil }
     }
-    overlay = .tags(picker)
+    state.overlay = picker
     return []
   }
 
-  func draw(_ picker: TagPicker, _ canvas: inout Canvas) -> Point? {
-    let offered = offers(picker)
+  func draw(_ state: ExplorerState, _ canvas: inout Canvas) -> Point? {
+    let offered = offers(state)
     let title =
-      picker.latents.count == 1
-      ? "Tags of latent \(picker.latents[0])" : "Tags of \(grouped(picker.latents.count)) latents"
-    let rows = min(max(6, offered.count), body.rows - 4)
-    let inside = canvas.window(title, size: Size(columns: 44, rows: rows + 2), in: body)
+      latents.count == 1
+      ? "Tags of latent \(latents[0])" : "Tags of \(grouped(latents.count)) latents"
+    let rows = min(max(6, offered.count), state.body.rows - 4)
+    let inside = canvas.window(title, size: Size(columns: 44, rows: rows + 2), in: state.body)
     let (field, list) = inside.split(top: 2)
-    let cursor = canvas.input(picker.own, label: "tag ", placeholder: "own words, or choose below", in: field)
-    var state = ListState()
-    let selected = Self.selected(picker, offered)
-    state.select(selected, count: offered.count, height: list.rows)
-    for index in state.visible(count: offered.count, height: list.rows) {
-      let having = count(offered[index], picker)
-      let box = having == 0 ? "[ ]" : having == picker.latents.count ? "[x]" : "[·]"
-      let line = list.line(index - state.top)
+    let cursor = canvas.input(own, label: "tag ", placeholder: "own words, or choose below", in: field)
+    var window = ListState()
+    let selected = selected(offered)
+    window.select(selected, count: offered.count, height: list.rows)
+    for index in window.visible(count: offered.count, height: list.rows) {
+      let having = count(offered[index])
+      let box = having == 0 ? "[ ]" : having == latents.count ? "[x]" : "[·]"
+      let line = list.line(index - window.top)
       let end = canvas.put(
         box + " ", row: line.row, column: line.column, style: having > 0 ? Style(.good, .bold) : .muted, clip: line)
       canvas.put(
@@ -110,10 +80,38 @@ extension ExplorerState {
     }
     return cursor
   }
+
+  /// Tags to choose from: suggested first, then those in use, narrowed to what is typed.
+  func offers(_ state: ExplorerState) -> [String] {
+    let typed = own.text.trimmed
+    let all = Store.suggestedTags + switched.union(state.tagNames).subtracting(Store.suggestedTags).sorted()
+    let matching = typed.isEmpty ? all : all.filter { $0.lowercased().contains(typed.lowercased()) }
+    return matching + (typed.isEmpty || all.contains(typed) ? [] : [typed])
+  }
+
+  /// Where the cursor stands among what is on offer, which is never nothing.
+  private func selected(_ offered: [String]) -> Int { chosen.flatMap { offered.firstIndex(of: $0) } ?? 0 }
+
+  /// How many of the latents have a tag.
+  private func count(_ tag: String) -> Int { counts?[tag] ?? 0 }
+}
+
+extension ExplorerState {
+  mutating func openTagPicker() -> [Effect] {
+    overlay = TagPicker(latents: targets)
+    return [.loadTagNames, .countTags(targets)]
+  }
+
+  /// Takes what the picker's latents have.
+  mutating func tagCountsArrived(_ counts: [String: Int], of latents: [Int32]) {
+    guard var picker = overlay as? TagPicker, picker.latents == latents else { return }
+    picker.counts = counts
+    overlay = picker
+  }
 }
 
 extension String {
-  /// Without blanks at both ends.
+  /// The text without blanks at both ends.
   var trimmed: String {
     String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
   }

@@ -1,7 +1,7 @@
-// Whole texts over a screen: each with a title, wrapped, scrolled. Owns: what is shown and how far it is scrolled.
-// Refuses: to cut anything; what does not fit is a key away.
+// Whole texts over a screen: each with a title, wrapped and scrolled, none of it cut.
 
 import Reports
+import Storage
 import TUI
 
 /// Texts to be read.
@@ -17,9 +17,9 @@ struct TextPage: Sendable, Equatable {
   /// First visible line.
   var top = 0
 
-  fileprivate func lines(width: Int, asciiOnly: Bool) -> [PageLine] {
+  private func lines(width: Int, asciiOnly: Bool) -> [PageLine] {
     parts.flatMap { part -> [PageLine] in
-      let note = asciiOnly ? ScreenDefinition.plainNorms(part.note) : part.note
+      let note = asciiOnly ? plainNorms(part.note) : part.note
       let isLong = displayWidth(part.title) + displayWidth(note) + 4 > width
       let below = isLong ? flowLines([FlowToken(note, style: .muted)], width: width) : []
       return [.heading(part.title, note: isLong ? "" : note)]
@@ -28,13 +28,14 @@ struct TextPage: Sendable, Equatable {
   }
 }
 
-extension ExplorerState {
-  private var readingSize: Size { Size(columns: min(100, body.columns - 6), rows: max(1, body.rows - 2)) }
+extension TextPage: OverlayContent {
+  var hints: [KeyHint] { [KeyHint("j k", "scroll"), KeyHint("y", "copy"), KeyHint("Esc", "close")] }
 
-  mutating func typeIntoReading(_ input: Input, _ before: TextPage) -> [Effect] {
-    var page = before
-    let height = readingSize.rows
-    let count = page.lines(width: readingSize.columns, asciiOnly: asciiOnly).count
+  func type(_ input: Input, _ state: inout ExplorerState) -> [Effect] {
+    var page = self
+    let (size, asciiOnly) = (size(state), state.asciiOnly)
+    let height = size.rows
+    let count = lines(width: size.columns, asciiOnly: asciiOnly).count
     func scroll(_ step: Int) { page.top = min(max(0, page.top + step), max(0, count - height)) }
     switch input {
     case .key("down"), .key("j"): scroll(1)
@@ -43,20 +44,26 @@ extension ExplorerState {
     case .key("pgup"), .key("ctrl-b"): scroll(1 - height)
     case .key("g"), .key("home"): page.top = 0
     case .key("G"), .key("end"): scroll(count)
-    case .key("y"): return copied(whole: false) ?? []
-    case .key("Y"): return copied(whole: true) ?? []
+    case .key("y"): return state.copied(whole: false) ?? []
+    case .key("Y"): return state.copied(whole: true) ?? []
     case .key("esc"), .key("q"), .key("enter"):
-      overlay = nil
+      state.overlay = nil
       return []
     case .key, .paste, .mouse: break
     }
-    overlay = .reading(page)
+    state.overlay = page
     return []
   }
 
-  func draw(_ page: TextPage, _ canvas: inout Canvas) {
-    let lines = page.lines(width: readingSize.columns, asciiOnly: asciiOnly)
-    let size = Size(columns: readingSize.columns, rows: min(lines.count, readingSize.rows))
-    canvas.put(lines, from: page.top, in: canvas.window(page.title, size: size, in: body))
+  func draw(_ state: ExplorerState, _ canvas: inout Canvas) -> Point? {
+    var size = size(state)
+    let lines = lines(width: size.columns, asciiOnly: state.asciiOnly)
+    size.rows = min(lines.count, size.rows)
+    canvas.put(lines, from: top, in: canvas.window(title, size: size, in: state.body))
+    return nil
+  }
+
+  private func size(_ state: ExplorerState) -> Size {
+    Size(columns: min(100, state.body.columns - 6), rows: max(1, state.body.rows - 2))
   }
 }

@@ -1,6 +1,8 @@
 // How the list of experiments looks: a line about it, the table, a preview of the one under the cursor.
 
 import Experiments
+import Inference
+import Kernels
 import Reports
 import Storage
 import TUI
@@ -22,11 +24,11 @@ struct ExperimentsLayout {
   var rowsVisible: Int { max(1, table.rows - 1) }
 }
 
-extension ScreenDefinition {
-  @Sendable static func drawExperiments(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {
+extension ExperimentsScreen {
+  @Sendable static func draw(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {
     let layout = ExperimentsLayout(state)
     let experiments = state.experiments
-    let cursor = drawExperimentsInfo(state, &canvas, layout.info)
+    let cursor = drawInfo(state, &canvas, layout.info)
     let isWide = state.size.columns >= 110
     var columns = [
       TableColumn("#", width: 6, .right), TableColumn("made", width: 16), TableColumn("kind", width: isWide ? 12 : 6),
@@ -59,10 +61,7 @@ extension ScreenDefinition {
     return cursor
   }
 
-  /// `2026-11-24 21:30` of an ISO 8601 date.
-  static func when(_ created: String) -> String { String(created.map { $0 == "T" ? " " : $0 }.prefix(16)) }
-
-  private static func drawExperimentsInfo(_ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) -> Point? {
+  private static func drawInfo(_ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) -> Point? {
     let experiments = state.experiments
     var text =
       experiments.ids == nil

@@ -1,36 +1,11 @@
 // Two latents side by side: metrics with their difference, cosines, tags, logit lens, contexts of each and of both.
-// Owns: which two, and how far the page is scrolled. Refuses: the store; it shows the pages of both.
 
 import Experiments
 import Storage
 import TUI
 
-/// View state of the page.
-struct LatentComparisonState: Sendable, Equatable {
-  /// Two, once it is open.
-  var ids: [Int32] = []
-  /// First visible line.
-  var top = 0
-
-  static func open(_ first: Int32, _ second: Int32, _ state: inout ExplorerState) -> [Effect] {
-    guard first != second else {
-      state.tell("a latent is not compared with itself", .error)
-      return []
-    }
-    state.latentComparison = LatentComparisonState(ids: [first, second])
-    return state.show(.latentComparison)
-  }
-
-  /// Both pages, once they are read.
-  static func pages(_ state: ExplorerState) -> (LatentPage, LatentPage)? {
-    let ids = state.latentComparison.ids
-    guard ids.count == 2, let first = state.pages[ids[0]], let second = state.pages[ids[1]] else { return nil }
-    return (first, second)
-  }
-}
-
-extension ScreenDefinition {
-  static let latentComparison = ScreenDefinition(
+enum LatentComparisonScreen {
+  static let definition = ScreenDefinition(
     title: { $0.latentComparison.ids.map(String.init).joined(separator: " beside ") },
     bindings: [
       Binding(["enter"], .open, "open", "open the latent at the left"),
@@ -40,35 +15,35 @@ extension ScreenDefinition {
       Binding(["t"], .tag, "tag", "tag both", unavailable: Unavailable.readOnly),
       Binding(["T"], .templateTokens, "template", "rank contexts with or without template tokens"),
     ] + GeneralBindings.moving,
-    perform: performOnComparison,
-    type: { _, _ in nil },
+    perform: perform,
     mouse: { mouse, state in
       switch mouse.kind {
-      case .wheelUp: scrollComparison(-3, &state)
-      case .wheelDown: scrollComparison(3, &state)
+      case .wheelUp: scroll(-3, &state)
+      case .wheelDown: scroll(3, &state)
       default: break
       }
       return []
     },
     appear: { state in
-      scrollComparison(0, &state)
+      scroll(0, &state)
       return state.latentComparison.ids.filter { state.pages[$0] == nil }.map { .loadPage($0) }
     },
-    draw: drawComparison)
+    draw: draw,
+    latent: { $0.latentComparison.ids.first }, shown: { $0.latentComparison.ids })
 
-  @Sendable private static func performOnComparison(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
+  @Sendable private static func perform(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     let page = max(1, state.body.rows - 1)
     switch action {
-    case .down: scrollComparison(1, &state)
-    case .up: scrollComparison(-1, &state)
-    case .pageDown: scrollComparison(page, &state)
-    case .pageUp: scrollComparison(-page, &state)
-    case .first: scrollComparison(-Int.max / 2, &state)
-    case .last: scrollComparison(Int.max / 2, &state)
+    case .down: scroll(1, &state)
+    case .up: scroll(-1, &state)
+    case .pageDown: scroll(page, &state)
+    case .pageUp: scroll(-page, &state)
+    case .first: scroll(-Int.max / 2, &state)
+    case .last: scroll(Int.max / 2, &state)
     case .swapSides: state.latentComparison.ids.reverse()
     case .templateTokens:
       state.latent.choices.ranking.countsTemplate.toggle()
-      scrollComparison(0, &state)
+      scroll(0, &state)
     case .open:
       if let id = state.latentComparison.ids.first { return LatentState.open(id, &state) }
     default: break
@@ -76,13 +51,13 @@ extension ScreenDefinition {
     return []
   }
 
-  private static func scrollComparison(_ step: Int, _ state: inout ExplorerState) {
+  private static func scroll(_ step: Int, _ state: inout ExplorerState) {
     guard let (first, second) = LatentComparisonState.pages(state) else { return }
     let lines = ComparisonLines(first, second, state).lines.count
     state.latentComparison.top = min(max(0, state.latentComparison.top + step), max(0, lines - state.body.rows))
   }
 
-  @Sendable private static func drawComparison(
+  @Sendable private static func draw(
     _ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect
   ) -> Point? {
     guard let (first, second) = LatentComparisonState.pages(state) else {

@@ -2,12 +2,13 @@
 
 import Experiments
 import Inference
+import Kernels
 import Reports
 import Storage
 import TUI
 
-extension ScreenDefinition {
-  @Sendable static func performOnLatent(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
+extension LatentScreen {
+  @Sendable static func perform(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     guard let id = state.latent.id else { return [] }
     if state.latent.token != nil, moveToken(action, &state) { return [] }
     switch action {
@@ -17,15 +18,15 @@ extension ScreenDefinition {
     case .causalCheck: return LatentCheck.showOrStart(id, &state)
     case .tracePrompt:
       guard let page = state.pages[id], let context = state.selectedContext else { return [] }
-      return trace(context, of: page, &state)
+      return PromptScreen.trace(context, of: page, &state)
     default: break
     }
     guard let page = state.pages[id] else { return [] }
     let height = LatentPageLayout(page, state).scrolledRect.rows
     switch action {
-    case .pageDown: return scrollLatent(height - 1, &state)
-    case .pageUp: return scrollLatent(1 - height, &state)
-    case .up where state.latent.selected == 0 && state.latent.token == nil: return scrollLatent(-1, &state)
+    case .pageDown: return scroll(height - 1, &state)
+    case .pageUp: return scroll(1 - height, &state)
+    case .up where state.latent.selected == 0 && state.latent.token == nil: return scroll(-1, &state)
     case .open: return open(page, &state)
     case .compareLatents: return compare(id, page, &state)
     case .templateTokens, .duplicates, .contrast, .wholeLens, .colourScale: choose(action, &state)
@@ -132,14 +133,14 @@ extension ScreenDefinition {
     if case .latent(let other, _) = state.latent.selectedItem(state) {
       return LatentComparisonState.open(id, other, &state)
     }
-    state.overlay = .latentNumber(LatentNumber(purpose: .comparison(with: id)))
+    state.overlay = LatentNumber(purpose: .comparison(with: id))
     return []
   }
 
-  @Sendable static func mouseOnLatent(_ mouse: Mouse, _ state: inout ExplorerState) -> [Effect] {
+  @Sendable static func mouse(_ mouse: Mouse, _ state: inout ExplorerState) -> [Effect] {
     switch mouse.kind {
-    case .wheelUp: return scrollLatent(-3, &state)
-    case .wheelDown: return scrollLatent(3, &state)
+    case .wheelUp: return scroll(-3, &state)
+    case .wheelDown: return scroll(3, &state)
     case .press:
       guard let id = state.latent.id, let page = state.pages[id],
         let item = LatentPageLayout(page, state).item(at: mouse.point, top: state.latent.top)
@@ -155,7 +156,7 @@ extension ScreenDefinition {
   }
 
   /// Moves the window; the selection follows to the nearest item that shows.
-  private static func scrollLatent(_ step: Int, _ state: inout ExplorerState) -> [Effect] {
+  private static func scroll(_ step: Int, _ state: inout ExplorerState) -> [Effect] {
     guard let id = state.latent.id, let page = state.pages[id] else { return [] }
     let layout = LatentPageLayout(page, state)
     let height = layout.scrolledRect.rows

@@ -1,7 +1,9 @@
 // The cells of the table of latents: which columns show where, and what stands in them.
 
+import Diffing
 import Experiments
 import Foundation
+import Inference
 import Reports
 import Storage
 import TUI
@@ -26,7 +28,7 @@ struct TableView {
       let sort = column.field.sort
       let key = sort == nil ? nil : sort == query.sort ? query.first : sort == query.then?.sort ? query.then : nil
       return TableColumn(
-        ScreenDefinition.plain(column.field.title, state),
+        plain(column.field.title, state),
         width: column.width ?? column.field.usualWidth(isWide: state.isWide), column.field.alignment,
         sorted: key.map { $0.ascending ? .ascending : .descending } ?? .no,
         sortKey: key == nil || query.then == nil ? nil : key?.sort == query.sort ? 1 : 2)
@@ -34,7 +36,7 @@ struct TableView {
   }
 }
 
-extension ScreenDefinition {
+extension LatentsScreen {
   static func drawTable(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: LatentsLayout) {
     let latents = state.latents
     let view = TableView(state)

@@ -2,6 +2,7 @@
 // on which the cursor last rested. Cells are in LatentsScreen+Cells.swift, the histogram in
 // LatentsScreen+Histogram.swift.
 
+import Diffing
 import Experiments
 import Reports
 import Storage
@@ -31,8 +32,8 @@ struct LatentsLayout {
   var rowsVisible: Int { max(1, table.rows - 1) }
 }
 
-extension ScreenDefinition {
-  @Sendable static func drawLatents(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {
+extension LatentsScreen {
+  @Sendable static func draw(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {
     let layout = LatentsLayout(state)
     let cursor = drawInfo(state, &canvas, layout.info)
     let latents = state.latents
@@ -153,22 +154,4 @@ extension ScreenDefinition {
       canvas.put(line, row: inside.row + index, column: inside.column, clip: inside)
     }
   }
-
-  /// Greek letters spelled out where only ASCII is drawn.
-  static func plain(_ title: String, _ state: ExplorerState) -> String {
-    guard state.asciiOnly else { return title }
-    switch title {
-    case "Δ norm": return "delta"
-    case "ν^ε": return "nu_err"
-    case "ν^r": return "nu_rec"
-    default: return title.replacing("β", with: "beta").replacing("ε", with: "err").replacing("‖", with: "|")
-    }
-  }
-}
-
-extension String {
-  /// Blanks in front, up to a width.
-  func leftPadded(to count: Int) -> String { String(repeating: " ", count: max(0, count - displayWidth(self))) + self }
-  /// Blanks behind, up to a width.
-  func rightPadded(to count: Int) -> String { self + String(repeating: " ", count: max(0, count - displayWidth(self))) }
 }

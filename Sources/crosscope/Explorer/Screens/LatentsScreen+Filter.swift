@@ -1,5 +1,5 @@
-// The filter line of the table: typed text is tried at once, Tab completes it.
-// Owns: what keys do there. Refuses: to know the language; Storage parses it and says what may come next.
+// The filter line of the table: typed text is tried at once, Tab completes it. Storage parses the language and says
+// what may come next.
 
 import Experiments
 import Storage
@@ -11,7 +11,7 @@ struct CompletionList: Sendable, Equatable {
   var selected = 0
 }
 
-extension ScreenDefinition {
+extension LatentsScreen {
   static func clearFilter(_ state: inout ExplorerState) -> [Effect] {
     if state.latents.anchor != nil {
       state.latents.anchor = nil
@@ -28,15 +28,21 @@ extension ScreenDefinition {
     return effects.isEmpty && hadClass ? LatentsState.restart(&state) : effects
   }
 
+  /// The keys beside the text of the filter line.
+  @Sendable static func typing(_ state: ExplorerState) -> TypingKeys? {
+    guard state.latents.isTypingFilter else { return nil }
+    if state.latents.completion != nil {
+      return TypingKeys(bar: [KeyHint("↑ ↓", "choose"), KeyHint("Tab", "take it"), KeyHint("Esc", "close")])
+    }
+    return TypingKeys(bar: TypingKeys.filterLine + [KeyHint("Tab", "complete")])
+  }
+
   /// Text of the filter line: every change is tried at once; what is not understood leaves the list as it is.
   @Sendable static func typeFilter(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
     guard state.latents.isTypingFilter else { return nil }
-    if case .mouse = input { return nil }
     if chooseCompletion(input, &state) { return applyFilter(&state) }
     let before = state.latents.filter.text
     switch input {
-    case .paste(let text):
-      state.latents.filter.insert(String(text.map { $0.isNewline ? " " : $0 }))
     case .key("esc"):
       state.latents.isTypingFilter = false
       state.latents.filter.text = ""
@@ -48,9 +54,7 @@ extension ScreenDefinition {
       return text.trimmed.isEmpty || state.latents.saved.history.last == text ? [] : [.editFilters(.used(text))]
     case .key("tab"):
       complete(&state)
-    case .key(let key):
-      guard state.latents.filter.handle(key) else { return nil }
-    case .mouse: return nil
+    default: guard state.latents.filter.take(input) else { return nil }
     }
     if state.latents.completion != nil { offerCompletions(&state) }
     return state.latents.filter.text == before ? [] : applyFilter(&state)

@@ -6,7 +6,7 @@ import Reports
 import Storage
 import TUI
 
-extension ScreenDefinition {
+extension LatentsScreen {
   /// Three rows of bars and an axis.
   static let histogramRows = 4
 
@@ -33,7 +33,7 @@ extension ScreenDefinition {
     drawAxis(distribution, here, &canvas, Rect(row: plot.endRow, column: rect.column, rows: 1, columns: rect.columns))
     let side = Rect(row: plot.row, column: plot.endColumn + 2, rows: 3, columns: rect.endColumn - plot.endColumn - 3)
     guard side.columns >= 24 else { return }
-    var lines = [ScreenDefinition.plain(state.latents.query.sort.title, state)]
+    var lines = [plain(state.latents.query.sort.title, state)]
     lines.append("median \(shortNumber(distribution.median))" + (distribution.isLogarithmic ? ", log scale" : ""))
     if distribution.missing > 0 { lines.append("\(grouped(distribution.missing)) without a value") }
     for (index, text) in lines.enumerated() {

@@ -1,10 +1,11 @@
 // Marking latents of the table, for tags and steering of several: one by one, a range of rows, all that are listed.
 
 import Experiments
+import Inference
 import Storage
 import TUI
 
-extension ScreenDefinition {
+extension LatentsScreen {
   static func mark(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     guard let ids = state.latents.ids, let id = state.latents.selectedID else { return [] }
     let row = state.latents.list.selected

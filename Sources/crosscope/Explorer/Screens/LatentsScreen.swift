@@ -1,183 +1,15 @@
-// The table of latents: its state, its bindings, sorting. The filter line is in LatentsScreen+Filter.swift, marks in
-// LatentsScreen+Marks.swift, drawing in LatentsScreen+Draw.swift.
-// Owns: the ids of the whole list in order (4 bytes a latent) and the rows near the window. Refuses: to sort or filter
-// by itself; the store does both.
+// The table of latents: its bindings, and what keys and the mouse do. The filter line is in LatentsScreen+Filter.swift,
+// marks are in LatentsScreen+Marks.swift, drawing is in LatentsScreen+Draw.swift.
 
+import Diffing
 import Experiments
+import Inference
 import Reports
 import Storage
 import TUI
 
-/// View state of the table.
-struct LatentsState: Sendable, Equatable {
-  var query = ListQuery()
-  /// The filter as it is typed; applied live.
-  var filter = LineEditor(limit: 2000)
-  var isTypingFilter = false
-  /// Why the typed filter is not understood; the list then shows the last one that was.
-  var filterError: String?
-  /// The character of the filter at which it is not understood, if it is known.
-  var errorPosition: Int?
-  /// What may come next, while that is shown under the filter line.
-  var completion: CompletionList?
-  /// Filters kept beyond this run.
-  var saved = SavedFilters()
-  /// All ids that the filter lets through, in order; nil until the first answer.
-  var ids: [Int32]?
-  var rows: [Int32: LatentRow] = [:]
-  var list = ListState()
-  var marked: Set<Int32> = []
-  /// The row from which on a range is being marked.
-  var anchor: Int?
-  /// The columns that the user chose; nil for the usual ones.
-  var columns: TableColumns?
-  /// Columns scrolled out at the left, beside those that stay.
-  var firstColumn = 0
-  /// Whether histogram and classes stand below the table; nil: where there is room.
-  var showsOverview: Bool?
-  /// Of what the list is sorted by.
-  var distribution: Distribution?
-  /// Of the latents that the filter lets through, whatever class is chosen.
-  var classCounts: [LatentClass: Int]?
-  /// A class was chosen before it was known whether it has latents: an empty one is passed over.
-  var seeksClass = false
-  /// The cursor goes to this latent when the list arrives.
-  var target: Int32?
-  /// The latent in the preview under the table: the one on which the cursor last rested.
-  var previewed: Int32?
-  /// Counts searches; an answer to an older one is dropped.
-  var generation = 0
-
-  var count: Int { ids?.count ?? 0 }
-
-  var selectedID: Int32? {
-    guard let ids, ids.indices.contains(list.selected) else { return nil }
-    return ids[list.selected]
-  }
-
-  /// The sorted value of the latent under the cursor.
-  var selectedValue: Double? { selectedID.flatMap { rows[$0]?.latent[query.sort] } }
-
-  /// Sorts in the order in which the keys go through them: those of the columns, from left to right, then the store's own
-  /// metrics.
-  static func sorts(_ state: ExplorerState) -> [LatentSort] {
-    let columns = (state.latents.columns ?? .usual).shown.compactMap(\.field.sort)
-    return columns + state.store.metrics.map { .metric($0) }.filter { !columns.contains($0) }
-  }
-
-  /// Reads the list for what is typed and sorted now, and what stands below the table.
-  static func search(_ state: inout ExplorerState) -> Effect {
-    state.latents.generation += 1
-    let needsCounts = state.latents.overviewRows(state) > 0 || state.latents.query.latentClass != nil
-    return .loadList(state.latents.query, overview: needsCounts, generation: state.latents.generation)
-  }
-
-  /// The rows of classes and histogram: none where the terminal is too low, or too narrow for its bins.
-  func overviewRows(_ state: ExplorerState) -> Int {
-    guard state.size.rows >= 20 else { return 0 }
-    guard showsOverview ?? (state.size.rows >= 32) else { return query.latentClass == nil ? 0 : 1 }
-    return whyNoHistogram(state) == nil ? 1 + ScreenDefinition.histogramRows : 1
-  }
-
-  /// Why there is no histogram of what the table is sorted by; nil where there is one.
-  func whyNoHistogram(_ state: ExplorerState) -> String? {
-    if state.size.columns < 72 { return "the histogram needs 72 columns" }
-    if !query.sort.isNumber { return "no histogram: \(query.sort.title) is no number of a latent" }
-    guard [.chatSpecificity, .id].contains(query.sort), !query.isFiltered else { return nil }
-    return "no histogram: ranks and ids of all latents are spread evenly; > sorts by another column"
-  }
-
-  /// Reads the list again where the rows below it need what was not read with it.
-  static func fillOverview(_ state: inout ExplorerState) -> [Effect] {
-    guard state.latents.classCounts == nil, state.latents.ids != nil, state.latents.overviewRows(state) > 0 else {
-      return []
-    }
-    return [search(&state)]
-  }
-
-  /// Shows the table filtered by a text that another screen made; what was typed before is one key up in its history.
-  static func show(
-    filter text: String, latentClass: LatentClass? = nil, _ state: inout ExplorerState
-  ) -> [Effect] {
-    state.latents.filter.commit()
-    state.latents.filter.text = text
-    state.latents.isTypingFilter = false
-    state.latents.filterError = nil
-    state.latents.completion = nil
-    state.latents.query.filter = text
-    state.latents.query.latentClass = latentClass
-    state.latents.list = ListState()
-    state.latents.ids = nil
-    return state.showLatents()
-  }
-
-  /// Takes the ids of a list. The selection stays on its latent, or where that one stood if it has left the list; at the
-  /// top it stays at the top.
-  static func listArrived(_ found: FoundLatents, _ generation: Int, _ state: inout ExplorerState) -> [Effect] {
-    guard generation == state.latents.generation else { return [] }
-    let target = state.latents.target.flatMap { found.ids.firstIndex(of: $0) }
-    state.latents.target = nil
-    let (index, id) = (
-      target ?? state.latents.list.selected, target.map { found.ids[$0] } ?? state.latents.selectedID
-    )
-    state.latents.ids = found.ids
-    state.latents.distribution = found.distribution
-    // Those of the list before stay until the new ones come: nothing flickers.
-    if !found.countsFollow { state.latents.classCounts = nil }
-    state.latents.filterError = nil
-    state.latents.anchor = nil
-    let effects = select(index == 0 ? 0 : id.flatMap { found.ids.firstIndex(of: $0) } ?? index, &state)
-    return state.screen == .map && state.map.points != nil ? effects + MapState.bin(&state) : effects
-  }
-
-  /// Takes the counts of the classes.
-  static func countsArrived(
-    _ counts: [LatentClass: Int], _ generation: Int, _ state: inout ExplorerState
-  ) -> [Effect] {
-    guard generation == state.latents.generation else { return [] }
-    state.latents.classCounts = counts
-    defer { state.latents.seeksClass = false }
-    let isPassedOver = state.latents.seeksClass && state.latents.ids?.isEmpty == true && !counts.isEmpty
-    return isPassedOver ? nextClass(&state) : []
-  }
-
-  /// Moves the selection to a row and reads what is not there yet.
-  static func select(_ index: Int, _ state: inout ExplorerState) -> [Effect] {
-    state.latents.list.select(index, count: state.latents.count, height: LatentsLayout(state).rowsVisible)
-    return fill(&state)
-  }
-
-  /// Reads the rows of the window where they are not there, and sees to the preview of the selected latent.
-  static func fill(_ state: inout ExplorerState) -> [Effect] {
-    var effects: [Effect] = []
-    let latents = state.latents
-    guard let ids = latents.ids else { return [] }
-    let height = LatentsLayout(state).rowsVisible
-    let visible = latents.list.visible(count: ids.count, height: height)
-    if visible.contains(where: { latents.rows[ids[$0]] == nil }) {
-      let near = max(0, visible.lowerBound - height)..<min(ids.count, visible.upperBound + height)
-      let missing = ids[near].filter { latents.rows[$0] == nil }
-      if latents.rows.count > 5000 {
-        let kept = Set(ids[near])
-        state.latents.rows = latents.rows.filter { kept.contains($0.key) }
-      }
-      effects.append(.loadRows(missing))
-    }
-    if let id = latents.selectedID, id != latents.previewed || state.pages[id] == nil {
-      // The first page is wanted at once; later ones when the cursor rests, or each row passed would be read and drawn.
-      effects.append(latents.previewed == nil && state.pages[id] == nil ? .loadPage(id) : .rest(on: id))
-    }
-    return effects
-  }
-
-  /// Shows a latent in the preview if the cursor is still on it.
-  static func preview(_ id: Int32, _ state: inout ExplorerState) {
-    if id == state.latents.selectedID { state.latents.previewed = id }
-  }
-}
-
-extension ScreenDefinition {
-  static let latents = ScreenDefinition(
+enum LatentsScreen {
+  static let definition = ScreenDefinition(
     title: { _ in "Latents" },
     bindings: [
       Binding(["enter", "l", "right"], .open, "open", "open the latent's page", unavailable: Unavailable.noLatent),
@@ -218,17 +50,26 @@ extension ScreenDefinition {
         unavailable: { $0.latents.marked.count == 2 ? nil : "mark two latents with Space first" }),
       Binding(["S"], .steerScreen, nil, "to the steer screen"),
     ] + GeneralBindings.moving,
-    perform: performOnLatents,
+    perform: perform,
     type: typeFilter,
-    mouse: mouseOnLatents,
+    typing: typing,
+    mouse: mouse,
     appear: { state in
       if state.latents.ids == nil { return [LatentsState.search(&state)] }
       return LatentsState.fillOverview(&state) + LatentsState.select(state.latents.list.selected, &state)
     },
-    draw: drawLatents, copy: copyLatents,
-    cursor: RowCursor(selected: { $0.latents.list.selected }, select: LatentsState.select))
+    draw: draw,
+    complaint: { $0.latents.completion == nil ? $0.latents.filterError : nil },
+    copy: copy,
+    cursor: RowCursor(selected: { $0.latents.list.selected }, select: LatentsState.select),
+    latent: { $0.latents.selectedID },
+    targets: { $0.latents.marked.isEmpty ? $0.shownLatents : $0.latents.marked.sorted() },
+    open: { latent, state in
+      let effects = state.showLatents()
+      return effects + (latent.map { LatentsState.seek($0, &state) } ?? [])
+    })
 
-  @Sendable private static func mouseOnLatents(_ mouse: Mouse, _ state: inout ExplorerState) -> [Effect] {
+  @Sendable private static func mouse(_ mouse: Mouse, _ state: inout ExplorerState) -> [Effect] {
     let layout = LatentsLayout(state)
     if mouse.kind == .press, layout.head.contains(mouse.point) {
       let columns = TableView(state)
@@ -244,7 +85,7 @@ extension ScreenDefinition {
     return row == list.selected && mouse.kind == .press ? state.perform(.open) : LatentsState.select(row, &state)
   }
 
-  @Sendable private static func performOnLatents(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
+  @Sendable private static func perform(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     let (list, count) = (state.latents.list, state.latents.count)
     if let row = list.row(after: action, count: count, height: LatentsLayout(state).rowsVisible) {
       return LatentsState.select(row, &state)
@@ -255,16 +96,16 @@ extension ScreenDefinition {
       return LatentState.open(id, &state)
     case .filter: state.latents.isTypingFilter = true
     case .clearFilter, .back: return clearFilter(&state)
-    case .savedFilters: state.overlay = .filters(FilterPicker())
+    case .savedFilters: state.overlay = FilterPicker()
     case .sortNext: return LatentsState.sort(step: 1, &state)
     case .sortPrevious: return LatentsState.sort(step: -1, &state)
-    case .sortBy: state.openChooser(.sort)
-    case .thenBy: state.openChooser(.secondSort)
+    case .sortBy: state.overlay = Chooser(.sort, state)
+    case .thenBy: state.overlay = Chooser(.secondSort, state)
     case .reverse:
       state.latents.query.reversed.toggle()
       return LatentsState.restart(&state)
     case .nextClass: return LatentsState.nextClass(&state)
-    case .columns: state.openColumns()
+    case .columns: state.overlay = ColumnChooser(state)
     case .scrollLeft: state.latents.firstColumn = max(0, state.latents.firstColumn - 1)
     case .scrollRight: state.latents.firstColumn = min(state.latents.firstColumn + 1, TableView(state).mostScrolled)
     case .overview: return toggleOverview(&state)
@@ -295,71 +136,26 @@ extension ScreenDefinition {
     }
     return Unavailable.noLatent(state)
   }
-}
 
-extension LatentsState {
-  static let mostSteered = 50
-
-  /// A new order starts at its top: that is what one wants to see.
-  static func restart(_ state: inout ExplorerState) -> [Effect] {
-    state.latents.list = ListState()
-    return [search(&state)]
-  }
-
-  /// Sorts by another column; by the same one, the other way round.
-  static func sort(by sort: LatentSort, _ state: inout ExplorerState) -> [Effect] {
-    if state.latents.query.sort == sort {
-      state.latents.query.reversed.toggle()
-    } else {
-      state.latents.query.sort = sort
-      state.latents.query.reversed = false
-      if state.latents.query.then?.sort == sort { state.latents.query.then = nil }
+  /// Ids of latents, or their rows as a table with tabs.
+  @Sendable static func copy(_ state: ExplorerState, _ whole: Bool) -> CopiedText? {
+    let ids = state.targets
+    guard let first = ids.first else { return nil }
+    let what = ids.count == 1 ? "latent \(first)" : "\(ids.count) latents"
+    guard whole else { return CopiedText(what: "the id of \(what)", text: ids.map(String.init).joined(separator: " ")) }
+    func value(_ number: Double?) -> String { number.map { "\($0)" } ?? "" }
+    let head = "id\tclass\tdelta_norm\tnu_error\tnu_reconstruction\tmax_activation\tfrequency\ttags\tsummary"
+    let rows = ids.map { id -> String in
+      guard let row = state.latents.rows[id] else { return "\(id)" }
+      let latent = row.latent
+      let numbers = [
+        latent.deltaNorm, latent.nuError, latent.nuReconstruction, latent.maxActivation, latent.frequency,
+      ].map(value)
+      let words = [row.tags.joined(separator: ", "), row.summary ?? ""].map {
+        $0.filter { $0 != "\t" && !$0.isNewline }
+      }
+      return (["\(id)", latent.latentClass.rawValue] + numbers + words).joined(separator: "\t")
     }
-    return restart(&state)
-  }
-
-  /// Orders latents of equal first key by another column; by the same one, the other way round; nil by id.
-  static func sort(thenBy sort: LatentSort?, _ state: inout ExplorerState) -> [Effect] {
-    if let sort, sort != state.latents.query.sort {
-      let isSame = state.latents.query.then?.sort == sort
-      state.latents.query.then = LatentOrder(
-        sort, ascending: isSame ? state.latents.query.then?.ascending == false : nil)
-    } else {
-      state.latents.query.then = nil
-    }
-    return restart(&state)
-  }
-
-  fileprivate static func sort(step: Int, _ state: inout ExplorerState) -> [Effect] {
-    let sorts = sorts(state)
-    let index = sorts.firstIndex(of: state.latents.query.sort) ?? 0
-    let next = sorts[(index + step + sorts.count) % sorts.count]
-    return next == state.latents.query.sort ? [] : sort(by: next, &state)
-  }
-
-  /// All, then each class that the filter lets through, then all again.
-  fileprivate static func nextClass(_ state: inout ExplorerState) -> [Effect] {
-    let counts = state.latents.classCounts
-    let offered = LatentClass.allCases.filter { counts == nil || counts?[$0] ?? 0 > 0 }
-    let index = state.latents.query.latentClass.flatMap { offered.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
-    state.latents.query.latentClass = offered.indices.contains(index) ? offered[index] : nil
-    state.latents.seeksClass = counts == nil
-    return restart(&state)
-  }
-}
-
-extension LatentSort {
-  /// The order in words.
-  var title: String {
-    switch self {
-    case .chatSpecificity: "chat-specificity"
-    case .frequency: "frequency"
-    case .maxActivation: "max activation"
-    case .cosBaseChat: "cosine"
-    case .templateShare: "template share"
-    case .id: "id"
-    case .tags: "number of tags"
-    default: TableField(self).title
-    }
+    return CopiedText(what: "the row of \(what)", text: ([head] + rows).joined(separator: "\n") + "\n")
   }
 }

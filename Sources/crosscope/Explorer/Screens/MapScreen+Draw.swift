@@ -3,83 +3,13 @@
 // has a glyph of its own, colours only repeat it.
 
 import Experiments
+import Inference
 import Reports
 import Storage
 import TUI
 
-/// Where the parts of the screen lie. The list stands at the right, on narrow terminals below.
-struct MapLayout {
-  let info: Rect
-  /// The numbers and the line at the left, and those below.
-  let yAxis: Rect
-  let xAxis: Rect
-  let plot: Rect
-  let legend: Rect
-  let side: Rect
-
-  init(_ state: ExplorerState) {
-    let (info, rest) = state.body.split(top: 1)
-    let columns = rest.columns
-    let main: Rect
-    if columns >= 60 {
-      let width = columns >= 110 ? 42 : 25
-      (main, side) = rest.split(left: columns - width - 1, gap: 1)
-    } else {
-      (main, side) = rest.split(bottom: rest.rows >= 16 ? 6 : 0)
-    }
-    let (upper, legend) = main.split(bottom: main.rows >= 10 ? 1 : 0)
-    let (area, below) = upper.split(bottom: 2)
-    let (left, plot) = area.split(left: 8)
-    (self.info, yAxis, self.plot, self.legend) = (info, left, plot, legend)
-    xAxis = Rect(row: below.row, column: plot.column, rows: below.rows, columns: plot.columns)
-  }
-
-  /// Where the cursor is, and the latents there.
-  var latents: Rect {
-    let rest = side.split(top: 3).rest
-    return rest.rows >= 8 ? rest.split(bottom: 4).rest : rest
-  }
-  var details: Rect {
-    Rect(row: latents.endRow, column: side.column, rows: side.endRow - latents.endRow, columns: side.columns)
-  }
-}
-
-/// The glyphs of a plot, from few latents to many.
-struct MapGlyphs {
-  let asciiOnly: Bool
-  let usesBlocks: Bool
-
-  /// The glyph of a cell with so many latents and these braille dots.
-  func density(_ count: Int, dots: UInt8) -> String {
-    if asciiOnly { return Self.step([".", ":", "+", "*", "#"], count, [1, 4, 16, 64]) }
-    if usesBlocks { return Self.step(["·", "░", "▒", "▓", "█"], count, [1, 4, 16, 64]) }
-    if count <= 16 { return String(Unicode.Scalar(UInt32(0x2800) + UInt32(dots)).map(Character.init) ?? " ") }
-    return Self.step(["▒", "▓", "█"], count, [64, 256])
-  }
-
-  private static func step(_ glyphs: [String], _ count: Int, _ limits: [Int]) -> String {
-    glyphs[limits.firstIndex { count <= $0 } ?? limits.count]
-  }
-
-  var someChatOnly: String { asciiOnly ? "o" : "○" }
-  var allChatOnly: String { asciiOnly ? "O" : "●" }
-  var origin: String { asciiOnly ? "X" : "◆" }
-
-  /// What they mean, in the order of the counts.
-  var legend: String {
-    if asciiOnly { return ". 1  : to 4  + to 16  * to 64  # more" }
-    return usesBlocks ? "· 1  ░ to 4  ▒ to 16  ▓ to 64  █ more" : "⠂ to ⣿ 16  ▒ to 64  ▓ to 256  █ more"
-  }
-
-  /// The same for narrow screens: up to how many latents each means.
-  var shortLegend: String {
-    if asciiOnly { return ".1 :4 +16 *64 #more" }
-    return usesBlocks ? "·1 ░4 ▒16 ▓64 █more" : "⣿16 ▒64 ▓256 █more"
-  }
-}
-
-extension ScreenDefinition {
-  @Sendable static func drawMap(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {
+extension MapScreen {
+  @Sendable static func draw(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {
     let layout = MapLayout(state)
     let map = state.map
     drawInfo(state, &canvas, layout.info)

@@ -1,11 +1,13 @@
-// What changes the part of the plane that the map shows: zooming, boxes, and the mouse, which does both.
-// Refuses: windows so small or large that their numbers could not be told apart.
+// What changes the part of the plane that the map shows: zooming, boxes, and the mouse, which does both. A window never
+// gets so small or so large that its numbers could not be told apart.
 
+import Diffing
 import Experiments
+import Inference
 import Storage
 import TUI
 
-extension ScreenDefinition {
+extension MapScreen {
   /// Opens what the cursor or the box is on, or shows another window.
   static func windowAction(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     guard let points = state.map.points, let bins = state.map.bins else { return [] }
@@ -58,7 +60,7 @@ extension ScreenDefinition {
   }
 
   /// A press moves the cursor, or opens the selected latent of the list; dragging makes a box; the wheel zooms.
-  @Sendable static func mouseOnMap(_ mouse: Mouse, _ state: inout ExplorerState) -> [Effect] {
+  @Sendable static func mouse(_ mouse: Mouse, _ state: inout ExplorerState) -> [Effect] {
     let layout = MapLayout(state)
     let cell = Point(row: mouse.point.row - layout.plot.row, column: mouse.point.column - layout.plot.column)
     guard let bins = state.map.bins else { return [] }

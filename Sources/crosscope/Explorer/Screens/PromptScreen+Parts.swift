@@ -3,11 +3,12 @@
 import Diffing
 import Experiments
 import Inference
+import Kernels
 import Reports
 import Storage
 import TUI
 
-extension ScreenDefinition {
+extension PromptScreen {
   // MARK: Editor
 
   /// The editor; returns the cell of the text cursor.

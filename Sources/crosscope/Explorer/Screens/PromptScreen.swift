@@ -1,108 +1,16 @@
 // The prompt screen: a text or a chat of one's own, the latents that fire on each of its tokens, and what both models
-// expect next there. Owns: which token and which latent are looked at, and what is shown of them; moving is pure state.
-// Refuses: models; TraceService has them. Typing is in PromptScreen+Editor.swift, traces in PromptScreen+Run.swift,
-// drawing in PromptScreen+Draw.swift and PromptScreen+Parts.swift.
+// expect next there. Typing is in PromptScreen+Typing.swift, traces are in PromptState+Run.swift, drawing is in
+// PromptScreen+Draw.swift and PromptScreen+Parts.swift.
 
 import Diffing
 import Experiments
+import Kernels
 import Reports
 import Storage
 import TUI
 
-/// View state of the prompt screen.
-struct PromptState: Sendable, Equatable {
-  /// What the colours of the text stand for.
-  enum Colours: Sendable { case latent, total }
-
-  var editor = PromptEditor()
-  /// Keys are text.
-  var isTyping = true
-  var run: PromptRun?
-  /// Numbers the traces, so that a cancelled one's late tokens are dropped.
-  var runNumber = 0
-  /// The token that is looked at.
-  var cursor = 0
-  /// The latent that is looked at; it stays while the cursor moves.
-  var selected: Int32?
-  var list = ListState()
-  /// Whether the list is of the whole text rather than of the token.
-  var isWholeText = false
-  var aggregate = TraceAggregate.max
-  var filter = TraceFilter()
-  /// Whether tokens of the chat template count for the whole text.
-  var countsTemplate = false
-  var colours = Colours.latent
-  /// Latents of the whole text that pass the filters.
-  var overall: [TracedLatent] = []
-  /// Nothing was chosen yet in this text: the former text's latent will be, or its own strongest.
-  var isFresh = true
-  var former: Int32?
-
-  var tokens: [TokenActivations] { run?.tokens ?? [] }
-  var token: TokenActivations? { tokens.indices.contains(cursor) ? tokens[cursor] : nil }
-  var isBusy: Bool { run?.isUnderWay ?? false }
-
-  /// One row of the list.
-  struct Row: Sendable, Equatable {
-    var latent: Int32
-    /// At the token, or over the text; 0 where it is silent.
-    var value: Double
-    /// Tokens of the text at which it is on; nil in the list of a token.
-    var tokens: Int?
-    /// Where in the text it is strongest; nil in the list of a token.
-    var peak: Int?
-  }
-
-  /// The list as it stands: the token's or the text's latents that pass the filters. The latent that is looked at stays
-  /// on it, also where it is silent.
-  static func rows(_ state: ExplorerState) -> [Row] {
-    let prompt = state.prompt
-    func row(_ latent: TracedLatent) -> Row {
-      Row(latent: latent.latent, value: latent.value(prompt.aggregate), tokens: latent.tokens, peak: latent.peak)
-    }
-    var rows: [Row] = []
-    if prompt.isWholeText {
-      rows = prompt.overall.map(row)
-    } else if let token = prompt.token {
-      rows = token.activations.filter { isShown(Int32($0.latent), state) }.map {
-        Row(latent: Int32($0.latent), value: Double($0.value))
-      }
-    }
-    guard let selected = prompt.selected, let token = prompt.token, !rows.contains(where: { $0.latent == selected })
-    else { return rows }
-    if prompt.isWholeText {
-      let alone = tracedLatents(
-        prompt.tokens, by: prompt.aggregate, template: prompt.countsTemplate, where: { $0 == selected })
-      rows.append(alone.first.map(row) ?? Row(latent: selected, value: 0))
-    } else {
-      rows.append(Row(latent: selected, value: token.value(of: selected)))
-    }
-    return rows
-  }
-
-  /// Whether a latent passes the filters; not before its row is read.
-  static func isShown(_ id: Int32, _ state: ExplorerState) -> Bool {
-    state.latents.rows[id].map { state.prompt.filter.passes($0.latent) } ?? false
-  }
-
-  /// Brings list and cursor into what there is.
-  static func keepInView(_ state: inout ExplorerState) {
-    let rows = rows(state)
-    state.prompt.cursor = min(max(0, state.prompt.cursor), max(0, state.prompt.tokens.count - 1))
-    let index = rows.firstIndex { $0.latent == state.prompt.selected } ?? 0
-    state.prompt.list.select(index, count: rows.count, height: PromptLayout(state).rowsVisible)
-  }
-}
-
-extension TokenActivations {
-  /// A latent's activation here, 0 where it is silent.
-  func value(of latent: Int32) -> Double {
-    activations.first { $0.latent == Int(latent) }.map { Double($0.value) } ?? 0
-  }
-}
-
-extension ScreenDefinition {
-  static let prompt = ScreenDefinition(
+enum PromptScreen {
+  static let definition = ScreenDefinition(
     title: { _ in "Prompt" },
     bindings: [
       Binding(["i", "tab"], .editPrompt, "edit", "edit the text or the chat; F1 there lists its keys"),
@@ -129,8 +37,9 @@ extension ScreenDefinition {
       Binding(["n"], .note, nil, "write a note on the latent", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["S"], .steerScreen, nil, "to the steer screen"),
     ] + GeneralBindings.moving,
-    perform: performOnPrompt,
+    perform: perform,
     type: typePrompt,
+    typing: { $0.prompt.isTyping ? typingKeys : nil },
     mouse: { mouse, state in
       let (list, rows) = (state.prompt.list, PromptState.rows(state))
       guard let row = list.row(after: mouse, in: PromptLayout(state).rows, count: rows.count) else { return [] }
@@ -142,7 +51,10 @@ extension ScreenDefinition {
       PromptState.refresh(&state)
       return PromptState.missingRows(state)
     },
-    draw: drawPrompt)
+    draw: draw,
+    latent: { $0.prompt.selected },
+    open: { _, state in state.show(.prompt) },
+    back: cancel, cancel: cancel)
 
   @Sendable private static func noTokens(_ state: ExplorerState) -> String? {
     state.prompt.tokens.isEmpty ? "nothing is traced yet: i edits the text, Enter traces it" : nil
@@ -154,7 +66,7 @@ extension ScreenDefinition {
     return source.isOpen ? nil : "the last turn is the assistant's: add a user's turn (i, Ctrl-T)"
   }
 
-  @Sendable private static func performOnPrompt(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
+  @Sendable private static func perform(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     switch action {
     case .editPrompt: state.prompt.isTyping = true
     case .answer: return PromptState.start(answerTokens: PromptState.answerTokens, &state)

@@ -1,13 +1,13 @@
-// What is measured of a finished run, under its answers: KL of each token, the token under the cursor on both sides,
-// watched phrases, and means over samples.
-// Owns: how it is laid out in at most three rows. Refuses: measuring; the run's document has it.
+// What is measured of a finished run, under its answers, in at most three rows: KL of each token, the token under the
+// cursor on both sides, watched phrases, and means over samples. The figures are those of the run's document.
 
 import Diffing
 import Experiments
+import Inference
 import Reports
 import TUI
 
-extension ScreenDefinition {
+extension SteerScreen {
   static func drawMeasures(_ run: SteerRun, _ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
     guard let (baseline, steered) = run.measured, !layout.measures.isEmpty else { return }
     let strip = layout.measures.line(0)

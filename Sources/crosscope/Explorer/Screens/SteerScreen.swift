@@ -1,79 +1,16 @@
-// The steer screen: a prompt, interventions, and the answers without and with them, side by side.
-// It knows what is to be run and what came of the last run.
-// Runs are in SteerScreen+Run.swift, drawing in SteerScreen+Draw.swift.
+// The steer screen: a prompt, interventions, and the answers without and with them, side by side. What its keys do is
+// in SteerScreen+Actions.swift, runs are in SteerState+Run.swift, drawing is in SteerScreen+Draw.swift.
 
 import Diffing
 import Experiments
 import Inference
+import Kernels
 import Reports
 import Storage
 import TUI
 
-/// View state of the steer screen.
-struct SteerState: Sendable, Equatable {
-  /// What the keys go to.
-  enum Focus: Sendable, CaseIterable { case prompt, interventions, answers }
-
-  /// Where the models are.
-  enum Model: Sendable, Equatable {
-    case absent
-    case loading(String)
-    case ready(String)
-    case failed(String)
-  }
-
-  var prompt = LineEditor(limit: 8000)
-  /// What was said before the prompt: the user's turns and the answers to them.
-  var turns: [ChatMessage] = []
-  var rows: [Row] = []
-  var list = ListState()
-  var history = SteerListHistory()
-  var focus = Focus.prompt
-  /// How tokens are chosen.
-  var sampling = GenerationSettings(maxTokens: 96, seed: 1)
-  /// What is done with the latents of the list, which are no part of it here. Its conditions are of all rows.
-  var plan = SteeringPlan(interventions: [])
-  /// Whether there is a third answer, steered with the baseline's attention weights.
-  var freezesAttention = false
-  /// Phrases whose log-probability at the start of the answer is measured.
-  var watched = SteeringRequest.usuallyWatched
-  var model = Model.absent
-  /// Enter was pressed before the model was there.
-  var isWaitingForModel = false
-  var run: SteerRun?
-  var preview = SteerPreview()
-  var sweep: SteerSweep?
-  /// The choice of a set of prompts as it was made last.
-  var promptSet = PromptSetPicker()
-  var trace = SteerTrace()
-  /// Numbers the runs, so that a cancelled one's late tokens are dropped.
-  var runNumber = 0
-  /// Lines that the answers are scrolled up from their end.
-  var scrolledBack = 0
-
-  static let temperatures = [0.0, 0.5, 0.7, 1.0]
-  static let lengths = [32, 96, 256]
-
-  var selectedRow: Row? { rows.indices.contains(list.selected) ? rows[list.selected] : nil }
-
-  /// What a run would do now.
-  var request: SteeringRequest {
-    let rows = rows.filter(\.isOn)
-    var plan = plan
-    plan.interventions = rows.map(\.intervention)
-    if rows.isEmpty { plan.conditions = [] }
-    return SteeringRequest(
-      prompt: prompt.text, turns: turns, plan: plan, sampling: sampling, watched: watched,
-      freezesAttention: freezesAttention)
-  }
-
-  mutating func select(_ index: Int) {
-    list.select(index, count: rows.count, height: SteerLayout.mostRows)
-  }
-}
-
-extension ScreenDefinition {
-  static let steer = ScreenDefinition(
+enum SteerScreen {
+  static let definition = ScreenDefinition(
     title: { _ in "Steer" },
     bindings: [
       Binding(["enter"], .run, "run", "run: answer without and with the latents", unavailable: cannotRun),
@@ -99,13 +36,15 @@ extension ScreenDefinition {
       Binding(["D"], .decoder, nil, "directions of chat's decoder, or of base's"),
       Binding(["A"], .blocks, nil, "add after the crosscoder's block only, or after all above too"),
       Binding(["N"], .unit, nil, "strengths in units of the largest activation, or ‖Δh‖ itself"),
-      Binding(["w"], .sweep, "sweep", "strengths from −1 to 2 times those set, as a chart", unavailable: cannotSweep),
+      Binding(
+        ["w"], .sweep, "sweep", "strengths from −1 to 2 times those set, as a chart",
+        unavailable: SweepScreen.cannotSweep),
       Binding(
         ["W"], .sweepWithControl, nil, "sweep, then with random latents of the same norm (mode add)",
-        unavailable: cannotSweep),
+        unavailable: SweepScreen.cannotSweep),
       Binding(
         ["M"], .sweepSet, nil, "sweep over a set of prompts, with refusals counted and random latents beside",
-        unavailable: cannotSweepSet),
+        unavailable: SweepScreen.cannotSweepSet),
       Binding(
         ["C"], .continueSteered, "continue", "go on with the chat after the steered answer", unavailable: noAnswer),
       Binding(["B"], .continueBaseline, nil, "go on with the chat after the baseline's answer", unavailable: noAnswer),
@@ -133,8 +72,9 @@ extension ScreenDefinition {
       Binding(["t"], .tag, nil, "tag the latent", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["n"], .note, nil, "write a note on the latent", unavailable: Unavailable.noLatentOrReadOnly),
     ] + GeneralBindings.moving,
-    perform: performOnSteer,
-    type: typeSteerPrompt,
+    perform: perform,
+    type: typePrompt,
+    typing: { $0.steer.focus == .prompt ? typingKeys : nil },
     mouse: { mouse, state in
       let layout = SteerLayout(state)
       switch mouse.kind {
@@ -165,13 +105,30 @@ extension ScreenDefinition {
       state.steer.model = .loading("")
       return rows + [.loadModel]
     },
-    draw: drawSteer, copy: copySteer,
+    follow: { state in
+      let effects = SteerState.followKnob(&state)
+      return effects + SteerState.followTrace(&state)
+    },
+    draw: draw,
+    progress: { state in
+      if case .loading(let detail) = state.steer.model, !detail.isEmpty { detail } else { nil }
+    },
+    copy: copy,
     cursor: RowCursor(
       selected: { $0.steer.focus == .answers ? nil : $0.steer.list.selected },
       select: { row, state in
         state.steer.select(row)
         return []
-      }))
+      }),
+    latent: { $0.steer.selectedRow?.latent },
+    outside: { EditRequest(subject: .prompt, text: $0.steer.prompt.text) },
+    undo: { redo, state in
+      state.tell(state.steer.bringBack(forth: redo))
+      return state.loadListed()
+    },
+    open: { _, state in state.show(.steer) },
+    back: cancel, cancel: cancel,
+    leave: { $0.steer.isWaitingForModel = false })
 
   @Sendable private static func noRow(_ state: ExplorerState) -> String? {
     state.steer.selectedRow == nil ? "no latent is on the list: a adds one" : nil
@@ -196,138 +153,24 @@ extension ScreenDefinition {
     return "nothing has failed"
   }
 
-  private static func toggleTrace(_ state: inout ExplorerState) {
-    state.steer.trace.isOn.toggle()
-    if state.steer.run == nil {
-      state.tell("the latents' activations \(state.steer.trace.isOn ? "come with the next answers" : "stay away")")
+  /// The steered answer, or the prompt as long as there is none; or prompt, latents and both answers.
+  @Sendable static func copy(_ state: ExplorerState, _ whole: Bool) -> CopiedText? {
+    let steer = state.steer
+    guard let run = steer.run else {
+      return steer.prompt.isEmpty ? nil : CopiedText(what: "the prompt", text: steer.prompt.text)
     }
-  }
-
-  /// Loads the model again, or asks for the preview again.
-  private static func tryAgain(_ state: inout ExplorerState) -> [Effect] {
-    state.steer.retryPreview()
-    guard case .failed = state.steer.model else { return [] }
-    state.steer.model = .loading("")
-    return [.loadModel]
-  }
-
-  @Sendable private static func performOnSteer(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
-    switch action {
-    case .run: return SteerState.start(&state)
-    case .nextFocus: nextFocus(&state)
-    case .editPrompt: state.steer.focus = .prompt
-    case .tracePrompt: return traceSteerPrompt(&state)
-    case .addLatent, .strength, .condition: state.openSteerEntry(action)
-    case .open:
-      guard let id = state.steer.selectedRow?.latent else { return [] }
-      return LatentState.open(id, &state)
-    case .temperature:
-      state.steer.sampling.temperature = next(state.steer.sampling.temperature, SteerState.temperatures)
-      state.steer.settle()
-    case .settings: state.overlay = .settings(SettingsEditor())
-    case .positions: _ = SteerSetting.positions.step(1, &state.steer)
-    case .decoder: _ = SteerSetting.decoder.step(1, &state.steer)
-    case .blocks: _ = SteerSetting.blocks.step(1, &state.steer)
-    case .unit:
-      _ = SteerSetting.unit.step(1, &state.steer)
-      state.tell(
-        "of mode add the strengths stay as numbers and are now "
-          + (state.steer.plan.unit == .norm ? "lengths" : "multiples of the largest activation"))
-    case .tryAgain: return tryAgain(&state)
-    case .sweep, .sweepWithControl: return SteerSweep.start(withControl: action == .sweepWithControl, &state)
-    case .sweepSet: return state.openPromptSets()
-    case .continueBaseline, .continueSteered:
-      SteerState.continueChat(isSteered: action == .continueSteered, &state)
-    case .trace: toggleTrace(&state)
-    case .freezeAttention: _ = SteerSetting.frozenAttention.step(1, &state.steer)
-    case .export:
-      if let document = state.steer.run?.document { state.openExport(.run(document)) }
-    case .nextSample: state.steer.run?.showNextSample()
-    case .cursorLeft, .cursorRight:
-      state.steer.focus = .answers
-      state.steer.run?.moveCursor(by: action == .cursorRight ? 1 : -1)
-    case .answerLength: state.steer.sampling.maxTokens = next(state.steer.sampling.maxTokens, SteerState.lengths)
-    case .seed: state.steer.sampling.seed &+= 1
-    case .down, .up, .pageDown, .pageUp, .first, .last: move(action, &state)
-    default: change(action, &state)
+    guard whole else {
+      if steer.focus == .prompt { return CopiedText(what: "the prompt", text: steer.prompt.text) }
+      return CopiedText(what: "the steered answer", text: run.steered.joined())
     }
-    return []
-  }
+    return CopiedText(
+      what: "prompt and answers",
+      text: """
+        Prompt: \(run.request.prompt)
+        Latents: \(run.request.steeringText)
+        Baseline: \(run.baseline.joined())
+        Steered: \(run.steered.joined())
 
-  private static func next<T: Equatable>(_ value: T, _ all: [T]) -> T {
-    let index = all.firstIndex(of: value) ?? all.count - 1
-    return all[(index + 1) % all.count]
-  }
-
-  private static func nextFocus(_ state: inout ExplorerState) {
-    let all = SteerState.Focus.allCases
-    let index = all.firstIndex(of: state.steer.focus) ?? 0
-    state.steer.focus = all[(index + 1) % all.count]
-  }
-
-  private static func move(_ action: Action, _ state: inout ExplorerState) {
-    guard state.steer.focus == .answers else {
-      let selected = state.steer.list.selected
-      let target = [Action.down: selected + 1, .up: selected - 1, .first: 0, .last: Int.max][action]
-      if let target { state.steer.select(target) }
-      return
-    }
-    let page = max(1, SteerLayout(state).answers.rows - 2)
-    let step = [Action.down: -1, .up: 1, .pageDown: -page, .pageUp: page, .first: Int.max / 2, .last: -Int.max / 2][
-      action]
-    scrollAnswers(step ?? 0, &state)
-  }
-
-  /// Moves the answers' window up by so many lines, within them.
-  private static func scrollAnswers(_ step: Int, _ state: inout ExplorerState) {
-    state.steer.scrolledBack = min(SteerLayout.linesAbove(state), max(0, state.steer.scrolledBack + step))
-  }
-
-  /// Changes the selected row.
-  private static func change(_ action: Action, _ state: inout ExplorerState) {
-    let index = state.steer.list.selected
-    guard state.steer.rows.indices.contains(index) else { return }
-    let times = Double(state.count ?? 1)
-    let former = state.steer.rows
-    switch action {
-    case .toggle: state.steer.rows[index].isOn.toggle()
-    case .stronger: state.steer.rows[index].turn(by: SteerState.notch * times)
-    case .weaker: state.steer.rows[index].turn(by: -SteerState.notch * times)
-    case .slightlyStronger: state.steer.rows[index].turn(by: SteerState.fineNotch * times)
-    case .slightlyWeaker: state.steer.rows[index].turn(by: -SteerState.fineNotch * times)
-    case .mode:
-      let mode = next(state.steer.rows[index].mode, SteeringMode.allCases)
-      let begin = state.steer.strengthToBegin(mode, limit: state.store.coherenceLimit)
-      if let text = state.steer.rows[index].change(to: mode, unit: state.steer.plan.unit, begin: begin) {
-        state.tell(text)
-      }
-    case .deleteLatent: state.steer.remove(state.count ?? 1)
-    case .clearLatents: state.steer.clear()
-    default: break
-    }
-    if let text = SteerState.left(former, state.steer.rows) { state.tell(text) }
-  }
-
-  /// Keys of the prompt while it has the focus.
-  @Sendable private static func typeSteerPrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
-    guard state.steer.focus == .prompt else { return nil }
-    switch input {
-    case .paste(let text):
-      state.steer.prompt.insert(text)
-      return []
-    case .key("esc"):
-      if state.steer.isBusy { return nil }
-      state.steer.focus = .interventions
-      return []
-    case .key("backspace") where state.steer.prompt.isEmpty && !state.steer.turns.isEmpty:
-      state.steer.takeBackTurn()
-      return []
-    case .key("alt-enter"), .key("ctrl-j"):
-      state.steer.prompt.insert("\n")
-      return []
-    case .key("alt-e"): return state.editOutside()
-    case .key(let key): return state.steer.prompt.handle(key) ? [] : nil
-    case .mouse: return nil
-    }
+        """ + (run.request.freezesAttention ? "Attention frozen: \(run.frozen.joined())\n" : ""))
   }
 }

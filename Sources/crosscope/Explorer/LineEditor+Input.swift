@@ -1,0 +1,27 @@
+// Keys and pastes where text is typed, the same for every line of the explorer.
+
+import TUI
+
+extension LineEditor {
+  /// What becomes of the line breaks of a pasted text.
+  enum LineBreaks { case kept, blanks, dropped }
+
+  /// Takes a key or a pasted text. Where line breaks are kept, Alt-Enter makes one.
+  /// - Returns: whether it meant something here.
+  mutating func take(_ input: Input, lineBreaks: LineBreaks = .blanks) -> Bool {
+    switch input {
+    case .key("alt-enter") where lineBreaks == .kept:
+      insert("\n")
+      return true
+    case .key(let key): return handle(key)
+    case .paste(let text):
+      switch lineBreaks {
+      case .kept: insert(text)
+      case .blanks: insert(String(text.map { $0.isNewline ? " " : $0 }))
+      case .dropped: insert(text.filter { !$0.isNewline })
+      }
+      return true
+    case .mouse: return false
+    }
+  }
+}

@@ -1,0 +1,90 @@
+// Places in the explorer: where the user was (back and forth), and where the user wants to return (marks by letter). A
+// place is a screen and a latent; it does not hold scrolling and filters.
+
+import Storage
+import TUI
+
+/// A place that the user can be at.
+struct Place: Sendable, Equatable, Codable {
+  var screen: Screen
+  /// The latent on the page, or under the cursor.
+  var latent: Int32?
+
+  /// The place in words.
+  var description: String {
+    guard let latent else { return screen.rawValue }
+    return screen.definition.hasPlaceForEachLatent ? "latent \(latent)" : "\(screen.rawValue) at latent \(latent)"
+  }
+
+  /// Whether going from one to the other is a step that can be taken back. Moving a cursor is none.
+  func isElsewhere(than other: Place) -> Bool {
+    screen != other.screen || (screen.definition.hasPlaceForEachLatent && latent != other.latent)
+  }
+}
+
+/// Places visited, as a browser keeps them.
+struct PlaceHistory: Sendable, Equatable {
+  private(set) var past: [Place] = []
+  private(set) var future: [Place] = []
+  private static let longest = 100
+
+  /// Notes that the user went away from a place.
+  mutating func left(_ place: Place) {
+    past.append(place)
+    if past.count > Self.longest { past.removeFirst() }
+    future = []
+  }
+
+  mutating func back(from place: Place) -> Place? {
+    guard let last = past.popLast() else { return nil }
+    future.append(place)
+    return last
+  }
+
+  mutating func forth(from place: Place) -> Place? {
+    guard let next = future.popLast() else { return nil }
+    past.append(place)
+    return next
+  }
+}
+
+extension ExplorerState {
+  /// Where the user is.
+  var place: Place { Place(screen: screen, latent: currentLatent) }
+
+  /// Goes to a place, as far as it is still there.
+  mutating func go(to place: Place) -> [Effect] { place.screen.definition.open(place.latent, &self) }
+
+  /// Performs `.placeBack` or `.placeForth`.
+  mutating func travel(_ action: Action) -> [Effect] {
+    let here = place
+    let target = action == .placeBack ? history.back(from: here) : history.forth(from: here)
+    guard let target else {
+      tell(action == .placeBack ? "this is where you began" : "there is nothing to go forth to")
+      return []
+    }
+    isTravelling = true
+    return go(to: target)
+  }
+
+  mutating func setMark(_ letter: Character) -> [Effect] {
+    marks[String(letter)] = place
+    tell("mark \(letter): \(place.description)", .good)
+    return []
+  }
+
+  /// Goes to a mark; `''` goes back to where the last jump began.
+  mutating func goToMark(_ letter: Character) -> [Effect] {
+    guard let target = marks[String(letter)] else {
+      tell("no mark \(letter)" + (marks.isEmpty ? ": \" and a letter sets one" : "; there are \(listOfMarks)"))
+      return []
+    }
+    marks["'"] = place
+    return go(to: target)
+  }
+
+  var listOfMarks: String {
+    marks.sorted { $0.key < $1.key }.filter { $0.key != "'" }.map { "\($0.key) \($0.value.description)" }
+      .joined(separator: ", ")
+  }
+}

@@ -1,0 +1,28 @@
+// Which two latents are side by side, and how far their page is scrolled. The pages themselves are in ExplorerState.
+
+import Storage
+import TUI
+
+/// View state of the page.
+struct LatentComparisonState: Sendable, Equatable {
+  /// Two, once it is open.
+  var ids: [Int32] = []
+  /// First visible line.
+  var top = 0
+
+  static func open(_ first: Int32, _ second: Int32, _ state: inout ExplorerState) -> [Effect] {
+    guard first != second else {
+      state.tell("a latent is not compared with itself", .error)
+      return []
+    }
+    state.latentComparison = LatentComparisonState(ids: [first, second])
+    return state.show(.latentComparison)
+  }
+
+  /// Both pages, once they are read.
+  static func pages(_ state: ExplorerState) -> (LatentPage, LatentPage)? {
+    let ids = state.latentComparison.ids
+    guard ids.count == 2, let first = state.pages[ids[0]], let second = state.pages[ids[1]] else { return nil }
+    return (first, second)
+  }
+}

@@ -1,0 +1,52 @@
+// The other latents on a latent's page: those with a similar direction, its twin, and those active on the same tokens.
+
+import Experiments
+import Reports
+import Storage
+import TUI
+
+extension LatentLines {
+  /// Similar latents and the twin, then latents that fire together with this one.
+  func neighbours(width: Int) -> [PageLine] {
+    let contrast = content.items.count { if case .contrast = $0 { true } else { false } }
+    var item = content.ranking.entries.count + contrast
+    var lines: [PageLine] = []
+    func add(_ other: Int32, _ number: String, _ meaning: String) {
+      let isSelected = item == state.latent.selected
+      let lead = "  \(number)  "
+      lines.append(
+        PageLine(
+          [
+            text(isSelected ? "›" : " ", Style(.accent, .bold)), text(String(other).leftPadded(to: 6)), text(lead),
+            text(truncated(meaning, to: max(8, width - 7 - displayWidth(lead))), .muted),
+          ], item: item))
+      item += 1
+    }
+    if !page.neighbours.isEmpty { lines.append(.heading("Most similar latents")) }
+    for neighbour in page.neighboursByKind {
+      add(neighbour.other, "cos \(fixed(neighbour.cosine, 2))", neighbour.kind.meaning)
+    }
+    guard let surroundings = state.latent.surroundings else { return lines }
+    guard let coFiring = surroundings.coFiring else {
+      return lines + [.heading("Fires together with", note: "open the store for writing once")]
+    }
+    guard !coFiring.isEmpty else { return lines }
+    lines.append(.heading("Fires together with", note: "common tokens in its contexts"))
+    for record in coFiring {
+      let contexts = counted(record.contexts, "context", "contexts")
+      add(record.other, percent(record.share).leftPadded(to: 6), "\(record.both) of \(record.either), \(contexts)")
+    }
+    return lines
+  }
+}
+
+extension NeighbourKind {
+  /// What the cosine is between.
+  var meaning: String {
+    switch self {
+    case .chat: "chat directions"
+    case .base: "base directions"
+    case .twin: "twin: its chat direction and the other's base direction"
+    }
+  }
+}

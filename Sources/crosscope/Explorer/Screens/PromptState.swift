@@ -1,0 +1,99 @@
+// The view state of the prompt screen: which token and which latent are looked at, and what is shown of them.
+
+import Diffing
+import Experiments
+import Inference
+import Storage
+import TUI
+
+/// View state of the prompt screen.
+struct PromptState: Sendable, Equatable {
+  /// What the colours of the text stand for.
+  enum Colours: Sendable { case latent, total }
+
+  var editor = PromptEditor()
+  /// Keys are text.
+  var isTyping = true
+  var run: PromptRun?
+  /// Numbers the traces, so that a cancelled one's late tokens are dropped.
+  var runNumber = 0
+  /// The token that is looked at.
+  var cursor = 0
+  /// The latent that is looked at; it stays while the cursor moves.
+  var selected: Int32?
+  var list = ListState()
+  /// Whether the list is of the whole text rather than of the token.
+  var isWholeText = false
+  var aggregate = TraceAggregate.max
+  var filter = TraceFilter()
+  /// Whether tokens of the chat template count for the whole text.
+  var countsTemplate = false
+  var colours = Colours.latent
+  /// Latents of the whole text that pass the filters.
+  var overall: [TracedLatent] = []
+  /// Nothing was chosen yet in this text: the former text's latent will be, or its own strongest.
+  var isFresh = true
+  var former: Int32?
+
+  var tokens: [TokenActivations] { run?.tokens ?? [] }
+  var token: TokenActivations? { tokens.indices.contains(cursor) ? tokens[cursor] : nil }
+  var isBusy: Bool { run?.isUnderWay ?? false }
+
+  /// One row of the list.
+  struct Row: Sendable, Equatable {
+    var latent: Int32
+    /// At the token, or over the text; 0 where it is silent.
+    var value: Double
+    /// Tokens of the text at which it is on; nil in the list of a token.
+    var tokens: Int?
+    /// Where in the text it is strongest; nil in the list of a token.
+    var peak: Int?
+  }
+
+  /// The list as it stands: the token's or the text's latents that pass the filters. The latent that is looked at stays
+  /// on it, also where it is silent.
+  static func rows(_ state: ExplorerState) -> [Row] {
+    let prompt = state.prompt
+    func row(_ latent: TracedLatent) -> Row {
+      Row(latent: latent.latent, value: latent.value(prompt.aggregate), tokens: latent.tokens, peak: latent.peak)
+    }
+    var rows: [Row] = []
+    if prompt.isWholeText {
+      rows = prompt.overall.map(row)
+    } else if let token = prompt.token {
+      rows = token.activations.filter { isShown(Int32($0.latent), state) }.map {
+        Row(latent: Int32($0.latent), value: Double($0.value))
+      }
+    }
+    guard let selected = prompt.selected, let token = prompt.token, !rows.contains(where: { $0.latent == selected })
+    else { return rows }
+    if prompt.isWholeText {
+      let alone = tracedLatents(
+        prompt.tokens, by: prompt.aggregate, template: prompt.countsTemplate, where: { $0 == selected })
+      rows.append(alone.first.map(row) ?? Row(latent: selected, value: 0))
+    } else {
+      rows.append(Row(latent: selected, value: token.value(of: selected)))
+    }
+    return rows
+  }
+
+  /// Whether a latent passes the filters; not before its row is read.
+  static func isShown(_ id: Int32, _ state: ExplorerState) -> Bool {
+    state.latents.rows[id].map { state.prompt.filter.passes($0.latent) } ?? false
+  }
+
+  /// Brings list and cursor into what there is.
+  static func keepInView(_ state: inout ExplorerState) {
+    let rows = rows(state)
+    state.prompt.cursor = min(max(0, state.prompt.cursor), max(0, state.prompt.tokens.count - 1))
+    let index = rows.firstIndex { $0.latent == state.prompt.selected } ?? 0
+    state.prompt.list.select(index, count: rows.count, height: PromptLayout(state).rowsVisible)
+  }
+}
+
+extension TokenActivations {
+  /// A latent's activation here, 0 where it is silent.
+  func value(of latent: Int32) -> Double {
+    activations.first { $0.latent == Int(latent) }.map { Double($0.value) } ?? 0
+  }
+}

@@ -1,0 +1,120 @@
+// Where the parts of the steer screen lie, and the lines of its answers.
+
+import Experiments
+import Inference
+import Kernels
+import Reports
+import Storage
+import TUI
+
+/// Where the parts of the screen lie. Panes stand side by side, on narrow terminals one above the other. On low ones the
+/// answers keep a line each: the next token's table goes first, then the list and the prompt shrink to a row, and last the
+/// list's heading goes.
+struct SteerLayout {
+  let promptHeading: Rect
+  /// What was said before, in one line; empty for the first prompt.
+  let turns: Rect
+  let prompt: Rect
+  let rowsHeading: Rect
+  let rows: Rect
+  /// The list, scrolled so that its cursor shows in `rows`.
+  let list: ListState
+  /// The next token's heading and table.
+  let preview: Rect
+  let answers: Rect
+  let baseline: Rect
+  let steered: Rect
+  /// The pane of the answer with frozen attention, where there is one.
+  let frozen: Rect?
+  /// Whether the panes stand side by side.
+  let isWide: Bool
+  var panes: [Rect] { [baseline, steered] + (frozen.map { [$0] } ?? []) }
+  /// What is measured of the answers, below them.
+  let measures: Rect
+  /// The latents' activations along the answers.
+  let trace: Rect
+
+  init(_ state: ExplorerState) {
+    let body = state.body.inset(columns: 1)
+    isWide = body.columns >= 60
+    let hasFrozen = state.steer.run?.request.freezesAttention ?? state.steer.freezesAttention
+    // A heading and a row of prompt, a row of the list, and the answers come first.
+    var spare = body.rows - 3 - (isWide ? 3 : 4)
+    func take(_ count: Int) -> Int {
+      let taken = min(max(0, spare), count)
+      spare -= taken
+      return taken
+    }
+    let headingRows = take(1)
+    let turnRows = state.steer.turns.isEmpty ? 0 : take(1)
+    let promptRows = 1 + take(body.rows >= 26 ? 2 : 1)
+    let listRows = 1 + take(min(Self.mostRows, max(1, state.steer.rows.count)) - 1)
+    var rest: Rect
+    (promptHeading, rest) = body.split(top: 1)
+    (turns, rest) = rest.split(top: turnRows)
+    (prompt, rest) = rest.split(top: promptRows)
+    (rowsHeading, rest) = rest.split(top: headingRows)
+    (rows, rest) = rest.split(top: listRows)
+    // Until there are answers the table has their room; then it leaves them a few lines.
+    let table = state.steer.run == nil ? 2 + NextTokens.count : body.rows >= 30 ? 7 : 5
+    let previewRows = take(min(table, state.steer.run == nil ? spare : max(0, spare - 3)))
+    (preview, rest) = rest.split(top: previewRows)
+    var list = state.steer.list
+    list.select(list.selected, count: state.steer.rows.count, height: listRows)
+    self.list = list
+    answers = rest
+    let measureRows = state.steer.run?.measured == nil ? 0 : min(3, max(0, rest.rows - (isWide ? 5 : 8)))
+    (rest, measures) = rest.split(bottom: measureRows)
+    let hasTrace = state.steer.trace.isOn && state.steer.run != nil
+    let traceRows = hasTrace ? min(SteerTrace.most, state.steer.rows.count) : 0
+    (rest, trace) = rest.split(bottom: min(traceRows, max(0, rest.rows - 4)))
+    let count = hasFrozen ? 3 : 2
+    if isWide {
+      let width = (rest.columns - 3 * (count - 1)) / count
+      (baseline, rest) = rest.split(left: width, gap: 3)
+      (steered, rest) = hasFrozen ? rest.split(left: width, gap: 3) : (rest, rest)
+    } else {
+      let height = rest.rows / count
+      (baseline, rest) = rest.split(top: height)
+      (steered, rest) = hasFrozen ? rest.split(top: height) : (rest, rest)
+    }
+    frozen = hasFrozen ? rest : nil
+  }
+
+  /// Rows that the list of latents takes at most.
+  static let mostRows = 5
+
+  /// Lines of the longer answer that do not fit: how far it can be scrolled back.
+  static func linesAbove(_ state: ExplorerState) -> Int {
+    guard let run = state.steer.run else { return 0 }
+    let layout = SteerLayout(state)
+    return answers(run, layout).map { answer, differing, pane in
+      max(0, lines(answer, differing, width: pane.columns, state).count - (pane.rows - 1))
+    }.max() ?? 0
+  }
+
+  /// Each answer, its tokens that differ, and where it stands.
+  static func answers(_ run: SteerRun, _ layout: SteerLayout) -> [(ShownAnswer, Set<Int>, Rect)] {
+    let differing = run.differing
+    let two = [
+      (run.shownBaseline, differing.baseline, layout.baseline), (run.shownSteered, differing.steered, layout.steered),
+    ]
+    return two + (layout.frozen.map { [(run.shownFrozen, run.frozenDiffering, $0)] } ?? [])
+  }
+
+  /// Text of one side, differing tokens underlined in a colour of their own (in brackets with --ascii).
+  static func lines(_ answer: ShownAnswer, _ differing: Set<Int>, width: Int, _ state: ExplorerState) -> [FlowLine] {
+    var flow = answer.tokens.enumerated().map { index, text in
+      // The mark of where the answers part stands before the token, behind the blank that belongs to it.
+      let blanks = text.prefix { $0 == " " }
+      let text = index == answer.parting ? blanks + "▸" + text.dropFirst(blanks.count) : text[...]
+      let ground: Role = index == answer.cursor ? .selected : .plain
+      guard differing.contains(index) else { return FlowToken(String(text), style: Style(.plain, on: ground)) }
+      let opens = state.asciiOnly && !differing.contains(index - 1) ? "[" : ""
+      let closes = state.asciiOnly && !differing.contains(index + 1) ? "]" : ""
+      return FlowToken(opens + text + closes, style: Style(.changed, on: ground, .underline))
+    }
+    if let note = answer.note { flow.append(FlowToken(" " + note, style: .muted)) }
+    return flowLines(flow, width: width)
+  }
+}
