@@ -60,11 +60,13 @@ let package = Package(
     .target(
       name: "Experiments", dependencies: ["Kernels", "Inference", "Diffing", "Storage"], swiftSettings: strict),
     .target(name: "Reports", dependencies: ["Experiments", "TUI"], swiftSettings: strict),
+    .target(name: "Pipeline", dependencies: ["Reports"], swiftSettings: strict),
     .target(name: "Remote", dependencies: ["Serving", "Reports"], swiftSettings: strict),
+    .target(name: "Explorer", dependencies: ["Reports"], swiftSettings: strict),
     .executableTarget(
       name: "crosscope",
       dependencies: [
-        "Kernels", "Inference", "Diffing", "Storage", "Serving", "TUI", "Experiments", "Reports", "Remote",
+        "Pipeline", "Remote", "Explorer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -83,7 +85,8 @@ let package = Package(
     .testTarget(
       name: "CrosscopeTests",
       dependencies: [
-        "crosscope", "Remote", "Serving", "TestSupport", "FlyingFox", .product(name: "GRDB", package: "GRDB.swift"),
+        "crosscope", "Explorer", "Pipeline", "Remote", "Serving", "TestSupport", "FlyingFox",
+        .product(name: "GRDB", package: "GRDB.swift"),
       ],
       exclude: ["Goldens"],
       swiftSettings: strict),

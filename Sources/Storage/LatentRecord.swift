@@ -167,6 +167,14 @@ public enum LatentSort: Sendable, Hashable {
     }
   }
 
+  /// Whether latents have a number of their own for it.
+  public var isNumber: Bool {
+    switch self {
+    case .column, .metric: true
+    case .latentClass, .tags, .note: false
+    }
+  }
+
   /// Whether the interesting end is the low one: most chat-specific, smallest ν, smallest cosine, first id.
   public var ascendsByDefault: Bool {
     switch self {

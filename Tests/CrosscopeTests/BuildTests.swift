@@ -9,6 +9,8 @@ import TestSupport
 import Testing
 
 @testable import Experiments
+@testable import Explorer
+@testable import Pipeline
 @testable import Remote
 @testable import crosscope
 

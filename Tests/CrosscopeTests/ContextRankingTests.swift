@@ -3,6 +3,7 @@
 import Inference
 import Testing
 
+@testable import Explorer
 @testable import Reports
 @testable import Storage
 @testable import crosscope

@@ -10,6 +10,7 @@ import TestSupport
 import Testing
 
 @testable import Experiments
+@testable import Explorer
 @testable import crosscope
 
 @Suite(.serialized, .enabled(if: RealModel.path != nil, RealModel.missing))

@@ -8,6 +8,8 @@ import TestSupport
 import Testing
 
 @testable import Experiments
+@testable import Explorer
+@testable import Pipeline
 @testable import crosscope
 
 @Suite struct ExplainTests {

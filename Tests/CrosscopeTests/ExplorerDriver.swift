@@ -7,6 +7,7 @@ import Synchronization
 import TUI
 
 @testable import Experiments
+@testable import Explorer
 @testable import Remote
 @testable import crosscope
 

@@ -4,6 +4,7 @@ import Foundation
 import Testing
 
 @testable import Experiments
+@testable import Explorer
 @testable import TUI
 @testable import crosscope
 

@@ -6,6 +6,8 @@ import Inference
 import Testing
 
 @testable import Experiments
+@testable import Explorer
+@testable import Pipeline
 @testable import Remote
 @testable import Reports
 @testable import crosscope

@@ -6,6 +6,8 @@ import Storage
 import Testing
 
 @testable import Experiments
+@testable import Explorer
+@testable import Pipeline
 @testable import Remote
 @testable import Reports
 @testable import crosscope

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Experiments
+@testable import Pipeline
 @testable import crosscope
 
 /// What a line of a JSON-lines file is.

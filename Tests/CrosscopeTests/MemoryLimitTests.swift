@@ -4,6 +4,8 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import Explorer
+@testable import Reports
 @testable import crosscope
 
 @Suite struct MemoryLimitTests {

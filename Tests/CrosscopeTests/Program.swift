@@ -2,6 +2,8 @@
 import Foundation
 import Testing
 
+@testable import Explorer
+
 enum Program {
   static let url = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
     .appending(path: "crosscope")

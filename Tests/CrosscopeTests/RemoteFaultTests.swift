@@ -6,6 +6,7 @@ import Glibc
 import Testing
 
 @testable import Experiments
+@testable import Explorer
 @testable import crosscope
 
 @Suite(.serialized) struct RemoteFaultTests {

@@ -4,6 +4,8 @@ import Foundation
 import Storage
 import TestSupport
 
+@testable import Explorer
+@testable import Pipeline
 @testable import Remote
 @testable import crosscope
 

@@ -4,6 +4,7 @@ import Storage
 import TUI
 import Testing
 
+@testable import Explorer
 @testable import crosscope
 
 @Suite struct ScreenDefinitionTests {

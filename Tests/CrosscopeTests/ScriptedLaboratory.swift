@@ -4,6 +4,7 @@ import Diffing
 import Storage
 
 @testable import Experiments
+@testable import Explorer
 @testable import crosscope
 
 /// Does jobs by a script.

@@ -3,6 +3,7 @@
 import Diffing
 
 @testable import Experiments
+@testable import Explorer
 @testable import crosscope
 
 extension DoseResponse {

@@ -6,6 +6,7 @@ import Inference
 import Storage
 
 @testable import Experiments
+@testable import Explorer
 @testable import Remote
 @testable import crosscope
 

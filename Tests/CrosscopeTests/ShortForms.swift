@@ -4,6 +4,7 @@ import Diffing
 import Inference
 
 @testable import Experiments
+@testable import Explorer
 @testable import Remote
 @testable import crosscope
 

@@ -4,6 +4,7 @@ import Foundation
 import Storage
 import Testing
 
+@testable import Explorer
 @testable import Reports
 @testable import crosscope
 

@@ -8,6 +8,7 @@ import TUI
 import Testing
 
 @testable import Experiments
+@testable import Explorer
 @testable import Reports
 @testable import crosscope
 

@@ -7,6 +7,7 @@ import TUI
 import Testing
 
 @testable import Experiments
+@testable import Explorer
 @testable import Reports
 @testable import crosscope
 
@@ -44,7 +45,7 @@ import Testing
     }
     await driver.press("space")
     for _ in 0..<60 { await driver.press("+") }
-    #expect(driver.state.steer.rows[0].strength == SteerState.strongest)
+    #expect(driver.state.steer.rows[0].strength == KnobNotch.strongest)
     #expect(driver.text.contains("!!"))
     await driver.press("d", "d", "+")
     #expect(driver.state.steer.rows.isEmpty && driver.state.message?.text.contains("a adds one") == true)

@@ -3,6 +3,7 @@ import Foundation
 import Storage
 import Testing
 
+@testable import Explorer
 @testable import Remote
 @testable import crosscope
 

@@ -4,6 +4,7 @@ import GRDB
 import Testing
 
 @testable import Experiments
+@testable import Explorer
 @testable import Storage
 
 @Suite(.enabled(if: TmuxTerminal.isAvailable, "tmux is missing"))

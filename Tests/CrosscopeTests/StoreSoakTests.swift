@@ -7,6 +7,7 @@ import Synchronization
 import Testing
 
 @testable import Experiments
+@testable import Explorer
 @testable import Storage
 
 @Suite(.serialized, .enabled(if: TmuxTerminal.isAvailable, "tmux is missing"))

@@ -5,6 +5,7 @@ import Storage
 import TestSupport
 import Testing
 
+@testable import Explorer
 @testable import crosscope
 
 /// A build configuration with everything it needs beside it.

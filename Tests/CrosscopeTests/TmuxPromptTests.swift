@@ -5,6 +5,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import Explorer
 @testable import crosscope
 
 @Suite(

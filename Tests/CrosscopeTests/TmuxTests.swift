@@ -7,6 +7,7 @@ import TestSupport
 import Testing
 
 @testable import Experiments
+@testable import Explorer
 @testable import Reports
 @testable import crosscope
 

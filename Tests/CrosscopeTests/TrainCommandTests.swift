@@ -10,6 +10,7 @@ import TestSupport
 import Testing
 
 @testable import Experiments
+@testable import Pipeline
 @testable import Remote
 @testable import crosscope
 

@@ -6,6 +6,7 @@ import Inference
 import TestSupport
 import Testing
 
+@testable import Pipeline
 @testable import TUI
 @testable import crosscope
 

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Experiments
+@testable import Explorer
 
 struct TurnQueueTests {
   private actor Record {

@@ -8,6 +8,7 @@ import TestSupport
 import Testing
 
 @testable import Experiments
+@testable import Explorer
 @testable import Reports
 @testable import Storage
 @testable import crosscope

@@ -6,6 +6,7 @@ import Diffing
 import Experiments
 import Foundation
 import Inference
+import Pipeline
 import Reports
 import Storage
 import TUI

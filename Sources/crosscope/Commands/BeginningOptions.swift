@@ -1,6 +1,7 @@
 // Where the explorer begins: as it was left, or at what the command line names.
 
 import ArgumentParser
+import Explorer
 import Foundation
 import Storage
 
@@ -14,28 +15,16 @@ struct BeginningOptions: ParsableArguments {
 
   @Option(help: ArgumentHelp("Begin at this latent's page.", valueName: "id")) var latent: Int32?
 
-  /// Whether the command line says where to begin.
-  var isGiven: Bool { filter != nil || sort != nil || latent != nil }
-
-  /// How to show a store first; nil for the usual way.
+  /// The same for a store.
   /// - Throws: `ValidationError` for what the store does not have, or what reading it throws.
-  func view(of store: Store) throws -> SavedView? {
-    let saved = fresh ? nil : SavedState(path: SavedState.usualPath()).stores[store.path]
-    guard isGiven else { return saved }
-    var view = saved ?? SavedView()
-    // Who names something wants to see that.
-    (view.filter, view.sort, view.reversed) = ("", LatentSort.chatSpecificity.name, false)
-    view.place = Place(screen: .latents)
-    view.selected = latent
-    if let filter {
-      _ = try Filter(argument: filter, of: store)
-      view.filter = filter
-    }
-    if let sort { view.sort = try sort.known(among: store.metricNames()).name }
-    if let latent {
-      _ = try store.latent(latent)
-      view.place = Place(screen: .latent, latent: latent)
-    }
-    return view
+  func beginning(in store: Store) throws -> ExplorerProgram.Beginning {
+    var beginning = ExplorerProgram.Beginning()
+    beginning.isFresh = fresh
+    if let filter { _ = try Filter(argument: filter, of: store) }
+    beginning.filter = filter
+    beginning.sort = try sort?.known(among: store.metricNames())
+    if let latent { _ = try store.latent(latent) }
+    beginning.latent = latent
+    return beginning
   }
 }

@@ -2,6 +2,7 @@
 // The first steps warm up (the first one also finds the geometric median) and are not counted.
 
 import Diffing
+import Explorer
 import Foundation
 import Glibc
 import Inference

@@ -6,6 +6,7 @@ import Diffing
 import Foundation
 import Inference
 import Kernels
+import Pipeline
 
 struct Build: ParsableCommand {
   static let configuration = CommandConfiguration(

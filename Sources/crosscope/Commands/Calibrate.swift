@@ -7,6 +7,7 @@ import Experiments
 import Foundation
 import Inference
 import Kernels
+import Pipeline
 import Reports
 import Storage
 
@@ -42,14 +43,14 @@ struct Calibrate: AsyncParsableCommand {
     let store = try Store(path: store, access: .readWrite)
     let laboratory = try engine.laboratory(on: store, files, computing)
     let prompts = try prompts.map { try SetPrompt.read($0).map(\.prompt) } ?? Array(neutralPrompts.prefix(8))
-    var line: Progress?
+    var line: ProgressLine?
     let report = try await laboratory.outcome(
       of: CalibrationJob(prompts: prompts, latents: latents, maxTokens: maxTokens, seed: seed)
     ) { event in
       guard case .progress(let from, let to, let done, let total) = event else { return }
       if done == 0 {
         let span = [from, to].map(shortNumber).joined(separator: " to ")
-        line = Progress("calibrate, strengths \(span)", total: total, unit: "answers")
+        line = ProgressLine("calibrate, strengths \(span)", total: total, unit: "answers")
       } else {
         line?.update(done)
       }

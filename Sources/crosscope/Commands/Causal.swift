@@ -10,6 +10,7 @@ import Foundation
 import Glibc
 import Inference
 import Kernels
+import Pipeline
 import Reports
 import Storage
 import TUI
@@ -113,7 +114,7 @@ struct Causal: AsyncParsableCommand {
     let texts = try answered(CorpusReader.readChats(path, limit: maxTokens, engine: context.engine), path)
     let test = try ActivationPatching(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, arms: sets.map(\.arm))
-    var progress = Progress("causal", total: texts.reduce(0) { $0 + $1.ids.count }, unit: "tokens")
+    var progress = ProgressLine("causal", total: texts.reduce(0) { $0 + $1.ids.count }, unit: "tokens")
     var (done, divergences): (Int, [ChatDivergence]) = (0, [])
     for text in texts {
       do {

@@ -4,6 +4,7 @@ import ArgumentParser
 import Diffing
 import Experiments
 import Inference
+import Pipeline
 import Reports
 import Storage
 
@@ -49,11 +50,11 @@ struct CausalCheckCommand: AsyncParsableCommand {
 
   private func report(_ store: Store) async throws -> CausalCheckReport {
     let size = CausalCheckSize(random: random, prompts: prompts, contexts: contexts, tokens: maxTokens)
-    var progress: Progress?
+    var progress: ProgressLine?
     return try await engine.laboratory(on: store, files, computing).outcome(of: CausalCheckJob(latent, size: size)) {
       switch $0 {
       case .progress(let done, let total):
-        if progress == nil { progress = Progress("causal-check", total: total, unit: "texts") }
+        if progress == nil { progress = ProgressLine("causal-check", total: total, unit: "texts") }
         progress?.update(done)
       case .finished: progress?.finish()
       }

@@ -1,6 +1,7 @@
 // `crosscope config`: the explorer's settings, as they stand in its configuration file.
 
 import ArgumentParser
+import Explorer
 import Foundation
 import Reports
 

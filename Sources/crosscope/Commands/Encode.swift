@@ -6,6 +6,7 @@ import ArgumentParser
 import Diffing
 import Experiments
 import Inference
+import Pipeline
 import Reports
 import Storage
 

@@ -6,6 +6,7 @@ import Diffing
 import Experiments
 import Foundation
 import Inference
+import Pipeline
 import Reports
 import Storage
 import TUI
@@ -105,7 +106,7 @@ struct Explain: AsyncParsableCommand {
   /// Token summaries, saved a thousand at a time.
   private func summarise(_ store: Store) throws -> [ExplanationRecord] {
     let ids = try chosen(store, source: Store.tokenSource)
-    var progress = Progress("summarise", total: ids.count, unit: "latents")
+    var progress = ProgressLine("summarise", total: ids.count, unit: "latents")
     var made: [ExplanationRecord] = []
     for start in stride(from: 0, to: ids.count, by: 1000) {
       let part = try ids[start..<min(start + 1000, ids.count)].compactMap { id -> ExplanationRecord? in

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Diffing
 import Experiments
+import Explorer
 import Foundation
 import Inference
 import Kernels
@@ -54,40 +55,12 @@ struct Explore: AsyncParsableCommand {
   func run() async throws {
     let settings = try settings()
     let opened = try Store(path: try store ?? Self.demoStore(), access: readOnly ? .readOnly : .readWrite)
-    let (summary, runner) = (try Self.summary(of: opened), try runner(on: opened))
-    let reopen: @Sendable () throws -> (StoreSummary, EffectRunner) = { [self] in
-      let again = try Store(path: opened.path, access: readOnly ? .readOnly : .readWrite, session: opened.session)
-      return (try Self.summary(of: again), try self.runner(on: again))
-    }
-    let view = try beginning.view(of: opened)
-    let savedState = SavedState.usualPath()
-    // Whoever has seen neither the tour nor this store sees the tour, unless they say what they want to see.
-    let showsTour = view == nil && !beginning.isGiven && !SavedState(path: savedState).hasSeenTour
-    let (ending, seen, last) = try await Self.explore(
-      summary, runner, settings, configurationPath: config ?? Configuration.usualPath(), reopen: reopen
-    ) { state in
-      state.apply(settings)
-      if let view { state.restore(view) }
-      if showsTour { state.tour = Tour() }
-    }
-    SavedState.save(seen, of: opened.path, seenTour: showsTour, path: savedState)
-    last.close()
+    let program = ExplorerProgram(
+      store: opened, settings: settings, configurationPath: config ?? Configuration.usualPath(),
+      beginning: try beginning.beginning(in: opened), laboratory: { try engine.laboratory(on: $0, files, computing) })
+    let ending = try await program.run()
     opened.close()
     if ending != 0 { throw ExitCode(128 + ending) }
-  }
-
-  private static func summary(of store: Store) throws -> StoreSummary {
-    let pair = try store.modelPair()
-    return StoreSummary(
-      name: URL(filePath: store.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
-      nLatents: try store.latentCount(), dictionary: pair.crosscoder?.sha256, isWritable: store.isWritable,
-      metrics: try store.metricNames(), coherenceLimit: try store.knownCoherenceLimit())
-  }
-
-  /// With the models of the store here, or those of a service.
-  private func runner(on store: Store) throws -> EffectRunner {
-    EffectRunner(
-      store: store, laboratory: try engine.laboratory(on: store, files, computing), filters: .ofUser())
   }
 
   /// What the file says, and over it what the command line says.
@@ -108,37 +81,8 @@ struct Explore: AsyncParsableCommand {
     return settings
   }
 
-  /// - Returns: 0 or the signal that ended it, how the store was last seen, and the store that was open last.
-  @MainActor
-  private static func explore(
-    _ summary: StoreSummary, _ runner: EffectRunner, _ settings: Settings, configurationPath: String,
-    reopen: @escaping @Sendable () throws -> (StoreSummary, EffectRunner),
-    prepare: @Sendable (inout ExplorerState) -> Void
-  ) async throws -> (Int32, SavedView, Store) {
-    let termName = ProcessInfo.processInfo.environment["TERM"] ?? ""
-    let terminal = try Terminal(
-      termName: termName, palette: settings.palette,
-      usesMouse: settings.usesMouse)
-    defer { terminal.close() }
-    let smallest = ExplorerState.smallest
-    guard terminal.size.columns >= smallest.columns, terminal.size.rows >= smallest.rows else {
-      throw ExploreError.terminalTooSmall(terminal.size)
-    }
-    let loop = ExplorerLoop(
-      store: summary, runner: runner, terminal: terminal, configurationPath: configurationPath, reopen: reopen
-    ) { state in
-      prepare(&state)
-      if let entry = terminal.standIn {
-        state.tell(
-          "no terminfo entry for TERM=\(termName): drawn as \(entry); ncurses-term or your terminal's package has one")
-      }
-    }
-    let ending = await loop.run()
-    return (ending, SavedView(loop.state), loop.store)
-  }
-
   /// The demo store, below the current folder or beside the program.
-  static func demoStore() throws(ExploreError) -> String {
+  static func demoStore() throws(NoDemoStore) -> String {
     let path = "data/demo/demo.crosscope"
     var folders = [URL(filePath: FileManager.default.currentDirectoryPath)]
     if let program = Bundle.main.executableURL?.resolvingSymlinksInPath() {
@@ -152,21 +96,13 @@ struct Explore: AsyncParsableCommand {
       let file = folder.appending(path: path).path
       if FileManager.default.fileExists(atPath: file) { return file }
     }
-    throw .noDemoStore
+    throw NoDemoStore()
   }
 }
 
-/// Why the explorer does not start, beyond what the store and the terminal say themselves.
-enum ExploreError: Error, Equatable, CustomStringConvertible {
-  case noDemoStore
-  case terminalTooSmall(Size)
-
+/// There is no store to open.
+struct NoDemoStore: Error, Equatable, CustomStringConvertible {
   var description: String {
-    switch self {
-    case .noDemoStore:
-      "no data/demo/demo.crosscope here or beside the program: name a store, as in `crosscope explore FILE.crosscope`"
-    case .terminalTooSmall(let size):
-      "the terminal is \(size.columns)×\(size.rows), the explorer needs 40×10: enlarge it and start again"
-    }
+    "no data/demo/demo.crosscope here or beside the program: name a store, as in `crosscope explore FILE.crosscope`"
   }
 }

@@ -5,6 +5,7 @@ import Diffing
 import Experiments
 import Inference
 import Kernels
+import Pipeline
 import Storage
 
 struct Forward: ParsableCommand {

@@ -6,6 +6,7 @@ import Diffing
 import Experiments
 import Foundation
 import Kernels
+import Pipeline
 import Reports
 
 struct Import: ParsableCommand {

@@ -4,6 +4,7 @@ import ArgumentParser
 import Experiments
 import Foundation
 import Inference
+import Pipeline
 import Reports
 import Storage
 import TUI

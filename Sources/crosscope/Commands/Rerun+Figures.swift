@@ -7,6 +7,7 @@ import Diffing
 import Experiments
 import Foundation
 import Inference
+import Pipeline
 import Reports
 import Storage
 
@@ -15,7 +16,7 @@ extension Rerun {
     let saved: DoseResponse = try decodeRecord(record.outputs, of: record, expected: "outputs of such a run")
     let (laboratory, changes) = try await prepare(saved.versions, layer: saved.basis.layer, store)
     let job = try PromptSetJob(again: saved)
-    var progress = Progress("rerun", total: job.prompts.count, unit: "prompts")
+    var progress = ProgressLine("rerun", total: job.prompts.count, unit: "prompts")
     let again = try await laboratory.outcome(of: job) { event in
       if case .progress(let done, _) = event, done > 0 { progress.update(done) }
     }
@@ -35,12 +36,12 @@ extension Rerun {
         source: "experiment \(record.id) (\(record.kind))", expected: "the size of a check", found: "another")
     }
     let (laboratory, changes) = try await prepare(saved.versions, layer: nil, store)
-    var progress: Progress?
+    var progress: ProgressLine?
     let again = try await laboratory.outcome(
       of: CausalCheckJob(Int32(clamping: saved.latent), size: size, control: saved.random)
     ) { event in
       guard case .progress(let done, let total) = event else { return }
-      if progress == nil { progress = Progress("rerun", total: total, unit: "texts") }
+      if progress == nil { progress = ProgressLine("rerun", total: total, unit: "texts") }
       progress?.update(done)
     }
     progress?.finish()

@@ -4,6 +4,7 @@ import ArgumentParser
 import Diffing
 import Experiments
 import Inference
+import Pipeline
 import Reports
 import Storage
 import TUI

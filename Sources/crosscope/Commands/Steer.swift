@@ -5,9 +5,11 @@
 import ArgumentParser
 import Diffing
 import Experiments
+import Explorer
 import Foundation
 import Inference
 import Kernels
+import Pipeline
 import Reports
 import Storage
 
@@ -139,7 +141,7 @@ struct Steer: AsyncParsableCommand {
     writeError(
       """
       steer: the default strength 1 is beyond this pair's limit of \(compact(limit)), from which answers stop being \
-      text; a strength follows the latent: --latent \(first):\(compact(SteerState.lastNotch(within: limit)))
+      text; a strength follows the latent: --latent \(first):\(compact(KnobNotch.last(within: limit)))
       """)
   }
 
@@ -174,7 +176,7 @@ struct Steer: AsyncParsableCommand {
     let finished = try partial.map { try FinishedPrompts(path: $0) }
     job.skipped = (finished?.outcomes ?? []).map(\.index)
     job.tellsOutcomes = finished != nil
-    var progress: Progress?
+    var progress: ProgressLine?
     let answered = try await laboratory.outcome(of: job) { event in
       switch event {
       case .settings(let settings): try finished?.check(settings: settings)
@@ -182,7 +184,7 @@ struct Steer: AsyncParsableCommand {
       case .progress(let done, let total):
         if progress == nil {
           if done > 0 { writeError("steer: \(done) of \(total) prompts are there already") }
-          progress = Progress("steer", total: total, unit: "prompts", done: done)
+          progress = ProgressLine("steer", total: total, unit: "prompts", done: done)
         } else {
           progress?.update(done)
         }

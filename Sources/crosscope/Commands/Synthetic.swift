@@ -8,6 +8,7 @@ import Experiments
 import Foundation
 import Inference
 import Kernels
+import Pipeline
 import Reports
 import Storage
 

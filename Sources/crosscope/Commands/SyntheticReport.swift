@@ -3,6 +3,7 @@
 import Diffing
 import Experiments
 import Foundation
+import Pipeline
 import Reports
 import Storage
 

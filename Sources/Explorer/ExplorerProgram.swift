@@ -1,0 +1,130 @@
+// The explorer from its start to its end: the store is opened, its view of last time comes back or what was asked for, the
+// terminal is taken, and at the end the view is kept.
+
+import Experiments
+import Foundation
+import Reports
+import Storage
+import TUI
+
+/// The explorer on a store.
+package struct ExplorerProgram: Sendable {
+  /// Where it begins.
+  package struct Beginning: Sendable {
+    /// Whether it begins at the table, not where the store was last left.
+    package var isFresh = false
+    /// A filter that the store understands.
+    package var filter: String?
+    package var sort: LatentSort?
+    /// A latent that the store has.
+    package var latent: Int32?
+
+    package init() {}
+
+    /// Whether it says where to begin.
+    var isGiven: Bool { filter != nil || sort != nil || latent != nil }
+
+    /// How to show a store first; nil for the usual way.
+    func view(of saved: SavedView?) -> SavedView? {
+      let saved = isFresh ? nil : saved
+      guard isGiven else { return saved }
+      var view = saved ?? SavedView()
+      // Who names something wants to see that.
+      (view.filter, view.sort, view.reversed) = (filter ?? "", LatentSort.chatSpecificity.name, false)
+      if let sort { view.sort = sort.name }
+      view.place = latent.map { Place(screen: .latent, latent: $0) } ?? Place(screen: .latents)
+      view.selected = latent
+      return view
+    }
+  }
+
+  private let store: Store
+  private let settings: Settings
+  private let configurationPath: String
+  private let beginning: Beginning
+  private let laboratory: @Sendable (Store) throws -> any Laboratory
+
+  /// - Parameters:
+  ///   - store: it stays the caller's, who closes it.
+  ///   - configurationPath: the file of the user's configuration, to be edited.
+  ///   - laboratory: does the jobs on a store; asked again when another store takes the place of this one.
+  package init(
+    store: Store, settings: Settings, configurationPath: String, beginning: Beginning,
+    laboratory: @escaping @Sendable (Store) throws -> any Laboratory
+  ) {
+    (self.store, self.settings, self.configurationPath) = (store, settings, configurationPath)
+    (self.beginning, self.laboratory) = (beginning, laboratory)
+  }
+
+  /// Runs until the user quits or a signal ends it.
+  /// - Returns: 0, or the number of the signal.
+  /// - Throws: `TerminalTooSmall`, and what the store and the terminal throw.
+  package func run() async throws -> Int32 {
+    let (summary, runner) = (try Self.summary(of: store), try runner(on: store))
+    let savedState = SavedState.usualPath()
+    let view = beginning.view(of: SavedState(path: savedState).stores[store.path])
+    // Whoever has seen neither the tour nor this store sees the tour, unless they say what they want to see.
+    let showsTour = view == nil && !beginning.isGiven && !SavedState(path: savedState).hasSeenTour
+    let (ending, seen, last) = try await explore(summary, runner) { state in
+      state.apply(settings)
+      if let view { state.restore(view) }
+      if showsTour { state.tour = Tour() }
+    }
+    SavedState.save(seen, of: store.path, seenTour: showsTour, path: savedState)
+    last.close()
+    return ending
+  }
+
+  /// Opens the store again, with everything that works on it.
+  private func reopened() throws -> (StoreSummary, EffectRunner) {
+    let again = try Store(
+      path: store.path, access: store.isWritable ? .readWrite : .readOnly, session: store.session)
+    return (try Self.summary(of: again), try runner(on: again))
+  }
+
+  private static func summary(of store: Store) throws -> StoreSummary {
+    let pair = try store.modelPair()
+    return StoreSummary(
+      name: URL(filePath: store.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
+      nLatents: try store.latentCount(), dictionary: pair.crosscoder?.sha256, isWritable: store.isWritable,
+      metrics: try store.metricNames(), coherenceLimit: try store.knownCoherenceLimit())
+  }
+
+  private func runner(on store: Store) throws -> EffectRunner {
+    EffectRunner(store: store, laboratory: try laboratory(store), filters: .ofUser())
+  }
+
+  /// - Returns: 0 or the signal that ended it, how the store was last seen, and the store that was open last.
+  @MainActor
+  private func explore(
+    _ summary: StoreSummary, _ runner: EffectRunner, prepare: @Sendable (inout ExplorerState) -> Void
+  ) async throws -> (Int32, SavedView, Store) {
+    let termName = ProcessInfo.processInfo.environment["TERM"] ?? ""
+    let terminal = try Terminal(termName: termName, palette: settings.palette, usesMouse: settings.usesMouse)
+    defer { terminal.close() }
+    let smallest = ExplorerState.smallest
+    guard terminal.size.columns >= smallest.columns, terminal.size.rows >= smallest.rows else {
+      throw TerminalTooSmall(size: terminal.size)
+    }
+    let loop = ExplorerLoop(
+      store: summary, runner: runner, terminal: terminal, configurationPath: configurationPath, reopen: reopened
+    ) { state in
+      prepare(&state)
+      if let entry = terminal.standIn {
+        state.tell(
+          "no terminfo entry for TERM=\(termName): drawn as \(entry); ncurses-term or your terminal's package has one")
+      }
+    }
+    let ending = await loop.run()
+    return (ending, SavedView(loop.state), loop.store)
+  }
+}
+
+/// The explorer has no room to draw.
+package struct TerminalTooSmall: Error, Equatable, CustomStringConvertible {
+  let size: Size
+
+  package var description: String {
+    "the terminal is \(size.columns)×\(size.rows), the explorer needs 40×10: enlarge it and start again"
+  }
+}

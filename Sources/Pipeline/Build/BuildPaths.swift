@@ -1,0 +1,63 @@
+// Where a build's files are: everything relative to the configuration's folder, the model also in the cache.
+
+import Experiments
+import Foundation
+import Glibc
+import Inference
+import Storage
+
+/// The resolved paths of a build.
+package struct BuildPaths {
+  package let configuration: String
+  package let model: String
+  package let adapter: String?
+  package let baseModel: String?
+  package let corpus: [String]
+  package let work: String
+  package let crosscoder: String
+  package let store: String
+
+  package var activations: String { work + "/activations" }
+  package var scores: String { work + "/scores.json" }
+
+  /// Makes sure that crosscoder and store can be written where they are wanted.
+  /// - Throws: `InferenceError.fileUnwritable`, or the store's own error for another program's file in its place.
+  package func checkResults() throws {
+    for folder in [crosscoder, URL(fileURLWithPath: store).deletingLastPathComponent().path] {
+      try makeFolder(folder)
+      guard access(folder, W_OK | X_OK) == 0 else {
+        throw InferenceError.fileUnwritable(path: folder, reason: String(cString: strerror(errno)))
+      }
+    }
+    do { _ = try Store(path: store, access: .readOnly) } catch {
+      switch error {
+      case .missing, .empty, .truncated: return
+      default: throw error
+      }
+    }
+  }
+
+  /// SHA-256 of what makes the pair of `model`: the adapter, or the base.
+  package func otherHash() throws -> String {
+    switch (adapter, baseModel) {
+    case (let adapter?, _): try Adapter.sha256(folder: adapter)
+    case (nil, let base?): try RememberedHash.sha256(path: base)
+    case (nil, nil): ""
+    }
+  }
+
+  package init(_ build: BuildConfiguration, path: String) throws {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    func resolve(_ relative: String) -> String {
+      URL(fileURLWithPath: relative, relativeTo: folder).standardizedFileURL.path
+    }
+    configuration = path
+    model = try ModelFiles.locate(build.model, besides: folder.path)
+    adapter = build.adapter.map(resolve)
+    baseModel = try build.base_model.map { try ModelFiles.locate($0, besides: folder.path) }
+    corpus = build.corpus.map { resolve($0.file) }
+    work = resolve(build.work)
+    crosscoder = resolve(build.crosscoder)
+    store = resolve(build.store)
+  }
+}

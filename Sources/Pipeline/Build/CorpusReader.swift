@@ -1,0 +1,80 @@
+// Texts of a corpus file to tokens. One JSON object a line: {"text": …} or {"messages": [{"role", "content"}, …]}.
+// Refuses: a line that is neither, naming its number; an empty file; plain text where only chats serve.
+
+import Diffing
+import Experiments
+import Foundation
+import Inference
+
+package enum CorpusReader {
+  private struct Line: Decodable {
+    var text: String?
+    var messages: [ChatMessage]?
+  }
+
+  /// All texts of a file, blank lines left out. A chat is cut to `limit` tokens, a plain text into pieces of so many.
+  /// - Throws: `InputError.invalid` with the line, `InferenceError` for an unreadable file.
+  package static func read(_ path: String, corpus: Corpus, limit: Int, engine: Engine) throws -> [CorpusText] {
+    var texts: [CorpusText] = []
+    try forEachLine(path) { line in
+      let rendered: RenderedChat
+      switch (line.text, line.messages) {
+      case (let text?, nil):
+        rendered = RenderedChat(plain: engine.tokenizer.encode(text, parseSpecial: false))
+      case (nil, let messages?):
+        rendered = try engine.encodeChat(messages, addGenerationPrompt: false)
+      default:
+        throw Refusal(expected: "either text or messages", found: "both or neither")
+      }
+      let whole = CorpusText(ids: rendered.ids, templateMask: rendered.templateMask, corpus: corpus)
+      // A model that expects a beginning-of-sequence token gets it before every piece; chats bring their own.
+      let beginning = corpus == .plain ? engine.beginning : []
+      let length = max(1, limit - beginning.count)
+      let pieces = corpus == .plain ? stride(from: 0, to: whole.ids.count, by: length).map { $0 } : [0]
+      // A piece of one token has no token that could be kept.
+      texts += pieces.map { whole.piece(from: $0, count: length).after(beginning) }.filter { $0.ids.count > 1 }
+    }
+    guard !texts.isEmpty else {
+      throw InputError.invalid(source: path, expected: "at least one text", found: "none")
+    }
+    return texts
+  }
+
+  /// All chats of a file, each cut to `limit` tokens.
+  /// - Throws: `InputError.invalid` with the line, also for a text that is no chat, or for a file without any.
+  package static func readChats(_ path: String, limit: Int, engine: Engine) throws -> [RenderedChat] {
+    var chats: [RenderedChat] = []
+    try forEachLine(path) { line in
+      guard let messages = line.messages else { throw Refusal(expected: "messages", found: "none") }
+      chats.append(try engine.encodeChat(messages, addGenerationPrompt: false).prefix(limit))
+    }
+    guard !chats.isEmpty else {
+      throw InputError.invalid(source: path, expected: "at least one chat", found: "none")
+    }
+    return chats
+  }
+
+  /// What is wrong with a line, to which its place is added.
+  private struct Refusal: Error {
+    let expected, found: String
+  }
+
+  private static func forEachLine(_ path: String, _ body: (Line) throws -> Void) throws {
+    let file = try MappedFile(path: path)
+    let decoder = JSONDecoder()
+    for line in JSONLine.lines(try file.contents()) {
+      let place = "\(path) line \(line.number)"
+      do {
+        try body(try decoder.decode(Line.self, from: line.content))
+      } catch let error as DecodingError {
+        throw InputError.invalid(
+          source: place, expected: "{\"text\"} or {\"messages\": [{\"role\", \"content\"}]}", found: error.clause)
+      } catch InferenceError.settingInvalid(let name, let expected, let found) {
+        // A chat that the template refuses.
+        throw InputError.invalid(source: place, expected: "\(name) \(expected)", found: found)
+      } catch let refusal as Refusal {
+        throw InputError.invalid(source: place, expected: refusal.expected, found: refusal.found)
+      }
+    }
+  }
+}

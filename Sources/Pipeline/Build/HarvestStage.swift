@@ -1,0 +1,123 @@
+// Stage 1: texts → both models → residual streams on disk. A killed harvest goes on with the next shard.
+
+import Diffing
+import Experiments
+import Foundation
+import Inference
+import Kernels
+import Reports
+
+/// Reads the residual streams of both models over the corpus and writes them as shards.
+package struct HarvestStage {
+  package let build: BuildConfiguration
+  package let paths: BuildPaths
+  /// What a kill loses at most.
+  package var tokensPerShard = 32_768
+
+  package init(build: BuildConfiguration, paths: BuildPaths, tokensPerShard: Int = 32_768) {
+    self.build = build
+    self.paths = paths
+    self.tokensPerShard = tokensPerShard
+  }
+  private static let tokensPerBatch = 512
+
+  /// Says what the activations depend on; another identity makes them anew.
+  private func identity() throws -> String {
+    var parts = [
+      "format 3", try RememberedHash.sha256(path: paths.model), try paths.otherHash(),
+      "\(build.layer)", "\(build.tokens_per_text)", "\(tokensPerShard)", build.computedPrecision.rawValue,
+    ]
+    for (source, path) in zip(build.corpus, paths.corpus) {
+      parts.append(source.corpus.rawValue + " " + (try MappedFile(path: path).sha256()))
+    }
+    return Array(parts.joined(separator: "\n").utf8).withUnsafeBytes { SHA256.hex(of: $0) }
+  }
+
+  /// The activations of this very configuration, all of them: what the later stages read.
+  /// - Throws: `InputError.invalid` where the harvest is another's or not finished.
+  package func finished() throws -> ActivationShards {
+    let shards = try ActivationShards(folder: paths.activations)
+    let wanted = Self.parts(try shards.readTexts(), tokens: tokensPerShard).count
+    guard shards.index.identity == (try identity()), shards.index.layer == build.layer else {
+      throw InputError.invalid(
+        source: paths.activations, expected: "activations of this configuration (crosscope harvest makes them)",
+        found: "those of another pair, corpus or layer")
+    }
+    guard shards.index.shards.count == wanted else {
+      throw InputError.invalid(
+        source: paths.activations, expected: "all \(wanted) shards (crosscope harvest goes on)",
+        found: "\(shards.index.shards.count)")
+    }
+    return shards
+  }
+
+  package func run(engine: Engine) throws {
+    guard build.layer < engine.model.configuration.nLayers else {
+      throw InputError.invalid(
+        source: paths.configuration, expected: "a layer below \(engine.model.configuration.nLayers)",
+        found: "\(build.layer)")
+    }
+    let d = engine.model.configuration.dModel
+    // Harvesting takes long: what would stop a later stage is said now.
+    try build.training.checkMemory(dModel: d, source: paths.configuration)
+    try paths.checkResults()
+    var writer = try ActivationShardWriter(
+      folder: paths.activations, dModel: d, layer: build.layer, identity: try identity())
+    try engine.checkNames()
+    var texts: [CorpusText] = []
+    for (source, path) in zip(build.corpus, paths.corpus) {
+      texts += try CorpusReader.read(path, corpus: source.corpus, limit: build.tokens_per_text, engine: engine)
+    }
+    let parts = Self.parts(texts, tokens: tokensPerShard)
+    if writer.finished == parts.count {
+      writeError("harvest: \(parts.count) shards are there already")
+      return
+    }
+    try writer.write(texts: texts)
+    let total = texts.reduce(0) { $0 + $1.ids.count }
+    var done = parts[..<writer.finished].reduce(0) { $0 + texts[$1].reduce(0) { $0 + $1.ids.count } }
+    var progress = ProgressLine("harvest", total: total, unit: "tokens", done: done)
+    let harvester = Harvester(engine: engine, layer: build.layer)
+    for part in parts[writer.finished...] {
+      var activations: [PairedActivations] = []
+      for batch in Self.parts(Array(texts[part]), tokens: Self.tokensPerBatch) {
+        let ids = texts[part.lowerBound + batch.lowerBound..<part.lowerBound + batch.upperBound].map(\.ids)
+        activations += try harvester.activations(of: ids)
+        done += ids.reduce(0) { $0 + $1.count }
+        progress.update(done)
+      }
+      try append(activations, firstText: part.lowerBound, to: &writer)
+    }
+  }
+
+  private func append(
+    _ activations: [PairedActivations], firstText: Int, to writer: inout ActivationShardWriter
+  ) throws {
+    let kept = Harvester.keptPositions(of: activations)
+    var (x, text, position): ([Float], [Int32], [Int32]) = ([], [], [])
+    for (index, positions) in kept.enumerated() {
+      let width = 2 * activations[index].dModel
+      for p in positions {
+        x += activations[index].values[p * width..<(p + 1) * width]
+        text.append(Int32(firstText + index))
+        position.append(Int32(p))
+      }
+    }
+    let candidates = activations.reduce(0) { $0 + $1.tokens - 1 }
+    try writer.append(x: x, text: text, position: position, leftOut: candidates - text.count)
+  }
+
+  /// Runs of texts with at least `tokens` tokens each, but the last.
+  package static func parts(_ texts: [CorpusText], tokens: Int) -> [Range<Int>] {
+    var (parts, start, held): ([Range<Int>], Int, Int) = ([], 0, 0)
+    for (index, text) in texts.enumerated() {
+      held += text.ids.count
+      if held >= tokens {
+        parts.append(start..<index + 1)
+        (start, held) = (index + 1, 0)
+      }
+    }
+    if start < texts.count { parts.append(start..<texts.count) }
+    return parts
+  }
+}

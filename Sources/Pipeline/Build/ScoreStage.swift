@@ -1,0 +1,147 @@
+// Stage 3: how chat-specific each latent is, and how it fires: norms, Latent Scaling, frequencies, maxima.
+// The result is a JSON file, one object a latent, with the store's column names.
+
+import Diffing
+import Experiments
+import Foundation
+import Inference
+import Reports
+
+/// One latent's metrics; what was not computed is missing, never 0.
+package struct LatentScores: Codable, Equatable {
+  package var id: Int
+  package var dec_norm_base, dec_norm_chat: Double
+  package var delta_norm, cos_base_chat: Double?
+  package var beta_error_base, beta_error_chat, beta_reconstruction_base, beta_reconstruction_chat: Double?
+  package var beta_activation_base, beta_activation_chat: Double?
+  package var nu_error, nu_reconstruction: Double?
+  package var max_activation, mean_activation: Double?
+  package var frequency, frequency_plain, frequency_chat: Double
+  package var template_share: Double?
+  package var dead: Bool
+  package var latent_class: LatentClass
+  package var chat_specificity: Int
+
+  package enum CodingKeys: String, CodingKey {
+    case id, dec_norm_base, dec_norm_chat, delta_norm, cos_base_chat
+    case beta_error_base, beta_error_chat, beta_reconstruction_base, beta_reconstruction_chat
+    case beta_activation_base, beta_activation_chat, nu_error, nu_reconstruction
+    case max_activation, mean_activation, frequency, frequency_plain, frequency_chat, template_share, dead
+    case latent_class = "class"
+    case chat_specificity
+  }
+}
+
+/// Shares of a variance, see `ExplainedVariance.Shares`.
+package struct VarianceShares: Codable, Equatable {
+  package var explained, error, offset: Double
+
+  package init(_ shares: ExplainedVariance.Shares) {
+    (explained, error, offset) = (shares.explained, shares.error, shares.offset)
+  }
+}
+
+/// What scores.json holds.
+package struct ScoreFile: Codable {
+  /// SHA-256 of the crosscoder's weights.
+  package var crosscoder_sha256: String
+  /// What the activations were made from.
+  package var identity: String
+  /// Explained variance over the whole corpus, each model, and mean latents on a token.
+  package var fve_base, fve_chat, l0: Double
+  /// How the variance of base, chat and chat − base is divided; missing in files of earlier versions.
+  package var variance: [String: VarianceShares]?
+  package var tokens: Int
+  package var latents: [LatentScores]
+
+  package static func read(_ path: String) throws -> ScoreFile {
+    do {
+      return try JSONDecoder().decode(ScoreFile.self, from: MappedFile(path: path).contents())
+    } catch let error as DecodingError {
+      throw InputError.invalid(source: path, expected: "scores", found: error.clause)
+    }
+  }
+}
+
+/// Scores every latent over the whole corpus.
+package struct ScoreStage {
+  package let build: BuildConfiguration
+  package let paths: BuildPaths
+
+  package init(build: BuildConfiguration, paths: BuildPaths) {
+    self.build = build
+    self.paths = paths
+  }
+
+  package func run() throws {
+    try build.requireCrosscoder(source: paths.configuration)
+    let weights = paths.crosscoder + "/model.safetensors"
+    let hash = try MappedFile(path: weights).sha256()
+    let crosscoder = try Crosscoder.load(folder: paths.crosscoder).foldingNormaliser()
+    let corpus = try EncodedCorpus(HarvestStage(build: build, paths: paths).finished(), crosscoder: crosscoder)
+    if let old = try? ScoreFile.read(paths.scores), old.crosscoder_sha256 == hash,
+      old.identity == corpus.shards.index.identity, old.tokens == corpus.shards.tokens
+    {
+      writeError("score: \(paths.scores) is there already")
+      return
+    }
+    var scaling = LatentScaling(crosscoder: crosscoder)
+    var statistics = LatentStatistics(crosscoder: crosscoder)
+    var variance = ExplainedVariance(dModel: crosscoder.dModel)
+    var (tokens, entries) = (0, 0)
+    var progress = ProgressLine("score", total: corpus.shards.tokens, unit: "tokens")
+    for shard in corpus.shards.index.shards.indices {
+      let encoded = try corpus.encoded(shard: shard) { codes, activations in
+        try scaling.add(codes: codes, activations: activations)
+        variance.add(activations, reconstruction: crosscoder.decode(codes))
+        tokens += codes.tokens
+        entries += codes.latents.count
+        progress.update(tokens)
+      }
+      statistics.add(codes: encoded.codes, texts: encoded.texts)
+    }
+    let shares = [
+      ("base", variance.shares(.base)), ("chat", variance.shares(.chat)), ("difference", variance.sharesOfDifference()),
+    ].compactMap { name, shares in shares.map { (name, VarianceShares($0)) } }
+    for (name, share) in shares {
+      writeError(String(format: "score: variance of \(name) explained %.1f%%", 100 * share.explained))
+    }
+    let file = ScoreFile(
+      crosscoder_sha256: hash, identity: corpus.shards.index.identity,
+      fve_base: variance.shares(.base)?.explained ?? 0, fve_chat: variance.shares(.chat)?.explained ?? 0,
+      l0: tokens > 0 ? Double(entries) / Double(tokens) : 0,
+      variance: Dictionary(uniqueKeysWithValues: shares), tokens: tokens,
+      latents: Self.latents(crosscoder, scaling: scaling, statistics: statistics))
+    try write(json: file, to: paths.scores)
+  }
+
+  package static func latents(
+    _ crosscoder: Crosscoder, scaling: LatentScaling, statistics: LatentStatistics
+  ) -> [LatentScores] {
+    let (betas, deltas, cosines, classes) = (
+      scaling.betas(), crosscoder.deltaNorms, crosscoder.cosines, crosscoder.classes
+    )
+    let ranks = chatSpecificityRank(
+      betas.indices.map {
+        ChatSpecificity(deltaNorm: deltas[$0], betas: betas[$0], dead: statistics.isDead($0))
+      })
+    return betas.indices.map { latent in
+      let figures = Corpus.allCases.map { statistics.figures(latent, $0) }
+      let active = figures.reduce(0) { $0 + $1.active }
+      let dead = statistics.isDead(latent)
+      return LatentScores(
+        id: latent, dec_norm_base: crosscoder.baseNorms[latent], dec_norm_chat: crosscoder.chatNorms[latent],
+        delta_norm: deltas[latent], cos_base_chat: cosines[latent], beta_error_base: betas[latent].errorBase,
+        beta_error_chat: betas[latent].errorChat, beta_reconstruction_base: betas[latent].reconstructionBase,
+        beta_reconstruction_chat: betas[latent].reconstructionChat, beta_activation_base: betas[latent].activationBase,
+        beta_activation_chat: betas[latent].activationChat, nu_error: betas[latent].nuError,
+        nu_reconstruction: betas[latent].nuReconstruction,
+        max_activation: dead ? nil : Double(statistics.maximum(latent)),
+        mean_activation: active == 0 ? nil : figures.reduce(0) { $0 + $1.sum } / Double(active),
+        frequency: statistics.frequency(latent), frequency_plain: statistics.frequency(latent, .plain),
+        frequency_chat: statistics.frequency(latent, .chat), template_share: statistics.templateShare(latent),
+        dead: dead,
+        latent_class: classes[latent], chat_specificity: ranks[latent] + 1)
+    }
+  }
+}

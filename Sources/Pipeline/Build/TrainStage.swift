@@ -1,0 +1,148 @@
+// Stage 2: activations → dictionary, of one pair that was harvested or of activations that others made. Which tokens a
+// step sees follows from its number (`TrainingBatches`), so a run resumed from its saved state sees the same batches.
+// Owns: the run from stamp to stamp: what is there already, what is resumed, when state, log and view are written.
+
+import Diffing
+import Experiments
+import Foundation
+import Inference
+import Reports
+import TUI
+
+/// Trains the dictionary that a configuration asks for.
+package struct TrainStage {
+  package let job: TrainingJob
+  /// What a kill loses at most.
+  package var stepsPerSave = 500
+
+  package init(job: TrainingJob, stepsPerSave: Int = 500) {
+    self.job = job
+    self.stepsPerSave = stepsPerSave
+  }
+
+  /// What a finished dictionary was made from, and which file it is.
+  private struct Stamp: Codable, Equatable {
+    var identity: String
+    var tokens: Int
+    var training: BuildConfiguration.Training
+    var seed: UInt64
+    var weights: String
+  }
+
+  package func run() throws {
+    let (shards, training) = (job.shards, job.training)
+    let batch = training.batch
+    guard shards.tokens >= batch else {
+      throw InputError.invalid(
+        source: job.activations, expected: "at least a batch of \(batch) tokens", found: "\(shards.tokens)")
+    }
+    let bufferBytes = TrainingBatches.bufferBytes(
+      shards: shards, batch: batch, bufferTokens: training.shuffle_buffer_tokens)
+    try training.checkMemory(dModel: shards.dModel, bufferBytes: bufferBytes, source: job.configuration)
+    func stamp() throws -> Stamp {
+      Stamp(
+        identity: job.identity, tokens: shards.tokens, training: training, seed: job.seed,
+        weights: try MappedFile(path: job.crosscoder + "/model.safetensors").sha256())
+    }
+    if let old = try? JSONDecoder().decode(Stamp.self, from: MappedFile(path: job.stamp).contents()),
+      old == (try? stamp()), loads()
+    {
+      writeError("train: \(job.crosscoder) is there already")
+      return
+    }
+    var batches = TrainingBatches(
+      shards: shards, batch: batch, seed: job.seed, bufferTokens: training.shuffle_buffer_tokens)
+    let state = job.state(bufferTokens: batches.bufferTokens)
+    job.removeStates(but: state)
+    let trainer = try makeTrainer(state: state, isBuffered: batches.bufferTokens != nil)
+    var log = try TrainingLog(path: job.log, keepingSteps: trainer.run.step)
+    var display = TrainingDisplay(title: "train", steps: training.steps, done: trainer.run.step)
+    display.draw()
+    var last: TrainingLosses?
+    while trainer.run.step < training.steps {
+      let tokens = batches.batch(ofStep: trainer.run.step)
+      try shards.check()
+      let losses = try trainer.step(tokens)
+      last = losses
+      let line = TrainingLogLine(losses, steps: training.steps, batch: batch)
+      try log.append(line)
+      display.update(line)
+      if trainer.run.step % stepsPerSave == 0, trainer.run.step < training.steps { try trainer.save(state: state) }
+    }
+    try save(trainer, card: card(last))
+    try write(json: stamp(), to: job.stamp)
+    job.removeStates()
+  }
+
+  private func card(_ last: TrainingLosses?) throws -> CrosscoderCard {
+    var card = try job.models()
+    card.layer = job.shards.index.layer
+    card.data = job.identity
+    card.seed = job.seed
+    card.trainingTokens = job.training.steps * job.training.batch
+    if let last {
+      card.metrics = ["l0": last.l0, "dead": Double(last.dead)]
+      for (name, value) in zip(last.fve.count == 2 ? ["fve_base", "fve_chat"] : ["fve"], last.fve) {
+        card.metrics[name] = value
+      }
+    }
+    card.metrics["norm_limit"] = job.shards.normLimit()
+    try job.shards.check()
+    return card
+  }
+
+  private func save(_ trainer: any Trainer, card: CrosscoderCard) throws {
+    if let trainer = trainer as? BatchTopKTrainer, job.training.chosenMethod.target != .pair {
+      try trainer.autoencoder(card: card).save(folder: job.crosscoder)
+    } else {
+      try trainer.crosscoder(card: card).foldingNormaliser().save(folder: job.crosscoder, as: .bf16)
+    }
+  }
+
+  /// Whether the folder of the finished dictionary is whole.
+  private func loads() -> Bool {
+    job.training.chosenMethod.target == .pair
+      ? (try? Crosscoder.load(folder: job.crosscoder)) != nil
+      : (try? SparseAutoencoder.load(folder: job.crosscoder)) != nil
+  }
+
+  /// The trainer where an interrupted run of the same configuration stopped, or a new one.
+  private func makeTrainer(state: String, isBuffered: Bool) throws -> any Trainer {
+    let training = job.training
+    let settings = training.settings(dModel: job.shards.dModel, seed: job.seed)
+    func trainer(state: String) throws(DiffingError) -> any Trainer {
+      training.chosenMethod == .l1
+        ? try L1Trainer(state: state, configuration: training.l1(settings))
+        : try BatchTopKTrainer(state: state, configuration: training.batchTopK(settings))
+    }
+    if FileManager.default.fileExists(atPath: state) {
+      do {
+        let resumed = try trainer(state: state)
+        writeError("train: going on at step \(resumed.run.step)")
+        return resumed
+      } catch {
+        writeError("train: beginning anew: \(termSafe(error.description))")
+      }
+    }
+    let normaliser = try moments(settings, isBuffered: isBuffered).normaliser(targetRMS: settings.targetRMS)
+    return training.chosenMethod == .l1
+      ? try L1Trainer(configuration: training.l1(settings), normaliser: normaliser)
+      : try BatchTopKTrainer(configuration: training.batchTopK(settings), normaliser: normaliser)
+  }
+
+  /// The moments of what is trained on, from a sample of all tokens.
+  private func moments(_ settings: TrainingSettings, isBuffered: Bool) throws -> ActivationMoments {
+    let shards = job.shards
+    var moments = ActivationMoments(width: settings.width)
+    let step = max(1, shards.tokens / 65_536)
+    // Beyond the buffer in runs of tokens, or the sample would read all of the set from the disk.
+    let run = isBuffered ? 1024 : 1
+    let sample = stride(from: 0, to: shards.tokens, by: step * run).flatMap { $0..<min($0 + run, shards.tokens) }
+    for start in stride(from: 0, to: sample.count, by: 4096) {
+      moments.add(settings.target.rows(of: shards.gather(sample[start..<min(start + 4096, sample.count)])))
+      shards.releasePages()
+    }
+    try shards.check()
+    return moments
+  }
+}

@@ -1,0 +1,117 @@
+// What a training run works on, wherever its activations are from, and where its files are.
+// Owns: the two ways to a job: a build's harvest, whose identity must be this very configuration's, or a folder of
+// activations that others made, which is identified by its own content. Refuses: what either configuration refuses.
+
+import Diffing
+import Experiments
+import Foundation
+import Inference
+import Reports
+
+/// A configuration of a training on activations that others made: no models, no texts.
+package struct TrainingConfiguration: Codable, Equatable {
+  /// Folder with activations.json (docs/activations.md).
+  package var activations: String
+  package var base_name: String?
+  package var chat_name: String?
+  package var seed: UInt64
+  package var training: BuildConfiguration.Training
+  /// Folder for training state and log.
+  package var work: String
+  /// Folder that the trained dictionary is written to.
+  package var crosscoder: String
+
+  /// - Throws: `InputError.invalid` naming the key that is missing, unknown or out of range.
+  package init(path: String) throws {
+    self = try readConfiguration(
+      TrainingConfiguration.self, path: path,
+      expected: "activations, seed, training, work and crosscoder (docs/activations.md)")
+    try training.check { expected, found in .invalid(source: path, expected: expected, found: found) }
+  }
+}
+
+/// A training run to do.
+package struct TrainingJob {
+  package let training: BuildConfiguration.Training
+  package let seed: UInt64
+  /// The file that asks for it.
+  package let configuration: String
+  /// The folder of the activations.
+  package let activations: String
+  package let shards: ActivationShards
+  /// Says what the activations are.
+  package let identity: String
+  package let work: String
+  /// The folder of the result.
+  package let crosscoder: String
+  /// A card with what is known of the models; reads them.
+  package let models: () throws -> CrosscoderCard
+
+  /// A build's stage.
+  /// - Throws: `InputError.invalid` where the harvest is another's or not finished.
+  package init(build: BuildConfiguration, paths: BuildPaths) throws {
+    (training, seed, configuration) = (build.training, build.seed, paths.configuration)
+    (activations, work, crosscoder) = (paths.activations, paths.work, paths.crosscoder)
+    shards = try HarvestStage(build: build, paths: paths).finished()
+    identity = shards.index.identity
+    models = {
+      var card = CrosscoderCard()
+      card.modelName = "\(build.chat_name)-\(build.base_name)"
+      card.modelHash = try RememberedHash.sha256(path: paths.model)
+      card.adapterHash = try paths.adapter.map { try Adapter.sha256(folder: $0) }
+      card.baseModelHash = try paths.baseModel.map { try RememberedHash.sha256(path: $0) }
+      return card
+    }
+  }
+
+  /// A run on a folder that others made.
+  package init(path: String) throws {
+    let wanted = try TrainingConfiguration(path: path)
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    func resolve(_ relative: String) -> String {
+      URL(fileURLWithPath: relative, relativeTo: folder).standardizedFileURL.path
+    }
+    (training, seed, configuration) = (wanted.training, wanted.seed, path)
+    (activations, work, crosscoder) = (resolve(wanted.activations), resolve(wanted.work), resolve(wanted.crosscoder))
+    shards = try ActivationShards(folder: activations)
+    identity = try shards.contentHash()
+    models = {
+      var card = CrosscoderCard()
+      if let base = wanted.base_name, let chat = wanted.chat_name { card.modelName = "\(chat)-\(base)" }
+      return card
+    }
+    try makeFolder(work)
+  }
+
+  package var log: String { work + "/training.jsonl" }
+  package var stamp: String { work + "/train-stamp.json" }
+
+  /// The state of an interrupted run; a run on other activations, or through another buffer, has another file.
+  package func state(bufferTokens: Int?) -> String {
+    work + "/trainer-state-\(identity.prefix(12))" + (bufferTokens.map { "-\($0)" } ?? "") + ".safetensors"
+  }
+
+  /// Removes the states of interrupted runs, but one.
+  package func removeStates(but kept: String? = nil) {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: work)) ?? []
+    where name.hasPrefix("trainer-state") && work + "/" + name != kept {
+      try? FileManager.default.removeItem(atPath: work + "/" + name)
+    }
+  }
+}
+
+/// Makes a folder and those above it.
+/// - Throws: `InferenceError.fileUnwritable`.
+package func makeFolder(_ path: String) throws {
+  do {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  } catch {
+    throw InferenceError.fileUnwritable(path: path, reason: error.localizedDescription)
+  }
+}
+
+/// Whether a configuration names activations that others made, and so no models and texts.
+package func namesActivations(path: String) throws -> Bool {
+  let data = try MappedFile(path: path).contents()
+  return ((try? JSONSerialization.jsonObject(with: data)) as? [String: Any])?["activations"] != nil
+}

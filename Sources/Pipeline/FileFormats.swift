@@ -1,0 +1,31 @@
+// The tables of all file formats of others, by the sections of docs/formats.md that they are printed in.
+
+import Diffing
+import Experiments
+import Inference
+import Reports
+import Storage
+import TUI
+
+/// What is done with every field of every format.
+package enum FileFormats {
+  /// A section of the document: its heading and tables.
+  package static var sections: [(heading: String, tables: [FormatTable])] {
+    [
+      ("Models", FormatTable.models), ("Adapters", [.adapter]),
+      ("Dictionaries", [.sae, .saeMetadata, .crosscoder, .trainer]),
+      ("Tables and examples", [LatentTable.format, examples]),
+      ("HTTP requests", [.chatCompletion, .chatMessage, .contentPart, .streamOptions]),
+      ("Tokenizers", FormatTable.tokenizers),
+    ]
+  }
+
+  private static let examples = FormatTable(
+    "examples.db", reference: "diffing-toolkit e0b84a5, both schemas", unknown: .ignored,
+    PublishedExamples.columns.map { .honoured($0.name, $0.note) })
+
+  /// A section's Markdown, heading included.
+  package static func markdown(_ section: (heading: String, tables: [FormatTable])) -> String {
+    "## \(section.heading)\n\n" + section.tables.map(\.markdown).joined(separator: "\n")
+  }
+}

@@ -1,0 +1,110 @@
+// A published table of latents (feature_df.csv), read whole: a column of numbers a name, indexed by latent.
+// Owns: what a cell may be: a number, True or False, nothing (missing), spelled as pandas reads them. Columns of words are
+// left out and named, except the tag. Refuses, naming line and column: latents that the crosscoder does not have or that
+// come twice, words among numbers.
+
+import Diffing
+import Experiments
+import Foundation
+import Inference
+
+/// The table's columns. What they mean is in LatentTable+Meaning.
+package struct LatentTable {
+  package let path: String
+  package let nLatents: Int
+  /// Numeric columns in the file's order; NaN where a cell is missing.
+  package private(set) var columns: [(name: String, values: [Double])] = []
+  /// The class of each latent, nil where its tag is missing.
+  package private(set) var tags: [LatentClass?]
+  /// Columns that were left out: their cells are words, or there is nothing in them.
+  package private(set) var leftOut: [String] = []
+  /// How many cells were infinite and are taken as missing.
+  package private(set) var infinite = 0
+
+  package static let indexNames: Set = ["", "unnamed: 0", "index", "latent", "latent_idx", "feature", "feature_idx"]
+  /// pandas' `na_values`, and blanks around them.
+  package static let missing: Set = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+  ]
+  /// What pandas reads as true and as false.
+  package static let (yes, no): (Set, Set) = (["True", "TRUE", "true"], ["False", "FALSE", "false"])
+  private static let classes: [String: LatentClass] = [
+    "chat only": .chatOnly, "it only": .chatOnly, "ft only": .chatOnly, "base only": .baseOnly, "shared": .shared,
+    "other": .other,
+  ]
+
+  /// Reads the file. Memory: 8 bytes a cell.
+  /// - Throws: `InferenceError` for a file that is no table, `InputError.invalid` naming line and column.
+  package init(path: String, nLatents: Int) throws {
+    (self.path, self.nLatents) = (path, nLatents)
+    tags = [LatentClass?](repeating: nil, count: nLatents)
+    var reader = try CSVReader(path: path)
+    let header = reader.header
+    guard Self.indexNames.contains(Self.trimmed(header[0]).lowercased()) else {
+      throw invalid(line: 1, "the latents' numbers in the first column", "a column \"\(header[0])\"")
+    }
+    if let names = Dictionary(grouping: header, by: { $0 }).values.first(where: { $0.count > 1 }) {
+      // Names of other scalars that mean the same text are two columns; documents in JSON could hold only one of them.
+      let spellings = Set(names.map { $0.unicodeScalars.map { String($0.value, radix: 16) }.joined(separator: " ") })
+      throw invalid(
+        line: 1, spellings.count == 1 ? "each column once" : "columns whose names look different (rename one)",
+        "\"\(names[0])\" twice" + (spellings.count == 1 ? "" : ", in other scalars"))
+    }
+    var values = header.map { $0 == "tag" ? [] : [Double](repeating: .nan, count: nLatents) }
+    var seen = [Bool](repeating: false, count: nLatents)
+    var hasNumbers = [Bool](repeating: false, count: header.count)
+    /// The first cell of each column that is no number.
+    var words = [(line: Int, cell: String)?](repeating: nil, count: header.count)
+    while let row = try reader.next() {
+      guard let latent = Self.number(row[0]).flatMap(Int.init(exactly:)), (0..<nLatents).contains(latent) else {
+        throw invalid(line: reader.line, "a latent from 0 to \(nLatents - 1), as the crosscoder has", "\"\(row[0])\"")
+      }
+      guard !seen[latent] else { throw invalid(line: reader.line, "each latent once", "latent \(latent) again") }
+      seen[latent] = true
+      for (index, cell) in row.enumerated().dropFirst() where !Self.missing.contains(Self.trimmed(cell)) {
+        if header[index] == "tag" {
+          guard let tag = Self.classes[Self.trimmed(cell).lowercased().replacing("_", with: " ")] else {
+            throw invalid(line: reader.line, "a tag such as Chat only, Base only, Shared or Other", "\"\(cell)\"")
+          }
+          tags[latent] = tag
+        } else if let number = Self.number(cell) {
+          if let word = words[index] { throw mixed(word.line, header[index], word.cell) }
+          hasNumbers[index] = true
+          if number.isFinite { values[index][latent] = number } else { infinite += 1 }
+        } else {
+          guard !hasNumbers[index] else { throw mixed(reader.line, header[index], cell) }
+          if words[index] == nil { words[index] = (reader.line, cell) }
+        }
+      }
+    }
+    for (index, name) in header.enumerated().dropFirst() where name != "tag" {
+      if hasNumbers[index] { columns.append((name, values[index])) } else { leftOut.append(name) }
+    }
+  }
+
+  /// A column's values by latent, NaN where missing; nil if the table has no such column.
+  package func values(_ name: String) -> [Double]? { columns.first { $0.name == name }?.values }
+
+  private static func number(_ cell: String) -> Double? {
+    let cell = trimmed(cell)
+    if yes.contains(cell) { return 1 }
+    if no.contains(cell) { return 0 }
+    return Double(cell)
+  }
+
+  /// A cell without blanks around it.
+  private static func trimmed(_ cell: String) -> String {
+    guard cell.first == " " || cell.last == " " else { return cell }
+    let bytes = Array(cell.utf8.drop { $0 == UInt8(ascii: " ") }.reversed().drop { $0 == UInt8(ascii: " ") }.reversed())
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  private func mixed(_ line: Int, _ column: String, _ cell: String) -> InputError {
+    invalid(line: line, "a number in column \"\(column)\"", "\"\(cell)\"")
+  }
+
+  private func invalid(line: Int, _ expected: String, _ found: String) -> InputError {
+    .invalid(source: "\(path) line \(line)", expected: expected, found: String(found.prefix(120)))
+  }
+}
