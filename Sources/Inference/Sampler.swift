@@ -1,5 +1,6 @@
 // Chooses the next token from logits: greedily, or by a draw at a temperature with a seed. Settings apply in this
-// order: frequency penalty, temperature, top-p, min-p. Each token takes one draw, so that equal seeds give equal draws.
+// order: repetition penalty, frequency penalty, temperature, top-p, min-p. Each token takes one draw, so that equal seeds
+// give equal draws.
 
 import Glibc
 
@@ -14,19 +15,29 @@ public struct Sampler: Sendable {
   /// This is subtracted from a token's logit each time the sampler has chosen it, before temperature; it also affects
   /// greedy choices.
   public let frequencyPenalty: Double
+  /// Before the frequency penalty, the logit of a token that is among the last `penaltyWindow` chosen ones is divided by
+  /// this if it is positive and multiplied by it if not; 1 changes nothing. It also affects greedy choices.
+  ///
+  /// The rule is llama.cpp's (`llama_sampler_init_penalties`: penalty_repeat, penalty_last_n). Only tokens of the answer
+  /// count, as for the frequency penalty; llama.cpp's programs also count those of the prompt.
+  public let repetitionPenalty: Double
+  /// How many of the tokens chosen last `repetitionPenalty` looks at.
+  public let penaltyWindow: Int
+  /// llama.cpp's default.
+  public static let usualPenaltyWindow = 64
+  private var chosen: [Int] = []
   private var counts: [Int: Int] = [:]
   private var generator: SplitMix64
   private var weights: [Double] = []
 
   /// The sampler that always takes the most probable token.
-  public static var greedy: Sampler {
-    Sampler(temperature: 0, topP: 1, minP: 0, frequencyPenalty: 0, generator: SplitMix64(seed: 0))
-  }
+  public static var greedy: Sampler { Sampler() }
 
-  /// - Throws: `InferenceError.settingInvalid` unless `temperature` is finite and ≥ 0, `topP` in (0, 1], `minP` in [0, 1]
-  ///   and `frequencyPenalty` in [−100, 100].
+  /// - Throws: `InferenceError.settingInvalid` unless `temperature` is finite and ≥ 0, `topP` in (0, 1], `minP` in [0, 1],
+  ///   `frequencyPenalty` in [−100, 100], `repetitionPenalty` in (0, 100] and `penaltyWindow` ≥ 1.
   public init(
-    temperature: Double, topP: Double = 1, minP: Double = 0, frequencyPenalty: Double = 0, seed: UInt64
+    temperature: Double, topP: Double = 1, minP: Double = 0, frequencyPenalty: Double = 0,
+    repetitionPenalty: Double = 1, penaltyWindow: Int = Sampler.usualPenaltyWindow, seed: UInt64
   ) throws(InferenceError) {
     guard temperature.isFinite, temperature >= 0 else {
       throw .settingInvalid(name: "temperature", expected: "0 or a positive number", found: "\(temperature)")
@@ -40,17 +51,26 @@ public struct Sampler: Sendable {
     guard abs(frequencyPenalty) <= 100 else {
       throw .settingInvalid(name: "frequency penalty", expected: "between -100 and 100", found: "\(frequencyPenalty)")
     }
-    self.init(
-      temperature: temperature, topP: topP, minP: minP, frequencyPenalty: frequencyPenalty,
-      generator: SplitMix64(seed: seed))
-  }
-
-  private init(temperature: Double, topP: Double, minP: Double, frequencyPenalty: Double, generator: SplitMix64) {
+    guard repetitionPenalty > 0, repetitionPenalty <= 100 else {
+      throw .settingInvalid(
+        name: "repetition penalty", expected: "above 0 and at most 100", found: "\(repetitionPenalty)")
+    }
+    guard penaltyWindow > 0 else {
+      throw .settingInvalid(name: "repetition window", expected: "1 or more", found: "\(penaltyWindow)")
+    }
     self.temperature = temperature
     self.topP = topP
     self.minP = minP
     self.frequencyPenalty = frequencyPenalty
-    self.generator = generator
+    self.repetitionPenalty = repetitionPenalty
+    self.penaltyWindow = penaltyWindow
+    generator = SplitMix64(seed: seed)
+  }
+
+  private init() {
+    (temperature, topP, minP, frequencyPenalty) = (0, 1, 0, 0)
+    (repetitionPenalty, penaltyWindow) = (1, Self.usualPenaltyWindow)
+    generator = SplitMix64(seed: 0)
   }
 
   /// Returns the next token.
@@ -61,13 +81,10 @@ public struct Sampler: Sendable {
     for id in logits.indices where !logits[id].isFinite {
       throw .notFinite(what: "the model's output", place: "token \(id)")
     }
-    guard frequencyPenalty != 0 else { return choose(logits) }
-    var penalised = Array(logits)
-    for (id, count) in counts where penalised.indices.contains(id) {
-      penalised[id] = Float(Double(penalised[id]) - frequencyPenalty * Double(count))
-    }
-    let id = penalised.withUnsafeBufferPointer { choose($0) }
+    guard frequencyPenalty != 0 || repetitionPenalty != 1 else { return choose(logits) }
+    let id = penalised(logits).withUnsafeBufferPointer { choose($0) }
     counts[Int(id), default: 0] += 1
+    chosen.append(Int(id))
     return id
   }
 
@@ -75,6 +92,20 @@ public struct Sampler: Sendable {
   /// - Throws: the errors of `next(_:)` for a buffer.
   public mutating func next(_ logits: [Float]) throws(InferenceError) -> Int32 {
     try logits.withUnsafeBufferPointer { (buffer) throws(InferenceError) in try next(buffer) }
+  }
+
+  /// The logits after both penalties, each still a finite number.
+  private func penalised(_ logits: UnsafeBufferPointer<Float>) -> [Float] {
+    var penalised = Array(logits)
+    let recent = Set(chosen.suffix(penaltyWindow))
+    let largest = Double(Float.greatestFiniteMagnitude)
+    for (id, count) in counts where penalised.indices.contains(id) {
+      var logit = Double(penalised[id])
+      if recent.contains(id) { logit = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty }
+      logit -= frequencyPenalty * Double(count)
+      penalised[id] = Float(max(-largest, min(logit, largest)))
+    }
+    return penalised
   }
 
   private mutating func choose(_ logits: UnsafeBufferPointer<Float>) -> Int32 {

@@ -18,6 +18,22 @@ package struct RunSetting: Sendable, Equatable {
   }
 }
 
+extension GenerationSettings {
+  /// The settings that most runs leave alone, where this one does not.
+  package var unusual: [RunSetting] {
+    var settings: [RunSetting] = []
+    if samples > 1 { settings.append(RunSetting("samples", "\(samples)", phrase: "\(samples) samples")) }
+    if topP < 1 { settings.append(RunSetting("top-p", compact(topP))) }
+    if minP > 0 { settings.append(RunSetting("min-p", compact(minP))) }
+    if frequencyPenalty != 0 { settings.append(RunSetting("frequency penalty", compact(frequencyPenalty))) }
+    if repetitionPenalty != 1 {
+      let window = counted(penaltyWindow, "token", "tokens")
+      settings.append(RunSetting("repetition penalty", "\(compact(repetitionPenalty)) over \(window)"))
+    }
+    return settings
+  }
+}
+
 extension SavedRun {
   /// Everything that the record's parameters say.
   package var settings: [RunSetting] {
@@ -36,14 +52,7 @@ extension SavedRun {
     if let layer = recorded.basis.layer { settings.append(RunSetting("layer", "\(layer)")) }
     settings.append(
       RunSetting("decoder", plan.decoder.rawValue, phrase: "\(plan.decoder.rawValue) decoder"))
-    if sampling.samples > 1 {
-      settings.append(RunSetting("samples", "\(sampling.samples)", phrase: "\(sampling.samples) samples"))
-    }
-    if sampling.topP < 1 { settings.append(RunSetting("top-p", compact(sampling.topP))) }
-    if sampling.minP > 0 { settings.append(RunSetting("min-p", compact(sampling.minP))) }
-    if sampling.frequencyPenalty != 0 {
-      settings.append(RunSetting("frequency penalty", compact(sampling.frequencyPenalty)))
-    }
+    settings += sampling.unusual
     if plan.blocks == .ownAndAbove {
       settings.append(RunSetting("blocks", "the crosscoder's and all above", phrase: "all layers"))
     }

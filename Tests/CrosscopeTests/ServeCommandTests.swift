@@ -172,6 +172,7 @@ import Testing
       (["top_logprobs": 21, "logprobs": true], "top_logprobs"),
       (["max_tokens": 41], "max_tokens"), (["max_tokens": 0], "max_tokens"), (["temperature": -1], "temperature"),
       (["top_p": 0], "top_p"), (["n": 17], "n"), (["n": "two"], "n"), (["stop": ["a", "b", "c", "d", "e"]], "stop"),
+      (["repetition_penalty": 0], "repetition_penalty"), (["repetition_window": 0], "repetition_window"),
       (["seed": 1.5], "seed"), (["seed": "one"], "seed"), (["max_completion_tokens": 41], "max_completion_tokens"),
       (["logit_bias": ["5": 3]], "logit_bias"), (["response_format": ["type": "json_object"]], "response_format"),
       (["store": true], "store"),

@@ -111,9 +111,11 @@ import Testing
     #expect((last["baseline"] as? [String: Any])?["ids"] as? [Int] == baseline[2]["ids"] as? [Int])
     let generated = try Program.run([
       "generate", "--model", build.folder.path + "/tiny.gguf", "--adapter", build.folder.path + "/adapter", "--prompt",
-      "Hi", "--max-tokens", "5", "--temperature", "1.5", "--samples", "2", "--json",
+      "Hi", "--max-tokens", "5", "--temperature", "1.5", "--samples", "2", "--repetition-penalty", "1.5", "--json",
     ]).json()
     #expect((generated["samples"] as? [[String: Any]])?.map { $0["seed"] as? Int } == [0, 1])
+    let settings = try #require(generated["settings"] as? [String: Any])
+    #expect(settings["repetitionPenalty"] as? Double == 1.5 && settings["penaltyWindow"] as? Int == 64)
   }
 
   /// A strength beyond all numbers ends its arm alone, in JSON that is JSON; what runs beside it and after it is as ever.
@@ -187,7 +189,11 @@ import Testing
     (["--latent", "1", "--samples", "2"], "temperature"), (["--latent", "1", "--top-p", "0.5"], "temperature"),
     (["--latent", "1", "--temperature", "1", "--top-p", "0"], "--top-p"),
     (["--latent", "1", "--temperature", "1", "--min-p", "2"], "--min-p"),
-    (["--latent", "1", "--frequency-penalty", "1000"], "--frequency-penalty"),
+    (["--latent", "1", "--frequency-penalty", "1000"], "--frequency-penalty: expected -100 to 100, found 1000.0"),
+    (["--latent", "1", "--repetition-penalty", "0"], "--repetition-penalty: expected above 0, at most 100, found 0.0"),
+    (["--latent", "1", "--repetition-penalty", "2", "--repetition-window", "0"], "--repetition-window: expected 1 or"),
+    (["--latent", "1", "--repetition-window", "8"], "--repetition-penalty"),
+    (["--latent", "1", "--samples", "0"], "--samples: expected 1 to 64, found 0"),
     (["--latent", "1", "--watch", ""], "--watch"), (["--swap-base", "--decoder", "base"], "--latent"),
   ])
   func argumentsThatWouldDoNothingOrAreNotUnderstoodAreRefused(arguments: [String], hint: String) throws {

@@ -199,7 +199,8 @@ import Testing
     for setting in SteerSetting.allCases { #expect(driver.text.contains(setting.title), "\(setting)") }
     await driver.press("+", "j", "+", "j", "+", "j", "+", "j")
     for character in "0.8" { await driver.type(String(character)) }
-    await driver.press("enter", "j", "-", "-", "j", "+", "j", "+", "+", "j", "+", "+", "j", "+", "j", "-", "esc")
+    await driver.press("enter", "j", "-", "-", "j", "+", "j", "+", "+", "j", "+", "+", "j", "+", "j", "-")
+    await driver.press("j", "j", "j", "+", "j", "-", "esc")
     let request = driver.state.steer.request
     #expect(request.plan.positions == .prompt && request.plan.decoder == .base && request.plan.blocks == .ownAndAbove)
     #expect(
@@ -208,15 +209,20 @@ import Testing
     #expect(
       request.sampling.frequencyPenalty == 0.2 && request.sampling.samples == 3 && request.sampling.seed == 2
         && request.sampling.maxTokens == 80)
+    #expect(request.sampling.repetitionPenalty == 1.1 && request.sampling.penaltyWindow == 48)
     let text = driver.text
     #expect(text.contains("temperature 0.8, seed 2") && text.contains("length of what is added along d_base"))
-    await driver.send(.terminal(.resized(Size(columns: 160, rows: 30))))
-    for part in ["steers prompt tokens", "3 samples", "top-p 0.9", "min-p 0.05", "penalty 0.2"] {
+    await driver.send(.terminal(.resized(Size(columns: 240, rows: 30))))
+    for part in [
+      "steers prompt tokens", "3 samples", "top-p 0.9", "min-p 0.05", "penalty 0.2", "penalty 1.1 over 48 tokens",
+    ] {
       #expect(driver.text.contains(part), "\(part)")
     }
     await driver.press("T")
     #expect(driver.state.steer.sampling.temperature == 0 && driver.state.steer.request.sampling.samples == 1)
     #expect(driver.state.steer.request.sampling.topP == 1 && driver.state.steer.request.sampling.minP == 0)
+    var steer = driver.state.steer
+    #expect(SteerSetting.repetitionPenalty.set("1", &steer) == nil && steer.sampling.penaltyWindow == 64)
   }
 
   @Test mutating func whatWouldChangeNothingOrIsOutOfRangeIsRefused() async {
@@ -225,6 +231,8 @@ import Testing
       (SteerSetting.topP, "0.5", "temperature 0"), (.samples, "4", "temperature 0"), (.minP, "0.5", "temperature 0"),
       (.temperature, "-1", "temperature"), (.temperature, "warm", "a number"), (.seed, "-1", "whole number"),
       (.maxTokens, "0", "1 or more"), (.samples, "99", "1 to 16"), (.frequencyPenalty, "1000", "-100"),
+      (.repetitionPenalty, "0", "above 0"), (.penaltyWindow, "0", "1 or more"),
+      (.penaltyWindow, "32", "repetition penalty 1"),
     ] {
       var steer = driver.state.steer
       let refused = setting.set(text, &steer)

@@ -63,6 +63,57 @@ import Testing
     #expect(Set(four).count == 4)
   }
 
+  @Test func repetitionPenaltyWeakensWhatIsAmongTheLastTokens() throws {
+    func tokens(_ sampler: Sampler, _ logits: [Float], _ count: Int) throws -> [Int32] {
+      var sampler = sampler
+      return try (0..<count).map { _ in try sampler.next(logits) }
+    }
+    func halved(_ window: Int, frequency: Double = 0) throws -> Sampler {
+      try Sampler(
+        temperature: 0, frequencyPenalty: frequency, repetitionPenalty: 2, penaltyWindow: window, seed: 0)
+    }
+    // 3 becomes 1.5 while it is among the last ones, and 2 becomes 1: by hand.
+    #expect(try tokens(halved(1), [0, 3, 2, -1], 6) == [1, 2, 1, 2, 1, 2])
+    #expect(try tokens(halved(2), [0, 3, 2, -1], 6) == [1, 2, 1, 1, 2, 1])
+    // −1 becomes −2, and −1.5 becomes −3.
+    #expect(try tokens(halved(1), [-1, -1.5], 4) == [0, 1, 0, 1])
+    #expect(try tokens(halved(2), [-1, -1.5], 4) == [0, 1, 0, 0])
+    // 4 / 2 − 1 is less than 1.2; (4 − 1) / 2 would not be.
+    #expect(try tokens(halved(1, frequency: 1), [4, 1.2], 2) == [0, 1])
+    // A logit that would exceed Float's range stays finite.
+    let fond = try Sampler(temperature: 1, topP: 0.5, repetitionPenalty: 0.01, seed: 0)
+    #expect(try tokens(fond, [3e38, -3e38], 3) == [0, 0, 0])
+  }
+
+  /// The rule as llama.cpp computes it, in its precision: for each token that occurs among the last ones, the repetition
+  /// penalty by the logit's sign, then the frequency penalty.
+  @Test(arguments: [1, 3, 8, 64], [Float(0.5), 1.25, 2])
+  func penaltiesAreThoseOfLlamaCpp(window: Int, penalty: Float) throws {
+    for frequency: Float in [0, 0.25] {
+      var sampler = try Sampler(
+        temperature: 0, frequencyPenalty: Double(frequency), repetitionPenalty: Double(penalty), penaltyWindow: window,
+        seed: 0)
+      var generator = SplitMix64(seed: 7)
+      var chosen: [Int] = []
+      var changes = 0
+      // llama.cpp's frequency penalty counts within the window, so the two agree only while all tokens are in it.
+      for _ in 0..<(frequency == 0 ? 200 : window) {
+        // A few tokens are likely every time, with logits of either sign.
+        let logits = (0..<24).map { Float(2 * generator.uniform() - 1 - Double($0) / 4) }
+        var expected = logits
+        for id in Set(chosen.suffix(window)) {
+          if expected[id] <= 0 { expected[id] *= penalty } else { expected[id] /= penalty }
+          expected[id] -= frequency * Float(chosen.count(where: { $0 == id }))
+        }
+        let best = try #require(expected.indices.max { expected[$0] < expected[$1] })
+        if best != logits.indices.max(by: { logits[$0] < logits[$1] }) { changes += 1 }
+        #expect(try sampler.next(logits) == Int32(best))
+        chosen.append(best)
+      }
+      #expect(frequency > 0 || changes > 0)
+    }
+  }
+
   @Test func equalSeedsGiveEqualTokensAndOthersDoNot() throws {
     let logits = (0..<100).map { Float($0 % 7) }
     func tokens(_ seed: UInt64) throws -> [Int32] {
@@ -109,6 +160,10 @@ import Testing
     for penalty in [-101, 101, .nan, .infinity] {
       #expect(throws: InferenceError.self) { try Sampler(temperature: 1, frequencyPenalty: penalty, seed: 0) }
     }
+    for penalty in [0, -1, 101, .nan, .infinity] {
+      #expect(throws: InferenceError.self) { try Sampler(temperature: 1, repetitionPenalty: penalty, seed: 0) }
+    }
+    #expect(throws: InferenceError.self) { try Sampler(temperature: 1, penaltyWindow: 0, seed: 0) }
   }
 
   /// The first numbers of java.util.SplittableRandom(1234567), as published with many ports.

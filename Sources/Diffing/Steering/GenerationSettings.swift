@@ -4,7 +4,7 @@
 import Inference
 
 /// What decides how tokens are chosen. One seed serves all arms, so that differences come from steering alone.
-public struct GenerationSettings: Sendable, Codable, Equatable {
+public struct GenerationSettings: Sendable, Equatable {
   /// The tokens of an answer at most.
   public var maxTokens: Int
   /// 0 is greedy.
@@ -15,12 +15,16 @@ public struct GenerationSettings: Sendable, Codable, Equatable {
   public var topP: Double
   public var minP: Double
   public var frequencyPenalty: Double
+  public var repetitionPenalty: Double
+  /// How many of the answer's last tokens the repetition penalty looks at; it means nothing where that is 1.
+  public var penaltyWindow: Int
   /// The answers of each arm.
   public var samples: Int
 
   public init(
     maxTokens: Int = 128, temperature: Double = 0, seed: UInt64 = 0, topP: Double = 1, minP: Double = 0,
-    frequencyPenalty: Double = 0, samples: Int = 1
+    frequencyPenalty: Double = 0, repetitionPenalty: Double = 1, penaltyWindow: Int = Sampler.usualPenaltyWindow,
+    samples: Int = 1
   ) {
     self.maxTokens = maxTokens
     self.temperature = temperature
@@ -28,6 +32,8 @@ public struct GenerationSettings: Sendable, Codable, Equatable {
     self.topP = topP
     self.minP = minP
     self.frequencyPenalty = frequencyPenalty
+    self.repetitionPenalty = repetitionPenalty
+    self.penaltyWindow = penaltyWindow
     self.samples = samples
   }
 
@@ -36,7 +42,7 @@ public struct GenerationSettings: Sendable, Codable, Equatable {
   public func sampler(_ sample: Int) throws(InferenceError) -> Sampler {
     try Sampler(
       temperature: temperature, topP: topP, minP: minP, frequencyPenalty: frequencyPenalty,
-      seed: seed &+ UInt64(sample))
+      repetitionPenalty: repetitionPenalty, penaltyWindow: penaltyWindow, seed: seed &+ UInt64(sample))
   }
 }
 
@@ -60,6 +66,11 @@ extension GenerationSettings {
       ("top_p", "above 0, at most 1", topP > 0 && topP <= 1, topP),
       ("min_p", "0 to 1", minP >= 0 && minP <= 1, minP),
       ("frequency_penalty", "-100 to 100", abs(frequencyPenalty) <= 100, frequencyPenalty),
+      (
+        "repetition_penalty", "above 0, at most 100", repetitionPenalty > 0 && repetitionPenalty <= 100,
+        repetitionPenalty
+      ),
+      ("repetition_window", "1 or more", penaltyWindow > 0, penaltyWindow),
       ("samples", "1 or more", samples > 0, samples),
     ]
     if let wrong = checks.first(where: { !$0.holds }) {
@@ -73,7 +84,8 @@ extension GenerationSettings {
 extension GenerationSettings {
   /// The fields of a JSON object that hold the settings.
   public static let fieldNames = [
-    "max_tokens", "temperature", "seed", "top_p", "min_p", "frequency_penalty", "samples",
+    "max_tokens", "temperature", "seed", "top_p", "min_p", "frequency_penalty", "repetition_penalty",
+    "repetition_window", "samples",
   ]
 
   /// Settings as an object's fields say them.
@@ -91,12 +103,14 @@ extension GenerationSettings {
       seed: try fields.value("seed", Seed.self)?.value ?? value("seed", or: usual?.seed),
       topP: try value("top_p", or: others.topP), minP: try value("min_p", or: others.minP),
       frequencyPenalty: try value("frequency_penalty", or: others.frequencyPenalty),
+      repetitionPenalty: try value("repetition_penalty", or: others.repetitionPenalty),
+      penaltyWindow: try value("repetition_window", or: others.penaltyWindow),
       samples: try value("samples", or: others.samples))
     guard usual != nil else { return }
     do { try checkRanges() } catch { throw fields.invalid(error.field, error.clause) }
   }
 
-  /// Writes all settings.
+  /// Writes all settings; the repetition penalty and its window only where they change something.
   /// - Parameter hasSamples: whether the number of samples is among them.
   public func write(to fields: inout KeyedEncodingContainer<FieldName>, hasSamples: Bool = true) throws {
     try fields.write(maxTokens, "max_tokens")
@@ -105,6 +119,10 @@ extension GenerationSettings {
     try fields.write(topP, "top_p")
     try fields.write(minP, "min_p")
     try fields.write(frequencyPenalty, "frequency_penalty")
+    if repetitionPenalty != 1 {
+      try fields.write(repetitionPenalty, "repetition_penalty")
+      try fields.write(penaltyWindow, "repetition_window")
+    }
     if hasSamples { try fields.write(samples, "samples") }
   }
 
@@ -120,5 +138,23 @@ extension GenerationSettings {
       else { throw JSONFieldError.invalid("seed", "expected an integer of 64 bits") }
       self.value = value
     }
+  }
+}
+
+extension GenerationSettings: Encodable {
+  /// Encodes what `write(to:)` writes, under the names that the properties have here.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: FieldName.self)
+    try fields.write(maxTokens, "maxTokens")
+    try fields.write(temperature, "temperature")
+    try fields.write(seed, "seed")
+    try fields.write(topP, "topP")
+    try fields.write(minP, "minP")
+    try fields.write(frequencyPenalty, "frequencyPenalty")
+    if repetitionPenalty != 1 {
+      try fields.write(repetitionPenalty, "repetitionPenalty")
+      try fields.write(penaltyWindow, "penaltyWindow")
+    }
+    try fields.write(samples, "samples")
   }
 }

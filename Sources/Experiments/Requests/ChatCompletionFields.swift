@@ -18,6 +18,12 @@ extension FormatTable {
       .honoured("min_p", "Of other servers; 0 to 1."),
       .honoured("frequency_penalty", "Subtracted from a token's logit once for each time that it came."),
       .honoured(
+        "repetition_penalty",
+        "Of other servers; above 0, at most 100. Divides positive logits of the answer's latest tokens, multiplies the "
+          + "others; the prompt's tokens do not count."),
+      .honoured(
+        "repetition_window", "How many of the answer's last tokens that penalty looks at; 64 where it is absent."),
+      .honoured(
         "seed", "Any integer of 64 bits; one below 0 stands for its bits. Another each time where it is absent."),
       .honoured("n", "Answers, up to 16."),
       .honoured("stop", "A text or up to four; tokens beyond it are not listed either."),

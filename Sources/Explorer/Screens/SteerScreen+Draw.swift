@@ -41,10 +41,7 @@ extension SteerScreen {
     var parts: [String] = []
     if steer.plan.positions != .all { parts.append("steers \(steer.plan.positions.rawValue) tokens") }
     if steer.plan.blocks == .ownAndAbove { parts.append("all layers") }
-    if steer.sampling.samples > 1 { parts.append("\(steer.sampling.samples) samples") }
-    if steer.sampling.topP < 1 { parts.append("top-p \(compact(steer.sampling.topP))") }
-    if steer.sampling.minP > 0 { parts.append("min-p \(compact(steer.sampling.minP))") }
-    if steer.sampling.frequencyPenalty != 0 { parts.append("penalty \(compact(steer.sampling.frequencyPenalty))") }
+    parts += steer.sampling.unusual.map(\.phrase)
     parts.append(
       steer.sampling.temperature == 0
         ? "greedy" : "temperature \(compact(steer.sampling.temperature)), seed \(steer.sampling.seed)")

@@ -10,7 +10,7 @@ import Reports
 /// One setting of a run.
 enum SteerSetting: Int, CaseIterable, Sendable {
   case positions, decoder, blocks, unit, temperature, topP, minP, frequencyPenalty, samples, seed, maxTokens, watched
-  case frozenAttention
+  case frozenAttention, repetitionPenalty, penaltyWindow
 
   var title: String {
     switch self {
@@ -23,6 +23,8 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .topP: "top-p"
     case .minP: "min-p"
     case .frequencyPenalty: "frequency penalty"
+    case .repetitionPenalty: "repetition penalty"
+    case .penaltyWindow: "repetition window"
     case .samples: "samples"
     case .seed: "seed"
     case .maxTokens: "tokens"
@@ -41,6 +43,8 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .topP: "draw from the likeliest tokens whose probabilities reach this sum"
     case .minP: "never draw tokens less probable than this times the likeliest"
     case .frequencyPenalty: "taken off a token's logit each time the answer has it already"
+    case .repetitionPenalty: "divides positive logits of the answer's latest tokens, multiplies others"
+    case .penaltyWindow: "how many of the answer's last tokens the repetition penalty looks at"
     case .samples: "answers of each side, with seeds one after another"
     case .seed: "of the first sample; both sides share it"
     case .maxTokens: "of an answer at most"
@@ -62,6 +66,8 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .topP: compact(steer.sampling.topP)
     case .minP: compact(steer.sampling.minP)
     case .frequencyPenalty: compact(steer.sampling.frequencyPenalty)
+    case .repetitionPenalty: compact(steer.sampling.repetitionPenalty)
+    case .penaltyWindow: String(steer.sampling.penaltyWindow)
     case .samples: String(steer.sampling.samples)
     case .seed: String(steer.sampling.seed)
     case .maxTokens: String(steer.sampling.maxTokens)
@@ -90,6 +96,8 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .topP: return set(moved(steer.sampling.topP, by: 0.05), &steer)
     case .minP: return set(moved(steer.sampling.minP, by: 0.05), &steer)
     case .frequencyPenalty: return set(moved(steer.sampling.frequencyPenalty, by: 0.1), &steer)
+    case .repetitionPenalty: return set(moved(steer.sampling.repetitionPenalty, by: 0.1), &steer)
+    case .penaltyWindow: return set(String(steer.sampling.penaltyWindow &+ direction * 16), &steer)
     case .samples: return set(String(steer.sampling.samples + direction), &steer)
     case .seed:
       if direction < 0, steer.sampling.seed == 0 { return "0 is the first one" }
@@ -119,17 +127,24 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .maxTokens:
       guard let whole, whole > 0 else { return "a number of 1 or more" }
       changed.sampling.maxTokens = whole
-    case .temperature, .topP, .minP, .frequencyPenalty:
+    case .penaltyWindow:
+      guard let whole, whole > 0 else { return "a number of 1 or more" }
+      changed.sampling.penaltyWindow = whole
+    case .temperature, .topP, .minP, .frequencyPenalty, .repetitionPenalty:
       guard let number else { return "a number" }
       switch self {
       case .temperature: changed.sampling.temperature = number
       case .topP: changed.sampling.topP = number
       case .minP: changed.sampling.minP = number
-      default: changed.sampling.frequencyPenalty = number
+      case .frequencyPenalty: changed.sampling.frequencyPenalty = number
+      default: changed.sampling.repetitionPenalty = number
       }
     }
     if steer.sampling.temperature == 0, self == .samples || self == .topP || self == .minP, changed != steer {
       return "\(title) changes nothing at temperature 0: set that first"
+    }
+    if steer.sampling.repetitionPenalty == 1, self == .penaltyWindow, changed != steer {
+      return "\(title) changes nothing at repetition penalty 1: set that first"
     }
     do { _ = try changed.sampling.sampler(0) } catch { return error.description }
     steer = changed
@@ -142,8 +157,10 @@ enum SteerSetting: Int, CaseIterable, Sendable {
 }
 
 extension SteerState {
-  /// What changes nothing at temperature 0 goes back to where it means nothing, so that it is never ignored.
+  /// What changes nothing at temperature 0 or at repetition penalty 1 goes back to where it means nothing, so that it is
+  /// never ignored.
   mutating func settle() {
+    if sampling.repetitionPenalty == 1 { sampling.penaltyWindow = Sampler.usualPenaltyWindow }
     if sampling.temperature == 0 { (sampling.topP, sampling.minP, sampling.samples) = (1, 0, 1) }
   }
 

@@ -14,26 +14,27 @@ struct SamplingOptions: ParsableArguments {
   @Option(
     parsing: .unconditional, help: "Taken off a token's logit each time the answer has it already; may be negative.")
   var frequencyPenalty: Double = 0
+  @Option(help: "Divides positive logits of the answer's latest tokens, multiplies the others; 1 is off.")
+  var repetitionPenalty: Double = 1
+  @Option(help: "How many of the answer's last tokens the repetition penalty looks at.")
+  var repetitionWindow: Int = Sampler.usualPenaltyWindow
   @Option(help: "Answers to generate, with seeds one after another.") var samples: Int = 1
 
   /// Samples at most: all of them are decoded together.
   static let mostSamples = 64
 
   func validate() throws {
-    guard maxTokens > 0 else { throw ValidationError("--max-tokens: expected a positive number, found \(maxTokens)") }
-    guard temperature.isFinite, temperature >= 0 else {
-      throw ValidationError("--temperature: expected 0 or more, found \(temperature)")
-    }
-    guard topP > 0, topP <= 1 else { throw ValidationError("--top-p: expected above 0, at most 1, found \(topP)") }
-    guard minP >= 0, minP <= 1 else { throw ValidationError("--min-p: expected 0 to 1, found \(minP)") }
-    guard abs(frequencyPenalty) <= 100 else {
-      throw ValidationError("--frequency-penalty: expected -100 to 100, found \(frequencyPenalty)")
-    }
     guard (1...Self.mostSamples).contains(samples) else {
       throw ValidationError("--samples: expected 1 to \(Self.mostSamples), found \(samples)")
     }
+    do { try settings.checkRanges() } catch {
+      throw ValidationError("--\(error.field.replacing("_", with: "-")): \(error.clause)")
+    }
     guard temperature > 0 || (samples == 1 && topP == 1 && minP == 0) else {
       throw ValidationError("--samples, --top-p and --min-p change nothing at temperature 0; give --temperature")
+    }
+    guard repetitionPenalty != 1 || repetitionWindow == Sampler.usualPenaltyWindow else {
+      throw ValidationError("--repetition-window changes nothing at penalty 1; give --repetition-penalty")
     }
   }
 
@@ -41,6 +42,7 @@ struct SamplingOptions: ParsableArguments {
   var settings: GenerationSettings {
     GenerationSettings(
       maxTokens: maxTokens, temperature: temperature, seed: seed, topP: topP, minP: minP,
-      frequencyPenalty: frequencyPenalty, samples: samples)
+      frequencyPenalty: frequencyPenalty, repetitionPenalty: repetitionPenalty, penaltyWindow: repetitionWindow,
+      samples: samples)
   }
 }
