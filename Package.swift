@@ -71,7 +71,11 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
-      name: "TestSupport", dependencies: ["Inference"], path: "Tests/TestSupport", swiftSettings: strict),
+      name: "TestSupport", dependencies: ["Inference", "Storage"], path: "Tests/TestSupport", swiftSettings: strict),
+    // It sees what is internal to the explorer, and so is built for tests alone.
+    .target(
+      name: "ExplorerTestSupport", dependencies: ["Explorer", "TestSupport"], path: "Tests/ExplorerTestSupport",
+      swiftSettings: strict),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: naiveLoops),
     .testTarget(
       name: "InferenceTests", dependencies: ["Inference", "TestSupport"], resources: [.copy("Fixtures")],
@@ -82,10 +86,17 @@ let package = Package(
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
     .testTarget(name: "ServingTests", dependencies: ["Serving", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "TUITests", dependencies: ["TUI"], swiftSettings: strict),
+    .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "ReportsTests", dependencies: ["Reports"], swiftSettings: strict),
+    .testTarget(
+      name: "PipelineTests", dependencies: ["Pipeline", "TestSupport"], exclude: ["Goldens"], swiftSettings: strict),
+    .testTarget(
+      name: "ExplorerTests", dependencies: ["Explorer", "ExplorerTestSupport", "TestSupport"], exclude: ["Goldens"],
+      swiftSettings: strict),
     .testTarget(
       name: "CrosscopeTests",
       dependencies: [
-        "crosscope", "Explorer", "Pipeline", "Remote", "Serving", "TestSupport", "FlyingFox",
+        "crosscope", "ExplorerTestSupport", "TestSupport", "FlyingFox",
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       exclude: ["Goldens"],

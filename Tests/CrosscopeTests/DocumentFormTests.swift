@@ -2,6 +2,7 @@
 // CROSSCOPE_RECORD=1 writes anew. Numbers differ from one processor to another; forms do not.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Experiments

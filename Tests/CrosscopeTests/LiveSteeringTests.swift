@@ -6,6 +6,7 @@ import Foundation
 import Inference
 import Storage
 import TestSupport
+@testable import ExplorerTestSupport
 import Testing
 
 @testable import Experiments

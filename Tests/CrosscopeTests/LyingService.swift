@@ -1,5 +1,6 @@
 // A service that has the right files but says what it likes.
 
+@testable import ExplorerTestSupport
 import Foundation
 import Serving
 import Storage

@@ -1,5 +1,6 @@
 // How a message shows what was given: as it was given.
 
+import TestSupport
 import Testing
 
 @testable import Reports

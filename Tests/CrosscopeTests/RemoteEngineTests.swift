@@ -7,6 +7,7 @@ import Inference
 import Serving
 import Storage
 import TestSupport
+@testable import ExplorerTestSupport
 import Testing
 
 @testable import Experiments

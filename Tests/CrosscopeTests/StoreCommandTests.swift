@@ -1,6 +1,7 @@
 // The subcommands that only need a store, run as a user runs them: arguments in, stdout, stderr and exit code out.
 import Foundation
 import Storage
+import TestSupport
 import Testing
 
 @testable import Explorer

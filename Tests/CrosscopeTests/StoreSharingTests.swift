@@ -1,6 +1,7 @@
 // One store that several programs change at once, the way people use it: explorers and commands side by side.
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 @testable import Experiments

@@ -8,6 +8,7 @@ import Testing
 
 @testable import Experiments
 @testable import Explorer
+@testable import ExplorerTestSupport
 @testable import Reports
 @testable import crosscope
 

@@ -5,6 +5,7 @@ import Foundation
 import GRDB
 import TUI
 import TestSupport
+@testable import ExplorerTestSupport
 import Testing
 
 @testable import Experiments
