@@ -1,13 +1,13 @@
-// What is refused before any model is asked: input that is not what is read, something that nothing says, or files that do
-// not belong together. The errors of other targets pass through as they are; all of them end in what to do.
+// The error for input that is refused before a model runs: it cannot be read, something needed is missing, or files do not
+// belong together. Errors of other targets pass through unchanged; the text of every error ends in what to do.
 
 /// Input that cannot be used.
 package enum InputError: Error, Equatable {
-  /// A file or an option does not hold what is read from it.
+  /// A file or an option does not hold what was expected.
   case invalid(source: String, expected: String, found: String)
-  /// Something that is needed is neither in the files nor given.
+  /// Something that is needed is neither recorded in the files nor given as an option.
   case notSaid(source: String, what: String, remedy: String)
-  /// A file is not the one that a store was made with.
+  /// A file is not the one with which the store was made.
   case mismatch(store: String, what: String, expected: String, found: String)
 }
 

@@ -1,12 +1,11 @@
-// The lines of a JSON-lines file, with their numbers: for prompts, corpora and whatever else comes a JSON object a line.
-// Owns: what a line is. It ends at LF or CRLF; one of white space only is blank; a byte order mark in front of the first
-// is none of its content.
+// Splits a JSON-lines file, such as a set of prompts or a corpus, into numbered lines. A line ends at LF or CRLF, a line of
+// white space is blank, and a byte order mark in front of the first line is skipped.
 
 import Foundation
 
 /// A line of a JSON-lines file that is not blank.
 package struct JSONLine {
-  /// From 1 on, blank lines counted.
+  /// The number of the line in the file, from 1 on; blank lines count.
   package let number: Int
   package let content: Data
 

@@ -1,9 +1,9 @@
-// JSON documents as text: for programs that read them, and for the columns of a store.
+// JSON documents as text, both for other programs and for columns of the store.
 
 import Foundation
 
-/// A JSON document with sorted keys, in one line. Controls and bidirectional marks of a model's or corpus's text are
-/// escaped: they only occur inside strings, and a terminal would obey some of them.
+/// A JSON document with sorted keys in one line. Control characters and bidirectional marks are escaped: they only
+/// occur inside strings, and a terminal would obey some of them.
 package func jsonText(_ value: some Encodable) throws -> String {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -22,7 +22,7 @@ package func jsonText(_ value: some Encodable) throws -> String {
   return String(safe)
 }
 
-/// A column of the store: the keys are in order. A number that JSON cannot hold leaves `{}`, which says nothing.
+/// The text of a JSON column of the store, with sorted keys. If a number is not finite, the column is an empty object.
 package func storedJSON(_ value: some Encodable) -> String {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

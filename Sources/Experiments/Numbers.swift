@@ -1,26 +1,26 @@
-// Numbers as screens, tables and reports write them. A value that was not computed is –, never 0.
+// Writes numbers for screens, tables and reports. A value that was not computed is written as –, never as 0.
 
 import Foundation
 
-/// Fixed decimals; – for a missing or non-finite value.
+/// A number with fixed decimals; – if it is missing or not finite.
 package func fixed(_ value: Double?, _ digits: Int) -> String {
   guard let value, value.isFinite else { return "–" }
   return String(format: "%.\(digits)f", value)
 }
 
-/// Fixed decimals with a sign.
+/// A number with a sign and fixed decimals.
 package func signed(_ value: Double, _ digits: Int = 2) -> String { String(format: "%+.\(digits)f", value) }
 
-/// At most six digits, no more than the number has: 0.8, 1, 1e-05.
+/// At most six digits, and no trailing zeros: 0.8, 1, 1e-05.
 package func compact(_ value: Double) -> String { String(format: "%g", value) }
 
-/// All digits that it takes to read the same number again, and no more: 0.02, 20, 1e-05.
+/// The fewest digits from which the same number can be read again: 0.02, 20, 1e-05.
 package func exact(_ value: Double) -> String {
   let text = "\(value)"
   return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
 }
 
-/// A share as percentage, with as many decimals as small shares need.
+/// A share as a percentage; small shares get more decimals.
 package func percent(_ share: Double?) -> String {
   guard let share, share.isFinite else { return "–" }
   let value = share * 100
@@ -28,7 +28,7 @@ package func percent(_ share: Double?) -> String {
   return String(format: value < 0.1 ? "%.3f%%" : value < 10 ? "%.2f%%" : "%.1f%%", value)
 }
 
-/// A count with thin groups of three: 73 728.
+/// A count with its digits in groups of three, separated by thin spaces: 73 728.
 package func grouped(_ count: Int) -> String {
   var digits = Array(String(count.magnitude))
   var at = digits.count - 3

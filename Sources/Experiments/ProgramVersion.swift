@@ -1,4 +1,4 @@
-// The version of this program, as commands print it and saved runs record it.
+// The version of this program, which commands print and saved runs record.
 
 /// The version of crosscope.
 package enum ProgramVersion {

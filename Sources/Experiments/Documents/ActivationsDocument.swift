@@ -71,24 +71,24 @@ package struct ActivationsDocument: Encodable {
 }
 
 extension ActivationsDocument {
-  /// What is shown.
+  /// The options that choose what the document shows.
   package struct Options: Sendable, Equatable {
     let filter: TraceFilter
-    /// Only these latents; empty for all.
+    /// If this is not empty, only these latents are shown.
     let only: Set<Int32>
-    /// Latents a token.
+    /// How many latents are shown for each token.
     let top: Int
-    /// Latents of the text.
+    /// How many latents are shown for the whole text.
     let limit: Int
     let aggregate: TraceAggregate
     let template: Bool
 
     package static let (usualTop, usualLimit) = (5, 20)
 
-    /// An option that is nil has its usual value.
+    /// A nil option keeps its default.
     /// - Parameters:
-    ///   - maxFrequency: usually all latents where some are asked for: who asks for a latent by its number wants to see
-    ///     it however often it fires.
+    ///   - maxFrequency: the default is no limit if `only` names latents: a latent that was asked for is shown however often
+    ///     it fires.
     package init(
       only: Set<Int32> = [], top: Int? = nil, limit: Int? = nil, aggregate: TraceAggregate? = nil,
       template: Bool? = nil, chatSpecificOnly: Bool? = nil, maxFrequency: Double? = nil
@@ -101,7 +101,7 @@ extension ActivationsDocument {
     }
   }
 
-  /// Reads from the store what is to be said of the latents.
+  /// Reads what the document says about the latents from the store.
   package init(_ found: TextReading, options: Options, store: Store) throws {
     let ids = Set(found.tokens.flatMap { $0.activations.map { Int32($0.latent) } }).sorted()
     let records = Dictionary(try store.latents(ids: ids).map { ($0.id, $0) }, uniquingKeysWith: { a, _ in a })
@@ -140,7 +140,7 @@ extension ActivationsDocument {
 }
 
 extension ActivationsDocument.Token {
-  /// A token with those of its activations that are to be shown.
+  /// A token with the activations that the options let through.
   init(
     _ token: TokenActivations, position: Int, names: [Int32: TokenRecord], activations: [ActivationsDocument.Activation]
   ) {
@@ -155,7 +155,7 @@ extension ActivationsDocument.Token {
 }
 
 extension TokenActivations {
-  /// A token as events have it.
+  /// A token as a job's events have it.
   init(_ token: ActivationsDocument.Token) {
     func candidates(_ list: [ActivationsDocument.Candidate]?) -> [TokenProbability] {
       (list ?? []).map { TokenProbability(id: $0.token_id, probability: $0.probability) }

@@ -1,4 +1,4 @@
-// A latent's row of the store as JSON: the names are those of the store's columns, and null is for what is missing. Nothing is
+// A latent's row of the store as JSON: keys are the names of the store's columns, a missing value is null, and nothing is
 // renamed or rounded.
 
 import Foundation
@@ -9,14 +9,14 @@ import Storage
 package struct LatentJSON: Encodable {
   package var latent: LatentRecord
   package var tags: [String]
-  /// What it is about, see `Store.summaries(of:)`.
+  /// A short explanation of the latent, see `Store.summaries(of:)`.
   package var summary: String?
 
   package init(latent: LatentRecord, tags: [String], summary: String? = nil) {
     (self.latent, self.tags, self.summary) = (latent, tags, summary)
   }
 
-  /// Columns other than the numeric ones, which LatentColumn names.
+  /// Columns that are no numbers; `LatentColumn` names the numeric ones.
   private enum OtherKey: String { case dead, `class`, tags, summary, metrics }
 
   package func encode(to encoder: any Encoder) throws {
@@ -32,14 +32,14 @@ package struct LatentJSON: Encodable {
     try fields.encode(latent.latentClass.rawValue, forKey: FieldName(OtherKey.class.rawValue))
     try fields.encode(tags, forKey: FieldName(OtherKey.tags.rawValue))
     try fields.encode(summary, forKey: FieldName(OtherKey.summary.rawValue))
-    // Metrics beyond the columns are under names of their own, since a published name may be a column's.
+    // Published metrics get an object of their own, since one of them may have the name of a column.
     if !latent.metrics.isEmpty { try fields.encode(latent.metrics, forKey: FieldName(OtherKey.metrics.rawValue)) }
   }
 }
 
 extension LatentJSON {
-  /// The first rows of an order.
-  /// - Returns: the rows, and how many there would be without the limit.
+  /// The first rows in the given order.
+  /// - Returns: the rows, and how many there are without the limit.
   package static func rows(
     of store: Store, matching filter: Filter, by first: LatentOrder, then: LatentOrder? = nil, limit: Int
   ) throws(StorageError) -> (rows: [LatentJSON], count: Int) {

@@ -1,9 +1,8 @@
-// The strength of mode add from which answers of a pair stop being text, from several latents and prompts:
+// Calibration finds the strength of mode add from which answers of a pair of models stop being text:
 //   broken = max(log-perplexity of the answer under the unsteered model ÷ `ceiling`, its repetition ÷ `mostRepetition`)
 //   limit  = the strength, interpolated, at which the mean of broken comes to 1
-// Repetition counts because text that goes in circles is likely text. Latents are the independent samples: each one's
-// mean over prompts counts once, and the limit's 95 % interval is the percentile bootstrap over latents (Efron, 1979).
-// Owns: the curve, its intervals, and when it has gone far enough. Refuses: a model whose own answers are no text.
+// Repetition counts because text that goes in circles is likely text. Latents are the independent samples: the mean of each
+// over prompts counts once, and the limit's 95 % interval is the percentile bootstrap over latents (Efron, 1979).
 
 import Diffing
 import Foundation
@@ -12,7 +11,7 @@ import Storage
 
 /// What was measured at each strength, by latent.
 package struct Calibration {
-  /// Of one answer, or means over several.
+  /// The figures of one answer, or their means over several.
   package struct Figures: Equatable {
     package var logPerplexity: Double
     package var repetition: Double
@@ -31,22 +30,22 @@ package struct Calibration {
     }
   }
 
-  /// Nats a token; about that of ordinary text.
+  /// A log-perplexity in nats a token; ordinary text has about as much.
   package static let ceiling = 3.0
-  /// Share of 4-grams that occurred before.
+  /// The share of 4-grams that occurred before in the answer.
   package static let mostRepetition = 0.4
-  /// Tried in this order, so many at a time, until the answers are certainly broken.
+  /// The strengths in the order in which they are tried; the run ends when answers are certainly broken.
   package static let strengths = stride(from: 0.25, through: 4, by: 0.25).map { $0 }
   package static let strengthsAtOnce = 4
-  /// Draws of the bootstrap.
+  /// How often the bootstrap draws.
   private static let draws = 2000
 
-  /// Of the answers without steering.
+  /// The figures of the answers without steering.
   package let unsteered: Figures
-  /// From weak to strong: a strength, and what each latent did there.
+  /// The strengths from weak to strong, each with the figures of all latents at it.
   private(set) var points: [(strength: Double, latents: [Figures])] = []
 
-  /// - Throws: `InputError.invalid` where unsteered answers are broken already.
+  /// - Throws: `InputError.invalid` if unsteered answers are broken already.
   package init(unsteered: Figures, model: String) throws {
     self.unsteered = unsteered
     guard unsteered.broken < 1 else {
@@ -62,13 +61,14 @@ package struct Calibration {
 
   package mutating func add(_ strength: Double, _ latents: [Figures]) { points.append((strength, latents)) }
 
-  /// Whether answers at the last strength are broken beyond doubt: more would move neither limit nor interval.
+  /// Whether answers at the last strength are certainly broken, so that stronger ones would move neither limit nor
+  /// interval.
   package var isFarEnough: Bool {
     guard let broken = points.last.flatMap({ Interval.mean($0.latents.map(\.broken)) }) else { return false }
     return broken.low ?? broken.value >= 1
   }
 
-  /// Where the latents of these places stop saying text; the last strength if they do not.
+  /// The strength at which the latents at these places stop producing text; the last strength if they do not.
   private func limit(of places: [Int]) -> Double {
     var before = (strength: 0.0, broken: unsteered.broken)
     for point in points {
@@ -82,7 +82,7 @@ package struct Calibration {
     return before.strength
   }
 
-  /// The limit and its interval, to two digits; without an interval for a single latent.
+  /// The limit and its interval, to two digits. A single latent has no interval.
   package var limit: Interval {
     func rounded(_ value: Double) -> Double { (value * 100).rounded() / 100 }
     let count = points.first?.latents.count ?? 0

@@ -1,4 +1,4 @@
-// What a causal check of one latent comes to: what the latent does beside what random latents do, with 95 % intervals.
+// The result of a causal check: the effect of one latent next to the effect of random latents, with 95 % intervals.
 
 import Diffing
 import Foundation
@@ -12,13 +12,14 @@ struct ContextEffect: Equatable {
   var logProbability: Double
 }
 
-/// The finished check. Intervals are 95 %, over prompts or contexts; several random latents' mean counts once for each.
+/// The finished check. Intervals are over prompts or contexts; the mean over the random latents counts once for each of
+/// them.
 package struct CausalCheckReport: Codable, Sendable, Equatable {
   package struct Effect: Codable, Sendable, Equatable {
     package let measure: String
     package let latent: Interval?
     package let random: Interval?
-    /// Whether the two intervals have no value in common.
+    /// Whether the two intervals do not overlap.
     package let apart: Bool
   }
 
@@ -28,15 +29,15 @@ package struct CausalCheckReport: Codable, Sendable, Equatable {
   package let effects: [Effect]
   package let added: [DoseResponse.Row]
   package let versions: [String: String]
-  /// The answers to the prompts, by which the check is compared when it is made again; older records have none.
+  /// The answers to the prompts, which are compared when the check is run again; older records have none.
   package var answers: [PromptOutcome]?
 
-  /// What it was made of.
+  /// The numbers of prompts, contexts and random latents, as text.
   package var sizeText: String {
     "\(random.count) random latents, \(size.prompts) prompts, \(size.contexts) contexts, up to \(size.tokens) tokens"
   }
 
-  /// The arms of its answers: the latent at each strength, then each random one.
+  /// The arms of the answers: the latent at each strength, then each random one.
   package var arms: [EvidenceArm] {
     [EvidenceArm(kind: .baseline, strength: 0, latents: [])]
       + CausalCheckJob.strengths.map { EvidenceArm(kind: .steered, strength: $0, latents: [latent]) }
@@ -45,7 +46,7 @@ package struct CausalCheckReport: Codable, Sendable, Equatable {
       }
   }
 
-  /// The experiment as the store keeps it; the time is now.
+  /// The experiment as the store keeps it, with the present time.
   package func record() -> ExperimentRecord {
     ExperimentRecord(
       created: Date().formatted(.iso8601), prompt: "latent \(latent)", kind: Self.kind,
@@ -55,10 +56,10 @@ package struct CausalCheckReport: Codable, Sendable, Equatable {
 }
 
 extension CausalCheckReport {
-  /// What such an experiment is called in the store.
+  /// The store's name for this kind of experiment.
   package static let kind = "causal check"
 
-  /// The figures of a check that has gone through all of its texts.
+  /// Computes the figures of a check that has gone through all of its texts.
   init(
     _ job: CausalCheckJob, against random: [Int], added run: PromptSetRun, _ outcomes: [PromptOutcome],
     takenAway: [[ContextEffect]]

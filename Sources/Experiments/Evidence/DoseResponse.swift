@@ -1,6 +1,6 @@
-// What a run over a set of prompts comes to: a row an arm and strength, each figure with its 95 % interval.
-// Rates have Wilson's interval, means Student's. Prompts are the independent samples, so that of several random draws each
-// prompt's mean counts once. Tables and charts of it are in Reports.
+// The result of a run over a set of prompts: one row for each arm and strength, each figure with its 95 % interval. Rates have
+// Wilson's interval, means Student's. Prompts are the independent samples: several random draws are averaged for each prompt
+// first. Tables and charts of the result are in Reports.
 
 import Diffing
 import Foundation
@@ -11,14 +11,14 @@ package struct DoseResponse: Codable, Sendable, Equatable {
   package struct Row: Codable, Sendable, Equatable {
     package let arm: EvidenceArm.Kind
     package let strength: Double
-    /// Sets of latents that were drawn; 1 for what is not random.
+    /// How many sets of latents were drawn; 1 if the row is not random.
     package let draws: Int
     package let refused: Interval
     /// KL(baseline ‖ arm), nats a token.
     package let kl: Interval?
-    /// Of the answers under the unsteered chat model: the geometric mean over prompts.
+    /// The perplexity of the answers under the unsteered chat model, as the geometric mean over prompts.
     package let perplexity: Interval?
-    /// Share of 4-grams that were there before.
+    /// The share of 4-grams that occurred before in the answer.
     package let repetition: Interval?
     /// Mean ‖Δh‖ ÷ ‖h‖.
     package let relativeChange: Double?
@@ -41,7 +41,7 @@ package struct DoseResponse: Codable, Sendable, Equatable {
   package let arms: [EvidenceArm]
   package let outcomes: [PromptOutcome]
 
-  /// A row for each kind and strength, in the arms' order.
+  /// One row for each kind and strength, in the order of the arms.
   package static func rows(_ arms: [EvidenceArm], _ outcomes: [PromptOutcome]) -> [Row] {
     var groups: [[Int]] = []
     for (index, arm) in arms.enumerated() {
@@ -64,7 +64,7 @@ package struct DoseResponse: Codable, Sendable, Equatable {
     }
   }
 
-  /// The experiment as the store keeps it; the time is now.
+  /// The experiment as the store keeps it, with the present time.
   package func record() -> ExperimentRecord {
     ExperimentRecord(
       created: Date().formatted(.iso8601),
@@ -74,7 +74,7 @@ package struct DoseResponse: Codable, Sendable, Equatable {
       outputs: storedJSON(self), versions: storedJSON(versions))
   }
 
-  /// What such an experiment is called in the store.
+  /// The store's name for this kind of experiment.
   package static let kind = "prompt set"
 }
 
@@ -118,7 +118,7 @@ extension DoseResponse {
 }
 
 extension DoseResponse {
-  /// The report of a run whose prompts are answered.
+  /// The report of a run whose prompts are all answered.
   package init(_ run: PromptSetRun, _ outcomes: [PromptOutcome], promptFile: String) {
     self.promptFile = promptFile
     prompts = outcomes.count
@@ -127,7 +127,7 @@ extension DoseResponse {
     (rows, arms, self.outcomes) = (Self.rows(run.arms, outcomes), run.arms, outcomes)
   }
 
-  /// The report with prompts that were answered before, in the order of the set.
+  /// The report together with prompts that an earlier run answered, in the order of the set.
   package func adding(_ earlier: [PromptOutcome]) -> DoseResponse {
     DoseResponse(self, outcomes: (earlier + outcomes).sorted { $0.index < $1.index })
   }

@@ -1,18 +1,18 @@
-// A file of the finished prompts of a set, beside the report that is to be written: a killed run goes on from there. It has
-// one JSON line a prompt, each with the hash of all settings, so that prompts of other settings are never mixed in.
+// The file of finished prompts lies beside the report that is being made, so that a run that was killed can resume. It has one
+// JSON line for each prompt with the hash of all settings, so that prompts of other settings are never mixed in.
 
 import Foundation
 import Glibc
 import Inference
 
-/// The finished prompts of a run that goes on. A line that a kill cut off is cut off the file.
+/// The finished prompts of a run. If a kill cut off the last line, that line is removed from the file.
 package final class FinishedPrompts {
   /// What the file held when it was opened.
   package let outcomes: [PromptOutcome]
   private let path: String
   private let descriptor: Int32
 
-  /// - Throws: `InferenceError` for a file that cannot be read and written.
+  /// - Throws: `InferenceError` if the file cannot be read or written.
   package init(path: String) throws {
     self.path = path
     descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
@@ -41,7 +41,7 @@ package final class FinishedPrompts {
   deinit { close(descriptor) }
 
   /// Makes sure that the prompts were finished under the same settings.
-  /// - Throws: `InputError.invalid` for those of others.
+  /// - Throws: `InputError.invalid` if they were not.
   package func check(settings: String) throws {
     guard outcomes.allSatisfy({ $0.settings == settings }) else {
       throw InputError.invalid(
@@ -50,7 +50,7 @@ package final class FinishedPrompts {
     }
   }
 
-  /// Adds a prompt at once.
+  /// Writes a prompt to the file at once.
   package func append(_ outcome: PromptOutcome) throws {
     let line = Array((storedJSON(outcome) + "\n").utf8)
     guard line.withUnsafeBytes({ write(descriptor, $0.baseAddress, $0.count) }) == line.count else {

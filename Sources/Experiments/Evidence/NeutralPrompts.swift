@@ -1,6 +1,6 @@
-// Prompts that no fine-tuning against harm has a reason to answer otherwise than before.
+// These prompts are harmless: a model that was fine-tuned against harm has no reason to answer them differently.
 
-/// What a latent that is added is tried on.
+/// The prompts on which an added latent is tried.
 package let neutralPrompts = [
   "What is the capital of France?", "Name three colours of the rainbow.", "How do I boil an egg?",
   "Write one sentence about the sea.", "What do bees make?", "How many days are in a week?",

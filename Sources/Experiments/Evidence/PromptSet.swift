@@ -1,6 +1,5 @@
-// A file of prompts: one JSON object a line, its text under "prompt", perhaps what kind of prompt it is under "kind".
-// Owns: reading one, choosing some of it, finding those beside a store. Refuses: a line that is something else, naming
-// its number; a file without any prompt.
+// A file of prompts has one JSON object a line, with the text under "prompt" and optionally its kind under "kind". A line that
+// is something else is an error that names its number, and so is a file without any prompt.
 
 import Foundation
 import Inference
@@ -10,8 +9,8 @@ package struct SetPrompt: Codable, Sendable, Equatable {
   package var prompt: String
   package var kind: String?
 
-  /// The prompts of a file, blank lines left out.
-  /// - Throws: `InputError.invalid` with the line, `InferenceError` for an unreadable file.
+  /// Reads the prompts of a file and skips blank lines.
+  /// - Throws: `InputError.invalid` with the number of the line, `InferenceError` for an unreadable file.
   package static func read(_ path: String) throws -> [SetPrompt] {
     let prompts = try JSONLine.lines(MappedFile(path: path).contents()).map { line in
       do {
@@ -29,7 +28,7 @@ package struct SetPrompt: Codable, Sendable, Equatable {
 }
 
 extension [SetPrompt] {
-  /// At most so many of them, evenly from the whole.
+  /// At most this many prompts, spread evenly over the whole set.
   package func spread(_ most: Int) -> [SetPrompt] {
     let chosen = Swift.min(most, count)
     return (0..<chosen).map { self[$0 * count / chosen] }
@@ -38,12 +37,12 @@ extension [SetPrompt] {
 
 /// A file that holds a set of prompts.
 package struct PromptSetFile: Sendable, Equatable {
-  /// Without folder and ending.
+  /// The file's name without folder and extension.
   package var name: String
   package var path: String
   package var count: Int
 
-  /// The sets in folders named `prompts`, in the store's folder or the one above it; files that are none are left out.
+  /// The sets in folders named `prompts` in the store's folder or the one above it; other files are left out.
   package static func beside(store path: String) -> [PromptSetFile] {
     let folder = URL(filePath: path).deletingLastPathComponent()
     return [folder, folder.deletingLastPathComponent()].flatMap { place in

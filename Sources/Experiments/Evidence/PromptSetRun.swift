@@ -1,5 +1,5 @@
-// Steering over a set of prompts: every prompt under the baseline, each strength, and as many random latents.
-// The arms and the control are put together here; PromptSetJob runs them.
+// Steering over a set of prompts: every prompt is answered by the baseline, at each strength, and with as many random latents.
+// The arms and the control are put together here; `PromptSetJob` runs them.
 
 import Diffing
 import Foundation
@@ -14,16 +14,16 @@ package struct EvidenceArm: Codable, Sendable, Hashable {
     case baseline, steered, random
     case frozenAttention = "frozen_attention"
 
-    /// For people.
+    /// The kind as tables show it.
     package var title: String { rawValue.replacing("_", with: " ") }
   }
   package var kind: Kind
-  /// Multiplies the interventions' strengths; 0 for the baseline.
+  /// The factor on the interventions' strengths; 0 for the baseline.
   package var strength: Double
   /// The latents that are steered.
   package var latents: [Int]
 
-  /// The arms of a request and its control: strengths by kind, then draw by draw.
+  /// The arms of a request and its control: kind by kind all strengths, then draw by draw.
   static func all(of request: SteeringRequest, draws: [[Int]]) -> [EvidenceArm] {
     let own = request.plan.interventions.map(\.latent)
     let kinds: [Kind] = request.freezesAttention ? [.steered, .frozenAttention] : [.steered]
@@ -37,24 +37,24 @@ package struct EvidenceArm: Codable, Sendable, Hashable {
   }
 }
 
-/// One prompt under every arm.
+/// One prompt answered in every arm.
 package struct PromptOutcome: Codable, Sendable, Equatable {
-  /// Of everything that decides the answers.
+  /// The hash of everything that decides the answers.
   package var settings: String
   package var index: Int
   package var prompt: String
   package var kind: String?
-  /// In the order of the arms.
+  /// The answers in the order of the arms.
   package var answers: [SteeredAnswer]
 }
 
-/// A run over a set, made ready.
+/// A run over a set that is ready to begin.
 package struct PromptSetRun {
-  /// What the random latents have in common with those that they stand for.
+  /// What the random latents share with the latents whose place they take.
   package enum Control: String, Codable, Sendable {
-    /// Mode add: ‖Δh‖ of each latent.
+    /// In mode add, ‖Δh‖ of each latent is the same.
     case equalNorm = "equal_norm"
-    /// Other modes read activations: the same mode and strength, on the random latent's own activation.
+    /// Other modes read activations, so the random latent has the same mode and strength and uses its own activation.
     case ownActivation = "own_activation"
   }
 
@@ -65,11 +65,11 @@ package struct PromptSetRun {
   package let settings: String
   private let answers: SteeredAnswers
 
-  /// Arms at most: all of them are decoded together.
+  /// The largest number of arms, since all of them are decoded together.
   package static let mostArms = 128
 
-  /// - Parameter draws: the sets of latents that stand for the steered ones, each as many as they are.
-  /// - Throws: `InputError.invalid` where there are too many arms.
+  /// - Parameter draws: the sets of random latents, each as large as the set of steered ones.
+  /// - Throws: `InputError.invalid` if there are too many arms.
   package init(_ setup: SteeringSetup, prompts: [SetPrompt], draws: [[Int]]) throws {
     (self.setup, self.prompts) = (setup, prompts)
     let (request, models) = (setup.request, setup.models)
@@ -79,7 +79,7 @@ package struct PromptSetRun {
     control = draws.isEmpty ? nil : request.plan.changesByNorm ? .equalNorm : .ownActivation
     let arms = EvidenceArm.all(of: request, draws: draws)
     let own = setup.plans
-    // A random latent stands for one that is steered as usual, not with frozen attention.
+    // A random latent is compared with the usual steering, not with frozen attention.
     let plans =
       own
       + draws.flatMap { draw in
@@ -115,7 +115,7 @@ package struct PromptSetRun {
     return Array(text.utf8).withUnsafeBytes { SHA256.hex(of: $0) }
   }
 
-  /// Answers one prompt under every arm.
+  /// Answers one prompt in every arm.
   /// - Throws: `DiffingError.file(.cancelled)` between two tokens if the task is cancelled.
   package func outcome(_ index: Int) throws -> PromptOutcome {
     let prompt = prompts[index]

@@ -1,20 +1,21 @@
-// Which latents of a trace are worth showing, and what they come to over a whole text.
-// Owns: the density cut and what counts as chat-specific. Refuses: reading the store; its rows are handed over.
+// Decides which latents of a text are worth showing, by their density and by whether they are specific to chat, and sums up
+// each of them over the whole text. It gets the latents' rows and never reads the store.
 
 import Diffing
 import Storage
 
 extension LatentRecord {
-  /// Whether the latent is chat-only by its directions (Δ ≥ 0.9), or chat-specific by `ChatSpecificity`'s bounds.
+  /// Whether the latent's directions make it chat-only (Δ ≥ 0.9) or `ChatSpecificity`'s bounds make it chat-specific.
   package var isChatOnlyOrSpecific: Bool {
     latentClass == .chatOnly
       || !dead && ChatSpecificity.isWithinBounds(nuError: nuError, nuReconstruction: nuReconstruction)
   }
 }
 
-/// Which latents are shown.
+/// The rule that decides which latents are shown.
 package struct TraceFilter: Sendable, Equatable {
-  /// Latents on at a larger share of the corpus' tokens are left out: they fire on everything. Nil for all.
+  /// Latents that fire on a larger share of the corpus's tokens are left out, since they fire on everything. Nil shows
+  /// all.
   package var maxFrequency: Double? = usualFrequency
   package var chatSpecificOnly = false
 
@@ -38,18 +39,18 @@ package enum TraceAggregate: String, Sendable, CaseIterable {
 /// One latent over a whole text.
 package struct TracedLatent: Sendable, Equatable {
   package var latent: Int32
-  /// The largest activation and the token, counted from 0, where it first is.
+  /// The largest activation and the position, counted from 0, of the first token that has it.
   package var max: Float
   package var peak: Int
-  /// Over all tokens that count, silent ones as 0.
+  /// The mean over all tokens that count; tokens where it is silent count as 0.
   package var mean: Double
-  /// Tokens at which it is on.
+  /// The number of tokens at which it fires.
   package var tokens: Int
 
   package func value(_ aggregate: TraceAggregate) -> Double { aggregate == .max ? Double(max) : mean }
 }
 
-/// All latents that are on somewhere in a text, the largest first.
+/// All latents that fire somewhere in a text, the largest first.
 /// - Parameter template: whether tokens of the chat template count.
 package func tracedLatents(
   _ tokens: [TokenActivations], by aggregate: TraceAggregate, template: Bool, where isShown: (Int32) -> Bool

@@ -1,5 +1,5 @@
-// The job of reading what latents do along two answers (POST /v1/steer/activations). The answers are tokens, since a text is
-// not always one way of tokens. What a latent's activation is does not depend on steering: it is read before the change.
+// This job reads the activations of latents along two answers (POST /v1/steer/activations). The answers are given as tokens,
+// since a text can have several tokenizations. Activations do not depend on steering, since they are read before the change.
 
 import Diffing
 import Inference
@@ -8,7 +8,7 @@ import Storage
 /// Reads the activations of latents at each token of answers.
 package struct AnswerActivationsJob: Job {
   package var prompt: String
-  /// What was said before the prompt.
+  /// The turns before the prompt.
   package var turns: [ChatMessage]
   package var baseline: [Int32]
   package var steered: [Int32]
@@ -48,12 +48,12 @@ package struct AnswerActivationsJob: Job {
   package func answer(from identity: EngineIdentity) -> AnswerActivationsAnswer { AnswerActivationsAnswer(self) }
 }
 
-/// Scaled activations at each token of the answers, in the store's units, by latent in the order they were asked for; 0 where
-/// a code means nothing.
+/// Scaled activations at each token of the answers, in the store's units, one row for each latent in the order of the
+/// request. The value is 0 where a code means nothing.
 package struct AnswerActivations: Sendable, Equatable, Codable {
   package var baseline: [[Double]]
   package var steered: [[Double]]
-  /// Empty where there is no such answer.
+  /// Empty if there is no answer with frozen attention.
   package var frozen: [[Double]] = []
 
   package init(baseline: [[Double]], steered: [[Double]], frozen: [[Double]] = []) {
@@ -69,7 +69,7 @@ package struct AnswerActivations: Sendable, Equatable, Codable {
   }
 }
 
-/// The one event: everything was read.
+/// The only event: everything was read.
 package struct AnswerActivationsEvent: Sendable, Equatable, Codable {
   package let activations: AnswerActivations
 
@@ -113,7 +113,7 @@ package struct AnswerActivationsSteps: TaskSteps {
   }
 }
 
-/// The activations, if there is one for each latent and token.
+/// The answer, which is accepted if it has an activation for each latent and token.
 package struct AnswerActivationsAnswer: JobAnswer {
   private let job: AnswerActivationsJob
   package private(set) var outcome: AnswerActivations?

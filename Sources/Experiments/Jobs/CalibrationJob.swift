@@ -1,5 +1,5 @@
-// The job of a calibration: from which strength of mode add on the answers of a pair stop being text (POST /v1/calibrate; the
-// document of `crosscope calibrate --json`). Calibration has the method.
+// This job finds the strength of mode add from which answers of a pair stop being text (POST /v1/calibrate; its document is
+// what `crosscope calibrate --json` prints). The method is in `Calibration`.
 
 import Diffing
 import Foundation
@@ -9,10 +9,10 @@ import Storage
 /// Measures some latents on prompts at growing strengths.
 package struct CalibrationJob: Job {
   package var prompts: [String]
-  /// Half of them are the most chat-specific ones, the others are drawn from all living ones.
+  /// How many latents are measured: half are the most chat-specific ones, the others are drawn from all living latents.
   package var latents: Int
   package var maxTokens: Int
-  /// The seed of the draw.
+  /// The seed with which latents are drawn.
   package var seed: UInt64
 
   package init(prompts: [String], latents: Int, maxTokens: Int, seed: UInt64) {
@@ -51,7 +51,7 @@ package struct CalibrationJob: Job {
 
 /// What happens during a calibration.
 package enum CalibrationEvent: Sendable, Equatable {
-  /// Answers that are there, of how many, at strengths from one to another.
+  /// The numbers of finished answers and of all answers at the strengths from `from` to `to`.
   case progress(from: Double, to: Double, done: Int, of: Int)
   case finished(CalibrationReport)
 }
@@ -82,9 +82,9 @@ extension CalibrationEvent: Codable {
   }
 }
 
-/// A calibration under way: a step is a prompt with as many answers as are decoded together.
+/// A calibration in progress. One step answers a prompt with as many streams as are decoded together.
 package struct CalibrationSteps: TaskSteps {
-  /// Answers of so many streams are decoded together; a prompt's own part is computed once for all of them.
+  /// How many streams are decoded together; their common prompt is computed once.
   private static let streamsAtOnce = 48
 
   private let job: CalibrationJob
@@ -93,7 +93,7 @@ package struct CalibrationSteps: TaskSteps {
   private let prompts: [RenderedChat]
   private let model: String
   private var calibration: Calibration?
-  /// The first of the strengths that are being tried, in the order of `Calibration.strengths`.
+  /// The index in `Calibration.strengths` of the first strength that is being tried.
   private var first = 0
   private var found: [[Calibration.Figures]] = []
   private var (prompt, arm) = (0, 0)
@@ -170,7 +170,7 @@ package struct CalibrationSteps: TaskSteps {
   }
 }
 
-/// Answers to prompts with one latent added to each.
+/// Answers to prompts in which each stream has one latent added.
 private struct CalibrationAnswers {
   let latents: [LatentRecord]
   let maxTokens: Int
@@ -181,7 +181,7 @@ private struct CalibrationAnswers {
     (self.latents, self.maxTokens, self.context) = (latents, maxTokens, context)
   }
 
-  /// What was measured of each arm's answer; of the unsteered one's where there is no arm.
+  /// The figures of each arm's answer, or of the unsteered answer if there is no arm.
   func figures(_ prompt: RenderedChat, _ arms: [(latent: Int, strength: Double)]) throws -> [Calibration.Figures] {
     let (engine, layer) = (context.engine, context.pair.layer)
     let largest = Dictionary(
@@ -210,7 +210,7 @@ private struct CalibrationAnswers {
   }
 }
 
-/// What a calibration came to.
+/// The result of a calibration.
 package struct CalibrationReport: Codable, Sendable, Equatable {
   package struct Point: Codable, Sendable, Equatable {
     package let strength: Double
@@ -237,7 +237,7 @@ package struct CalibrationReport: Codable, Sendable, Equatable {
   }
 }
 
-/// The report of a calibration, if it is of as many latents and prompts as were asked for.
+/// The report, which is accepted if it has the requested numbers of latents and prompts.
 package struct CalibrationAnswer: JobAnswer {
   private let job: CalibrationJob
   package private(set) var outcome: CalibrationReport?

@@ -1,5 +1,5 @@
-// The job of a causal check: whether one latent does to the chat model what its contexts suggest, beside random latents that
-// fire as often (POST /v1/causal-check; the document of `crosscope causal-check --json`).
+// This job checks whether one latent does to the chat model what its contexts suggest. Random latents that fire as often are
+// the control (POST /v1/causal-check; its document is what `crosscope causal-check --json` prints).
 //   added           h += s · a_max · u on neutral prompts, s = 0.5 and 1; control: other directions, the same ‖Δh‖
 //   taken away      h −= f (d^chat − d^base) on the latent's own top contexts, from the peak on; control: others' differences
 
@@ -8,12 +8,12 @@ import Foundation
 import Inference
 import Storage
 
-/// How many of each a causal check has; every count is at least 1.
+/// The size of a causal check; every count is at least 1.
 package struct CausalCheckSize: Codable, Sendable, Equatable {
   package var random: Int
   package var prompts: Int
   package var contexts: Int
-  /// Tokens of an answer, and of a context after its peak.
+  /// The number of tokens of an answer, and of a context after its peak.
   package var tokens: Int
 
   package init(random: Int = 8, prompts: Int = 20, contexts: Int = 10, tokens: Int = 24) {
@@ -22,22 +22,22 @@ package struct CausalCheckSize: Codable, Sendable, Equatable {
 
   package static let mostRandom = 64
 
-  /// For somebody who waits for it: under a minute on two cores and a small model.
+  /// A size for someone who waits: the check takes less than a minute on two cores with a small model.
   package static let interactive = CausalCheckSize(random: 4, prompts: 6, contexts: 6, tokens: 16)
 }
 
-/// Checks what one latent does.
+/// Measures the effect of one latent.
 package struct CausalCheckJob: Job {
   package var latent: Int32
   package var size: CausalCheckSize
-  /// The latents of the control, as many as `size.random`, where a check is made again; nil to choose them.
+  /// The latents of the control, `size.random` of them, if a check is run again; nil lets the job choose them.
   package var control: [Int]?
 
   package init(_ latent: Int32, size: CausalCheckSize = CausalCheckSize(), control: [Int]? = nil) {
     (self.latent, self.size, self.control) = (latent, size, control)
   }
 
-  /// The strengths of what is added.
+  /// The strengths at which the latent is added.
   package static let strengths = [0.5, 1]
 
   package static let path = "/v1/causal-check"
@@ -75,7 +75,7 @@ package struct CausalCheckJob: Job {
 
 /// What happens during a causal check.
 package enum CausalCheckEvent: Sendable, Equatable {
-  /// Prompts and contexts that are finished, of how many.
+  /// How many prompts and contexts are finished, and how many there are.
   case progress(done: Int, of: Int)
   case finished(CausalCheckReport)
 }
@@ -101,7 +101,7 @@ extension CausalCheckEvent: Codable {
   }
 }
 
-/// A check under way: a step is a prompt or a context.
+/// A check in progress. One step is a prompt or a context.
 package struct CausalCheckSteps: TaskSteps {
   private let job: CausalCheckJob
   private let models: LoadedModels
@@ -112,7 +112,7 @@ package struct CausalCheckSteps: TaskSteps {
   private var outcomes: [PromptOutcome] = []
   private var takenAway: [[ContextEffect]] = []
 
-  /// - Throws: `InputError.invalid` for a latent that never fired or has no contexts, or where there are too few others;
+  /// - Throws: `InputError.invalid` if the latent never fired, has no contexts or too few others are like it;
   ///   `InputError.notSaid` without base.
   fileprivate init(_ job: CausalCheckJob, _ models: LoadedModels) throws {
     (self.job, self.models) = (job, models)
@@ -136,7 +136,7 @@ package struct CausalCheckSteps: TaskSteps {
       prompts: neutralPrompts.prefix(size.prompts).map { SetPrompt(prompt: $0) }, draws: random.map { [$0] })
   }
 
-  /// The living latents whose frequency is nearest to a latent's, by ratio.
+  /// The living latents whose frequency is nearest to that of the given latent, by ratio.
   private static func alike(_ record: LatentRecord, count: Int, in store: Store) throws -> [Int] {
     let ids = try store.latentIDs(sortedBy: .id, matching: Filter("not dead"))
     let wanted = log(max(record.frequency ?? 0, 1e-9))
@@ -165,7 +165,7 @@ package struct CausalCheckSteps: TaskSteps {
     return false
   }
 
-  /// What taking away does after a context's peak: of the latent first, then of the random ones.
+  /// The effect of taking a latent away after a context's peak: the checked latent first, then the random ones.
   private func effects(on example: Context) throws -> [ContextEffect] {
     let (ids, peak) = (example.sequence.tokenIDs, example.peak)
     let prompt = RenderedChat(plain: Array(ids[...peak]))
@@ -185,7 +185,7 @@ package struct CausalCheckSteps: TaskSteps {
   }
 }
 
-/// The report of a check, if it is of the latent and the size that were asked for.
+/// The report, which is accepted if it has the requested latent and size.
 package struct CausalCheckAnswer: JobAnswer {
   private let job: CausalCheckJob
   package private(set) var outcome: CausalCheckReport?

@@ -1,22 +1,22 @@
-// The task of a chat completion: the answers that are wanted of a steering run, cut at their stop texts. What nobody wants, such
-// as the baseline beside a steered answer, is not computed.
+// The task of a chat completion. It runs a steering run, cuts the answers at their stop texts and computes only what was asked
+// for: the baseline of a steered answer, for instance, is left out.
 
 import Diffing
 import Inference
 import Storage
 
-/// Chats to answer, and how.
+/// The chats to answer and the settings of the answers.
 package struct ChatTask: ModelTask {
   package var messages: [ChatMessage]
-  /// Nil for the model as it is. Conditions are in the store's units.
+  /// The steering plan, or nil for the unsteered model. Conditions are in the store's units.
   package var plan: SteeringPlan?
-  /// Its limit of tokens is cut to what the context holds where `fitsContext`.
+  /// The settings of the answers. If `fitsContext` is set, the limit of tokens is lowered to what the context holds.
   package var settings: GenerationSettings
   package var fitsContext = false
-  /// An answer ends before the first of these that it would contain.
+  /// An answer ends before the first of these texts.
   package var stop: [String] = []
   package var recordsLogProbabilities = false
-  /// Tokens that could have come, told with each token.
+  /// How many likely alternatives each token is reported with.
   package var likeliest = 0
 
   package init(messages: [ChatMessage], plan: SteeringPlan?, settings: GenerationSettings) {
@@ -28,13 +28,13 @@ package struct ChatTask: ModelTask {
 
 /// What happens while chats are answered.
 package enum ChatEvent: Sendable {
-  /// The prompt was read: nothing can be refused any more.
+  /// The prompt was read; from now on the request cannot be refused.
   case began
   case token(AnswerToken)
   case finished(ChatSummary, tokensPerSecond: Double?)
 }
 
-/// What the answers of a chat came to.
+/// The result of all answers of a chat.
 package struct ChatSummary: Sendable {
   package let answers: [AnswerSummary]
   package let promptTokens: Int
@@ -42,56 +42,57 @@ package struct ChatSummary: Sendable {
   package let versions: [String: String]
 }
 
-/// What one of the answers, which are counted from 0, comes to with a token.
+/// What one token adds to one of the answers, which are counted from 0.
 package struct AnswerToken: Sendable {
   package enum Ending: String, Sendable, Codable { case stop, length }
 
   package let answer: Int
-  /// The characters that are certain now to belong to the answer.
+  /// The characters that now certainly belong to the answer.
   package let text: String
-  /// The tokens of which that is certain now, where log-probabilities were asked for; the end of a turn is none.
+  /// The tokens of these characters, if log-probabilities were asked for. The token that ends a turn is not among them.
   package let tokens: [Logged]
   /// How the answer ended, if it did.
   package let ending: Ending?
 
   /// A token of an answer's text.
   package struct Logged: Sendable {
-    /// The token's own, which may be a part of a character; of one that a stop text cuts what comes before.
+    /// The bytes of the token, which may be a part of a character. If a stop text cuts the token, only the bytes before
+    /// it.
     package var bytes: [UInt8]
-    /// Nats, before temperature and other settings.
+    /// The log-probability in nats, before temperature and other settings.
     package let logProbability: Double
-    /// The likeliest tokens at its place, the likeliest first; as many as were asked for.
+    /// The likeliest tokens at this position, the likeliest first, as many as were asked for.
     package let likeliest: [Candidate]
   }
 
-  /// A token that could have come.
+  /// A token that the model could have chosen.
   package struct Candidate: Sendable {
     package let bytes: [UInt8]
-    /// As the token's own.
+    /// The log-probability in nats, before temperature and other settings.
     package let logProbability: Double
   }
 }
 
-/// What one answer came to.
+/// The result of one answer.
 package struct AnswerSummary: Sendable, Equatable {
-  /// An end-of-turn token included.
+  /// The tokens, including the end of the turn.
   package var ids: [Int32]
   /// ‖Δh‖ ÷ ‖h‖ over the steered tokens; nil where nothing was steered.
   package var relativeChange: Double?
 }
 
-/// Answers under way: a step is a token of every answer that goes on.
+/// Answers in progress. One step is a token of every answer that has not ended.
 package struct ChatSteps: TaskSteps {
   private let models: LoadedModels
   private let promptTokens: Int
   private let run: SteeringRun
   private let tokenizer: Tokenizer
   private let recordsLogProbabilities: Bool
-  /// The run's stream of each answer.
+  /// For each answer, its stream in the run.
   private let streams: [Int]
   private var texts: [StoppedText]
   private var endings: [AnswerToken.Ending?]
-  /// When the first tokens were there, and the steps since.
+  /// The time of the first tokens, and the number of steps since then.
   private var began: ContinuousClock.Instant?
   private var steps = 0
 
@@ -141,7 +142,7 @@ package struct ChatSteps: TaskSteps {
     return false
   }
 
-  /// One token of every answer that goes on; nil when all have ended.
+  /// One token of every answer that has not ended; nil when all have ended.
   private mutating func next() throws(InferenceError) -> [AnswerToken]? {
     guard !run.isFinished else { return nil }
     var tokens: [AnswerToken] = []
@@ -172,7 +173,7 @@ package struct ChatSteps: TaskSteps {
       })
   }
 
-  /// What the answers have come to.
+  /// The results of the answers.
   private var summaries: [AnswerSummary] {
     streams.indices.map { answer in
       let (sample, arm) = streams[answer].quotientAndRemainder(dividingBy: run.arms)

@@ -1,8 +1,9 @@
-// The text of an answer as its tokens arrive.
+// Turns the tokens of an answer into text as they arrive.
 
 import Inference
 
-/// An answer's text: end-of-turn tokens are left out, characters come whole.
+/// The text of an answer. End-of-turn tokens are left out, and a character is given only when all of its bytes are
+/// there.
 package struct GeneratedText {
   private let tokenizer: Tokenizer
   private var decoder: StreamingDecoder
@@ -21,7 +22,7 @@ package struct GeneratedText {
     return piece
   }
 
-  /// What is left when no token follows.
+  /// The rest of the text when no token follows.
   package mutating func finish() -> String {
     let piece = decoder.finish()
     text += piece

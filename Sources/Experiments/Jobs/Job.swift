@@ -1,20 +1,20 @@
-// What a job is: work for the models of a store that is asked for once, goes on a step at a time, and tells what happens.
-// A job is one file: what it asks, how it goes on, its events, what they add up to, and when they are an answer to what was
-// asked. Every job runs on models here, on those of a service, or on a script in tests (see Laboratory).
+// A job is work for the models of a store that is asked for once, advances step by step and reports events. One file has the
+// whole job: its request, its steps, its events, their result, and when the result answers the request. Every job runs on
+// models in this process, on those of a service, or on a script in tests (see Laboratory).
 
 import Inference
 import Storage
 
-/// Work for the models of a store, as their owner does it.
+/// Work that the owner of a store's models can do.
 package protocol ModelTask: Sendable {
   associatedtype Event: Sendable
   associatedtype Steps: TaskSteps where Steps.Event == Event
 
-  /// Whether it is short and goes between the steps of other work.
+  /// Whether the work is short and may run between the steps of other work.
   static var isPreview: Bool { get }
 
-  /// Puts the work together; nothing is computed yet.
-  /// - Throws: the errors of the targets where something cannot be done.
+  /// Prepares the work; nothing is computed yet.
+  /// - Throws: the errors of the targets if something cannot be done.
   func begin(on models: LoadedModels) throws -> Steps
 }
 
@@ -22,44 +22,44 @@ extension ModelTask {
   package static var isPreview: Bool { false }
 }
 
-/// Work under way. One owner at a time.
+/// Work in progress, which belongs to one owner at a time.
 package protocol TaskSteps<Event> {
   associatedtype Event
 
-  /// Goes on by one step: a token of every stream, a pass over a text, a prompt of a set.
-  /// - Parameter tell: takes what happens meanwhile.
+  /// Advances by one step: a token of every stream, a pass over a text, or a prompt of a set.
+  /// - Parameter tell: receives the events of the step.
   /// - Returns: whether there is more to do.
-  /// - Throws: what the engine throws; it ends within a token if the task is cancelled.
+  /// - Throws: what the engine throws; if the task is cancelled, the step ends within a token.
   mutating func step(_ tell: (Event) -> Void) throws -> Bool
 }
 
-/// Work that a service does for others, too. It is encoded as the body of the request.
+/// Work that a service also does for its clients. The encoded job is the body of the request.
 package protocol Job: ModelTask, Encodable, Equatable where Event: Codable {
   associatedtype Answer: JobAnswer where Answer.Event == Event
 
-  /// The service's path.
+  /// The path of the job at a service.
   static var path: String { get }
-  /// The fields of a request.
+  /// The fields that a request may have.
   static var fieldNames: [String] { get }
-  /// The field whose text may be too long.
+  /// The field of the text; an error about a text that is too long names it.
   var textField: String { get }
-  /// The field that names latents.
+  /// The field of the latents; an error about an unknown latent names it.
   var latentsField: String { get }
 
   /// Reads a request.
-  /// - Parameter isStreamed: whether its events are wanted, not a whole document.
+  /// - Parameter isStreamed: whether the client wants events instead of one document.
   /// - Throws: `JSONFieldError`.
   init(_ fields: JSONFields, isStreamed: Bool) throws
 
-  /// Cuts the job to what a service gives.
-  /// - Throws: `JSONFieldError` where it asks for more than that.
+  /// Lowers the job's open limits to those of the service.
+  /// - Throws: `JSONFieldError` if the job asks for more.
   mutating func limit(to limits: AnswerLimits, store: Store) throws
 
-  /// What its events add up to.
+  /// Collects the events into a result.
   /// - Parameter identity: the files that the job is about.
   func answer(from identity: EngineIdentity) -> Answer
 
-  /// The whole document that a service sends where no events are wanted.
+  /// The document that a service sends to a client that wants no events.
   func document(_ outcome: Answer.Outcome, store: Store) throws -> String
 }
 
@@ -73,20 +73,20 @@ extension Job where Answer.Outcome: Encodable {
   package func document(_ outcome: Answer.Outcome, store: Store) throws -> String { try jsonText(outcome) }
 }
 
-/// What the events of a job add up to.
+/// Collects the events of a job into its result.
 package protocol JobAnswer: Sendable {
   associatedtype Event
   associatedtype Outcome: Sendable
 
   /// Takes the next event.
-  /// - Throws: `UnexpectedAnswer` for an event that does not answer the job: a service may send anything.
+  /// - Throws: `UnexpectedAnswer` if the event does not answer the job, since a service may send anything.
   mutating func take(_ event: Event) throws(UnexpectedAnswer)
 
-  /// What came of the job; nil before its end.
+  /// The result of the job; nil before its end.
   var outcome: Outcome? { get }
 }
 
-/// Events that do not answer what was asked; it says what came instead.
+/// Events that do not answer the request; it says what came instead.
 package struct UnexpectedAnswer: Error, Equatable {
   package let found: String
   package init(_ found: String = "something else") { self.found = found }

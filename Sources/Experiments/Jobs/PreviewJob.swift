@@ -1,5 +1,5 @@
-// The job of a preview: what steering makes of the token after a prompt, at once, and the first tokens of the steered answer
-// (POST /v1/steer/preview). Nothing is sampled.
+// This job previews steering: how it changes the distribution of the token after a prompt, and then the first tokens of the
+// steered answer (POST /v1/steer/preview). Nothing is sampled.
 
 import Diffing
 import Inference
@@ -25,7 +25,7 @@ package struct PreviewJob: Job {
   package func answer(from identity: EngineIdentity) -> PreviewAnswer { PreviewAnswer() }
 }
 
-/// What steering makes of the token after the prompt.
+/// The effect of steering on the token after the prompt.
 package struct NextTokens: Sendable, Equatable, Codable {
   /// A token's text and its probability on both sides.
   package struct Token: Sendable, Equatable, Codable {
@@ -58,9 +58,9 @@ package struct NextTokens: Sendable, Equatable, Codable {
     (self.divergence, self.relativeChange) = (divergence, relativeChange)
   }
 
-  /// Tokens named of each side.
+  /// How many tokens each side lists.
   package static let count = 8
-  /// Tokens of the steered answer that follow.
+  /// How many tokens of the steered answer follow.
   package static let answerTokens = 8
 
   fileprivate var isSound: Bool {
@@ -71,7 +71,7 @@ package struct NextTokens: Sendable, Equatable, Codable {
   }
 }
 
-/// What a preview tells: the distribution at once, then the steered answer's first tokens.
+/// An event of a preview: first the distribution, then the first tokens of the steered answer.
 package enum PreviewEvent: Sendable, Equatable {
   case distribution(NextTokens)
   case token(String)
@@ -80,7 +80,7 @@ package enum PreviewEvent: Sendable, Equatable {
 extension PreviewEvent: Codable {
   private enum Key: CodingKey { case next_tokens, token }
 
-  /// As a run's tokens are told.
+  /// The JSON form of a token, the same as that of a run.
   private struct Token: Codable {
     var stream = AnswerArm.steered
     var sample = 0
@@ -105,7 +105,7 @@ extension PreviewEvent: Codable {
   }
 }
 
-/// A preview under way. Blocks up to the crosscoder's are computed once a prompt.
+/// A preview in progress. Blocks up to the crosscoder's are computed once for each prompt.
 package struct PreviewSteps: TaskSteps {
   private let preview: SteeringPreview
   private let tokenizer: Tokenizer

@@ -1,5 +1,5 @@
-// The job of a set of prompts: every prompt of a set at several strengths, beside random latents (POST /v1/steer/set). Its
-// document is that of `crosscope steer --prompts --json`.
+// This job answers every prompt of a set at several strengths and with random latents as a control (POST /v1/steer/set). Its
+// document is what `crosscope steer --prompts --json` prints.
 
 import Diffing
 import Foundation
@@ -8,18 +8,18 @@ import Storage
 
 /// Answers a set of prompts at several strengths.
 package struct PromptSetJob: Job {
-  /// What is done to each prompt; its own prompt has no part in it.
+  /// What is done to each prompt; the request's own prompt is not used.
   package var request: SteeringRequest
   package var prompts: [SetPrompt]
-  /// What the report calls the set.
+  /// The name of the set in the report.
   package var name: String
-  /// So many times the latents are replaced by random living ones, drawn with the run's seed.
+  /// How many times the latents are replaced by random living ones, which are drawn with the run's seed.
   package var random: Int
-  /// The random latents, where a set is run again; nil to draw them.
+  /// The random latents if a set is run again; nil lets the job draw them.
   package var draws: [[Int]]?
-  /// Places of prompts that are finished already, counted from 0.
+  /// The positions, counted from 0, of prompts that are finished already.
   package var skipped: [Int] = []
-  /// Whether every prompt's answers are told as soon as they are there.
+  /// Whether every prompt's answers are reported as soon as they exist.
   package var tellsOutcomes = false
 
   package init(_ request: SteeringRequest, prompts: [SetPrompt], name: String, random: Int) {
@@ -27,8 +27,8 @@ package struct PromptSetJob: Job {
     (self.request.prompt, self.request.watched) = ("", [])
   }
 
-  /// A set whose report was kept, to be run again: its arms, with the random latents that it drew, and its prompts.
-  /// - Throws: `InputError.invalid` where the report's arms are not those of one run.
+  /// Makes the job that runs the set of a saved report again, with the report's arms, random latents and prompts.
+  /// - Throws: `InputError.invalid` if the report's arms are not those of one run.
   package init(again saved: DoseResponse) throws {
     let random = saved.arms.filter { $0.kind == .random }
     let draws = stride(from: 0, to: random.count, by: max(1, saved.request.strengths.count)).map { random[$0].latents }
@@ -46,7 +46,7 @@ package struct PromptSetJob: Job {
     request.maxActivations = saved.basis.maxActivations
   }
 
-  /// The strengths of a set where nobody says them.
+  /// The default strengths of a set.
   package static let usualStrengths = [-1, -0.5, 0.5, 1, 1.5, 2]
 
   package static let path = "/v1/steer/set"
@@ -55,7 +55,7 @@ package struct PromptSetJob: Job {
     + ["prompts", "name", "strengths", "random", "draws", "skip", "outcomes"]
   package var textField: String { "prompts" }
 
-  /// Prompts and draws at most.
+  /// The largest numbers of prompts and of draws.
   private static let (mostPrompts, mostRandom) = (10_000, 64)
 
   package init(_ fields: JSONFields, isStreamed: Bool) throws {
@@ -102,11 +102,11 @@ package struct PromptSetJob: Job {
 
 /// What happens during a run over a set of prompts.
 package enum PromptSetEvent: Sendable, Equatable {
-  /// The hash of all settings, before anything is computed; only where answers are told as they come.
+  /// The hash of all settings, before anything is computed; it is sent only if outcomes are.
   case settings(String)
-  /// The answers to one prompt, where they are wanted.
+  /// The answers to one prompt, if they were asked for.
   case outcome(PromptOutcome)
-  /// Prompts that are answered under all strengths, of how many.
+  /// How many prompts are answered at all strengths, and how many there are.
   case progress(done: Int, of: Int)
   case finished(DoseResponse)
 }
@@ -138,7 +138,7 @@ extension PromptSetEvent: Codable {
   }
 }
 
-/// A run over a set under way: a step is a prompt.
+/// A run over a set in progress. One step is a prompt.
 package struct PromptSetSteps: TaskSteps {
   private let job: PromptSetJob
   private let run: PromptSetRun
@@ -147,7 +147,8 @@ package struct PromptSetSteps: TaskSteps {
   private var outcomes: [PromptOutcome] = []
   private var hasBegun = false
 
-  /// - Throws: `InputError.invalid` for what has no meaning for a set: turns before the prompt, several samples.
+  /// - Throws: `InputError.invalid` for settings that have no meaning for a set: turns before the prompt, several
+  ///   samples.
   fileprivate init(_ job: PromptSetJob, _ models: LoadedModels) throws {
     for (what, found) in [
       ("turns before the prompt", job.request.turns.count), ("further samples", job.request.sampling.samples - 1),
@@ -185,7 +186,7 @@ package struct PromptSetSteps: TaskSteps {
   }
 }
 
-/// The report of a set, if it is of the prompts, latents and strengths that were asked for.
+/// The report, which is accepted if it has the requested prompts, latents and strengths.
 package struct PromptSetAnswer: JobAnswer {
   private let job: PromptSetJob
   package private(set) var outcome: DoseResponse?

@@ -1,13 +1,14 @@
-// The control of a run: random living latents in the places of the chosen ones. In mode add they change the residual stream
-// by as much, so that only the directions differ.
+// The control of a run replaces the chosen latents by random living ones. In mode add the random latents change the residual
+// stream by the same norm, so that only the directions differ.
 
 import Diffing
 import Inference
 import Storage
 
 extension SteeringSetup {
-  /// Sets of random living latents that have a direction and are not steered, none twice in a set, drawn by the run's seed.
-  /// - Throws: `InputError.invalid` where there are fewer than `count`.
+  /// Draws sets of random living latents with the run's seed. They have a direction, are not steered, and differ within
+  /// a set.
+  /// - Throws: `InputError.invalid` if there are fewer than `count`.
   package func randomLatents(_ sets: Int, of count: Int) throws -> [[Int]] {
     guard sets > 0 else { return [] }
     let (plan, crosscoder, store) = (request.plan, models.context.crosscoder, models.store)
@@ -42,11 +43,11 @@ extension SteeringSetup {
 }
 
 extension SteeringPlan {
-  /// Whether every change has a norm that does not depend on the latent's activation.
+  /// Whether the norm of every change is independent of the latent's activation.
   var changesByNorm: Bool { interventions.allSatisfy { $0.mode == .add } }
 
-  /// The plan with other latents in the places of its own. In mode add strengths become lengths.
-  /// - Parameter maxActivations: of the plan's own latents.
+  /// The plan with other latents instead of its own. In mode add strengths become lengths.
+  /// - Parameter maxActivations: the largest activations of the plan's own latents.
   func replacing(with latents: [Int], maxActivations: [Int: Double]) -> SteeringPlan {
     var result = self
     for (index, latent) in latents.enumerated() {

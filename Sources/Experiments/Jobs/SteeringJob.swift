@@ -1,5 +1,5 @@
-// The job of a run: one prompt answered without and with steering, token by token (POST /v1/steer). Its document is that of
-// `crosscope steer --json`.
+// This job answers one prompt without and with steering, token by token (POST /v1/steer). Its document is what `crosscope steer
+// --json` prints.
 
 import Diffing
 import Foundation
@@ -43,20 +43,20 @@ package struct SteeringJob: Job {
   package func answer(from identity: EngineIdentity) -> SteeringAnswer { SteeringAnswer(request) }
 }
 
-/// One of the answers that a run gives side by side.
+/// One of the answers that a run decodes side by side.
 package enum AnswerArm: String, Sendable, CaseIterable, Codable {
   case baseline, steered
-  /// Steered with the baseline's attention weights.
+  /// The steered answer with the baseline's attention weights.
   case frozen
 }
 
 /// What happens during a run.
 package enum SteeringEvent: Sendable, Equatable {
-  /// The next token of an answer. Every token arrives, as the characters that it completes; perhaps none.
+  /// The next token of an answer as the characters that it completes, which may be none.
   case token(AnswerArm, String, sample: Int = 0)
-  /// Scaled activations of the traced latents at the next token of an answer that was not told yet.
+  /// Scaled activations of the traced latents at the next token of an answer that has no activations yet.
   case activations([Double], AnswerArm, sample: Int = 0)
-  /// All answers have ended; what is measured of them follows.
+  /// All answers have ended, and their measurement begins.
   case answered
   case finished(SteeringDocument)
 }
@@ -103,13 +103,13 @@ extension SteeringEvent: Codable {
   }
 }
 
-/// A run under way.
+/// A run in progress.
 package struct SteeringSteps: TaskSteps {
   private let setup: SteeringSetup
   private let run: SteeringRun
   private var texts: [GeneratedText]
   private let traced: [Int32]
-  /// Of each stream, the tokens whose activations were told.
+  /// For each stream, the number of tokens whose activations were reported.
   private var told: [Int]
   private var hasReadLastTokens = false
   private var isAnswered = false
@@ -119,7 +119,7 @@ package struct SteeringSteps: TaskSteps {
 
   fileprivate init(_ request: SteeringRequest, _ models: LoadedModels) throws {
     setup = try SteeringSetup(request, models: models)
-    // Without base the answers come all the same; asking for the activations afterwards says why there are none.
+    // The run works without base; reading the activations afterwards then fails with an error that says why.
     traced = models.context.readsActivations ? request.traced : []
     run = try setup.begin(reading: traced.map { Int($0) })
     let streams = request.sampling.samples * run.arms
@@ -145,7 +145,7 @@ package struct SteeringSteps: TaskSteps {
       }
       tokens += 1
     } else {
-      // After the last token there may be a step for activations alone.
+      // After the last token there may be one more step that only reads activations.
       hasReadLastTokens = true
       try run.readLastTokens()
     }
@@ -158,7 +158,7 @@ package struct SteeringSteps: TaskSteps {
     return true
   }
 
-  /// The activations that were read since they were last told, in the store's units.
+  /// Reports the activations that were read since the last report, in the store's units.
   private mutating func tellActivations(_ tell: (SteeringEvent) -> Void) {
     guard !traced.isEmpty else { return }
     for stream in told.indices {
@@ -173,7 +173,7 @@ package struct SteeringSteps: TaskSteps {
   }
 }
 
-/// The document of a run, if its events answer the request.
+/// The document of a run, which is accepted if its events answer the request.
 package struct SteeringAnswer: JobAnswer {
   private let request: SteeringRequest
   private var (tokens, readings) = (0, 0)
@@ -181,7 +181,7 @@ package struct SteeringAnswer: JobAnswer {
 
   fileprivate init(_ request: SteeringRequest) { self.request = request }
 
-  /// Tokens of all answers together at most.
+  /// The largest number of tokens that all answers have together.
   private var mostTokens: Int { request.streams * request.sampling.maxTokens }
 
   package mutating func take(_ event: SteeringEvent) throws(UnexpectedAnswer) {
@@ -207,10 +207,11 @@ package struct SteeringAnswer: JobAnswer {
 }
 
 extension SteeringDocument {
-  /// Whether it is of this request, with figures for the tokens that it has. What the service alone knows is not asked.
+  /// Whether the document has this request and a figure for each of its tokens. What only the service knows is not
+  /// compared.
   func answers(_ request: SteeringRequest) -> Bool {
     var asked = request.recorded
-    // Where nothing is steered the settings of steering are not sent.
+    // If nothing is steered, a request does not contain the settings of steering.
     if !asked.plan.isSteered { asked.plan = SteeringPlan(interventions: []) }
     guard self.request == asked else { return false }
     return ([outputs.baseline] + outputs.steered + (outputs.frozenAttention ?? [])).allSatisfy { answer in

@@ -1,18 +1,18 @@
-// A steering request together with the models: its plans in the residual stream's units, and from the answers of a run to
-// the finished document. A run made for the first time and one made again take the same way.
+// Joins a steering request and the models: it converts plans to the residual stream's units and turns the answers of a run into
+// the finished document. A new run and a repeated one use the same code.
 
 import Diffing
 import Foundation
 import Inference
 import Storage
 
-/// A request that is ready to be run.
+/// A request that is ready to run.
 package struct SteeringSetup {
   package let models: LoadedModels
   package let request: SteeringRequest
   package let basis: SteeringBasis
 
-  /// - Throws: `InputError.notSaid` where a plan reads base and there is none.
+  /// - Throws: `InputError.notSaid` if a plan reads base and there is none.
   package init(_ request: SteeringRequest, models: LoadedModels) throws {
     (self.models, self.request) = (models, request)
     let interventions = request.plan.interventions
@@ -27,7 +27,7 @@ package struct SteeringSetup {
     }
   }
 
-  /// A plan for each strength, and its twin with frozen attention where there is one.
+  /// One plan for each strength and, if asked for, its twin with frozen attention.
   package var plans: [SteeringPlan] {
     let steered = plans(frozen: false)
     return request.freezesAttention ? steered + plans(frozen: true) : steered
@@ -42,14 +42,14 @@ package struct SteeringSetup {
     }
   }
 
-  /// The prompt as tokens, after what was said before it.
+  /// The turns and the prompt as tokens.
   package func rendered() throws -> RenderedChat {
     try models.context.engine.encodeChat(
       request.turns + [ChatMessage(role: .user, content: request.prompt)], addGenerationPrompt: true)
   }
 
-  /// The run; nothing is computed yet.
-  /// - Parameter latents: whose activations at the generated tokens are wanted.
+  /// Begins the run; nothing is computed yet.
+  /// - Parameter latents: the latents whose activations at the generated tokens are read.
   package func begin(reading latents: [Int] = []) throws -> SteeringRun {
     try SteeringRun(
       engine: models.context.engine, crosscoder: models.context.crosscoder, layer: models.context.pair.layer,
@@ -58,8 +58,8 @@ package struct SteeringSetup {
       maxActivations: { basis.maxActivations[$0] })
   }
 
-  /// What came of a run that has ended, and how likely the arms find it.
-  /// - Parameter progress: how many texts are scored, of how many.
+  /// Measures the answers of a run that has ended, and how likely the unsteered model finds them.
+  /// - Parameter progress: receives how many texts are scored, and how many there are.
   /// - Throws: `InferenceError.cancelled` between two blocks if the task is cancelled.
   package func document(
     of run: SteeringRun, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
@@ -112,7 +112,7 @@ package struct SteeringSetup {
 }
 
 extension SteeringDocument.Sample {
-  /// What a finished run has of one arm (0 the baseline) in a sample.
+  /// The answer of one arm (0 is the baseline) in one sample of a finished run.
   /// - Parameter unsteeredLog: log p of the whole answer by the unsteered model.
   package init(
     _ run: SteeringRun, arm: Int, sample: Int, seed: UInt64, divergences: [Double]?, unsteeredLog: Double,

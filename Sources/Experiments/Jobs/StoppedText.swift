@@ -1,20 +1,20 @@
-// An answer's text that ends before the first of some texts.
+// Cuts the text of an answer before the first of its stop texts.
 
 import Inference
 
-/// An answer's text as its tokens arrive, up to the first stop text. What may be the beginning of one is held back, text
-/// and tokens alike.
+/// The text of an answer, as its tokens arrive, up to the first stop text. Text that may be the beginning of a stop
+/// text is held back together with its tokens.
 package struct StoppedText {
   package typealias Certain = (text: String, tokens: [AnswerToken.Logged])
 
   private var generated: GeneratedText
-  /// Bytes of text that have come, and those that are certain.
+  /// How many bytes of text have arrived, and how many of them are certain.
   private var (arrived, certain) = (0, 0)
-  /// Tokens that are not certain, with the bytes of text that they brought.
+  /// Tokens that are not certain yet, with the range of bytes that each of them added.
   private var waiting: [(token: AnswerToken.Logged, text: Range<Int>)] = []
   private let stop: [[UInt8]]
   private var held: [UInt8] = []
-  /// Whether a stop text was met.
+  /// Whether a stop text was found.
   private(set) var isStopped = false
 
   package init(tokenizer: Tokenizer, stop: [String]) {
@@ -22,7 +22,7 @@ package struct StoppedText {
     self.stop = stop.map { Array($0.utf8) }
   }
 
-  /// What of the answer is certain with a token.
+  /// The part of the answer that becomes certain with a token.
   package mutating func append(_ id: Int32, _ token: AnswerToken.Logged?) -> Certain {
     let piece = generated.append(id)
     // A part of a character becomes certain with the next byte, which completes it.
@@ -31,7 +31,7 @@ package struct StoppedText {
     return (text, release(isLast: false))
   }
 
-  /// What is left when no token follows.
+  /// The rest of the answer when no token follows.
   package mutating func finish() -> Certain {
     let rest = take(generated.finish())
     guard !isStopped else { return (rest, release(isLast: true)) }
@@ -59,7 +59,7 @@ package struct StoppedText {
     guard !isStopped else { return "" }
     arrived += piece.utf8.count
     held += Array(piece.utf8)
-    // UTF-8 begins a character where a stop text does, so no character is cut.
+    // Both texts are UTF-8, so a match begins at a character and cuts none.
     let met = held.indices.first { start in stop.contains { held[start...].starts(with: $0) } }
     let mayBe = held.indices.first { start in stop.contains { $0.starts(with: held[start...]) } }
     isStopped = met != nil

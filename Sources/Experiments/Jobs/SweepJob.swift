@@ -1,5 +1,5 @@
-// The job of a sweep: one prompt answered at several strengths in one batch, and once more with random latents where that is
-// asked for (POST /v1/steer/sweep). Its document is that of `crosscope steer --sweep --json`.
+// This job answers one prompt at several strengths in one batch and, if asked for, once more with random latents (POST
+// /v1/steer/sweep). Its document is what `crosscope steer --sweep --json` prints.
 
 import Diffing
 import Foundation
@@ -9,10 +9,10 @@ import Storage
 /// Answers a prompt at several strengths.
 package struct SweepJob: Job {
   package var request: SteeringRequest
-  /// Whether random latents of the same norm follow.
+  /// Whether a control with random latents of the same norm follows.
   package var withControl: Bool
 
-  /// - Parameter withControl: whether random latents of the same norm follow.
+  /// - Parameter withControl: whether a control with random latents of the same norm follows.
   package init(_ request: SteeringRequest, withControl: Bool = false) {
     (self.request, self.withControl) = (request, withControl)
   }
@@ -48,12 +48,12 @@ package struct SweepJob: Job {
 
 /// What happens during a sweep.
 package enum SweepEvent: Sendable, Equatable {
-  /// Tokens of each answer so far.
+  /// The number of tokens that each answer has so far.
   case tokens(Int)
-  /// All answers have ended; how many texts are scored, of how many.
+  /// All answers have ended. The numbers are those of scored texts and of all texts.
   case scored(Int, of: Int)
   case finished(SteeringDocument)
-  /// The same with random latents in the places of the chosen ones.
+  /// The sweep with random latents instead of the chosen ones.
   case control(SteeringDocument)
 }
 
@@ -84,7 +84,7 @@ extension SweepEvent: Codable {
   }
 }
 
-/// A sweep under way: the run, then its control.
+/// A sweep in progress: the run, then its control.
 package struct SweepSteps: TaskSteps {
   private let models: LoadedModels
   private var setup: SteeringSetup
@@ -96,7 +96,7 @@ package struct SweepSteps: TaskSteps {
   fileprivate init(_ job: SweepJob, _ models: LoadedModels) throws {
     self.models = models
     setup = try SteeringSetup(job.request, models: models)
-    // A control that is not possible is refused before anything is computed.
+    // An impossible control is refused before anything is computed.
     control = job.withControl ? try setup.control() : nil
     run = try setup.begin()
   }
@@ -120,7 +120,7 @@ package struct SweepSteps: TaskSteps {
 
 /// The documents of a sweep.
 package struct SweepAnswer: JobAnswer {
-  /// The sweep, and its control where there is one.
+  /// The sweep, and its control if there is one.
   package struct Outcome: Encodable, Sendable {
     package let document: SteeringDocument
     package let control: SteeringDocument?
@@ -163,7 +163,7 @@ package struct SweepAnswer: JobAnswer {
 }
 
 extension SteeringDocument {
-  /// Whether it is of this sweep with other latents, their strengths as lengths.
+  /// Whether it is this sweep with other latents and with lengths as strengths.
   fileprivate func isControl(of sweep: SteeringRequest) -> Bool {
     var asked = sweep
     (asked.plan.unit, asked.freezesAttention) = (.norm, false)

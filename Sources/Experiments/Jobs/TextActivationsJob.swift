@@ -1,6 +1,6 @@
-// The job of reading a text: which latents fire on which of its tokens, and what both models expect next, for the text and,
-// where that is asked for, for the chat model's answer as it is generated (POST /v1/activations). The whole answer is the
-// document of `crosscope activations --json`. Events have all latents, and the bytes of every token that is spoken of.
+// This job reads a text: which latents fire on which token and what both models expect next. If asked, it also reads the chat
+// model's answer as it is generated (POST /v1/activations). Its document is what `crosscope activations --json` prints. Events
+// contain all latents and the bytes of every token that they mention.
 
 import Diffing
 import Foundation
@@ -11,7 +11,7 @@ import Storage
 /// Reads the activations of a text.
 package struct TextActivationsJob: Job {
   package var source: PromptSource
-  /// The most tokens that the chat model answers with, the likeliest one each time; 0 for none.
+  /// The length limit of the chat model's greedy answer in tokens; 0 for no answer.
   package var answerTokens: Int
   /// What the whole document shows.
   package var options: ActivationsDocument.Options
@@ -35,7 +35,7 @@ package struct TextActivationsJob: Job {
     }
   }
 
-  /// Latents of a text, and rows of its document at most.
+  /// The largest number of latents of a token, and of rows in the document.
   private static let (mostTop, mostRows) = (1000, 1000)
 
   package init(_ fields: JSONFields, isStreamed: Bool) throws {
@@ -104,10 +104,10 @@ package struct TextActivationsJob: Job {
 
 /// What happens while a text is read.
 package enum TextActivationsEvent: Sendable, Equatable {
-  /// More tokens of the text or of the answer, and the names of all tokens that they speak of.
-  /// - from: the place of the first of them, counted from 0.
+  /// More tokens of the text or of the answer, and the names of all tokens that they mention.
+  /// - from: the position of the first of them, counted from 0.
   case tokens([TokenActivations], names: [Int32: TokenRecord], from: Int = 0)
-  /// The text has ended; how long it took once the models were there, and how they compute.
+  /// The text has ended. The event has the time since the models were ready, and the precision.
   case finished(seconds: Double, Precision)
 }
 
@@ -116,7 +116,7 @@ extension TextActivationsEvent: Codable {
 
   private struct Name: Codable {
     var token_id: Int32
-    /// Its own, which may be a part of a character.
+    /// The bytes of the token, which may be a part of a character.
     var bytes: [UInt8]
     var special: Bool
   }
@@ -164,16 +164,16 @@ extension TextActivationsEvent: Codable {
   }
 }
 
-/// What a text came to.
+/// The result for a text.
 package struct TextReading: Sendable {
   package var tokens: [TokenActivations] = []
-  /// Every token that `tokens` speak of.
+  /// Every token that `tokens` mention.
   package var names: [Int32: TokenRecord] = [:]
   package var precision = Precision.fast
   package var seconds = 0.0
 }
 
-/// The text under way: a step is one pass over the text, or one token of the answer.
+/// A text in progress. One step is a pass over the text or one token of the answer.
 package struct TextActivationsSteps: TaskSteps {
   private let models: LoadedModels
   private let trace: TextActivations
@@ -184,7 +184,7 @@ package struct TextActivationsSteps: TaskSteps {
   private var hasEnded = false
   private var start: ContinuousClock.Instant?
 
-  /// - Throws: `DiffingError` for a text that does not fit the model together with its answer.
+  /// - Throws: `DiffingError` if the text and its answer do not fit the model's context.
   fileprivate init(_ job: TextActivationsJob, _ models: LoadedModels) throws {
     self.models = models
     let context = models.context
@@ -217,7 +217,8 @@ package struct TextActivationsSteps: TaskSteps {
     return true
   }
 
-  /// Tokens with their activations in the store's units, and the names of what they speak of.
+  /// The event for tokens whose activations are converted to the store's units, with the names of all tokens it
+  /// mentions.
   private func event(_ tokens: [TokenActivations], from first: Int) -> TextActivationsEvent {
     let tokens = tokens.map { token in
       var token = token
@@ -234,7 +235,7 @@ package struct TextActivationsSteps: TaskSteps {
   }
 }
 
-/// The tokens of a text, if their numbers can be what they are said to be.
+/// The tokens of a text, which are accepted if their numbers are possible.
 package struct TextActivationsAnswer: JobAnswer {
   private let nLatents: Int
   private var found = TextReading()
@@ -242,7 +243,7 @@ package struct TextActivationsAnswer: JobAnswer {
 
   fileprivate init(nLatents: Int) { self.nLatents = nLatents }
 
-  /// Tokens of a text and its answer that are taken at most: no model's context is longer.
+  /// The largest accepted number of tokens of a text and its answer; no model has a longer context.
   private static let mostTokens = 1 << 21
 
   package mutating func take(_ event: TextActivationsEvent) throws(UnexpectedAnswer) {
@@ -268,10 +269,10 @@ package struct TextActivationsAnswer: JobAnswer {
 }
 
 extension SteeringContext {
-  /// Whether a text's activations can be read: a crosscoder's codes are read from both models.
+  /// Whether a text's activations can be read: the codes of a crosscoder are read from both models.
   package var readsActivations: Bool { crosscoder.soleModel != nil || engine.isPair }
 
-  /// - Throws: `InputError.notSaid` where one model is all there is.
+  /// - Throws: `InputError.notSaid` if the crosscoder reads two models and only one is loaded.
   package func requireActivations(store: Store) throws(InputError) {
     if !readsActivations { try requireBase(store: store) }
   }

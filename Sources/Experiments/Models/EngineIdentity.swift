@@ -1,5 +1,5 @@
-// Which files answer: both sides of an exchange with a service must have the same ones, since a latent's number means
-// nothing beside another crosscoder.
+// Names the files that answer. Both sides of an exchange with a service must have the same files, since a latent's number has
+// no meaning for another crosscoder.
 
 import Storage
 
@@ -18,7 +18,7 @@ package struct EngineIdentity: Codable, Equatable, Sendable {
     crosscoder_sha256 = pair.crosscoder?.sha256
   }
 
-  /// What differs from another one, in words; nil where nothing does.
+  /// A description of how it differs from another identity; nil if it does not.
   package func difference(from other: EngineIdentity) -> String? {
     let parts: [(String, Bool)] = [
       ("layer", layer == other.layer), ("number of latents", n_latents == other.n_latents),

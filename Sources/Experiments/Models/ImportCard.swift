@@ -1,6 +1,6 @@
-// What a store records of where it was imported from, and how paths are recorded in it.
-// Owns: the card's names. Activations and norms in an imported store are in the checkpoint's units, as in the published
-// files: with an input normaliser these are not the residual stream's, and steering converts them.
+// The record of where a store was imported from. Activations and norms of an imported store are in the checkpoint's units, as
+// in the published files: if there is an input normaliser, these are not the residual stream's units, and steering converts
+// them.
 
 import Diffing
 import Foundation
@@ -8,11 +8,11 @@ import Storage
 
 /// The JSON object in `ModelPair.card` of an imported store.
 package struct ImportCard: Codable, Equatable {
-  /// `CrosscoderFile.Form`.
+  /// The name of a `CrosscoderFile.Form`.
   package var form: String
-  /// "checkpoint": before any input normaliser is folded in. A store that `build` made does not say, and is folded.
+  /// "checkpoint" if an input normaliser is not folded in. A store that `build` made has no value here, and is folded.
   package var activation_units: String?
-  /// Mean norms of base's and chat's residual streams, where the inputs are scaled by them.
+  /// Mean norms of base's and chat's residual streams, if the inputs are scaled by them.
   package var mean_norms: [Double]?
   package var input_scaling: InputScaling?
   package var metrics: [String: Double] = [:]

@@ -1,17 +1,17 @@
-// What a job is computed with: the models of a store, and what is kept from one job to the next so that a prompt is not
-// computed twice.
+// What a job computes with: the models of a store, and results that are kept from job to job so that no prompt is computed
+// twice.
 
 import Diffing
 import Inference
 import Storage
 
-/// The models that belong to a store, loaded. They are one owner's, who does one step of one job at a time.
+/// The loaded models of a store. They belong to one owner, which does one step of one job at a time.
 package struct LoadedModels {
   package let context: SteeringContext
   package let store: Store
-  /// Prompts that were computed up to the steered block: another strength runs again only what is above.
+  /// Prompts that were computed up to the steered block, so that another strength only runs the blocks above.
   package let prefixes: PromptPrefixes
-  /// The chat of the last preview as chat reads it without steering.
+  /// The unsteered reading of the last previewed chat.
   let unsteered: UnsteeredMemory
 
   package init(context: SteeringContext, store: Store, prefixes: PromptPrefixes = PromptPrefixes()) {
@@ -24,7 +24,7 @@ package struct LoadedModels {
 final class UnsteeredMemory {
   private var last: UnsteeredPrompt?
 
-  /// The unsteered reading of a prompt, computed only if it is another prompt than the last one.
+  /// The unsteered reading of a prompt, which is computed only if the prompt has changed.
   func read(_ prompt: RenderedChat, _ models: LoadedModels) throws -> UnsteeredPrompt {
     if let last, last.prompt == prompt { return last }
     let read = try UnsteeredPrompt(

@@ -1,11 +1,11 @@
-// Where model files are found: where a file records them, or in the cache of downloaded models.
+// Finds model files where another file records them, or in the cache of downloaded models.
 
 import Foundation
 import Glibc
 
 /// Places of model files.
 package enum ModelFiles {
-  /// The folder that downloaded models are kept in.
+  /// The folder of downloaded models.
   package static var cacheFolder: String {
     let environment = ProcessInfo.processInfo.environment
     if let folder = environment["CROSSCOPE_CACHE"], !folder.isEmpty { return folder }
@@ -14,7 +14,7 @@ package enum ModelFiles {
   }
 
   /// The path of a file that is recorded relative to the file that records it.
-  /// - Throws: `InputError.invalid` if nothing is there.
+  /// - Throws: `InputError.invalid` if the file does not exist.
   package static func beside(_ recorded: String, folder: String) throws -> String {
     let path = URL(fileURLWithPath: recorded, relativeTo: URL(fileURLWithPath: folder)).standardizedFileURL.path
     guard FileManager.default.fileExists(atPath: path) else {
@@ -24,7 +24,7 @@ package enum ModelFiles {
   }
 
   /// The path of a model file: as recorded, beside the file that records it, or by its name in the cache.
-  /// - Throws: `InputError.invalid` naming every place that was looked at.
+  /// - Throws: `InputError.invalid` naming every path that was tried.
   package static func locate(_ recorded: String, besides folder: String) throws -> String {
     let beside = URL(fileURLWithPath: recorded, relativeTo: URL(fileURLWithPath: folder)).standardizedFileURL.path
     let cached = cacheFolder + "/" + URL(fileURLWithPath: recorded).lastPathComponent
@@ -36,7 +36,7 @@ package enum ModelFiles {
   }
 }
 
-/// Where to look for the models of a store; nil for where the store says.
+/// Paths at which the models of a store are found; nil keeps the path in the store.
 package struct ModelLocations: Sendable {
   package var model: String?
   package var adapter: String?

@@ -1,6 +1,6 @@
-// The one owner of loaded models. It does jobs on a queue of its own, so that neither the terminal nor Swift's small thread
-// pool ever waits for a model. There are two lanes: jobs come one after another, and previews, which are short, go between
-// their steps. A step is at most a token of every stream, so that this is what a cancelled job still costs.
+// The owner of the loaded models does jobs on a queue of its own, so that neither the terminal nor Swift's small thread pool
+// ever waits for a model. It has two lanes: jobs run one after another, and previews, which are short, run between their steps.
+// A step is at most a token of every stream, so a cancelled job ends after at most one more step.
 
 import Diffing
 import Dispatch
@@ -28,18 +28,18 @@ package actor ModelOwner: Laboratory {
   package nonisolated let store: Store
   private let files: ModelLocations
   package nonisolated let precision: Precision
-  /// How often the models were asked to go on after a step.
+  /// How many steps the models have begun.
   package nonisolated let steps = Atomic(0)
-  /// The turns of jobs, and those of previews among themselves.
+  /// The turns of jobs; previews have a queue of their own.
   package nonisolated let turns: TurnQueue
   private nonisolated let previewTurns: TurnQueue
   private let prefixes: PromptPrefixes
   private var models: LoadedModels?
 
   /// - Parameters:
-  ///   - files: where to find the models, if not where the store says.
+  ///   - files: where the models are found; nil paths keep those of the store.
   ///   - precision: how all jobs compute.
-  ///   - queue: jobs that may wait besides the one under way; as many previews.
+  ///   - queue: how many jobs may wait besides the running one; as many previews may wait.
   ///   - prefixes: where prompts are kept from run to run.
   package init(
     store: Store, files: ModelLocations, precision: Precision, queue: Int = .max,
@@ -79,7 +79,7 @@ package actor ModelOwner: Laboratory {
 
   package nonisolated func failure(_ unexpected: UnexpectedAnswer?) -> any Error { CancellationError() }
 
-  /// Ends the job under way within one token, refuses those that wait and those to come.
+  /// Ends the running job within one token and refuses waiting and new ones.
   package func stop() async {
     await turns.close()
     await previewTurns.close()
@@ -92,7 +92,7 @@ package actor ModelOwner: Laboratory {
       var work = try task.begin(on: loaded(loading))
       while try work.step(tell) {
         steps.add(1, ordering: .relaxed)
-        // Here the other lane has its turn.
+        // The other lane gets its turn here.
         await Task.yield()
         try Task.checkCancellation()
       }
@@ -107,7 +107,7 @@ package actor ModelOwner: Laboratory {
         try models.context.engine.checkFiles()
         return models
       } catch {
-        // What is there now is loaded, where it is what the store names; what was computed with the former goes with it.
+        // The files may have changed: they are loaded again and checked against the store, and all kept results go.
         self.models = nil
         prefixes.removeAll()
       }

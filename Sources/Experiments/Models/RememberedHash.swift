@@ -1,6 +1,6 @@
-// SHA-256 of models, remembered in the cache: a model of several gigabytes takes seconds to read, each time a store is
-// opened to steer. Owns: hashes.json in the cache folder, by device, inode, size and the nanosecond of the last change of
-// each file. A cache that cannot be read or written only costs the time.
+// Remembers the SHA-256 of models, since a model of several gigabytes takes seconds to read each time a store is opened to
+// steer. hashes.json in the cache folder has each file by device, inode, size and the nanosecond of its last change. If the
+// cache cannot be read or written, the model is read again.
 
 import Foundation
 import Glibc
@@ -8,7 +8,7 @@ import Inference
 import Kernels
 
 package enum RememberedHash {
-  /// Models below this size are read: that takes less than a tenth of a second.
+  /// Models below this size in bytes are always read, which takes less than a tenth of a second.
   package static let smallest = 128 << 20
   private static let most = 200
 
@@ -25,7 +25,7 @@ package enum RememberedHash {
     var known = read(cache)
     if let hash = known[before] { return hash }
     let hash = try ModelSource.sha256(path: model)
-    // A file that was written meanwhile has another key now; its hash is not kept.
+    // If the file changed while it was read, the key differs and the hash is not kept.
     guard try key() == before else { return hash }
     if known.count >= most { known = [:] }
     known[before] = hash

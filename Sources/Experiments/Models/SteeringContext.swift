@@ -1,5 +1,5 @@
-// The models that belong to a store, loaded and checked against what the store records.
-// Refuses: a model or adapter other than the store's, by width, vocabulary and SHA-256. StoreCrosscoder has the crosscoder.
+// The models that belong to a store, loaded and checked against its record: width, vocabulary and SHA-256 of models and adapter
+// must agree. The crosscoder is in StoreCrosscoder.
 
 import Diffing
 import Foundation
@@ -10,9 +10,9 @@ import Storage
 /// Everything that a steering run on a store needs.
 package struct SteeringContext: Sendable {
   package let engine: Engine
-  /// The store's crosscoder and what it records of the pair.
+  /// The store's crosscoder and the pair that the store records.
   package let stored: StoreCrosscoder
-  /// SHA-256 of what was loaded.
+  /// The SHA-256 of the loaded files.
   private let modelHash: String
   private let baseHash: String?
 
@@ -32,7 +32,7 @@ package struct SteeringContext: Sendable {
     stored.inStoreUnits(activation, of: latent)
   }
 
-  /// A plan whose conditions are on the store's activations, as one whose conditions are on the crosscoder's.
+  /// Converts a plan's conditions from the store's units to the crosscoder's.
   package func inResidualUnits(_ plan: SteeringPlan) -> SteeringPlan {
     func converted(_ conditions: [SteeringCondition]) -> [SteeringCondition] {
       conditions.map {
@@ -47,7 +47,7 @@ package struct SteeringContext: Sendable {
     return plan
   }
 
-  /// Loads what the store names; `files` say where to look instead, not what to use instead.
+  /// Loads the models that the store names. `files` gives other paths to the same models, not other models.
   /// - Throws: the modules' own errors, or `InputError.mismatch` naming both sides and the remedy.
   package static func load(
     store: Store, files: ModelLocations = ModelLocations(), precision: Precision = .fast,
@@ -72,7 +72,7 @@ package struct SteeringContext: Sendable {
     let configuration = engine.model.configuration
     for (what, wanted, found) in [
       ("width of the model", pair.dModel, configuration.dModel),
-      // A store that names no model knows only how large its tokens' numbers are.
+      // If a store names no model, only the range of its token numbers can be checked.
       (
         "vocabulary", pair.model == nil ? max(pair.vocabSize, configuration.vocabSize) : pair.vocabSize,
         configuration.vocabSize
@@ -108,8 +108,8 @@ package struct SteeringContext: Sendable {
     return SteeringContext(engine: engine, stored: stored, modelHash: modelHash, baseHash: baseHash)
   }
 
-  /// What decides the bits of a run beside its parameters: a run with the same has the same tokens. Threads and
-  /// OpenBLAS's core type decide last bits only, where products are in fp32.
+  /// Everything beside its parameters that decides the bits of a run; equal versions give equal tokens. Threads and
+  /// OpenBLAS's core type only decide last bits, if products are in fp32.
   package var versions: [String: String] {
     var versions = [
       "program": "crosscope \(ProgramVersion.current)", "model": modelHash,
@@ -121,12 +121,12 @@ package struct SteeringContext: Sendable {
     return versions
   }
 
-  /// What can be done where base is missing.
+  /// The end of an error's line if base is missing.
   package static let withoutBase = "; or use the mode add or project, which need the chat model alone"
 
-  /// Makes sure that base is there for what needs its residual stream.
-  /// - Parameter otherwise: what to do without base, ending the error's line.
-  /// - Throws: `InputError.notSaid` where one model is all there is.
+  /// Makes sure that base is there if something needs its residual stream.
+  /// - Parameter otherwise: what to do without base, which ends the error's line.
+  /// - Throws: `InputError.notSaid` if there is only one model.
   package func requireBase(store: Store, otherwise: String = "") throws(InputError) {
     guard !engine.isPair else { return }
     throw .notSaid(

@@ -1,21 +1,22 @@
-// The crosscoder that belongs to a store, checked against what the store records; no model is needed for it.
-// Owns: where the store's files are, in which units its activations are. Refuses: another crosscoder, by SHA-256.
+// The crosscoder that belongs to a store, checked by its SHA-256. It needs no model. It also finds the store's other files and
+// converts activations between the store's units and the crosscoder's.
 
 import Diffing
 import Foundation
 import Inference
 import Storage
 
-/// A store's crosscoder, its directions in the residual stream's own units.
+/// A store's crosscoder with directions in the residual stream's own units.
 package struct StoreCrosscoder: Sendable {
   package let pair: ModelPair
-  /// Without an input normaliser.
+  /// The crosscoder after its input normaliser was folded in.
   package let crosscoder: Crosscoder
-  /// Of its file.
+  /// The SHA-256 of the crosscoder's file.
   package let sha256: String
   /// The store's folder.
   package let folder: String
-  /// Residual-stream units in one unit of the store's activations, by latent; nil where they are the same.
+  /// For each latent, how many residual-stream units one unit of the store's activations is; nil if the units are the
+  /// same.
   private let unit: [Double]?
 
   /// - Throws: the modules' own errors, or `InputError.mismatch` naming both sides and the remedy.
@@ -40,25 +41,25 @@ package struct StoreCrosscoder: Sendable {
       ? zip(crosscoder.codeNorms, stored.codeNorms).map { $1 > 0 ? $0 / $1 : 1 } : nil
   }
 
-  /// A path that the store records.
+  /// The full path of a path that the store records.
   package func resolve(_ path: String) -> String { Self.resolve(path, folder) }
 
   private static func resolve(_ path: String, _ folder: String) -> String {
     URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder)).standardizedFileURL.path
   }
 
-  /// A latent's largest activation in the crosscoder's units, from that in the store.
+  /// Converts a latent's activation from the store's units to the crosscoder's.
   package func activation(_ stored: Double?, of latent: Int) -> Double? {
     stored.map { $0 * (unit.flatMap { $0.indices.contains(latent) ? $0[latent] : nil } ?? 1) }
   }
 
-  /// A latent's activation in the store's units, from that in the crosscoder's.
+  /// Converts a latent's activation from the crosscoder's units to the store's.
   package func inStoreUnits(_ activation: Float, of latent: Int) -> Float {
     guard let unit = unit?[latent], unit > 0 else { return activation }
     return Float(Double(activation) / unit)
   }
 
-  /// The largest activations of some latents in the crosscoder's units; those that never fired have none.
+  /// The largest activations of some latents in the crosscoder's units; latents that never fired are left out.
   package func maxActivations(of latents: [Int], in store: Store) throws -> [Int: Double] {
     let known = try store.latents(ids: latents.map { Int32(clamping: $0) })
     let pairs = known.compactMap { latent in
@@ -69,7 +70,7 @@ package struct StoreCrosscoder: Sendable {
 }
 
 extension Store {
-  /// The file's SHA-256, which is the recorded one where there is one.
+  /// The file's SHA-256, which must equal the recorded one if there is one.
   /// - Throws: `InputError.mismatch` for another file.
   package func check(_ path: String, is recorded: String?, what: String) throws -> String {
     let found = try RememberedHash.sha256(path: path)

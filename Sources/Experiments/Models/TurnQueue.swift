@@ -7,7 +7,7 @@ package actor TurnQueue {
   package enum Refusal: Error, Equatable { case full, closed }
 
   private let limit: Int
-  /// Whether a request has the turn.
+  /// Whether a request has its turn.
   package private(set) var isTaken = false
   private var isClosed = false
   /// The work of the present turn.
@@ -27,7 +27,7 @@ package actor TurnQueue {
   package func take(_ body: @escaping @Sendable () async throws -> Void) async throws {
     try await wait()
     defer { pass() }
-    // The queue may have been closed after the turn was passed on.
+    // The queue may have been closed after this turn was granted.
     guard !isClosed else { throw Refusal.closed }
     let turn = Task { try await body() }
     current = turn

@@ -1,25 +1,25 @@
-// What one request may ask of a service at most.
+// The limits that a service sets to one request.
 
 import Inference
 
-/// Limits of answers; the operator sets the number of tokens.
+/// The limits of answers; the operator sets the number of tokens.
 package struct AnswerLimits: Sendable {
-  /// Answers to one request at most: each has keys and values of the whole prompt.
+  /// The largest number of answers to one request: each of them has keys and values of the whole prompt.
   package static let mostSamples = 16
-  /// Answers decoded together at most: as many as a sweep of the explorer with the most samples has.
+  /// The largest number of answers decoded together: the explorer's largest sweep with the most samples has as many.
   package static let mostStreams = 128
-  /// Latents whose activations are told at most.
+  /// The largest number of traced latents.
   package static let mostTraced = 64
-  /// Tokens of one answer at most. It also holds where a request names no number.
+  /// The largest number of tokens in one answer, and the default of a request that names none.
   package var maxTokens = 1024
 
   package init(maxTokens: Int = 1024) { self.maxTokens = maxTokens }
 
-  /// The tokens that an answer may have.
+  /// The number of tokens that an answer may have.
   /// - Parameters:
   ///   - isOpenEnded: whether the request leaves the number open.
   ///   - field: the request's field that names the number.
-  /// - Throws: `JSONFieldError` for a request that names more tokens than the service gives.
+  /// - Throws: `JSONFieldError` if the request names more tokens than the service gives.
   package func length(
     _ wanted: Int, isOpenEnded: Bool, field: String = "max_tokens"
   ) throws(JSONFieldError) -> Int {

@@ -1,11 +1,11 @@
-// The fields of requests for chat completions: those of OpenAI's API, as its Python library types them.
+// The fields of a request for a chat completion, as OpenAI's Python library types them.
 
 import Inference
 
 extension FormatTable {
   private static let library = "openai-python 3.57.0"
 
-  /// The request itself; steering's fields are crosscope's own.
+  /// The fields of the request; those of steering are crosscope's own.
   package static let chatCompletion = FormatTable(
     "POST /v1/chat/completions", reference: "\(library), CompletionCreateParams", unknown: .refused,
     [
@@ -50,7 +50,7 @@ extension FormatTable {
       .withoutEffect("prompt_cache_retention", "Prompts are kept whoever asks; that changes no answer."),
     ])
 
-  /// One of `messages`, as a client writes it or has it from an answer.
+  /// The fields of an entry of `messages`, which a client wrote or copied from an answer.
   package static let chatMessage = FormatTable(
     "messages of POST /v1/chat/completions", reference: "\(library), ChatCompletionMessageParam", unknown: .refused,
     [
@@ -60,7 +60,7 @@ extension FormatTable {
       .refused("function_call", "none"), .refused("tool_calls", "none"), .refused("tool_call_id", "none"),
     ])
 
-  /// A part of a message's content.
+  /// The fields of a part of a message's content.
   package static let contentPart = FormatTable(
     "parts of a message", reference: "\(library), ChatCompletionContentPartTextParam", unknown: .refused,
     [
@@ -68,7 +68,7 @@ extension FormatTable {
       .withoutEffect("prompt_cache_breakpoint", "Prompts are kept whoever asks; that changes no answer."),
     ])
 
-  /// stream_options.
+  /// The fields of `stream_options`.
   package static let streamOptions = FormatTable(
     "stream_options", reference: "\(library), ChatCompletionStreamOptionsParam", unknown: .refused,
     [

@@ -1,4 +1,4 @@
-// A message of a chat as requests write it: OpenAI's form, as far as it is text.
+// Reads a chat message in OpenAI's form, as far as it is text.
 
 import Inference
 
@@ -16,7 +16,7 @@ package struct MessageFields: Decodable {
     message = ChatMessage(role: role, content: content.text)
   }
 
-  /// A text, or a list of parts that are texts.
+  /// The content is a text or a list of parts that are texts.
   private struct Content: Decodable {
     let text: String
 

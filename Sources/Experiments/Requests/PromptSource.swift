@@ -1,18 +1,17 @@
-// What is traced: raw text, a chat, or the tokens of a stored context.
-// Owns: the tokens of each. Refuses: what the model's template refuses, and nothing at all to trace.
+// The text whose latents are asked for: raw text, a chat, or the tokens of a stored context. It is turned into tokens here.
 
 import Inference
 
 /// A text whose latents are asked for.
 package enum PromptSource: Sendable, Equatable {
-  /// As it is, after the model's beginning-of-sequence token.
+  /// Raw text, which follows the model's beginning-of-sequence token.
   case raw(String)
-  /// In the model's template; the assistant's turn is opened unless the last turn is the assistant's.
+  /// A chat in the model's template. The assistant's turn is opened unless the last turn is the assistant's.
   case chat([ChatMessage])
-  /// Tokens as a store has them.
+  /// The tokens that a store holds.
   case tokens([Int32], templateMask: [Bool])
 
-  /// Whether an answer of the model can follow: a turn of the assistant's that has ended cannot be gone on with.
+  /// Whether the model can answer: it cannot continue an assistant's turn that has ended.
   package var isOpen: Bool {
     if case .chat(let messages) = self { messages.last?.role != .assistant } else { true }
   }

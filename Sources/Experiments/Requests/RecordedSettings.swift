@@ -1,16 +1,16 @@
-// The settings of a run as its document and the store's column `parameters` hold them. Prompt, interventions, strengths and
-// watched phrases have places of their own in a document.
+// The settings of a run as its document and the store's column `parameters` hold them. The document keeps prompt,
+// interventions, strengths and watched phrases elsewhere.
 
 import Diffing
 import Inference
 
-/// What the numbers of a run were relative to, which is known once the run was put together.
+/// The references of a run's numbers, which are known once the run was put together.
 package struct SteeringBasis: Sendable, Equatable {
   /// The block after which the residual stream was changed.
   package var layer: Int?
-  /// Where the mean that mode project leaves in place was from.
+  /// The source of the mean that mode project leaves in place.
   package var projectMean: ResidualMean.Source?
-  /// The largest activations that strengths were multiples of, by latent, in the residual stream's units.
+  /// The largest activations by latent, in the residual stream's units; strengths are multiples of them.
   package var maxActivations: [Int: Double] = [:]
 
   package init(layer: Int? = nil, projectMean: ResidualMean.Source? = nil, maxActivations: [Int: Double] = [:]) {
@@ -18,14 +18,14 @@ package struct SteeringBasis: Sendable, Equatable {
   }
 }
 
-/// The settings of a request with what they were relative to.
+/// The settings of a request and the references of its numbers.
 package struct RecordedSettings: Codable, Sendable, Equatable {
   package var request: SteeringRequest
   package var basis: SteeringBasis
 
   package init(request: SteeringRequest, basis: SteeringBasis) { (self.request, self.basis) = (request, basis) }
 
-  /// Reads what there is; other fields of a document are not looked at.
+  /// Reads the settings and ignores the document's other fields.
   package init(from decoder: any Decoder) throws {
     let fields = try JSONFields(decoder)
     request = SteeringRequest(

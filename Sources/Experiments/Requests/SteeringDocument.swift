@@ -1,7 +1,6 @@
-// A steering run as a document: what `crosscope steer --json` prints and what the store keeps as an experiment.
-// Keys are the field's words in snake case; log-probabilities and divergences are in nats.
-// Records that say less, as older versions wrote them, are read too; without tokens, temperature and seed a run could not be
-// made again, so that such a record is refused.
+// A steering run as a document, which `crosscope steer --json` prints and the store keeps as an experiment. Keys are the
+// field's words in snake case; log-probabilities and divergences are in nats. Records of older versions, which have fewer
+// fields, are read too. A record without tokens, temperature or seed is refused, since its run cannot be repeated.
 
 import Diffing
 import Foundation
@@ -9,13 +8,13 @@ import Inference
 import Kernels
 import Storage
 
-/// One prompt's answers, and everything that made them.
+/// The answers to one prompt, and everything that produced them.
 package struct SteeringDocument: Codable, Sendable, Equatable {
-  /// As it was asked for; an arm's `strength` multiplies the strengths of its interventions.
+  /// The request; an arm's `strength` multiplies the strengths of its interventions.
   package var request: SteeringRequest
   package var basis: SteeringBasis
   package var outputs: Outputs
-  /// Program, SHA-256 of models and crosscoder, precision, kernels, threads.
+  /// The program's version, SHA-256 of models and crosscoder, precision, kernels, threads.
   package var versions: [String: String]
 
   package init(request: SteeringRequest, basis: SteeringBasis, outputs: Outputs, versions: [String: String]) {
@@ -25,17 +24,17 @@ package struct SteeringDocument: Codable, Sendable, Equatable {
   package struct Outputs: Codable, Sendable, Equatable {
     package var baseline: Answer
     package var steered: [Answer]
-    /// Steered as `steered`, strength for strength, with the baseline's attention weights above the layer.
+    /// The same arms as `steered`, with the baseline's attention weights above the layer.
     package var frozenAttention: [Answer]?
-    /// Of one answer, where it was measured.
+    /// The speed of one answer, if it was measured.
     package var tokensPerSecond: Double?
   }
 
-  /// One arm. Of several samples the first one's figures are the arm's own.
+  /// One arm. If there are several samples, its own figures are those of the first one.
   package struct Answer: Codable, Sendable, Equatable {
-    /// Multiplies the strengths of the interventions; nil for the baseline.
+    /// The factor on the strengths of the interventions; nil for the baseline.
     package var strength: Double?
-    /// At least one.
+    /// The samples, of which there is at least one.
     package var samples: [Sample]
     package var watched: [Watched] = []
 
@@ -54,29 +53,30 @@ package struct SteeringDocument: Codable, Sendable, Equatable {
     package var seed: UInt64?
     package var text: String
     package var ids: [Int32]
-    /// Of each token, by the stream itself.
+    /// The log-probability of each token by the stream itself.
     package var logProbabilities: [Double]?
-    /// Whether the model ended the answer; otherwise the limit cut it.
+    /// Whether the model ended the answer; otherwise the limit of tokens did.
     package var finished: Bool?
-    /// The token, counted from 0, from which on the strength was too large for numbers: it ended the answer.
+    /// The position, counted from 0, of the token at which numbers overflowed because of the strength, which ended the
+    /// answer.
     package var notFiniteFrom: Int?
     /// Mean ‖Δh‖ ÷ ‖h‖ over the steered tokens.
     package var relativeChange: Double?
-    /// The first token that is not the baseline's.
+    /// The position of the first token that differs from the baseline's.
     package var firstDifference: Int?
     /// KL(baseline ‖ steered) before each token of the baseline's answer, given that answer.
     package var kl: [Double]?
     package var klMean: Double?
-    /// −1/n Σ log p of its tokens by the unsteered chat model: broken text is unlikely.
+    /// −1/n Σ log p of the answer's tokens by the unsteered chat model; it is large for broken text.
     package var logPerplexity: Double?
-    /// Share of its 4-grams that occurred in it before.
+    /// The share of the answer's 4-grams that occurred before in it.
     package var repetition: Double?
   }
 
-  /// A phrase at the start of the answer.
+  /// A phrase that may begin the answer.
   package struct Watched: Codable, Sendable, Equatable {
     package var text: String
-    /// Nil where the strength was too large for numbers.
+    /// Nil if numbers overflowed because of the strength.
     package var logProbability: Double?
   }
 }
@@ -95,7 +95,7 @@ extension SteeringDocument {
       versions: fields.decode([String: String].self, forKey: .versions))
   }
 
-  /// A document from its parts, as a record keeps them.
+  /// Makes a document from the parts that a record keeps.
   private init(
     prompt: String, interventions: [Intervention], settings: RecordedSettings, outputs: Outputs,
     versions: [String: String]
@@ -107,7 +107,7 @@ extension SteeringDocument {
     request.freezesAttention = outputs.frozenAttention != nil
   }
 
-  /// Settings and answers stand beside the prompt.
+  /// Writes the settings and the answers beside the prompt.
   package func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: CodingKeys.self)
     try fields.encode(request.prompt, forKey: .prompt)
@@ -159,7 +159,7 @@ extension SteeringDocument.Sample {
 }
 
 extension SteeringDocument.Sample {
-  /// What is to be said after the last token; nil where the model ended the answer.
+  /// A note to show after the last token; nil if the model ended the answer.
   package func ending(limit: Int) -> String? {
     if let notFiniteFrom { return "(not a number from token \(notFiniteFrom + 1) on: strength too large)" }
     return finished == false ? "(cut at \(limit) tokens)" : nil
@@ -176,7 +176,7 @@ extension SteeringDocument.Watched {
 // MARK: - As an experiment
 
 extension SteeringDocument {
-  /// The experiment as the store keeps it; the time is now.
+  /// The experiment as the store keeps it, with the present time.
   package func record() -> ExperimentRecord {
     ExperimentRecord(
       created: Date().formatted(.iso8601), prompt: request.prompt, kind: outputs.steered.count > 1 ? "sweep" : "steer",
@@ -185,8 +185,8 @@ extension SteeringDocument {
       versions: storedJSON(versions))
   }
 
-  /// A saved run.
-  /// - Throws: `InputError.invalid` where the record does not say all that a run needs.
+  /// Reads a saved run.
+  /// - Throws: `InputError.invalid` if the record lacks something that a run needs.
   package init(_ record: ExperimentRecord) throws {
     func read<T: Decodable>(_ what: String, _ text: String) throws -> T {
       try decodeRecord(text, of: record, expected: "\(what) of a steering run")
@@ -198,7 +198,7 @@ extension SteeringDocument {
   }
 }
 
-/// A document of a saved run.
+/// Decodes the document of a saved run.
 /// - Throws: `InputError.invalid` naming the run and what is wrong with the document.
 package func decodeRecord<T: Decodable>(
   _ text: String, of record: ExperimentRecord, expected: String

@@ -1,33 +1,33 @@
-// A steering run as it is asked for: by a command, by the explorer, by a request to a service, by a saved run that is made
-// again. It travels as it is from there to the engine and into the run's document.
+// A steering run as it is asked for by a command, the explorer, a client of a service, or a saved run that is repeated. The
+// request travels unchanged from there to the engine and into the run's document.
 
 import Diffing
 import Inference
 
-/// A prompt to be answered without and with a plan, under the same seed.
+/// A prompt that is answered without and with a plan, under the same seed.
 package struct SteeringRequest: Sendable, Equatable {
   package var prompt: String
-  /// What was said before the prompt.
+  /// The turns before the prompt.
   package var turns: [ChatMessage]
-  /// What is changed. Values of conditions are in the store's units.
+  /// The changes. Values of conditions are in the store's units.
   package var plan: SteeringPlan
   /// How tokens are chosen.
   package var sampling: GenerationSettings
-  /// One steered answer for each; they multiply the strengths of the interventions.
+  /// One steered answer is made for each strength, which multiplies the strengths of the interventions.
   package var strengths: [Double] = [1]
   /// Phrases whose log-probability at the start of the answer is measured.
   package var watched: [String] = []
-  /// Whether every steered answer is given a second time, with the baseline's attention weights above the layer.
+  /// Whether every steered answer is made a second time, with the baseline's attention weights above the layer.
   package var freezesAttention = false
-  /// Latents whose activations are told along with the tokens.
+  /// Latents whose activations are reported along with the tokens.
   package var traced: [Int32] = []
-  /// Largest activations that strengths are multiples of, by latent, in the residual stream's units, where they are not to be
-  /// taken from the store: a run made again keeps its units when the store was scored anew.
+  /// The largest activations by latent, in the residual stream's units, if they are not to be read from the store:
+  /// strengths are multiples of them, and a repeated run keeps its units when the store was scored anew.
   package var maxActivations: [Int: Double] = [:]
-  /// Whether who asked left the number of tokens open, so that a service may cut it.
+  /// Whether the request left the number of tokens open, so that a service may lower it.
   package var isOpenEnded = false
 
-  /// Phrases that a refusal begins with.
+  /// Phrases with which a refusal begins.
   package static let usuallyWatched = ["I can't", "I cannot"]
 
   package init(
@@ -39,22 +39,22 @@ package struct SteeringRequest: Sendable, Equatable {
     (self.strengths, self.watched, self.freezesAttention) = (strengths, watched, freezesAttention)
   }
 
-  /// What the next token's distribution depends on: the same whatever the way of sampling.
+  /// The request without what does not change the next token's distribution.
   package var withoutSampling: SteeringRequest {
     SteeringRequest(prompt: prompt, turns: turns, plan: plan, sampling: GenerationSettings(maxTokens: 0))
   }
 
-  /// As a document has it: without what only says how it is to be run.
+  /// The request as a document keeps it, without fields that only say how to run it.
   package var recorded: SteeringRequest {
     SteeringRequest(
       prompt: prompt, turns: turns, plan: plan, sampling: sampling, strengths: strengths, watched: watched,
       freezesAttention: freezesAttention)
   }
 
-  /// Arms beside the baseline.
+  /// The number of arms beside the baseline.
   package var steeredArms: Int { strengths.count * (freezesAttention ? 2 : 1) }
 
-  /// Answers that are decoded together.
+  /// The number of answers that are decoded together.
   package var streams: Int { sampling.samples * (1 + steeredArms) }
 }
 
@@ -67,11 +67,11 @@ extension SteeringRequest {
   package static let sampledFields =
     promptFields + GenerationSettings.fieldNames + ["watch", "frozen_attention", "max_activations"]
 
-  /// Limits of a request that comes from elsewhere: phrases, and the bytes of one; strengths.
+  /// Limits of a request from outside: watched phrases, the bytes of one phrase, and strengths.
   private static let (mostWatched, longestWatched, mostStrengths) = (32, 1000, 32)
 
-  /// The prompt, the turns and the plan of a request.
-  /// - Parameter prompt: what takes the field's place, where a request has none.
+  /// Reads the prompt, the turns and the plan of a request.
+  /// - Parameter prompt: the prompt if the request has no field for it.
   /// - Throws: `JSONFieldError`.
   package init(_ fields: JSONFields, prompt: String? = nil) throws {
     var plan = try SteeringPlan(fields)
@@ -83,7 +83,7 @@ extension SteeringRequest {
       sampling: GenerationSettings(maxTokens: 0))
   }
 
-  /// A request whose answers are sampled.
+  /// Reads a request whose answers are sampled.
   /// - Throws: `JSONFieldError`.
   package init(sampled fields: JSONFields, prompt: String? = nil) throws {
     try self.init(fields, prompt: prompt)
@@ -103,7 +103,7 @@ extension SteeringRequest {
     }
   }
 
-  /// Takes the strengths that a request names.
+  /// Reads the strengths of the request, or keeps the default.
   package mutating func readStrengths(_ fields: JSONFields, usual: [Double]) throws {
     strengths = try fields.value("strengths") ?? usual
     guard (1...Self.mostStrengths).contains(strengths.count), strengths.allSatisfy(\.isFinite) else {
@@ -111,7 +111,7 @@ extension SteeringRequest {
     }
   }
 
-  /// Writes the prompt, the turns and the plan. Settings that would change nothing are left out, since they are refused.
+  /// Writes the prompt, the turns and the plan. Settings without effect are left out, since the reader refuses them.
   package func writePrompt(to fields: inout KeyedEncodingContainer<FieldName>) throws {
     try fields.write(prompt, "prompt")
     try fields.write(turns, "turns")
@@ -128,7 +128,7 @@ extension SteeringRequest {
     }
   }
 
-  /// Writes what else a request with sampled answers has.
+  /// Writes the other fields of a request with sampled answers.
   package func writeSampling(to fields: inout KeyedEncodingContainer<FieldName>) throws {
     try sampling.write(to: &fields)
     try fields.write(watched, "watch")
@@ -138,8 +138,8 @@ extension SteeringRequest {
 }
 
 extension SteeringRequest {
-  /// Cuts the answers' length to what a service gives.
-  /// - Throws: `JSONFieldError` for a request that names more tokens than that.
+  /// Lowers an open limit of tokens to that of the service.
+  /// - Throws: `JSONFieldError` if the request names more tokens than that.
   package mutating func limit(to limits: AnswerLimits) throws(JSONFieldError) {
     sampling.maxTokens = try limits.length(sampling.maxTokens, isOpenEnded: isOpenEnded)
   }
