@@ -1,4 +1,4 @@
-// What the client of a request is told of an error: in which field of the request the fault is, if it is in one.
+// Turns errors into what the client of a request is told, with the field of the request that is at fault, if there is one.
 
 import Diffing
 import Experiments
@@ -15,9 +15,9 @@ extension APIError {
     }
   }
 
-  /// What a request's client is told of an error. Others pass as they are: they are no fault of the request.
+  /// The error that a request's client is told. Errors that are not the request's fault pass unchanged.
   /// - Parameters:
-  ///   - text: the field whose text may be too long.
+  ///   - text: the field of the text, for an error about its length.
   ///   - latents: the field that names latents.
   static func describing(_ error: any Error, text: String, latents: String) -> any Error {
     switch error {

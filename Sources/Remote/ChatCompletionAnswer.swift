@@ -1,5 +1,5 @@
-// What POST /v1/chat/completions answers: OpenAI's documents, whole or in chunks.
-// Owns: putting them together from an answer's events. Names are the API's; "crosscope" holds what it has no name for.
+// The answer of POST /v1/chat/completions: OpenAI's documents, whole or in chunks, made from the events of the answer. Names
+// are the API's; the field "crosscope" holds everything for which the API has no name.
 
 import Experiments
 import Foundation
@@ -35,7 +35,7 @@ struct CompletionLogProbability: Encodable {
   let token: String
   let bytes: [UInt8]
   let logprob: Double
-  /// The likeliest tokens at its place; those have no such list.
+  /// The likeliest tokens at this position; they have no such list themselves.
   var top_logprobs: [CompletionLogProbability]?
 
   init(_ token: AnswerToken.Logged) {
@@ -50,12 +50,12 @@ struct CompletionLogProbability: Encodable {
 
 struct CompletionLogProbabilities: Encodable { let content: [CompletionLogProbability] }
 
-/// What the API has no name for.
+/// The fields for which the API has no name.
 struct CompletionExtension: Encodable {
   let seed: UInt64
   let layer: Int
   let versions: [String: String]
-  /// Of each choice; nil where nothing was steered.
+  /// One value for each choice; nil if nothing was steered.
   let relative_change: [Double?]?
   let tokens_per_second: Double?
 
@@ -112,7 +112,7 @@ struct ChatCompletionChunk: Encodable {
 
     private enum CodingKeys: CodingKey { case index, delta, logprobs, finish_reason }
 
-    /// The reason is null, not missing, as long as there is none: some clients ask for it.
+    /// As long as there is no reason, the field is null instead of missing, since some clients read it.
     func encode(to encoder: any Encoder) throws {
       var fields = encoder.container(keyedBy: CodingKeys.self)
       try fields.encode(index, forKey: .index)

@@ -1,5 +1,5 @@
-// What POST /v1/chat/completions understands: OpenAI's fields as far as they can be honoured, min_p, and steering's.
-// Refuses: every other field, by name; content that is no text; roles that the chat templates do not know.
+// Reads a request of POST /v1/chat/completions: OpenAI's fields as far as they can be honoured, min_p, and those of steering.
+// Every other field is refused by name, and so are content other than text and roles unknown to the chat templates.
 
 import Diffing
 import Experiments
@@ -9,9 +9,9 @@ import Serving
 
 /// A request for chat completions.
 struct ChatCompletionRequest: Decodable {
-  /// What is asked of the model.
+  /// The task that the request describes.
   var task: ChatTask
-  /// The model's name, where the request gives one.
+  /// The model's name, if the request gives one.
   let model: String?
   let isStreamed: Bool
   let includesUsage: Bool
@@ -38,7 +38,7 @@ struct ChatCompletionRequest: Decodable {
       throw fields.invalid("max_completion_tokens", "it and max_tokens exclude each other")
     }
     lengthField = other == nil ? "max_tokens" : "max_completion_tokens"
-    // OpenAI's defaults: temperature 1, and another seed each time.
+    // These are OpenAI's defaults: temperature 1, and a new seed for each request.
     var settings = try GenerationSettings(
       fields,
       usual: GenerationSettings(

@@ -1,11 +1,11 @@
-// A request's body: a job, and whether its events are wanted or the whole document.
+// The body of a request: a job, and whether the client wants its events or one document.
 
 import Experiments
 import Foundation
 import Inference
 import Serving
 
-/// What is asked of a job's path.
+/// The body that a job's path reads.
 struct JobBody<J: Job>: Decodable {
   var job: J
   let isStreamed: Bool
@@ -17,7 +17,7 @@ struct JobBody<J: Job>: Decodable {
   }
 }
 
-/// A job as it is asked of a service: its events are wanted.
+/// The body that a client sends if it wants a job's events.
 struct StreamedJob<J: Job>: Encodable {
   let job: J
 
@@ -28,7 +28,7 @@ struct StreamedJob<J: Job>: Encodable {
   }
 }
 
-/// The first event of a stream: the files that answer.
+/// The first event of a stream, which names the files that answer.
 struct Began: Codable {
   var began: EngineIdentity
 }

@@ -1,6 +1,5 @@
-// The models of another machine or process: a `crosscope serve` behind an address, as the explorer and the commands ask it. Both
-// sides must have the same files. What a service says is not trusted more than what a model says: an answer to something
-// else than was asked is refused.
+// A client that does jobs by a `crosscope serve` in another process or on another machine. Both sides must have the same files.
+// The client does not trust the service: an event that does not answer the request is an error.
 
 import Experiments
 import Foundation
@@ -9,7 +8,7 @@ import Serving
 /// A service and the files that it must have.
 package struct RemoteEngine: Laboratory {
   package let client: ServiceClient
-  /// Those of the local store, whose latents the service must mean too.
+  /// The files of the local store; the service must have the same ones.
   package let identity: EngineIdentity
 
   package init(client: ServiceClient, identity: EngineIdentity) { (self.client, self.identity) = (client, identity) }
@@ -76,7 +75,7 @@ package struct RemoteEngine: Laboratory {
   }
 }
 
-/// A service has other files than the store that is open here.
+/// The error for a service whose files differ from those of the store that is open here.
 package struct OtherEngine: Error, Equatable, CustomStringConvertible {
   let address: String
   let what: String

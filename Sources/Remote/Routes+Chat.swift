@@ -1,5 +1,5 @@
-// Chat completions. A whole answer is what its events add up to; a stream hands them on as they come.
-// Either way nothing is said before the prompt was read, so that what can be refused is refused with a status.
+// Chat completions, as one document or as a stream. Nothing is sent before the prompt was read, so that a bad request gets an
+// error status.
 
 import Experiments
 import Foundation
@@ -22,7 +22,7 @@ extension Routes {
     return .events { [request] send in try await stream(request, head, events, send) }
   }
 
-  /// Answers a chat; its errors are what the client is told.
+  /// The events of a chat; its errors are those that the client is told.
   func chat(_ task: ChatTask) -> AsyncThrowingStream<ChatEvent, any Error> {
     let events = owner.events(ofTask: task)
     return Experiments.stream { continuation in

@@ -1,19 +1,19 @@
-// The paths of jobs, which the explorer and the commands ask with --engine. A whole answer is the document that its events
-// add up to; a stream names the files that answer and hands the events on as they come. Nothing is said before the first
-// event, so that what can be refused is refused with a status.
+// The paths of jobs, which the explorer and commands with --engine use. The client gets one document, or a stream that first
+// names the files that answer and then passes the events on. Nothing is sent before the first event, so that a bad request gets
+// an error status.
 
 import Experiments
 import Foundation
 import Serving
 
 extension Routes {
-  /// The jobs that are done for others.
+  /// The jobs that the service does for its clients.
   static let jobs: [any Job.Type] = [
     SteeringJob.self, SweepJob.self, PromptSetJob.self, PreviewJob.self, AnswerActivationsJob.self,
     TextActivationsJob.self, CausalCheckJob.self, CalibrationJob.self,
   ]
 
-  /// Does the job that a body asks for.
+  /// Does the job that the body describes.
   func answer<J: Job>(_ type: J.Type, _ body: Data) async throws -> ServiceReply {
     let request = try JobBody<J>.read(body)
     var job = request.job
@@ -36,7 +36,7 @@ extension Routes {
     }
   }
 
-  /// Waits for the first event: from then on nothing is refused.
+  /// Waits for the first event; once it is there, the request can no longer be refused.
   func first<Event: Sendable>(of events: AsyncThrowingStream<Event, any Error>) async throws -> Event {
     for try await event in events { return event }
     throw CancellationError()
@@ -46,7 +46,7 @@ extension Routes {
     APIError.describing(error, text: job.textField, latents: job.latentsField)
   }
 
-  /// Events whose errors are what the client is told.
+  /// The events, with the errors that the client is told.
   private func described<Event: Sendable>(
     _ events: AsyncThrowingStream<Event, any Error>, of job: some Job
   ) -> AsyncThrowingStream<Event, any Error> {

@@ -1,5 +1,5 @@
-// Which path is answered by what: the service's handler, and what is asked of the store and the model list. Chat completions
-// are in Routes+Chat.swift, jobs in Routes+Jobs.swift.
+// The service's handler finds the answer for each path. Paths that read the store and the list of models are here, chat
+// completions in Routes+Chat.swift, jobs in Routes+Jobs.swift.
 
 import Experiments
 import Foundation
@@ -7,7 +7,7 @@ import Reports
 import Serving
 import Storage
 
-/// Everything that requests are answered from.
+/// Everything that answers are made from.
 package struct Routes: Sendable {
   package let store: Store
   package let pair: ModelPair
@@ -17,7 +17,7 @@ package struct Routes: Sendable {
   /// When the service started.
   package let created = Date()
 
-  /// Rows of a list of latents at most.
+  /// The largest number of rows in a list of latents.
   package static let mostRows = 1000
 
   package init(owner: ModelOwner, limits: AnswerLimits) throws {
@@ -27,7 +27,7 @@ package struct Routes: Sendable {
     (self.owner, self.limits) = (owner, limits)
   }
 
-  /// The methods of a path; none where there is nothing.
+  /// The methods of a path; empty if the path does not exist.
   package static func methods(of path: String) -> [String] {
     switch path {
     case "/health", "/v1/models", "/v1/status", "/v1/latents": ["GET"]
@@ -41,12 +41,12 @@ package struct Routes: Sendable {
     }
   }
 
-  /// The latent of a page's path.
+  /// The latent that the path of a page names.
   private static func latent(at path: String) -> Int32? {
     path.hasPrefix("/v1/latents/") ? Int32(path.dropFirst(12)) : nil
   }
 
-  /// The model of a path, whose name may be in percent escapes.
+  /// The model that a path names, with its percent escapes decoded.
   private static func model(at path: String) -> String? {
     path.hasPrefix("/v1/models/") ? String(path.dropFirst(11)).removingPercentEncoding : nil
   }
@@ -95,13 +95,13 @@ package struct Routes: Sendable {
     }
   }
 
-  /// The one model that is served.
+  /// The only model that is served.
   private var model: ModelList.Model {
     ModelList.Model(
       id: pair.chat, created: Int(created.timeIntervalSince1970), base: pair.base, identity: identity)
   }
 
-  /// - Throws: `APIError` unless it is the name of the one that is served.
+  /// - Throws: `APIError` if it is not the name of the served model.
   package func model(named name: String) throws(APIError) -> ModelList.Model {
     guard name == pair.chat else {
       throw .notFound("there is no model \(name.debugDescription); it is \(pair.chat)", code: "model_not_found")
@@ -165,15 +165,15 @@ package struct Routes: Sendable {
 
 /// The answer of /v1/status.
 package struct ServiceStatus: Codable {
-  /// Whether a request has the model, previews left out.
+  /// Whether a job is running; previews do not count.
   package var answering: Bool
-  /// Requests that wait for it.
+  /// The number of waiting jobs.
   package var waiting: Int
   /// See `ModelOwner.steps`.
   package var steps: Int
 }
 
-/// The answer of /v1/models: what OpenAI's API says of a model, and which files it is.
+/// The answer of /v1/models: the fields of OpenAI's API, and the model's files.
 package struct ModelList: Codable {
   package struct Model: Codable {
     package var id: String
@@ -182,7 +182,7 @@ package struct ModelList: Codable {
     package var owned_by = "crosscope"
     package var base: String
     package var identity: EngineIdentity
-    /// What decides the bits of a run beside its settings; see `SteeringContext.versions`.
+    /// Everything beside its settings that decides the bits of a run; see `SteeringContext.versions`.
     package var versions: [String: String]?
   }
 

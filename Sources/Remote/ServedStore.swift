@@ -1,13 +1,12 @@
-// The store behind the service, also after another one has taken its place.
-// Owns: the routes of the store that is open now, and opening it again. Refuses: to answer from two stores at once; when the
-// store is replaced, the answer under way ends, and what waits is refused with 503 as at a stop.
+// The store behind the service. When another store takes its place, the file is opened again. Two stores never answer at once:
+// the running answer ends, and waiting requests fail with 503 as they do at a stop.
 
 import Experiments
 import Serving
 import Storage
 import Synchronization
 
-/// Answers requests from whatever store is at a path.
+/// Answers requests from the store that is at a path now.
 package final class ServedStore: Sendable {
   private let open: @Sendable () throws -> Routes
   private let current: Mutex<Routes>
@@ -27,7 +26,7 @@ package final class ServedStore: Sendable {
   }
 
   /// Opens the store again whenever another one has taken its place, until the task is cancelled.
-  /// - Parameter log: told in one line what has happened.
+  /// - Parameter log: receives one line about each such event.
   package func follow(log: @Sendable (String) -> Void) async {
     while !Task.isCancelled {
       let former = routes
@@ -45,7 +44,7 @@ package final class ServedStore: Sendable {
     }
   }
 
-  /// Ends the answer under way and closes the store.
+  /// Ends the running answer and closes the store.
   package func stop() async {
     await routes.owner.stop()
     routes.store.close()

@@ -5,7 +5,7 @@ import Storage
 import TUI
 
 extension ActivationsDocument {
-  /// The tables.
+  /// Both tables as text.
   /// - Parameter names: every token of the text, whose bytes may be a part of a character.
   package func text(names: [Int32: TokenRecord]) -> String {
     let texts = tokenTexts(tokens.map(\.id), names)

@@ -5,7 +5,7 @@ import Experiments
 import Foundation
 
 extension CausalCheckReport {
-  /// A line a measure.
+  /// The table, with one line for each measure.
   package var text: String {
     var table = TextTable([
       .init(title: "measure"), .init(title: "latent \(latent)"), .init(title: "\(random.count) random latents"),
@@ -19,7 +19,7 @@ extension CausalCheckReport {
     return table.text
   }
 
-  /// How many of its measures tell the latent from random ones.
+  /// A sentence that says how many measures tell the latent from random ones.
   package var headline: String {
     "\(effects.count(where: \.apart)) of \(effects.count) measures are apart from random latents"
   }

@@ -1,4 +1,4 @@
-// How a configuration of a build or of a training is read: JSON, every key known. What the values may be, their types say.
+// Reads the JSON configuration of a build or a training and refuses unknown keys. The types of the values check their ranges.
 
 import Experiments
 import Foundation
@@ -10,8 +10,8 @@ package func readConfiguration<Value: Codable>(_ type: Value.Type, path: String,
   try readConfiguration(type, from: MappedFile(path: path).contents(), source: path, expected: expected)
 }
 
-/// Reads a configuration out of bytes that came from somewhere else than its file.
-/// - Throws: as `readConfiguration(_:path:expected:)`, naming `source`.
+/// Reads a configuration from bytes.
+/// - Throws: the errors of `readConfiguration(_:path:expected:)`, naming `source`.
 package func readConfiguration<Value: Codable>(
   _ type: Value.Type, from data: Data, source: String, expected: String
 ) throws -> Value {

@@ -1,18 +1,17 @@
-// In which order a latent's contexts are shown, and which are left out: by their peak outside of the chat template
-// unless wanted otherwise, each text once.
-// Owns: what is template, what is a copy. Refuses: contexts that the store does not have; it ranks what was read.
+// Puts a latent's contexts in order and leaves some out. By default they are ordered by their peak outside of the chat
+// template, and of copies of one text only the strongest is shown.
 
 import Diffing
 import Experiments
 import Storage
 
-/// Contexts of a page in order.
+/// The contexts of a page in order.
 package struct ContextRanking: Sendable, Equatable {
-  /// What a reader wants to see.
+  /// The reader's choices.
   package struct Options: Sendable, Equatable {
-    /// Template tokens count: the order is the store's.
+    /// If true, template tokens count and the order is the store's.
     package var countsTemplate = false
-    /// Contexts with the same tokens around the peak are all shown.
+    /// If true, contexts with the same tokens around the peak are all shown.
     package var showsDuplicates = false
 
     package init(countsTemplate: Bool = false, showsDuplicates: Bool = false) {
@@ -20,26 +19,27 @@ package struct ContextRanking: Sendable, Equatable {
     }
   }
 
-  /// A context in its place.
+  /// A context in the order.
   package struct Entry: Sendable, Equatable {
-    /// Index into the page's contexts.
+    /// The index in the page's contexts.
     package var index: Int
-    /// The token with the largest activation that counts, and that activation.
+    /// The position of the largest activation that counts, and that activation.
     package var peak: Int
     package var activation: Float
-    /// 0 to 5, as `ExampleRecord.quantile`.
+    /// The band, 0 to 5, as in `ExampleRecord.quantile`.
     package var band: Int
   }
 
-  /// Strongest band first, then by activation, then as in the store.
+  /// The contexts by band, the strongest first, then by activation, then in the store's order.
   package private(set) var entries: [Entry]
-  /// Whether template tokens count: because they should, or because the latent is active on nothing else.
+  /// Whether template tokens count, because the options say so or because the latent fires on no other token.
   package let countsTemplate: Bool
-  /// Contexts left out: active on template tokens only, and copies of a stronger one.
+  /// How many contexts were left out because they fire on template tokens only, and because they are copies of a
+  /// stronger one.
   package private(set) var templateOnly = 0
   package private(set) var duplicates = 0
 
-  /// Tokens on each side of the peak that make two contexts the same if they are equal.
+  /// How many tokens on each side of the peak must be equal for two contexts to be copies.
   package static let copyReach = 8
 
   package init(_ page: LatentPage, _ options: Options = Options()) {
@@ -52,7 +52,7 @@ package struct ContextRanking: Sendable, Equatable {
         return Entry(index: index, peak: context.peak, activation: context.maxActivation, band: band)
       }
       guard let peak = peaks[index] else { return nil }
-      // The same peak keeps the store's band, which may be of a maximum that the store does not have.
+      // If the peak is the stored one, the store's band is kept, since it may refer to a maximum that the store does not have.
       let isStored = peak.activation == context.maxActivation
       let largest = page.latent.maxActivation.map { Float($0) } ?? context.maxActivation
       return Entry(
@@ -84,7 +84,7 @@ extension SequenceRecord {
 }
 
 extension Context {
-  /// The first of the strongest tokens outside of the template; nil if all active ones are inside.
+  /// The first of the strongest tokens outside of the template; nil if the latent fires on none there.
   package func textPeak(_ tokens: [Int32: TokenRecord]) -> (position: Int, activation: Float)? {
     var peak: (position: Int, activation: Float)?
     for (position, value) in zip(example.positions, example.values)

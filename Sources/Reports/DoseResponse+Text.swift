@@ -1,4 +1,4 @@
-// The figures of a run over a set of prompts for people, as a table with charts, and for programs as CSV.
+// The figures of a run over a set of prompts: a table with charts for people, and CSV for programs.
 
 import Diffing
 import Experiments
@@ -6,7 +6,7 @@ import Foundation
 import TUI
 
 extension DoseResponse {
-  /// What a row is of: the arm, and how many draws it is the mean of.
+  /// The name of a row: the arm, and how many draws it averages.
   package func name(_ row: Row) -> String {
     let name = row.arm.title
     return row.draws > 1 ? "\(name) (mean of \(row.draws))" : name
@@ -14,7 +14,7 @@ extension DoseResponse {
 
   // MARK: - For people
 
-  /// The table, a chart of refusals and one of the divergence by strength, and what the figures are.
+  /// The table, a chart of refusals and one of the divergence by strength, and a note on the figures.
   package func text(asciiOnly: Bool) -> String {
     var table = TextTable([
       .init(title: "arm"), .init(title: "strength", isNumber: true), .init(title: "refused"), .init(title: "KL"),
@@ -31,7 +31,7 @@ extension DoseResponse {
     return table.text + charts(asciiOnly: asciiOnly) + "\n\(note)\n"
   }
 
-  /// A chart of refusals and one of the divergence, as far as there are strengths to draw.
+  /// A chart of refusals and one of the divergence, if there are strengths to draw.
   package func charts(asciiOnly: Bool) -> String {
     let measures: [(String, (Row) -> Double)] = [
       ("refused, share of answers", { $0.refused.value }), ("KL, nats a token", { $0.kl?.value ?? 0 }),
@@ -39,7 +39,7 @@ extension DoseResponse {
     return measures.compactMap { chart($0.0, $0.1, asciiOnly: asciiOnly) }.map { "\n" + $0 }.joined()
   }
 
-  /// What the figures are of.
+  /// A note that says what the figures are means or shares of.
   package var note: String {
     let random =
       switch control {
@@ -54,7 +54,7 @@ extension DoseResponse {
     let baseline = rows.first { $0.arm == .baseline }
     let series = EvidenceArm.Kind.allCases.filter { $0 != .baseline }.compactMap { kind -> LineChart.Series? in
       var points = rows.filter { $0.arm == kind }.map { (x: $0.strength, y: value($0)) }
-      // No strength is the baseline.
+      // The baseline is drawn at strength 0.
       if let baseline, !points.contains(where: { $0.x == 0 }) { points.append((0, value(baseline))) }
       guard points.count > 2 else { return nil }
       return LineChart.Series(
@@ -68,7 +68,7 @@ extension DoseResponse {
 
   // MARK: - For programs
 
-  /// A line a row, empty where nothing was measured.
+  /// One line for each row; a field is empty if nothing was measured.
   package var csv: String {
     let measures: [(String, (Row) -> Interval?)] = [
       ("refused", { $0.refused }), ("kl", { $0.kl }), ("perplexity", { $0.perplexity }),

@@ -1,35 +1,34 @@
-// Interventions and their conditions as people read them, in one form for all screens, tables, Markdown and the command
-// line: `2898 add +0.50 where f>20`. f is the latent's own activation, f(12) another latent's.
-// Owns: that form. Refuses: to round a strength to one that was not given.
+// Writes interventions and their conditions in the same form for screens, tables, Markdown and the command line, such as `2898
+// add +0.50 where f>20`. Here f is the latent's own activation and f(12) that of latent 12.
 
 import Diffing
 import Experiments
 import Foundation
 
-/// With sign and at least two decimals, and as many more as the strength has, up to six digits.
+/// A strength with its sign and two decimals; more are written, up to six digits, if it would otherwise be rounded.
 package func strengthText(_ strength: Double) -> String {
   let usual = signed(strength)
   return abs(strength) < 1e6 && Double(usual) == strength ? usual : String(format: "%+g", strength)
 }
 
 extension SteeringCondition {
-  /// `f>0.5`, or of another latent than the one it is about `f(12)>0.5`.
-  /// - Parameter own: the latent whose row it stands on; nil for a condition of all.
+  /// The condition as `f>0.5`, or as `f(12)>0.5` if it is on another latent.
+  /// - Parameter own: the latent in whose row the condition stands; nil for a condition of the whole plan.
   package func text(of own: Int?) -> String { (latent == own ? "f" : "f(\(latent))") + written }
 
-  /// `>0.5`.
+  /// The bound, such as `>0.5`.
   package var written: String { (side == .above ? ">" : "<") + exact(value) }
 }
 
 extension [SteeringCondition] {
-  /// `where f>0.5 and f(12)<3`; empty without conditions.
+  /// The conditions as `where f>0.5 and f(12)<3`; empty if there are none.
   package func text(of own: Int?) -> String {
     isEmpty ? "" : "where " + map { $0.text(of: own) }.joined(separator: " and ")
   }
 }
 
 extension Intervention {
-  /// `2898 add +0.50 where f>20`.
+  /// The intervention as `2898 add +0.50 where f>20`.
   package var text: String {
     let condition = conditions.text(of: latent)
     return "\(latent) \(mode.rawValue) \(strengthText(strength))" + (isOn ? "" : " (off)")
@@ -38,7 +37,8 @@ extension Intervention {
 }
 
 extension [Intervention] {
-  /// `3330 add +0.50, 2898 add +0.50 where f>20`, and what holds for all of them: `; all only where f(12)>0.5`.
+  /// The list as `3330 add +0.50, 2898 add +0.50 where f>20`, followed by conditions of the plan: `; all only where
+  /// f(12)>0.5`.
   package func text(conditions: [SteeringCondition]) -> String {
     let all = conditions.text(of: nil)
     return (isEmpty ? "no latent" : map(\.text).joined(separator: ", ")) + (all.isEmpty ? "" : "; all only \(all)")
@@ -46,6 +46,6 @@ extension [Intervention] {
 }
 
 extension SteeringRequest {
-  /// Its latents and their conditions.
+  /// The latents of the plan and their conditions.
   package var steeringText: String { plan.interventions.text(conditions: plan.conditions) }
 }

@@ -1,29 +1,29 @@
-// Latents, conditions and sweeps as people write them, on the command line and on the steer screen alike. What is only half
-// understood is refused.
+// Reads latents, conditions and sweeps as people write them on the command line and on the steer screen. A text that is not
+// fully understood is refused.
 
 import Diffing
 import Experiments
 import Inference
 
-/// What is wrong with a text that says a latent, a condition or a sweep.
+/// Says what is wrong with the text of a latent, a condition or a sweep.
 package struct WrittenFormError: Error, Equatable, CustomStringConvertible {
   package let description: String
   init(_ description: String) { self.description = description }
 }
 
-/// `ID`, `ID:STRENGTH` or `ID:STRENGTH:MODE`, then any number of conditions `@ID>V`, `@ID<V`, `@>V` or `@<V` on this
-/// latent alone; without an id they are on its own activation. As the command line and the steer screen read it.
+/// A latent as `ID`, `ID:STRENGTH` or `ID:STRENGTH:MODE`, followed by any number of conditions `@ID>V`, `@ID<V`, `@>V`
+/// or `@<V` on this latent's change; without an id, a condition is on the latent's own activation.
 package struct LatentStrength: Equatable {
   package let id: Int
-  /// Nil where the argument says none.
+  /// Nil if the argument has no strength.
   package let ownStrength: Double?
   package var strength: Double { ownStrength ?? 1 }
-  /// Nil for the one that --mode gives.
+  /// Nil if the argument has no mode, so that --mode decides.
   package let mode: SteeringMode?
-  /// All must hold at a token for this latent to change it.
+  /// The latent changes a token only if all of these hold there.
   package let conditions: [SteeringCondition]
 
-  /// - Throws: `WrittenFormError` saying which part is wrong.
+  /// - Throws: `WrittenFormError` that names the wrong part.
   package init(_ argument: String) throws {
     let gated = argument.split(separator: "@", omittingEmptySubsequences: false).map(String.init)
     let parts = gated[0].split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
@@ -42,12 +42,12 @@ package struct LatentStrength: Equatable {
   }
 }
 
-/// `ID>V` or `ID<V` on the command line, V a scaled activation in the store's units.
+/// A condition `ID>V` or `ID<V`, where V is a scaled activation in the store's units.
 package struct LatentCondition: Equatable {
   package let condition: SteeringCondition
 
-  /// - Parameter own: the latent that is meant where none is named.
-  /// - Throws: `WrittenFormError` saying which part is wrong.
+  /// - Parameter own: the latent of a condition that names none.
+  /// - Throws: `WrittenFormError` that names the wrong part.
   package init(_ argument: String, of own: Int? = nil) throws {
     guard let place = argument.firstIndex(where: { $0 == ">" || $0 == "<" }) else {
       throw WrittenFormError("\(quoted(argument)): a condition is ID>VALUE or ID<VALUE, as in '12>0.5'")
@@ -64,7 +64,7 @@ package struct LatentCondition: Equatable {
     condition = SteeringCondition(latent: id, side: side, value: value)
   }
 
-  /// `LatentCondition.init(_:of:)` as an option reads it.
+  /// Reads a condition as an option does.
   package static func naming(_ argument: String) throws -> LatentCondition { try LatentCondition(argument) }
 }
 
@@ -75,7 +75,7 @@ private func latentID(_ text: String, in argument: String) throws -> Int {
   return Int(id)
 }
 
-/// `FROM:TO:STEP` on the command line, at most 32 strengths.
+/// A sweep `FROM:TO:STEP` of at most 32 strengths.
 package struct StrengthSweep: Equatable {
   package let values: [Double]
 

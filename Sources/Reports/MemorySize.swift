@@ -1,6 +1,6 @@
-// A size of memory as people write it.
+// Reads a size of memory as people write it.
 
-/// `BYTES` on the command line and in the configuration: a number, with K, M, G or T for powers of 1000.
+/// A number of bytes, with K, M, G or T for powers of 1000, on the command line and in the configuration.
 package struct MemorySize: Equatable {
   package let bytes: Int
 

@@ -1,11 +1,11 @@
-// Where the program's output goes: data to stdout, everything else to stderr, nothing of a model's or a corpus's text
-// raw to a terminal.
+// The program's output: data goes to stdout, everything else to stderr, and text of a model or a corpus never reaches a
+// terminal with its control characters.
 
 import Experiments
 import Foundation
 import Glibc
 
-/// Writes data to stdout at once. A reader that went away ends the program quietly, as other tools do.
+/// Writes data to stdout at once. If the reader has gone away, the program ends quietly, as other tools do.
 package func writeOut(_ text: String) {
   write(text, to: STDOUT_FILENO)
 }
@@ -21,7 +21,7 @@ private func write(_ text: String, to descriptor: Int32) {
     let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
     if count < 0 {
       if errno == EINTR || errno == EAGAIN { continue }
-      // A message that nobody can read does not end the work, nor make it a success.
+      // If stderr cannot be written, the work continues and its exit code stays as it is.
       if descriptor != STDOUT_FILENO { return }
       if errno == EPIPE { exit(0) }
       writeError("crosscope: standard output: \(String(cString: strerror(errno))); free some space or write elsewhere")

@@ -1,14 +1,14 @@
-// A latent's page as JSON, the document of `crosscope show --json`.
+// The page of a latent as JSON, which `crosscope show --json` prints.
 
 import Experiments
 import Foundation
 import Storage
 
-/// What is read after a latent's page.
+/// Further parts of a page, which are read after the latent itself.
 package struct LatentSurroundings: Sendable, Equatable {
   package var latent: Int32
   package var contrast: Contrast
-  /// Nil where the store does not tell.
+  /// Nil if the store does not record it.
   package var coFiring: [CoFiringRecord]?
 
   package init(latent: Int32, contrast: Contrast, coFiring: [CoFiringRecord]?) {

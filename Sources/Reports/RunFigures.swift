@@ -1,7 +1,6 @@
-// Figures of answers by name: one form for the page, the sweep's chart and table, and Markdown, so that all of them show
-// the same. A figure of several samples is their mean with its 95 % interval.
-// Owns: which figures an answer has, tables of them cut into blocks for narrow screens. Refuses: to show a column that
-// no row has a value for.
+// The figures of answers by name. The page, the sweep's chart and table, and Markdown all use them, so that they agree. A
+// figure of several samples is their mean with its 95 % interval. A column without any value is not shown, and a table that is
+// too wide is cut into blocks.
 
 import Diffing
 import Experiments
@@ -11,12 +10,12 @@ import TUI
 /// A figure that an answer may have.
 package struct AnswerMeasure: Sendable {
   package var name: String
-  /// At the head of a column.
+  /// The name in the head of a column.
   package var short: String
   package var digits: Int
   package var value: @Sendable (SteeringDocument.Answer) -> Interval?
 
-  /// The figures that every answer may have, then the phrases'.
+  /// The figures that every answer may have, followed by those of the phrases.
   package static func all(watching phrases: [String]) -> [AnswerMeasure] {
     [
       AnswerMeasure(name: "KL, nats a token", short: "KL", digits: 3, value: { $0.mean(\.klMean) }),
@@ -35,7 +34,7 @@ package struct AnswerMeasure: Sendable {
       }
   }
 
-  /// What an answer says of its own tokens.
+  /// The figure that an answer gives about its own tokens.
   package static let ownTokens = AnswerMeasure(
     name: "log p of its own tokens, mean", short: "own log p", digits: 2,
     value: { answer in
@@ -46,7 +45,7 @@ package struct AnswerMeasure: Sendable {
 }
 
 extension SteeringDocument.Answer {
-  /// The figures of one of its samples: `KL 0.123, ‖Δh‖/‖h‖ 0.31, log p(no) -4.50`.
+  /// The figures of one sample, as `KL 0.123, ‖Δh‖/‖h‖ 0.31, log p(no) -4.50`.
   package func figuresText(of sample: SteeringDocument.Sample) -> String {
     let alone = SteeringDocument.Answer(strength: strength, samples: [sample], watched: watched)
     return AnswerMeasure.all(watching: watched.map(\.text)).compactMap { measure in
@@ -60,7 +59,7 @@ extension SteeringDocument.Answer {
   }
 }
 
-/// A table of figures: a row an answer, or an arm of a set.
+/// A table of figures with one row for each answer, or for each arm of a set.
 package struct RunFigures: Sendable {
   package struct Column: Sendable, Equatable {
     package var title: String
@@ -69,15 +68,15 @@ package struct RunFigures: Sendable {
 
   package struct Row: Sendable {
     package var name: String
-    /// By the column's title.
+    /// The values by the title of their column.
     package var values: [String: Interval]
   }
 
-  /// In the order in which rows name them.
+  /// The columns in the order in which rows first used them.
   private var known: [Column] = []
   package private(set) var rows: [Row] = []
 
-  /// Those that a row has a value for.
+  /// The columns in which some row has a value.
   package var columns: [Column] { known.filter { column in rows.contains { $0.values[column.title] != nil } } }
 
   package var isEmpty: Bool { columns.isEmpty }
@@ -92,12 +91,12 @@ package struct RunFigures: Sendable {
     rows.append(row)
   }
 
-  /// Adds the rows of another table, each called by a prefix and its own name.
+  /// Adds the rows of another table and puts a prefix before their names.
   package mutating func add(_ other: RunFigures, prefix: String) {
     for row in other.rows { add(prefix + row.name, other.known.map { ($0, row.values[$0.title]) }) }
   }
 
-  /// `0.123 [0.045, 0.201]`; – for a missing one.
+  /// A cell as `0.123 [0.045, 0.201]`; – if there is no value.
   package static func cell(_ interval: Interval?, _ digits: Int) -> String {
     interval?.text(digits) ?? fixed(nil, digits)
   }
@@ -106,7 +105,8 @@ package struct RunFigures: Sendable {
     columns.map { Self.cell(row.values[$0.title], $0.digits) }
   }
 
-  /// The table's lines, in as many blocks of columns as the width needs; each begins with the names of the rows.
+  /// The table's lines, in as many blocks of columns as the width requires; each block begins with the names of the
+  /// rows.
   package func lines(width: Int) -> [String] {
     let columns = columns
     guard !columns.isEmpty else { return [] }
@@ -131,7 +131,7 @@ package struct RunFigures: Sendable {
     return lines
   }
 
-  /// A table of Markdown.
+  /// The table in Markdown.
   package var markdown: String {
     guard !isEmpty else { return "" }
     func line(_ cells: [String]) -> String {
@@ -141,7 +141,7 @@ package struct RunFigures: Sendable {
       + rows.map { line([$0.name] + cells($0, columns[...])) }.joined()
   }
 
-  /// The rows of what was steered in a sentence each: `steered ×1: KL 0.123, ‖Δh‖/‖h‖ 0.31`.
+  /// The rows of steered answers in words, such as `steered ×1: KL 0.123, ‖Δh‖/‖h‖ 0.31`.
   package var phrases: [String] {
     rows.filter { !$0.values.isEmpty && $0.name != "baseline" }.map { row in
       let figures = columns.compactMap { column in
@@ -153,7 +153,7 @@ package struct RunFigures: Sendable {
 }
 
 extension SavedRun {
-  /// What was measured, by answer or arm.
+  /// The measured figures by answer or arm.
   package var figures: RunFigures {
     if let set { return set.figures }
     var figures = RunFigures()
@@ -164,7 +164,7 @@ extension SavedRun {
     return figures
   }
 
-  /// Every answer with what it is called: `baseline`, `steered`, of a sweep `×0.5`.
+  /// Every answer with its name: `baseline`, `steered`, or in a sweep `×0.5`.
   package var namedAnswers: [(name: String, answer: SteeringDocument.Answer)] {
     func name(_ answer: SteeringDocument.Answer, _ word: String, _ all: [SteeringDocument.Answer]) -> String {
       guard all.count > 1, let strength = answer.strength else { return word }
@@ -174,7 +174,7 @@ extension SavedRun {
       + frozen.map { (name($0, "attention frozen", frozen), $0) }
   }
 
-  /// The divergence of the steered answers; of a sweep from the least to the largest.
+  /// The divergence of the steered answers; for a sweep the range.
   package var klText: String {
     let values =
       set?.rows.filter { $0.arm == .steered }.compactMap { $0.kl?.value }
@@ -185,7 +185,7 @@ extension SavedRun {
 }
 
 extension DoseResponse {
-  /// The rows as a table of figures; shares are of 1.
+  /// The rows as a table of figures; shares are between 0 and 1.
   package var figures: RunFigures {
     var figures = RunFigures()
     for row in rows {

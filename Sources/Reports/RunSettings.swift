@@ -1,5 +1,5 @@
-// The settings of a saved run by name, in one place: the short line of lists, the page, the comparison and Markdown are
-// made from them. Owns: which settings there are and how each is written. Refuses: to leave one out that the record has.
+// The settings of a saved run by name. The short line of lists, the page, the comparison and Markdown are all made from this
+// list, which has every setting of the record.
 
 import Diffing
 import Experiments
@@ -9,7 +9,7 @@ import Storage
 package struct RunSetting: Sendable, Equatable {
   package var name: String
   package var value: String
-  /// As part of a line: `positions all`, where the value alone says too little.
+  /// The setting as part of a line, such as `positions all`, if the value alone would not be clear.
   package var phrase: String
 
   package init(_ name: String, _ value: String, phrase: String? = nil) {
@@ -19,7 +19,7 @@ package struct RunSetting: Sendable, Equatable {
 }
 
 extension GenerationSettings {
-  /// The settings that most runs leave alone, where this one does not.
+  /// The settings that differ from their defaults and that most runs leave alone.
   package var unusual: [RunSetting] {
     var settings: [RunSetting] = []
     if samples > 1 { settings.append(RunSetting("samples", "\(samples)", phrase: "\(samples) samples")) }
@@ -64,7 +64,7 @@ extension SavedRun {
     return settings
   }
 
-  /// What strengths were multiples of, and where the mean of mode project is from: too long for a line.
+  /// The units of strengths and the source of the mean in mode project, which are too long for a line.
   package var scales: [RunSetting] {
     guard let basis = recorded?.basis else { return [] }
     var scales: [RunSetting] = []
@@ -79,20 +79,20 @@ extension SavedRun {
     return scales
   }
 
-  /// `greedy, up to 96 tokens, positions all, layer 14, chat decoder`.
+  /// The settings in one line, as `greedy, up to 96 tokens, positions all, layer 14, chat decoder`.
   package var parametersText: String { settings.map(\.phrase).joined(separator: ", ") }
 
-  /// What was said before the prompt.
+  /// The turns before the prompt.
   package var turns: [(role: String, text: String)] {
     recorded?.request.turns.map { ($0.role.rawValue, $0.content) } ?? []
   }
 
-  /// The prompt for one line of a list: with how many turns came before it.
+  /// The prompt for one line of a list, with the number of turns before it.
   package var promptOpening: String {
     (turns.isEmpty ? "" : "[after \(counted(turns.count, "turn", "turns"))] ") + record.prompt.opening
   }
 
-  /// Everything that two runs may differ in, but for their answers.
+  /// Everything except the answers in which two runs may differ.
   package var compared: [RunSetting] {
     turns.enumerated().map { RunSetting("turn \($0 + 1), \($1.role)", $1.text) }
       + [
@@ -102,9 +102,9 @@ extension SavedRun {
   }
 }
 
-/// What two runs have in common, and what not.
+/// The settings that two runs share, and those in which they differ.
 package struct RunDifference {
-  /// A setting that one of them lacks is –.
+  /// If one of the runs lacks a setting, its value here is –.
   package let differing: [(name: String, first: String, second: String)]
   package let common: [RunSetting]
 

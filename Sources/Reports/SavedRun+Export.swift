@@ -1,18 +1,18 @@
-// Saved runs as new files, in the form that the file's name asks for.
+// Writes saved runs to new files in the format that the extension names.
 
 import Experiments
 import Foundation
 import Inference
 
 extension SavedRun {
-  /// Writes the experiment to a new file, in the form that the file's name asks for.
+  /// Writes the experiment to a new file in the format that the extension names.
   /// - Returns: the path, with `~` resolved.
-  /// - Throws: `InputError` for another ending, `InferenceError.fileUnwritable` also where a file is there already.
+  /// - Throws: `InputError` for another extension, `InferenceError.fileUnwritable` also if the file exists.
   package func export(to path: String) throws -> String {
     try exportDocument(to: path, markdown: markdown, json: ExperimentJSON(record: record))
   }
 
-  /// Writes a comparison; as JSON it is both experiments, as `experiments --json` has them.
+  /// Writes a comparison; the JSON form has both experiments, as `experiments --json` has them.
   /// - Returns, throws: as `export(to:)`.
   package static func export(comparing first: SavedRun, _ second: SavedRun, to path: String) throws -> String {
     try exportDocument(
@@ -37,8 +37,8 @@ private func exportDocument(to path: String, markdown: @autoclosure () -> String
 }
 
 /// Writes a new file; `~` is the home folder.
-/// - Returns: its path.
-/// - Throws: `InferenceError.fileUnwritable`, also where a file is there already.
+/// - Returns: the path, with `~` resolved.
+/// - Throws: `InferenceError.fileUnwritable`, also if the file exists.
 package func writeNew(_ text: String, to path: String) throws(InferenceError) -> String {
   let path = path.hasPrefix("~/") ? NSHomeDirectory() + path.dropFirst(1) : path
   let file = try AtomicFile(path: path)

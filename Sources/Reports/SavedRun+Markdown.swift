@@ -1,5 +1,5 @@
-// One saved run, or two compared, as Markdown: everything that the records hold. Texts stand in fences longer than any
-// in them, so that nothing in them is taken for markup. Owns: the form. Refuses: nothing; what is missing is left out.
+// Writes one saved run or a comparison of two as Markdown, with everything that the records hold. Texts stand in fences that
+// are longer than any fence in them, so that nothing in a text is taken for markup.
 
 import Diffing
 import Experiments
@@ -8,7 +8,7 @@ import Storage
 import TUI
 
 extension SavedRun {
-  /// As a document for people.
+  /// The run as a document for people.
   package var markdown: String {
     var text = record.id > 0 ? "# Experiment \(record.id)\n\n" : "# Experiment, not saved\n\n"
     let facts = [("Made", record.created), ("Kind", record.kind), ("Interventions", interventionsText)]
@@ -42,7 +42,7 @@ extension SavedRun {
     return text
   }
 
-  /// The prompts of a set or a check with their answers under all arms.
+  /// The prompts of a set or a check with their answers in all arms.
   private func answers(_ outcomes: [PromptOutcome]) -> String {
     outcomes.enumerated().map { index, outcome in
       "\n## Prompt \(index + 1) of \(outcomes.count)\n\n" + fenced(outcome.prompt)
@@ -52,7 +52,7 @@ extension SavedRun {
     }.joined()
   }
 
-  /// Two of them: what differs, what does not, the figures and the answers of both.
+  /// A comparison of two runs: their differences, their common settings, and the figures and answers of both.
   package static func markdown(comparing first: SavedRun, _ second: SavedRun) -> String {
     let runs = [first, second]
     let difference = RunDifference(first, second)
@@ -83,7 +83,7 @@ extension SavedRun {
 }
 
 extension RunFigures {
-  /// The figures of two runs, each row called by its run's number.
+  /// The figures of two runs; the names of rows begin with the run's number.
   package init(comparing first: SavedRun, _ second: SavedRun) {
     self.init()
     for run in [first, second] { add(run.figures, prefix: "\(run.name) ") }
@@ -91,14 +91,14 @@ extension RunFigures {
 }
 
 extension SteeringDocument.Sample {
-  /// `sample 2 of 3, seed 8`.
+  /// The title of a sample, as `sample 2 of 3, seed 8`.
   package func title(_ index: Int, of count: Int) -> String {
     "sample \(index + 1) of \(count)" + (seed.map { ", seed \($0)" } ?? "")
   }
 }
 
 extension SteeredAnswer {
-  /// `refused, KL 0.123, perplexity 4.1, repeated 0.05, ‖Δh‖/‖h‖ 0.31`.
+  /// The figures, as `refused, KL 0.123, perplexity 4.1, repeated 0.05, ‖Δh‖/‖h‖ 0.31`.
   package var figuresText: String {
     let figures = [
       refused ? "refused" : "not refused", "KL \(fixed(kl, 3))", "perplexity \(fixed(exp(logPerplexity), 1))",
@@ -109,7 +109,7 @@ extension SteeredAnswer {
 }
 
 extension String {
-  /// With a capital at the beginning, the rest as it is.
+  /// The text with its first letter in upper case.
   package var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
 }
 

@@ -1,7 +1,6 @@
-// A saved experiment as the explorer and the command line show it: its JSON documents read into what is known of them.
-// Owns: reading, and what a run is called. Refuses: to hide what it cannot read; such a run says so and still has its
-// prompt, and its documents are exported as they are. Settings are in RunSettings.swift, figures in RunFigures.swift,
-// Markdown in SavedRun+Markdown.swift.
+// A saved experiment as the explorer and the command line show it. Its JSON documents are read as far as possible. A run that
+// cannot be read says so; it still has its prompt, and its documents are exported unchanged. Settings are in RunSettings.swift,
+// figures in RunFigures.swift, Markdown in SavedRun+Markdown.swift.
 
 import Diffing
 import Experiments
@@ -9,20 +8,20 @@ import Foundation
 import Storage
 import TUI
 
-/// What an experiment's documents say.
+/// The contents of an experiment's documents.
 package struct SavedRun: Sendable, Equatable {
   package let record: ExperimentRecord
   package let interventions: [Intervention]?
-  /// Settings of the request and what they were relative to.
+  /// The settings of the request and the references of its numbers.
   package let recorded: RecordedSettings?
   package let baseline: SteeringDocument.Answer?
   package let steered: [SteeringDocument.Answer]
-  /// Steered with the baseline's attention weights, strength for strength; empty where that was not asked for.
+  /// The same arms as the steered answers, with the baseline's attention weights; empty if they were not asked for.
   package let frozen: [SteeringDocument.Answer]
-  /// The figures of a causal check, or of a sweep over a set of prompts, which are no single prompt's answers.
+  /// The figures of a causal check or of a set of prompts, which are not answers to one prompt.
   package let check: CausalCheckReport?
   package let set: DoseResponse?
-  /// Name and version of program and models, by name.
+  /// The versions of the program and hashes of the models, by name.
   package let versions: [(name: String, version: String)]
 
   package init(_ record: ExperimentRecord) {
@@ -42,13 +41,13 @@ package struct SavedRun: Sendable, Equatable {
 
   package static func == (left: SavedRun, right: SavedRun) -> Bool { left.record == right.record }
 
-  /// `5 add +1.00, 42 difference -1.00 where f>20`.
+  /// The interventions, as `5 add +1.00, 42 difference -1.00 where f>20`.
   package var interventionsText: String {
     interventions?.text(conditions: recorded?.request.plan.conditions ?? []) ?? "interventions of another form"
   }
 
-  /// What the steer screen would have to be asked for; nil where the documents do not say it, or say more than the screen
-  /// can be set to.
+  /// The request with which the steer screen would repeat the run. It is nil if the documents lack something or contain
+  /// what the screen cannot be set to.
   package var request: SteeringRequest? {
     guard let interventions, var request = recorded?.request, !request.plan.swapsBase, set == nil else { return nil }
     request.prompt = record.prompt
@@ -58,13 +57,13 @@ package struct SavedRun: Sendable, Equatable {
     return request
   }
 
-  /// Its number as people see it: `7`, or `!1` for the first that is not saved.
+  /// The number that people see: `7`, or `!1` for the first run that is not saved.
   package var name: String { record.id < 0 ? "!\(-record.id)" : "\(record.id)" }
 
-  /// Of a set of prompts or a causal check: the answers to each prompt, in the order of the arms.
+  /// The answers to each prompt of a set or a causal check, in the order of the arms.
   package var outcomes: [PromptOutcome]? { self.set?.outcomes ?? check?.answers }
 
-  /// What the answers to a prompt are called, arm by arm.
+  /// The names of a prompt's answers, arm by arm.
   package func armNames(_ outcome: PromptOutcome) -> [String] {
     let arms = set?.arms ?? check?.arms ?? []
     return outcome.answers.indices.map { index in
@@ -76,7 +75,7 @@ package struct SavedRun: Sendable, Equatable {
   }
 }
 
-/// An experiment as JSON: the store's columns, its documents not as text but as what they hold.
+/// An experiment as JSON: the store's columns, with documents as objects instead of text.
 package struct ExperimentJSON: Encodable {
   package let record: ExperimentRecord
 
@@ -96,7 +95,7 @@ package struct ExperimentJSON: Encodable {
       (Key.interventions, record.interventions), (.parameters, record.parameters), (.outputs, record.outputs),
       (.versions, record.versions),
     ] {
-      // A document that is not JSON, in a store of somebody else, goes out as the text that it is.
+      // A store of another origin may hold a document that is not JSON, which is then written as text.
       if let document = try? JSONDecoder().decode(JSONDocument.self, from: Data(text.utf8)) {
         try fields.encode(document, forKey: key)
       } else {
@@ -106,7 +105,7 @@ package struct ExperimentJSON: Encodable {
   }
 }
 
-/// Any JSON, to be passed on.
+/// Any JSON, which is passed on unchanged.
 private indirect enum JSONDocument: Codable {
   case null, bool(Bool), integer(Int64), large(UInt64), number(Double), string(String), list([JSONDocument])
   case object([String: JSONDocument])

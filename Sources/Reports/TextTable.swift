@@ -1,5 +1,5 @@
-// A table for people: columns aligned, as wide as their widest cell.
-// Owns: alignment by display width, and making untrusted text visible. Refuses: to cut anything off.
+// A table for people. Columns are aligned by display width and as wide as their widest cell, nothing is cut off, and untrusted
+// text is made visible.
 
 import Foundation
 import TUI
@@ -19,7 +19,7 @@ package struct TextTable {
 
   package init(_ columns: [Column]) { self.columns = columns }
 
-  /// Adds a row of one cell a column.
+  /// Adds a row with one cell for each column.
   package mutating func add(_ cells: [String]) {
     precondition(cells.count == columns.count, "\(cells.count) cells in \(columns.count) columns")
     rows.append(cells.map { termSafe($0) })

@@ -1,4 +1,4 @@
-// Tokens as screens and reports write them.
+// Writes tokens for screens and reports.
 
 import Foundation
 import Storage
@@ -19,7 +19,7 @@ package func tokenTexts(_ ids: [Int32], _ tokens: [Int32: TokenRecord]) -> [Stri
   }
 }
 
-/// Bytes at the end that begin a UTF-8 character and lack its rest.
+/// The number of bytes at the end that begin a UTF-8 character without completing it.
 private func incompleteTail(_ bytes: [UInt8]) -> Int {
   for back in 1...3 where back <= bytes.count {
     let byte = bytes[bytes.count - back]
@@ -30,12 +30,12 @@ private func incompleteTail(_ bytes: [UInt8]) -> Int {
   return 0
 }
 
-/// A token in a list: blanks made visible.
+/// A token in a list, with its blanks made visible.
 package func visibleToken(_ id: Int32, _ tokens: [Int32: TokenRecord]) -> String {
   visible(tokens[id]?.text ?? "⟨\(id)⟩")
 }
 
-/// A token's text in a list: blanks made visible.
+/// A token's text in a list, with its blanks made visible.
 package func visible(_ text: String) -> String {
   text.isEmpty ? "∅" : text.replacingOccurrences(of: " ", with: "␣")
 }
