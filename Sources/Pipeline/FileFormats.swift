@@ -1,4 +1,4 @@
-// The tables of all file formats of others, by the sections of docs/formats.md that they are printed in.
+// The tables of all file formats of other programs, grouped as the sections of docs/formats.md, which prints them.
 
 import Diffing
 import Experiments
@@ -7,7 +7,7 @@ import Reports
 import Storage
 import TUI
 
-/// What is done with every field of every format.
+/// The treatment of every field of every format.
 package enum FileFormats {
   /// A section of the document: its heading and tables.
   package static var sections: [(heading: String, tables: [FormatTable])] {
@@ -24,7 +24,7 @@ package enum FileFormats {
     "examples.db", reference: "diffing-toolkit e0b84a5, both schemas", unknown: .ignored,
     PublishedExamples.columns.map { .honoured($0.name, $0.note) })
 
-  /// A section's Markdown, heading included.
+  /// A section as Markdown with its heading.
   package static func markdown(_ section: (heading: String, tables: [FormatTable])) -> String {
     "## \(section.heading)\n\n" + section.tables.map(\.markdown).joined(separator: "\n")
   }

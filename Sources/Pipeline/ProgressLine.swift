@@ -1,11 +1,11 @@
-// Progress of long work on stderr: one line that is rewritten on a terminal, a line every few seconds elsewhere.
+// Shows the progress of long work on stderr: a terminal has one line that is rewritten, other output a line every few seconds.
 
 import Experiments
 import Glibc
 import Inference
 import Reports
 
-/// Says how far a stage is, how fast it goes and how long it will take.
+/// Reports the progress of a stage, its rate and the remaining time.
 package struct ProgressLine {
   private let label: String
   private let total: Int
@@ -16,7 +16,7 @@ package struct ProgressLine {
   private var first = 0
   private let isTerminal = isatty(STDERR_FILENO) == 1
 
-  /// - Parameter done: what an earlier run had finished; it does not count for the rate.
+  /// - Parameter done: what an earlier run finished; it does not count for the rate.
   package init(_ label: String, total: Int, unit: String, done: Int = 0) {
     (self.label, self.total, self.unit, first) = (label, total, unit, done)
     start = ContinuousClock().now
@@ -46,7 +46,7 @@ package struct ProgressLine {
   /// Reports that all is finished.
   package mutating func finish() { update(total) }
 
-  /// Ends the line that is being rewritten, before something else is said.
+  /// Ends the line that is being rewritten, so that other text can follow.
   package func interrupted() {
     if isTerminal { writeError("") }
   }

@@ -1,5 +1,5 @@
-// How the program ends: the one place that turns errors into a line on stderr and an exit code.
-// 0 fine; 1 failed, one line `crosscope: …`; 2 usage, with the line of usage below. Help and version go to stdout.
+// Ends the program: errors become lines on stderr and an exit code only here. The code is 0 for success, 1 for a failure with
+// one line `crosscope: …`, and 2 for wrong usage, with a line about usage. Help and version go to stdout.
 
 import ArgumentParser
 import Foundation
@@ -11,7 +11,7 @@ import TUI
 extension Crosscope {
   /// Parses the command line and runs the subcommand; does not return after an error.
   static func main() async {
-    // A file beyond `ulimit -f` is then an error of the write, as a full disk is.
+    // Ignored, a file beyond `ulimit -f` is an error of the write, as a full disk is.
     signal(SIGXFSZ, SIG_IGN)
     do {
       var command = try parseAsRoot()
@@ -30,13 +30,13 @@ extension Crosscope {
     }
   }
 
-  /// What to print for an error, and the exit code. Code 0 is for help and version, whose text goes to stdout.
+  /// The text to print for an error, and the exit code. Code 0 is for help and version, whose text goes to stdout.
   static func ending(for error: any Error) -> (text: String, code: Int32) {
     if let code = error as? ExitCode { return ("", code.rawValue) }
     switch exitCode(for: error) {
     case .success: return (fullMessage(for: error), 0)
     case .validationFailure:
-      // The parser's "Error: …" and "Usage: …"; the arguments in it may be anything.
+      // The text begins with the parser's "Error: …" and "Usage: …" and may quote arguments with any characters.
       let lines = termSafeLines(fullMessage(for: error))
       return ("crosscope: " + (lines.hasPrefix("Error: ") ? String(lines.dropFirst(7)) : lines), 2)
     default:

@@ -1,4 +1,4 @@
-// The program: one subcommand a file in Commands/, listed here.
+// The program's subcommands. Each has a file in Commands/.
 import ArgumentParser
 import Experiments
 

@@ -1,5 +1,5 @@
-// The `training` section of a build: which method, and its settings. A setting that the method does not know is an
-// error, as is one out of range. What is left out has the method's default.
+// The `training` section of a build's configuration chooses a method and its settings. A setting that the method does not know
+// is an error, and so is one out of range. A missing setting has the method's default.
 
 import Diffing
 import Experiments
@@ -8,7 +8,7 @@ import Inference
 import Reports
 
 extension BuildConfiguration {
-  /// How a dictionary is trained.
+  /// The methods with which a dictionary can be trained.
   package enum Method: String, Codable, CaseIterable {
     case batchTopK = "batchtopk"
     case l1
@@ -27,40 +27,40 @@ extension BuildConfiguration {
   }
 
   package struct Training: Codable, Equatable {
-    /// `batchtopk` if missing.
+    /// The method; `batchtopk` if missing.
     package var method: Method?
     package var latents: Int
-    /// Latents kept a token; of all methods but `l1`.
+    /// How many latents a token keeps; for all methods but `l1`.
     package var k: Int?
-    /// k at the beginning, and the steps over which it goes down to `k`.
+    /// k at the beginning, and the number of steps in which it falls to `k`.
     package var k_initial: Int?
     package var k_annealing_steps: Int?
     /// α, the weight of the auxiliary loss; 1/32 if missing.
     package var auxiliary_weight: Double?
-    /// Of `l1`: the weight of the penalty, 0.041 if missing, and the steps over which it rises to that.
+    /// For `l1`: the weight of the penalty, 0.041 if missing, and the number of steps in which it rises to that.
     package var mu: Double?
     package var mu_warmup_steps: Int?
-    /// Of crosscoders: `crosscoder` (if missing), `sae`, `mixed`, `none`, or for `batchtopk` `decoupled`.
+    /// For crosscoders: `crosscoder` (if missing), `sae`, `mixed`, `none`, or for `batchtopk` `decoupled`.
     package var code_normalization: String?
-    /// Whether the loss has ‖h − ĥ‖² in place of ‖h − ĥ‖.
+    /// Whether the loss is ‖h − ĥ‖² instead of ‖h − ĥ‖.
     package var squared_loss: Bool?
     package var batch: Int
     package var steps: Int
     package var learning_rate: Double
-    /// Norm of every latent's encoder and decoder rows, each model, at the beginning. 1 is the authors'; a short run
-    /// does better with less, because both models' rows begin equal and f sums two inputs.
+    /// The initial norm of every latent's encoder and decoder rows in each model. The authors use 1; a short run does
+    /// better with less, because both models' rows begin equal and f sums two inputs.
     package var norm_init_scale: Double
     package var warmup_steps: Int
-    /// Fraction of the steps at the end over which the learning rate falls to 0.
+    /// The fraction of the steps, at the end, in which the learning rate falls to 0.
     package var decay_fraction: Double
-    /// A latent silent for so many tokens is dead; a tenth of the run if missing.
+    /// A latent that is silent for so many tokens is dead; a tenth of the run if missing.
     package var dead_after_tokens: Int?
-    /// Tokens held in memory when there are more activations; as many as fit 2.5 GB if missing.
+    /// How many tokens are held in memory if there are more activations; as many as fit 2.5 GB if missing.
     package var shuffle_buffer_tokens: Int?
 
     package var chosenMethod: Method { method ?? .batchTopK }
 
-    /// Settings that are given but not known to the method, by key.
+    /// The keys of settings that are given but that the method does not know.
     private var unknownToMethod: [String] {
       let selection: [(String, Bool)] = [
         ("k", k != nil), ("k_initial", k_initial != nil), ("k_annealing_steps", k_annealing_steps != nil),
@@ -77,7 +77,7 @@ extension BuildConfiguration {
       return unknown.filter(\.1).map(\.0)
     }
 
-    /// Throws what `invalid` makes of the first thing wrong: expected, found.
+    /// Throws the error that `invalid` makes of the first fault, from what was expected and what was found.
     package func check(_ invalid: (String, String) -> InputError) throws {
       if let key = unknownToMethod.first {
         throw invalid("settings of the method \(chosenMethod.rawValue)", "training.\(key)")
@@ -114,11 +114,11 @@ extension BuildConfiguration {
       }
     }
 
-    /// Refuses a dictionary and a shuffle buffer that this machine's memory cannot hold while it is trained.
-    /// - Parameter bufferBytes: of the shuffle buffer, if it is known.
+    /// Checks that this machine's memory holds the dictionary in training and the shuffle buffer.
+    /// - Parameter bufferBytes: the size of the shuffle buffer, if it is known.
     /// - Throws: `InputError.invalid` with both sizes.
     package func checkMemory(dModel: Int, bufferBytes: Int = 0, source: String) throws {
-      // Encoder and decoder rows of each model in fp32: values, gradients, Adam's two moments, and copies of a save.
+      // Encoder and decoder rows of each model in fp32: values, gradients, Adam's two moments, and the copies made for a save.
       let needed = Double(latents) * Double(chosenMethod.target.nModels * dModel) * 2 * 4 * 6
       let there = Double(MemoryBudget.available())
       func gigabytes(_ bytes: Double) -> String { String(format: "%.0f GB", bytes / 1e9) }
@@ -146,7 +146,7 @@ extension BuildConfiguration {
       }
     }
 
-    /// What all methods have.
+    /// The settings that all methods share.
     package func settings(dModel: Int, seed: UInt64) -> TrainingSettings {
       var result = TrainingSettings(dModel: dModel, nLatents: latents, steps: steps, batch: batch)
       result.target = chosenMethod.target
@@ -161,7 +161,7 @@ extension BuildConfiguration {
       return result
     }
 
-    /// BatchTopK with these settings; also of the autoencoders.
+    /// The configuration of BatchTopK with these settings, which autoencoders use too.
     package func batchTopK(_ settings: TrainingSettings) -> BatchTopKTrainer.Configuration {
       var result = BatchTopKTrainer.Configuration(settings: settings, k: k ?? 1)
       result.kInitial = k_initial
@@ -173,7 +173,7 @@ extension BuildConfiguration {
       return result
     }
 
-    /// L1 with these settings.
+    /// The configuration of L1 with these settings.
     package func l1(_ settings: TrainingSettings) -> L1Trainer.Configuration {
       var result = L1Trainer.Configuration(settings: settings)
       if let mu { result.mu = mu }

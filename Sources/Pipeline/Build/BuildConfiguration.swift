@@ -1,5 +1,5 @@
-// What `crosscope build` reads: a JSON file that says which pair, which texts, which training, and where results go.
-// Paths are relative to the configuration's own folder. Refuses: unknown keys, values out of range, missing files.
+// The JSON file that `crosscope build` reads: which pair, which texts, which training, and where results go. Paths are relative
+// to the file's own folder. Unknown keys, values out of range and missing files are errors.
 
 import Diffing
 import Experiments
@@ -10,14 +10,14 @@ import Reports
 
 /// A build, as its JSON file describes it.
 package struct BuildConfiguration: Codable, Equatable {
-  /// A file of texts, one JSON object a line: {"text"} or {"messages": [{"role", "content"}]}.
+  /// A file of texts with one JSON object a line: {"text"} or {"messages": [{"role", "content"}]}.
   package struct Source: Codable, Equatable {
     package var file: String
-    /// The half of the corpus to which statistics count the file.
+    /// The half of the corpus to which statistics assign the file.
     package var corpus: Corpus
   }
 
-  /// Throws unless the trained dictionary has the two decoder directions that scores and the store are made of.
+  /// Checks that the trained dictionary has the two decoder directions that scores and the store need.
   package func requireCrosscoder(source: String) throws {
     guard training.chosenMethod.target == .pair else {
       throw InputError.invalid(
@@ -27,11 +27,11 @@ package struct BuildConfiguration: Codable, Equatable {
     }
   }
 
-  /// GGUF file or Hugging Face folder that chat runs on: a path, or a name that is looked for in the model cache.
+  /// The chat model's GGUF file or Hugging Face folder: a path, or a name in the model cache.
   package var model: String
-  /// A PEFT folder that makes `model`, then the base, into chat. Either this or `base_model`.
+  /// A PEFT folder that turns `model`, which is then the base, into chat. Either this or `base_model` is given.
   package var adapter: String?
-  /// The base model, where `model` is all of chat.
+  /// The base model, if `model` is the chat model.
   package var base_model: String?
   package var base_name: String
   package var chat_name: String
@@ -39,18 +39,18 @@ package struct BuildConfiguration: Codable, Equatable {
   package var layer: Int
   package var corpus: [Source]
   package var tokens_per_text: Int
-  /// How the models compute: `exact` or `fast`, the default.
+  /// The precision of the models: `exact` or `fast`, the default.
   package var precision: Precision?
   package var computedPrecision: Precision { precision ?? .fast }
   package var seed: UInt64
   package var training: Training
-  /// Contexts kept a latent, over the five bands of its activation.
+  /// How many contexts a latent keeps, over the five bands of its activation.
   package var contexts: Int
-  /// Folder for activations and training state; may be deleted when the store is finished.
+  /// The folder for activations and training state; it may be deleted when the store is finished.
   package var work: String
-  /// Folder that the trained crosscoder is written to.
+  /// The folder of the trained crosscoder.
   package var crosscoder: String
-  /// The store to make.
+  /// The path of the store.
   package var store: String
 
   /// Reads and checks a configuration.

@@ -1,4 +1,4 @@
-// Where a build's files are: everything relative to the configuration's folder, the model also in the cache.
+// Resolves the paths of a build: they are relative to the configuration's folder, and the model may also be in the cache.
 
 import Experiments
 import Foundation
@@ -20,8 +20,8 @@ package struct BuildPaths {
   package var activations: String { work + "/activations" }
   package var scores: String { work + "/scores.json" }
 
-  /// Makes sure that crosscoder and store can be written where they are wanted.
-  /// - Throws: `InferenceError.fileUnwritable`, or the store's own error for another program's file in its place.
+  /// Makes sure that crosscoder and store can be written at their paths.
+  /// - Throws: `InferenceError.fileUnwritable`, or the store's own error if another program's file is there.
   package func checkResults() throws {
     for folder in [crosscoder, URL(fileURLWithPath: store).deletingLastPathComponent().path] {
       try makeFolder(folder)
@@ -37,7 +37,7 @@ package struct BuildPaths {
     }
   }
 
-  /// SHA-256 of what makes the pair of `model`: the adapter, or the base.
+  /// The SHA-256 of the pair's other part: the adapter or the base.
   package func otherHash() throws -> String {
     switch (adapter, baseModel) {
     case (let adapter?, _): try Adapter.sha256(folder: adapter)

@@ -1,6 +1,5 @@
-// Tags, notes and runs of a store that is being replaced.
-// Owns: what of them goes into the new store, and where they go if that one is about another crosscoder. Refuses: to throw
-// a user's work away, or to put it on latents it is not about.
+// Carries tags, notes and runs from a store that is being replaced into the new one. If the new store is about another
+// crosscoder, they go to a file beside it: a user's work is neither thrown away nor put on latents that it is not about.
 
 import Diffing
 import Foundation
@@ -8,18 +7,18 @@ import Reports
 import Storage
 import TUI
 
-/// What of a user's work in the store at `path` goes into the one that replaces it; nil if there is nothing.
+/// The part of the user's work at `path` that goes into the new store; nil if there is none.
 ///
-/// Work about another crosscoder is written to a file beside the store, which is said on stderr.
+/// Work about another crosscoder is written to a file beside the store, and a line on stderr says so.
 /// - Parameters:
-///   - old: the work, as it is when nobody can change it any more.
-///   - label: what the line on stderr begins with.
+///   - old: the work, read when nobody can change it any more.
+///   - label: the beginning of the line on stderr.
 package func carried(_ old: UserAnnotations, from path: String, crosscoderHash: String, label: String) throws
   -> UserAnnotations?
 {
   guard !old.isEmpty else { return nil }
   guard old.crosscoderSHA256 == crosscoderHash else {
-    // Latent numbers mean nothing in another crosscoder, but a user's work is not thrown away either.
+    // Latent numbers have no meaning for another crosscoder, but a user's work must not be lost either.
     let backup = path + ".\(old.crosscoderSHA256?.prefix(8) ?? "old").annotations.json"
     try write(json: old, to: backup)
     writeError("\(label): the crosscoder changed; tags and notes of the old store are kept in \(termSafe(backup))")
@@ -28,8 +27,8 @@ package func carried(_ old: UserAnnotations, from path: String, crosscoderHash: 
   return old
 }
 
-/// Says on stderr that a store cannot give its tags to the one that replaces it, if it is cut short.
-/// - Throws: the store's own error, such as for another program's file in its place.
+/// Warns on stderr if a store was cut short and so cannot give its tags to the one that replaces it.
+/// - Throws: the store's own error, for instance if another program's file is there.
 package func warnOfDamage(at path: String, label: String) throws {
   do { _ = try Store(path: path, access: .readOnly) } catch {
     switch error {

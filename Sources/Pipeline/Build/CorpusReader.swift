@@ -1,5 +1,5 @@
-// Texts of a corpus file to tokens. One JSON object a line: {"text": …} or {"messages": [{"role", "content"}, …]}.
-// Refuses: a line that is neither, naming its number; an empty file; plain text where only chats serve.
+// Turns a corpus file into tokens. Each line is a JSON object: {"text": …} or {"messages": [{"role", "content"}, …]}. Another
+// line is an error that names its number; so are an empty file, and plain text if only chats can be used.
 
 import Diffing
 import Experiments
@@ -12,7 +12,8 @@ package enum CorpusReader {
     var messages: [ChatMessage]?
   }
 
-  /// All texts of a file, blank lines left out. A chat is cut to `limit` tokens, a plain text into pieces of so many.
+  /// All texts of a file without blank lines. A chat is cut to `limit` tokens, a plain text into pieces of `limit`
+  /// tokens.
   /// - Throws: `InputError.invalid` with the line, `InferenceError` for an unreadable file.
   package static func read(_ path: String, corpus: Corpus, limit: Int, engine: Engine) throws -> [CorpusText] {
     var texts: [CorpusText] = []
@@ -31,7 +32,7 @@ package enum CorpusReader {
       let beginning = corpus == .plain ? engine.beginning : []
       let length = max(1, limit - beginning.count)
       let pieces = corpus == .plain ? stride(from: 0, to: whole.ids.count, by: length).map { $0 } : [0]
-      // A piece of one token has no token that could be kept.
+      // In a piece of one token no token could be kept.
       texts += pieces.map { whole.piece(from: $0, count: length).after(beginning) }.filter { $0.ids.count > 1 }
     }
     guard !texts.isEmpty else {
@@ -41,7 +42,7 @@ package enum CorpusReader {
   }
 
   /// All chats of a file, each cut to `limit` tokens.
-  /// - Throws: `InputError.invalid` with the line, also for a text that is no chat, or for a file without any.
+  /// - Throws: `InputError.invalid` with the line, also for a text that is not a chat and for a file without any.
   package static func readChats(_ path: String, limit: Int, engine: Engine) throws -> [RenderedChat] {
     var chats: [RenderedChat] = []
     try forEachLine(path) { line in
@@ -54,7 +55,7 @@ package enum CorpusReader {
     return chats
   }
 
-  /// What is wrong with a line, to which its place is added.
+  /// The fault of a line; its place is added later.
   private struct Refusal: Error {
     let expected, found: String
   }
@@ -70,7 +71,7 @@ package enum CorpusReader {
         throw InputError.invalid(
           source: place, expected: "{\"text\"} or {\"messages\": [{\"role\", \"content\"}]}", found: error.clause)
       } catch InferenceError.settingInvalid(let name, let expected, let found) {
-        // A chat that the template refuses.
+        // The template refused the chat.
         throw InputError.invalid(source: place, expected: "\(name) \(expected)", found: found)
       } catch let refusal as Refusal {
         throw InputError.invalid(source: place, expected: refusal.expected, found: refusal.found)

@@ -1,4 +1,4 @@
-// The corpus once more, as codes: what scoring and the choice of contexts read, shard by shard.
+// The corpus as codes, which scoring and the choice of contexts read shard by shard.
 
 import Diffing
 import Experiments
@@ -21,8 +21,8 @@ package struct EncodedCorpus {
     self.crosscoder = crosscoder
   }
 
-  /// One shard's codes, a row for each kept token, with the texts that they belong to.
-  /// - Parameter visit: sees each batch of tokens on the way.
+  /// The codes of one shard, one row for each kept token, with the texts of these tokens.
+  /// - Parameter visit: receives each batch of tokens.
   package func encoded(
     shard number: Int, visit: (SparseCodes, PairedActivations) throws -> Void = { _, _ in }
   ) throws -> (codes: SparseCodes, texts: [EncodedText]) {

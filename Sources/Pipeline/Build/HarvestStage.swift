@@ -1,4 +1,4 @@
-// Stage 1: texts → both models → residual streams on disk. A killed harvest goes on with the next shard.
+// Stage 1: texts → both models → residual streams on disk. If it is killed, the next run resumes at the next shard.
 
 import Diffing
 import Experiments
@@ -11,7 +11,7 @@ import Reports
 package struct HarvestStage {
   package let build: BuildConfiguration
   package let paths: BuildPaths
-  /// What a kill loses at most.
+  /// A kill loses at most this many tokens.
   package var tokensPerShard = 32_768
 
   package init(build: BuildConfiguration, paths: BuildPaths, tokensPerShard: Int = 32_768) {
@@ -21,7 +21,7 @@ package struct HarvestStage {
   }
   private static let tokensPerBatch = 512
 
-  /// Says what the activations depend on; another identity makes them anew.
+  /// A hash of everything that decides the activations; if it differs, they are computed again.
   private func identity() throws -> String {
     var parts = [
       "format 3", try RememberedHash.sha256(path: paths.model), try paths.otherHash(),
@@ -33,8 +33,8 @@ package struct HarvestStage {
     return Array(parts.joined(separator: "\n").utf8).withUnsafeBytes { SHA256.hex(of: $0) }
   }
 
-  /// The activations of this very configuration, all of them: what the later stages read.
-  /// - Throws: `InputError.invalid` where the harvest is another's or not finished.
+  /// The complete activations of this configuration, which the later stages read.
+  /// - Throws: `InputError.invalid` if the harvest is not finished or belongs to another configuration.
   package func finished() throws -> ActivationShards {
     let shards = try ActivationShards(folder: paths.activations)
     let wanted = Self.parts(try shards.readTexts(), tokens: tokensPerShard).count
@@ -58,7 +58,7 @@ package struct HarvestStage {
         found: "\(build.layer)")
     }
     let d = engine.model.configuration.dModel
-    // Harvesting takes long: what would stop a later stage is said now.
+    // Harvesting takes long, so that an error of a later stage is reported before it.
     try build.training.checkMemory(dModel: d, source: paths.configuration)
     try paths.checkResults()
     var writer = try ActivationShardWriter(
@@ -107,7 +107,7 @@ package struct HarvestStage {
     try writer.append(x: x, text: text, position: position, leftOut: candidates - text.count)
   }
 
-  /// Runs of texts with at least `tokens` tokens each, but the last.
+  /// Ranges of texts with at least `tokens` tokens each, except for the last one.
   package static func parts(_ texts: [CorpusText], tokens: Int) -> [Range<Int>] {
     var (parts, start, held): ([Range<Int>], Int, Int) = ([], 0, 0)
     for (index, text) in texts.enumerated() {

@@ -1,5 +1,5 @@
-// Stage 4: everything that the explorer shows → one store. Contexts are chosen in one more pass over the codes; tags,
-// notes and experiments of a store that is replaced are carried over when it had the same crosscoder.
+// Stage 4 writes everything that the explorer shows into one store. Contexts are chosen in one more pass over the codes. Tags,
+// notes and experiments of a replaced store are carried over if it had the same crosscoder.
 
 import Diffing
 import Experiments
@@ -67,10 +67,10 @@ package struct IndexStage {
     writeError("index: \(paths.store) is ready")
   }
 
-  /// The metric, beyond the store's columns, of latents that have a twin: the share of tokens at which the two go apart.
+  /// The name of a metric that latents with a twin have: the share of tokens at which the two differ.
   package static let twinDivergence = "twin_divergence"
 
-  /// The divergence of each pair of twins, for both latents, by latent.
+  /// The divergence of each pair of twins, as a value for both latents, ordered by latent.
   private static func values(_ divergence: TwinDivergence) -> [(latent: Int32, value: Double)] {
     zip(divergence.twins, divergence.divergences).flatMap { twins, value in
       value.map { value in [twins.chatOnly, twins.baseOnly].map { (latent: Int32($0), value: value) } } ?? []
@@ -144,7 +144,7 @@ package struct IndexStage {
     ]
   }
 
-  /// Histograms without their empty ends.
+  /// The histograms without empty bins at their ends.
   private func histograms(_ statistics: LatentStatistics) -> [HistogramRecord] {
     let edges = LatentStatistics.binEdges
     return (0..<statistics.nLatents).flatMap { latent in
@@ -186,7 +186,7 @@ package struct IndexStage {
     }
   }
 
-  /// - Parameter similar: of base's directions, then of chat's.
+  /// - Parameter similar: the similar latents by base's directions, then by chat's.
   package static func neighbours(_ similar: [[[SimilarLatent]]], twins: [Twins]) -> [NeighbourRecord] {
     var result: [NeighbourRecord] = []
     for (kind, latents) in zip([NeighbourKind.base, .chat], similar) {
@@ -206,7 +206,7 @@ package struct IndexStage {
 }
 
 extension LatentRecord {
-  /// The store's row of a scored latent.
+  /// A scored latent as a row of the store.
   package init(_ scores: LatentScores) {
     self.init(
       id: Int32(scores.id), dead: scores.dead,

@@ -1,5 +1,5 @@
-// Stage 3: how chat-specific each latent is, and how it fires: norms, Latent Scaling, frequencies, maxima.
-// The result is a JSON file, one object a latent, with the store's column names.
+// Stage 3 measures how chat-specific each latent is and how it fires: norms, Latent Scaling, frequencies, maxima. The result is
+// a JSON file with one object for each latent, whose keys are the store's column names.
 
 import Diffing
 import Experiments
@@ -7,7 +7,7 @@ import Foundation
 import Inference
 import Reports
 
-/// One latent's metrics; what was not computed is missing, never 0.
+/// The metrics of one latent; a value that was not computed is missing, never 0.
 package struct LatentScores: Codable, Equatable {
   package var id: Int
   package var dec_norm_base, dec_norm_chat: Double
@@ -32,7 +32,7 @@ package struct LatentScores: Codable, Equatable {
   }
 }
 
-/// Shares of a variance, see `ExplainedVariance.Shares`.
+/// The shares of a variance, see `ExplainedVariance.Shares`.
 package struct VarianceShares: Codable, Equatable {
   package var explained, error, offset: Double
 
@@ -41,15 +41,15 @@ package struct VarianceShares: Codable, Equatable {
   }
 }
 
-/// What scores.json holds.
+/// The contents of scores.json.
 package struct ScoreFile: Codable {
   /// SHA-256 of the crosscoder's weights.
   package var crosscoder_sha256: String
-  /// What the activations were made from.
+  /// The identity of the activations, see `HarvestStage`.
   package var identity: String
-  /// Explained variance over the whole corpus, each model, and mean latents on a token.
+  /// The explained variance of each model over the whole corpus, and the mean number of latents on a token.
   package var fve_base, fve_chat, l0: Double
-  /// How the variance of base, chat and chat − base is divided; missing in files of earlier versions.
+  /// The shares of the variance of base, chat and chat − base; missing in files of earlier versions.
   package var variance: [String: VarianceShares]?
   package var tokens: Int
   package var latents: [LatentScores]

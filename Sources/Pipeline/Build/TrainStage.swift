@@ -1,6 +1,6 @@
-// Stage 2: activations → dictionary, of one pair that was harvested or of activations that others made. Which tokens a
-// step sees follows from its number (`TrainingBatches`), so a run resumed from its saved state sees the same batches.
-// Owns: the run from stamp to stamp: what is there already, what is resumed, when state, log and view are written.
+// Stage 2 trains a dictionary on activations, which were harvested from a pair or made by others. Which tokens a step sees
+// follows from the step's number (`TrainingBatches`), so that a run resumed from its saved state sees the same batches. The
+// stage finds out what is done already, and writes state, log and view as it goes.
 
 import Diffing
 import Experiments
@@ -12,7 +12,7 @@ import TUI
 /// Trains the dictionary that a configuration asks for.
 package struct TrainStage {
   package let job: TrainingJob
-  /// What a kill loses at most.
+  /// A kill loses at most this many steps.
   package var stepsPerSave = 500
 
   package init(job: TrainingJob, stepsPerSave: Int = 500) {
@@ -20,7 +20,7 @@ package struct TrainStage {
     self.stepsPerSave = stepsPerSave
   }
 
-  /// What a finished dictionary was made from, and which file it is.
+  /// Records what a finished dictionary was made from, and the hash of its file.
   private struct Stamp: Codable, Equatable {
     var identity: String
     var tokens: Int
@@ -99,14 +99,14 @@ package struct TrainStage {
     }
   }
 
-  /// Whether the folder of the finished dictionary is whole.
+  /// Whether the finished dictionary can be read.
   private func loads() -> Bool {
     job.training.chosenMethod.target == .pair
       ? (try? Crosscoder.load(folder: job.crosscoder)) != nil
       : (try? SparseAutoencoder.load(folder: job.crosscoder)) != nil
   }
 
-  /// The trainer where an interrupted run of the same configuration stopped, or a new one.
+  /// The trainer of an interrupted run of the same configuration at its last saved step, or a new one.
   private func makeTrainer(state: String, isBuffered: Bool) throws -> any Trainer {
     let training = job.training
     let settings = training.settings(dModel: job.shards.dModel, seed: job.seed)
@@ -130,12 +130,12 @@ package struct TrainStage {
       : try BatchTopKTrainer(configuration: training.batchTopK(settings), normaliser: normaliser)
   }
 
-  /// The moments of what is trained on, from a sample of all tokens.
+  /// The moments of the activations, from a sample of all tokens.
   private func moments(_ settings: TrainingSettings, isBuffered: Bool) throws -> ActivationMoments {
     let shards = job.shards
     var moments = ActivationMoments(width: settings.width)
     let step = max(1, shards.tokens / 65_536)
-    // Beyond the buffer in runs of tokens, or the sample would read all of the set from the disk.
+    // If the set is larger than the buffer, whole runs of tokens are sampled; single tokens would read all of it from disk.
     let run = isBuffered ? 1024 : 1
     let sample = stride(from: 0, to: shards.tokens, by: step * run).flatMap { $0..<min($0 + run, shards.tokens) }
     for start in stride(from: 0, to: sample.count, by: 4096) {

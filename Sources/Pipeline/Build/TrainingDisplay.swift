@@ -1,11 +1,11 @@
-// Where a training run is shown: a block that is drawn again a few times a second on a terminal, plain lines of progress
-// every few seconds elsewhere. Owns: when to draw, on stderr. `TrainingView` has what is drawn.
+// Shows a training run on stderr: on a terminal as a block that is redrawn a few times a second, elsewhere as a line of
+// progress every few seconds. `TrainingView` decides what is drawn.
 
 import Foundation
 import Reports
 import TUI
 
-/// Shows a run while it goes.
+/// Shows a run in progress.
 package struct TrainingDisplay {
   package private(set) var view: TrainingView
   private var block = LineBlock { ProcessInfo.processInfo.environment[$0] }
@@ -15,18 +15,18 @@ package struct TrainingDisplay {
   private let start = ContinuousClock().now
   private var lastDrawn = -1.0
 
-  /// - Parameter done: steps that an earlier run had finished.
+  /// - Parameter done: the number of steps that an earlier run finished.
   package init(title: String, steps: Int, done: Int = 0) {
     self.title = title
     view = TrainingView(title: title, steps: steps)
-    // The rate counts from here; a watcher learns the number of steps from the log.
+    // The rate counts from here. Without a number of steps this is a watcher, which learns it from the log.
     if steps > 0 { progress = ProgressLine(title, total: steps, unit: "steps", done: done) }
   }
 
   /// Seconds since the display began.
   package var seconds: Double { (clock.now - start) / .seconds(1) }
 
-  /// Takes a step, and draws if it is time.
+  /// Takes a step and draws if enough time has passed.
   package mutating func update(_ line: TrainingLogLine) {
     let now = seconds
     view.add(line, at: now)
@@ -38,10 +38,10 @@ package struct TrainingDisplay {
     if view.isFinished || now - lastDrawn >= 0.25 { draw() }
   }
 
-  /// Takes steps that were made before.
+  /// Takes steps of an earlier run.
   package mutating func add(earlier lines: [TrainingLogLine]) { for line in lines { view.add(line, at: nil) } }
 
-  /// Draws now, on a terminal.
+  /// Draws now if stderr is a terminal.
   package mutating func draw(idle: Int = 0) {
     view.idle = idle
     lastDrawn = seconds

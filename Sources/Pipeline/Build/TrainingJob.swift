@@ -1,6 +1,5 @@
-// What a training run works on, wherever its activations are from, and where its files are.
-// Owns: the two ways to a job: a build's harvest, whose identity must be this very configuration's, or a folder of
-// activations that others made, which is identified by its own content. Refuses: what either configuration refuses.
+// The input of a training run and the places of its files. The activations come from a build's harvest, which must have the
+// identity of this configuration, or from a folder that others made, which is identified by its content.
 
 import Diffing
 import Experiments
@@ -8,17 +7,17 @@ import Foundation
 import Inference
 import Reports
 
-/// A configuration of a training on activations that others made: no models, no texts.
+/// The configuration of a training on activations that others made; it names no models and no texts.
 package struct TrainingConfiguration: Codable, Equatable {
-  /// Folder with activations.json (docs/activations.md).
+  /// The folder with activations.json (docs/activations.md).
   package var activations: String
   package var base_name: String?
   package var chat_name: String?
   package var seed: UInt64
   package var training: BuildConfiguration.Training
-  /// Folder for training state and log.
+  /// The folder for training state and log.
   package var work: String
-  /// Folder that the trained dictionary is written to.
+  /// The folder of the trained dictionary.
   package var crosscoder: String
 
   /// - Throws: `InputError.invalid` naming the key that is missing, unknown or out of range.
@@ -30,25 +29,25 @@ package struct TrainingConfiguration: Codable, Equatable {
   }
 }
 
-/// A training run to do.
+/// A training run that can begin.
 package struct TrainingJob {
   package let training: BuildConfiguration.Training
   package let seed: UInt64
-  /// The file that asks for it.
+  /// The path of the configuration.
   package let configuration: String
   /// The folder of the activations.
   package let activations: String
   package let shards: ActivationShards
-  /// Says what the activations are.
+  /// The identity of the activations.
   package let identity: String
   package let work: String
   /// The folder of the result.
   package let crosscoder: String
-  /// A card with what is known of the models; reads them.
+  /// Reads the models and makes a card with what is known of them.
   package let models: () throws -> CrosscoderCard
 
-  /// A build's stage.
-  /// - Throws: `InputError.invalid` where the harvest is another's or not finished.
+  /// The training stage of a build.
+  /// - Throws: `InputError.invalid` if the harvest is not finished or belongs to another configuration.
   package init(build: BuildConfiguration, paths: BuildPaths) throws {
     (training, seed, configuration) = (build.training, build.seed, paths.configuration)
     (activations, work, crosscoder) = (paths.activations, paths.work, paths.crosscoder)
@@ -64,7 +63,7 @@ package struct TrainingJob {
     }
   }
 
-  /// A run on a folder that others made.
+  /// A training on activations that others made.
   package init(path: String) throws {
     let wanted = try TrainingConfiguration(path: path)
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
@@ -86,12 +85,12 @@ package struct TrainingJob {
   package var log: String { work + "/training.jsonl" }
   package var stamp: String { work + "/train-stamp.json" }
 
-  /// The state of an interrupted run; a run on other activations, or through another buffer, has another file.
+  /// The file for the state of an interrupted run. It depends on the activations and on the size of the buffer.
   package func state(bufferTokens: Int?) -> String {
     work + "/trainer-state-\(identity.prefix(12))" + (bufferTokens.map { "-\($0)" } ?? "") + ".safetensors"
   }
 
-  /// Removes the states of interrupted runs, but one.
+  /// Removes the states of interrupted runs except `kept`.
   package func removeStates(but kept: String? = nil) {
     for name in (try? FileManager.default.contentsOfDirectory(atPath: work)) ?? []
     where name.hasPrefix("trainer-state") && work + "/" + name != kept {
@@ -110,7 +109,7 @@ package func makeFolder(_ path: String) throws {
   }
 }
 
-/// Whether a configuration names activations that others made, and so no models and texts.
+/// Whether a configuration names activations that others made instead of models and texts.
 package func namesActivations(path: String) throws -> Bool {
   let data = try MappedFile(path: path).contents()
   return ((try? JSONSerialization.jsonObject(with: data)) as? [String: Any])?["activations"] != nil

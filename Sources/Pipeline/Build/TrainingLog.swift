@@ -1,18 +1,18 @@
-// The training's log: a JSON object a step, one a line, as other tools plot them (docs/training.md lists the fields).
-// Owns: the line, and that a resumed run's log has every step once. Refuses: a place that cannot be written.
+// The log of a training has one JSON object a line for each step, which other tools can plot (docs/training.md lists the
+// fields). The log of a resumed run has every step once.
 
 import Diffing
 import Experiments
 import Foundation
 import Inference
 
-/// A step of a training run. What a method does not have is left out.
+/// A step of a training run. Fields that the method does not have are left out.
 package struct TrainingLogLine: Codable, Equatable {
-  /// Counted from 0.
+  /// The number of the step, from 0 on.
   package let step: Int
-  /// Of the whole run.
+  /// The number of steps of the whole run.
   package var steps: Int?
-  /// Trained on so far, this step's included.
+  /// The number of tokens trained on so far, including this step's.
   package var tokens: Int?
   package let loss: Double
   package var reconstruction, reconstruction_base, reconstruction_chat: Double?
@@ -26,7 +26,7 @@ package struct TrainingLogLine: Codable, Equatable {
 }
 
 extension TrainingLogLine {
-  /// A line of what a trainer says.
+  /// The line for a trainer's losses.
   package init(_ losses: TrainingLosses, steps: Int, batch: Int) {
     let pair = losses.fve.count == 2
     (step, self.steps, tokens) = (losses.step, steps, (losses.step + 1) * batch)
@@ -43,12 +43,13 @@ extension TrainingLogLine {
   }
 }
 
-/// Appends a line a step; a resumed run drops the lines that the saved state had not reached, and what a kill cut short.
+/// Appends a line for each step. A resumed run first drops lines after its saved state, and a line that a kill cut
+/// short.
 package struct TrainingLog {
   private let path: String
   private let handle: FileHandle
 
-  /// - Parameter keepingSteps: lines of an earlier run to keep: those of the steps below.
+  /// - Parameter keepingSteps: lines of steps below this number are kept from an earlier run.
   /// - Throws: `InferenceError.fileUnwritable`.
   package init(path: String, keepingSteps steps: Int) throws {
     self.path = path

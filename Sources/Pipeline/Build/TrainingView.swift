@@ -1,31 +1,31 @@
-// A training run as a block of lines: how far it is, its losses and figures with the trend of the last steps.
-// Owns: the figures to show and how they are drawn, as a value; knows no terminal and no clock (times are given to it).
-// Fed by the lines of the log, so that the run's own terminal and a watching one show the same.
+// Draws a training run as a block of lines: its progress, its losses and figures with their trend over the last steps. It is a
+// value without terminal and clock: it is fed with lines of the log and with times, so that the run's own terminal and a
+// watching one show the same.
 
 import Experiments
 import Foundation
 import Reports
 import TUI
 
-/// What is shown of a run.
+/// The visible state of a run.
 package struct TrainingView: Equatable {
   package let title: String
-  /// Of the whole run; 0 if nobody says.
+  /// The number of steps of the whole run; 0 if it is unknown.
   package private(set) var steps: Int
-  /// The last steps, the newest last.
+  /// The last steps in order, the newest at the end.
   package private(set) var lines: [TrainingLogLine] = []
   private var marks: [Mark] = []
-  /// Seconds without a new step, where somebody counts them.
+  /// The seconds without a new step, which a watcher sets.
   package var idle = 0
 
-  /// Steps and tokens at a time, for the rate.
+  /// The numbers of steps and tokens at a time, from which the rate follows.
   private struct Mark: Equatable {
     var seconds: Double
     var step, tokens: Int
   }
 
   private static let kept = 240
-  /// The rate is that of so many last seconds.
+  /// The rate is measured over this many seconds.
   private static let window = 20.0
 
   package init(title: String, steps: Int = 0) { (self.title, self.steps) = (title, steps) }
@@ -33,8 +33,8 @@ package struct TrainingView: Equatable {
   package var last: TrainingLogLine? { lines.last }
   package var isFinished: Bool { steps > 0 && (last?.step ?? -1) + 1 >= steps }
 
-  /// Takes a step's figures.
-  /// - Parameter seconds: when it was made, from any beginning; nil if nobody knows.
+  /// Takes the figures of a step.
+  /// - Parameter seconds: the time of the step from any origin; nil if it is unknown.
   package mutating func add(_ line: TrainingLogLine, at seconds: Double?) {
     steps = line.steps ?? steps
     lines.append(line)
@@ -53,7 +53,7 @@ package struct TrainingView: Equatable {
     return (Double(last.step - first.step) / seconds, Double(last.tokens - first.tokens) / seconds)
   }
 
-  /// How fast, and how long yet.
+  /// The rate and the remaining time, as text.
   package var pace: String {
     if isFinished { return "finished" }
     if idle >= 10 { return "no new step for \(idle) s" }
@@ -69,7 +69,7 @@ package struct TrainingView: Equatable {
     return hours > 0 ? "\(hours) h \(minutes) min" : minutes > 0 ? "\(minutes) min \(rest) s" : "\(rest) s"
   }
 
-  /// Figures in the order in which they are read; those that the method does not have are left out.
+  /// The figures in the order in which they are shown. Figures that the method does not have are left out.
   private var figures: [(label: String, style: Style, digits: (Double) -> String, value: (TrainingLogLine) -> Double?)]
   {
     func number(_ value: Double) -> String { fixed(value, abs(value) < 10 ? 4 : abs(value) < 1000 ? 2 : 0) }
@@ -95,7 +95,7 @@ package struct TrainingView: Equatable {
       .map { (label: $0.0, style: $0.1, digits: $0.2, value: $0.3) }
   }
 
-  /// The block, one column less wide than the terminal so that no line wraps, and with fewer lines than it has.
+  /// The block. It is one column narrower than the terminal, so that no line wraps, and has fewer lines than it.
   package func canvas(in size: Size, asciiOnly: Bool) -> Canvas {
     let figures = figures
     let rows = max(1, min(figures.count + 2, size.rows - 1))
@@ -126,7 +126,7 @@ package struct TrainingView: Equatable {
     return canvas
   }
 
-  /// The run in one line, where nothing can be drawn.
+  /// The run in one line, for output that is no terminal.
   package var note: String {
     guard let last else { return "" }
     func share(_ value: Double) -> String { fixed(100 * value, 1) + "%" }

@@ -1,6 +1,5 @@
-// `crosscope train --watch LOG`: shows a run of another terminal, or a finished one, from its log.
-// Owns: following a file that grows, and that a resumed run replaces. Refuses: what is no regular file, lines that are no
-// steps. Ends with the run's last step.
+// `crosscope train --watch LOG` shows a running or finished training from its log, which grows and which a resumed run
+// replaces. A file that is not regular and lines that are not steps are errors. The watch ends with the run's last step.
 
 import Experiments
 import Foundation
@@ -35,7 +34,7 @@ package struct TrainingWatch {
   }
 }
 
-/// The lines of a log that were not read yet.
+/// Reads the new lines of a log.
 package struct FollowedLog {
   package let path: String
   /// Whether the last `read` began from the file's start.
@@ -44,12 +43,12 @@ package struct FollowedLog {
   private var offset = 0
   private var number = 0
   private var open: [UInt8] = []
-  /// A line is a few hundred bytes.
+  /// The largest length of a line in bytes; usual lines have a few hundred.
   private static let longest = 1 << 16
 
   package init(path: String) { self.path = path }
 
-  /// Whole lines since the last call; from the beginning, if the file was replaced or is shorter than it was.
+  /// The complete lines since the last call, or all lines if the file was replaced or became shorter.
   /// - Throws: `InferenceError.fileUnreadable`, `.fileMalformed` naming the line.
   package mutating func read() throws(InferenceError) -> [TrainingLogLine] {
     let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)

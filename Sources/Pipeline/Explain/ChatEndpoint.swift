@@ -1,13 +1,12 @@
-// A chat model behind an OpenAI-compatible address: one question, one answer.
-// Owns: the request, its repetition where the server is busy, the errors in one line. Refuses: to send anything anywhere
-// but to the address it was given, redirections included, and to show the key.
+// A chat model at an OpenAI-compatible address, which answers one question at a time. If the server is busy, the question is
+// repeated. Nothing is sent to another address than the given one, not even by a redirection, and the key is never shown.
 
 import Experiments
 import Foundation
 import FoundationNetworking
 import Reports
 
-/// What went wrong between here and the endpoint.
+/// The error of a question to the endpoint.
 package enum EndpointError: Error, Equatable, CustomStringConvertible {
   case addressInvalid(String)
   case unreachable(url: String, reason: String)
@@ -34,7 +33,7 @@ package enum EndpointError: Error, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Whether no other question would fare better.
+  /// Whether every other question would fail in the same way.
   package var isFatal: Bool {
     switch self {
     case .addressInvalid, .unreachable, .answerInvalid: true
@@ -49,13 +48,13 @@ package struct ChatEndpoint: Sendable {
   package let model: String
   private let key: String?
   private let session: URLSession
-  /// Waits before each repetition, in seconds.
+  /// The seconds to wait before each repetition.
   private let waits: [Double]
 
   /// - Parameters:
   ///   - base: the API's base, for instance http://localhost:8000/v1.
-  ///   - key: sent as a bearer token, where given.
-  ///   - waits: seconds before each repetition of a question that met a busy server.
+  ///   - key: the bearer token, if the endpoint needs one.
+  ///   - waits: the seconds to wait before each repetition of a question to a busy server.
   /// - Throws: `EndpointError.addressInvalid`.
   package init(
     base: String, model: String, key: String?, timeout: Double = 120, waits: [Double] = [1, 2, 4, 8]
@@ -72,8 +71,8 @@ package struct ChatEndpoint: Sendable {
     session = URLSession(configuration: configuration, delegate: StaysHere(), delegateQueue: nil)
   }
 
-  /// One answer, at temperature 0.
-  /// - Throws: `EndpointError`; a busy or failing server is asked again first.
+  /// The answer to one question, at temperature 0.
+  /// - Throws: `EndpointError`, if a busy or failing server does not answer the repetitions either.
   package func answer(system: String, user: String) async throws -> String {
     let body = Request(
       model: model, temperature: 0, max_tokens: 400,
@@ -137,7 +136,7 @@ package struct ChatEndpoint: Sendable {
     let choices: [Choice]
   }
 
-  /// Follows no redirection: texts and key go to the address that the user named, or nowhere.
+  /// Refuses redirections: texts and key only go to the address that the user named.
   private final class StaysHere: NSObject, URLSessionTaskDelegate {
     func urlSession(
       _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,

@@ -1,6 +1,6 @@
-// What an explaining model is asked, and how its answers are read.
-// Two questions, after the field's habit (Paulo et al. 2024, arXiv 2410.13928): what do these contexts have in common;
-// and, with that answer alone, in which of these other texts would the latent be active. Own words throughout.
+// The questions to an explaining model, and how its answers are read. There are two, as in Paulo et al. 2024 (arXiv
+// 2410.13928): what do these contexts have in common, and, from that answer alone, in which of these other texts would the
+// latent be active.
 
 import Experiments
 import Storage
@@ -15,8 +15,8 @@ package struct ContextWindow {
   package var text: String { tokens.joined() }
 
   /// - Parameters:
-  ///   - center: the token to have in the middle.
-  ///   - radius: tokens kept on each side.
+  ///   - center: the token in the middle.
+  ///   - radius: how many tokens are kept on each side.
   package init(
     ids: [Int32], activations: [Float], center: Int, radius: Int, text: (Int32) -> String
   ) {
@@ -41,7 +41,7 @@ package enum ExplainPrompts {
     of 0 and 1 only, one number a text, in their order.
     """
 
-  /// The question for an explanation.
+  /// The question that asks for an explanation.
   package static func explain(_ windows: [ContextWindow], promoted: [String]) -> String {
     var text = ""
     for (number, window) in windows.enumerated() {
@@ -65,13 +65,13 @@ package enum ExplainPrompts {
     return text
   }
 
-  /// The question in which texts a latent so explained would be active.
+  /// The question that asks in which texts a latent with this explanation would be active.
   package static func detect(_ explanation: String, texts: [String]) -> String {
     "Description: \(explanation)\n\n"
       + texts.enumerated().map { "Text \($0 + 1): \($1)" }.joined(separator: "\n\n")
   }
 
-  /// An explanation as it is stored: one line, without quotes around it, nil if nothing is left or it is too long.
+  /// The explanation in an answer, in one line and without quotes around it; nil if it is empty or too long.
   package static func explanation(in answer: String) -> String? {
     var text = answer.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     for quote in ["\"", "“”", "'"] {
@@ -82,7 +82,7 @@ package enum ExplainPrompts {
     return text.isEmpty || text.utf8.count > 2000 ? nil : text
   }
 
-  /// The decisions in an answer: its last array of `count` zeros and ones; nil if there is none.
+  /// The decisions in an answer, which are its last array of `count` zeros and ones; nil if there is none.
   package static func decisions(in answer: String, count: Int) -> [Bool]? {
     var rest = answer[...]
     while let open = rest.lastIndex(of: "[") {
@@ -97,13 +97,13 @@ package enum ExplainPrompts {
   }
 }
 
-/// How often an explanation told contexts apart.
+/// Counts how often an explanation told contexts apart.
 package struct DetectionCounts: Codable, Equatable {
   package var true_positives = 0
   package var false_negatives = 0
   package var true_negatives = 0
   package var false_positives = 0
-  /// Texts about which no answer could be read.
+  /// The number of texts for which no answer could be read.
   package var unanswered = 0
 
   package mutating func add(active: Bool, said: Bool) {
@@ -115,7 +115,8 @@ package struct DetectionCounts: Codable, Equatable {
     }
   }
 
-  /// Balanced accuracy, the mean of both rates of right answers: ½ for chance. Nil without answers on both kinds.
+  /// The balanced accuracy, which is the mean of both rates of right answers (½ for chance); nil if one kind has no
+  /// answers.
   package var score: Double? {
     let (active, silent) = (true_positives + false_negatives, true_negatives + false_positives)
     guard active > 0, silent > 0 else { return nil }

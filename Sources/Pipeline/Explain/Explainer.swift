@@ -1,6 +1,5 @@
-// One latent explained: contexts of all its bands, every other one shown and the rest kept for the test, against texts in
-// which the latent has no context.
-// Owns: which contexts are used for what. Refuses: a latent without enough contexts, answers that cannot be read.
+// Explains one latent. Every other one of its contexts, over all bands, is shown to the model; the rest is kept for the test,
+// with texts in which the latent has no context. A latent with too few contexts is an error, and so is an unreadable answer.
 
 import Diffing
 import Experiments
@@ -9,15 +8,15 @@ import Inference
 import Reports
 import Storage
 
-/// What an explanation is made of.
+/// The settings of an explanation.
 package struct ExplainSettings: Codable, Equatable, Sendable {
-  /// Contexts shown to the explaining model.
+  /// How many contexts the explaining model sees.
   package var shown = 10
-  /// Contexts, and as many texts without the latent, that the explanation is tested on.
+  /// How many contexts, and how many texts without the latent, test the explanation.
   package var tested = 10
-  /// Texts in one question of the test.
+  /// How many texts one question of the test has.
   package var batch = 5
-  /// Tokens on each side of a context's peak.
+  /// How many tokens are kept on each side of a context's peak.
   package var radius = 24
   package var seed: UInt64 = 0
 
@@ -50,7 +49,7 @@ package struct Explainer: Sendable {
     }
   }
 
-  /// Who explains, as the store names it.
+  /// The name of the explaining model in the store.
   package var source: String { endpoint.model }
 
   private struct Details: Encodable {
@@ -61,7 +60,7 @@ package struct Explainer: Sendable {
     let score = "balanced accuracy"
   }
 
-  /// Asks for an explanation and tests it. Saves nothing.
+  /// Asks for an explanation and tests it without saving it.
   /// - Throws: `EndpointError`, `StorageError` or `Failure`.
   package func explain(_ latent: Int32) async throws -> ExplanationRecord {
     let page = try store.page(of: latent)
@@ -87,7 +86,7 @@ package struct Explainer: Sendable {
       details: String(decoding: try encoder.encode(details), as: UTF8.self))
   }
 
-  /// Contexts to show and contexts to test on, taken in turns over the bands so that both cover them.
+  /// Divides contexts into those to show and those to test on, alternately, so that both cover all bands.
   package static func split(_ contexts: [Context], _ settings: ExplainSettings) -> (shown: [Context], tested: [Context])
   {
     let bands = Dictionary(grouping: contexts, by: \.example.quantile).sorted { $0.key > $1.key }.map(\.value)

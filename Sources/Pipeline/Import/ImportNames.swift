@@ -1,17 +1,17 @@
-// The models' names and the layer of an import, from the checkpoint's own files and from the command line.
-// Owns: taking apart the authors' "<chat>-<base>", both of which hold hyphens. Refuses: a layer that the two contradict,
-// and an import whose layer nobody says: an off-by-one there makes every later result quietly wrong.
+// Finds the models' names and the layer of an import in the checkpoint's own files and on the command line. The authors join
+// the names as "<chat>-<base>", and both names may have hyphens. If the two sources contradict each other about the layer, or
+// neither has it, the import fails: a layer that is off by one would make every later result wrong without a sign.
 
 import Diffing
 import Experiments
 
-/// What the store will call its models, and where they are read.
+/// The names of the models in the store, and the layer at which they are read.
 package struct ImportNames: Equatable {
   package let base: String
   package let chat: String
   package let layer: Int
 
-  /// - Throws: `InputError.notSaid`, or `.inputInvalid` for two layers.
+  /// - Throws: `InputError.notSaid`, or `.invalid` if there are two different layers.
   package init(file: CrosscoderFile, base: String?, chat: String?, layer: Int?) throws(InputError) {
     guard let found = layer ?? file.card.layer else {
       throw .notSaid(
@@ -33,7 +33,8 @@ package struct ImportNames: Equatable {
     }
   }
 
-  /// `org/name-it-org/name` → `org/name-it` and `org/name`. A hyphen divides where the right side begins with the left
+  /// Splits `org/name-it-org/name` into `org/name-it` and `org/name`, at the hyphen where the right side begins with
+  /// the left one's organisation, or else where the left side begins with the whole right one.
   /// one's organisation, or else where the left side begins with the whole right one.
   package static func split(_ text: String) -> (chat: String, base: String)? {
     let hyphens = text.indices.filter { text[$0] == "-" }

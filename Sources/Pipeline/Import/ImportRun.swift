@@ -1,8 +1,7 @@
-// An import from its files to the store, in the order in which mistakes show: first what is cheap to look at, then one
-// pass over the decoder, then the store's tables, most of the time last.
-// Owns: what is said on the way. The store is a temporary file until it is whole (StoreWriter); a killed import leaves
-// what was there. The next one writes the tables again, a matter of a minute, and goes on with the search for similar
-// latents, the most of its time (SimilarityCheckpoint). Memory: the table, one batch of contexts, and mapped pages of the checkpoint.
+// An import from its files to the store. Faults that are cheap to find come first; one pass over the decoder and the store's
+// tables follow. The store is a temporary file until it is whole (StoreWriter), so a killed import leaves the old one as it
+// was. The next import writes the tables again, which takes a minute, and resumes the search for similar latents, which takes
+// most of the time (SimilarityCheckpoint). Memory holds the table, one batch of contexts, and mapped pages of the checkpoint.
 
 import Diffing
 import Experiments
@@ -121,7 +120,7 @@ package struct ImportRun {
     if table.infinite > 0 { writeError("import: \(table.infinite) infinite cells are taken as missing") }
   }
 
-  /// Base and chat exchanged between table and crosscoder make every sign wrong, and nothing else would show it.
+  /// If table and crosscoder have base and chat exchanged, every sign is wrong, and nothing else would show it.
   private func warnOfOtherNorms(_ table: LatentTable, _ geometry: DecoderGeometry) {
     guard let (straight, exchanged) = table.normDifferences(geometry), straight > 0.01 else { return }
     writeError(
@@ -147,19 +146,20 @@ package struct ImportRun {
     return record
   }
 
-  /// The order by chat-specificity. Tables do not count active tokens: whatever has betas was scored on enough of them.
+  /// Ranks the latents by chat-specificity. Tables have no count of active tokens: a latent with betas had enough of
+  /// them.
   private func rank(_ latents: inout [LatentRecord]) {
     let ranks = chatSpecificityRank(
       latents.map { latent in
         var betas = LatentScaling.Betas()
         betas.activeTokens = .max
-        // The order needs the ratios and that chat's betas are positive.
+        // The order needs the ratios and the sign of chat's betas.
         (betas.errorChat, betas.errorBase) = Self.betas(latent.nuError, latent.betaErrorChat)
         (betas.reconstructionChat, betas.reconstructionBase) = Self.betas(
           latent.nuReconstruction, latent.betaReconstructionChat)
         return ChatSpecificity(deltaNorm: latent.deltaNorm, betas: betas, dead: latent.dead)
       })
-    // A one-model dictionary says nothing of it, unless the table does.
+    // A one-model dictionary has no chat-specificity unless the table has it.
     guard latents.contains(where: { $0.deltaNorm != nil || $0.nuError != nil }) else { return }
     for index in latents.indices { latents[index].chatSpecificity = ranks[index] + 1 }
   }
@@ -204,7 +204,7 @@ package struct ImportRun {
   private func addNeighbours(
     _ decoder: DecoderRows, _ latents: [LatentRecord], to writer: StoreWriter, _ checkpoints: [SimilarityCheckpoint]
   ) throws {
-    // In thousandths of both models' pairs.
+    // The parts are thousandths of the pairs of both models.
     var progress = ProgressLine("import: similar latents", total: 2000, unit: "parts")
     let similar = PairModel.allCases.map { model in
       decoder.similarLatents(model, checkpoint: checkpoints[model.index]) {

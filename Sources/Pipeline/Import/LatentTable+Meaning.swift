@@ -1,7 +1,6 @@
-// What the columns of a published table mean in a store.
-// Owns: the translation: names, and the sign of dec_norm_diff (0 = chat only there): delta_norm = 1 − dec_norm_diff.
-// A column whose name says on which texts it was taken is also kept under its own name, as is every unknown one.
-// Refuses: values outside what a store's column can hold; renaming the column keeps them as they are.
+// Translates the columns of a published table into those of a store: names, and the sign of dec_norm_diff (0 = chat only
+// there): delta_norm = 1 − dec_norm_diff. A column whose name says on which texts it was measured is also kept under its own
+// name, and so is every unknown one. A value that the store's column cannot hold is an error; a renamed column keeps it.
 
 import Diffing
 import Experiments
@@ -10,21 +9,21 @@ import Reports
 import Storage
 
 extension LatentTable {
-  /// Where a published column goes.
+  /// The place of a published column in the store.
   private struct Place {
     let published: String
-    /// What it is in a store.
+    /// What it means in a store.
     let note: String
     let set: (inout LatentRecord, Double) -> Void
     var range: ClosedRange<Double> = -.greatestFiniteMagnitude ... .greatestFiniteMagnitude
-    /// Whether the published name says more than the store's, and is kept too.
+    /// Whether the published name says more than the store's, so that the column is kept under it too.
     var isKept = false
   }
 
   private static let share = 0.0...1.0
   private static let positive = 0.0...Double.greatestFiniteMagnitude
 
-  /// Of several columns for one place the last that has a value counts.
+  /// If several columns have the same place, the last one that has a value counts.
   private static var places: [Place] {
     [
       Place(
@@ -72,7 +71,7 @@ extension LatentTable {
     ]
   }
 
-  /// What is done with each column.
+  /// The treatment of each column.
   package static let format = FormatTable(
     "Tables of latents (feature_df.csv, latent_df.csv)", reference: "diffing-toolkit e0b84a5", unknown: .ignored,
     [
@@ -93,13 +92,13 @@ extension LatentTable {
           place.isKept ? "Its place is \(place.note); also kept under its own name." : "Its place is \(place.note).")
       })
 
-  /// Whether the table says how strong each latent was at most.
+  /// Whether the table has each latent's largest activation.
   package var hasMaxima: Bool { columns.contains { $0.name.hasPrefix("max_act") && Self.isPlaced($0.name) } }
 
   private static func isPlaced(_ name: String) -> Bool { places.contains { $0.published == name } }
 
-  /// Sets the columns of records `[F]`, which are in the order of their ids; a missing cell changes nothing.
-  /// - Throws: `InputError.invalid` naming latent and column for a value out of range.
+  /// Sets the columns of records `[F]`, which are ordered by id. A missing cell changes nothing.
+  /// - Throws: `InputError.invalid` naming latent and column if a value is out of range.
   package func fill(_ records: inout [LatentRecord]) throws(InputError) {
     precondition(records.count == nLatents, "\(records.count) records for \(nLatents) latents")
     for place in Self.places {
@@ -134,15 +133,15 @@ extension LatentTable {
     return base / chat
   }
 
-  /// The columns that are kept under their own names.
+  /// The columns that keep their own names.
   package var metrics: [(name: String, values: [Double])] {
     columns.filter { column in
       Self.places.first { $0.published == column.name }.map(\.isKept) ?? true
     }
   }
 
-  /// How the table's decoder norms compare with the crosscoder's: median relative difference as they stand, and with
-  /// base and chat exchanged; nil without such columns.
+  /// The median relative difference of the table's decoder norms from the crosscoder's, as they are and with base and
+  /// chat exchanged; nil if the table has no such columns.
   package func normDifferences(_ geometry: DecoderGeometry) -> (straight: Double, exchanged: Double)? {
     guard let base = values("dec_base_norm"), let chat = values("dec_instruct_norm") ?? values("dec_chat_norm"),
       let ownBase = geometry.baseNorms, let ownChat = geometry.chatNorms

@@ -1,33 +1,32 @@
-// A published table of latents (feature_df.csv), read whole: a column of numbers a name, indexed by latent.
-// Owns: what a cell may be: a number, True or False, nothing (missing), spelled as pandas reads them. Columns of words are
-// left out and named, except the tag. Refuses, naming line and column: latents that the crosscoder does not have or that
-// come twice, words among numbers.
+// Reads a published table of latents (feature_df.csv) into columns of numbers by latent. A cell is a number, True or False, or
+// missing, spelled as pandas reads them. Columns of words are left out and named, except for the tag. Words among numbers, and
+// latents that the crosscoder does not have or that come twice, are errors that name line and column.
 
 import Diffing
 import Experiments
 import Foundation
 import Inference
 
-/// The table's columns. What they mean is in LatentTable+Meaning.
+/// The columns of a table. LatentTable+Meaning gives them their meaning.
 package struct LatentTable {
   package let path: String
   package let nLatents: Int
-  /// Numeric columns in the file's order; NaN where a cell is missing.
+  /// The numeric columns in the file's order; NaN marks a missing cell.
   package private(set) var columns: [(name: String, values: [Double])] = []
-  /// The class of each latent, nil where its tag is missing.
+  /// The class of each latent; nil if its tag is missing.
   package private(set) var tags: [LatentClass?]
-  /// Columns that were left out: their cells are words, or there is nothing in them.
+  /// The columns that were left out because they hold words or nothing.
   package private(set) var leftOut: [String] = []
-  /// How many cells were infinite and are taken as missing.
+  /// The number of infinite cells, which are taken as missing.
   package private(set) var infinite = 0
 
   package static let indexNames: Set = ["", "unnamed: 0", "index", "latent", "latent_idx", "feature", "feature_idx"]
-  /// pandas' `na_values`, and blanks around them.
+  /// The `na_values` of pandas, which are compared without blanks around a cell.
   package static let missing: Set = [
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan", "null",
   ]
-  /// What pandas reads as true and as false.
+  /// The texts that pandas reads as true and as false.
   package static let (yes, no): (Set, Set) = (["True", "TRUE", "true"], ["False", "FALSE", "false"])
   private static let classes: [String: LatentClass] = [
     "chat only": .chatOnly, "it only": .chatOnly, "ft only": .chatOnly, "base only": .baseOnly, "shared": .shared,
@@ -35,7 +34,7 @@ package struct LatentTable {
   ]
 
   /// Reads the file. Memory: 8 bytes a cell.
-  /// - Throws: `InferenceError` for a file that is no table, `InputError.invalid` naming line and column.
+  /// - Throws: `InferenceError` if the file is not a table, `InputError.invalid` naming line and column.
   package init(path: String, nLatents: Int) throws {
     (self.path, self.nLatents) = (path, nLatents)
     tags = [LatentClass?](repeating: nil, count: nLatents)
@@ -45,7 +44,7 @@ package struct LatentTable {
       throw invalid(line: 1, "the latents' numbers in the first column", "a column \"\(header[0])\"")
     }
     if let names = Dictionary(grouping: header, by: { $0 }).values.first(where: { $0.count > 1 }) {
-      // Names of other scalars that mean the same text are two columns; documents in JSON could hold only one of them.
+      // Names that print alike but differ in their scalars are two columns, of which a JSON document could hold only one.
       let spellings = Set(names.map { $0.unicodeScalars.map { String($0.value, radix: 16) }.joined(separator: " ") })
       throw invalid(
         line: 1, spellings.count == 1 ? "each column once" : "columns whose names look different (rename one)",
@@ -54,7 +53,7 @@ package struct LatentTable {
     var values = header.map { $0 == "tag" ? [] : [Double](repeating: .nan, count: nLatents) }
     var seen = [Bool](repeating: false, count: nLatents)
     var hasNumbers = [Bool](repeating: false, count: header.count)
-    /// The first cell of each column that is no number.
+    /// The first cell of each column that is not a number.
     var words = [(line: Int, cell: String)?](repeating: nil, count: header.count)
     while let row = try reader.next() {
       guard let latent = Self.number(row[0]).flatMap(Int.init(exactly:)), (0..<nLatents).contains(latent) else {
@@ -83,7 +82,7 @@ package struct LatentTable {
     }
   }
 
-  /// A column's values by latent, NaN where missing; nil if the table has no such column.
+  /// The values of a column by latent, with NaN for missing ones; nil if the table has no such column.
   package func values(_ name: String) -> [Double]? { columns.first { $0.name == name }?.values }
 
   private static func number(_ cell: String) -> Double? {
@@ -93,7 +92,7 @@ package struct LatentTable {
     return Double(cell)
   }
 
-  /// A cell without blanks around it.
+  /// The cell without blanks around it.
   private static func trimmed(_ cell: String) -> String {
     guard cell.first == " " || cell.last == " " else { return cell }
     let bytes = Array(cell.utf8.drop { $0 == UInt8(ascii: " ") }.reversed().drop { $0 == UInt8(ascii: " ") }.reversed())

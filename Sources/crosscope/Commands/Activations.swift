@@ -1,5 +1,4 @@
-// `crosscope activations`: which latents fire on which token of a text of one's own, and what both models expect next.
-// Owns: the text from arguments, reading them.
+// `crosscope activations` shows which latents fire on which token of the user's text, and what both models expect next.
 
 import ArgumentParser
 import Diffing
@@ -22,7 +21,7 @@ struct Activations: AsyncParsableCommand {
       count in the second table (--template).
       """)
 
-  /// How the text reaches the models.
+  /// How the text is given to the models.
   enum Form: String, EnumerableFlag { case chat, raw }
 
   @Argument(help: .store, completion: .stores) var store: String

@@ -1,4 +1,4 @@
-// Where the explorer begins: as it was left, or at what the command line names.
+// Options that say where the explorer begins; by default it begins where it was left.
 
 import ArgumentParser
 import Explorer
@@ -15,8 +15,8 @@ struct BeginningOptions: ParsableArguments {
 
   @Option(help: ArgumentHelp("Begin at this latent's page.", valueName: "id")) var latent: Int32?
 
-  /// The same for a store.
-  /// - Throws: `ValidationError` for what the store does not have, or what reading it throws.
+  /// The same place in a store.
+  /// - Throws: `ValidationError` for something that the store does not have, or the errors of reading it.
   func beginning(in store: Store) throws -> ExplorerProgram.Beginning {
     var beginning = ExplorerProgram.Beginning()
     beginning.isFresh = fresh

@@ -1,5 +1,5 @@
-// `crosscope bench --store`: seconds from a turn of the steer screen's knob to the next token's distribution, on the
-// models of a store, and to both answers. The prompt is known already, as it is while somebody turns.
+// `crosscope bench --store` measures the seconds from a turn of the steer screen's knob to the next token's distribution and to
+// both answers, with the models of a store. The prompt was read before, as it is while someone turns the knob.
 
 import Diffing
 import Experiments
@@ -15,13 +15,13 @@ struct KnobBenchmark {
   let store: Store
   let precision: Precision
 
-  /// Tokens of the prompt, its template included.
+  /// The number of tokens of the prompt and its template.
   private static let promptLength = 50
 
-  /// Tokens of each answer.
+  /// The number of tokens of each answer.
   private static let answerLength = 40
 
-  /// Prints a CSV row for modes and positions that differ in cost: the median of `repeats` turns.
+  /// Prints a CSV row for each mode and choice of positions that differs in cost: the median of `repeats` turns.
   func run(repeats: Int) throws {
     let context = try SteeringContext.load(store: store, precision: precision)
     let prompt = try Self.prompt(context.engine)
@@ -48,7 +48,7 @@ struct KnobBenchmark {
             _ = try preview.shift(count: NextTokens.count)
           })
       }
-      // The first turn may have to read base's part of the prompt.
+      // The first turn is left out, since it may have to read base's part of the prompt.
       let median = seconds.dropFirst().sorted()[repeats / 2]
       writeOut(
         "knob,\(mode.rawValue),\(positions.rawValue),\(prompt.ids.count),\(median),\(precision.rawValue),"
@@ -57,8 +57,8 @@ struct KnobBenchmark {
     try answers(context, prompt, prefixes, latent: Int(latent), largest: largest, repeats: repeats)
   }
 
-  /// From another strength to the baseline's and the steered answer, decoded together. Tokens are those of both: an
-  /// answer may end by itself.
+  /// Measures from another strength to the baseline's and the steered answer, which are decoded together. The tokens
+  /// are those of both answers, since either may end early.
   private func answers(
     _ context: SteeringContext, _ prompt: RenderedChat, _ prefixes: PromptPrefixes, latent: Int, largest: Double,
     repeats: Int

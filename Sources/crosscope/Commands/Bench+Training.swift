@@ -1,5 +1,5 @@
-// `crosscope bench --training`: seconds of a BatchTopK step on seeded synthetic activations, with the memory it takes.
-// The first steps warm up (the first one also finds the geometric median) and are not counted.
+// `crosscope bench --training` measures the seconds of a BatchTopK step on seeded synthetic activations, and its memory. The
+// first steps are not counted: they warm up, and the first one also finds the geometric median.
 
 import Diffing
 import Explorer
@@ -38,7 +38,7 @@ struct TrainingBenchmark {
         + "\(Compute.kernelLevel),\(Compute.openBLASCoreType),\(Compute.threads)\n")
   }
 
-  /// Tokens of two models that differ by a little.
+  /// The activations of two models that differ a little.
   private func activations(seed: UInt64) -> PairedActivations {
     var generator = SplitMix64(seed: seed)
     var values = [Float](repeating: 0, count: batch * 2 * dModel)

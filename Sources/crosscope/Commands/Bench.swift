@@ -1,4 +1,4 @@
-// `crosscope bench`: tokens a second of prefill and decoding on this machine, with what the processor offered.
+// `crosscope bench` measures tokens a second of prefill and decoding on this machine, and names the processor's features.
 
 import ArgumentParser
 import Diffing
@@ -65,7 +65,7 @@ struct Bench: ParsableCommand {
     try report("prompt", streams: 1, tokens: Self.promptLength) { try subject.prefill(Self.promptLength) }
     let prefix = try subject.prefix(Self.promptLength)
     try report("strength", streams: 1, tokens: Self.promptLength) { try subject.changeStrength(prefix) }
-    // In tokens a second: how often all weights that a token needs can be read.
+    // One such token reads all weights that a token needs, so the figure is the limit that memory sets.
     try report("read", streams: 1, tokens: 1) { _ = transformer.readWeights() }
     for streams in streams {
       let caches = (0..<streams).map { _ in transformer.makeCache() }
@@ -73,15 +73,15 @@ struct Bench: ParsableCommand {
     }
   }
 
-  /// Tokens of the prompt whose next-token distribution is asked for again at another strength.
+  /// The number of tokens of the prompt whose next-token distribution is computed again at another strength.
   private static let promptLength = 50
 }
 
-/// What is measured: a model with a steering vector added to every token after a block in its middle.
+/// What is measured: a model with a steering vector that is added to every token after a block in its middle.
 private struct Subject {
   let model: Transformer
   let adapter: Adapter?
-  /// Base's weights: chat's own, or another file's.
+  /// The base model's weights, which are chat's own or those of another file.
   let base: Transformer
   let layer: Int
 
@@ -100,13 +100,13 @@ private struct Subject {
     (0..<count).map { Int32(($0 * 7919 + 13) % model.configuration.vocabSize) }
   }
 
-  /// A prompt, to the logits of its last token.
+  /// Computes a prompt up to the logits of its last token.
   func prefill(_ count: Int) throws {
     let segment = Segment(stream: 0, cache: model.makeCache(), tokens: text(count), adapter: adapter)
     _ = try model.forward([segment], hooks: hooks)
   }
 
-  /// The same text through some models of the pair, up to the block.
+  /// Runs the same text through some models of the pair, up to the block.
   func harvest(_ count: Int, _ models: [PairModel]) throws {
     let segments = models.map {
       Segment(
@@ -124,7 +124,7 @@ private struct Subject {
     try PromptPrefix(model: model, adapter: adapter, tokens: text(count), layer: layer)
   }
 
-  /// The blocks above the steered one, to the logits of the last token.
+  /// Computes the blocks above the steered one, up to the logits of the last token.
   func changeStrength(_ prefix: PromptPrefix) throws {
     let segment = Segment(
       stream: 0, cache: prefix.makeCache(), tokens: prefix.tokens, start: prefix.start(0..<prefix.tokens.count),
@@ -132,7 +132,7 @@ private struct Subject {
     _ = try model.forward([segment], hooks: hooks)
   }
 
-  /// Tokens one after another on several timelines at once.
+  /// Decodes tokens one after another on several timelines at once.
   func decode(_ count: Int, _ caches: [KVCache]) throws {
     let tokens = text(count)
     for cache in caches { cache.truncate(to: 0) }

@@ -1,5 +1,5 @@
-// `crosscope build` and its four stages as commands of their own: text → activations → crosscoder → scores → store.
-// A stage whose result is there already, made from the same inputs, does nothing: a killed build goes on where it was.
+// `crosscope build` and its four stages as separate commands: text → activations → crosscoder → scores → store. A stage whose
+// result exists, made from the same inputs, does nothing, so that a build that was killed resumes at that stage.
 
 import ArgumentParser
 import Diffing
@@ -83,7 +83,7 @@ struct Index: ParsableCommand {
   }
 }
 
-/// What all stages take.
+/// The options of all stages.
 struct BuildOptions: ParsableArguments {
   @Argument(help: "The build's configuration (JSON; see data/demo.json).") var config: String
   @OptionGroup var memory: MemoryOptions

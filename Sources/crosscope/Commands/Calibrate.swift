@@ -1,5 +1,5 @@
-// `crosscope calibrate`: the strength of mode add from which answers of this pair stop being text, kept in the store for
-// the steer screen's first strength and its warnings. The method is Calibration.
+// `crosscope calibrate` finds the strength of mode add from which answers of a pair stop being text. The store keeps it for the
+// steer screen's first strength and its warnings. The method is in Calibration.
 
 import ArgumentParser
 import Diffing

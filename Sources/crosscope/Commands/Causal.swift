@@ -1,6 +1,6 @@
-// `crosscope causal`: the causal test of chat-specificity scores by `ActivationPatching`. Which latents, put on top of
-// base's residual stream, close the most of the divergence from chat? The latents of each arm are chosen by a score.
-// Fewer latents to choose from than are asked for and chats without an answer are errors.
+// `crosscope causal` tests scores of chat-specificity by `ActivationPatching`: which latents, added to base's residual stream,
+// close most of the divergence from chat? Each arm has the latents that a score chooses. Too few latents to choose from are an
+// error, and so are chats without an answer.
 
 import ArgumentParser
 import Diffing
@@ -15,7 +15,7 @@ import Reports
 import Storage
 import TUI
 
-/// What latents are ordered by; the first is the most chat-specific.
+/// The scores that order latents; the most chat-specific latent is the first.
 enum CausalScore: String, CaseIterable, ExpressibleByArgument {
   case chatSpecificity = "chat_specificity"
   case deltaNorm = "delta_norm"
@@ -26,7 +26,7 @@ enum CausalScore: String, CaseIterable, ExpressibleByArgument {
   init?(argument: String) { self.init(rawValue: argument.replacing("-", with: "_")) }
   static var allValueStrings: [String] { allCases.map { $0.rawValue.replacing("_", with: "-") } }
 
-  /// The latents by this score; equal ones by number.
+  /// The latents ordered by this score; equal ones are ordered by number.
   func order(_ latents: [LatentRecord]) -> [Int] {
     let sums = nuRankSums(
       latents.map { latent in
@@ -86,7 +86,7 @@ struct Causal: AsyncParsableCommand {
   }
 
   func run() async throws {
-    // Ctrl-C ends the pass that is running, not the program in the middle of a line.
+    // Ctrl-C ends the running pass instead of stopping the program in the middle of a line.
     let (interrupts, continuation) = AsyncStream<Void>.makeStream()
     signal(SIGINT, SIG_IGN)
     let interrupt = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
@@ -161,7 +161,7 @@ struct Causal: AsyncParsableCommand {
     return sets
   }
 
-  /// The chats that have an answer, at most `limit` of them, evenly from the file.
+  /// At most `limit` chats that have an answer, spread evenly over the file.
   private func answered(_ chats: [RenderedChat], _ path: String) throws -> [RenderedChat] {
     let answered = chats.filter { !PatchingScope.response.positions(in: $0).isEmpty }
     guard !answered.isEmpty else {

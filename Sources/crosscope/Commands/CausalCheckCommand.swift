@@ -1,4 +1,4 @@
-// `crosscope causal-check`: one latent's effects against random latents, with intervals. The method is CausalCheckJob's.
+// `crosscope causal-check` compares one latent's effects with those of random latents. The method is in CausalCheckJob.
 
 import ArgumentParser
 import Diffing

@@ -1,5 +1,5 @@
-// What `crosscope causal` prints: a row an arm, as a table with bars or as JSON. Several random sets are one row, the
-// mean of their divergences token by token. Owns: which ratios are formed; ClusteredRatio has their intervals.
+// The report that `crosscope causal` prints: one row for each arm, as a table with bars or as JSON. Several random sets are one
+// row with the mean of their divergences at each token. The intervals of ratios come from ClusteredRatio.
 
 import Diffing
 import Experiments
@@ -13,25 +13,25 @@ import TUI
 
 /// The finished test.
 struct CausalReport {
-  /// An arm with how its latents were chosen.
+  /// An arm and how its latents were chosen.
   struct LatentSet {
     var name: String
     var score: CausalScore?
     var arm: PatchingArm
 
-    /// Its latents, where it is a choice.
+    /// The latents, if the arm is a choice of some.
     var latents: [Int]? {
       if case .latents(let chosen) = arm { chosen.sorted() } else { nil }
     }
   }
 
-  /// One arm's figures over the predictions of a scope.
+  /// The figures of one arm over the predictions of a scope.
   struct Figures: Encodable {
-    /// Mean KL(chat ‖ patched) in nats a prediction.
+    /// The mean KL(chat ‖ patched) in nats a prediction.
     let kl: ClusteredRatio?
     /// 1 − KL ÷ KL of none.
     let closed: ClusteredRatio?
-    /// How much more of KL of none is closed than by random latents; the difference is taken chat by chat.
+    /// How much more of the KL of none is closed than by random latents; the difference is taken for each chat.
     let closed_beyond_random: ClusteredRatio?
 
     /// Missing values are written as null, not left out.
@@ -85,7 +85,7 @@ struct CausalReport {
   private let chatCount: Int
   let rows: [Row]
 
-  /// - Parameter divergences: of every chat, an arm a set.
+  /// - Parameter divergences: one for each chat; each has an arm for each set.
   init(
     store: String, chats: String, layer: Int, precision: Precision, n: Int, seed: UInt64, sets: [LatentSet],
     divergences: [ChatDivergence]
@@ -96,7 +96,7 @@ struct CausalReport {
       uniqueKeysWithValues: PatchingScope.allCases.map { scope in
         (scope.rawValue, divergences.reduce(0) { $0 + ($1.tokens[scope] ?? 0) })
       })
-    /// Sums of some arms' divergences a chat, the mean of the arms.
+    /// For each chat, the sum of divergences, averaged over the arms.
     func sums(_ arms: [Int], _ scope: PatchingScope) -> [Double] {
       divergences.map { chat in
         arms.reduce(0) { $0 + (chat.sums[scope]?[$1] ?? 0) } / Double(max(1, arms.count))
@@ -124,7 +124,7 @@ struct CausalReport {
     }
   }
 
-  /// The table, and a bar an arm for KL over the responses and over their first tokens.
+  /// The table, and for each arm a bar for the KL over the responses and one over their first tokens.
   func text(asciiOnly: Bool) -> String {
     let scopes: [PatchingScope] = [.response, .first9, .all]
     let titles: [PatchingScope: String] = [.response: "response", .first9: "first 9", .all: "all text"]

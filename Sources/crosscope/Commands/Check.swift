@@ -1,5 +1,5 @@
-// `crosscope check`: looks at every row of a store, and at the files that it was made with; --repair makes a new store of
-// what can be read.
+// `crosscope check` looks at every row of a store and at the files from which it was made. With --repair it makes a new store
+// of all that can be read.
 
 import ArgumentParser
 import Experiments
@@ -57,7 +57,7 @@ struct Check: ParsableCommand {
   }
 
   private func repairIfDamaged() throws {
-    // A store that cannot even be opened for reading its tables is damaged.
+    // If a store cannot even be opened to read its tables, it is damaged.
     let findings = try? Store(path: store, access: .readOnly).check()
     if findings == [] {
       writeOut("\(termSafe(store)): whole, nothing to repair\n")
@@ -73,7 +73,7 @@ struct Check: ParsableCommand {
     writeOut("\(termSafe(store)) is repaired; the damaged file is \(termSafe(repair.damagedPath))\n")
   }
 
-  /// The files beside the store that are not those it was made with. A file that is not there is only mentioned.
+  /// The files beside the store that differ from those it was made with. A missing file is only mentioned.
   private func changedFiles(of store: Store) throws -> [Finding] {
     let pair = try store.modelPair()
     let folder = (store.path as NSString).deletingLastPathComponent

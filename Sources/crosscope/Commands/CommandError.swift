@@ -1,8 +1,8 @@
-// What the command line itself refuses. The errors of the targets below pass through as they are; all end in what to do.
+// Errors of the command line itself. Those of the targets below it pass unchanged; the text of every error ends in what to do.
 
 /// An error of the command line.
 enum CommandError: Error, Equatable {
-  /// A file that is to be written is there already.
+  /// The file that would be written exists already.
   case fileExists(String)
 }
 

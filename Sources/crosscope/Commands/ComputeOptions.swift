@@ -1,4 +1,4 @@
-// How a model computes, for every subcommand that runs one, and how much memory it may take, for all that load much.
+// Options for precision and threads, for subcommands that run a model, and for memory, for those that load much.
 
 import ArgumentParser
 import Experiments

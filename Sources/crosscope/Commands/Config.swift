@@ -1,4 +1,4 @@
-// `crosscope config`: the explorer's settings, as they stand in its configuration file.
+// `crosscope config` prints and changes the explorer's settings in its configuration file.
 
 import ArgumentParser
 import Explorer

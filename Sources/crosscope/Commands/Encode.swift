@@ -1,6 +1,6 @@
-// `crosscope encode`: activations through a crosscoder, written beside each other. The parity probe of the crosscoder.
-// Reads x [N, 2, d]; writes f [N, F] ([N, 2, F] of DECOUPLED codes), f_scaled [N, F] and x_hat [N, 2, d], names as in
-// the reference files. An SAE reads its model's half of x, chat's if nobody says; the other half of x_hat is then 0.
+// `crosscope encode` runs activations through a crosscoder; tests compare its output with the reference. It reads x [N, 2, d]
+// and writes f [N, F] ([N, 2, F] of DECOUPLED codes), f_scaled [N, F] and x_hat [N, 2, d], with the reference files' names. An
+// SAE reads its model's half of x, chat's by default; the other half of x_hat is then 0.
 
 import ArgumentParser
 import Diffing
@@ -44,7 +44,8 @@ struct Encode: ParsableCommand {
 }
 
 extension CrosscoderFile {
-  /// A pair's activations, or a reconstruction, with the halves exchanged for an SAE of base, which is in chat's place.
+  /// The activations of a pair, or a reconstruction. For an SAE of base, which takes chat's place, the halves are
+  /// exchanged.
   func inPlace(_ x: PairedActivations) -> PairedActivations {
     guard target == .base else { return x }
     let d = x.dModel
@@ -60,7 +61,7 @@ extension CrosscoderFile {
 }
 
 extension Crosscoder {
-  /// With its inputs scaled by the mean norms of these activations, if its checkpoint leaves that open; says so.
+  /// If the checkpoint leaves the scale of inputs open, scales them by the mean norms of these activations and says so.
   func scalingInputs(as x: PairedActivations) throws -> Crosscoder {
     guard card.inputScaling != nil, normaliser == nil else { return self }
     let norms = x.meanNorms

@@ -1,5 +1,5 @@
-// --engine of every subcommand that runs the models of a store: a service in place of models here. What says how models here
-// would run is refused beside it.
+// The option --engine of every subcommand that runs a store's models: a service runs them instead of this process. Options for
+// models in this process are errors beside it.
 
 import ArgumentParser
 import Experiments
@@ -10,7 +10,7 @@ import Remote
 import Serving
 import Storage
 
-/// A service in place of models here.
+/// A service that takes the place of models in this process.
 struct EngineOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -18,7 +18,7 @@ struct EngineOptions: ParsableArguments {
       valueName: "http://host:port|unix:path"))
   var engine: String?
 
-  /// - Throws: `ValidationError` where options for models here stand beside a service.
+  /// - Throws: `ValidationError` if options for models in this process stand beside a service.
   func exclude(_ files: ModelFileOptions, _ computing: ComputeOptions) throws {
     let own = files.model ?? files.adapter ?? files.baseModel ?? computing.precision?.rawValue
     if engine != nil, own != nil || computing.threads != nil {
@@ -26,8 +26,8 @@ struct EngineOptions: ParsableArguments {
     }
   }
 
-  /// Where the jobs on a store are done: by the service, which must mean the latents of the store here, or by models here.
-  /// - Parameter precision: how models here compute where nothing says it.
+  /// The laboratory for jobs on a store: the service, which must have the store's files, or models in this process.
+  /// - Parameter precision: the default precision of models in this process.
   func laboratory(
     on store: Store, _ files: ModelFileOptions, _ computing: ComputeOptions, precision: Precision = .fast
   ) throws -> any Laboratory {

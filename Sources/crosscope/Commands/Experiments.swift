@@ -1,4 +1,4 @@
-// `crosscope experiments`: the saved steering runs, as a table, as JSON, or as Markdown.
+// `crosscope experiments` prints the saved steering runs as a table, as JSON, or as Markdown.
 
 import ArgumentParser
 import Diffing

@@ -1,5 +1,5 @@
-// `crosscope explain`: what latents are about, in words. Without an endpoint the tokens they fire on and promote; with one,
-// a model's sentence and how well it tells contexts apart.
+// `crosscope explain` says what latents are about. Without an endpoint it lists the tokens that they fire on and promote; with
+// an endpoint it asks a model for a sentence and tests how well the sentence tells contexts apart.
 
 import ArgumentParser
 import Diffing
@@ -68,7 +68,7 @@ struct Explain: AsyncParsableCommand {
     if failures > 0 { throw ExitCode.failure }
   }
 
-  /// What the flags and the environment name; nil without an endpoint.
+  /// The endpoint that the flags and the environment name; nil if there is none.
   private func endpointGiven() throws -> ChatEndpoint? {
     let environment = ProcessInfo.processInfo.environment
     func value(_ flag: String?, _ name: String) -> String? {
@@ -103,7 +103,7 @@ struct Explain: AsyncParsableCommand {
     return Array(ids.prefix(limit ?? ids.count))
   }
 
-  /// Token summaries, saved a thousand at a time.
+  /// Makes summaries from tokens and saves a thousand at a time.
   private func summarise(_ store: Store) throws -> [ExplanationRecord] {
     let ids = try chosen(store, source: Store.tokenSource)
     var progress = ProgressLine("summarise", total: ids.count, unit: "latents")
@@ -121,7 +121,7 @@ struct Explain: AsyncParsableCommand {
     return made
   }
 
-  /// Explanations by a model, each saved as it comes.
+  /// Asks a model for explanations and saves each one as it arrives.
   private func explain(_ explainer: Explainer) async throws -> (made: [ExplanationRecord], failures: Int) {
     let ids = try chosen(explainer.store, source: explainer.source)
     return try await withThrowingTaskGroup(of: Result<ExplanationRecord, any Error>.self) { group in
@@ -142,8 +142,8 @@ struct Explain: AsyncParsableCommand {
           made.append(explanation)
           if !json { writeOut(Self.line(explanation) + "\n") }
         case .failure(let error):
-          // What no other latent would fare better with ends the run. Questions under way are waited for: cancelling
-          // one in Foundation's URLSession can crash it on Linux.
+          // An error that every other latent would meet ends the run. Questions that were sent are waited for: cancelling one
+          // in Foundation's URLSession can crash it on Linux.
           if (error as? EndpointError)?.isFatal ?? (error is StorageError) {
             waiting = []
             fatal = fatal ?? error

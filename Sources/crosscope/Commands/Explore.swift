@@ -1,4 +1,4 @@
-// `crosscope explore`, and what `crosscope` alone does: open a store in the terminal.
+// `crosscope explore`, or `crosscope` without a subcommand, opens a store in the terminal.
 
 import ArgumentParser
 import Diffing
@@ -63,7 +63,7 @@ struct Explore: AsyncParsableCommand {
     if ending != 0 { throw ExitCode(128 + ending) }
   }
 
-  /// What the file says, and over it what the command line says.
+  /// The settings of the configuration file, replaced by those of the command line.
   private func settings() throws -> Settings {
     let path = config ?? Configuration.usualPath()
     var settings = Settings()
@@ -81,7 +81,7 @@ struct Explore: AsyncParsableCommand {
     return settings
   }
 
-  /// The demo store, below the current folder or beside the program.
+  /// The demo store, which is below the current folder or beside the program.
   static func demoStore() throws(NoDemoStore) -> String {
     let path = "data/demo/demo.crosscope"
     var folders = [URL(filePath: FileManager.default.currentDirectoryPath)]
@@ -100,7 +100,7 @@ struct Explore: AsyncParsableCommand {
   }
 }
 
-/// There is no store to open.
+/// The error if there is no demo store either.
 struct NoDemoStore: Error, Equatable, CustomStringConvertible {
   var description: String {
     "no data/demo/demo.crosscope here or beside the program: name a store, as in `crosscope explore FILE.crosscope`"

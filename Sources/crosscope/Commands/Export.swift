@@ -1,6 +1,6 @@
-// `crosscope export`: steering in mode add as files that other programs read: llama.cpp's control vector, a safetensors
-// vector with its card, Neuronpedia's request. Owns: those three forms. Refuses: what a form cannot say, such as a change
-// after block 0 in llama.cpp. No model is loaded. Files appear whole or not at all.
+// `crosscope export` writes steering in mode add as files for other programs: llama.cpp's control vector, a safetensors vector
+// with its card, Neuronpedia's request. What a form cannot express, such as a change after block 0 in llama.cpp, is an error.
+// No model is loaded. Files appear whole or not at all.
 
 import ArgumentParser
 import Diffing
@@ -73,7 +73,7 @@ struct Export: ParsableCommand {
   }
 }
 
-/// The vector of some latents in mode add, with where it comes from.
+/// The vector of some latents in mode add, and where it comes from.
 private struct SteeringVector {
   let values: [Float]
   let interventions: [Intervention]
@@ -121,7 +121,7 @@ private struct SteeringVector {
     try writer.write(to: path, replacing: replacing)
   }
 
-  /// What the vector is and what it belongs with.
+  /// The fields that describe the vector and the models that it belongs to.
   private var card: [(String, String)] {
     let pair = stored.pair
     let norm = values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
@@ -134,7 +134,7 @@ private struct SteeringVector {
     ]
   }
 
-  /// Neuronpedia adds strength · multiplier · v with v as it stands in the decoder.
+  /// Neuronpedia adds strength · multiplier · v, where v is the row of the decoder.
   func neuronpediaRequest(prompt: String) -> String {
     struct Message: Encodable {
       var role = "user"

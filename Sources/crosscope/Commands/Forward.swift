@@ -1,4 +1,4 @@
-// `crosscope forward`: hidden states and logits of a model for given tokens, for comparison with other programs.
+// `crosscope forward` computes hidden states and logits of a model for given tokens, to compare them with other programs.
 
 import ArgumentParser
 import Diffing

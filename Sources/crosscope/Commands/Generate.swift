@@ -1,4 +1,4 @@
-// `crosscope generate`: one model's answer to one prompt, streamed.
+// `crosscope generate` streams one model's answer to one prompt.
 
 import ArgumentParser
 import Diffing
@@ -25,14 +25,14 @@ struct Generate: ParsableCommand {
     let prompt: String
     let text: String
     let ids: [Int32]
-    /// Whether the model ended the answer; otherwise the limit cut it.
+    /// Whether the model ended the answer; otherwise the limit of tokens did.
     let finished: Bool
     let prompt_tokens: Int
     let seed: UInt64
     let temperature: Double
     let settings: GenerationSettings
     let precision: Precision
-    /// All answers, the first of them above, where several were asked for.
+    /// All answers, if several were asked for; the fields above are those of the first.
     let samples: [Sample]?
   }
 
@@ -51,7 +51,7 @@ struct Generate: ParsableCommand {
     let streams = try (0..<settings.samples).map { DecodingStream(source: .sampled(try settings.sampler($0))) }
     let decoding = Decoding(engine: engine, streams: streams, prompt: rendered.ids, limit: sampling.maxTokens)
     var answers = streams.map { _ in GeneratedText(tokenizer: engine.tokenizer) }
-    // One answer is shown as it comes, several when they are complete.
+    // One answer is printed as it arrives, several are printed when they are complete.
     let isStreamed = !json && streams.count == 1
     while !decoding.isFinished {
       for token in try decoding.step() {

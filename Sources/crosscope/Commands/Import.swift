@@ -1,5 +1,5 @@
-// `crosscope import`: published crosscoders, their examples and their table of latents → one store.
-// The work is in Import/; here are the options, and what they mean together.
+// `crosscope import` makes a store from a published crosscoder, its examples and its table of latents. The options and their
+// meaning are here; the work is in Pipeline's ImportRun.
 
 import ArgumentParser
 import Diffing
@@ -61,7 +61,7 @@ struct Import: ParsableCommand {
   }
 }
 
-/// `BASE,CHAT` on the command line.
+/// The option's value `BASE,CHAT`.
 struct MeanNorms: Equatable {
   let values: [Double]
 

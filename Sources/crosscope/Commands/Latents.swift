@@ -1,4 +1,4 @@
-// `crosscope latents`: the table of latents, sorted and filtered, as a table, CSV or JSON.
+// `crosscope latents` prints latents, sorted and filtered, as a table, CSV or JSON.
 
 import ArgumentParser
 import Experiments
@@ -10,14 +10,15 @@ import Storage
 import TUI
 
 extension LatentSort: ExpressibleByArgument {
-  /// A column's name, with - or _; anything else may be a metric of the store.
+  /// A column's name with - or _; any other name may be a metric of the store.
   public init?(argument: String) { self = LatentSort(named: argument.replacing("-", with: "_")) ?? .metric(argument) }
   public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
   public static var allValueStrings: [String] { everywhere.map { $0.name.replacing("_", with: "-") } }
   public var defaultValueDescription: String { name.replacing("_", with: "-") }
 
-  /// The order, if a store with these metrics has it.
-  /// - Throws: `ValidationError` for one that it does not have: that is a mistake in the command line too.
+  /// The order, if the store has these metrics.
+  /// - Throws: `ValidationError` for an order that the store does not have, since that is a mistake in the command
+  ///   line.
   func known(among metrics: [String], option: String = "--sort") throws -> LatentSort {
     guard case .metric(let name) = self else { return self }
     if let known = LatentSort(named: name, metrics: metrics) { return known }
@@ -27,8 +28,8 @@ extension LatentSort: ExpressibleByArgument {
 }
 
 extension Filter {
-  /// A filter of the command line. One that cannot be understood is a mistake there, though only the store knows.
-  /// - Throws: `ValidationError`, or what reading the store's metrics throws.
+  /// A filter from the command line. A wrong filter is a mistake in the command line, though only the store can tell.
+  /// - Throws: `ValidationError`, or the errors of reading the store's metrics.
   init(argument: String, of store: Store) throws {
     let metrics = try store.metricNames()
     do { self = try Filter(argument, metrics: metrics) } catch { throw ValidationError(error.description) }
@@ -87,7 +88,7 @@ struct Latents: ParsableCommand {
     .templateShare,
   ]
 
-  /// A number that is not among the columns is shown where it is what the table is sorted by.
+  /// The table. If it is sorted by a number that is not among its columns, that number gets a column.
   static func table(_ latents: [LatentJSON], _ sorts: [LatentSort] = [.chatSpecificity]) -> String {
     let extra = sorts.filter { $0.isNumber && !shownColumns.map { LatentSort.column($0) }.contains($0) }
     var table = TextTable(
@@ -102,7 +103,7 @@ struct Latents: ParsableCommand {
     return table.text
   }
 
-  /// RFC 4180, with plain newlines; a missing value is an empty field, tags are joined by semicolons.
+  /// CSV by RFC 4180 with plain newlines. A missing value is an empty field, tags are joined by semicolons.
   static func csv(_ latents: [LatentJSON], _ metrics: [String] = []) -> String {
     func quoted(_ text: String) -> String {
       let text = termSafe(text)

@@ -1,4 +1,4 @@
-// Where a store's models are, for every subcommand that runs them.
+// The paths of a store's models, for every subcommand that runs them.
 
 import ArgumentParser
 import Experiments

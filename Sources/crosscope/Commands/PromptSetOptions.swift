@@ -1,10 +1,10 @@
-// What `crosscope steer` is told of a set of prompts. Refuses: options that would do nothing without one.
+// The options of `crosscope steer` for a set of prompts. Options that have no effect without a set are errors.
 
 import ArgumentParser
 import Experiments
 import Inference
 
-/// A set of prompts, the control, and where the figures go.
+/// A set of prompts, its control, and the places for the figures.
 struct PromptSetOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -30,8 +30,8 @@ struct PromptSetOptions: ParsableArguments {
     guard limit ?? 1 > 0, random >= 0 else { throw ValidationError("--limit is 1 or more, --random 0 or more") }
   }
 
-  /// The prompts of a file that are asked for.
-  /// - Throws: `InputError.invalid` where there are none.
+  /// The chosen prompts of a file.
+  /// - Throws: `InputError.invalid` if there are none.
   func chosen(from path: String) throws -> [SetPrompt] {
     let all = try SetPrompt.read(path).filter { kind.isEmpty || kind.contains($0.kind ?? "") }
     guard !all.isEmpty else {

@@ -1,6 +1,6 @@
-// `crosscope rerun` of what has many answers: sets of prompts and causal checks. Answers are compared token for token,
-// prompt by prompt and arm by arm; a check's measures, some of which come from texts without answers, by their values.
-// Owns: those comparisons. Refuses: records that cannot be read, and arms that no run has.
+// `crosscope rerun` for sets of prompts and causal checks, which have many answers. Answers are compared token for token,
+// prompt by prompt and arm by arm. The measures of a check are compared by their values, since some come from texts without
+// answers.
 
 import ArgumentParser
 import Diffing
@@ -50,7 +50,7 @@ extension Rerun {
     try report(changes, arms, figures: FigureComparison.all(saved, again), again, store)
   }
 
-  /// Says what does not match, and how much does.
+  /// Prints what does not match, and how large the differences are.
   private func report(
     _ changes: [RunChange], _ arms: [ArmComparison], figures: [FigureComparison]?, _ again: some Encodable,
     _ store: Store
@@ -72,7 +72,7 @@ extension Rerun {
 }
 
 extension ArmComparison {
-  /// Every answer beside the saved one.
+  /// Every answer compared with the saved one.
   static func all(
     _ saved: [PromptOutcome], _ again: [PromptOutcome], _ arms: [EvidenceArm], seed: UInt64
   ) -> [ArmComparison] {
@@ -92,13 +92,14 @@ extension ArmComparison {
   }
 }
 
-/// A measure beside the saved one.
+/// A measure compared with the saved one.
 struct FigureComparison: Encodable, Equatable {
   let measure: String
   let saved, now: [Double?]
   let match: Bool
 
-  /// The measures of a check, latent's and random ones'. Last bits may differ where products are cut otherwise.
+  /// The measures of a check for the latent and the random ones. Last bits may differ if products are split in another
+  /// way.
   static func all(_ saved: CausalCheckReport, _ again: CausalCheckReport) -> [FigureComparison] {
     saved.effects.map { effect in
       let other = again.effects.first { $0.measure == effect.measure }

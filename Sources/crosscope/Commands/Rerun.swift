@@ -1,7 +1,6 @@
-// `crosscope rerun`: makes a saved experiment again and compares it with what was saved, token for token. Sets of
-// prompts and causal checks are in Rerun+Figures.swift.
-// Owns: naming what is not as it was before anything is computed, the comparison. Refuses: records that do not say all
-// that a run needs. Exit code 0 where all tokens are the same, 1 where they are not.
+// `crosscope rerun` repeats a saved experiment and compares it with the saved one, token for token. Before it computes anything
+// it names what has changed since. A record without all that a run needs is an error. The exit code is 0 if all tokens agree
+// and 1 if they do not. Sets of prompts and causal checks are in Rerun+Figures.swift.
 
 import ArgumentParser
 import Diffing
@@ -53,7 +52,7 @@ struct Rerun: AsyncParsableCommand {
     guard arms.allSatisfy(\.match) else { throw ExitCode(1) }
   }
 
-  /// Makes the models ready and says what is not as it was.
+  /// Makes the models ready and names what has changed since the saved run.
   func prepare(
     _ versions: [String: String], layer: Int?, _ store: Store
   ) async throws -> (laboratory: any Laboratory, changes: [RunChange]) {
@@ -66,18 +65,18 @@ struct Rerun: AsyncParsableCommand {
   }
 }
 
-/// What a run made again came to.
+/// The result of a repeated run.
 struct RerunReport<Run: Encodable>: Encodable {
   let experiment: Int64
   let match: Bool
   let changes: [RunChange]
   let arms: [ArmComparison]
-  /// Of a causal check, its measures.
+  /// The measures, if the run is a causal check.
   var figures: [FigureComparison]?
   let run: Run
 }
 
-/// Something that a saved run records and that is not the same now.
+/// Something that a saved run records and that has changed since.
 struct RunChange: Encodable, Equatable, CustomStringConvertible {
   let what, saved, now, meaning: String
 
@@ -87,7 +86,7 @@ struct RunChange: Encodable, Equatable, CustomStringConvertible {
     text.isEmpty ? "nothing" : text.count == 64 ? "\(text.prefix(12))…" : termSafeLines(text)
   }
 
-  /// What each recorded version means for a run.
+  /// The meaning of each recorded version for a run.
   private static let meanings = [
     "program": "another version may compute otherwise",
     "model": "other weights: the tokens cannot be expected to match",
@@ -100,10 +99,10 @@ struct RunChange: Encodable, Equatable, CustomStringConvertible {
     "threads": "products are cut elsewhere, which may change last bits: tokens match up to the first near tie",
   ]
 
-  /// That an older record lacks these means nothing.
+  /// Older records lack these, which is not a change.
   private static let recordedLater: Set<String> = ["openblas", "threads"]
 
-  /// What differs, in the order of the names.
+  /// The changes, ordered by name.
   static func between(
     _ versions: [String: String], _ now: [String: String], layer: Int?, now nowLayer: Int
   ) -> [RunChange] {
@@ -122,16 +121,16 @@ struct RunChange: Encodable, Equatable, CustomStringConvertible {
   }
 }
 
-/// One answer beside the saved one.
+/// One answer compared with the saved one.
 struct ArmComparison: Encodable, Equatable {
   let arm: String
   let seed: UInt64
   let tokens: Int
   let match: Bool
-  /// The first token that is not the saved one, counted from 0.
+  /// The position, counted from 0, of the first token that differs from the saved one.
   let firstDifference: Int?
   let savedToken, token: Int32?
-  /// The largest difference of a token's log-probability before the first difference; nil where none was saved.
+  /// The largest difference of a log-probability before the first different token; nil if none was saved.
   let logProbabilityDifference: Double?
 
   private enum CodingKeys: String, CodingKey {
@@ -171,7 +170,7 @@ struct ArmComparison: Encodable, Equatable {
     token = match || common >= again.count ? nil : again[common]
   }
 
-  /// The comparison in words; the store has the texts of tokens.
+  /// The comparison in words; the texts of tokens come from the store.
   func line(_ store: Store) throws -> String {
     let name = "\(arm), seed \(seed): "
     let tokens = try store.tokens([savedToken, token].compactMap { $0 })

@@ -1,4 +1,4 @@
-// Options of every subcommand that generates text. Refuses: settings that would have no effect, besides those out of range.
+// The options of every subcommand that generates text. Settings out of range or without effect are errors.
 
 import ArgumentParser
 import Diffing
@@ -20,7 +20,7 @@ struct SamplingOptions: ParsableArguments {
   var repetitionWindow: Int = Sampler.usualPenaltyWindow
   @Option(help: "Answers to generate, with seeds one after another.") var samples: Int = 1
 
-  /// Samples at most: all of them are decoded together.
+  /// The largest number of samples, since all of them are decoded together.
   static let mostSamples = 64
 
   func validate() throws {
@@ -38,7 +38,7 @@ struct SamplingOptions: ParsableArguments {
     }
   }
 
-  /// The same for a run.
+  /// The settings for a run.
   var settings: GenerationSettings {
     GenerationSettings(
       maxTokens: maxTokens, temperature: temperature, seed: seed, topP: topP, minP: minP,

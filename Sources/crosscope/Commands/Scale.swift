@@ -1,6 +1,6 @@
-// `crosscope scale`: Latent Scaling of every latent over given activations. The parity probe of the scores.
-// Reads x [N, 2, d]; prints one line a latent, or one JSON document with the store's column names and null where a
-// latent never fired.
+// `crosscope scale` computes the Latent Scaling of every latent over given activations; tests compare it with the reference. It
+// reads x [N, 2, d] and prints one line for each latent, or one JSON document with the store's column names and null for a
+// latent that never fired.
 
 import ArgumentParser
 import Diffing
@@ -24,7 +24,7 @@ struct Scale: ParsableCommand {
   var json = false
   @OptionGroup var memory: MemoryOptions
 
-  /// One latent's row, named as in the store.
+  /// The row of one latent, with the store's names.
   struct Row: Encodable {
     let id: Int
     let delta_norm, cos_base_chat: Double?
@@ -72,7 +72,7 @@ struct Scale: ParsableCommand {
     let x = file.inPlace(try PairedActivations(path: activations))
     let crosscoder = try file.crosscoder().scalingInputs(as: x)
     var scaling = LatentScaling(crosscoder: crosscoder)
-    // In runs of tokens: memory stays small, and the sums are the same.
+    // Tokens are taken in runs, which keeps memory small and does not change the sums.
     for start in stride(from: 0, to: x.tokens, by: 4096) {
       let part = x.tokens(start..<min(start + 4096, x.tokens))
       try scaling.add(codes: crosscoder.encode(part), activations: part)
@@ -88,7 +88,7 @@ struct Scale: ParsableCommand {
   }
 
   private func rows(_ crosscoder: Crosscoder, _ betas: [LatentScaling.Betas]) -> [Row] {
-    // Of a one-model dictionary, nothing is known in base.
+    // A one-model dictionary says nothing about base.
     let hasBase = crosscoder.soleModel == nil
     let (deltas, cosines, classes) = (crosscoder.deltaNorms, crosscoder.cosines, crosscoder.classes)
     return betas.enumerated().map { latent, betas in

@@ -1,6 +1,6 @@
-// `crosscope serve`: the models of a store behind a socket, for OpenAI's clients and for `crosscope explore --engine`.
-// Owns: where to listen, the token, signals. What is answered is in Serve/, how HTTP works in the module Serving.
-// Refuses: a TCP port without a token, a token in the arguments (others see those).
+// `crosscope serve` puts the models of a store behind a socket, for OpenAI's clients and for --engine. Addresses, the token and
+// signals are here; the paths are in Remote, HTTP is in Serving. A TCP port requires a token, which must not stand in the
+// arguments, where other users see it.
 
 import ArgumentParser
 import Diffing
@@ -53,7 +53,7 @@ struct Serve: AsyncParsableCommand {
     let token = try tokenFile.map { try AccessToken(path: $0) } ?? AccessToken.ofEnvironment()
     let served = try ServedStore { [self] in
       let opened = try Store(path: store, access: .readOnly)
-      // Strangers' prompts seldom come twice: fewer are kept than for one user who turns a knob.
+      // Prompts of different clients seldom repeat, so fewer are kept than for one user who turns a knob.
       let owner = ModelOwner(
         store: opened, files: files.locations, precision: computing.precision ?? .fast,
         queue: queue, prefixes: PromptPrefixes(budget: 64 << 20))
@@ -63,9 +63,9 @@ struct Serve: AsyncParsableCommand {
     var service = try HTTPService(address: try address(), token: token, log: log, handler: served.handle)
     service.methods = Routes.methods(of:)
     service.bodyLimit = maxBody
-    // Each that waits has a connection; a few more are for what needs no model.
+    // Each waiting request has a connection; a few more are for requests that need no model.
     service.connectionLimit = queue + 256
-    // What cannot work shall not wait for the models first.
+    // An address that cannot be used is reported before the models are loaded.
     try service.makeRoom()
     let signals = StopSignals()
     let stop = signals.stream
@@ -92,7 +92,7 @@ struct Serve: AsyncParsableCommand {
 }
 
 extension AccessToken {
-  /// The token in CROSSCOPE_TOKEN; nil where there is none.
+  /// The token in CROSSCOPE_TOKEN; nil if it is not set.
   static func ofEnvironment() throws -> AccessToken? {
     guard let text = ProcessInfo.processInfo.environment["CROSSCOPE_TOKEN"], !text.isEmpty else { return nil }
     guard let token = AccessToken(text) else {
@@ -102,9 +102,9 @@ extension AccessToken {
   }
 }
 
-/// SIGTERM and SIGINT as something to wait for; they do so as long as this is there.
+/// Receives SIGTERM and SIGINT as long as the object lives.
 private final class StopSignals {
-  /// Ends when one has come.
+  /// The stream ends when a signal has arrived.
   let stream: AsyncStream<Void>
   private let sources: [any DispatchSourceSignal]
 

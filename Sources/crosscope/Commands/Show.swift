@@ -1,4 +1,4 @@
-// `crosscope show`: one latent with its metrics, promoted and suppressed tokens, contexts, neighbours and tags.
+// `crosscope show` prints one latent with its metrics, promoted and suppressed tokens, contexts, neighbours and tags.
 
 import ArgumentParser
 import Diffing
@@ -32,7 +32,7 @@ struct Show: ParsableCommand {
 
   func run() throws {
     let store = try Store(path: store, access: .readOnly)
-    // A ranking other than the store's may bring up what the store has further down.
+    // A ranking other than the store's may need contexts that the store has further down.
     let page = try store.page(of: latent, contextLimit: json ? contexts : max(contexts, 100))
     let surroundings = LatentSurroundings(
       latent: latent, contrast: contrast ? try store.contrast(to: latent) : Contrast(),
@@ -143,8 +143,8 @@ struct Show: ParsableCommand {
     return table.text
   }
 
-  /// The context in one line. Neighbouring tokens with the same mark are decoded together, since a character may be
-  /// spread over several.
+  /// The context in one line. Adjacent tokens with the same mark are decoded together, since a character may span
+  /// several of them.
   private static func marked(_ context: Context, peak: Int, tokens: [Int32: TokenRecord]) -> String {
     var text = ""
     var run: [UInt8] = []

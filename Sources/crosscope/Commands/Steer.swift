@@ -1,6 +1,5 @@
-// `crosscope steer`: the chat model's answer unsteered and under interventions, side by side; a sweep is several
-// strengths at once. Several prompts run one after another on the models loaded once.
-// SteerReport prints them.
+// `crosscope steer` prints the chat model's answer without and with interventions; a sweep answers at several strengths at
+// once. Several prompts run one after another on models that are loaded once. SteerReport prints the answers.
 
 import ArgumentParser
 import Diffing
@@ -105,7 +104,7 @@ struct Steer: AsyncParsableCommand {
     try await report(to: store) { try await laboratory.outcome(of: SweepJob(request($0))).document }
   }
 
-  /// Answers the prompts, prints and saves.
+  /// Answers the prompts, prints the answers and saves the runs.
   private func report(to store: Store, _ answer: (String) async throws -> SteeringDocument) async throws {
     var documents: [SteeringDocument] = []
     var unsaved: StorageError?
@@ -116,7 +115,7 @@ struct Steer: AsyncParsableCommand {
         do {
           writeError("saved as experiment \(try store.save(document.record()).id)")
         } catch {
-          // What was computed is printed all the same.
+          // The computed answer is printed even if it cannot be saved.
           unsaved = error
         }
       }
@@ -133,7 +132,7 @@ struct Steer: AsyncParsableCommand {
     if let unsaved { throw unsaved }
   }
 
-  /// A strength that nobody chose is worth a word where it breaks this pair's text.
+  /// Warns if the default strength is one that breaks this pair's text.
   private func warnOfDefault(_ store: Store) throws {
     guard sweep == nil, !rawStrength, let limit = try store.knownCoherenceLimit(), limit < 1 else { return }
     let bare = latent.filter { $0.ownStrength == nil && [.add, .clamp].contains($0.mode ?? mode) }.map(\.id)
@@ -145,7 +144,7 @@ struct Steer: AsyncParsableCommand {
       """)
   }
 
-  /// What is asked for of a prompt.
+  /// The request for a prompt.
   private func request(_ prompt: String) -> SteeringRequest {
     SteeringRequest(
       prompt: prompt,
@@ -168,7 +167,7 @@ struct Steer: AsyncParsableCommand {
     return try prompt + SetPrompt.read(promptFile).map(\.prompt)
   }
 
-  /// A whole set of prompts, as figures.
+  /// Runs a whole set of prompts and reports figures.
   private func runSet(_ path: String, _ laboratory: any Laboratory, _ store: Store) async throws {
     var job = PromptSetJob(
       request(""), prompts: try promptSet.chosen(from: path), name: path, random: promptSet.random)

@@ -1,5 +1,4 @@
-// What `crosscope steer` prints for reading: a prompt's answers with their figures.
-// Owns: the short form; the document itself is SteeringDocument.
+// The short form in which `crosscope steer` prints a prompt's answers and their figures.
 
 import Diffing
 import Experiments

@@ -1,13 +1,13 @@
-// How every command asks for a store: the same words in help, the same files offered by the shell's completion.
+// The argument for a store, which has the same help and the same shell completion in every command.
 
 import ArgumentParser
 
 extension CompletionKind {
-  /// Store files, and the folders that lead to them.
+  /// Completes store files and the folders that lead to them.
   static var stores: CompletionKind { .file(extensions: ["crosscope"]) }
 }
 
 extension ArgumentHelp {
-  /// A store that is there.
+  /// The help of an argument for an existing store.
   static var store: ArgumentHelp { ArgumentHelp("The store, a .crosscope file.", valueName: "store") }
 }

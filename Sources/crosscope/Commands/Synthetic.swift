@@ -1,6 +1,6 @@
-// `crosscope synthetic`: L1 and BatchTopK on pairs of models whose concepts are known. What each calls chat-only is set
-// against the truth: a table, or one JSON document with a row for every crosscoder trained.
-// With --out the first world is written down: what other programs, and `encode` and `scale`, need to check it.
+// `crosscope synthetic` trains L1 and BatchTopK on pairs of models whose concepts are known, and compares what each calls
+// chat-only with the truth, in a table or in one JSON document with a row for every crosscoder. With --out the first world is
+// written for other programs, and for `encode` and `scale`, to check.
 
 import ArgumentParser
 import Diffing
@@ -40,7 +40,7 @@ struct Synthetic: ParsableCommand {
   func run() throws {
     var experiment = SyntheticExperiment()
     (experiment.steps, experiment.latents, experiment.mus) = (steps, latents, mu)
-    // Before minutes of training, not after.
+    // A path that cannot be used is reported before minutes of training.
     if let out {
       for name in Self.files { try output.check("\(out)/\(name)") }
       do {
@@ -60,10 +60,10 @@ struct Synthetic: ParsableCommand {
     writeOut(report.text)
   }
 
-  /// What the folder of --out then holds.
+  /// The files that the folder of --out holds afterwards.
   private static let files = ["activations.safetensors", "truth.json", "l1", "batchtopk"]
 
-  /// What truth.json says.
+  /// The contents of truth.json.
   private struct Truth: Encodable {
     let seed: UInt64
     let recipe: SyntheticWorld.Recipe

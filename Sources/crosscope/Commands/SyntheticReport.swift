@@ -1,4 +1,4 @@
-// What `crosscope synthetic` says: a row for every crosscoder, and tables of means over worlds, lowest–highest behind.
+// The report of `crosscope synthetic`: a row for every crosscoder, and tables of means over worlds with lowest–highest.
 
 import Diffing
 import Experiments
@@ -9,12 +9,12 @@ import Storage
 
 /// The findings of all worlds.
 struct SyntheticReport: Encodable {
-  /// One crosscoder's findings; dictionaries are by kind of concept or by score.
+  /// The findings about one crosscoder. The keys of dictionaries are kinds of concepts or scores.
   struct Row: Encodable {
     let seed: UInt64
     let method: String
     let mu: Double?
-    /// Of L1: whether its L0 is the nearest to BatchTopK's.
+    /// Whether this L1 run has the L0 nearest to BatchTopK's.
     let chosen: Bool
     let l0, fve_base, fve_chat: Double
     let living, matched, twins: Int
@@ -55,7 +55,7 @@ struct SyntheticReport: Encodable {
       auc: byScore(amongChatOnly: false), auc_chat_only: byScore(amongChatOnly: true))
   }
 
-  /// Three tables: what each method makes of each kind, how well each score ranks, and L1 at every μ.
+  /// Three tables: each method's result for each kind, how well each score ranks, and L1 at every μ.
   var text: String {
     let methods = [("L1", chosen("l1")), ("BatchTopK", chosen("batchtopk"))]
     var kinds = TextTable(
@@ -107,7 +107,7 @@ struct SyntheticReport: Encodable {
 
   private func number(_ title: String) -> TextTable.Column { TextTable.Column(title: title, isNumber: true) }
 
-  /// The mean, and lowest–highest where they differ; `-` of nothing.
+  /// The mean, with lowest–highest if they differ; `-` if there are no values.
   private func spread(_ values: [Double], digits: Int = 2) -> String {
     guard let low = values.min(), let high = values.max() else { return "-" }
     func text(_ value: Double) -> String { String(format: "%.\(digits)f", value) }

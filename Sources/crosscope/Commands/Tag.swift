@@ -1,4 +1,4 @@
-// `crosscope tag`: adding and removing tags and setting the note of one or many latents, as one step of undo.
+// `crosscope tag` adds and removes tags and sets the note of one or many latents, in one step of undo.
 
 import ArgumentParser
 import Reports
@@ -25,7 +25,7 @@ struct Tag: ParsableCommand {
 
   func run() throws {
     do { try edit() } catch StorageError.replaced {
-      // A build or an import came in between: it is as if the command had been given a moment later.
+      // A build or an import replaced the store in between, so the edit is made again on the new one.
       try edit()
     }
   }

@@ -1,4 +1,4 @@
-// `crosscope tags`: the tags in use and how many latents have each.
+// `crosscope tags` lists the tags in use and how many latents have each.
 
 import ArgumentParser
 import Reports

@@ -1,4 +1,4 @@
-// `crosscope tokenize`: text from standard input to token ids, the probe for tokenizer and chat template.
+// `crosscope tokenize` turns text from standard input into token ids, to test tokenizers and chat templates.
 
 import ArgumentParser
 import Diffing
@@ -47,7 +47,7 @@ struct Tokenize: ParsableCommand {
     return text
   }
 
-  /// The messages that `text` holds as JSON; `nil` if it is no JSON.
+  /// The messages that `text` holds as JSON; `nil` if it is not JSON.
   static func messages(_ text: String) throws -> [ChatMessage]? {
     struct Chat: Decodable { var messages: [ChatMessage] }
     let first = text.unicodeScalars.first { !$0.properties.isWhitespace }
