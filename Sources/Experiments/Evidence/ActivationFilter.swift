@@ -13,7 +13,7 @@ extension LatentRecord {
 }
 
 /// Which latents are shown.
-package struct TraceFilter: Sendable, Equatable {
+package struct ActivationFilter: Sendable, Equatable {
   /// Latents on at a larger share of the corpus' tokens are left out: they fire on everything. Nil for all.
   package var maxFrequency: Double? = usualFrequency
   package var chatSpecificOnly = false
@@ -31,12 +31,12 @@ package struct TraceFilter: Sendable, Equatable {
 }
 
 /// How a latent's activations over a text become one number.
-package enum TraceAggregate: String, Sendable, CaseIterable {
+package enum ActivationAggregate: String, Sendable, CaseIterable {
   case max, mean
 }
 
 /// One latent over a whole text.
-package struct TracedLatent: Sendable, Equatable {
+package struct LatentOverText: Sendable, Equatable {
   package var latent: Int32
   /// The largest activation and the token, counted from 0, where it first is.
   package var max: Float
@@ -46,22 +46,22 @@ package struct TracedLatent: Sendable, Equatable {
   /// Tokens at which it is on.
   package var tokens: Int
 
-  package func value(_ aggregate: TraceAggregate) -> Double { aggregate == .max ? Double(max) : mean }
+  package func value(_ aggregate: ActivationAggregate) -> Double { aggregate == .max ? Double(max) : mean }
 }
 
 /// All latents that are on somewhere in a text, the largest first.
 /// - Parameter template: whether tokens of the chat template count.
-package func tracedLatents(
-  _ tokens: [TokenActivations], by aggregate: TraceAggregate, template: Bool, where isShown: (Int32) -> Bool
-) -> [TracedLatent] {
-  var found: [Int: TracedLatent] = [:]
+package func latentsOverText(
+  _ tokens: [TokenActivations], by aggregate: ActivationAggregate, template: Bool, where isShown: (Int32) -> Bool
+) -> [LatentOverText] {
+  var found: [Int: LatentOverText] = [:]
   var counted = 0
   for (position, token) in tokens.enumerated() where !token.isLeftOut && (template || !token.isTemplate) {
     counted += 1
     for activation in token.activations {
       var latent =
         found[activation.latent]
-        ?? TracedLatent(latent: Int32(activation.latent), max: 0, peak: position, mean: 0, tokens: 0)
+        ?? LatentOverText(latent: Int32(activation.latent), max: 0, peak: position, mean: 0, tokens: 0)
       if activation.value > latent.max { (latent.max, latent.peak) = (activation.value, position) }
       latent.mean += Double(activation.value)
       latent.tokens += 1
