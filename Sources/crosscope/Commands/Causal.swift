@@ -100,7 +100,7 @@ struct Causal: AsyncParsableCommand {
     do {
       let report = try await work.value
       if json { try printJSON(report) } else { writeOut(report.text(asciiOnly: ascii)) }
-    } catch is CancellationError {
+    } catch _ where work.isCancelled {
       writeError("crosscope: \(InferenceError.cancelled)")
       throw ExitCode(130)
     }
