@@ -28,9 +28,9 @@ package struct SetPrompt: Codable, Sendable, Equatable {
   }
 }
 
-extension [SetPrompt] {
+extension Array {
   /// At most so many of them, evenly from the whole.
-  package func spread(_ most: Int) -> [SetPrompt] {
+  package func spread(_ most: Int) -> [Element] {
     let chosen = Swift.min(most, count)
     return (0..<chosen).map { self[$0 * count / chosen] }
   }
