@@ -9,7 +9,7 @@ import Inference
 import Kernels
 
 /// The summed divergences of one chat.
-public struct ChatDivergence: Sendable {
+public struct ChatDivergence: Codable, Equatable, Sendable {
   /// The number of predictions that count, by scope.
   public fileprivate(set) var tokens: [PatchingScope: Int] = [:]
   /// Σ KL(chat ‖ patched) in nats over those predictions, by scope, with one value for each arm.

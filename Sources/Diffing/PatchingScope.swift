@@ -7,7 +7,7 @@
 import Inference
 
 /// A set of predictions.
-public enum PatchingScope: String, Sendable, Codable, CaseIterable {
+public enum PatchingScope: String, Sendable, Codable, CodingKeyRepresentable, CaseIterable {
   /// Every token that the template did not write, the user's tokens included.
   case all
   /// The assistant's text: the paper's "full response".

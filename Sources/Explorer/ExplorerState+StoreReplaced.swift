@@ -50,7 +50,7 @@ extension ExplorerState {
     if steer.run?.isGoingOn == true { steer.run?.phase = .failed(reason) }
     if let number = steer.sweep?.number { SteerSweep.failed(reason, number: number, &self) }
     PromptState.failed(reason, number: prompt.runNumber, &self)
-    if let number = check?.number { LatentCheck.failed(reason, number: number, &self) }
+    if let number = check?.number { CausalCheckRun.failed(reason, number: number, &self) }
   }
 
   /// Keeps the user's work of a change that was asked for while the store was being replaced by one about other latents.

@@ -110,7 +110,7 @@ extension ExplorerState {
     case .preview(let event): steer.take(event, number: number)
     case .answerActivations(let found): steer.take(.shown(found), trace: number)
     case .textActivations(let event): return PromptState.take(event, number: number, &self)
-    case .causalCheck(let event): return LatentCheck.take(event, number: number, &self)
+    case .causalCheck(let event): return CausalCheckRun.take(event, number: number, &self)
     case .failed(let reason): failed(reason, id)
     }
     return []
@@ -120,7 +120,7 @@ extension ExplorerState {
   private mutating func loading(_ what: String, _ id: JobID) {
     switch id.kind {
     case .textActivations: PromptState.loading(what, number: id.number, &self)
-    case .causalCheck: LatentCheck.loading(what, number: id.number, &self)
+    case .causalCheck: CausalCheckRun.loading(what, number: id.number, &self)
     case .steering, .preview, .answerActivations: break
     }
   }
@@ -134,7 +134,7 @@ extension ExplorerState {
     case .preview: steer.previewFailed(reason, number: id.number)
     case .answerActivations: steer.take(.failed(reason), trace: id.number)
     case .textActivations: PromptState.failed(reason, number: id.number, &self)
-    case .causalCheck: LatentCheck.failed(reason, number: id.number, &self)
+    case .causalCheck: CausalCheckRun.failed(reason, number: id.number, &self)
     }
   }
 

@@ -46,7 +46,7 @@ struct ExplorerState: Sendable {
   var latent = LatentState()
   var latentComparison = LatentComparisonState()
   /// The last causal check.
-  var check: LatentCheck?
+  var check: CausalCheckRun?
   var steer = SteerState()
   var prompt = PromptState()
   var map = MapState()

@@ -10,7 +10,7 @@ extension Routes {
   /// The jobs that the service does for its clients.
   static let jobs: [any Job.Type] = [
     SteeringJob.self, SweepJob.self, PromptSetJob.self, PreviewJob.self, AnswerActivationsJob.self,
-    TextActivationsJob.self, CausalCheckJob.self, CalibrationJob.self,
+    TextActivationsJob.self, CausalCheckJob.self, CalibrationJob.self, LatentPatchingJob.self,
   ]
 
   /// Does the job that the body describes.

@@ -30,7 +30,7 @@ struct Crosscope: AsyncParsableCommand {
       Rerun.self,
       Serve.self,
       Explain.self,
-      Check.self,
+      CheckStore.self,
       Import.self,
       Export.self,
       Build.self,

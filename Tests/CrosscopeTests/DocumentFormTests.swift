@@ -83,6 +83,13 @@ import Testing
       ("/v1/activations", ["text": "sun", "generate": 2]),
       ("/v1/causal-check", ["latent": latent, "random": 1, "prompts": 2, "contexts": 1, "max_tokens": 4]),
       (
+        "/v1/causal",
+        [
+          "arms": ["none", [latent]],
+          "chats": [[["role": "user", "content": "Hi"], ["role": "assistant", "content": "sun and rain"]]],
+        ]
+      ),
+      (
         "/v1/chat/completions",
         [
           "messages": [["role": "user", "content": "Hi"]], "max_tokens": 4, "logprobs": true, "top_logprobs": 2,

@@ -73,14 +73,14 @@ package struct ActivationsDocument: Encodable {
 extension ActivationsDocument {
   /// The options that choose what the document shows.
   package struct Options: Sendable, Equatable {
-    let filter: TraceFilter
+    let filter: ActivationFilter
     /// If this is not empty, only these latents are shown.
     let only: Set<Int32>
     /// How many latents are shown for each token.
     let top: Int
     /// How many latents are shown for the whole text.
     let limit: Int
-    let aggregate: TraceAggregate
+    let aggregate: ActivationAggregate
     let template: Bool
 
     package static let (usualTop, usualLimit) = (5, 20)
@@ -90,13 +90,13 @@ extension ActivationsDocument {
     ///   - maxFrequency: the default is no limit if `only` names latents: a latent that was asked for is shown however often
     ///     it fires.
     package init(
-      only: Set<Int32> = [], top: Int? = nil, limit: Int? = nil, aggregate: TraceAggregate? = nil,
+      only: Set<Int32> = [], top: Int? = nil, limit: Int? = nil, aggregate: ActivationAggregate? = nil,
       template: Bool? = nil, chatSpecificOnly: Bool? = nil, maxFrequency: Double? = nil
     ) {
       (self.only, self.top, self.limit) = (only, top ?? Self.usualTop, limit ?? Self.usualLimit)
       (self.aggregate, self.template) = (aggregate ?? .max, template ?? false)
-      filter = TraceFilter(
-        maxFrequency: maxFrequency ?? (only.isEmpty ? TraceFilter.usualFrequency : 1),
+      filter = ActivationFilter(
+        maxFrequency: maxFrequency ?? (only.isEmpty ? ActivationFilter.usualFrequency : 1),
         chatSpecificOnly: chatSpecificOnly ?? false)
     }
   }
@@ -125,7 +125,7 @@ extension ActivationsDocument {
             latent: Int32($0.latent), activation: $0.value, share: share($0.value, Int32($0.latent)))
         })
     }
-    let overall = tracedLatents(
+    let overall = latentsOverText(
       found.tokens, by: options.aggregate, template: options.template, where: isShown
     ).prefix(options.limit)
     latents = overall.compactMap { latent in

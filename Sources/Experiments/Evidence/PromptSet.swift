@@ -27,9 +27,9 @@ package struct SetPrompt: Codable, Sendable, Equatable {
   }
 }
 
-extension [SetPrompt] {
-  /// At most this many prompts, spread evenly over the whole set.
-  package func spread(_ most: Int) -> [SetPrompt] {
+extension Array {
+  /// At most this many elements, spread evenly over the whole array.
+  package func spread(_ most: Int) -> [Element] {
     let chosen = Swift.min(most, count)
     return (0..<chosen).map { self[$0 * count / chosen] }
   }

@@ -104,7 +104,7 @@ struct ExperimentsState: Sendable, Equatable {
       state.tell("a run is going on: let it end, or cancel it on the steer screen")
       return []
     }
-    if let reason = LatentCheck.blocksRuns(state) {
+    if let reason = CausalCheckRun.blocksRuns(state) {
       state.tell(reason)
       return []
     }

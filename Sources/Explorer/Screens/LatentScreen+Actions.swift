@@ -15,7 +15,7 @@ extension LatentScreen {
     case .nextLatent: return step(1, from: id, &state)
     case .previousLatent: return step(-1, from: id, &state)
     case .randomLatent: return pick(&state)
-    case .causalCheck: return LatentCheck.showOrStart(id, &state)
+    case .causalCheck: return CausalCheckRun.showOrStart(id, &state)
     case .tracePrompt:
       guard let page = state.pages[id], let context = state.selectedContext else { return [] }
       return PromptScreen.trace(context, of: page, &state)

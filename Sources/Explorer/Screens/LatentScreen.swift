@@ -33,13 +33,13 @@ enum LatentScreen {
     hasPlaceForEachLatent: true,
     back: { state in
       if let check = state.check, check.progress != nil, check.latent == state.latent.id {
-        return LatentCheck.cancel(&state)
+        return CausalCheckRun.cancel(&state)
       }
       guard state.latent.token != nil else { return nil }
       state.latent.token = nil
       return []
     },
-    cancel: { $0.check?.progress == nil ? nil : LatentCheck.cancel(&$0) })
+    cancel: { $0.check?.progress == nil ? nil : CausalCheckRun.cancel(&$0) })
 
   private static let latentBindings = [
     Binding(
@@ -64,7 +64,7 @@ enum LatentScreen {
     Binding(["L"], .wholeLens, nil, "all tokens of the logit lens, or one line each"),
     Binding(
       ["K"], .causalCheck, nil, "causal check: what it does, added and taken away, against random latents",
-      unavailable: { $0.check?.report?.latent == $0.latent.id.map(Int.init) ? nil : LatentCheck.unavailable($0) }),
+      unavailable: { $0.check?.report?.latent == $0.latent.id.map(Int.init) ? nil : CausalCheckRun.unavailable($0) }),
     Binding(["R"], .randomLatent, nil, "a latent of the list by chance"),
     Binding(["m"], .mapScreen, nil, "where it lies on the map"),
     Binding(

@@ -136,7 +136,7 @@ enum PromptScreen {
           ? "only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5" : "all latents")
     case .frequencyCut:
       let isCut = state.prompt.filter.maxFrequency != nil
-      state.prompt.filter.maxFrequency = isCut ? nil : TraceFilter.usualFrequency
+      state.prompt.filter.maxFrequency = isCut ? nil : ActivationFilter.usualFrequency
       state.tell(isCut ? "latents of any frequency" : "without latents that fire on more than 1 % of the corpus")
     case .templateTokens:
       state.prompt.countsTemplate.toggle()

@@ -85,7 +85,7 @@ extension PromptState {
     // While tokens still come, only if it is looked at: it takes as long as the text is.
     guard prompt.isWholeText || !prompt.isBusy || prompt.selected == nil else { return keepInView(&state) }
     let before = state
-    state.prompt.overall = tracedLatents(
+    state.prompt.overall = latentsOverText(
       prompt.tokens, by: prompt.aggregate, template: prompt.countsTemplate, where: { isShown($0, before) })
     let overall = state.prompt.overall
     if prompt.isFresh, let chosen = overall.first(where: { $0.latent == prompt.former }) ?? overall.first {

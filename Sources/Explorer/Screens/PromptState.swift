@@ -24,13 +24,13 @@ struct PromptState: Sendable, Equatable {
   var list = ListState()
   /// Whether the list is of the whole text rather than of the token.
   var isWholeText = false
-  var aggregate = TraceAggregate.max
-  var filter = TraceFilter()
+  var aggregate = ActivationAggregate.max
+  var filter = ActivationFilter()
   /// Whether tokens of the chat template count for the whole text.
   var countsTemplate = false
   var colours = Colours.latent
   /// Latents of the whole text that pass the filters.
-  var overall: [TracedLatent] = []
+  var overall: [LatentOverText] = []
   /// Nothing was chosen yet in this text: the former text's latent will be, or its own strongest.
   var isFresh = true
   var former: Int32?
@@ -54,7 +54,7 @@ struct PromptState: Sendable, Equatable {
   /// on it, also where it is silent.
   static func rows(_ state: ExplorerState) -> [Row] {
     let prompt = state.prompt
-    func row(_ latent: TracedLatent) -> Row {
+    func row(_ latent: LatentOverText) -> Row {
       Row(latent: latent.latent, value: latent.value(prompt.aggregate), tokens: latent.tokens, peak: latent.peak)
     }
     var rows: [Row] = []
@@ -68,7 +68,7 @@ struct PromptState: Sendable, Equatable {
     guard let selected = prompt.selected, let token = prompt.token, !rows.contains(where: { $0.latent == selected })
     else { return rows }
     if prompt.isWholeText {
-      let alone = tracedLatents(
+      let alone = latentsOverText(
         prompt.tokens, by: prompt.aggregate, template: prompt.countsTemplate, where: { $0 == selected })
       rows.append(alone.first.map(row) ?? Row(latent: selected, value: 0))
     } else {

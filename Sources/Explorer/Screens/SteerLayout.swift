@@ -66,7 +66,7 @@ struct SteerLayout {
     let measureRows = state.steer.run?.measured == nil ? 0 : min(3, max(0, rest.rows - (isWide ? 5 : 8)))
     (rest, measures) = rest.split(bottom: measureRows)
     let hasTrace = state.steer.trace.isOn && state.steer.run != nil
-    let traceRows = hasTrace ? min(SteerTrace.most, state.steer.rows.count) : 0
+    let traceRows = hasTrace ? min(SteerActivations.most, state.steer.rows.count) : 0
     (rest, trace) = rest.split(bottom: min(traceRows, max(0, rest.rows - 4)))
     let count = hasFrozen ? 3 : 2
     if isWide {

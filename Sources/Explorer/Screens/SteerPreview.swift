@@ -42,7 +42,7 @@ extension SteerState {
 
   /// Asks for a preview where what is to be shown is not what was asked for last.
   static func followKnob(_ state: inout ExplorerState) -> [Effect] {
-    guard state.screen == .steer, state.ending == nil, let request = state.steer.previewable,
+    guard state.ending == nil, let request = state.steer.previewable,
       request != state.steer.preview.request, state.steer.preview.phase != .computing
     else { return [] }
     state.steer.preview.request = request

@@ -137,7 +137,7 @@ enum SteerScreen {
   @Sendable private static func cannotRun(_ state: ExplorerState) -> String? {
     if state.steer.prompt.isEmpty { return "the prompt is empty: i edits it" }
     if state.steer.isWaitingForModel { return "waiting for the model; Esc cancels" }
-    return state.steer.isBusy ? "still running; Esc cancels" : LatentCheck.blocksRuns(state)
+    return state.steer.isBusy ? "still running; Esc cancels" : CausalCheckRun.blocksRuns(state)
   }
 
   @Sendable private static func noAnswer(_ state: ExplorerState) -> String? {

@@ -42,7 +42,7 @@ struct SteerState: Sendable, Equatable {
   var sweep: SteerSweep?
   /// The choice of a set of prompts as it was made last.
   var promptSet = PromptSetPicker()
-  var trace = SteerTrace()
+  var trace = SteerActivations()
   /// Numbers the runs, so that a cancelled one's late tokens are dropped.
   var runNumber = 0
   /// Lines that the answers are scrolled up from their end.

@@ -64,7 +64,7 @@ enum SweepScreen {
   private static func cannotSweepLatents(_ state: ExplorerState) -> String? {
     if state.steer.request.plan.interventions.isEmpty { return "no latent is on: there is nothing to sweep" }
     guard case .ready = state.steer.model else { return "the model is not loaded yet" }
-    return state.steer.isBusy ? "still running; Esc cancels" : LatentCheck.blocksRuns(state)
+    return state.steer.isBusy ? "still running; Esc cancels" : CausalCheckRun.blocksRuns(state)
   }
 
   /// The steered answer at the strength under the cursor, or everything that the sweep came to as Markdown.

@@ -41,13 +41,13 @@ package enum CorpusReader {
     return texts
   }
 
-  /// All chats of a file, each cut to `limit` tokens.
+  /// All chats of a file.
   /// - Throws: `InputError.invalid` with the line, also for a text that is not a chat and for a file without any.
-  package static func readChats(_ path: String, limit: Int, engine: Engine) throws -> [RenderedChat] {
-    var chats: [RenderedChat] = []
+  package static func readChats(_ path: String) throws -> [[ChatMessage]] {
+    var chats: [[ChatMessage]] = []
     try forEachLine(path) { line in
       guard let messages = line.messages else { throw Refusal(expected: "messages", found: "none") }
-      chats.append(try engine.encodeChat(messages, addGenerationPrompt: false).prefix(limit))
+      chats.append(messages)
     }
     guard !chats.isEmpty else {
       throw InputError.invalid(source: path, expected: "at least one chat", found: "none")

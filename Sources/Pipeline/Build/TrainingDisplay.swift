@@ -24,7 +24,7 @@ package struct TrainingDisplay {
   }
 
   /// Seconds since the display began.
-  package var seconds: Double { (clock.now - start) / .seconds(1) }
+  package var seconds: Double { (clock.now - start).seconds }
 
   /// Takes a step and draws if enough time has passed.
   package mutating func update(_ line: TrainingLogLine) {

@@ -35,7 +35,7 @@ struct Activations: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Latents a token.", valueName: "k")) var top =
     ActivationsDocument.Options.usualTop
   @Option(help: ArgumentHelp("Only this latent; may be given several times.", valueName: "id")) var latent: [Int32] = []
-  @Option(help: "What orders the latents of the text.") var aggregate = TraceAggregate.max
+  @Option(help: "What orders the latents of the text.") var aggregate = ActivationAggregate.max
   @Option(help: ArgumentHelp("Latents of the text.", valueName: "n")) var limit =
     ActivationsDocument.Options.usualLimit
   @Flag(help: "Only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5.") var chatOnly = false
@@ -100,4 +100,4 @@ struct Activations: AsyncParsableCommand {
 }
 
 extension ChatMessage.Role: ExpressibleByArgument {}
-extension TraceAggregate: ExpressibleByArgument {}
+extension ActivationAggregate: ExpressibleByArgument {}

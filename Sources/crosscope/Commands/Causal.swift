@@ -1,6 +1,6 @@
 // `crosscope causal` tests scores of chat-specificity by `ActivationPatching`: which latents, added to base's residual stream,
-// close most of the divergence from chat? Each arm has the latents that a score chooses. Too few latents to choose from are an
-// error, and so are chats without an answer.
+// close most of the divergence from chat? Each arm has the latents that a score chooses, and LatentPatchingJob measures the
+// chats. Too few latents to choose from are an error.
 
 import ArgumentParser
 import Diffing
@@ -59,6 +59,8 @@ struct Causal: AsyncParsableCommand {
       chat's, and how much of that of no latents is closed: over the assistants' text (response), over each answer's \
       first 9 tokens, and over all text. Latents are chosen among the living whose ν^ε and ν^r are in −0.1…2. Intervals \
       are 95 %, from chat-clustered standard errors.
+      With --engine all chats of the file are sent in one request, which the service refuses with status 413 where it is \
+      larger than its --max-body, 1 MiB if not set.
       """)
 
   @Argument(help: .store, completion: .stores) var store: String
@@ -76,10 +78,12 @@ struct Causal: AsyncParsableCommand {
   @Option(help: "Seed of the random sets.") var seed: UInt64 = 0
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
+  @OptionGroup var engine: EngineOptions
   @Flag(help: "Draw the chart in ASCII.") var ascii = false
   @Flag(help: "Print one JSON document.") var json = false
 
   func validate() throws {
+    try engine.exclude(files, computing)
     guard n > 0, maxTokens > 1, randomSets >= 0, limit ?? 1 > 0 else {
       throw ValidationError("counts are positive, and a chat has at least two tokens")
     }
@@ -92,43 +96,38 @@ struct Causal: AsyncParsableCommand {
     let interrupt = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
     interrupt.setEventHandler { continuation.yield() }
     interrupt.resume()
-    let work = Task.detached { try measured() }
+    let work = Task { try await measured() }
     Task { for await _ in interrupts { work.cancel() } }
     do {
       let report = try await work.value
       if json { try printJSON(report) } else { writeOut(report.text(asciiOnly: ascii)) }
-    } catch let error as DiffingError where error == .file(.cancelled) {
+    } catch _ where work.isCancelled {
       writeError("crosscope: \(InferenceError.cancelled)")
       throw ExitCode(130)
     }
   }
 
-  private func measured() throws -> CausalReport {
+  private func measured() async throws -> CausalReport {
     let store = try Store(path: store, access: .readOnly)
     let sets = try sets(store)
     let path = chats ?? URL(fileURLWithPath: store.path).deletingLastPathComponent().path + "/heldout-chats.jsonl"
-    let context = try SteeringContext.load(
-      store: store, files: files.locations, precision: computing.precision ?? .fast,
-      progress: { writeError("causal: " + $0) })
-    try context.requireBase(store: store)
-    let texts = try answered(CorpusReader.readChats(path, limit: maxTokens, engine: context.engine), path)
-    let test = try ActivationPatching(
-      engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer, arms: sets.map(\.arm))
-    var progress = ProgressLine("causal", total: texts.reduce(0) { $0 + $1.ids.count }, unit: "tokens")
-    var (done, divergences): (Int, [ChatDivergence]) = (0, [])
-    for text in texts {
-      do {
-        divergences.append(try test.measure(text))
-      } catch {
-        progress.interrupted()
-        throw error
+    let job = LatentPatchingJob(
+      arms: sets.map(\.arm), chats: try CorpusReader.readChats(path), name: path, limit: limit, maxTokens: maxTokens)
+    var progress: ProgressLine?
+    do {
+      let found = try await engine.laboratory(on: store, files, computing).outcome(of: job) { event in
+        guard case .progress(let done, let total) = event else { return }
+        if progress == nil { progress = ProgressLine("causal", total: total, unit: "tokens") }
+        progress?.update(done)
+      } loading: {
+        // Nothing is printed after the line with which Ctrl-C ends.
+        if !Task.isCancelled { writeError("causal: " + $0) }
       }
-      done += text.ids.count
-      progress.update(done)
+      return CausalReport(store: store.path, chats: path, n: n, seed: seed, sets: sets, found)
+    } catch {
+      progress?.interrupted()
+      throw error
     }
-    return CausalReport(
-      store: store.path, chats: path, layer: context.pair.layer, precision: context.engine.model.precision, n: n,
-      seed: seed, sets: sets, divergences: divergences)
   }
 
   /// The controls, then the first and last `n` by every score, then random ones.
@@ -159,16 +158,5 @@ struct Causal: AsyncParsableCommand {
       sets.append(.init(name: "random", arm: .latents(Set(numbers.shuffled(using: &generator).prefix(n)))))
     }
     return sets
-  }
-
-  /// At most `limit` chats that have an answer, spread evenly over the file.
-  private func answered(_ chats: [RenderedChat], _ path: String) throws -> [RenderedChat] {
-    let answered = chats.filter { !PatchingScope.response.positions(in: $0).isEmpty }
-    guard !answered.isEmpty else {
-      throw InputError.invalid(
-        source: path, expected: "chats with an assistant's answer within \(maxTokens) tokens", found: "none")
-    }
-    let count = min(limit ?? answered.count, answered.count)
-    return (0..<count).map { answered[$0 * answered.count / count] }
   }
 }

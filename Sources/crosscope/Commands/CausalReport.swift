@@ -85,12 +85,11 @@ struct CausalReport {
   private let chatCount: Int
   let rows: [Row]
 
-  /// - Parameter divergences: one for each chat; each has an arm for each set.
-  init(
-    store: String, chats: String, layer: Int, precision: Precision, n: Int, seed: UInt64, sets: [LatentSet],
-    divergences: [ChatDivergence]
-  ) {
-    (self.store, self.chats, self.layer, self.precision, self.n, self.seed) = (store, chats, layer, precision, n, seed)
+  /// - Parameter found: the divergences of every chat, with an arm for each set.
+  init(store: String, chats: String, n: Int, seed: UInt64, sets: [LatentSet], _ found: PatchingDivergences) {
+    (self.store, self.chats, self.n, self.seed) = (store, chats, n, seed)
+    (layer, precision) = (found.layer, found.precision)
+    let divergences = found.chats
     chatCount = divergences.count
     tokens = Dictionary(
       uniqueKeysWithValues: PatchingScope.allCases.map { scope in

@@ -11,7 +11,7 @@ import Testing
 @testable import Explorer
 @testable import Reports
 
-@Suite struct LatentCheckTests {
+@Suite struct CausalCheckRunTests {
   let sample: SampleStore
   var driver: ExplorerDriver
   let latent: Int32

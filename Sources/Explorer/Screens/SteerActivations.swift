@@ -10,7 +10,7 @@ import Storage
 import TUI
 
 /// The strips and what they are of.
-struct SteerTrace: Sendable, Equatable {
+struct SteerActivations: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     case computing
     case shown(AnswerActivations)
@@ -46,7 +46,7 @@ extension SteerRun {
 
 extension SteerState {
   /// The latents of the strips.
-  var shownLatents: [Int32] { rows.prefix(SteerTrace.most).map(\.latent) }
+  var shownLatents: [Int32] { rows.prefix(SteerActivations.most).map(\.latent) }
 
   /// What the strips would have to be asked for now; nil where a run has told it, or will.
   private var traceable: AnswerActivationsJob? {
@@ -59,14 +59,14 @@ extension SteerState {
   }
 
   /// The strips as they are now; nil where they are still to be asked for.
-  var strips: SteerTrace.Phase? {
+  var strips: SteerActivations.Phase? {
     if let run, run.traced == shownLatents, run.measured == nil || run.hasToldAll { return .shown(run.told) }
     return run?.isGoingOn == true || trace.request == nil || trace.request != traceable ? nil : trace.phase
   }
 
   /// Asks for the strips where what is to be shown is not what was asked for last.
   static func followTrace(_ state: inout ExplorerState) -> [Effect] {
-    guard state.screen == .steer, state.ending == nil, let request = state.steer.traceable,
+    guard state.ending == nil, let request = state.steer.traceable,
       request != state.steer.trace.request
     else { return [] }
     state.steer.trace.request = request
@@ -76,7 +76,7 @@ extension SteerState {
   }
 
   /// Takes the strips of this number, or why there are none.
-  mutating func take(_ phase: SteerTrace.Phase, trace number: Int) {
+  mutating func take(_ phase: SteerActivations.Phase, trace number: Int) {
     if number == trace.number { trace.phase = phase }
   }
 }

@@ -11,8 +11,9 @@ import Reports
 import Storage
 import TUI
 
-struct Check: ParsableCommand {
+struct CheckStore: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "check",
     abstract: "Look for damage in a store.",
     discussion: """
       Checks SQLite's integrity, references, the type, length and range of every value, and that the model, adapter or base model, \

@@ -13,7 +13,7 @@ extension LatentRecord {
 }
 
 /// The rule that decides which latents are shown.
-package struct TraceFilter: Sendable, Equatable {
+package struct ActivationFilter: Sendable, Equatable {
   /// Latents that fire on a larger share of the corpus's tokens are left out, since they fire on everything. Nil shows
   /// all.
   package var maxFrequency: Double? = usualFrequency
@@ -32,12 +32,12 @@ package struct TraceFilter: Sendable, Equatable {
 }
 
 /// How a latent's activations over a text become one number.
-package enum TraceAggregate: String, Sendable, CaseIterable {
+package enum ActivationAggregate: String, Sendable, CaseIterable {
   case max, mean
 }
 
 /// One latent over a whole text.
-package struct TracedLatent: Sendable, Equatable {
+package struct LatentOverText: Sendable, Equatable {
   package var latent: Int32
   /// The largest activation and the position, counted from 0, of the first token that has it.
   package var max: Float
@@ -47,22 +47,22 @@ package struct TracedLatent: Sendable, Equatable {
   /// The number of tokens at which it fires.
   package var tokens: Int
 
-  package func value(_ aggregate: TraceAggregate) -> Double { aggregate == .max ? Double(max) : mean }
+  package func value(_ aggregate: ActivationAggregate) -> Double { aggregate == .max ? Double(max) : mean }
 }
 
 /// All latents that fire somewhere in a text, the largest first.
 /// - Parameter template: whether tokens of the chat template count.
-package func tracedLatents(
-  _ tokens: [TokenActivations], by aggregate: TraceAggregate, template: Bool, where isShown: (Int32) -> Bool
-) -> [TracedLatent] {
-  var found: [Int: TracedLatent] = [:]
+package func latentsOverText(
+  _ tokens: [TokenActivations], by aggregate: ActivationAggregate, template: Bool, where isShown: (Int32) -> Bool
+) -> [LatentOverText] {
+  var found: [Int: LatentOverText] = [:]
   var counted = 0
   for (position, token) in tokens.enumerated() where !token.isLeftOut && (template || !token.isTemplate) {
     counted += 1
     for activation in token.activations {
       var latent =
         found[activation.latent]
-        ?? TracedLatent(latent: Int32(activation.latent), max: 0, peak: position, mean: 0, tokens: 0)
+        ?? LatentOverText(latent: Int32(activation.latent), max: 0, peak: position, mean: 0, tokens: 0)
       if activation.value > latent.max { (latent.max, latent.peak) = (activation.value, position) }
       latent.mean += Double(activation.value)
       latent.tokens += 1

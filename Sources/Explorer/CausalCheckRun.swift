@@ -9,7 +9,7 @@ import Storage
 import TUI
 
 /// A check and what has come of it.
-struct LatentCheck: Sendable, Equatable {
+struct CausalCheckRun: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     /// What is done, in words.
     case running(String)
@@ -29,7 +29,7 @@ struct LatentCheck: Sendable, Equatable {
   var report: CausalCheckReport? { if case .finished(let report) = phase { report } else { nil } }
 }
 
-extension LatentCheck {
+extension CausalCheckRun {
   /// Shows what is known of the latent on view, or checks it in place of any other.
   static func showOrStart(_ latent: Int32, _ state: inout ExplorerState) -> [Effect] {
     if let check = state.check, check.latent == latent, let report = check.report {
@@ -46,7 +46,7 @@ extension LatentCheck {
     }
     let cancelled: [Effect] = state.check?.progress == nil ? [] : [.cancel(.causalCheck)]
     let number = (state.check?.number ?? 0) + 1
-    state.check = LatentCheck(latent: latent, number: number)
+    state.check = CausalCheckRun(latent: latent, number: number)
     state.tell("what latent \(latent) does, added and taken away, beside random latents")
     return cancelled + [.start(.causalCheck(latent), number: number)]
   }
