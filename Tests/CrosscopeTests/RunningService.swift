@@ -154,11 +154,12 @@ final class RunningService {
     }
   }
 
-  /// Ends of connections to its socket, accepted or not, and the socket itself.
+  /// Ends of connections to its socket, accepted or not, and the socket itself, which was bound in a folder beside it.
   var connections: Int {
     get throws {
-      try String(contentsOfFile: "/proc/net/unix", encoding: .utf8).split(separator: "\n").count {
-        $0.hasSuffix(" " + socket)
+      let folder = URL(filePath: socket).deletingLastPathComponent().path
+      return try String(contentsOfFile: "/proc/net/unix", encoding: .utf8).split(separator: "\n").count {
+        $0.contains(" \(folder)/")
       }
     }
   }
