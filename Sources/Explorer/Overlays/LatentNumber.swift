@@ -1,4 +1,4 @@
-// Asking for a latent by its id: to open it, or to set it beside another.
+// Asks for a latent's id, to open the latent or to compare it with another.
 
 import Storage
 import TUI
