@@ -92,7 +92,7 @@ enum Effect: Sendable, Equatable {
 
 /// The latents of a list, and their order.
 struct ListQuery: Sendable, Equatable {
-  /// In the store's filter language; empty lets all through.
+  /// The filter in the store's language; an empty one lets all latents through.
   var filter = ""
   var sort: LatentSort = .chatSpecificity
   /// Whether the order is the reverse of the sort's default.

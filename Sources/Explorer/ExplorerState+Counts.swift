@@ -5,7 +5,7 @@ import Inference
 import Storage
 import TUI
 
-/// What the next letter is for.
+/// The meaning of the next letter.
 enum PendingLetter: Sendable { case setMark, goToMark }
 
 extension ExplorerState {

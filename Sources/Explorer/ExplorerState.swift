@@ -61,7 +61,7 @@ struct ExplorerState: Sendable {
   /// Whether a step along the history is under way, which the history does not record.
   var isTravelling = false
   var tour: Tour?
-  /// Where the explorer begins, if not at the table.
+  /// The place where the explorer begins, if it is not the table.
   var startingPlace: Place?
   /// Latent pages read lately, for the page itself and for the preview under the table.
   var pages: [Int32: LatentPage] = [:]

@@ -44,7 +44,7 @@ struct SavedFilters: Sendable, Equatable, Codable {
   }
 }
 
-/// Where the filters are kept.
+/// The file of saved filters.
 struct FilterFile: Sendable {
   let path: String
 

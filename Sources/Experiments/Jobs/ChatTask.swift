@@ -26,7 +26,7 @@ package struct ChatTask: ModelTask {
   package func begin(on models: LoadedModels) throws -> ChatSteps { try ChatSteps(self, models) }
 }
 
-/// What happens while chats are answered.
+/// An event while chats are answered.
 package enum ChatEvent: Sendable {
   /// The prompt was read; from now on the request cannot be refused.
   case began

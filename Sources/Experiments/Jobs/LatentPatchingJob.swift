@@ -92,7 +92,7 @@ extension PatchingArm: Codable {
   }
 }
 
-/// What happens while arms are measured.
+/// An event of the measurement.
 package enum LatentPatchingEvent: Sendable, Equatable {
   /// The numbers of measured chats' tokens and of all chats' tokens.
   case progress(done: Int, of: Int)

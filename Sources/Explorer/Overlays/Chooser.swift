@@ -8,7 +8,7 @@ import TUI
 
 /// A list to choose from.
 struct Chooser: Sendable, Equatable {
-  /// What the choice is for.
+  /// The purpose of the choice.
   enum Purpose: Sendable, Equatable {
     case actions
     case axis(isX: Bool)

@@ -103,7 +103,7 @@ extension ColumnChooser {
 }
 
 extension TableField {
-  /// What the column holds, in a few words.
+  /// The meaning of the column, in a few words.
   var meaning: String {
     switch self {
     case .column(let column): column.meaning

@@ -5,7 +5,7 @@ import TUI
 
 /// An id being typed.
 struct LatentNumber: Sendable, Equatable {
-  /// What is done with the latent.
+  /// The purpose of the number.
   enum Purpose: Sendable, Equatable {
     case page
     case comparison(with: Int32)

@@ -1,4 +1,4 @@
-// What keys and the mouse do on a latent's page.
+// The actions of keys and the mouse on a latent's page.
 
 import Experiments
 import Inference

@@ -10,7 +10,7 @@ import TUI
 
 /// View state of the page.
 struct LatentState: Sendable, Equatable {
-  /// What the colour of a token is relative to.
+  /// The activation to which the colour of a token is relative.
   enum Scale: Sendable { case latent, context }
 
   /// How latents are shown; the choices stay when another latent is opened.

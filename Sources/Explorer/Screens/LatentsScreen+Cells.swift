@@ -47,7 +47,7 @@ extension LatentsScreen {
       if !mark.isEmpty, let first = cells.first { cells[0] = marked(first, mark) }
       return cells
     }
-    // What lies beyond the edges.
+    // Signs mark columns beyond the edges.
     let areas = TableColumn.areas(view.heads, in: layout.table)
     if areas.contains(where: \.isEmpty) {
       canvas.put("›", row: layout.head.row, column: layout.head.endColumn - 1, style: Style(.accent, .bold))

@@ -6,7 +6,7 @@ import Inference
 import Storage
 import TUI
 
-/// What is typed.
+/// The typed text.
 struct PromptEditor: Sendable, Equatable {
   /// One turn of a chat.
   struct Turn: Sendable, Equatable {

@@ -1,4 +1,4 @@
-// What keys do on the steer screen, and the text of its prompt.
+// The actions of keys on the steer screen, and the text of its prompt.
 
 import Diffing
 import Inference
