@@ -77,7 +77,7 @@ package struct AnswerToken: Sendable {
 package struct AnswerSummary: Sendable, Equatable {
   /// The tokens, including the end of the turn.
   package var ids: [Int32]
-  /// ‖Δh‖ ÷ ‖h‖ over the steered tokens; nil where nothing was steered.
+  /// ‖Δh‖ ÷ ‖h‖ over the steered tokens; nil if nothing was steered.
   package var relativeChange: Double?
 }
 
