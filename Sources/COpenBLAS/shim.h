@@ -1,13 +1,13 @@
-// The system's OpenBLAS. Debian keeps the header in a per-architecture directory that the compiler searches.
+// Imports the system's OpenBLAS. Debian keeps its header in a per-architecture directory that the compiler searches.
 #pragma once
 #include <cblas.h>
 #include <stdlib.h>
 
-// Exported by builds that carry the kernels of several processors; absent from others.
+// Only builds with the kernels of several processors export these two, so they may be missing.
 extern void gotoblas_dynamic_init(void) __attribute__((weak));
 extern void gotoblas_dynamic_quit(void) __attribute__((weak));
 
-// Chooses the kernels of a processor by OpenBLAS's name for it, before anything is computed. 0 if that cannot be done.
+// Chooses the kernels of a processor by OpenBLAS's name for it, before anything is computed. Returns 0 if it cannot.
 static inline int openblas_choose_core(const char *name) {
   if (!gotoblas_dynamic_init || !gotoblas_dynamic_quit || setenv("OPENBLAS_CORETYPE", name, 1) != 0) return 0;
   gotoblas_dynamic_quit();

@@ -1,6 +1,6 @@
 // Everything a key can do, by name.
 
-/// A named action. The name is what help shows and what a test may call it by.
+/// A named action. Help shows the name, and tests perform the action by it.
 enum Action: String, CaseIterable, Sendable {
   case quit, back, help, undo, redo
   case up, down, pageUp, pageDown, first, last

@@ -1,4 +1,4 @@
-// How often a latent is active, and how strongly, as columns of blocks: the corpora side by side on the same two
+// Draws how often and how strongly a latent is active, as columns of blocks: the corpora side by side on the same two
 // scales. There is no chart for histograms whose bins do not all span the same ratio.
 
 import Experiments

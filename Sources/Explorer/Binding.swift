@@ -1,4 +1,4 @@
-// Bindings are data: help, key bar and the reason why something does not work now are all made from them.
+// Bindings are data: help, the key bar and the reasons why a key does nothing are all made from them.
 
 import Inference
 import Storage
@@ -26,7 +26,7 @@ struct Binding: Sendable {
     self.unavailable = unavailable
   }
 
-  /// The keys as people write them, such as `j ↓`; where there are none, the command to type.
+  /// The keys as people write them, such as `j ↓`; if there are none, the command to type.
   var label: String { keys.isEmpty ? ": \(action.title)" : keys.map(\.label).joined(separator: " ") }
 }
 
@@ -36,7 +36,7 @@ enum Unavailable {
     state.store.isWritable ? nil : "this store is open read-only: nothing can be saved in it"
   }
 
-  /// A screen may have something to undo that is no part of the store.
+  /// A screen may have something to undo that is not in the store.
   @Sendable static func undo(_ state: ExplorerState) -> String? {
     state.screen.definition.undo == nil ? readOnly(state) : nil
   }

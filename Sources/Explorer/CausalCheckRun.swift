@@ -1,5 +1,5 @@
-// The causal check of a latent as the explorer sees it: start, progress, end, saving; its figures in a window over the
-// page. The method is CausalCheckJob's.
+// The causal check of a latent in the explorer: its start, progress, end and saving, and its figures in a window over the page.
+// The method is in CausalCheckJob.
 
 import Diffing
 import Experiments
@@ -8,10 +8,10 @@ import Reports
 import Storage
 import TUI
 
-/// A check and what has come of it.
+/// A check and its result.
 struct CausalCheckRun: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
-    /// What is done, in words.
+    /// The present work, in words.
     case running(String)
     case finished(CausalCheckReport)
     case cancelled
@@ -23,14 +23,14 @@ struct CausalCheckRun: Sendable, Equatable {
   var number: Int
   var phase = Phase.running("")
 
-  /// What is done now, while it is under way.
+  /// The present work while the check runs.
   var progress: String? { if case .running(let what) = phase { what } else { nil } }
 
   var report: CausalCheckReport? { if case .finished(let report) = phase { report } else { nil } }
 }
 
 extension CausalCheckRun {
-  /// Shows what is known of the latent on view, or checks it in place of any other.
+  /// Shows the check of the latent on view, or starts one, which replaces any other.
   static func showOrStart(_ latent: Int32, _ state: inout ExplorerState) -> [Effect] {
     if let check = state.check, check.latent == latent, let report = check.report {
       state.overlay = CausalCheckPage(report: report)
@@ -57,7 +57,7 @@ extension CausalCheckRun {
     return [.cancel(.causalCheck)]
   }
 
-  /// Takes progress or the end of the check of this number. Its figures come up where the user waits for them.
+  /// Takes progress or the end of the check with this number. The figures appear if the user waits for them.
   static func take(_ event: CausalCheckEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
     guard let check = state.check, check.number == number, check.progress != nil else { return [] }
     switch event {
@@ -85,7 +85,7 @@ extension CausalCheckRun {
     state.tell(reason, .error)
   }
 
-  /// Why the latent on view cannot be checked now: a run's tokens and a check's answers would wait for each other.
+  /// The reason why the latent on view cannot be checked now: a run and a check would wait for each other.
   @Sendable static func unavailable(_ state: ExplorerState) -> String? {
     guard let latent = state.latent.id, let page = state.pages[latent] else { return "the page is not read yet" }
     if page.latent.maxActivation ?? 0 <= 0 { return "this latent never fired: there is nothing to check" }
@@ -93,7 +93,7 @@ extension CausalCheckRun {
     return state.steer.isBusy ? "a steering run is under way: let it end, or cancel it on its screen" : nil
   }
 
-  /// Why nothing can be run on the steer screen while a latent is checked.
+  /// The reason why the steer screen cannot run anything while a latent is checked.
   static func blocksRuns(_ state: ExplorerState) -> String? {
     guard let check = state.check, check.progress != nil else { return nil }
     return "latent \(check.latent) is being checked: let it end, or press Ctrl-C"
@@ -101,22 +101,22 @@ extension CausalCheckRun {
 }
 
 extension CausalCheckReport {
-  /// A line of the figures as they are shown: the head of a group, or a measure.
+  /// A line of the shown figures: the head of a group, or a measure.
   enum Line: Sendable {
     case group(String)
     case effect(name: String, Effect)
     case note(String)
   }
 
-  /// Cells of an interval.
+  /// The width of an interval in cells.
   fileprivate static let intervalWidth = 22
 
-  /// Measures by what was done, and what they are of.
+  /// The measures, grouped by what was done to the latent.
   var lines: [Line] {
     var lines: [Line] = []
     var group: Substring?
     for effect in effects {
-      // A name is what was done and what was measured.
+      // A measure's name has two parts: what was done and what was measured.
       let parts = effect.measure.split(separator: ": ", maxSplits: 1)
       if parts.count == 2, parts[0] != group {
         group = parts[0]
@@ -131,7 +131,7 @@ extension CausalCheckReport {
 }
 
 extension CausalCheckReport {
-  /// The figures, a line a measure; what is apart stands out.
+  /// The figures with one line for each measure. A measure whose intervals are apart stands out.
   func flow(width: Int) -> [FlowLine] {
     let columns = [
       TableColumn("", width: nil), TableColumn("latent", width: Self.intervalWidth),
@@ -159,7 +159,7 @@ extension CausalCheckReport {
 }
 
 extension Interval? {
-  /// `0.123 [0.045, 0.201]`, with as many digits as fit the column.
+  /// The interval as `0.123 [0.045, 0.201]`, with as many digits as fit the column.
   fileprivate var shown: String {
     guard let interval = self else { return fixed(nil, 3) }
     return [3, 2, 1].map { interval.text($0) }.first { $0.count <= CausalCheckReport.intervalWidth } ?? interval.text(0)

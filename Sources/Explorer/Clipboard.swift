@@ -6,7 +6,7 @@ import Glibc
 import TUI
 
 enum Clipboard {
-  /// The program that takes text on its standard input, and its arguments; nil where there is none to use.
+  /// The program that takes text on its standard input, and its arguments; nil if there is none to use.
   static func tool(
     _ environment: [String: String] = ProcessInfo.processInfo.environment,
     exists: (String) -> Bool = { FileManager.default.isExecutableFile(atPath: $0) }
@@ -26,7 +26,7 @@ enum Clipboard {
     return nil
   }
 
-  /// Hands text to the desktop's clipboard, where there is one.
+  /// Hands text to the desktop's clipboard, if there is one.
   ///
   /// The text goes through a file without a name, since the reader of a pipe may be gone. Foundation's `Process` is not
   /// used: it waits for the processes that the tool leaves behind, and these tools leave one that keeps the text.
@@ -51,7 +51,7 @@ enum Clipboard {
     return status == 0 ? URL(filePath: path).lastPathComponent : nil
   }
 
-  /// Hands text on and says what was copied, and how.
+  /// Copies the text and reports what was copied, and where to.
   static func report(_ copied: CopiedText, tool: String?) -> String {
     let fitting = ClipboardSequence.fitting(copied.text)
     let size = copied.text.utf8.count

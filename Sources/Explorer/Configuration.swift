@@ -11,7 +11,7 @@ import TUI
 /// The contents of the file; every field may be left out.
 package struct Configuration: Codable, Equatable {
   package var theme: String?
-  /// Colours of single roles in place of the theme's: `#ff8700`, or a number of the terminal's 256 colours.
+  /// Colours of single roles, which replace the theme's: `#ff8700`, or a number of the terminal's 256 colours.
   package var colours: [String: String]?
   package var ascii: Bool?
   package var screenReader: Bool?
@@ -42,7 +42,7 @@ package struct Configuration: Codable, Equatable {
     return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) + "\n" } ?? "{}\n"
   }
 
-  /// Where the file lies if nothing else is said.
+  /// The default path of the file.
   package static func usualPath(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> String {
     folder("XDG_CONFIG_HOME", else: ".config", environment) + "/config.json"
   }
@@ -144,7 +144,7 @@ package struct Settings: Sendable {
 }
 
 extension ExplorerState {
-  /// Takes over what concerns the view.
+  /// Applies the settings that concern the view.
   package mutating func apply(_ settings: Settings) {
     keyMap = settings.keyMap
     isSpoken = settings.isSpoken

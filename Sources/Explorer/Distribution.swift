@@ -20,7 +20,7 @@ struct Distribution: Sendable, Equatable {
   let missing: Int
   let median: Double
 
-  /// Nil where no latent has the number. Cost: a pass over the values.
+  /// Nil if no latent has the number. Cost: a pass over the values.
   init?(_ list: LatentList) {
     guard let first = list.values.first, let last = list.values.last else { return nil }
     // The list is in order, in either direction.

@@ -7,10 +7,10 @@ import Foundation
 import Inference
 
 enum EditedConfiguration {
-  /// Edits the configuration; where there is no file yet, the text begins as the defaults.
+  /// Edits the configuration. If there is no file yet, the text begins as the defaults.
   /// - Parameters:
-  ///   - rejected: what was written before and could not be used.
-  ///   - run: gives the terminal to a command, as `ExternalEditor.edit` says.
+  ///   - rejected: the text of the last edit, if it could not be used.
+  ///   - run: gives the terminal to a command, as in `ExternalEditor.edit`.
   /// - Returns: the settings that are now in the file; nil if nothing was changed.
   /// - Throws: `EditorError`, or what is wrong with the text; the file is then as it was.
   static func edit(
@@ -40,7 +40,7 @@ enum EditedConfiguration {
   }
 }
 
-/// Why a text is no configuration.
+/// The reason why a text is not a configuration.
 struct RejectedConfiguration: Error, CustomStringConvertible {
   let reason: String
   var description: String { "\(reason); the file is as it was, editing again goes on from what you wrote" }

@@ -1,4 +1,5 @@
-// What update asks for and what comes back. Effects are values: a test can look at them, the loop runs them.
+// Update asks for effects, and their results come back as events. Effects are values: a test can compare them, the loop runs
+// them.
 
 import Experiments
 import Inference
@@ -6,21 +7,21 @@ import Reports
 import Storage
 import TUI
 
-/// Work outside the view state. Nothing of it runs on the main actor.
+/// Work outside the view state, which never runs on the main actor.
 enum Effect: Sendable, Equatable {
-  /// All latents that a filter lets through, in order, and if asked what stands below them; an older generation's
-  /// answer is ignored.
+  /// All latents that a filter lets through, in order, and if asked the figures below them. The answer to an older
+  /// generation is ignored.
   case loadList(ListQuery, overview: Bool, generation: Int)
-  /// Reads the filters that are kept beyond a run, after a change if there is one.
+  /// Reads the saved filters, after a change if there is one.
   case editFilters(SavedFilters.Edit?)
-  /// Table rows by id.
+  /// The rows of the table for some ids.
   case loadRows([Int32])
-  /// Everything about one latent.
+  /// The page of one latent.
   case loadPage(Int32)
-  /// Waits whether the cursor stays on this latent; takes the place of any other wait.
+  /// Waits to see whether the cursor stays on this latent; replaces any other wait.
   case rest(on: Int32)
   case loadTagNames
-  /// What a latent's page shows below: contrast, and latents that fire together with it.
+  /// The lower parts of a latent's page: contrast, and latents that fire together with it.
   case loadSurroundings(Int32)
   /// How many of these latents have which tag.
   case countTags([Int32])
@@ -31,7 +32,7 @@ enum Effect: Sendable, Equatable {
   /// Experiments that hold a text, all for an empty one.
   case loadExperiments(matching: String, generation: Int)
   case loadExperimentRows([Int64])
-  /// One to look at, or two to compare.
+  /// One experiment to look at, or two to compare.
   case openExperiments([Int64])
   case deleteExperiments([Int64])
   case export(ExportPath.Content, path: String)
@@ -40,11 +41,11 @@ enum Effect: Sendable, Equatable {
   case undo
   case redo
   case loadModel
-  /// Starts a job in place of any other of its kind.
+  /// Starts a job, which replaces any other of its kind.
   case start(ExplorerJob, number: Int)
   /// Ends the job of a kind.
   case cancel(ExplorerJob.Kind)
-  /// Saves what the user made; a record with a number below 0 was not saved before under that number.
+  /// Saves an experiment. A number below 0 says that an earlier attempt to save it failed.
   case save(ExperimentRecord)
   /// The sets of prompts beside the store.
   case findPromptSets
@@ -57,17 +58,17 @@ enum Effect: Sendable, Equatable {
   /// Everything is sent to the terminal anew.
   case redraw
 
-  /// Whether it is work that goes on after it was asked for, and ends with `done`.
+  /// Whether the work continues after it was asked for and ends with `done`.
   var takesTime: Bool {
     switch self {
     case .cancel, .redraw, .edit, .editConfiguration: false
-    // Nobody waits for it.
+    // The user does not wait for it.
     case .rest: false
     default: true
     }
   }
 
-  /// What the status line says meanwhile.
+  /// The text of the status line during the work.
   var label: String {
     switch self {
     case .loadList, .loadExperiments: "searching"
@@ -89,16 +90,16 @@ enum Effect: Sendable, Equatable {
   }
 }
 
-/// Which latents, in which order.
+/// The latents of a list, and their order.
 struct ListQuery: Sendable, Equatable {
-  /// In the store's filter language; empty lets all through.
+  /// The filter in the store's language; an empty one lets all latents through.
   var filter = ""
   var sort: LatentSort = .chatSpecificity
-  /// Against the sort's usual direction.
+  /// Whether the order is the reverse of the sort's default.
   var reversed = false
-  /// Orders those of equal first key; nil by id.
+  /// The order among latents of equal first key; nil for the order of ids.
   var then: LatentOrder?
-  /// Only this class of what the filter lets through.
+  /// If this is set, only latents of this class are listed.
   var latentClass: LatentClass?
 
   /// Whether a change of tags or notes may change the order.
@@ -114,9 +115,9 @@ struct ListQuery: Sendable, Equatable {
 /// The answer to a query.
 struct FoundLatents: Sendable, Equatable {
   var ids: [Int32]
-  /// Of the first key, where it was asked for and there is one.
+  /// The distribution of the first key, if it was asked for and exists.
   var distribution: Distribution?
-  /// Whether the counts of the classes were asked for; they take as long as the list and come after it.
+  /// Whether the counts of the classes were asked for; they take as long as the list and arrive after it.
   var countsFollow = false
 }
 
@@ -124,22 +125,22 @@ struct FoundLatents: Sendable, Equatable {
 struct LatentRow: Sendable, Equatable {
   var latent: LatentRecord
   var tags: [String]
-  /// What it is about, see `Store.summaries(of:)`.
+  /// A short explanation of the latent, see `Store.summaries(of:)`.
   var summary: String?
   var hasNote = false
   var histograms: [HistogramRecord] = []
 }
 
-/// What happened: at the terminal, or in answer to an effect.
+/// An event at the terminal, or the answer to an effect.
 enum ExplorerEvent: Sendable {
   case terminal(TerminalEvent)
   case list(FoundLatents, generation: Int)
-  /// Of what the list's filter lets through, in all classes.
+  /// The counts over all classes of the latents that the list's filter lets through.
   case classCounts([LatentClass: Int], generation: Int)
   case listFailed(String, generation: Int)
   case rows([LatentRow])
   case page(LatentPage)
-  /// The cursor came to this latent a while ago.
+  /// The cursor has rested on this latent.
   case rested(on: Int32)
   case tagNames([String])
   case surroundings(LatentSurroundings)
@@ -151,32 +152,32 @@ enum ExplorerEvent: Sendable {
   case experimentRows([SavedRun])
   case openedExperiments([SavedRun])
   case exported(String)
-  /// Tags or notes of these latents changed; what happened in words, shown to the user.
+  /// Tags or notes of these latents have changed; the text tells the user how.
   case changed([Int32], String)
   case modelProgress(String)
   case modelReady(String)
   case modelFailed(String)
-  /// What a job tells.
+  /// An event of a job.
   case job(JobEvent, JobID)
   case promptSets([PromptSetFile])
-  /// A run is in the store under a number; before it was unsaved under the other one, if there is one.
+  /// A run is in the store under a number. If it was unsaved before, `formerly` is the number that it had.
   case saved(Int64, formerly: Int64? = nil)
-  /// The store did not take a run, and why.
+  /// The store did not take a run, for the given reason.
   case notSaved(ExperimentRecord, String)
-  /// The store did not take a note, and why.
+  /// The store did not take a note, for the given reason.
   case noteNotSaved(Int32, String, String)
-  /// Copied to the clipboard, in words.
+  /// A text was copied; the words say which one.
   case copied(String)
   /// A text came back from the editor.
   case edited(EditRequest)
-  /// The configuration was edited: what it is now, or nil where nothing was changed.
+  /// The configuration was edited; nil if nothing was changed.
   case configured(Settings?)
   /// Another program, or this one, has changed the store.
   case storeChanged
-  /// A change that waits until the store, in whose place there is another one, is opened again.
+  /// A change that waits until the store is opened again, because another one has taken its place.
   case postponed(Effect)
-  /// Anything else that went wrong, in one line.
+  /// Another error, in one line.
   case failed(String)
-  /// An effect has ended, whatever came of it.
+  /// An effect has ended, with or without success.
   case done(Effect)
 }

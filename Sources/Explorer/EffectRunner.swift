@@ -1,5 +1,4 @@
-// Runs effects on the store and the engine, away from the main actor, and reports what came of each.
-// Owns: the translation between effects, the store and the laboratory. Refuses: view state.
+// Runs effects on the store and the engine, away from the main actor, and reports the result of each. It knows no view state.
 
 import Diffing
 import Experiments
@@ -9,11 +8,11 @@ import Kernels
 import Reports
 import Storage
 
-/// Runs effects. A function of its inputs but for the store's file, the engine and the clock.
+/// Runs effects. Its results depend only on the effect, the store's file, the engine and the clock.
 struct EffectRunner: Sendable {
   let store: Store
   let laboratory: any Laboratory
-  /// Where filters are kept; nil keeps none.
+  /// The file of saved filters; if it is nil, none are kept.
   var filters: FilterFile?
   /// Reads a file of prompts.
   var readPrompts: @Sendable (String) throws -> [SetPrompt] = { try SetPrompt.read($0) }
@@ -50,7 +49,7 @@ struct EffectRunner: Sendable {
     emit(.done(effect))
   }
 
-  /// What became of an effect that the store refused.
+  /// The event for an effect that the store refused.
   private static func notDone(_ effect: Effect, _ error: StorageError) -> ExplorerEvent {
     if case .replaced = error, effect.changesStore { return .postponed(effect) }
     if case .setNote(let latent, let text) = effect { return .noteNotSaved(latent, text, error.cause) }

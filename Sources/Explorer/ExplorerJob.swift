@@ -1,5 +1,5 @@
-// The jobs that the explorer asks for, and how their events come back. A job is known by its kind and its number: of a kind
-// there is one at a time, and late events of a former one are dropped by their number.
+// The jobs that the explorer asks for, and how their events come back. A job has a kind and a number: only one job of a kind
+// runs at a time, and late events of a former one are recognised by their number and dropped.
 
 import Experiments
 import Kernels
@@ -27,7 +27,7 @@ enum ExplorerJob: Sendable, Equatable {
     }
   }
 
-  /// What the status line says meanwhile.
+  /// The text of the status line during the job.
   var label: String {
     switch self {
     case .run: "generating"
@@ -40,24 +40,24 @@ enum ExplorerJob: Sendable, Equatable {
   }
 }
 
-/// A set of prompts to be swept over, and the control beside it.
+/// A set of prompts for a sweep, and its control.
 struct PromptSetChoice: Sendable, Equatable {
   var path: String
-  /// Prompts at most, evenly from the file.
+  /// The largest number of prompts, spread evenly over the file.
   var most: Int
-  /// So many times the latents are replaced by random living ones.
+  /// How many times the latents are replaced by random living ones.
   var random: Int
 }
 
-/// Which job an event is of.
+/// Identifies the job of an event.
 struct JobID: Sendable, Equatable {
   var kind: ExplorerJob.Kind
   var number: Int
 }
 
-/// What a job tells.
+/// An event of a job.
 enum JobEvent: Sendable {
-  /// What is done before the job can begin.
+  /// The work before the job can begin.
   case loading(String)
   case run(SteeringEvent)
   case sweep(SweepEvent)
@@ -66,12 +66,12 @@ enum JobEvent: Sendable {
   case answerActivations(AnswerActivations)
   case textActivations(TextActivationsEvent)
   case causalCheck(CausalCheckEvent)
-  /// The job ended early, and why.
+  /// The job ended early, for the given reason.
   case failed(String)
 }
 
 extension Laboratory {
-  /// Does a job of the explorer and hands its events on; of a cancelled one nothing more.
+  /// Does a job of the explorer and passes its events on; after a cancellation none follow.
   func run(
     _ job: ExplorerJob, readPrompts: @Sendable (String) throws -> [SetPrompt],
     tell: @escaping @Sendable (JobEvent) -> Void

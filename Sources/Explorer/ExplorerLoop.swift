@@ -1,7 +1,6 @@
-// The loop: events in, view state on, canvas out, effects started.
-// Owns: the view state and the running tasks, on the main actor. Refuses: work; effects run elsewhere, drawing is the
-// only thing done here, once for all events that have arrived. When another store has taken the place of the open one,
-// the loop goes on with that one; what was read of the former is dropped.
+// The loop takes events, updates the view state, draws the canvas and starts effects. It runs on the main actor, where it only
+// draws, once for all events that have arrived; effects run elsewhere. When another store has taken the place of the open one,
+// the loop opens it and drops what it has read of the former.
 
 import Diffing
 import Dispatch
@@ -20,29 +19,29 @@ final class ExplorerLoop {
   private var runner: EffectRunner
   /// The store that is open now.
   var store: Store { runner.store }
-  /// Opens the store again, with everything that works on it.
+  /// Opens the store again, and with it everything that works on it.
   private let reopen: @Sendable () throws -> (StoreSummary, EffectRunner)
-  /// Counts the stores that were open one after another.
+  /// The number of stores that were opened so far.
   private var epoch = 0
   private var isReopening = false
-  /// Looks for what others do to the store: a change is read again within a second.
+  /// Notices changes that other programs make to the store within a second.
   private var watching: Task<Void, Never>?
   private let environment = ProcessInfo.processInfo.environment
   private let configurationPath: String
-  /// What was written as a configuration and cannot be one, to go on from.
+  /// The rejected text of an edited configuration, with which the next edit begins.
   private var rejectedConfiguration: String?
   private let events: AsyncStream<Arrival>
   private let continuation: AsyncStream<Arrival>.Continuation
   private var isDrawScheduled = false
-  /// What is under way and can be ended, or gives way to the next of its kind.
+  /// Running tasks that can be cancelled, or that the next one of their kind replaces.
   private var tasks: [TaskKind: Task<Void, Never>] = [:]
-  /// Changes of the store happen in the order in which they were asked for.
+  /// The last change of the store; changes run in the order in which they were asked for.
   private var lastChange: Task<Void, Never>?
 
-  /// Work of which there is one at a time.
+  /// A kind of work of which one runs at a time.
   private enum TaskKind: Hashable {
     case job(ExplorerJob.Kind)
-    /// The list that is searched for: what is typed never waits for what was typed before.
+    /// The search for the list; a new search cancels the former one, so that typing never waits.
     case list
     /// The wait for the cursor to rest.
     case rest
@@ -57,14 +56,14 @@ final class ExplorerLoop {
     }
   }
 
-  /// What comes in.
+  /// Something that the loop receives.
   private enum Arrival: Sendable {
-    /// From the terminal, or about what this program does wherever it stands.
+    /// An event from the terminal, or about this program whatever store is open.
     case event(ExplorerEvent)
-    /// What an effect tells of the store that was open in an epoch.
+    /// An effect's answer about the store that was open in this epoch.
     case answer(ExplorerEvent, epoch: Int)
-    /// What became of something that the user made, asked for in an epoch on a store of this dictionary. It is told
-    /// whichever store is open by then.
+    /// The result of a change by the user, which was asked for in this epoch on a store of this dictionary. It is
+    /// reported whichever store is open by then.
     case outcome(ExplorerEvent, epoch: Int, dictionary: String?)
     case storeReplaced(epoch: Int)
     case reopened(StoreSummary, EffectRunner)
@@ -156,7 +155,7 @@ final class ExplorerLoop {
     }
   }
 
-  /// All but the changes of the store, which are never ended half-way.
+  /// Cancels all tasks except changes of the store, which are always finished.
   private func cancelTasks() {
     watching?.cancel()
     for task in tasks.values { task.cancel() }
@@ -184,8 +183,8 @@ final class ExplorerLoop {
     }
   }
 
-  /// Performs what belongs to the terminal or to this loop.
-  /// - Returns: whether that was all.
+  /// Performs effects that concern the terminal or this loop.
+  /// - Returns: whether the effect is finished with that.
   private func performHere(_ effect: Effect) -> Bool {
     switch effect {
     case .cancel(let kind): tasks[.job(kind)]?.cancel()
@@ -234,7 +233,7 @@ final class ExplorerLoop {
 }
 
 extension Effect {
-  /// Whether it is about something that the user made and that must not get lost.
+  /// Whether the effect is about the user's work, which must not get lost.
   fileprivate var keepsUsersWork: Bool {
     switch self {
     case .export, .copy: true
@@ -246,7 +245,7 @@ extension Effect {
   var changesStore: Bool {
     switch self {
     case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments: true
-    // A file of its own, with the same need.
+    // Filters are in a file of their own, which must not get lost either.
     case .editFilters: true
     default: false
     }

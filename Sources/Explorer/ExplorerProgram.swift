@@ -1,5 +1,5 @@
-// The explorer from its start to its end: the store is opened, its view of last time comes back or what was asked for, the
-// terminal is taken, and at the end the view is kept.
+// The explorer from start to end: it opens the store, brings back the last view or shows what was asked for, takes the
+// terminal, and saves the view at the end.
 
 import Experiments
 import Foundation
@@ -9,7 +9,7 @@ import TUI
 
 /// The explorer on a store.
 package struct ExplorerProgram: Sendable {
-  /// Where it begins.
+  /// The place at which the explorer begins.
   package struct Beginning: Sendable {
     /// Whether it begins at the table, not where the store was last left.
     package var isFresh = false
@@ -21,15 +21,15 @@ package struct ExplorerProgram: Sendable {
 
     package init() {}
 
-    /// Whether it says where to begin.
+    /// Whether the command line says where to begin.
     var isGiven: Bool { filter != nil || sort != nil || latent != nil }
 
-    /// How to show a store first; nil for the usual way.
+    /// The first view of a store; nil for the default.
     func view(of saved: SavedView?) -> SavedView? {
       let saved = isFresh ? nil : saved
       guard isGiven else { return saved }
       var view = saved ?? SavedView()
-      // Who names something wants to see that.
+      // A user who names something wants to see it instead of the saved list.
       (view.filter, view.sort, view.reversed) = (filter ?? "", LatentSort.chatSpecificity.name, false)
       if let sort { view.sort = sort.name }
       view.place = latent.map { Place(screen: .latent, latent: $0) } ?? Place(screen: .latents)
@@ -45,9 +45,9 @@ package struct ExplorerProgram: Sendable {
   private let laboratory: @Sendable (Store) throws -> any Laboratory
 
   /// - Parameters:
-  ///   - store: it stays the caller's, who closes it.
-  ///   - configurationPath: the file of the user's configuration, to be edited.
-  ///   - laboratory: does the jobs on a store; asked again when another store takes the place of this one.
+  ///   - store: the open store, which the caller closes.
+  ///   - configurationPath: the file of the user's configuration, which can be edited.
+  ///   - laboratory: makes the laboratory for a store; it is called again when another store takes the place of this one.
   package init(
     store: Store, settings: Settings, configurationPath: String, beginning: Beginning,
     laboratory: @escaping @Sendable (Store) throws -> any Laboratory
@@ -63,7 +63,7 @@ package struct ExplorerProgram: Sendable {
     let (summary, runner) = (try Self.summary(of: store), try runner(on: store))
     let savedState = SavedState.usualPath()
     let view = beginning.view(of: SavedState(path: savedState).stores[store.path])
-    // Whoever has seen neither the tour nor this store sees the tour, unless they say what they want to see.
+    // A user who has seen neither the tour nor this store sees the tour, unless the command line names a place.
     let showsTour = view == nil && !beginning.isGiven && !SavedState(path: savedState).hasSeenTour
     let (ending, seen, last) = try await explore(summary, runner) { state in
       state.apply(settings)
@@ -75,7 +75,7 @@ package struct ExplorerProgram: Sendable {
     return ending
   }
 
-  /// Opens the store again, with everything that works on it.
+  /// Opens the store again, and with it everything that works on it.
   private func reopened() throws -> (StoreSummary, EffectRunner) {
     let again = try Store(
       path: store.path, access: store.isWritable ? .readWrite : .readOnly, session: store.session)
@@ -94,7 +94,7 @@ package struct ExplorerProgram: Sendable {
     EffectRunner(store: store, laboratory: try laboratory(store), filters: .ofUser())
   }
 
-  /// - Returns: 0 or the signal that ended it, how the store was last seen, and the store that was open last.
+  /// - Returns: 0 or the signal that ended it, the last view of the store, and the store that was open last.
   @MainActor
   private func explore(
     _ summary: StoreSummary, _ runner: EffectRunner, prepare: @Sendable (inout ExplorerState) -> Void

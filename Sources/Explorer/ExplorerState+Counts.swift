@@ -5,13 +5,13 @@ import Inference
 import Storage
 import TUI
 
-/// What the next letter is for.
+/// The meaning of the next letter.
 enum PendingLetter: Sendable { case setMark, goToMark }
 
 extension ExplorerState {
   /// The largest count that can be typed.
   private static let largestCount = 9_999_999
-  /// How often an action is repeated at most. Going to a row takes one step, whatever its number.
+  /// The largest number of repetitions of an action. Going to a row is one step, whatever its number.
   private static let mostRepeats = 100
 
   /// Takes a digit of a count or the letter of a mark; nil for keys that are neither.
@@ -57,7 +57,7 @@ extension Action {
     }
   }
 
-  /// Whether a count before the action says how often it is performed.
+  /// Whether a count before the action is the number of its repetitions.
   var isRepeatable: Bool {
     switch self {
     case .up, .down, .left, .right, .pageUp, .pageDown, .nextLatent, .previousLatent, .sortNext, .sortPrevious, .mark,

@@ -1,4 +1,4 @@
-// From view state to a canvas: breadcrumbs, the screen's body, what lies over it, status line, key bar.
+// Draws the view state on a canvas: breadcrumbs, the screen's body, the overlay, status line, key bar.
 
 import Experiments
 import Inference
@@ -42,7 +42,7 @@ extension ExplorerState {
     } + [TopScreen.hint]
   }
 
-  /// What the key bar never leaves out: the way out and the way to help.
+  /// The hints that the key bar always shows: how to leave and how to get help.
   private var lastHints: [KeyHint] {
     if overlay is HelpPage { return [] }
     if overlay != nil || screen.definition.typing(self) != nil { return [KeyHint("F1", "help")] }
@@ -52,7 +52,7 @@ extension ExplorerState {
     return [KeyHint(key(.quit), screens.count > 1 ? "back" : "quit"), KeyHint(key(.help), "help")]
   }
 
-  /// At the left a message, or what the screen complains about; at the right `ready`, or what is under way.
+  /// Shows a message or the screen's complaint at the left, and `ready` or the running work at the right.
   private func drawStatus(_ canvas: inout Canvas, _ rect: Rect) {
     var text = message?.text ?? ""
     var style: Style = .plain
@@ -81,7 +81,7 @@ extension ExplorerState {
     canvas.statusLine(text, style: style, right: state, rightStyle: isReady ? .muted : Style(.caution), in: rect)
   }
 
-  /// A message too long for the status line covers the rows above it: what to do stands at its end.
+  /// A message that is too long for the status line covers the rows above it, since its end says what to do.
   private func drawLong(_ lines: [FlowLine], _ style: Style, _ canvas: inout Canvas, above rect: Rect) {
     let shown = lines.prefix(min(4, body.rows))
     for (index, line) in shown.enumerated() {

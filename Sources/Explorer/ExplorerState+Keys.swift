@@ -1,4 +1,4 @@
-// What a key leads to: text that is typed, an action of the bindings, another screen, the way back.
+// Decides what a key does: it is text that is typed, an action of the bindings, a step to another screen, or the way back.
 
 import Inference
 import Reports
@@ -6,7 +6,7 @@ import Storage
 import TUI
 
 extension ExplorerState {
-  /// Takes what the terminal tells.
+  /// Takes an event of the terminal.
   mutating func take(_ event: TerminalEvent) -> [Effect] {
     switch event {
     case .input(.key(let key)): return take(key)
@@ -77,7 +77,7 @@ extension ExplorerState {
     return []
   }
 
-  /// Puts a screen on top; one that is open already comes to the top again.
+  /// Puts a screen on top. If it is open already, it moves to the top.
   mutating func show(_ screen: Screen) -> [Effect] {
     if screen != self.screen { self.screen.definition.leave(&self) }
     screens.removeAll { $0 == screen && $0 != .bottom }
@@ -85,7 +85,7 @@ extension ExplorerState {
     return screen.definition.appear(&self)
   }
 
-  /// The table, with everything that was open over it closed.
+  /// Shows the table and closes every screen that was open over it.
   mutating func showLatents() -> [Effect] {
     if screen != .bottom { screen.definition.leave(&self) }
     screens = [.bottom]
@@ -107,8 +107,8 @@ extension ExplorerState {
     return []
   }
 
-  /// Ctrl-C: closes what lies over the screen, where a note may be half written, else stops what is running, else quits.
-  /// Of several things that run, the one of the last screen in the list of screens stops.
+  /// Ctrl-C closes the overlay, where a note may be half written; else it stops running work; else it quits. If several
+  /// screens have running work, the last one in the list of screens stops.
   private mutating func interrupt() -> [Effect] {
     if let overlay {
       overlay.close(&self)

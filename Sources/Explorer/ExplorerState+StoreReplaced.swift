@@ -9,7 +9,7 @@ import Storage
 import TUI
 
 extension ExplorerState {
-  /// Goes on with the new store. It is called once that store has been opened.
+  /// Continues with the new store, which has just been opened.
   /// - Returns: the work that reads what is on view, already counted as under way.
   mutating func storeReplaced(by summary: StoreSummary) -> [Effect] {
     stopWork("a new store has taken the place of the open one")
@@ -19,7 +19,7 @@ extension ExplorerState {
       store = summary
       map.points = nil
       latents.target = latents.selectedID
-      // What is on view stays until it has been read again.
+      // What the screen shows stays until it has been read again.
       effects = storeChanged() + screen.definition.appear(&self) + [LatentsState.search(&self)] + postponed
       postponed = []
       tell("the store was built anew; this is what it holds now")
@@ -33,7 +33,7 @@ extension ExplorerState {
     return begun(effects)
   }
 
-  /// Makes a change after all that was asked for while the store was being replaced.
+  /// Makes a change that was asked for while the store was being replaced, after all that was asked for before it.
   /// - Parameter dictionary: the dictionary of the store for which the change was asked.
   mutating func takeUp(_ effect: Effect, of dictionary: String?) -> [Effect] {
     guard dictionary == store.dictionary else {

@@ -1,5 +1,5 @@
-// From one view state to the next: the only place where events change anything. It is pure: it returns what it wants
-// done.
+// Computes the next view state from an event. Events change the state only here. Update is pure: it returns the effects that it
+// wants.
 
 import Experiments
 import Inference
@@ -9,7 +9,7 @@ import Storage
 import TUI
 
 extension ExplorerState {
-  /// What is to be loaded before anything has happened.
+  /// The effects with which the explorer starts.
   mutating func start() -> [Effect] {
     var effects = screen.definition.appear(&self) + [.loadTagNames, .editFilters(nil)]
     if let place = startingPlace, place.screen != screen { effects += go(to: place) }
@@ -99,7 +99,7 @@ extension ExplorerState {
     return []
   }
 
-  /// Takes what a job tells.
+  /// Takes an event of a job.
   private mutating func take(_ event: JobEvent, _ id: JobID) -> [Effect] {
     let number = id.number
     switch event {

@@ -1,12 +1,12 @@
-// All view state of the explorer, as one value: update changes it, draw shows it, tests compare it. Effects reach the
-// store and the engine; the state does not.
+// All view state of the explorer, as one value that update changes, draw shows and tests compare. Effects, not the state, reach
+// the store and the engine.
 
 import Experiments
 import Inference
 import Storage
 import TUI
 
-/// What the explorer says about its store.
+/// What the explorer shows of its store.
 struct StoreSummary: Sendable, Equatable {
   /// The file's name without its folder.
   var name: String
@@ -40,7 +40,7 @@ struct ExplorerState: Sendable {
   var keyMap = KeyMap.usual
   var size: Size
   var screens: [Screen] = [.bottom]
-  /// What lies over the screen and takes its keys.
+  /// The window over the screen, which takes its keys.
   var overlay: (any OverlayContent)?
   var latents = LatentsState()
   var latent = LatentState()
@@ -58,10 +58,10 @@ struct ExplorerState: Sendable {
   /// Places by the letter of their mark; `'` is where the last jump began.
   var marks: [String: Place] = [:]
   var history = PlaceHistory()
-  /// Whether the step to another place goes along the history, which then does not note it.
+  /// Whether a step along the history is under way, which the history does not record.
   var isTravelling = false
   var tour: Tour?
-  /// Where the explorer begins, if not at the table.
+  /// The place where the explorer begins, if it is not the table.
   var startingPlace: Place?
   /// Latent pages read lately, for the page itself and for the preview under the table.
   var pages: [Int32: LatentPage] = [:]
@@ -72,7 +72,7 @@ struct ExplorerState: Sendable {
   /// Tags that the store knows.
   var tagNames: [String] = []
   var message: Message?
-  /// What the running effects do, oldest first; empty means ready.
+  /// The texts of running effects, the oldest first; empty means ready.
   var work: [String] = []
   /// Set when the program is to end: 0, or the signal that ends it.
   var ending: Int32?
@@ -99,7 +99,7 @@ struct ExplorerState: Sendable {
   /// The latents whose pages are on view.
   var shownLatents: [Int32] { screen.definition.shown?(self) ?? currentLatent.map { [$0] } ?? [] }
 
-  /// The latents that tags and steering are about.
+  /// The latents that tags and steering apply to.
   var targets: [Int32] { screen.definition.targets?(self) ?? shownLatents }
 
   /// The part of the terminal that the screen draws. Above it are the breadcrumbs; below it are the tour, if one is

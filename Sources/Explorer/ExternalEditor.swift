@@ -21,7 +21,7 @@ struct EditRequest: Sendable, Equatable {
   var text: String
 }
 
-/// Why nothing was edited.
+/// The reason why nothing was edited.
 enum EditorError: Error, Equatable, CustomStringConvertible {
   case noTemporaryFile(folder: String, reason: String)
   case failed(editor: String, status: Int?)
@@ -43,7 +43,7 @@ enum EditorError: Error, Equatable, CustomStringConvertible {
 }
 
 enum ExternalEditor {
-  /// The most bytes that are taken back.
+  /// The largest number of bytes that an edited text may have.
   static let longest = 1 << 20
 
   /// The name of the user's editor.
@@ -53,7 +53,7 @@ enum ExternalEditor {
 
   /// Edits a text.
   /// - Parameters:
-  ///   - ending: of the file's name, by which editors know what it is.
+  ///   - ending: the extension of the file's name, by which editors recognise the format.
   ///   - run: gives the terminal to a command and returns its exit status, nil if it was killed.
   static func edit(
     _ text: String, ending: String = ".md", environment: [String: String] = ProcessInfo.processInfo.environment,
@@ -104,7 +104,7 @@ extension ExplorerState {
     return [.edit(EditRequest(subject: .note(editor.latent), text: editor.text.text))]
   }
 
-  /// Puts an edited text where it came from. A note is saved by Enter as one that was typed.
+  /// Puts an edited text back to where it came from. A note is saved as if it had been typed.
   mutating func edited(_ request: EditRequest) {
     switch request.subject {
     case .note(let latent):

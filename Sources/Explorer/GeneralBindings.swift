@@ -14,8 +14,8 @@ enum GeneralBindings {
     Binding(["G", "end"], .last, nil, "to the last"),
   ]
 
-  /// Keys that are no bindings. The terminal takes Ctrl-Z before the explorer sees it; Ctrl-C works also where keys are
-  /// text.
+  /// Keys that are not bindings. The terminal takes Ctrl-Z before the explorer sees it; Ctrl-C also works while other
+  /// keys are text.
   static let beneath = [
     KeyHint("1 … 9", "a count: 5j goes down five, 12G to the twelfth"),
     KeyHint("Ctrl-C", "close what is open, else stop the run, else quit"),
@@ -37,7 +37,7 @@ enum GeneralBindings {
       Binding(["q"], .quit, "back", "back; on the first screen, quit"),
     ] + TopScreen.all.map(\.binding) + shell
 
-  /// The bindings of what the shell does, see ExplorerState+Shell.swift.
+  /// The bindings of the shell's actions, see ExplorerState+Shell.swift.
   static let shell = [
     Binding(["y"], .copy, nil, "copy what is selected"),
     Binding(["Y"], .copyWhole, nil, "copy all of it: the row, the page, the answers"),

@@ -1,6 +1,6 @@
-// Which keys do what: the bindings of all screens, with the keys that a user has given them. A configuration calls a
-// binding by a name; unknown names, unknown keys and a key with two meanings on a screen are errors. The bindings
-// themselves are in the screens' files and in Binding.swift.
+// The bindings of all screens with the keys that the user has given them. A configuration refers to a binding by its name;
+// unknown names, unknown keys and a key with two meanings on a screen are errors. The bindings themselves are in the screens'
+// files and in GeneralBindings.swift.
 
 import Experiments
 import Inference
@@ -16,7 +16,7 @@ struct KeyMap: Sendable {
   /// The bindings as the screens define them.
   static let usual = KeyMap()
 
-  /// The bindings of one screen alone, moving included.
+  /// The bindings of one screen alone, including those that move.
   func own(_ screen: Screen) -> [Binding] { own[screen] ?? [] }
 
   /// All bindings that hold on a screen. Where an action has several, the first one is shown.

@@ -1,10 +1,10 @@
-// The notches of the steer screen's knob. `crosscope steer` proposes a strength by them, too.
+// The notches of the steer screen's knob, which `crosscope steer` also uses to propose a strength.
 
-/// By how much a key turns a strength, and how far.
+/// The steps of a strength, and their bounds.
 package enum KnobNotch {
   static let coarse = 0.25
   static let fine = 0.01
-  /// As far as the knob turns.
+  /// The largest strength that the knob reaches.
   static let strongest = 10.0
 
   /// The largest notch that is not beyond a limit; a fine one where the limit is below the first coarse one.

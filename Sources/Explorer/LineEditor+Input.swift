@@ -1,13 +1,13 @@
-// Keys and pastes where text is typed, the same for every line of the explorer.
+// Handles keys and pastes while text is typed, in the same way for every line of the explorer.
 
 import TUI
 
 extension LineEditor {
-  /// What becomes of the line breaks of a pasted text.
+  /// How line breaks of a pasted text are treated.
   enum LineBreaks { case kept, blanks, dropped }
 
-  /// Takes a key or a pasted text. Where line breaks are kept, Alt-Enter makes one.
-  /// - Returns: whether it meant something here.
+  /// Takes a key or a pasted text. If line breaks are kept, Alt-Enter inserts one.
+  /// - Returns: whether the line uses the input.
   mutating func take(_ input: Input, lineBreaks: LineBreaks = .blanks) -> Bool {
     switch input {
     case .key("alt-enter") where lineBreaks == .kept:

@@ -6,7 +6,7 @@ import Inference
 import TUI
 
 extension ListState {
-  /// Rows that a turn of the wheel moves.
+  /// How many rows a turn of the wheel moves.
   private static let wheel = 3
 
   /// The row that an action leads to; nil for actions that do not move.
@@ -22,8 +22,8 @@ extension ListState {
     }
   }
 
-  /// The row that the mouse leads to, over a list that is drawn in `rows`; nil where it leads to none. The selected row
-  /// means that it was pressed once more, which opens it.
+  /// The row that the mouse selects in a list drawn in `rows`; nil if it selects none. If it is the selected row, that
+  /// row was pressed again, which opens it.
   func row(after mouse: Mouse, in rows: Rect, count: Int) -> Int? {
     switch mouse.kind {
     case .wheelUp: return selected - Self.wheel

@@ -1,5 +1,5 @@
-// Places in the explorer: where the user was (back and forth), and where the user wants to return (marks by letter). A
-// place is a screen and a latent; it does not hold scrolling and filters.
+// Places in the explorer: those that the user visited (back and forth), and marks by letter. A place is a screen and a latent
+// without scrolling and filters.
 
 import Storage
 import TUI
@@ -16,7 +16,7 @@ struct Place: Sendable, Equatable, Codable {
     return screen.definition.hasPlaceForEachLatent ? "latent \(latent)" : "\(screen.rawValue) at latent \(latent)"
   }
 
-  /// Whether going from one to the other is a step that can be taken back. Moving a cursor is none.
+  /// Whether going from one to the other can be undone. Moving a cursor cannot.
   func isElsewhere(than other: Place) -> Bool {
     screen != other.screen || (screen.definition.hasPlaceForEachLatent && latent != other.latent)
   }
@@ -28,7 +28,7 @@ struct PlaceHistory: Sendable, Equatable {
   private(set) var future: [Place] = []
   private static let longest = 100
 
-  /// Notes that the user went away from a place.
+  /// Records that the user left a place.
   mutating func left(_ place: Place) {
     past.append(place)
     if past.count > Self.longest { past.removeFirst() }
@@ -49,10 +49,10 @@ struct PlaceHistory: Sendable, Equatable {
 }
 
 extension ExplorerState {
-  /// Where the user is.
+  /// The user's present place.
   var place: Place { Place(screen: screen, latent: currentLatent) }
 
-  /// Goes to a place, as far as it is still there.
+  /// Goes to a place, as far as it still exists.
   mutating func go(to place: Place) -> [Effect] { place.screen.definition.open(place.latent, &self) }
 
   /// Performs `.placeBack` or `.placeForth`.
@@ -73,7 +73,7 @@ extension ExplorerState {
     return []
   }
 
-  /// Goes to a mark; `''` goes back to where the last jump began.
+  /// Goes to a mark; `''` goes to where the last jump began.
   mutating func goToMark(_ letter: Character) -> [Effect] {
     guard let target = marks[String(letter)] else {
       tell("no mark \(letter)" + (marks.isEmpty ? ": \" and a letter sets one" : "; there are \(listOfMarks)"))

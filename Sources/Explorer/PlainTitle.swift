@@ -1,6 +1,6 @@
-// Titles of columns and measures for terminals that draw ASCII alone.
+// Writes titles of columns and measures for terminals that only draw ASCII.
 
-/// Greek letters spelled out where only ASCII is drawn.
+/// The title with Greek letters spelled out if only ASCII is drawn.
 func plain(_ title: String, _ state: ExplorerState) -> String {
   guard state.asciiOnly else { return title }
   switch title {

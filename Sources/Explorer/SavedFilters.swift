@@ -24,9 +24,9 @@ struct SavedFilters: Sendable, Equatable, Codable {
 
   static let longestHistory = 200
 
-  /// The oldest first, each once.
+  /// The last used filters, the oldest first, each once.
   var history: [String] = []
-  /// In the order of their names.
+  /// The named filters in the order of their names.
   var named: [Named] = []
 
   mutating func apply(_ edit: Edit) {
@@ -44,16 +44,16 @@ struct SavedFilters: Sendable, Equatable, Codable {
   }
 }
 
-/// Where the filters are kept.
+/// The file of saved filters.
 struct FilterFile: Sendable {
   let path: String
 
-  /// `$XDG_CONFIG_HOME/crosscope/filters.json`, `~/.config` where that is not set.
+  /// `$XDG_CONFIG_HOME/crosscope/filters.json`, with `~/.config` as the default folder.
   static func ofUser(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> FilterFile {
     FilterFile(path: Configuration.folder("XDG_CONFIG_HOME", else: ".config", environment) + "/filters.json")
   }
 
-  /// Reads the filters; there are none where there is no file.
+  /// Reads the filters; without a file there are none.
   /// - Throws: `InputError.invalid` for a file of another form.
   func read() throws -> SavedFilters {
     guard FileManager.default.fileExists(atPath: path) else { return SavedFilters() }
@@ -64,7 +64,7 @@ struct FilterFile: Sendable {
     }
   }
 
-  /// Makes a change, and returns all filters as they are then.
+  /// Makes a change and returns all filters after it.
   func apply(_ edit: SavedFilters.Edit) throws -> SavedFilters {
     var filters = try read()
     filters.apply(edit)

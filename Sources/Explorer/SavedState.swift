@@ -1,6 +1,6 @@
-// What the explorer remembers from one time to the next: for each store the screen, list, marks and what was typed. It
-// is in state.json below $XDG_STATE_HOME, of limited size and age. The explorer starts also where the file cannot be
-// read or written. It is written whole or not at all, so that two explorers leave the file of one of them.
+// What the explorer remembers between runs: for each store the screen, list, marks and typed text. The state is in state.json
+// below $XDG_STATE_HOME, limited in size and age. If the file cannot be read or written, the explorer works without it. It is
+// written as a whole, so if two explorers write it, the file is that of one of them.
 
 import Diffing
 import Experiments
@@ -34,7 +34,7 @@ struct SavedState: Codable, Equatable {
     self = state
   }
 
-  /// Writes the view of a store into the file, beside what others have written there meanwhile.
+  /// Writes the view of a store into the file and keeps what other explorers have written there.
   static func save(_ view: SavedView, of store: String, seenTour: Bool, path: String) {
     var state = SavedState(path: path)
     state.stores[store] = view
@@ -115,7 +115,7 @@ struct SavedView: Codable, Equatable {
 }
 
 extension ExplorerState {
-  /// Goes back to how a store was last seen, as far as that still makes sense. It is called before `start`, which loads.
+  /// Restores the last view of a store, as far as it still makes sense. It is called before `start`, which loads.
   mutating func restore(_ view: SavedView) {
     func isLatent(_ id: Int32) -> Bool { id >= 0 && Int(id) < store.nLatents }
     func sort(_ name: String?) -> LatentSort? {

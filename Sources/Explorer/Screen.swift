@@ -11,7 +11,7 @@ enum Screen: String, Sendable, CaseIterable, Codable {
 }
 
 extension Screen {
-  /// What the screen is and does.
+  /// The definition of the screen.
   var definition: ScreenDefinition {
     switch self {
     case .latents: LatentsScreen.definition

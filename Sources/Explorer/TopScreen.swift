@@ -1,9 +1,9 @@
-// The screens that keys lead to from everywhere.
+// The screens that keys open from everywhere.
 
 import Storage
 import TUI
 
-/// A screen that keys lead to from everywhere.
+/// A screen that keys open from everywhere.
 struct TopScreen: Sendable {
   /// The number of its keys: 1 is at F2 and Alt-1.
   let number: Int

@@ -1,26 +1,26 @@
-// A tour of the explorer: steps that each name one thing to do, and go on when it was done. Keys go where they always
-// go, so that the tour is the real thing.
+// A tour of the explorer. Each step names one thing to do and ends when it was done. Keys keep their usual meanings, so the
+// tour uses the real explorer.
 
 import Inference
 import Kernels
 import Storage
 import TUI
 
-/// Where the tour is.
+/// The present step of the tour.
 struct Tour: Sendable, Equatable {
   private(set) var index = 0
-  /// Whether what the step asks for was done. The step ends when what it opened is closed.
+  /// Whether the step's action was done. The step ends when what the action opened is closed.
   private(set) var isDone = false
 
-  /// A step: what to read, and the action that ends it.
+  /// A step: a text, and the action that ends it.
   struct Step: Sendable {
     let text: String
     let action: Action
-    /// Whether what the action began is over too.
+    /// Whether the work that the action began has ended.
     var isOver: @Sendable (ExplorerState) -> Bool = { _ in true }
-    /// What the step says instead where its action cannot come to its end.
+    /// The text of the step if its action cannot come to its end.
     var obstacle: @Sendable (ExplorerState) -> String? = { _ in nil }
-    /// What is done when the step is over, before the next one begins.
+    /// Work between this step and the next one.
     var after: @Sendable (inout ExplorerState) -> [Effect] = { _ in [] }
   }
 
@@ -44,7 +44,7 @@ struct Tour: Sendable, Equatable {
     Step(
       text: "Type a prompt, such as: How do I bake a cake? Enter answers it, at the left without the latent, at the "
         + "right with it. Each screen lists its keys under ? and F1.", action: .run,
-      // It ends with the answer, not with the key.
+      // The step ends with the answer, not with the key.
       isOver: { $0.steer.run?.document != nil },
       obstacle: { state in
         guard case .failed = state.steer.model else { return nil }
@@ -54,7 +54,7 @@ struct Tour: Sendable, Equatable {
 
   var step: Step? { Self.steps.indices.contains(index) ? Self.steps[index] : nil }
 
-  /// Notes an action; going back counts as quitting.
+  /// Records an action; going back counts as quitting.
   mutating func performed(_ action: Action) {
     if step?.action == (action == .back ? .quit : action) { isDone = true }
   }
@@ -66,13 +66,13 @@ struct Tour: Sendable, Equatable {
 }
 
 extension ExplorerState {
-  /// Starts the tour, at the table, where its first step is.
+  /// Starts the tour at the table, where its first step is.
   mutating func startTour() -> [Effect] {
     tour = Tour()
     return showLatents()
   }
 
-  /// Goes on to the next step when what this one asks for is done and nothing lies over the screen any more.
+  /// Goes on to the next step when this one is done and no overlay is open any more.
   mutating func advanceTour() -> [Effect] {
     guard let step = tour?.step, tour?.isDone == true, overlay == nil, step.isOver(self) else { return [] }
     tour?.goOn()
@@ -84,8 +84,8 @@ extension ExplorerState {
     return step.after(&self)
   }
 
-  /// Sorts so that the first latent is worth steering with: by Δ norm, or by the largest activation where the store has
-  /// no norms, as for a dictionary of one model.
+  /// Sorts so that the first latent is worth steering with: by Δ norm, or by the largest activation if the store has no
+  /// norms, as for a dictionary of one model.
   fileprivate mutating func sortForTour() -> [Effect] {
     let hasNorms = latents.ids?.contains { latents.rows[$0]?.latent.deltaNorm != nil } ?? true
     let sort: LatentSort = hasNorms ? .column(.deltaNorm) : .maxActivation

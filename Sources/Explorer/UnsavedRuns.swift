@@ -1,5 +1,5 @@
-// Runs that the store did not take: its disk was full, it is read-only, another program held it. They stay here, listed
-// and opened like the saved ones under numbers below 0, until the store takes them or the program ends.
+// Runs that the store did not take because its disk was full, it is read-only, or another program held it. They are listed and
+// opened like saved ones, with numbers below 0, until the store takes them or the program ends.
 
 import Diffing
 import Experiments
@@ -20,7 +20,7 @@ struct UnsavedRuns: Sendable, Equatable {
 
   func run(_ id: Int64) -> SavedRun? { runs.first { $0.record.id == id } }
 
-  /// Their numbers, the newest first; where a text is given, only of runs that hold it.
+  /// Their numbers, the newest first; if a text is given, only those of runs that contain it.
   func ids(matching text: String) -> [Int64] {
     let wanted = text.lowercased()
     return runs.filter { run in
@@ -30,7 +30,7 @@ struct UnsavedRuns: Sendable, Equatable {
     }.map(\.record.id)
   }
 
-  /// Keeps a run that was not saved, or that was not saved again.
+  /// Keeps a run that could not be saved, at the first attempt or at a later one.
   mutating func keep(_ record: ExperimentRecord) {
     hasWarned = false
     guard record.id >= 0 else {
@@ -43,7 +43,7 @@ struct UnsavedRuns: Sendable, Equatable {
     runs.insert(SavedRun(record), at: 0)
   }
 
-  /// Drops a run that the store has now.
+  /// Drops a run that the store has taken.
   mutating func remove(_ id: Int64) {
     runs.removeAll { $0.record.id == id }
     underWay.remove(id)
@@ -58,7 +58,7 @@ struct UnsavedRuns: Sendable, Equatable {
 }
 
 extension StorageError {
-  /// Why something was not saved, in a few words.
+  /// The reason why something was not saved, in a few words.
   var cause: String {
     switch self {
     case .diskFull: "the disk is full"
@@ -72,7 +72,7 @@ extension StorageError {
 }
 
 extension ExplorerState {
-  /// Keeps a run that the store did not take, and says so.
+  /// Keeps a run that the store did not take, and tells the user.
   mutating func notSaved(_ record: ExperimentRecord, _ cause: String) -> [Effect] {
     experiments.unsaved.keep(record)
     let isExported = bindings.contains { $0.action == .export }
@@ -81,14 +81,15 @@ extension ExplorerState {
     return ExperimentsState.changed(&self)
   }
 
-  /// Says that the store has a run. Where there was room for it there may be room for others, so these are saved again.
+  /// Tells the user that the store has a run. If there was room for it there may be room for others, so these are saved
+  /// again.
   mutating func saved(_ id: Int64, formerly unsaved: Int64?) -> [Effect] {
     if let unsaved { experiments.unsaved.remove(unsaved) }
     tell("saved as experiment \(id)", .good)
     return ExperimentsState.changed(&self) + experiments.unsaved.saveAgain()
   }
 
-  /// Ends the program. Where that would lose runs, it warns first and ends when asked again.
+  /// Ends the program. If that would lose runs, it warns first and ends at the second request.
   mutating func quit() {
     let count = experiments.unsaved.runs.count
     guard count > 0, store.isWritable, !experiments.unsaved.hasWarned else {

@@ -5,7 +5,7 @@ import Experiments
 import Foundation
 import Inference
 
-/// What all documents of one answer have in common.
+/// The fields that all documents of one answer share.
 struct CompletionHead: Sendable {
   let id: String
   let created: Int

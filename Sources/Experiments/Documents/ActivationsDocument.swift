@@ -1,5 +1,5 @@
-// What `crosscope activations --json` prints: a text token by token with its latents, then the latents of the whole text. Keys
-// are the field's words in snake case, activations are in the store's units, KL is in nats.
+// The document of `crosscope activations --json`: a text token by token with its latents, then the latents of the whole text.
+// Keys are the field's words in snake case, activations are in the store's units, KL is in nats.
 
 import Diffing
 import Inference

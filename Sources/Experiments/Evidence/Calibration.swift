@@ -9,7 +9,7 @@ import Foundation
 import Inference
 import Storage
 
-/// What was measured at each strength, by latent.
+/// The measurements at each strength, by latent.
 package struct Calibration {
   /// The figures of one answer, or their means over several.
   package struct Figures: Equatable {

@@ -4,7 +4,7 @@ import Diffing
 import Foundation
 import Storage
 
-/// What one patch does to the tokens after a peak.
+/// The effect of one patch on the tokens after a peak.
 struct ContextEffect: Equatable {
   /// KL(unsteered ‖ patched), nats a token.
   var kl: Double

@@ -31,7 +31,7 @@ package struct DoseResponse: Codable, Sendable, Equatable {
 
   package let promptFile: String
   package let prompts: Int
-  /// What was asked for; its prompt is empty.
+  /// The request; its prompt is empty.
   package let request: SteeringRequest
   package let basis: SteeringBasis
   package let control: PromptSetRun.Control?

@@ -7,7 +7,7 @@ import Inference
 
 /// The finished prompts of a run. If a kill cut off the last line, that line is removed from the file.
 package final class FinishedPrompts {
-  /// What the file held when it was opened.
+  /// The prompts that the file held when it was opened.
   package let outcomes: [PromptOutcome]
   private let path: String
   private let descriptor: Int32

@@ -50,7 +50,7 @@ package struct PromptOutcome: Codable, Sendable, Equatable {
 
 /// A run over a set that is ready to begin.
 package struct PromptSetRun {
-  /// What the random latents share with the latents whose place they take.
+  /// The property that random latents share with the latents whose place they take.
   package enum Control: String, Codable, Sendable {
     /// In mode add, ‖Δh‖ of each latent is the same.
     case equalNorm = "equal_norm"

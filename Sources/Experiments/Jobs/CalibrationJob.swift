@@ -49,7 +49,7 @@ package struct CalibrationJob: Job {
   package func answer(from identity: EngineIdentity) -> CalibrationAnswer { CalibrationAnswer(self) }
 }
 
-/// What happens during a calibration.
+/// An event of a calibration.
 package enum CalibrationEvent: Sendable, Equatable {
   /// The numbers of finished answers and of all answers at the strengths from `from` to `to`.
   case progress(from: Double, to: Double, done: Int, of: Int)

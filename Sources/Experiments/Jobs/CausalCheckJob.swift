@@ -73,7 +73,7 @@ package struct CausalCheckJob: Job {
   package func answer(from identity: EngineIdentity) -> CausalCheckAnswer { CausalCheckAnswer(self) }
 }
 
-/// What happens during a causal check.
+/// An event of a causal check.
 package enum CausalCheckEvent: Sendable, Equatable {
   /// How many prompts and contexts are finished, and how many there are.
   case progress(done: Int, of: Int)

@@ -26,7 +26,7 @@ package struct ChatTask: ModelTask {
   package func begin(on models: LoadedModels) throws -> ChatSteps { try ChatSteps(self, models) }
 }
 
-/// What happens while chats are answered.
+/// An event while chats are answered.
 package enum ChatEvent: Sendable {
   /// The prompt was read; from now on the request cannot be refused.
   case began
@@ -77,7 +77,7 @@ package struct AnswerToken: Sendable {
 package struct AnswerSummary: Sendable, Equatable {
   /// The tokens, including the end of the turn.
   package var ids: [Int32]
-  /// ‖Δh‖ ÷ ‖h‖ over the steered tokens; nil where nothing was steered.
+  /// ‖Δh‖ ÷ ‖h‖ over the steered tokens; nil if nothing was steered.
   package var relativeChange: Double?
 }
 

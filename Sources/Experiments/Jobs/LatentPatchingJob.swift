@@ -1,6 +1,6 @@
-// The job of testing which latents make base's residual stream act like chat's: every arm's divergence from chat, chat by
-// chat (POST /v1/causal; the figures behind `crosscope causal`). The method is ActivationPatching. Who asks chooses the
-// latents of the arms, and forms ratios and intervals of the divergences.
+// This job tests which latents make base's residual stream act like chat's: it measures every arm's divergence from chat, chat
+// by chat (POST /v1/causal; the figures behind `crosscope causal`). The method is in ActivationPatching. The client chooses the
+// latents of the arms and forms ratios and intervals of the divergences.
 
 import Diffing
 import Inference
@@ -10,13 +10,13 @@ import Storage
 /// Measures arms on chats.
 package struct LatentPatchingJob: Job {
   package var arms: [PatchingArm]
-  /// Those without an answer of the assistant's within `maxTokens` are left out.
+  /// Chats without an assistant's answer within `maxTokens` are left out.
   package var chats: [[ChatMessage]]
-  /// What errors call the chats.
+  /// The name of the chats in errors.
   package var name: String
-  /// The most chats that are measured, evenly from those with an answer; nil for all of them.
+  /// The largest number of measured chats, spread evenly over those with an answer; nil measures all.
   package var limit: Int?
-  /// Tokens at which a chat is cut.
+  /// A chat is cut to this many tokens.
   package var maxTokens: Int
 
   package init(arms: [PatchingArm], chats: [[ChatMessage]], name: String, limit: Int?, maxTokens: Int) {
@@ -35,7 +35,7 @@ package struct LatentPatchingJob: Job {
       name: try fields.value("name") ?? "chats", limit: try fields.value("limit", in: 1...Int(Int32.max)),
       maxTokens: try fields.value("max_tokens", in: 2...Int(Int32.max)) ?? 512)
     guard !chats.isEmpty else { throw fields.invalid("chats", "expected at least one") }
-    // Chat itself is a stream beside them.
+    // One more stream is the chat model itself.
     guard (1..<AnswerLimits.mostStreams).contains(arms.count) else {
       throw fields.invalid("arms", "expected 1 to \(AnswerLimits.mostStreams - 1), found \(arms.count)")
     }
@@ -62,7 +62,7 @@ package struct LatentPatchingJob: Job {
   }
 }
 
-/// In a request an arm is its name, or the list of its latents.
+/// In a request an arm is its name or the list of its latents.
 extension PatchingArm: Codable {
   private static let named: [String: PatchingArm] = [
     "none": .none, "all": .all, "error": .error, "template": .template,
@@ -92,13 +92,13 @@ extension PatchingArm: Codable {
   }
 }
 
-/// What happens while arms are measured.
+/// An event of the measurement.
 package enum LatentPatchingEvent: Sendable, Equatable {
-  /// Tokens of chats that are measured, of how many.
+  /// The numbers of measured chats' tokens and of all chats' tokens.
   case progress(done: Int, of: Int)
   /// The divergences of the next chat.
   case measured(ChatDivergence)
-  /// So many chats were measured after the block `layer`.
+  /// The number of measured chats, and the block `layer` after which base was patched.
   case finished(chats: Int, layer: Int, Precision)
 }
 
@@ -133,7 +133,7 @@ extension LatentPatchingEvent: Codable {
   }
 }
 
-/// The chats under way: a step is a chat.
+/// Chats in progress. One step is a chat.
 package struct LatentPatchingSteps: TaskSteps {
   private let test: ActivationPatching
   private let chats: [RenderedChat]
@@ -141,7 +141,7 @@ package struct LatentPatchingSteps: TaskSteps {
   private let total: Int
   private var (next, done) = (0, 0)
 
-  /// - Throws: `InputError.invalid` for a chat that the template refuses and where no chat has an answer;
+  /// - Throws: `InputError.invalid` if the template refuses a chat, or if no chat has an answer;
   ///   `InputError.notSaid` without base; `DiffingError.settingInvalid` for an unknown latent.
   fileprivate init(_ job: LatentPatchingJob, _ models: LoadedModels) throws {
     let context = models.context
@@ -166,13 +166,13 @@ package struct LatentPatchingSteps: TaskSteps {
 }
 
 extension LatentPatchingJob {
-  /// The chats that have an answer as tokens, at most `limit` of them.
+  /// The tokens of the chats that have an answer, at most `limit` of them.
   fileprivate func answered(by engine: Engine) throws -> [RenderedChat] {
     let answered = try chats.enumerated().map { index, messages in
       do {
         return try engine.encodeChat(messages, addGenerationPrompt: false).prefix(maxTokens)
       } catch InferenceError.settingInvalid(let setting, let expected, let found) {
-        // A chat that the template refuses.
+        // The template refused the chat.
         throw InputError.invalid(
           source: "\(name) chat \(index + 1)", expected: "\(setting) \(expected)", found: found)
       }
@@ -185,18 +185,18 @@ extension LatentPatchingJob {
   }
 }
 
-/// What chats came to.
+/// The result for all chats.
 package struct PatchingDivergences: Encodable, Sendable, Equatable {
-  /// Of every chat that was measured, with a value for each arm.
+  /// The divergences of every measured chat, with a value for each arm.
   package var chats: [ChatDivergence]
   package var layer: Int
   package var precision: Precision
 }
 
-/// The divergences of chats, if there are as many as were measured, each with all the arms that were asked for.
+/// The divergences, which are accepted if there are as many chats as were measured, each with all requested arms.
 package struct LatentPatchingAnswer: JobAnswer {
   private let arms: Int
-  /// No more chats than these can have an answer.
+  /// At most this many chats can have an answer.
   private let mostChats: Int
   private let layer: Int
   private var chats: [ChatDivergence] = []

@@ -100,7 +100,7 @@ package struct PromptSetJob: Job {
   package func answer(from identity: EngineIdentity) -> PromptSetAnswer { PromptSetAnswer(self) }
 }
 
-/// What happens during a run over a set of prompts.
+/// An event of a run over a set of prompts.
 package enum PromptSetEvent: Sendable, Equatable {
   /// The hash of all settings, before anything is computed; it is sent only if outcomes are.
   case settings(String)

@@ -50,7 +50,7 @@ package enum AnswerArm: String, Sendable, CaseIterable, Codable {
   case frozen
 }
 
-/// What happens during a run.
+/// An event of a run.
 package enum SteeringEvent: Sendable, Equatable {
   /// The next token of an answer as the characters that it completes, which may be none.
   case token(AnswerArm, String, sample: Int = 0)

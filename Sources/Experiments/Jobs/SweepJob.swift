@@ -46,7 +46,7 @@ package struct SweepJob: Job {
   package func answer(from identity: EngineIdentity) -> SweepAnswer { SweepAnswer(job: self) }
 }
 
-/// What happens during a sweep.
+/// An event of a sweep.
 package enum SweepEvent: Sendable, Equatable {
   /// The number of tokens that each answer has so far.
   case tokens(Int)

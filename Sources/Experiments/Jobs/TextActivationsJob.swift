@@ -102,7 +102,7 @@ package struct TextActivationsJob: Job {
   }
 }
 
-/// What happens while a text is read.
+/// An event of the reading of a text.
 package enum TextActivationsEvent: Sendable, Equatable {
   /// More tokens of the text or of the answer, and the names of all tokens that they mention.
   /// - from: the position of the first of them, counted from 0.

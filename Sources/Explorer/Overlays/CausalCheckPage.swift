@@ -1,4 +1,4 @@
-// The figures of a latent's causal check, over its page.
+// Shows the figures of a latent's causal check over its page.
 
 import Experiments
 import Storage

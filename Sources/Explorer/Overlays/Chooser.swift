@@ -1,5 +1,5 @@
-// Choosing from a list by typing a part of a name: the command palette, the axes of the map, the order of the table. It
-// performs the actions of the bindings, and says why one is not available now.
+// A list from which the user chooses by typing a part of a name: the command palette, the axes of the map, the order of the
+// table. It performs the actions of the bindings and says why an action is not available now.
 
 import Inference
 import Reports
@@ -8,7 +8,7 @@ import TUI
 
 /// A list to choose from.
 struct Chooser: Sendable, Equatable {
-  /// What the choice is for.
+  /// The purpose of the choice.
   enum Purpose: Sendable, Equatable {
     case actions
     case axis(isX: Bool)
@@ -30,19 +30,19 @@ struct Chooser: Sendable, Equatable {
   var selected = 0
 }
 
-/// One thing on offer.
+/// An item of the list.
 struct Choice: Sendable, Equatable {
   enum Result: Sendable, Equatable {
     case action(Action)
     case axis(FilterColumn)
-    /// The order to sort by; nil as the second key means none.
+    /// The order to sort by; nil, as the second key, means none.
     case sort(LatentSort?)
   }
 
   var title: String
   var keys: String
   var help: String
-  /// Why it cannot be taken now.
+  /// The reason why it cannot be chosen now.
   var unavailable: String?
   var result: Result
 }
@@ -103,7 +103,7 @@ extension Chooser: OverlayContent {
 }
 
 extension Chooser {
-  /// The cursor begins on what holds now.
+  /// The cursor begins on the present choice.
   init(_ purpose: Purpose, _ state: ExplorerState) {
     self.purpose = purpose
     switch purpose {
@@ -117,12 +117,12 @@ extension Chooser {
     }
   }
 
-  /// What is on offer, the best match of what is typed first.
+  /// The items, with the best match of the typed text first.
   func choices(_ state: ExplorerState) -> [Choice] {
     let all = allChoices(state)
     let typed = typed.text
     guard !typed.trimmed.isEmpty else { return all }
-    // A name counts more than its explanation.
+    // A match in the name counts more than one in the explanation.
     let scored = all.enumerated().compactMap { index, choice -> (choice: Choice, score: Int, index: Int)? in
       let inTitle = fuzzyScore(typed, in: choice.title).map { $0 + 100_000 }
       guard let score = inTitle ?? fuzzyScore(typed, in: choice.help) else { return nil }
@@ -134,7 +134,7 @@ extension Chooser {
   private func allChoices(_ state: ExplorerState) -> [Choice] {
     switch purpose {
     case .actions:
-      // Where an action has several bindings, the keys of the first one are shown.
+      // If an action has several bindings, the keys of the first one are shown.
       var seen: Set<Action> = [.palette]
       return state.bindings.filter { seen.insert($0.action).inserted }.map {
         Choice(

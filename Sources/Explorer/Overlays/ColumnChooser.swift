@@ -1,4 +1,4 @@
-// Choosing the columns of the table: which, in which order, how wide. Each change shows at once in the table above.
+// The user chooses the columns of the table, their order and their widths; the table above shows each change at once.
 
 import Diffing
 import Inference
@@ -37,7 +37,7 @@ extension ColumnChooser: OverlayContent {
     case "G", "end": chooser.field = offered[offered.count - 1]
     case "space":
       columns.toggle(chooser.field)
-      // A column that sorts the table shows in any case, so hiding it would change nothing that can be seen.
+      // A column that sorts the table is always shown, so hiding it would change nothing that can be seen.
       state.latents.columns = columns
       if TableColumns.onScreen(state).index(of: chooser.field) != nil, columns.index(of: chooser.field) == nil {
         state.tell("the table is sorted by it: it stays until another is chosen")
@@ -95,7 +95,7 @@ extension ColumnChooser {
   /// The cursor is on the leftmost column.
   init(_ state: ExplorerState) { field = TableColumns.onScreen(state).shown.first?.field ?? .tags }
 
-  /// The columns that show, from left to right, then the others.
+  /// The shown columns from left to right, then the others.
   private static func offered(_ state: ExplorerState) -> [TableField] {
     let shown = TableColumns.onScreen(state).shown.map(\.field)
     return shown + TableField.all(state.store).filter { !shown.contains($0) }
@@ -103,7 +103,7 @@ extension ColumnChooser {
 }
 
 extension TableField {
-  /// What the column holds, in a few words.
+  /// The meaning of the column, in a few words.
   var meaning: String {
     switch self {
     case .column(let column): column.meaning

@@ -1,5 +1,5 @@
-// Asking for the file that an experiment or the screen is written to. The field stays until the file is there: a name
-// that is taken or wrong can be mended.
+// Asks for the file to which an experiment or the screen is written. The field stays open until the file is written, so that a
+// name that exists or is wrong can be corrected.
 
 import Diffing
 import Experiments
@@ -11,16 +11,16 @@ import TUI
 
 /// A path being typed.
 struct ExportPath: Sendable, Equatable {
-  /// What is to be written.
+  /// The content of the file.
   enum Content: Sendable, Equatable {
     case experiment(Int64)
-    /// A run that may not be in the store.
+    /// A run, which may not be in the store.
     case run(SteeringDocument)
-    /// A sweep over a set of prompts, which may not be in the store either.
+    /// A sweep over a set of prompts, which may not be in the store.
     case set(DoseResponse)
     case unsaved(SavedRun)
     case comparison(SavedRun, SavedRun)
-    /// The screen as text, as it was when this was asked for.
+    /// The screen as text, as it was when the export began.
     case display(String)
   }
 

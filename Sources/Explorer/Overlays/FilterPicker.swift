@@ -1,4 +1,4 @@
-// Saved filters: choosing one, saving the present one under a name, deleting one.
+// The user chooses a saved filter, saves the present one under a name, or deletes one.
 
 import Diffing
 import Inference
@@ -6,7 +6,7 @@ import Reports
 import Storage
 import TUI
 
-/// The filters that have a name, narrowed by what is typed; what is typed is also the name to save under.
+/// The named filters that match the typed text, which is also the name to save under.
 struct FilterPicker: Sendable, Equatable {
   var typed = LineEditor(limit: 64)
   var selected = 0
@@ -76,7 +76,7 @@ extension FilterPicker: OverlayContent {
     return cursor
   }
 
-  /// What can be taken, best match first: a saved filter, or nil for saving the present one under the typed name.
+  /// The items, best match first: a saved filter, or nil for saving the present one under the typed name.
   private func offers(_ state: ExplorerState) -> [SavedFilters.Named?] {
     let typed = typed.text.trimmed
     let matching = state.latents.saved.named.filter { fuzzyScore(typed, in: $0.name + " " + $0.filter) != nil }

@@ -1,12 +1,12 @@
-// Help: the keys of the screen, made from its bindings. What is not possible now says why.
+// Help lists the keys of the screen from its bindings, and says why a key does nothing now.
 
 import Inference
 import TUI
 
-/// The list of keys, from a line on.
+/// The scrolled list of keys.
 struct HelpPage: Sendable {
   var top = 0
-  /// What help was asked about, if that is an overlay; it comes back when help is closed.
+  /// The overlay that help was opened over, if there is one; it comes back when help is closed.
   var over: (any OverlayContent)?
 }
 
@@ -39,7 +39,7 @@ extension HelpPage: OverlayContent {
 
   func close(_ state: inout ExplorerState) { state.overlay = over }
 
-  /// What help lists. Where it lies over another overlay, the keys of that one come first.
+  /// The sections of help. If it lies over another overlay, the keys of that overlay come first.
   func sections(_ state: ExplorerState) -> [HelpSection] {
     func hints(_ bindings: [Binding]) -> [KeyHint] {
       bindings.map { binding in

@@ -1,11 +1,11 @@
-// Asking for a latent by its id: to open it, or to set it beside another.
+// Asks for a latent's id, to open the latent or to compare it with another.
 
 import Storage
 import TUI
 
 /// An id being typed.
 struct LatentNumber: Sendable, Equatable {
-  /// What is done with the latent.
+  /// The purpose of the number.
   enum Purpose: Sendable, Equatable {
     case page
     case comparison(with: Int32)

@@ -1,5 +1,5 @@
-// Writing a latent's note. Enter saves it at once; an empty note is deleted. A note that is left by Esc or Ctrl-C stays as a
-// draft as long as the program runs.
+// The user writes a latent's note. Enter saves it at once; an empty note is deleted. A note that is left by Esc or Ctrl-C stays
+// as a draft until the program ends.
 
 import Reports
 import Storage
@@ -42,7 +42,7 @@ extension NoteEditor: OverlayContent {
     return []
   }
 
-  /// Keeps what was written as a draft, unless it is the note that the store has.
+  /// Keeps the text as a draft, unless it equals the store's note.
   func close(_ state: inout ExplorerState) {
     state.overlay = nil
     state.unsavedNotes[latent] = text.text == former ? nil : text.text
@@ -61,7 +61,7 @@ extension NoteEditor: OverlayContent {
 
 extension ExplorerState {
   /// Opens the note of the current latent once its page is read. Before that the note would look empty, and saving it
-  /// would delete the one there is.
+  /// would delete the store's note.
   mutating func openNote() -> [Effect] {
     guard let id = currentLatent else { return [] }
     guard let page = pages[id] else {
@@ -75,8 +75,7 @@ extension ExplorerState {
     return []
   }
 
-  /// Tells the user that another program has changed the note which is being written here. Saving then replaces that
-  /// one.
+  /// Tells the user that another program has changed this note while it is written. Saving then replaces that change.
   mutating func noticeNote(_ page: LatentPage) {
     guard var editor = overlay as? NoteEditor, editor.latent == page.latent.id, (page.note ?? "") != editor.former
     else { return }

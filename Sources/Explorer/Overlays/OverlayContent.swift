@@ -1,16 +1,16 @@
-// What lies over a screen: the form of all such windows. A new one is one file in Overlays/.
+// The form of all windows that lie over a screen. A new one is one file in Overlays/.
 
 import TUI
 
 /// A window over a screen that takes the keys until it is closed.
 protocol OverlayContent: Sendable {
-  /// Its keys, for the key bar and for help.
+  /// The window's keys, for the key bar and for help.
   var hints: [KeyHint] { get }
-  /// Takes a key or a paste. What has changed is put into `state.overlay`, and nil where the overlay closes.
+  /// Takes a key or a paste and puts its changed value into `state.overlay`, or nil if it closes.
   func type(_ input: Input, _ state: inout ExplorerState) -> [Effect]
-  /// Draws it over the body; returns the cell of the text cursor, if there is one.
+  /// Draws it over the body and returns the cell of the text cursor, if there is one.
   func draw(_ state: ExplorerState, _ canvas: inout Canvas) -> Point?
-  /// Takes it away, without doing what it was opened for.
+  /// Closes it without doing what it was opened for.
   func close(_ state: inout ExplorerState)
 }
 

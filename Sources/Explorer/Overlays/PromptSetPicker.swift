@@ -1,5 +1,5 @@
-// Choosing the set of prompts that a sweep goes over: one of those beside the store, or a path that is typed; how many
-// of its prompts, and how many random draws beside. An effect reads the files.
+// The user chooses the set of prompts of a sweep (one beside the store, or a typed path), how many of its prompts are used, and
+// how many random draws are the control. An effect reads the files.
 
 import Experiments
 import Inference
@@ -7,11 +7,11 @@ import Reports
 import Storage
 import TUI
 
-/// What is chosen so far.
+/// The present choice.
 struct PromptSetPicker: Sendable, Equatable {
   /// The sets beside the store; nil until they are found.
   var files: [PromptSetFile]?
-  /// One of the files, or after the last one the path to be typed.
+  /// The index of a file; the index after the last one is the typed path.
   var selected = 0
   var most = 12
   var random = 2
@@ -52,7 +52,7 @@ extension PromptSetPicker: OverlayContent {
     case .key("]"): picker.random = min(picker.random + 1, Self.mostRandom)
     case .key("["): picker.random = max(picker.random - 1, 0)
     case .key("enter"):
-      // Before they are found nobody has seen what is chosen.
+      // Before the files are found the user has not seen the choice.
       guard picker.files != nil else { break }
       if let file { return sweep(file.path, &state) }
       picker.typed = LineEditor(limit: 1000)
@@ -117,7 +117,7 @@ extension PromptSetPicker: OverlayContent {
 }
 
 extension ExplorerState {
-  /// Opens the choice, as it was made last.
+  /// Opens the choice with its last values.
   mutating func openPromptSets() -> [Effect] {
     overlay = steer.promptSet
     return [.findPromptSets]

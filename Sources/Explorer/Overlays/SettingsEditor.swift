@@ -1,11 +1,11 @@
-// The settings of a steering run as a list: + and - change the chosen one, typing sets it. A value that is refused says
-// why and leaves the former one.
+// The settings of a steering run as a list: + and - change the chosen one, typing sets it. If a value is refused, the former
+// one stays and the reason is shown.
 
 import Diffing
 import Reports
 import TUI
 
-/// The list of settings, with the text of the one being typed.
+/// The list of settings, and the text of the one that is typed.
 struct SettingsEditor: Sendable, Equatable {
   var selected = 0
   var typed: LineEditor?
@@ -84,7 +84,7 @@ extension SettingsEditor: OverlayContent {
     report(setting.step(direction, &state.steer), &state)
   }
 
-  /// The text after a key; nil when it is done with.
+  /// The text after a key; nil when typing has ended.
   private func text(after input: Input, _ before: LineEditor, _ state: inout ExplorerState) -> LineEditor? {
     var typed = before
     switch input {

@@ -1,6 +1,6 @@
-// What is typed for the steer screen's list: latents to add, a strength, conditions. Strength and conditions are of the
-// selected latent, or of all. The forms are those of `crosscope steer`; a line that is not understood stays open and
-// says why.
+// A typed line for the steer screen's list: latents to add, a strength, or conditions. Strength and conditions apply to the
+// selected latent or to all. The forms are those of `crosscope steer`; a line that is not understood stays open with the
+// reason.
 
 import Diffing
 import Experiments
@@ -14,7 +14,7 @@ struct SteerEntry: Sendable, Equatable {
   enum Purpose: Sendable { case latents, strength, conditions }
 
   let purpose: Purpose
-  /// Whether it is for all latents instead of the selected one.
+  /// Whether the line applies to all latents instead of the selected one.
   var isForAll = false
   var text: LineEditor
 }
@@ -87,7 +87,7 @@ extension SteerEntry {
     text = beginning(state)
   }
 
-  /// What the line begins with.
+  /// The text with which the line begins.
   private func beginning(_ state: ExplorerState) -> LineEditor {
     guard purpose != .latents, let row = state.steer.selectedRow else { return LineEditor(limit: 20_000) }
     if purpose == .strength { return LineEditor(exact(row.strength), limit: 24) }
@@ -97,7 +97,7 @@ extension SteerEntry {
     return LineEditor(texts.isEmpty ? (isForAll ? "\(row.latent)>0" : ">0") : texts.joined(separator: " "), limit: 400)
   }
 
-  /// Sets what was typed.
+  /// Applies the typed line.
   private func take(_ state: inout ExplorerState) throws(SteerEntryRefusal) {
     let text = text.text.replacing(/([<>]) +/) { $0.output.1 }
     let words = text.split { $0 == " " || $0 == "," }.map(String.init).filter { $0 != "and" }
@@ -145,7 +145,7 @@ extension SteerEntry {
   }
 }
 
-/// Why a line is not taken.
+/// The reason why a line is refused.
 private struct SteerEntryRefusal: Error {
   let message: String
   init(_ message: String) { self.message = message }

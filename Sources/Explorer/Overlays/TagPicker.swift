@@ -1,4 +1,4 @@
-// Choosing tags: the suggested ones, those of the store, or a new one in the user's words. Each change is saved at once.
+// The user chooses tags: suggested ones, those of the store, or a new one. Each change is saved at once.
 
 import Experiments
 import Inference
@@ -9,11 +9,11 @@ import TUI
 /// Tags offered for some latents.
 struct TagPicker: Sendable, Equatable {
   var latents: [Int32]
-  /// The text that is typed. It narrows the list, and is itself the last offer if no tag has that name.
+  /// The typed text. It narrows the list, and is itself the last item if no tag has that name.
   var own = LineEditor(limit: 64)
-  /// The tag under the cursor; the first on offer if this one is not.
+  /// The tag under the cursor; if it is not in the list, the cursor is on the first item.
   var chosen: String?
-  /// Tags that were switched here. They stay on offer also when no latent has them any more.
+  /// Tags that were changed here. They stay in the list even when no latent has them any more.
   var switched: Set<String> = []
   /// How many of the latents have each tag; nil until the store has counted them.
   var counts: [String: Int]?
@@ -40,7 +40,7 @@ extension TagPicker: OverlayContent {
       }
       let tag = offered[selected]
       let isOnAll = count(tag) == picker.latents.count
-      // A name that the store would refuse stays to be mended.
+      // A name that the store would refuse stays so that it can be corrected.
       do { _ = try Store.tagNames([tag]) } catch {
         state.tell(error.description, .error)
         break
@@ -81,7 +81,7 @@ extension TagPicker: OverlayContent {
     return cursor
   }
 
-  /// Tags to choose from: suggested first, then those in use, narrowed to what is typed.
+  /// The tags of the list: suggested ones first, then those in use, narrowed by the typed text.
   func offers(_ state: ExplorerState) -> [String] {
     let typed = own.text.trimmed
     let all = Store.suggestedTags + switched.union(state.tagNames).subtracting(Store.suggestedTags).sorted()
@@ -89,7 +89,7 @@ extension TagPicker: OverlayContent {
     return matching + (typed.isEmpty || all.contains(typed) ? [] : [typed])
   }
 
-  /// Where the cursor stands among what is on offer, which is never nothing.
+  /// The cursor's position in the list, which is never empty.
   private func selected(_ offered: [String]) -> Int { chosen.flatMap { offered.firstIndex(of: $0) } ?? 0 }
 
   /// How many of the latents have a tag.
@@ -102,7 +102,7 @@ extension ExplorerState {
     return [.loadTagNames, .countTags(targets)]
   }
 
-  /// Takes what the picker's latents have.
+  /// Takes the counts of tags for the picker's latents.
   mutating func tagCountsArrived(_ counts: [String: Int], of latents: [Int32]) {
     guard var picker = overlay as? TagPicker, picker.latents == latents else { return }
     picker.counts = counts

@@ -1,10 +1,10 @@
-// Whole texts over a screen: each with a title, wrapped and scrolled, none of it cut.
+// Shows whole texts over a screen, each with a title, wrapped and scrolled without cutting anything.
 
 import Reports
 import Storage
 import TUI
 
-/// Texts to be read.
+/// Texts to read.
 struct TextPage: Sendable, Equatable {
   struct Part: Sendable, Equatable {
     var title: String

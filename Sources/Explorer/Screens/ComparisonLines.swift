@@ -1,4 +1,4 @@
-// The lines of two latents side by side.
+// Makes the lines of two latents side by side.
 
 import Experiments
 import Inference
@@ -6,7 +6,7 @@ import Reports
 import Storage
 import TUI
 
-/// Makes lines.
+/// Makes the lines.
 struct ComparisonLines {
   private let pages: [LatentPage]
   private let state: ExplorerState
@@ -14,7 +14,7 @@ struct ComparisonLines {
   private let column: Int
 
   private static let gap = 2
-  /// Contexts shown of each latent, and of both.
+  /// The largest number of shown contexts for each latent, and for both.
   private static let mostContexts = 8
 
   init(_ first: LatentPage, _ second: LatentPage, _ state: ExplorerState) {
@@ -28,7 +28,7 @@ struct ComparisonLines {
 
   private func text(_ text: String, _ style: Style = .plain) -> FlowSpan { FlowSpan(text: text, style: style) }
 
-  /// What belongs to each, beside each other; the shorter one ends in blanks.
+  /// The lines of both latents beside each other; the shorter side ends in blanks.
   private func beside(_ make: (LatentPage) -> [FlowLine]) -> [PageLine] {
     PageLine.beside(make(pages[0]), make(pages[1]), column: column, gap: Self.gap)
   }
@@ -71,7 +71,7 @@ struct ComparisonLines {
       }
   }
 
-  /// Cosines, where one of the two is among the other's most similar latents.
+  /// Cosines, if one of the two is among the other's most similar latents.
   private var directions: [PageLine] {
     let known = zip(pages, pages.reversed()).flatMap { page, other in
       page.neighbours.filter { $0.other == other.latent.id }
@@ -95,7 +95,7 @@ struct ComparisonLines {
 
   // MARK: Contexts
 
-  /// Contexts that the store has for both: each latent's activations on a line of its own, the text aligned.
+  /// Contexts that the store has for both, with each latent's activations on a line of its own and the text aligned.
   private var sharedContexts: [PageLine] {
     let second = Dictionary(
       pages[1].contexts.map { ($0.sequence.id, $0) }, uniquingKeysWith: { first, _ in first })

@@ -1,15 +1,15 @@
-// The tokens of a stored context as they are drawn: coloured by activation, the chat template told from the text.
+// Draws the tokens of a stored context, coloured by activation, and distinguishes the chat template from the text.
 
 import Inference
 import Reports
 import Storage
 import TUI
 
-/// A text's tokens as they are drawn. What the chat template says in words (role names, line feeds) stands in ‹…›, so
-/// that it is told from the text also without colours; control tokens are told by their own spelling.
+/// The drawn tokens of a text. Words of the chat template (role names, line feeds) stand in ‹…›, so that they are
+/// distinct without colours; control tokens are distinct by their spelling.
 struct ContextFlow {
   private(set) var tokens: [FlowToken] = []
-  /// Where among `tokens` each token of the range is.
+  /// For each token of the range, its index in `tokens`.
   private var places: [Int] = []
   private let start: Int
 
@@ -44,7 +44,7 @@ struct ContextFlow {
     }
   }
 
-  /// Where a token of the sequence is among `tokens`; what is outside of the range is at its nearer end.
+  /// The index in `tokens` of a token of the sequence; a token outside of the range has the index of the nearer end.
   func place(of position: Int) -> Int {
     places.isEmpty ? 0 : places[min(max(0, position - start), places.count - 1)]
   }
@@ -54,7 +54,7 @@ struct ContextFlow {
     tokens.append(token)
   }
 
-  /// A stretch of template: the closing bracket comes before line feeds at its end.
+  /// Adds a stretch of template; the closing bracket comes before line feeds at its end.
   private mutating func add(_ run: ArraySlice<FlowToken>, bracketed: Bool) {
     let blanks = run.reversed().prefix { $0.text.allSatisfy(\.isWhitespace) }.count
     if bracketed { tokens.append(FlowToken("‹", style: .muted)) }
@@ -65,7 +65,7 @@ struct ContextFlow {
     if bracketed, blanks == 0 { tokens.append(FlowToken("›", style: .muted)) }
   }
 
-  /// The role that a stretch of template ends with: the first line after its last control token that says anything.
+  /// The role with which a stretch of template ends: the first line after its last control token that is not empty.
   private static func role(_ run: [FlowToken], _ isControl: [Bool]) -> String? {
     let pieces = zip(run, isControl).split { $0.1 }.map { $0.map(\.0.text).joined().trimmed }
     let role = pieces.last { !$0.isEmpty }?.split(whereSeparator: \.isNewline).first.map(String.init)
@@ -73,7 +73,7 @@ struct ContextFlow {
   }
 }
 
-/// A context's tokens with the steps of their activations; template and control tokens recede.
+/// A context's tokens with the steps of their activations; template and control tokens are drawn faintly.
 func contextTokens(_ context: Context, _ page: LatentPage, largest: Double) -> [FlowToken] {
   contextTokens(
     context.sequence, in: context.sequence.tokenIDs.indices, activations: context.activations, largest: largest,

@@ -1,5 +1,5 @@
-// The lines of an experiment's page, or of two compared: what was asked, settings, figures, answers side by side, and
-// what it was made with. All that the record holds is shown, also what takes too long to compare.
+// Makes the lines of an experiment's page, or of two compared: prompt, settings, figures, answers side by side, and versions.
+// Everything in the record is shown, also texts that are too long to compare.
 
 import Diffing
 import Experiments
@@ -8,7 +8,7 @@ import Reports
 import Storage
 import TUI
 
-/// Makes lines.
+/// Makes the lines.
 struct ExperimentLines {
   private let state: ExplorerState
   private let width: Int
@@ -16,14 +16,14 @@ struct ExperimentLines {
 
   private static let gap = 3
   private static let labelWidth = 10
-  /// Below it, answers stand one above the other.
+  /// In fewer columns the answers stand one above the other.
   private static let narrowest = 60
 
   init(_ state: ExplorerState, width: Int) {
     (self.state, self.width, runs) = (state, max(20, width), state.experiment.runs)
   }
 
-  /// All of the page: answers before figures, since most are short, and what is long and seldom read last.
+  /// The whole page. Answers come before figures, since most are short; long parts that are seldom read come last.
   var lines: [PageLine] {
     if runs.count == 2 {
       let difference = RunDifference(runs[0], runs[1])
@@ -45,12 +45,12 @@ struct ExperimentLines {
     return PageLine.named(name, shown, label: Self.labelWidth, width: width)
   }
 
-  /// What was said, the prompt last.
+  /// The turns of the chat, with the prompt at the end.
   private func chat(_ run: SavedRun) -> [[PageLine]] {
     run.turns.map { fact($0.role.capitalizedFirst, $0.text) } + [fact("Prompt", run.record.prompt)]
   }
 
-  /// Lines of a text that stand above the answers; all of it is below them.
+  /// How many lines of a text stand above the answers; the whole text is below them.
   private static let mostLines = 3
 
   private func facts(_ run: SavedRun) -> [PageLine] {
@@ -65,7 +65,7 @@ struct ExperimentLines {
       + fact("Made", "\(when(run.record.created)) \(run.record.kind)")
   }
 
-  /// The chat again, where some of it is too long to stand above the answers.
+  /// The whole chat, if some of it is too long to stand above the answers.
   private func wholeChat(_ run: SavedRun) -> [PageLine] {
     let chat = chat(run)
     return chat.contains { $0.count > Self.mostLines } ? [.heading("All that was said")] + chat.flatMap { $0 } : []
@@ -80,7 +80,7 @@ struct ExperimentLines {
 
   private static let settingWidth = 16
 
-  /// What differs between two, side by side.
+  /// The settings in which two runs differ, side by side.
   private func differing(_ difference: RunDifference) -> [PageLine] {
     let column = (width - Self.settingWidth - Self.gap) / 2
     func cell(_ text: String, _ style: Style = .plain) -> [FlowLine] {
@@ -169,7 +169,7 @@ struct ExperimentLines {
     return (line, fits ? [] : flowLines([FlowToken(note, style: .muted)], width: width))
   }
 
-  /// Of a set of prompts or a check: one prompt with its answers under all arms.
+  /// One prompt of a set or a check with its answers in all arms.
   private func outcome(_ run: SavedRun) -> [PageLine] {
     guard let outcomes = run.outcomes, !outcomes.isEmpty else { return [] }
     let index = state.experiment.answer % outcomes.count
@@ -184,7 +184,7 @@ struct ExperimentLines {
   }
 }
 
-/// The page's lines and where they lie.
+/// The page's lines and their area.
 struct ExperimentLayout {
   let lines: [PageLine]
   let rect: Rect
@@ -194,6 +194,6 @@ struct ExperimentLayout {
     lines = ExperimentLines(state, width: rect.columns).lines
   }
 
-  /// How far it can be scrolled.
+  /// How many lines are below the window, which limits scrolling.
   var linesBelow: Int { max(0, lines.count - rect.rows) }
 }

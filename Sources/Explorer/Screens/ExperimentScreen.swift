@@ -1,5 +1,5 @@
-// One experiment, baseline beside steered; or two, baselines and steered answers of both side by side. ExperimentLines
-// makes the lines.
+// Shows one experiment with baseline and steered answers side by side, or two with those of both. ExperimentLines makes the
+// lines.
 
 import Diffing
 import Experiments
@@ -88,7 +88,7 @@ enum ExperimentScreen {
     let target =
       switch action {
       case .previousSection: starts.last { $0 < top } ?? 0
-      // What is at the end cannot come to the top: from there the answers begin again.
+      // The last part may not reach the top; from there the answers begin again.
       case .otherAnswer: (top >= layout.linesBelow ? nil : starts.first { $0 > top }) ?? starts.first ?? top
       default: starts.first { $0 > top } ?? top
       }
@@ -115,7 +115,7 @@ enum ExperimentScreen {
     return nil
   }
 
-  /// The steered answer that is looked at, with all its samples, or all of the experiment or the comparison.
+  /// The chosen steered answer with all its samples, or all of the experiment or the comparison.
   @Sendable static func copy(_ state: ExplorerState, _ whole: Bool) -> CopiedText? {
     let runs = state.experiment.runs
     if whole, runs.count == 2 {

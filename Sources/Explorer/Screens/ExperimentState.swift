@@ -1,5 +1,5 @@
-// The experiments on view, one or two, and their answers beside each other. Words that differ are marked. It holds the
-// experiments it shows, so that they need no store.
+// One or two experiments and their answers beside each other. Words that differ are marked. The state holds the experiments
+// themselves, so that it needs no store.
 
 import Experiments
 import Inference
@@ -8,15 +8,15 @@ import TUI
 
 /// View state of the page.
 struct ExperimentState: Sendable, Equatable {
-  /// One, or two to compare.
+  /// One experiment, or two to compare.
   var runs: [SavedRun] = []
-  /// Which steered answer of a sweep or with frozen attention, counted over both, or which prompt of a set: 0 is the
-  /// first.
+  /// The index, over both experiments, of the steered answer of a sweep or with frozen attention, or of the prompt of a
+  /// set.
   var answer = 0
   /// First visible line.
   var top = 0
-  /// Answers beside each other, sample by sample; of two experiments the baselines come first. Made when what is shown
-  /// changes.
+  /// Answers beside each other, sample by sample; with two experiments the baselines come first. They are made when the
+  /// choice changes.
   private(set) var pairs: [Pair] = []
 
   /// Two answers, compared.
@@ -28,10 +28,10 @@ struct ExperimentState: Sendable, Equatable {
   struct Side: Sendable, Equatable {
     var title: String
     var note: String
-    /// The answer as words, and which of them the other side does not have.
+    /// The answer as words, and those of them that the other side does not have.
     var words: [String]
     var differing: Set<Int>
-    /// What is to be said after the last word.
+    /// A note after the last word.
     var end: String?
   }
 
@@ -42,16 +42,16 @@ struct ExperimentState: Sendable, Equatable {
     lay()
   }
 
-  /// Words that are compared at most: comparing takes their number times that of the differing ones.
+  /// The largest number of compared words: the cost is their number times the number of differing ones.
   static let mostWords = 1500
 
-  /// How many there are to step through.
+  /// The number of answers to step through.
   var answers: Int { runs.map { max($0.steered.count + $0.frozen.count, $0.outcomes?.count ?? 0) }.max() ?? 0 }
 
   /// Makes the pairs anew.
   mutating func lay() {
     let named = runs.map(\.namedAnswers)
-    /// The baseline, or the steered answer that is looked at.
+    /// The baseline, or the chosen steered answer.
     func chosen(_ index: Int, baseline: Bool) -> (name: String, answer: SteeringDocument.Answer)? {
       let answers = named[index].filter { ($0.answer.strength == nil && $0.name == "baseline") == baseline }
       return baseline ? answers.first : answers.indices.contains(answer) ? answers[answer] : nil
@@ -95,7 +95,7 @@ struct ExperimentState: Sendable, Equatable {
 }
 
 extension ExperimentState.Pair {
-  /// Two sides, with what differs between them marked.
+  /// Pairs two sides and marks their differences.
   fileprivate init(_ sides: [ExperimentState.Side]) {
     self.sides = sides
     let most = ExperimentState.mostWords
@@ -109,7 +109,7 @@ extension ExperimentState.Pair {
   }
 }
 
-/// Words with the blanks behind them: joined they are the text again.
+/// Words with the blanks after them; joined they are the text again.
 func wordsWithBlanks(_ text: String) -> [String] {
   var words: [String] = []
   var endsInBlank = true

@@ -1,4 +1,4 @@
-// How the list of experiments looks: a line about it, the table, a preview of the one under the cursor.
+// Draws the list of experiments: a line about it, the table, a preview of the selected one.
 
 import Experiments
 import Inference
@@ -7,7 +7,7 @@ import Reports
 import Storage
 import TUI
 
-/// Where the parts of the screen lie.
+/// The areas of the screen's parts.
 struct ExperimentsLayout {
   let info: Rect
   let table: Rect
@@ -81,7 +81,7 @@ extension ExperimentsScreen {
     return experiments.isTypingFilter ? cursor : nil
   }
 
-  /// What was asked, what was measured, and how the answers begin; the rest is on the experiment's page.
+  /// Draws the prompt, the figures and the beginnings of the answers; the rest is on the experiment's page.
   private static func drawPreview(_ run: SavedRun, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
     canvas.heading(
       "Experiment \(run.name)", note: run.record.kind + (run.record.id < 0 ? ", not saved" : ""), in: rect)
@@ -90,7 +90,7 @@ extension ExperimentsScreen {
       let shown = state.asciiOnly ? plainNorms(text) : text
       let all = PageLine.named(name, shown, label: 10, width: inside.columns)
       guard all.count > most, most > 0 else { return all }
-      // The last line says that there is more.
+      // The last line shows that there is more.
       let rest = all[(most - 1)...].map { $0.spans.dropFirst().map(\.text).joined() }.joined()
       let cut = truncated(rest, to: inside.columns - 10)
       return Array(all.prefix(most - 1)) + PageLine.named(most == 1 ? name : "", cut, label: 10, width: inside.columns)

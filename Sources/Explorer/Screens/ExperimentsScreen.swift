@@ -98,7 +98,7 @@ enum ExperimentsScreen {
     return []
   }
 
-  /// Text of the filter; every change is searched for at once.
+  /// Takes text of the filter; every change is searched for at once.
   @Sendable private static func typeFilter(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
     guard state.experiments.isTypingFilter else { return nil }
     let before = state.experiments.filter.text

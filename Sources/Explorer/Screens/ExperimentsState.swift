@@ -11,13 +11,13 @@ import TUI
 
 /// View state of the list.
 struct ExperimentsState: Sendable, Equatable {
-  /// Newest first; nil until the first answer.
+  /// The ids, the newest first; nil until the first answer.
   var ids: [Int64]?
   var runs: [Int64: SavedRun] = [:]
-  /// Above the saved ones in the list.
+  /// The unsaved runs, which stand above the saved ones.
   var unsaved = UnsavedRuns()
   var list = ListState()
-  /// In the order in which they were marked.
+  /// The marked experiments in the order in which they were marked.
   var marked: [Int64] = []
   var filter = LineEditor(limit: 200)
   var isTypingFilter = false
@@ -33,7 +33,7 @@ struct ExperimentsState: Sendable, Equatable {
 
   func run(_ id: Int64) -> SavedRun? { id < 0 ? unsaved.run(id) : runs[id] }
 
-  /// The experiments that deleting is about: the marked ones, else the selected one.
+  /// The experiments to delete: the marked ones, or else the selected one.
   var targets: [Int64] { marked.isEmpty ? selectedID.map { [$0] } ?? [] : marked }
 
   mutating func search() -> Effect {
@@ -41,7 +41,7 @@ struct ExperimentsState: Sendable, Equatable {
     return .loadExperiments(matching: filter.text.trimmed, generation: generation)
   }
 
-  /// Takes the ids of a list. What was read before is read again: an id may have been given anew.
+  /// Takes the ids of a list. Experiments are read again, since an id may have been given to another one.
   static func listArrived(_ ids: [Int64], _ generation: Int, _ state: inout ExplorerState) -> [Effect] {
     guard generation == state.experiments.generation else { return [] }
     let (index, id) = (state.experiments.list.selected, state.experiments.selectedID)
@@ -68,12 +68,12 @@ struct ExperimentsState: Sendable, Equatable {
     return [.loadExperimentRows(ids[near].filter { $0 >= 0 && state.experiments.runs[$0] == nil })]
   }
 
-  /// Reads the list again where it has been read, since experiments came or went.
+  /// Reads the list again, if it was read before, since experiments were added or deleted.
   static func changed(_ state: inout ExplorerState) -> [Effect] {
     state.experiments.ids == nil ? [] : [state.experiments.search()]
   }
 
-  /// Opens one, or two to compare. Those that are not saved are in memory.
+  /// Opens one, or two to compare. Unsaved ones are in memory.
   static func open(_ ids: [Int64], _ state: inout ExplorerState) -> [Effect] {
     guard ids.contains(where: { $0 < 0 }) else { return [.openExperiments(ids)] }
     let runs = ids.compactMap { state.experiments.run($0) }
@@ -110,7 +110,7 @@ struct ExperimentsState: Sendable, Equatable {
     }
     let before = state.steer
     state.steer.set(to: request)
-    // Something else under the name of the same experiment would be worse than nothing.
+    // Running something else under the same name would be worse than running nothing.
     guard state.steer.request == request else {
       state.steer = before
       state.tell(

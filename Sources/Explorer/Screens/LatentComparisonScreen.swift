@@ -1,4 +1,4 @@
-// Two latents side by side: metrics with their difference, cosines, tags, logit lens, contexts of each and of both.
+// Shows two latents side by side: metrics with their difference, cosines, tags, logit lens, contexts of each and of both.
 
 import Experiments
 import Storage

@@ -1,11 +1,11 @@
-// Which two latents are side by side, and how far their page is scrolled. The pages themselves are in ExplorerState.
+// The two latents that are side by side, and how far their page is scrolled. The pages themselves are in ExplorerState.
 
 import Storage
 import TUI
 
 /// View state of the page.
 struct LatentComparisonState: Sendable, Equatable {
-  /// Two, once it is open.
+  /// The ids of both latents once the page is open.
   var ids: [Int32] = []
   /// First visible line.
   var top = 0

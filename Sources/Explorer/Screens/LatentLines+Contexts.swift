@@ -1,4 +1,4 @@
-// The contexts on a latent's page: by band with the peak in the middle, the contrast below them, template set apart.
+// The contexts on a latent's page: by band with the peak in the middle, then the contrast; the template is marked.
 
 import Experiments
 import Inference
@@ -12,7 +12,7 @@ extension LatentLines {
 
   // MARK: Contexts
 
-  /// Contexts, strongest band first, with what is left out said on top.
+  /// Contexts, the strongest band first, below a note on those that are left out.
   func contexts(width: Int) -> [PageLine] {
     guard !page.contexts.isEmpty else {
       return [
@@ -36,7 +36,7 @@ extension LatentLines {
     return lines
   }
 
-  /// Which ranking is in force and what it leaves out.
+  /// The present ranking and what it leaves out.
   private var rankingNote: String {
     let ranking = content.ranking
     let order: String
@@ -65,7 +65,7 @@ extension LatentLines {
 
   // MARK: Contrast
 
-  /// Contexts in which it is silent; only a heading where they are folded.
+  /// Contexts in which the latent is silent; if they are folded, only a heading.
   func contrast(width: Int) -> [PageLine] {
     guard !page.contexts.isEmpty else { return [] }
     guard let contrast = state.latent.surroundings?.contrast else {
@@ -110,7 +110,7 @@ extension LatentLines {
       (isSelected ? "›" : " ") + number.leftPadded(to: 6) + "  ", isSelected ? Style(.accent, .bold) : .muted)
     let room = max(10, width - Self.leadWidth)
     let isFolded = !state.latent.unfolded.contains(key)
-    // Folded, what is far from the peak cannot show: a published context may have a thousand tokens.
+    // In a folded context only the surroundings of the peak show: a published context may have a thousand tokens.
     // The rest is for stretches of template, which become one word.
     let near = max(0, focus - room - 64)..<min(activations.count, focus + room + 64)
     let reach = isFolded ? near : activations.indices

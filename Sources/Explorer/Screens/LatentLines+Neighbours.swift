@@ -41,7 +41,7 @@ extension LatentLines {
 }
 
 extension NeighbourKind {
-  /// What the cosine is between.
+  /// Which directions the cosine compares.
   var meaning: String {
     switch self {
     case .chat: "chat directions"

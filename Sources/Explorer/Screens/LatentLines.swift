@@ -1,5 +1,5 @@
-// The lines of a latent's page, from the store's records: what each number means is said beside it. Here are summary,
-// metrics and logit lens; contexts and neighbours have files of their own.
+// Makes the lines of a latent's page from the store's records and explains each number. Summary, metrics and logit lens are
+// here; contexts and neighbours have files of their own.
 
 import Experiments
 import Inference
@@ -7,7 +7,7 @@ import Reports
 import Storage
 import TUI
 
-/// Makes lines.
+/// Makes the lines.
 struct LatentLines {
   let page: LatentPage
   let state: ExplorerState
@@ -44,7 +44,7 @@ struct LatentLines {
     if let note = page.note { lines += wrapped("note", note, width) }
     for explanation in page.explanations {
       let score = explanation.detectionScore.map { " \(fixed($0, 2))" } ?? ""
-      // A long name of a source stands on a line of its own: its score would be the first to be cut.
+      // The long name of a source gets a line of its own, since its score at the end would be cut.
       let name = explanation.source + score
       if displayWidth(name) < Self.labelWidth {
         lines += wrapped(name, explanation.text, width)
@@ -67,7 +67,7 @@ struct LatentLines {
     PageLine.named(name, body, label: Self.labelWidth, width: width)
   }
 
-  /// Ratios with what they mean, then activity: side by side where there is room.
+  /// Ratios with their meaning, and activity, side by side if there is room.
   private func metrics(width: Int, showsHistograms: Bool) -> [PageLine] {
     let isPaired = width >= 76
     let left = isPaired ? width / 2 + 2 : width
@@ -87,7 +87,7 @@ struct LatentLines {
     }
   }
 
-  /// The store's metrics beyond the columns, by name, in two columns where there is room.
+  /// The store's metrics beyond the columns, by name, in two columns if there is room.
   func otherMetrics(width: Int) -> [PageLine] {
     guard !latent.metrics.isEmpty else { return [] }
     let perLine = width >= 76 ? 2 : 1
@@ -129,7 +129,7 @@ struct LatentLines {
     return lines
   }
 
-  /// Neighbouring bins added up until there are no more than `count`.
+  /// Neighbouring bins are added up until there are at most `count`.
   private func merged(_ bins: [Double], into count: Int) -> [Double] {
     let perBin = max(1, (bins.count + count - 1) / count)
     return stride(from: 0, to: bins.count, by: perBin).map { bins[$0..<min(bins.count, $0 + perBin)].reduce(0, +) }
@@ -154,7 +154,7 @@ extension LatentPage {
 }
 
 extension LatentRecord {
-  /// The share of tokens of one corpus on which the latent is active, where the store has it.
+  /// The share of tokens of one corpus on which the latent fires, if the store has it.
   func frequency(of corpus: String) -> Double? {
     switch corpus {
     case "plain": frequencyPlain

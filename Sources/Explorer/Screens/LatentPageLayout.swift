@@ -1,4 +1,4 @@
-// What a latent's page holds in which order, and where on the screen its lines lie.
+// The order of things on a latent's page, and the places of its lines on the screen.
 
 import Experiments
 import Inference
@@ -6,19 +6,19 @@ import Reports
 import Storage
 import TUI
 
-/// Something on the page that can be selected.
+/// A part of the page that can be selected.
 enum PageItem: Hashable, Sendable {
   /// An index into the page's contexts, or those of the contrast.
   case context(Int), contrast(Int)
   case latent(Int32, Link)
 
-  /// What makes a latent appear here.
+  /// The reason why a latent is listed here.
   enum Link: Hashable, Sendable { case similar(NeighbourKind), coFiring }
 
   var isContext: Bool { if case .latent = self { false } else { true } }
 }
 
-/// What is on the page, top to bottom.
+/// The parts of the page from top to bottom.
 struct LatentPageContent {
   let ranking: ContextRanking
   let items: [PageItem]
@@ -46,17 +46,17 @@ struct LatentPageContent {
     sectionStarts = starts
   }
 
-  /// Whether the contrast is unfolded: as the user wants it, else where there is room.
+  /// Whether the contrast is unfolded: as the user chose, or else if there is room.
   static func showsContrast(_ state: ExplorerState) -> Bool {
     state.latent.choices.showsContrast ?? LatentPageLayout.isWide(state)
   }
 }
 
-/// A page laid out: all in one scrolled column, or on wide terminals metrics at the left and contexts at the right.
+/// A laid out page: one scrolled column, or on wide terminals metrics at the left and contexts at the right.
 struct LatentPageLayout {
   let aside: [PageLine]
   let asideRect: Rect
-  /// First visible line of the aside: it is scrolled only as far as the selected neighbour needs.
+  /// The first visible line of the aside, which is only scrolled as far as the selected neighbour needs.
   let asideTop: Int
   let scrolled: [PageLine]
   let scrolledRect: Rect
@@ -87,7 +87,7 @@ struct LatentPageLayout {
 
   static func isWide(_ state: ExplorerState) -> Bool { state.body.columns >= 110 }
 
-  /// The aside takes its share of a wider terminal, as far as charts and lines of words are easier to read for it.
+  /// The columns of the aside. It grows with the terminal as long as charts and lines of words gain from it.
   static func asideColumns(_ columns: Int) -> Int { min(max(52, columns * 2 / 5), 96) }
 
   /// The item whose line is drawn at a cell.

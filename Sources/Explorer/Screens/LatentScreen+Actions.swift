@@ -1,4 +1,4 @@
-// What keys and the mouse do on a latent's page.
+// The actions of keys and the mouse on a latent's page.
 
 import Experiments
 import Inference
@@ -36,7 +36,7 @@ extension LatentScreen {
     return []
   }
 
-  /// Moves among contexts and latents; leaves the text that the cursor was in.
+  /// Moves among contexts and latents and leaves the text in which the cursor was.
   private static func move(_ action: Action, _ page: LatentPage, _ state: inout ExplorerState) {
     let content = LatentPageContent(page, state)
     state.latent.token = nil
@@ -58,7 +58,7 @@ extension LatentScreen {
     }
   }
 
-  /// Another way to look at the page; the cursor stays on what it was on.
+  /// Changes how the page is shown; the cursor stays on the same part.
   private static func choose(_ action: Action, _ state: inout ExplorerState) {
     let item = state.latent.selectedItem(state)
     switch action {
@@ -94,7 +94,7 @@ extension LatentScreen {
     return []
   }
 
-  /// Moves the cursor inside a text; false for actions that lead out of it.
+  /// Moves the cursor inside a text; false if the action leads out of it.
   private static func moveToken(_ action: Action, _ state: inout ExplorerState) -> Bool {
     guard let token = state.latent.token, let id = state.latent.id, let page = state.pages[id],
       case .context(let index) = state.latent.selectedItem(state)
@@ -116,7 +116,7 @@ extension LatentScreen {
     return true
   }
 
-  /// Says what is under the cursor.
+  /// Shows a message about the token under the cursor.
   private static func tellToken(_ context: Context, _ page: LatentPage, _ state: inout ExplorerState) {
     guard let token = state.latent.token else { return }
     let id = context.sequence.tokenIDs[token]
@@ -145,7 +145,7 @@ extension LatentScreen {
       guard let id = state.latent.id, let page = state.pages[id],
         let item = LatentPageLayout(page, state).item(at: mouse.point, top: state.latent.top)
       else { return [] }
-      // The selected one pressed once more opens, as in lists.
+      // A press on the selected part opens it, as in lists.
       if item == state.latent.selected { return state.perform(.open) }
       state.latent.selected = item
       state.latent.token = nil
@@ -155,7 +155,7 @@ extension LatentScreen {
     }
   }
 
-  /// Moves the window; the selection follows to the nearest item that shows.
+  /// Moves the window; the selection follows to the nearest visible part.
   private static func scroll(_ step: Int, _ state: inout ExplorerState) -> [Effect] {
     guard let id = state.latent.id, let page = state.pages[id] else { return [] }
     let layout = LatentPageLayout(page, state)
@@ -171,7 +171,7 @@ extension LatentScreen {
     return []
   }
 
-  /// The neighbour in the table's order.
+  /// Goes to the next or previous latent in the table's order.
   private static func step(_ step: Int, from id: Int32, _ state: inout ExplorerState) -> [Effect] {
     guard let ids = state.latents.ids, let index = ids.firstIndex(of: id) else {
       state.tell("latent \(id) is not in the list: clear the filter to go on from here")
@@ -184,7 +184,7 @@ extension LatentScreen {
     return turn(toRow: index + step, of: ids, &state)
   }
 
-  /// One of the table's latents by chance: the same ones in each session, so that a sample can be taken again.
+  /// Opens a random latent of the table. Each session picks the same ones, so that a sample can be repeated.
   private static func pick(_ state: inout ExplorerState) -> [Effect] {
     guard let ids = state.latents.ids, !ids.isEmpty else { return [] }
     state.latent.choices.picks += 1
@@ -192,7 +192,7 @@ extension LatentScreen {
     return turn(toRow: Int(generator.next() % UInt64(ids.count)), of: ids, &state)
   }
 
-  /// The table's own cursor follows.
+  /// Opens a latent of the table and moves the table's cursor to it.
   private static func turn(toRow row: Int, of ids: [Int32], _ state: inout ExplorerState) -> [Effect] {
     let effects = LatentsState.select(row, &state)
     LatentState.turn(to: ids[row], &state)

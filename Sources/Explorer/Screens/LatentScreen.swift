@@ -1,5 +1,5 @@
-// A latent's page: metrics with their meaning, logit lens, contexts by band, contrast, neighbours, tags and note.
-// LatentLines makes its lines, LatentScreen+Actions.swift has what keys do.
+// The page of a latent: metrics with their meaning, logit lens, contexts by band, contrast, neighbours, tags and note.
+// LatentLines makes its lines; LatentScreen+Actions.swift says what keys do.
 
 import Diffing
 import Experiments
@@ -85,7 +85,7 @@ enum LatentScreen {
     return layout.cursor(top: state.latent.top)
   }
 
-  /// The selected context's text or neighbour's id, or the page as it reads.
+  /// The selected context's text or neighbour's id, or the whole page as text.
   @Sendable static func copy(_ state: ExplorerState, _ whole: Bool) -> CopiedText? {
     guard let id = state.latent.id, let page = state.pages[id] else { return nil }
     if whole {

@@ -1,5 +1,5 @@
-// The view state of a latent's page: which context or latent is selected, what is unfolded, where in a text the cursor
-// is, how far the page is scrolled.
+// The view state of a latent's page: the selected context or latent, the unfolded parts, the cursor in a text, and how far the
+// page is scrolled.
 
 import Experiments
 import Inference
@@ -10,46 +10,46 @@ import TUI
 
 /// View state of the page.
 struct LatentState: Sendable, Equatable {
-  /// What the colour of a token is relative to.
+  /// The activation to which the colour of a token is relative.
   enum Scale: Sendable { case latent, context }
 
-  /// How latents are looked at; stays when another latent is opened.
+  /// How latents are shown; the choices stay when another latent is opened.
   struct Choices: Sendable, Equatable {
     var scale = Scale.latent
     var ranking = ContextRanking.Options()
-    /// Whether the contrast is unfolded; nil where nobody has asked: on wide terminals it is.
+    /// Whether the contrast is unfolded; nil until the user chooses, and then it is unfolded on wide terminals.
     var showsContrast: Bool?
-    /// All tokens of the logit lens, not only one line.
+    /// Whether the logit lens shows all tokens instead of one line.
     var showsWholeLens = false
-    /// How often a latent was picked at random.
+    /// The number of random picks so far.
     var picks: UInt64 = 0
   }
 
   var id: Int32?
   var choices = Choices()
-  /// Index among the things that can be selected, see `LatentPageContent.items`.
+  /// The index in `LatentPageContent.items`.
   var selected = 0
-  /// Contexts shown in full.
+  /// The contexts that are shown in full.
   var unfolded: Set<PageItem> = []
-  /// The token under the cursor, where the cursor is inside the selected context.
+  /// The token under the cursor, if the cursor is inside the selected context.
   var token: Int?
-  /// First visible line of the scrolled part.
+  /// The first visible line of the scrolled part.
   var top = 0
-  /// Read after the page, for it alone.
+  /// The lower parts of the page, which are read after it.
   var surroundings: LatentSurroundings?
 
-  /// Shows a latent's page on top.
+  /// Opens a latent's page on top.
   static func open(_ id: Int32, _ state: inout ExplorerState) -> [Effect] {
     turn(to: id, &state)
     return state.show(.latent)
   }
 
-  /// Turns to another latent, looked at in the same way.
+  /// Turns to another latent and shows it in the same way.
   static func turn(to id: Int32, _ state: inout ExplorerState) {
     if state.latent.id != id { state.latent = LatentState(id: id, choices: state.latent.choices) }
   }
 
-  /// What is still to be read for the page.
+  /// The effects that read the missing parts of the page.
   static func missing(_ state: ExplorerState) -> [Effect] {
     guard let id = state.latent.id else { return [] }
     return (state.pages[id] == nil ? [.loadPage(id)] : [])
@@ -58,21 +58,21 @@ struct LatentState: Sendable, Equatable {
 
   static func surroundingsArrived(_ surroundings: LatentSurroundings, _ state: inout ExplorerState) {
     guard surroundings.latent == state.latent.id else { return }
-    // What is above the arrived lines stays selected: contrast comes before the neighbours.
+    // The arrived lines are inserted, so the selection must be found again by its item.
     let item = state.latent.selectedItem(state)
     state.latent.surroundings = surroundings
     select(item, &state)
     keepInView(&state)
   }
 
-  /// The thing under the cursor.
+  /// The part under the cursor.
   func selectedItem(_ state: ExplorerState) -> PageItem? {
     guard let id, let page = state.pages[id] else { return nil }
     let items = LatentPageContent(page, state).items
     return items.indices.contains(selected) ? items[selected] : nil
   }
 
-  /// Puts the cursor on a thing again after the page has changed; where it is gone the place stays.
+  /// Puts the cursor back on a part after the page has changed; if the part is gone, the index stays.
   static func select(_ item: PageItem?, _ state: inout ExplorerState) {
     guard let item, let id = state.latent.id, let page = state.pages[id] else { return }
     if let index = LatentPageContent(page, state).items.firstIndex(of: item) {
@@ -82,7 +82,7 @@ struct LatentState: Sendable, Equatable {
     }
   }
 
-  /// Keeps the selection inside the page and its lines inside the window.
+  /// Keeps the selection on the page and its lines in the window.
   static func keepInView(_ state: inout ExplorerState) {
     guard let id = state.latent.id, let page = state.pages[id] else { return }
     let count = LatentPageContent(page, state).items.count
@@ -93,7 +93,7 @@ struct LatentState: Sendable, Equatable {
     if let first = own.first, let last = own.last {
       if last >= state.latent.top + height { state.latent.top = last - height + 1 }
       if first < state.latent.top { state.latent.top = first }
-      // Of a text longer than the window the line with the cursor shows.
+      // If a text is longer than the window, the line with the cursor is shown.
       if let line = own.first(where: { layout.scrolled[$0].cursorColumn != nil }) {
         state.latent.top = min(max(state.latent.top, line - height + 1), line)
       }

@@ -1,4 +1,4 @@
-// The cells of the table of latents: which columns show where, and what stands in them.
+// The cells of the table of latents: which columns are shown where, and their contents.
 
 import Diffing
 import Experiments
@@ -8,11 +8,11 @@ import Reports
 import Storage
 import TUI
 
-/// The columns of the table as they are drawn now.
+/// The columns of the table as they are drawn.
 struct TableView {
   let shown: [TableColumns.Column]
   let heads: [TableColumn]
-  /// How far the columns can be scrolled.
+  /// How many columns can be scrolled out.
   let mostScrolled: Int
   /// Whether columns are scrolled out at the left.
   let isScrolled: Bool
@@ -47,7 +47,7 @@ extension LatentsScreen {
       if !mark.isEmpty, let first = cells.first { cells[0] = marked(first, mark) }
       return cells
     }
-    // What lies beyond the edges.
+    // Signs mark columns beyond the edges.
     let areas = TableColumn.areas(view.heads, in: layout.table)
     if areas.contains(where: \.isEmpty) {
       canvas.put("›", row: layout.head.row, column: layout.head.endColumn - 1, style: Style(.accent, .bold))
@@ -77,7 +77,7 @@ extension LatentsScreen {
     case .column(.frequency) where latent.dead: return .text("dead", .muted)
     case .column(let number) where field.isBar:
       let side = number == .deltaNorm && (latent.deltaNorm ?? 0.5) >= 0.5 ? Style(.chat) : Style(.base)
-      // Too narrow for a bar, the number stays.
+      // A column too narrow for a bar shows the number.
       guard let width = column.width, width >= 8 else { return .text(fixed(latent[number], 2)) }
       return .bar(latent[number] ?? 0, value: fixed(latent[number], 2), valueWidth: 5, side)
     case .column(let number): return .text(text(latent[number], number))
@@ -88,7 +88,7 @@ extension LatentsScreen {
       let counts = HistogramRecord.overall(row.histograms, bins: column.width ?? 12)
       // Most tokens are near the low end: the logarithm shows the rest too.
       return .text(sparkline(counts.map { $0 > 0 ? 1 + log2($0) : 0 }), Style(.base))
-    // Tags are what the user thinks of it; until there are any, its tokens or an explanation say what it is about.
+    // Tags are the user's own words. A latent without tags shows an explanation or its tokens instead.
     case .tags:
       return row.tags.isEmpty
         ? .text(row.summary ?? "", .muted) : .text(row.tags.joined(separator: ", "), Style(.tag))
@@ -105,7 +105,7 @@ extension LatentsScreen {
 }
 
 extension HistogramRecord {
-  /// The histograms of several corpora in one, from 0 to the largest of their ends.
+  /// The histograms of all corpora in one, from 0 to the largest of their ends.
   static func overall(_ histograms: [HistogramRecord], bins: Int) -> [Double] {
     var counts = [Double](repeating: 0, count: bins)
     guard let high = histograms.map(\.high).max(), high > 0 else { return [] }

@@ -1,6 +1,5 @@
-// How the table of latents looks: a line about the list, the table, classes and histogram, a preview of the latent
-// on which the cursor last rested. Cells are in LatentsScreen+Cells.swift, the histogram in
-// LatentsScreen+Histogram.swift.
+// Draws the table of latents: a line about the list, the table, classes and histogram, and a preview of the latent on which the
+// cursor last rested. Cells are in LatentsScreen+Cells.swift, the histogram in LatentsScreen+Histogram.swift.
 
 import Diffing
 import Experiments
@@ -8,8 +7,8 @@ import Reports
 import Storage
 import TUI
 
-/// Where the parts of the screen lie. What comes and goes with the order stands below the table, so that the names of its
-/// columns stay where they are clicked on.
+/// The areas of the screen's parts. Parts that depend on the order stand below the table, so that the names of its
+/// columns, which can be clicked, stay in place.
 struct LatentsLayout {
   let info: Rect
   let classes: Rect
@@ -52,7 +51,7 @@ extension LatentsScreen {
     return cursor
   }
 
-  /// Under the filter line that is typed: what may come next, or where a mistake is.
+  /// Draws completions, or the place of a mistake, under the filter line while it is typed.
   private static func drawUnderFilter(_ cursor: Point, _ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) {
     let filter = state.latents.filter
     func column(of position: Int) -> Int {
@@ -73,7 +72,7 @@ extension LatentsScreen {
         let line = box.line(index - window.top)
         let ground: Role = index == list.selected ? .selected : .panel
         canvas.fill(line, style: Style(.plain, on: ground))
-        // Without colours the chosen one still has its sign.
+        // Without colours a sign marks the chosen one.
         canvas.put(
           (index == list.selected ? "›" : " ") + items[index].text, row: line.row, column: line.column,
           style: Style(.plain, on: ground), clip: line)
@@ -94,7 +93,7 @@ extension LatentsScreen {
     func words(_ order: LatentOrder) -> String {
       plain(order.sort.title, state) + (order.ascending ? " ▲" : " ▼")
     }
-    // The line of classes says it too, where there is room for it.
+    // If there is room for it, the line of classes says the same.
     let only = query.latentClass.flatMap { LatentsLayout(state).classes.isEmpty ? "\($0.rawValue), " : nil } ?? ""
     let order = truncated(
       only + "by " + words(query.first) + (query.then.map { " then " + words($0) } ?? ""), to: rect.columns / 2)
@@ -106,7 +105,7 @@ extension LatentsScreen {
       let note = found + marked
       let (field, count) = left.split(left: left.columns - displayWidth(note) - 2, gap: 2)
       let style: Style = latents.filterError == nil ? .plain : Style(.danger, .underline)
-      // At rest its beginning shows, while it is typed the place of the cursor.
+      // At rest the beginning of the filter is shown, while it is typed the place of the cursor.
       guard latents.isTypingFilter else {
         let end = canvas.put("/", row: rect.row, column: field.column, style: Style(.accent, .bold), clip: field)
         canvas.put(
@@ -126,7 +125,7 @@ extension LatentsScreen {
     return nil
   }
 
-  /// What the latent promotes and where it peaks: enough to decide whether to open it.
+  /// Draws what the latent promotes and where it peaks, which is enough to decide whether to open it.
   private static func drawPreview(_ id: Int32, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
     canvas.heading(
       "Latent \(id)", note: state.latents.rows[id]?.latent.latentClass.rawValue ?? "", in: rect.inset(columns: 1))

@@ -1,5 +1,5 @@
-// The filter line of the table: typed text is tried at once, Tab completes it. Storage parses the language and says
-// what may come next.
+// The filter line of the table: typed text is tried at once, Tab completes it. Storage parses the language and proposes
+// completions.
 
 import Experiments
 import Storage
@@ -37,7 +37,7 @@ extension LatentsScreen {
     return TypingKeys(bar: TypingKeys.filterLine + [KeyHint("Tab", "complete")])
   }
 
-  /// Text of the filter line: every change is tried at once; what is not understood leaves the list as it is.
+  /// Takes text of the filter line. Every change is tried at once; if it is not understood, the list stays.
   @Sendable static func typeFilter(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
     guard state.latents.isTypingFilter else { return nil }
     if chooseCompletion(input, &state) { return applyFilter(&state) }
@@ -74,7 +74,7 @@ extension LatentsScreen {
     return true
   }
 
-  /// Completes where there is one way to, else lists the ways.
+  /// Completes the word if there is one way to do it, else lists the ways.
   private static func complete(_ state: inout ExplorerState) {
     offerCompletions(&state)
     guard let list = state.latents.completion else {
@@ -113,7 +113,7 @@ extension LatentsScreen {
 }
 
 extension LatentsState {
-  /// Takes what is kept beyond a run; former filters are one key up in the filter line.
+  /// Takes the saved filters; former ones are reached by the up key in the filter line.
   static func savedFiltersArrived(_ saved: SavedFilters, _ state: inout ExplorerState) {
     if state.latents.filter.history.isEmpty, state.latents.filter.isEmpty {
       state.latents.filter = LineEditor(history: saved.history, limit: state.latents.filter.limit)

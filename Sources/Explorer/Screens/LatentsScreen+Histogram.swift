@@ -1,5 +1,5 @@
-// Below the table: how the sorted metric is distributed over the list, and how many latents of each class there are.
-// The bin of the latent under the cursor is marked by an arrow on the axis.
+// Draws below the table how the sorted metric is distributed over the list, and how many latents each class has. An arrow on
+// the axis marks the bin of the selected latent.
 
 import Experiments
 import Reports
@@ -7,7 +7,7 @@ import Storage
 import TUI
 
 extension LatentsScreen {
-  /// Three rows of bars and an axis.
+  /// The height of the histogram, which has three rows of bars and an axis.
   static let histogramRows = 4
 
   static func drawHistogram(_ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
@@ -56,13 +56,13 @@ extension LatentsScreen {
       clip: rect)
   }
 
-  /// At most seven cells.
+  /// The value in at most seven cells.
   private static func tidy(_ value: Double) -> String {
     let text = shortNumber(value)
     return text.count <= 7 ? text : value.formatted(.number.precision(.significantDigits(1...2)).notation(.scientific))
   }
 
-  /// The classes with their counts under the filter; the one that alone is shown stands in brackets.
+  /// Draws the classes with their counts under the filter; a class that is shown alone stands in brackets.
   static func drawClasses(_ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
     guard !rect.isEmpty, let counts = state.latents.classCounts else { return }
     let chosen = state.latents.query.latentClass

@@ -1,4 +1,4 @@
-// Marking latents of the table, for tags and steering of several: one by one, a range of rows, all that are listed.
+// Marks latents of the table for tags and steering: single ones, a range of rows, or all that are listed.
 
 import Experiments
 import Inference
@@ -43,7 +43,7 @@ extension LatentsScreen {
 }
 
 extension LatentsState {
-  /// What stands before the rank of a row: marked, or in the range that is about to be.
+  /// The sign before the rank of a row that is marked, or that is in the range being marked.
   func mark(row: Int, id: Int32) -> String {
     if marked.contains(id) { return "●" }
     guard let anchor, (min(anchor, list.selected)...max(anchor, list.selected)).contains(row) else { return "" }

@@ -1,5 +1,5 @@
-// The table of latents: its bindings, and what keys and the mouse do. The filter line is in LatentsScreen+Filter.swift,
-// marks are in LatentsScreen+Marks.swift, drawing is in LatentsScreen+Draw.swift.
+// The table of latents: its bindings, and what keys and the mouse do. The filter line is in LatentsScreen+Filter.swift, marks
+// are in LatentsScreen+Marks.swift, drawing is in LatentsScreen+Draw.swift.
 
 import Diffing
 import Experiments
@@ -128,7 +128,7 @@ enum LatentsScreen {
     return LatentsState.fillOverview(&state) + LatentsState.select(state.latents.list.selected, &state)
   }
 
-  /// Strengths of more than a few latents at once cannot be looked at, one row each.
+  /// The steer screen has one row for each latent, so it takes only a few.
   @Sendable private static func cannotSteer(_ state: ExplorerState) -> String? {
     if state.latents.marked.count > LatentsState.mostSteered {
       return
@@ -137,7 +137,7 @@ enum LatentsScreen {
     return Unavailable.noLatent(state)
   }
 
-  /// Ids of latents, or their rows as a table with tabs.
+  /// The ids of latents, or their rows as a table with tabs.
   @Sendable static func copy(_ state: ExplorerState, _ whole: Bool) -> CopiedText? {
     let ids = state.targets
     guard let first = ids.first else { return nil }

@@ -1,4 +1,4 @@
-// How the table of latents is ordered: by one column, then by a second one, and which class of latents it shows.
+// The order of the table of latents by one or two columns, and the class of latents that it shows.
 
 import Diffing
 import Inference
@@ -8,13 +8,13 @@ import TUI
 extension LatentsState {
   static let mostSteered = 50
 
-  /// A new order starts at its top: that is what one wants to see.
+  /// Reads the list in a new order and goes to its top, which the user wants to see.
   static func restart(_ state: inout ExplorerState) -> [Effect] {
     state.latents.list = ListState()
     return [search(&state)]
   }
 
-  /// Sorts by another column; by the same one, the other way round.
+  /// Sorts by another column; if it is the same column, reverses the order.
   static func sort(by sort: LatentSort, _ state: inout ExplorerState) -> [Effect] {
     if state.latents.query.sort == sort {
       state.latents.query.reversed.toggle()
@@ -26,7 +26,7 @@ extension LatentsState {
     return restart(&state)
   }
 
-  /// Orders latents of equal first key by another column; by the same one, the other way round; nil by id.
+  /// Orders latents of equal first key by another column; the same column reverses the order, nil orders by id.
   static func sort(thenBy sort: LatentSort?, _ state: inout ExplorerState) -> [Effect] {
     if let sort, sort != state.latents.query.sort {
       let isSame = state.latents.query.then?.sort == sort
@@ -45,7 +45,7 @@ extension LatentsState {
     return next == state.latents.query.sort ? [] : sort(by: next, &state)
   }
 
-  /// All, then each class that the filter lets through, then all again.
+  /// Goes from all latents to each class that the filter lets through, then back to all.
   static func nextClass(_ state: inout ExplorerState) -> [Effect] {
     let counts = state.latents.classCounts
     let offered = LatentClass.allCases.filter { counts == nil || counts?[$0] ?? 0 > 0 }

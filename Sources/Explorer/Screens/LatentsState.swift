@@ -1,5 +1,5 @@
-// The table of latents as a value. It holds the ids of the whole list in order (4 bytes a latent) and the rows near the
-// window. It never sorts or filters by itself; the store does both.
+// The table of latents as a value. It holds the ids of the whole list in order (4 bytes a latent) and the rows near the window.
+// The store sorts and filters.
 
 import Inference
 import Reports
@@ -9,39 +9,39 @@ import TUI
 /// View state of the table.
 struct LatentsState: Sendable, Equatable {
   var query = ListQuery()
-  /// The filter as it is typed; applied live.
+  /// The filter line, which is applied as it is typed.
   var filter = LineEditor(limit: 2000)
   var isTypingFilter = false
-  /// Why the typed filter is not understood; the list then shows the last one that was.
+  /// The error of the typed filter; the list then shows the last correct one.
   var filterError: String?
-  /// The character of the filter at which it is not understood, if it is known.
+  /// The position of the filter's error, if it is known.
   var errorPosition: Int?
-  /// What may come next, while that is shown under the filter line.
+  /// The completions, while they are shown under the filter line.
   var completion: CompletionList?
-  /// Filters kept beyond this run.
+  /// The filters saved by earlier runs.
   var saved = SavedFilters()
   /// All ids that the filter lets through, in order; nil until the first answer.
   var ids: [Int32]?
   var rows: [Int32: LatentRow] = [:]
   var list = ListState()
   var marked: Set<Int32> = []
-  /// The row from which on a range is being marked.
+  /// The first row of a range that is being marked.
   var anchor: Int?
-  /// The columns that the user chose; nil for the usual ones.
+  /// The columns that the user chose; nil for the default ones.
   var columns: TableColumns?
-  /// Columns scrolled out at the left, beside those that stay.
+  /// How many columns are scrolled out at the left, without those that stay.
   var firstColumn = 0
-  /// Whether histogram and classes stand below the table; nil: where there is room.
+  /// Whether histogram and classes are shown below the table; nil shows them if there is room.
   var showsOverview: Bool?
-  /// Of what the list is sorted by.
+  /// The distribution of the number that sorts the list.
   var distribution: Distribution?
-  /// Of the latents that the filter lets through, whatever class is chosen.
+  /// The counts of the classes that the filter lets through, whichever class is chosen.
   var classCounts: [LatentClass: Int]?
-  /// A class was chosen before it was known whether it has latents: an empty one is passed over.
+  /// Whether the chosen class is to be skipped if it has no latents, which is not known yet.
   var seeksClass = false
   /// The cursor goes to this latent when the list arrives.
   var target: Int32?
-  /// The latent in the preview under the table: the one on which the cursor last rested.
+  /// The latent in the preview under the table, on which the cursor last rested.
   var previewed: Int32?
   /// Counts searches; an answer to an older one is dropped.
   var generation = 0
@@ -56,28 +56,28 @@ struct LatentsState: Sendable, Equatable {
   /// The sorted value of the latent under the cursor.
   var selectedValue: Double? { selectedID.flatMap { rows[$0]?.latent[query.sort] } }
 
-  /// Sorts in the order in which the keys go through them: those of the columns, from left to right, then the store's own
+  /// The sorts in the order in which keys step through them: the columns from left to right, then the store's own
   /// metrics.
   static func sorts(_ state: ExplorerState) -> [LatentSort] {
     let columns = (state.latents.columns ?? .usual).shown.compactMap(\.field.sort)
     return columns + state.store.metrics.map { .metric($0) }.filter { !columns.contains($0) }
   }
 
-  /// Reads the list for what is typed and sorted now, and what stands below the table.
+  /// Reads the list for the typed filter and the present order, and the figures below the table.
   static func search(_ state: inout ExplorerState) -> Effect {
     state.latents.generation += 1
     let needsCounts = state.latents.overviewRows(state) > 0 || state.latents.query.latentClass != nil
     return .loadList(state.latents.query, overview: needsCounts, generation: state.latents.generation)
   }
 
-  /// The rows of classes and histogram: none where the terminal is too low, or too narrow for its bins.
+  /// The rows of classes and histogram; 0 if the terminal is too low, or too narrow for the bins.
   func overviewRows(_ state: ExplorerState) -> Int {
     guard state.size.rows >= 20 else { return 0 }
     guard showsOverview ?? (state.size.rows >= 32) else { return query.latentClass == nil ? 0 : 1 }
     return whyNoHistogram(state) == nil ? 1 + LatentsScreen.histogramRows : 1
   }
 
-  /// Why there is no histogram of what the table is sorted by; nil where there is one.
+  /// The reason why the sorted number has no histogram; nil if it has one.
   func whyNoHistogram(_ state: ExplorerState) -> String? {
     if state.size.columns < 72 { return "the histogram needs 72 columns" }
     if !query.sort.isNumber { return "no histogram: \(query.sort.title) is no number of a latent" }
@@ -85,7 +85,7 @@ struct LatentsState: Sendable, Equatable {
     return "no histogram: ranks and ids of all latents are spread evenly; > sorts by another column"
   }
 
-  /// Reads the list again where the rows below it need what was not read with it.
+  /// Reads the list again if the rows below it need figures that were not read with it.
   static func fillOverview(_ state: inout ExplorerState) -> [Effect] {
     guard state.latents.classCounts == nil, state.latents.ids != nil, state.latents.overviewRows(state) > 0 else {
       return []
@@ -93,7 +93,7 @@ struct LatentsState: Sendable, Equatable {
     return [search(&state)]
   }
 
-  /// Shows the table filtered by a text that another screen made; what was typed before is one key up in its history.
+  /// Shows the table filtered by a text of another screen; the typed filter is reached by the up key.
   static func show(
     filter text: String, latentClass: LatentClass? = nil, _ state: inout ExplorerState
   ) -> [Effect] {
@@ -109,7 +109,7 @@ struct LatentsState: Sendable, Equatable {
     return state.showLatents()
   }
 
-  /// Takes the ids of a list. The selection stays on its latent, or where that one stood if it has left the list; at the
+  /// Takes the ids of a list. The selection stays on its latent, or at its row if the latent has left the list; at the
   /// top it stays at the top.
   static func listArrived(_ found: FoundLatents, _ generation: Int, _ state: inout ExplorerState) -> [Effect] {
     guard generation == state.latents.generation else { return [] }
@@ -120,7 +120,7 @@ struct LatentsState: Sendable, Equatable {
     )
     state.latents.ids = found.ids
     state.latents.distribution = found.distribution
-    // Those of the list before stay until the new ones come: nothing flickers.
+    // The former counts stay until the new ones arrive, so that nothing flickers.
     if !found.countsFollow { state.latents.classCounts = nil }
     state.latents.filterError = nil
     state.latents.anchor = nil
@@ -139,13 +139,13 @@ struct LatentsState: Sendable, Equatable {
     return isPassedOver ? nextClass(&state) : []
   }
 
-  /// Moves the selection to a row and reads what is not there yet.
+  /// Moves the selection to a row and reads what is missing there.
   static func select(_ index: Int, _ state: inout ExplorerState) -> [Effect] {
     state.latents.list.select(index, count: state.latents.count, height: LatentsLayout(state).rowsVisible)
     return fill(&state)
   }
 
-  /// Reads the rows of the window where they are not there, and sees to the preview of the selected latent.
+  /// Reads the missing rows of the window, and the preview of the selected latent.
   static func fill(_ state: inout ExplorerState) -> [Effect] {
     var effects: [Effect] = []
     let latents = state.latents
@@ -162,7 +162,7 @@ struct LatentsState: Sendable, Equatable {
       effects.append(.loadRows(missing))
     }
     if let id = latents.selectedID, id != latents.previewed || state.pages[id] == nil {
-      // The first page is wanted at once; later ones when the cursor rests, or each row passed would be read and drawn.
+      // The first page is read at once; later ones wait for the cursor to rest, or each passed row would be read and drawn.
       effects.append(latents.previewed == nil && state.pages[id] == nil ? .loadPage(id) : .rest(on: id))
     }
     return effects
@@ -173,7 +173,7 @@ struct LatentsState: Sendable, Equatable {
     if id == state.latents.selectedID { state.latents.previewed = id }
   }
 
-  /// Selects a latent in the table; one that the filter hides is said to be.
+  /// Selects a latent in the table; if the filter hides it, a message says so.
   static func seek(_ id: Int32, _ state: inout ExplorerState) -> [Effect] {
     guard let ids = state.latents.ids else {
       state.latents.target = id

@@ -5,7 +5,7 @@ import Reports
 import Storage
 import TUI
 
-/// One direction's logit lens in lines: what it promotes, what it suppresses.
+/// The logit lens of one direction in lines: the tokens that it promotes, and those that it suppresses.
 struct LensRow {
   let direction: LogitDirection
   let name: String
@@ -17,7 +17,7 @@ struct LensRow {
     LensRow(direction: .difference, name: "diff", style: Style(.accent, .bold)),
   ]
 
-  /// - Parameter isWhole: all tokens in as many lines as they take, not only one line each.
+  /// - Parameter isWhole: whether all tokens are shown, in as many lines as they need, instead of one line each.
   func lines(_ page: LatentPage, width: Int, isWhole: Bool) -> [FlowLine] {
     let lead = FlowSpan(text: name.rightPadded(to: 5), style: style)
     guard let logits = page.logits.first(where: { $0.direction == direction }) else {
@@ -36,7 +36,7 @@ struct LensRow {
   }
 }
 
-/// Tokens of a logit lens, strongest first, in as many lines as they take.
+/// Tokens of a logit lens, the strongest first, in as many lines as they need.
 func lensLines(_ scores: [TokenScore], _ tokens: [Int32: TokenRecord], width: Int) -> [FlowLine] {
   var lines: [FlowLine] = [[]]
   var used = 0
@@ -53,7 +53,7 @@ func lensLines(_ scores: [TokenScore], _ tokens: [Int32: TokenRecord], width: In
   return lines
 }
 
-/// Tokens of a logit lens in one line, as many as fit, with … where there are more.
+/// As many tokens of a logit lens as fit in one line, with … if there are more.
 func lensSpans(_ scores: [TokenScore], _ page: LatentPage, width: Int) -> FlowLine {
   let whole = lensLines(scores, page.tokens, width: width)
   guard whole.count > 1 else { return whole.first ?? [] }

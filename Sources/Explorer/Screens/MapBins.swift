@@ -7,20 +7,20 @@ import Reports
 import Storage
 import TUI
 
-/// Which latents lie in which cell of a window.
+/// Assigns latents to the cells of a window.
 struct MapBins: Sendable, Equatable {
   let window: MapWindow
   let columns: Int
   let rows: Int
-  /// Points outside the window.
+  /// The number of points outside the window.
   let outside: Int
-  /// Dots of each cell's braille pattern, eight a cell.
+  /// The dots of each cell's braille pattern, eight for each cell.
   let dots: [UInt8]
   /// How many chat-only latents each cell holds.
   let chatOnly: [Int32]
-  /// Where each cell's latents begin among `order`, and the end of the last.
+  /// The index in `order` at which each cell's latents begin, and the end of the last.
   private let starts: [Int32]
-  /// Indexes of points, cell by cell, in the points' own order.
+  /// The indexes of points, cell by cell, in the points' own order.
   private let order: [Int32]
   private let points: LatentPoints
 
@@ -91,7 +91,7 @@ struct MapBins: Sendable, Equatable {
   func cell(of latent: Int32) -> (row: Int, column: Int)? {
     guard let index = points.ids.firstIndex(of: latent) else { return nil }
     guard let place = order.firstIndex(of: Int32(index)) else { return nil }
-    // The last cell that begins at or before the place.
+    // Finds the last cell that begins at or before the latent's place in `order`.
     var (low, high) = (0, columns * rows)
     while high - low > 1 {
       let middle = (low + high) / 2
@@ -100,10 +100,10 @@ struct MapBins: Sendable, Equatable {
     return (low / columns, low % columns)
   }
 
-  /// The part of the window under some cells, its edges rounded to few digits, as the filter says them.
+  /// The part of the window under some cells, with edges rounded to the few digits that the filter shows.
   func box(rows cellRows: ClosedRange<Int>, columns cellColumns: ClosedRange<Int>) -> MapWindow {
     func rounded(_ span: MapSpan, _ low: Int, _ high: Int, _ count: Int) -> MapSpan {
-      // A hundredth of a cell is finer than what is seen.
+      // A hundredth of a cell is too small to see.
       let unit = pow(10, (log10(span.length / Double(count)) - 2).rounded(.down))
       func tidy(_ value: Double) -> Double { plainNumber((value / unit).rounded() * unit, unit: unit).value }
       return MapSpan(low: tidy(span.edge(low, of: count)), high: tidy(span.edge(high, of: count)))
@@ -113,17 +113,17 @@ struct MapBins: Sendable, Equatable {
       y: rounded(window.y, rows - 1 - cellRows.upperBound, rows - cellRows.lowerBound, rows))
   }
 
-  /// How many points there are, inside the window and out, and how many latents lack a number.
+  /// The number of points inside and outside of the window; latents without a number are not among them.
   var total: Int { points.count }
   var missing: Int { points.missing }
 
-  /// How many points lie in a part of the plane.
+  /// The number of points in a part of the plane.
   func count(in box: MapWindow) -> Int {
     (0..<points.count).reduce(0) { $0 + (box.x.contains(points.x[$1]) && box.y.contains(points.y[$1]) ? 1 : 0) }
   }
 }
 
-/// A number in the decimals that its unit needs, and its value as the text says it.
+/// The number with as many decimals as its unit has, and the value of that text.
 private func plainNumber(_ value: Double, unit: Double) -> (text: String, value: Double) {
   let digits = max(0, Int(-log10(unit).rounded()))
   let text = digits > 12 ? String(value) : String(format: "%.\(digits)f", value)

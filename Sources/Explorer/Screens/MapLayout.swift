@@ -1,11 +1,11 @@
-// Where the parts of the map lie, and the glyphs of its plot.
+// The areas of the map's parts, and the glyphs of its plot.
 
 import TUI
 
-/// Where the parts of the screen lie. The list stands at the right, on narrow terminals below.
+/// The areas of the screen's parts. The list stands at the right, on narrow terminals below.
 struct MapLayout {
   let info: Rect
-  /// The numbers and the line at the left, and those below.
+  /// The area of the numbers and the line at the left; the next one is below the plot.
   let yAxis: Rect
   let xAxis: Rect
   let plot: Rect
@@ -29,7 +29,7 @@ struct MapLayout {
     xAxis = Rect(row: below.row, column: plot.column, rows: below.rows, columns: plot.columns)
   }
 
-  /// Where the cursor is, and the latents there.
+  /// The area of the cursor's coordinates and the latents there.
   var latents: Rect {
     let rest = side.split(top: 3).rest
     return rest.rows >= 8 ? rest.split(bottom: 4).rest : rest
@@ -44,7 +44,7 @@ struct MapGlyphs {
   let asciiOnly: Bool
   let usesBlocks: Bool
 
-  /// The glyph of a cell with so many latents and these braille dots.
+  /// The glyph of a cell with this number of latents and these braille dots.
   func density(_ count: Int, dots: UInt8) -> String {
     if asciiOnly { return Self.step([".", ":", "+", "*", "#"], count, [1, 4, 16, 64]) }
     if usesBlocks { return Self.step(["·", "░", "▒", "▓", "█"], count, [1, 4, 16, 64]) }
@@ -60,13 +60,13 @@ struct MapGlyphs {
   var allChatOnly: String { asciiOnly ? "O" : "●" }
   var origin: String { asciiOnly ? "X" : "◆" }
 
-  /// What they mean, in the order of the counts.
+  /// The legend in the order of the counts.
   var legend: String {
     if asciiOnly { return ". 1  : to 4  + to 16  * to 64  # more" }
     return usesBlocks ? "· 1  ░ to 4  ▒ to 16  ▓ to 64  █ more" : "⠂ to ⣿ 16  ▒ to 64  ▓ to 256  █ more"
   }
 
-  /// The same for narrow screens: up to how many latents each means.
+  /// The legend for narrow screens, which names the largest count of each glyph.
   var shortLegend: String {
     if asciiOnly { return ".1 :4 +16 *64 #more" }
     return usesBlocks ? "·1 ░4 ▒16 ▓64 █more" : "⣿16 ▒64 ▓256 █more"

@@ -1,6 +1,6 @@
-// How the map looks: axes with numbers, a plot of braille dots or blocks, the latents under the cursor beside it.
-// Density: up to 16 latents a cell as dots, beyond that as three shades; cells with chat-only latents as rings. Each
-// has a glyph of its own, colours only repeat it.
+// Draws the map: axes with numbers, a plot of braille dots or blocks, the latents under the cursor beside it. A cell has up to
+// 16 latents as dots, and beyond that one of three shades; cells with chat-only latents are rings. Glyphs alone tell them
+// apart; colours repeat it.
 
 import Experiments
 import Inference
@@ -17,7 +17,7 @@ extension MapScreen {
       canvas.notice([map.points == nil ? "reading…" : "drawing…"], in: layout.plot)
       return nil
     }
-    // Of a plot nothing can be read out; the list of what is under the cursor says it in numbers.
+    // A screen reader cannot read a plot; the list of the latents under the cursor has the numbers.
     if state.isSpoken {
       drawSide(state, bins, &canvas, layout)
       return nil
@@ -63,7 +63,7 @@ extension MapScreen {
       style: map.corner == nil ? .muted : Style(.accent, .bold), clip: rect)
   }
 
-  /// A column as the table calls it, a metric by its own name.
+  /// The table's name of a column; a metric has its own name.
   static func name(_ column: FilterColumn, _ state: ExplorerState) -> String {
     switch column {
     case .metric(let name): termSafe(name)

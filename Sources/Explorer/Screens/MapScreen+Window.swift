@@ -1,5 +1,5 @@
-// What changes the part of the plane that the map shows: zooming, boxes, and the mouse, which does both. A window never
-// gets so small or so large that its numbers could not be told apart.
+// Changes the part of the plane that the map shows by zooming, boxes and the mouse. A window stays within sizes at which its
+// numbers can be told apart.
 
 import Diffing
 import Experiments
@@ -8,7 +8,7 @@ import Storage
 import TUI
 
 extension MapScreen {
-  /// Opens what the cursor or the box is on, or shows another window.
+  /// Opens the latents under the cursor or the box, or shows another window.
   static func windowAction(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
     guard let points = state.map.points, let bins = state.map.bins else { return [] }
     switch action {
@@ -42,7 +42,7 @@ extension MapScreen {
     }
     var x = centre(window.x, cell.column, of: bins.columns)
     var y = centre(window.y, bins.rows - 1 - cell.row, of: bins.rows)
-    // About the selected latent itself, which then stays in its cell.
+    // The zoom keeps the selected latent in its cell.
     if cell == state.map.cursor, let points = state.map.points, let id = state.map.selectedID,
       let index = points.ids.firstIndex(of: id)
     {
@@ -59,7 +59,7 @@ extension MapScreen {
     return MapState.show(zoomed, &state)
   }
 
-  /// A press moves the cursor, or opens the selected latent of the list; dragging makes a box; the wheel zooms.
+  /// A press moves the cursor or opens the selected latent of the list; dragging draws a box; the wheel zooms.
   @Sendable static func mouse(_ mouse: Mouse, _ state: inout ExplorerState) -> [Effect] {
     let layout = MapLayout(state)
     let cell = Point(row: mouse.point.row - layout.plot.row, column: mouse.point.column - layout.plot.column)

@@ -1,4 +1,4 @@
-// The map: latents as a scatter of two metrics, a cursor over it, a box that becomes a filter of the table. MapBins has
+// The map is a scatter plot of latents by two metrics, with a cursor and a box that becomes a filter of the table. MapBins says
 // what lies where; drawing is in MapScreen+Draw.swift, zoom, box and mouse are in MapScreen+Window.swift.
 
 import Diffing

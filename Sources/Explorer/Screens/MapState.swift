@@ -1,5 +1,5 @@
-// The view state of the map: axes, window, cursor and box. It does not bin the points itself: that is an effect, since
-// it goes over all points.
+// The view state of the map: axes, window, cursor and box. An effect assigns the points to cells, since that is a pass over all
+// points.
 
 import Inference
 import Reports
@@ -11,28 +11,28 @@ struct MapState: Sendable, Equatable {
   var x = FilterColumn.column(.nuError)
   var y = FilterColumn.column(.nuReconstruction)
   var points: LatentPoints?
-  /// What is to be seen; the bins may still be those of the window before.
+  /// The window to show; the bins may still be those of the former one.
   var window: MapWindow?
   var bins: MapBins?
-  /// Cells of the plot, from its upper left corner.
+  /// The cell under the cursor, counted from the plot's upper left corner.
   var cursor = Point(row: 0, column: 0)
   /// The box lies between this cell and the cursor's.
   var corner: Point?
-  /// Among the latents under the cursor.
+  /// The cursor among the latents of the cell.
   var list = ListState()
-  /// The latent that was selected where the map was opened.
+  /// The latent that was selected when the map was opened.
   var origin: Int32?
-  /// The cursor goes to this latent as soon as it is known where it is.
+  /// The cursor goes to this latent as soon as its cell is known.
   var target: Int32?
-  /// Where the mouse was pressed.
+  /// The cell in which the mouse was pressed.
   var pressed: Point?
-  /// Whether only the latents that the table lists are drawn, where it is filtered.
+  /// Whether the map only draws the latents that the filtered table lists.
   var followsFilter = true
-  /// The latents that were binned last; nil for all.
+  /// The latents of the last bins; nil for all.
   var only: [Int32]?
   var usesBlocks = false
   var marksChatOnly = true
-  /// Counts readings and binnings; an answer to an older one is dropped.
+  /// Counts requests for points and bins; an answer to an older one is dropped.
   var generation = 0
 
   /// The latents of the cell under the cursor, the most chat-specific first.
@@ -51,12 +51,12 @@ struct MapState: Sendable, Equatable {
       columns: min(corner.column, cursor.column)...max(corner.column, cursor.column))
   }
 
-  /// What an axis can be: every column, then the store's own metrics.
+  /// The possible axes: every column, then the store's own metrics.
   static func axes(_ store: StoreSummary) -> [FilterColumn] {
     LatentColumn.allCases.map { .column($0) } + store.metrics.map { .metric($0) }
   }
 
-  /// Puts the map on top, its cursor on the latent that is selected now.
+  /// Puts the map on top, with its cursor on the selected latent.
   static func open(_ state: inout ExplorerState) -> [Effect] {
     if state.screen != .map, let id = state.currentLatent, id != state.map.origin {
       state.map.origin = id
@@ -67,7 +67,7 @@ struct MapState: Sendable, Equatable {
     return effects + read(&state)
   }
 
-  /// Other axes start with their usual window.
+  /// Sets the axes, which start with their default window.
   static func setAxes(x: FilterColumn, y: FilterColumn, _ state: inout ExplorerState) -> [Effect] {
     (state.map.x, state.map.y) = (x, y)
     state.map.corner = nil
@@ -91,7 +91,7 @@ struct MapState: Sendable, Equatable {
     return read(&state)
   }
 
-  /// Asks for the points, or for bins where the plot has another size or window than those that are there.
+  /// Asks for the points, or for bins if the plot's size or window has changed.
   static func bin(_ state: inout ExplorerState) -> [Effect] {
     guard let points = state.map.points, let window = state.map.window else {
       return setAxes(x: state.map.x, y: state.map.y, &state)
@@ -109,12 +109,12 @@ struct MapState: Sendable, Equatable {
     return [.bin(points, only: only, window, columns: columns, rows: rows, generation: state.map.generation)]
   }
 
-  /// Whether the map leaves out what the table leaves out.
+  /// Whether the map leaves out the latents that the table leaves out.
   static func isFiltered(_ state: ExplorerState) -> Bool {
     state.map.followsFilter && state.latents.query.isFiltered
   }
 
-  /// Keeps cursor and box inside the plot, and goes to the target where there is one.
+  /// Keeps cursor and box inside the plot, and goes to the target if there is one.
   private static func settle(_ state: inout ExplorerState) {
     guard let bins = state.map.bins else { return }
     func inside(_ point: Point) -> Point {
@@ -151,7 +151,7 @@ struct MapState: Sendable, Equatable {
     return read(&state)
   }
 
-  /// Reads the rows of the list that are not there yet.
+  /// Reads the missing rows of the list.
   private static func read(_ state: inout ExplorerState) -> [Effect] {
     let here = state.map.latentsHere
     let visible = state.map.list.visible(count: here.count, height: MapLayout(state).latents.rows)
@@ -159,7 +159,7 @@ struct MapState: Sendable, Equatable {
     return missing.isEmpty ? [] : [.loadRows(missing)]
   }
 
-  /// Another window; a box belongs to the one in which it was drawn, the selected latent stays under the cursor.
+  /// Shows another window without the box. The selected latent stays under the cursor.
   static func show(_ window: MapWindow, _ state: inout ExplorerState) -> [Effect] {
     if let points = state.map.points, let id = state.map.selectedID, let index = points.ids.firstIndex(of: id),
       window.x.contains(points.x[index]), window.y.contains(points.y[index])
@@ -172,18 +172,18 @@ struct MapState: Sendable, Equatable {
     return bin(&state)
   }
 
-  /// The table, filtered by the box.
+  /// Shows the table filtered by the box.
   static func filterByBox(_ box: MapWindow, _ state: inout ExplorerState) -> [Effect] {
     state.map.corner = nil
     let filter = box.filter(x: state.map.x, y: state.map.y)
     guard isFiltered(state) else { return LatentsState.show(filter: filter, &state) }
-    // What was drawn had gone through the table's filter.
+    // The map had applied the table's filter, so it stays part of the new one.
     let (before, latentClass) = (state.latents.query.filter, state.latents.query.latentClass)
     return LatentsState.show(
       filter: before.isEmpty ? filter : "(\(before)) and \(filter)", latentClass: latentClass, &state)
   }
 
-  /// Puts the cursor on a latent, as soon as it is known where that lies.
+  /// Puts the cursor on a latent as soon as its cell is known.
   static func seek(_ id: Int32, _ state: inout ExplorerState) -> [Effect] {
     state.map.target = id
     return state.map.bins == nil ? [] : move(to: state.map.cursor, &state)

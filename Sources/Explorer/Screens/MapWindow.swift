@@ -1,11 +1,11 @@
-// The map as arithmetic: a window on the plane of two metrics, its text in the filter language, the numbers on its
-// axes. Spans are half-open: the low edge is in, the high edge is out.
+// The arithmetic of the map: a window on the plane of two metrics, its text in the filter language, the numbers on its axes.
+// Spans are half-open: the low edge is in, the high edge is out.
 
 import Foundation
 import Reports
 import Storage
 
-/// From a number up to, but not including, another.
+/// An interval that contains its low edge but not its high edge.
 struct MapSpan: Sendable, Equatable {
   var low: Double
   var high: Double
@@ -14,14 +14,14 @@ struct MapSpan: Sendable, Equatable {
 
   func contains(_ value: Double) -> Bool { value >= low && value < high }
 
-  /// What all values span, a little wider so that none lies on the edge.
+  /// The span of all values, a little wider so that none lies on the edge.
   static func all(_ values: [Double]) -> MapSpan {
     guard let low = values.min(), let high = values.max() else { return MapSpan(low: 0, high: 1) }
     return padded(low, high)
   }
 
-  /// What nearly all values span: the middle 98 %, and whatever lies no farther from it than that is long. What lies
-  /// farther would press the others into a corner.
+  /// The span of nearly all values: the middle 98 %, and values that are no farther from it than its own length. Values
+  /// farther away would press the others into a corner.
   static func usual(_ values: [Double]) -> MapSpan {
     let sorted = values.sorted()
     guard let first = sorted.first, let last = sorted.last else { return MapSpan(low: 0, high: 1) }
@@ -38,7 +38,7 @@ struct MapSpan: Sendable, Equatable {
     return MapSpan(low: low - margin, high: high + margin)
   }
 
-  /// Scaled about one of its points.
+  /// The span scaled about one of its points.
   func scaled(by factor: Double, about centre: Double) -> MapSpan {
     MapSpan(low: centre - (centre - low) * factor, high: centre + (high - centre) * factor)
   }
@@ -68,8 +68,8 @@ extension MapWindow {
   }
 }
 
-/// Round numbers in a span, at most `count`, a step of 1, 2 or 5 times a power of ten apart, with as many decimals as
-/// the step has.
+/// At most `count` round numbers in a span, whose step is 1, 2 or 5 times a power of ten, with as many decimals as the
+/// step has.
 func axisTicks(_ span: MapSpan, count: Int) -> [(value: Double, text: String)] {
   guard count > 0, span.length > 0, span.length.isFinite else { return [] }
   let power = pow(10, log10(span.length / Double(count)).rounded(.down))

@@ -1,6 +1,6 @@
-// What the numbers of a latent mean, in words.
+// Explains the numbers of a latent in words.
 
-/// What a metric's value says, in a few words.
+/// Explains a metric's value in a few words.
 enum Meaning {
   static func deltaNorm(_ value: Double?) -> String {
     guard let value else { return "not computed" }

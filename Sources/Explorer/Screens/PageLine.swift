@@ -7,11 +7,11 @@ import TUI
 /// A line of the page; lines of one item are selected together.
 struct PageLine: Sendable {
   var spans: FlowLine
-  /// Which of the page's items it belongs to.
+  /// The index of the page's item to which the line belongs.
   var item: Int?
   /// A title on a rule.
   var heading: (title: String, note: String)? { didSet { opensPart = heading != nil } }
-  /// Whether keys that go from part to part stop here.
+  /// Whether keys that step from part to part stop here.
   var opensPart = false
 
   init(_ spans: FlowLine, item: Int? = nil) {
@@ -25,7 +25,7 @@ struct PageLine: Sendable {
     return line
   }
 
-  /// Two texts beside each other, each in a column of its own; the shorter one ends in blanks.
+  /// Two texts beside each other in their own columns; the shorter one ends in blanks.
   static func beside(_ left: [FlowLine], _ right: [FlowLine], column: Int, gap: Int) -> [PageLine] {
     (0..<max(left.count, right.count)).map { row in
       let first = row < left.count ? left[row] : []
@@ -35,7 +35,7 @@ struct PageLine: Sendable {
     }
   }
 
-  /// A name with a text beside it, wrapped in a column of its own.
+  /// A name with a text beside it, which is wrapped in its own column.
   static func named(_ name: String, _ body: String, label: Int, width: Int, style: Style = .plain) -> [PageLine] {
     let lines = flowLines([FlowToken(body, style: style)], width: max(10, width - label))
     let lead = FlowSpan(text: truncated(name, to: label - 1).rightPadded(to: label), style: .muted)
@@ -43,7 +43,7 @@ struct PageLine: Sendable {
     return (lines.isEmpty ? [[]] : lines).enumerated().map { PageLine([$0 == 0 ? lead : indent] + $1) }
   }
 
-  /// Where in the line the token under the cursor begins.
+  /// The column of the token under the cursor.
   var cursorColumn: Int? {
     guard let index = spans.firstIndex(where: { $0.style.background == .selected }) else { return nil }
     return spans[..<index].reduce(0) { $0 + displayWidth($1.text) }
@@ -51,7 +51,7 @@ struct PageLine: Sendable {
 }
 
 extension Canvas {
-  /// The lines from `top` on, with a mark where there are more below.
+  /// Draws the lines from `top` on, with a mark if there are more below.
   mutating func put(_ lines: [PageLine], from top: Int, selected: Int? = nil, in rect: Rect) {
     if lines.count - top > rect.rows, !rect.isEmpty {
       put("▼", row: rect.endRow - 1, column: rect.endColumn, style: .muted)
@@ -62,7 +62,7 @@ extension Canvas {
         heading(title.title, note: title.note, in: rect.line(index))
       } else {
         put(line.spans, row: rect.row + index, column: rect.column, clip: rect)
-        // Nothing is cut without a sign of it.
+        // A cut line ends with a mark.
         if line.spans.reduce(0, { $0 + displayWidth($1.text) }) > rect.columns, rect.columns > 0 {
           put("…", row: rect.row + index, column: rect.endColumn - 1, style: .muted)
         }

@@ -1,12 +1,12 @@
-// What is typed on the prompt screen: one raw text, or the turns of a chat, each with its role. Tokens carried over
-// from a context stay as they are until their text is changed.
+// The typed text of the prompt screen: one raw text, or the turns of a chat, each with its role. Tokens that came from a
+// context are used as they are until their text is changed.
 
 import Experiments
 import Inference
 import Storage
 import TUI
 
-/// What is typed.
+/// The typed text.
 struct PromptEditor: Sendable, Equatable {
   /// One turn of a chat.
   struct Turn: Sendable, Equatable {
@@ -18,19 +18,19 @@ struct PromptEditor: Sendable, Equatable {
 
   var isRaw = false
   var raw = LineEditor(limit: longest)
-  /// Never empty.
+  /// The turns, of which there is at least one.
   var turns = [Turn(role: .user)]
-  /// The turn that keys go to.
+  /// The index of the turn that takes keys.
   var turn = 0
   private var carried: Carried?
 
-  /// Tokens that stand for the raw text as long as it is this one.
+  /// Tokens that replace the raw text as long as it equals this text.
   private struct Carried: Equatable {
     var text: String
     var source: PromptSource
   }
 
-  /// The editor that keys go to.
+  /// The editor that takes keys.
   var active: LineEditor {
     get { isRaw ? raw : turns[turn].text }
     set { if isRaw { raw = newValue } else { turns[turn].text = newValue } }
@@ -39,7 +39,7 @@ struct PromptEditor: Sendable, Equatable {
   /// Whether the raw text stands for tokens of a context.
   var isCarried: Bool { isRaw && carried?.text == raw.text }
 
-  /// What there is to trace: turns with nothing in them are left out; nil for nothing.
+  /// The text to read. Empty turns are left out; nil if there is nothing.
   var source: PromptSource? {
     guard !isRaw else {
       guard !raw.isEmpty else { return nil }
@@ -49,21 +49,21 @@ struct PromptEditor: Sendable, Equatable {
     return messages.isEmpty ? nil : .chat(messages)
   }
 
-  /// A chat of one message of the user.
+  /// Sets a chat with one message of the user.
   mutating func set(user text: String) {
     isRaw = false
     (turns, turn) = ([Turn(role: .user)], 0)
     turns[0].text.text = text
   }
 
-  /// The very tokens of a stored context.
+  /// Sets the tokens of a stored context.
   mutating func set(tokens: [Int32], templateMask: [Bool], text: String) {
     isRaw = true
     raw.text = text
     carried = Carried(text: raw.text, source: .tokens(tokens, templateMask: templateMask))
   }
 
-  /// A turn after this one, of whoever speaks next.
+  /// Adds a turn after this one, in the role of the next speaker.
   mutating func addTurn() {
     turns.insert(Turn(role: turns[turn].role == .user ? .assistant : .user), at: turn + 1)
     turn += 1
@@ -76,7 +76,7 @@ struct PromptEditor: Sendable, Equatable {
   }
 
   /// Takes a key or a pasted text.
-  /// - Returns: whether it meant something here.
+  /// - Returns: whether the editor uses the input.
   mutating func take(_ input: Input) -> Bool {
     switch input {
     case .key("ctrl-x"): isRaw.toggle()

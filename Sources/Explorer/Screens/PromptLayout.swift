@@ -1,17 +1,17 @@
-// Where the parts of the prompt screen lie.
+// The areas of the prompt screen's parts.
 
 import Storage
 import TUI
 
-/// Where the parts of the screen lie. While typing the editor takes the upper half; else the text stands above the list
-/// of latents and, where there is room, the next tokens that both models expect.
+/// The areas of the screen's parts. While the user types, the editor has the upper half. Otherwise the text stands
+/// above the list of latents and, if there is room, the next tokens that both models expect.
 struct PromptLayout {
   let heading: Rect
-  /// Empty unless typing.
+  /// The area of the editor, which is empty unless the user types.
   let editor: Rect
   let textHeading: Rect
   let text: Rect
-  /// One row for the latent's activation over the text, one for the divergence.
+  /// One row for the latent's activation over the text, and one for the divergence.
   let strips: Rect
   let list: Rect
   let next: Rect
@@ -47,7 +47,7 @@ struct PromptLayout {
     (list, next) = rest.split(left: body.columns - (body.columns >= 100 ? 52 : 34) - 2, gap: 2)
   }
 
-  /// The list without its heading and the names of its columns.
+  /// The rows of the list without its heading and the names of its columns.
   var rows: Rect { list.split(top: 2).rest }
   var rowsVisible: Int { max(1, rows.rows) }
 }

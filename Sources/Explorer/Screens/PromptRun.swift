@@ -1,11 +1,11 @@
-// A trace as a value: its tokens, and how far it is.
+// The reading of a text as a value: its tokens and its progress.
 
 import Diffing
 import Experiments
 import Storage
 import TUI
 
-/// The last trace and what has come of it.
+/// The last reading and its result.
 struct PromptRun: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     case loading(String)
@@ -18,12 +18,12 @@ struct PromptRun: Sendable, Equatable {
   var request: TextActivationsJob
   var phase = Phase.loading("")
   var tokens: [TokenActivations] = []
-  /// Every token that `tokens` speak of.
+  /// Every token that `tokens` mention.
   var names: [Int32: TokenRecord] = [:]
   /// The tokens' texts, see `tokenTexts`.
   var texts: [String] = []
 
-  /// Whether it is an answer that grows.
+  /// Whether the reading includes a growing answer.
   var isAnswer: Bool { request.answerTokens > 0 }
 
   var isUnderWay: Bool {
@@ -33,7 +33,7 @@ struct PromptRun: Sendable, Equatable {
     }
   }
 
-  /// Tokens that begin a word, or follow a line's end.
+  /// The tokens that begin a word, or follow the end of a line.
   var wordStarts: [Int] {
     texts.indices.filter { index in
       texts[index].first?.isWhitespace ?? false || index == 0 || texts[index - 1].last?.isNewline ?? false

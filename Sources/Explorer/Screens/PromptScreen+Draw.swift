@@ -1,4 +1,4 @@
-// The prompt screen's text: tokens coloured and underlined by activation, strips over the text.
+// Draws the prompt screen's text with tokens coloured and underlined by activation, and strips over the text.
 
 import Experiments
 import Inference
@@ -46,7 +46,8 @@ extension PromptScreen {
     }
   }
 
-  /// What has come of the trace; old tokens beside a changed text would be read as its.
+  /// A note on the reading. If the text was changed since, it says so, since the old tokens could be taken for the new
+  /// text's.
   private static func runNote(_ prompt: PromptState) -> String {
     guard let run = prompt.run else { return "" }
     let count = "\(grouped(run.tokens.count)) tokens"
@@ -62,7 +63,7 @@ extension PromptScreen {
 
   // MARK: Text
 
-  /// The text around the cursor; returns the cell where its token begins.
+  /// Draws the text around the cursor and returns the cell where its token begins.
   private static func drawText(_ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) -> Point? {
     let lines = flowLines(flowTokens(state), width: rect.columns, asciiMarkers: state.asciiOnly)
     func isCursor(_ span: FlowSpan) -> Bool { span.style.background == .selected }
@@ -84,7 +85,7 @@ extension PromptScreen {
     return run.tokens.indices.map { index in
       let token = run.tokens[index]
       let isCursor = index == prompt.cursor && !prompt.isTyping
-      // A part of a character has no text of its own, but the cursor must show.
+      // A token that is a part of a character has no text, but the cursor must show.
       let text = run.texts[index].isEmpty && isCursor ? "…" : run.texts[index]
       let quiet = token.isTemplate || token.isLeftOut || run.names[token.id]?.isSpecial == true
       var flow = FlowToken(
@@ -94,7 +95,7 @@ extension PromptScreen {
     }
   }
 
-  /// What the colours stand for, token by token.
+  /// The value of each token that its colour shows.
   private static func colouring(_ state: ExplorerState) -> [Double] {
     let prompt = state.prompt
     switch prompt.colours {
@@ -110,7 +111,7 @@ extension PromptScreen {
     }
   }
 
-  /// What the strongest colour stands for: the latent's largest activation of all, or the text's largest sum.
+  /// The value of the strongest colour: the latent's largest activation of all, or the text's largest sum.
   private static func scale(_ values: [Double], _ state: ExplorerState) -> Double {
     let here = values.max() ?? 0
     guard state.prompt.colours == .latent, let id = state.prompt.selected else { return here }
@@ -119,7 +120,8 @@ extension PromptScreen {
 
   // MARK: Strips
 
-  /// A cell a token: the activation that the colours stand for, and the divergence of the models' predictions.
+  /// Draws one cell for each token: the activation that the colours show, and the divergence of the models'
+  /// predictions.
   private static func drawStrips(_ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
     let prompt = state.prompt
     let isTotal = prompt.colours == .total

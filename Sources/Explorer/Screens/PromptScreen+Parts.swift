@@ -11,7 +11,7 @@ import TUI
 extension PromptScreen {
   // MARK: Editor
 
-  /// The editor; returns the cell of the text cursor.
+  /// Draws the editor and returns the cell of the text cursor.
   static func drawEditor(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: PromptLayout) -> Point? {
     let editor = state.prompt.editor
     let kind =
@@ -21,7 +21,7 @@ extension PromptScreen {
       return canvas.paragraph(
         editor.raw, placeholder: "type or paste a text, then Enter", breakLines: true, in: layout.editor)
     }
-    // Turns from the one that is typed upwards and downwards, as far as there is room.
+    // Turns are drawn upwards and downwards from the typed one, as far as there is room.
     let labelWidth = 12
     let heights = editor.turns.map { $0.text.rows(width: layout.editor.columns - labelWidth) }
     var first = editor.turn
@@ -49,7 +49,7 @@ extension PromptScreen {
 
   // MARK: Latents
 
-  /// The latents of the token or of the text.
+  /// Draws the latents of the token or of the text.
   static func drawList(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: PromptLayout) {
     let prompt = state.prompt
     let title = listTitle(prompt)
@@ -83,7 +83,7 @@ extension PromptScreen {
     return "Token \(prompt.cursor) “\(truncated(text, to: 12))”"
   }
 
-  /// The filters that are on, as long as the heading has room for.
+  /// The active filters, as far as the heading has room for them.
   private static func filterNote(_ state: ExplorerState, room: Int) -> String {
     let prompt = state.prompt
     let cut = prompt.filter.maxFrequency == nil ? "any" : state.asciiOnly ? "<= 1%" : "≤ 1%"
@@ -112,7 +112,7 @@ extension PromptScreen {
 
   // MARK: Next tokens
 
-  /// What base and chat expect after the token, side by side; › marks the token that does come.
+  /// Draws what base and chat expect after the token, side by side; › marks the token that does come.
   static func drawNext(_ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
     guard rect.rows > 2, let run = state.prompt.run, let token = state.prompt.token else { return }
     canvas.heading("Next token", in: rect)

@@ -1,4 +1,4 @@
-// Keys of the prompt screen while they are text, and the texts that other screens bring here.
+// The keys of the prompt screen while text is typed, and the texts that other screens bring here.
 
 import Diffing
 import Reports
@@ -19,12 +19,12 @@ extension PromptScreen {
       KeyHint("Ctrl-X", "raw text instead of a chat, and back"), KeyHint("Esc Tab", "leave the text"),
     ])
 
-  /// Ends the trace, if one is under way.
+  /// Ends the reading, if there is one.
   @Sendable static func cancel(_ state: inout ExplorerState) -> [Effect]? {
     state.prompt.isBusy ? PromptState.cancel(&state) : nil
   }
 
-  /// Keys of the text while it is typed.
+  /// Takes keys of the text while it is typed.
   @Sendable static func typePrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
     guard state.prompt.isTyping else { return nil }
     switch input {
@@ -42,13 +42,13 @@ extension PromptScreen {
     return []
   }
 
-  /// Traces the steer screen's prompt.
+  /// Reads the steer screen's prompt.
   static func traceSteerPrompt(_ state: inout ExplorerState) -> [Effect] {
     state.prompt.editor.set(user: state.steer.prompt.text)
     return state.show(.prompt) + PromptState.start(&state)
   }
 
-  /// Traces the tokens of a latent's context, looking at that latent.
+  /// Reads the tokens of a latent's context and selects that latent.
   static func trace(_ context: Context, of page: LatentPage, _ state: inout ExplorerState) -> [Effect] {
     let ids = context.sequence.tokenIDs
     state.prompt.editor.set(

@@ -1,5 +1,5 @@
-// The prompt screen: a text or a chat of one's own, the latents that fire on each of its tokens, and what both models
-// expect next there. Typing is in PromptScreen+Typing.swift, traces are in PromptState+Run.swift, drawing is in
+// The prompt screen shows the user's text or chat, the latents that fire on each of its tokens, and what both models expect
+// next there. Typing is in PromptScreen+Typing.swift, readings are in PromptState+Run.swift, drawing is in
 // PromptScreen+Draw.swift and PromptScreen+Parts.swift.
 
 import Diffing
@@ -83,7 +83,8 @@ enum PromptScreen {
     return []
   }
 
-  /// Looks at the latent of a row; in the list of the whole text also at the token where it is strongest.
+  /// Selects the latent of a row; in the list of the whole text it also moves to the token where the latent is
+  /// strongest.
   private static func select(_ row: Int, _ state: inout ExplorerState) {
     let rows = PromptState.rows(state)
     guard !rows.isEmpty else { return }

@@ -1,4 +1,4 @@
-// A trace as the explorer sees it: start, tokens as they come, end.
+// The reading of a text in the explorer: its start, its tokens as they arrive, and its end.
 
 import Diffing
 import Experiments
@@ -8,10 +8,10 @@ import Storage
 import TUI
 
 extension PromptState {
-  /// Tokens of an answer at most.
+  /// The largest number of tokens of an answer.
   static let answerTokens = 128
 
-  /// Traces what is typed, in place of any other trace.
+  /// Reads the typed text; this replaces any other reading.
   static func start(answerTokens: Int = 0, _ state: inout ExplorerState) -> [Effect] {
     guard let source = state.prompt.editor.source else { return [] }
     let cancelled: [Effect] = state.prompt.isBusy ? [.cancel(.textActivations)] : []
@@ -25,7 +25,7 @@ extension PromptState {
     return cancelled + [.start(.textActivations(request), number: state.prompt.runNumber)]
   }
 
-  /// Ends the trace; what has come of it stays.
+  /// Ends the reading; its result so far stays.
   static func cancel(_ state: inout ExplorerState) -> [Effect] {
     state.prompt.run?.phase = .cancelled
     state.tell("cancelled")
@@ -43,13 +43,13 @@ extension PromptState {
     state.tell(reason, .error)
   }
 
-  /// Takes tokens or the end of the trace of this number.
+  /// Takes tokens or the end of the reading with this number.
   static func take(_ event: TextActivationsEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
     guard number == state.prompt.runNumber, state.prompt.isBusy, var run = state.prompt.run else { return [] }
     switch event {
     case .finished(let seconds, _): run.phase = .finished(seconds: seconds)
     case .tokens(let tokens, let names, _):
-      // The cursor goes along with a growing answer as long as it is at its end.
+      // The cursor follows a growing answer as long as it is at its end.
       if run.isAnswer, state.prompt.cursor >= run.tokens.count - 1 {
         state.prompt.cursor = run.tokens.count + tokens.count - 1
       }
@@ -64,7 +64,7 @@ extension PromptState {
     return missingRows(state)
   }
 
-  /// The rows of latents in the text that are not read yet.
+  /// The missing rows of latents that fire in the text.
   static func missingRows(_ state: ExplorerState) -> [Effect] {
     let ids = Set(state.prompt.tokens.flatMap { $0.activations.map { Int32($0.latent) } })
       .union([state.prompt.selected].compactMap { $0 })
@@ -72,17 +72,16 @@ extension PromptState {
     return missing.isEmpty ? [] : [.loadRows(missing)]
   }
 
-  /// What is known of latents now decides which ones pass the filters. Rows for other screens wait until this one
-  /// appears again.
+  /// The arrived rows decide which latents pass the filters. Rows for other screens wait until this one appears again.
   static func rowsArrived(_ state: inout ExplorerState) {
     if state.screen == .prompt, state.prompt.run != nil { refresh(&state) }
   }
 
-  /// Makes the list of the whole text anew, and looks at its strongest latent as long as nothing was chosen: one that
-  /// was looked at before stays, where it is on in this text.
+  /// Makes the list of the whole text again. If nothing was selected in this text, the former latent stays selected if
+  /// it fires here; otherwise the strongest latent is selected.
   static func refresh(_ state: inout ExplorerState) {
     let prompt = state.prompt
-    // While tokens still come, only if it is looked at: it takes as long as the text is.
+    // While tokens arrive, the list is only made if it is shown, since its cost grows with the text.
     guard prompt.isWholeText || !prompt.isBusy || prompt.selected == nil else { return keepInView(&state) }
     let before = state
     state.prompt.overall = latentsOverText(
@@ -90,7 +89,7 @@ extension PromptState {
     let overall = state.prompt.overall
     if prompt.isFresh, let chosen = overall.first(where: { $0.latent == prompt.former }) ?? overall.first {
       state.prompt.selected = chosen.latent
-      // In an answer the cursor is at the end, where the news is.
+      // In an answer the cursor stays at the end, where new tokens arrive.
       if !(prompt.run?.isAnswer ?? false) { state.prompt.cursor = chosen.peak }
     }
     keepInView(&state)

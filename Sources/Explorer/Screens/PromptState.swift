@@ -1,4 +1,4 @@
-// The view state of the prompt screen: which token and which latent are looked at, and what is shown of them.
+// The view state of the prompt screen: the selected token and latent, and what is shown of them.
 
 import Diffing
 import Experiments
@@ -8,21 +8,21 @@ import TUI
 
 /// View state of the prompt screen.
 struct PromptState: Sendable, Equatable {
-  /// What the colours of the text stand for.
+  /// The values that the colours of the text show.
   enum Colours: Sendable { case latent, total }
 
   var editor = PromptEditor()
-  /// Keys are text.
+  /// Whether keys are text.
   var isTyping = true
   var run: PromptRun?
-  /// Numbers the traces, so that a cancelled one's late tokens are dropped.
+  /// Numbers the readings, so that a cancelled one's late tokens are dropped.
   var runNumber = 0
-  /// The token that is looked at.
+  /// The selected token.
   var cursor = 0
-  /// The latent that is looked at; it stays while the cursor moves.
+  /// The selected latent; it stays while the cursor moves.
   var selected: Int32?
   var list = ListState()
-  /// Whether the list is of the whole text rather than of the token.
+  /// Whether the list is that of the whole text instead of the token.
   var isWholeText = false
   var aggregate = ActivationAggregate.max
   var filter = ActivationFilter()
@@ -31,7 +31,7 @@ struct PromptState: Sendable, Equatable {
   var colours = Colours.latent
   /// Latents of the whole text that pass the filters.
   var overall: [LatentOverText] = []
-  /// Nothing was chosen yet in this text: the former text's latent will be, or its own strongest.
+  /// Whether nothing was selected in this text yet; the former text's latent will be, or this text's strongest.
   var isFresh = true
   var former: Int32?
 
@@ -42,16 +42,16 @@ struct PromptState: Sendable, Equatable {
   /// One row of the list.
   struct Row: Sendable, Equatable {
     var latent: Int32
-    /// At the token, or over the text; 0 where it is silent.
+    /// The activation at the token, or over the text; 0 where the latent is silent.
     var value: Double
-    /// Tokens of the text at which it is on; nil in the list of a token.
+    /// The number of tokens at which it fires; nil in the list of a token.
     var tokens: Int?
-    /// Where in the text it is strongest; nil in the list of a token.
+    /// The position at which it is strongest; nil in the list of a token.
     var peak: Int?
   }
 
-  /// The list as it stands: the token's or the text's latents that pass the filters. The latent that is looked at stays
-  /// on it, also where it is silent.
+  /// The shown list: the token's or the text's latents that pass the filters. The selected latent stays in it even
+  /// where it is silent.
   static func rows(_ state: ExplorerState) -> [Row] {
     let prompt = state.prompt
     func row(_ latent: LatentOverText) -> Row {
@@ -77,12 +77,12 @@ struct PromptState: Sendable, Equatable {
     return rows
   }
 
-  /// Whether a latent passes the filters; not before its row is read.
+  /// Whether a latent passes the filters; false until its row is read.
   static func isShown(_ id: Int32, _ state: ExplorerState) -> Bool {
     state.latents.rows[id].map { state.prompt.filter.passes($0.latent) } ?? false
   }
 
-  /// Brings list and cursor into what there is.
+  /// Keeps list and cursor within the existing rows and tokens.
   static func keepInView(_ state: inout ExplorerState) {
     let rows = rows(state)
     state.prompt.cursor = min(max(0, state.prompt.cursor), max(0, state.prompt.tokens.count - 1))
@@ -92,7 +92,7 @@ struct PromptState: Sendable, Equatable {
 }
 
 extension TokenActivations {
-  /// A latent's activation here, 0 where it is silent.
+  /// A latent's activation at this token, 0 where it is silent.
   func value(of latent: Int32) -> Double {
     activations.first { $0.latent == Int(latent) }.map { Double($0.value) } ?? 0
   }

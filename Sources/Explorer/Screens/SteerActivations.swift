@@ -1,7 +1,7 @@
-// The activations of the list's latents along the answers, as strips under them: while they are shown, a run tells them
-// with its tokens; for answers that came before, or other latents since, they are read afterwards.
-// They are asked for only while they are shown, once an answer and list, since that costs a pass of both models over each
-// answer. What a latent's activation is does not depend on steering: it is read before the change.
+// The activations of the list's latents along the answers, which are shown as strips. While the strips are shown, a run reports
+// activations with its tokens. For earlier answers, or if the latents have changed, they are read afterwards, once for each
+// answer and list, since that costs a pass of both models over each answer. Activations do not depend on steering: they are
+// read before the change.
 
 import Diffing
 import Experiments
@@ -9,7 +9,7 @@ import Reports
 import Storage
 import TUI
 
-/// The strips and what they are of.
+/// The strips and their request.
 struct SteerActivations: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     case computing
@@ -18,17 +18,17 @@ struct SteerActivations: Sendable, Equatable {
   }
 
   var isOn = false
-  /// What was asked for; nil before the first one.
+  /// The last request; nil before the first one.
   var request: AnswerActivationsJob?
   var phase = Phase.computing
   var number = 0
 
-  /// Latents shown at most.
+  /// The largest number of shown latents.
   static let most = 3
 }
 
 extension SteerRun {
-  /// What was told of the sample on view while it came.
+  /// The activations that the run reported for the shown sample.
   var told: AnswerActivations {
     func values(_ arm: AnswerArm) -> [[Double]] {
       let tokens = samples[shown].activations[arm] ?? []
@@ -37,7 +37,7 @@ extension SteerRun {
     return AnswerActivations(baseline: values(.baseline), steered: values(.steered), frozen: values(.frozen))
   }
 
-  /// Whether that is all of it.
+  /// Whether the run has reported all of them.
   var hasToldAll: Bool {
     !traced.isEmpty
       && arms.allSatisfy { samples[shown].activations[$0]?.count == samples[shown].tokens($0).count }
@@ -48,7 +48,7 @@ extension SteerState {
   /// The latents of the strips.
   var shownLatents: [Int32] { rows.prefix(SteerActivations.most).map(\.latent) }
 
-  /// What the strips would have to be asked for now; nil where a run has told it, or will.
+  /// The request for the strips now; nil if a run has reported them, or will.
   private var traceable: AnswerActivationsJob? {
     guard trace.isOn, let run, let (baseline, steered) = run.measured, !rows.isEmpty else { return nil }
     if run.traced == shownLatents, run.hasToldAll { return nil }
@@ -58,13 +58,13 @@ extension SteerState {
       latents: shownLatents)
   }
 
-  /// The strips as they are now; nil where they are still to be asked for.
+  /// The present strips; nil if they must still be asked for.
   var strips: SteerActivations.Phase? {
     if let run, run.traced == shownLatents, run.measured == nil || run.hasToldAll { return .shown(run.told) }
     return run?.isGoingOn == true || trace.request == nil || trace.request != traceable ? nil : trace.phase
   }
 
-  /// Asks for the strips where what is to be shown is not what was asked for last.
+  /// Asks for the strips if the present ones do not belong to the last request.
   static func followTrace(_ state: inout ExplorerState) -> [Effect] {
     guard state.ending == nil, let request = state.steer.traceable,
       request != state.steer.trace.request
@@ -75,7 +75,7 @@ extension SteerState {
     return [.start(.answerActivations(request), number: state.steer.trace.number)]
   }
 
-  /// Takes the strips of this number, or why there are none.
+  /// Takes the strips with this number, or the reason why there are none.
   mutating func take(_ phase: SteerActivations.Phase, trace number: Int) {
     if number == trace.number { trace.phase = phase }
   }

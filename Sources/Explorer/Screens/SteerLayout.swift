@@ -1,4 +1,4 @@
-// Where the parts of the steer screen lie, and the lines of its answers.
+// The areas of the steer screen's parts, and the lines of its answers.
 
 import Experiments
 import Inference
@@ -7,38 +7,38 @@ import Reports
 import Storage
 import TUI
 
-/// Where the parts of the screen lie. Panes stand side by side, on narrow terminals one above the other. On low ones the
-/// answers keep a line each: the next token's table goes first, then the list and the prompt shrink to a row, and last the
-/// list's heading goes.
+/// The areas of the screen's parts. Panes stand side by side, on narrow terminals one above the other. On low terminals
+/// every answer keeps a line: first the next token's table goes, then the list and the prompt shrink to a row, and at
+/// last the list's heading goes.
 struct SteerLayout {
   let promptHeading: Rect
-  /// What was said before, in one line; empty for the first prompt.
+  /// The former turns in one line; empty for the first prompt.
   let turns: Rect
   let prompt: Rect
   let rowsHeading: Rect
   let rows: Rect
-  /// The list, scrolled so that its cursor shows in `rows`.
+  /// The list, scrolled so that its cursor is in `rows`.
   let list: ListState
   /// The next token's heading and table.
   let preview: Rect
   let answers: Rect
   let baseline: Rect
   let steered: Rect
-  /// The pane of the answer with frozen attention, where there is one.
+  /// The pane of the answer with frozen attention, if there is one.
   let frozen: Rect?
   /// Whether the panes stand side by side.
   let isWide: Bool
   var panes: [Rect] { [baseline, steered] + (frozen.map { [$0] } ?? []) }
-  /// What is measured of the answers, below them.
+  /// The area of the measures below the answers.
   let measures: Rect
-  /// The latents' activations along the answers.
+  /// The area of the latents' activations along the answers.
   let trace: Rect
 
   init(_ state: ExplorerState) {
     let body = state.body.inset(columns: 1)
     isWide = body.columns >= 60
     let hasFrozen = state.steer.run?.request.freezesAttention ?? state.steer.freezesAttention
-    // A heading and a row of prompt, a row of the list, and the answers come first.
+    // A heading and a row of prompt, a row of the list, and the answers get their rows first.
     var spare = body.rows - 3 - (isWide ? 3 : 4)
     func take(_ count: Int) -> Int {
       let taken = min(max(0, spare), count)
@@ -81,10 +81,10 @@ struct SteerLayout {
     frozen = hasFrozen ? rest : nil
   }
 
-  /// Rows that the list of latents takes at most.
+  /// The largest number of rows of the list of latents.
   static let mostRows = 5
 
-  /// Lines of the longer answer that do not fit: how far it can be scrolled back.
+  /// How many lines of the longer answer do not fit, which limits scrolling back.
   static func linesAbove(_ state: ExplorerState) -> Int {
     guard let run = state.steer.run else { return 0 }
     let layout = SteerLayout(state)
@@ -93,7 +93,7 @@ struct SteerLayout {
     }.max() ?? 0
   }
 
-  /// Each answer, its tokens that differ, and where it stands.
+  /// Each answer with its differing tokens and its area.
   static func answers(_ run: SteerRun, _ layout: SteerLayout) -> [(ShownAnswer, Set<Int>, Rect)] {
     let differing = run.differing
     let two = [
@@ -102,10 +102,10 @@ struct SteerLayout {
     return two + (layout.frozen.map { [(run.shownFrozen, run.frozenDiffering, $0)] } ?? [])
   }
 
-  /// Text of one side, differing tokens underlined in a colour of their own (in brackets with --ascii).
+  /// The text of one side, with differing tokens underlined in their own colour (in brackets with --ascii).
   static func lines(_ answer: ShownAnswer, _ differing: Set<Int>, width: Int, _ state: ExplorerState) -> [FlowLine] {
     var flow = answer.tokens.enumerated().map { index, text in
-      // The mark of where the answers part stands before the token, behind the blank that belongs to it.
+      // The mark at which the answers part stands before the token, after the blank that belongs to it.
       let blanks = text.prefix { $0 == " " }
       let text = index == answer.parting ? blanks + "▸" + text.dropFirst(blanks.count) : text[...]
       let ground: Role = index == answer.cursor ? .selected : .plain

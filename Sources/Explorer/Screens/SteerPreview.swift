@@ -1,29 +1,27 @@
-// The next token's distribution, which follows the knob: what is asked for, what has come.
-// Owns: when a preview is asked for. At most one is being computed; what changed meanwhile is asked for when it has come,
-// so that a key that is held never makes a queue, and the latest strength always comes last.
-//
+// The next token's distribution, which follows the knob. At most one preview is computed at a time; changes meanwhile are asked
+// for when it has arrived, so that a key that is held never makes a queue and the latest strength always comes last.
 
 import Diffing
 import Experiments
 import Storage
 import TUI
 
-/// The last preview and what has come of it.
+/// The last preview and its result.
 struct SteerPreview: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     /// The distribution is being computed.
     case computing
-    /// It is there; the answer's first tokens follow.
+    /// The distribution has arrived; the answer's first tokens follow.
     case shown
     case failed(String)
   }
 
-  /// What was asked for; nil before the first one.
+  /// The last requested preview; nil before the first one.
   var request: SteeringRequest?
   var phase = Phase.shown
   /// Numbers the previews, so that late events of a former one are dropped.
   var number = 0
-  /// The latest distribution that came, and what it answers; it stays while the next one is computed.
+  /// The latest distribution and its request; it stays while the next one is computed.
   var tokens: NextTokens?
   var answers: SteeringRequest?
   /// The first tokens of the steered answer.
@@ -31,16 +29,16 @@ struct SteerPreview: Sendable, Equatable {
 }
 
 extension SteerState {
-  /// What a preview would show now; nil where there is nothing to preview, or the prompt is being typed.
+  /// The request of a preview now; nil if there is nothing to preview or the prompt is being typed.
   private var previewable: SteeringRequest? {
     guard case .ready = model, !prompt.text.trimmed.isEmpty, focus != .prompt else { return nil }
     let request = request.withoutSampling
-    // A run that goes on shows the same at once: it comes first.
+    // A running run will show the same, so no preview is needed.
     if let run, run.isGoingOn, run.request.withoutSampling == request { return nil }
     return request
   }
 
-  /// Asks for a preview where what is to be shown is not what was asked for last.
+  /// Asks for a preview if the present settings are not those of the last request.
   static func followKnob(_ state: inout ExplorerState) -> [Effect] {
     guard state.ending == nil, let request = state.steer.previewable,
       request != state.steer.preview.request, state.steer.preview.phase != .computing
@@ -51,7 +49,7 @@ extension SteerState {
     return [.start(.preview(request), number: state.steer.preview.number)]
   }
 
-  /// Takes what the preview of this number tells.
+  /// Takes an event of the preview with this number.
   mutating func take(_ event: PreviewEvent, number: Int) {
     guard number == preview.number else { return }
     switch event {
@@ -63,14 +61,14 @@ extension SteerState {
     }
   }
 
-  /// Takes the reason why the preview of this number ended early.
+  /// Takes the reason why the preview with this number ended early.
   mutating func previewFailed(_ reason: String, number: Int) {
     guard number == preview.number else { return }
     preview.phase = .failed(reason)
     (preview.tokens, preview.answers, preview.text) = (nil, nil, "")
   }
 
-  /// Lets a preview that failed be asked for again.
+  /// Allows a failed preview to be asked for again.
   mutating func retryPreview() {
     if case .failed = preview.phase { preview.request = nil }
   }

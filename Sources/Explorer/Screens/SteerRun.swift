@@ -1,4 +1,4 @@
-// A steering run as the explorer sees it: its tokens, what was measured of them, and how they are shown.
+// A steering run in the explorer: its tokens, its measures, and how they are shown.
 
 import Diffing
 import Experiments
@@ -7,23 +7,23 @@ import Reports
 import Storage
 import TUI
 
-/// The last run and what has come of it.
+/// The last run and its result.
 struct SteerRun: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
     case running
-    /// All answers are there; how likely the arms find them is being computed.
+    /// All answers have ended; their likelihood is being computed.
     case measuring
     case finished(SteeringDocument)
     case cancelled
     case failed(String)
   }
 
-  /// One sample's answers: tokens as text, in the order they came.
+  /// The answers of one sample: tokens as text, in the order of their arrival.
   struct Sample: Sendable, Equatable {
     var baseline: [String] = []
     var steered: [String] = []
     var frozen: [String] = []
-    /// Of the traced latents at each token, as far as they were told.
+    /// The activations of the traced latents at each token, as far as they were reported.
     var activations: [AnswerArm: [[Double]]] = [:]
 
     mutating func append(_ text: String, _ arm: AnswerArm) {
@@ -43,11 +43,11 @@ struct SteerRun: Sendable, Equatable {
     }
   }
 
-  /// What it does; which latents are traced meanwhile is no part of it.
+  /// The request of the run without its traced latents, which do not change the answers.
   var request: SteeringRequest
   var traced: [Int32]
   var samples: [Sample]
-  /// The sample on view.
+  /// The index of the shown sample.
   var shown = 0
   /// The token under the cursor of the answers.
   var cursor = 0
@@ -63,14 +63,14 @@ struct SteerRun: Sendable, Equatable {
   var frozen: [String] { samples[shown].frozen }
   var arms: [AnswerArm] { request.freezesAttention ? AnswerArm.allCases : [.baseline, .steered] }
 
-  /// It computes: tokens, or what is measured of them.
+  /// Whether the run computes tokens or measures.
   var isGoingOn: Bool { phase == .running || phase == .measuring }
 
   var document: SteeringDocument? {
     if case .finished(let document) = phase { document } else { nil }
   }
 
-  /// What was measured of the sample on view.
+  /// The measures of the shown sample.
   var measured: (baseline: SteeringDocument.Sample, steered: SteeringDocument.Sample)? {
     guard let outputs = document?.outputs, let steered = outputs.steered.first,
       outputs.baseline.samples.indices.contains(shown), steered.samples.indices.contains(shown)
@@ -78,7 +78,7 @@ struct SteerRun: Sendable, Equatable {
     return (outputs.baseline.samples[shown], steered.samples[shown])
   }
 
-  /// The same of the answer with the baseline's attention, if there is one.
+  /// The measures of the answer with the baseline's attention, if there is one.
   var measuredFrozen: SteeringDocument.Sample? {
     guard let frozen = document?.outputs.frozenAttention?.first, frozen.samples.indices.contains(shown) else {
       return nil
@@ -86,11 +86,11 @@ struct SteerRun: Sendable, Equatable {
     return frozen.samples[shown]
   }
 
-  /// Tokens of each side that the other does not have at that place, by the shortest edit script; while it runs, only
-  /// as far as both sides have come.
+  /// The tokens of each side that the other does not have at that place, by the shortest edit script; during the run
+  /// only as far as both sides have come.
   var differing: (baseline: Set<Int>, steered: Set<Int>) { differing(from: steered) }
 
-  /// Of the answer with frozen attention, tokens that the baseline does not have.
+  /// The tokens of the answer with frozen attention that the baseline does not have.
   var frozenDiffering: Set<Int> { differing(from: frozen).steered }
 
   private func differing(from other: [String]) -> (baseline: Set<Int>, steered: Set<Int>) {
@@ -98,13 +98,13 @@ struct SteerRun: Sendable, Equatable {
     return differingTokens(Array(baseline.prefix(common)), Array(other.prefix(common)))
   }
 
-  /// Takes what was measured; the cursor goes where the answers part.
+  /// Takes the measures and moves the cursor to where the answers part.
   mutating func finish(_ document: SteeringDocument) {
     phase = .finished(document)
     cursor = measured?.steered.firstDifference ?? 0
   }
 
-  /// Goes to the next sample, its cursor where the answers part.
+  /// Shows the next sample, with the cursor where the answers part.
   mutating func showNextSample() {
     shown = (shown + 1) % samples.count
     cursor = measured?.steered.firstDifference ?? 0
@@ -116,7 +116,7 @@ struct SteerRun: Sendable, Equatable {
   }
 }
 
-/// Tokens of each side that the other does not have at that place, by the shortest edit script.
+/// The tokens of each side that the other does not have at that place, by the shortest edit script.
 func differingTokens(_ baseline: [String], _ steered: [String]) -> (baseline: Set<Int>, steered: Set<Int>) {
   var result: (baseline: Set<Int>, steered: Set<Int>) = ([], [])
   for change in steered.difference(from: baseline) {
@@ -128,7 +128,7 @@ func differingTokens(_ baseline: [String], _ steered: [String]) -> (baseline: Se
   return result
 }
 
-/// One side's answer as it is shown: its tokens and, after the last, what is to be said of its end.
+/// The shown answer of one side: its tokens and a note on its end.
 struct ShownAnswer {
   var tokens: [String]
   var note: String?
@@ -141,14 +141,14 @@ struct ShownAnswer {
 extension SteerRun {
   var shownBaseline: ShownAnswer { shown(baseline, measured?.baseline, parting: measured?.steered) }
   var shownSteered: ShownAnswer { shown(steered, measured?.steered, parting: measured?.steered) }
-  /// It ends at the latest where the baseline does, whose attention it has.
+  /// The answer with frozen attention, which ends at the latest where the baseline does, since it uses its attention.
   var shownFrozen: ShownAnswer {
     var answer = shown(frozen, measuredFrozen, parting: measuredFrozen)
     if answer.note != nil, frozen.count < request.sampling.maxTokens { answer.note = "(as long as the baseline)" }
     return answer
   }
 
-  /// An answer with a note where the limit cut it.
+  /// An answer with a note if the limit cut it.
   private func shown(
     _ tokens: [String], _ sample: SteeringDocument.Sample?, parting: SteeringDocument.Sample?
   ) -> ShownAnswer {

@@ -1,4 +1,4 @@
-// What keys do on the steer screen, and the text of its prompt.
+// The actions of keys on the steer screen, and the text of its prompt.
 
 import Diffing
 import Inference
@@ -90,7 +90,7 @@ extension SteerScreen {
     scrollAnswers(step ?? 0, &state)
   }
 
-  /// Moves the answers' window up by so many lines, within them.
+  /// Moves the answers' window up by this many lines, within their bounds.
   static func scrollAnswers(_ step: Int, _ state: inout ExplorerState) {
     state.steer.scrolledBack = min(SteerLayout.linesAbove(state), max(0, state.steer.scrolledBack + step))
   }
@@ -120,17 +120,17 @@ extension SteerScreen {
     if let text = SteerState.left(former, state.steer.rows) { state.tell(text) }
   }
 
-  /// Ends the run or the sweep, or the waiting for the model, if there is one.
+  /// Ends the run, the sweep, or the waiting for the model, if there is one.
   @Sendable static func cancel(_ state: inout ExplorerState) -> [Effect]? {
     state.steer.isBusy ? SteerState.cancel(&state) : nil
   }
 
-  /// The keys beside the text of the prompt.
+  /// The keys that are not text while the prompt is typed.
   static let typingKeys = TypingKeys(bar: [
     KeyHint("Enter", "run"), KeyHint("Tab", "latents"), KeyHint("↑ ↓", "history"), KeyHint("Esc", "leave prompt"),
   ])
 
-  /// Keys of the prompt while it has the focus.
+  /// Takes keys of the prompt while it has the focus.
   @Sendable static func typePrompt(_ input: Input, _ state: inout ExplorerState) -> [Effect]? {
     guard state.steer.focus == .prompt else { return nil }
     switch input {

@@ -1,4 +1,4 @@
-// The activations of the list's latents along the answers, as strips under them.
+// Draws the activations of the list's latents along the answers as strips.
 
 import Experiments
 import Inference
@@ -6,7 +6,7 @@ import Reports
 import TUI
 
 extension SteerScreen {
-  /// One row a latent, in the columns of the panes.
+  /// Draws one row for each latent, in the columns of the panes.
   static func drawTrace(_ run: SteerRun, _ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
     let rect = layout.trace
     guard !rect.isEmpty else { return }
@@ -26,7 +26,7 @@ extension SteerScreen {
     }
   }
 
-  /// One latent along each answer, all on one scale.
+  /// Draws one latent along each answer; all strips have one scale.
   private static func draw(
     _ trace: AnswerActivations, _ index: Int, _ latent: Int32, _ run: SteerRun, _ state: ExplorerState,
     _ canvas: inout Canvas, _ layout: SteerLayout
@@ -37,13 +37,13 @@ extension SteerScreen {
       let values = trace[arm][index]
       let rect = Rect(row: row, column: pane.column, rows: 1, columns: pane.columns)
       let start = canvas.put("\(latent) ", row: row, column: rect.column, style: .muted, clip: rect)
-      // While tokens come the last one is looked at, then the one under the cursor.
+      // While tokens arrive the last one is shown, afterwards the one under the cursor.
       let place = run.measured == nil ? values.count - 1 : run.cursor
       let value = values.indices.contains(place) ? " " + fixed(values[place], 1) : ""
       let strip = Rect(row: row, column: start, rows: 1, columns: rect.endColumn - start - displayWidth(value))
       drawStrip(values, of: largest, place, Style(.accent), state, &canvas, strip)
       canvas.put(value, row: row, endingBefore: rect.endColumn, style: .muted, clip: rect)
-      // One above the other the panes have no room for two strips a latent.
+      // Panes one above the other have no room for two strips of a latent.
       if !layout.isWide { break }
     }
   }

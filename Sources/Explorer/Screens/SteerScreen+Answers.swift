@@ -1,4 +1,4 @@
-// The answers of the steer screen: two or three panes of text with what was measured below.
+// Draws the answers of the steer screen: two or three panes of text with their measures below.
 
 import Experiments
 import Kernels
@@ -40,7 +40,7 @@ extension SteerScreen {
     }
   }
 
-  /// The cursor shows while the answers have the keys.
+  /// The answer with the cursor, which is only shown while the answers have the focus.
   private static func shown(_ answer: ShownAnswer, _ run: SteerRun, _ state: ExplorerState) -> ShownAnswer {
     var answer = answer
     if state.steer.focus == .answers, run.measured != nil { answer.cursor = run.cursor }
@@ -59,7 +59,7 @@ extension SteerScreen {
   private static func runNote(_ steer: SteerState, asciiOnly: Bool) -> String {
     if steer.isWaitingForModel { return "waiting for the model" }
     guard let run = steer.run else { return "" }
-    // Old answers beside new settings would be read as theirs.
+    // Without this note old answers could be taken for those of the new settings.
     if !run.isGoingOn, run.request != steer.request { return "settings changed since" }
     switch run.phase {
     case .running: return "generating, \(run.steered.count)…"
@@ -73,7 +73,7 @@ extension SteerScreen {
     }
   }
 
-  /// Text of one side, scrolled back from its end.
+  /// Draws the text of one side, scrolled back from its end.
   private static func draw(
     _ answer: ShownAnswer, _ differing: Set<Int>, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect
   ) {

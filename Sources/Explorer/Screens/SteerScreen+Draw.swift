@@ -1,5 +1,5 @@
-// How the steer screen looks: prompt, latents with their strengths; the answers are in SteerScreen+Answers.swift, the
-// next token is in SteerScreen+Preview.swift.
+// Draws the steer screen's prompt and its latents with their strengths. The answers are in SteerScreen+Answers.swift, the next
+// token is in SteerScreen+Preview.swift.
 
 import Experiments
 import Kernels
@@ -36,7 +36,7 @@ extension SteerScreen {
     return steer.focus == .prompt && state.overlay == nil ? cursor : nil
   }
 
-  /// Sampling, and where it is steered if not everywhere; what does not fit is left out from the left.
+  /// The sampling, and the steered positions if they are not all; text that does not fit is cut at the left.
   private static func settings(_ steer: SteerState, _ room: Int) -> String {
     var parts: [String] = []
     if steer.plan.positions != .all { parts.append("steers \(steer.plan.positions.rawValue) tokens") }
@@ -50,7 +50,7 @@ extension SteerScreen {
     return parts.joined(separator: ", ")
   }
 
-  /// How many there are where they are not all on view, how many no run has had yet, and the conditions of all.
+  /// The number of latents if not all are visible, the number that no run has had yet, and the conditions of all.
   private static func listTitle(_ steer: SteerState) -> String {
     let place = steer.rows.count > SteerLayout.mostRows ? " \(steer.list.selected + 1) of \(steer.rows.count)" : ""
     let before = steer.rows.count(where: \.isFromBefore)
@@ -59,7 +59,7 @@ extension SteerScreen {
       + (before > 0 ? ", \(before) of an earlier session" : "")
   }
 
-  /// What a strength of the chosen latent's mode multiplies, and the decoder whose direction it is.
+  /// The unit of strengths in the selected latent's mode, and the decoder of its direction.
   private static func strengthNote(_ steer: SteerState, _ room: Int) -> String {
     let d = "d_\(steer.plan.decoder.rawValue)"
     let above = steer.plan.blocks == .ownAndAbove ? " after every block from here on" : ""
@@ -142,8 +142,8 @@ extension SteerScreen {
     }
   }
 
-  /// Strengths beyond what was ever seen distort the text: from the limit that was calibrated on the pair, else from
-  /// the one that others measured, and a caution from four fifths of it. Lengths have no such limit.
+  /// Warns of strengths that distort the text: beyond the limit that was calibrated on the pair, else beyond the one
+  /// that others measured, with a caution from four fifths of it. Lengths have no such limit.
   private static func warning(_ row: SteerState.Row, _ state: ExplorerState) -> (String, Style) {
     guard row.mode == .add || row.mode == .clamp, state.steer.plan.unit == .maxActivation else { return ("", .plain) }
     let limit = limit(state).value

@@ -1,5 +1,5 @@
-// What is measured of a finished run, under its answers, in at most three rows: KL of each token, the token under the
-// cursor on both sides, watched phrases, and means over samples. The figures are those of the run's document.
+// Draws the measures of a finished run under its answers, in at most three rows: KL of each token, the token under the cursor
+// on both sides, watched phrases, and means over samples. The figures are those of the run's document.
 
 import Diffing
 import Experiments
@@ -37,14 +37,14 @@ extension SteerScreen {
       clip: watchedLine)
   }
 
-  /// Small bars, one a token, the one under the cursor set off; scrolled so that it shows.
+  /// Draws one small bar for each token, with the one under the cursor set off, scrolled so that it is visible.
   static func drawStrip(
     _ values: [Double], of largest: Double, _ cursor: Int, _ style: Style, _ state: ExplorerState,
     _ canvas: inout Canvas, _ rect: Rect
   ) {
     guard rect.columns > 0, largest > 0 else { return }
     let first = min(max(0, cursor - rect.columns / 2), max(0, values.count - rect.columns))
-    // One scale for all of the strip, wherever it is scrolled to: the largest value goes along and is not drawn.
+    // All of the strip has one scale: the largest value is added to every part and not drawn.
     let bars = sparkline(Array(values.dropFirst(first).prefix(rect.columns)) + [largest]).dropLast()
     canvas.put(String(bars), row: rect.row, column: rect.column, style: style, clip: rect)
     if values.indices.contains(cursor), state.steer.focus == .answers {
@@ -52,7 +52,7 @@ extension SteerScreen {
     }
   }
 
-  /// Mean KL; over several samples with the change and their 95 % intervals, as far as there is room.
+  /// The mean KL; for several samples also the change, and 95 % intervals as far as there is room.
   private static func summary(
     _ run: SteerRun, _ steered: SteeringDocument.Sample, _ room: Int, asciiOnly: Bool
   ) -> String {
@@ -84,7 +84,7 @@ extension SteerScreen {
       + side("steered", run.steered, steered) + kl + frozen
   }
 
-  /// `log p at the start: I cannot −12.31 → −3.40`.
+  /// The watched phrases as `log p at the start: I cannot −12.31 → −3.40`.
   private static func watched(_ run: SteerRun) -> String {
     guard let outputs = run.document?.outputs, let steered = outputs.steered.first, !steered.watched.isEmpty else {
       return ""
@@ -97,7 +97,7 @@ extension SteerScreen {
 }
 
 extension Interval {
-  /// `0.52 ± 0.10`.
+  /// The interval as `0.52 ± 0.10`.
   fileprivate func written(_ digits: Int) -> String {
     fixed(value, digits) + (high.map { " ± \(fixed($0 - value, digits))" } ?? "")
   }

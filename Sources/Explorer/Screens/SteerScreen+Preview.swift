@@ -1,4 +1,4 @@
-// The next token's distribution as it is drawn on the steer screen.
+// Draws the next token's distribution on the steer screen.
 
 import Experiments
 import Inference
@@ -7,7 +7,7 @@ import Storage
 import TUI
 
 extension SteerScreen {
-  /// The next token's table: baseline's likeliest at the left, the steered ones at the right, under the panes' columns.
+  /// Draws the table: baseline's likeliest tokens at the left, the steered ones at the right, under the panes' columns.
   static func drawPreview(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
     let (preview, rect) = (state.steer.preview, layout.preview)
     guard !rect.isEmpty else { return }
@@ -45,7 +45,7 @@ extension SteerScreen {
       style: isCurrent ? .plain : .muted, clip: line)
   }
 
-  /// A token, its probability as number and bar, and at the right what steering changed.
+  /// Draws a token, its probability as number and bar, and at the right the change by steering.
   private static func draw(
     _ token: NextTokens.Token, _ side: KeyPath<NextTokens.Token, Double>, _ style: Style, _ canvas: inout Canvas,
     _ line: Rect
@@ -86,7 +86,7 @@ extension SteerScreen {
     return isCurrent ? numbers : numbers + " …"
   }
 
-  /// Whether the distribution on view, if not of the present settings, is of the present prompt.
+  /// Whether the shown distribution belongs to the present prompt, even if not to the present settings.
   private static func isOfThePrompt(_ steer: SteerState) -> Bool {
     guard let answers = steer.preview.answers else { return false }
     return answers.prompt == steer.prompt.text && answers.turns == steer.turns
@@ -94,6 +94,6 @@ extension SteerScreen {
 
   private static let retryHint = "x tries again"
 
-  /// A text in one line, its breaks visible.
+  /// The text in one line, with its line breaks visible.
   private static func oneLine(_ text: String) -> String { text.replacing("\n", with: "↵") }
 }

@@ -1,5 +1,5 @@
-// The steer screen: a prompt, interventions, and the answers without and with them, side by side. What its keys do is
-// in SteerScreen+Actions.swift, runs are in SteerState+Run.swift, drawing is in SteerScreen+Draw.swift.
+// The steer screen shows a prompt, interventions, and the answers without and with them, side by side. The actions of its keys
+// are in SteerScreen+Actions.swift, runs in SteerState+Run.swift, drawing in SteerScreen+Draw.swift.
 
 import Diffing
 import Experiments
@@ -153,7 +153,7 @@ enum SteerScreen {
     return "nothing has failed"
   }
 
-  /// The steered answer, or the prompt as long as there is none; or prompt, latents and both answers.
+  /// The steered answer, or the prompt if there is none; for all, the prompt, latents and both answers.
   @Sendable static func copy(_ state: ExplorerState, _ whole: Bool) -> CopiedText? {
     let steer = state.steer
     guard let run = steer.run else {

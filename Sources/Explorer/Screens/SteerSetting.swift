@@ -1,5 +1,5 @@
-// The settings of a steering run besides its latents: names, values, how each is changed.
-// Owns: steps, ranges and the reasons why a value is refused. Refuses: what would change nothing.
+// The settings of a steering run besides its latents: their names, values, steps and ranges, and the reasons for which a value
+// is refused. A value that would have no effect is refused.
 
 import Diffing
 import Experiments
@@ -52,7 +52,7 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     }
   }
 
-  /// Settings with values of their own instead of numbers or text.
+  /// Whether the setting is a choice of named values instead of a number or a text.
   var isChoice: Bool { rawValue <= Self.unit.rawValue || self == .frozenAttention }
 
   func value(_ steer: SteerState) -> String {
@@ -75,8 +75,8 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     }
   }
 
-  /// The next value up (1) or down (−1).
-  /// - Returns: why it is not possible; nil when it is done.
+  /// Goes to the next value up (1) or down (−1).
+  /// - Returns: the reason if that is not possible; nil when it is done.
   func step(_ direction: Int, _ steer: inout SteerState) -> String? {
     func neighbour<T: CaseIterable & Equatable>(_ value: T) -> T {
       let all = Array(T.allCases)
@@ -108,8 +108,8 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     return nil
   }
 
-  /// Sets a value that was typed.
-  /// - Returns: why it is refused; nil when it is set.
+  /// Sets a typed value.
+  /// - Returns: the reason if it is refused; nil when it is set.
   func set(_ text: String, _ steer: inout SteerState) -> String? {
     var changed = steer
     let number = Double(text.trimmed).flatMap { $0.isFinite ? $0 : nil }
@@ -152,19 +152,18 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     return nil
   }
 
-  /// Samples at most: their streams are decoded together.
+  /// The largest number of samples, since their streams are decoded together.
   static let mostSamples = AnswerLimits.mostSamples
 }
 
 extension SteerState {
-  /// What changes nothing at temperature 0 or at repetition penalty 1 goes back to where it means nothing, so that it is
-  /// never ignored.
+  /// Resets settings that have no effect at temperature 0 or at repetition penalty 1, so that none is ever ignored.
   mutating func settle() {
     if sampling.repetitionPenalty == 1 { sampling.penaltyWindow = Sampler.usualPenaltyWindow }
     if sampling.temperature == 0 { (sampling.topP, sampling.minP, sampling.samples) = (1, 0, 1) }
   }
 
-  /// Sets prompt, latents and settings to those of a request.
+  /// Sets prompt, latents and settings from a request.
   mutating func set(to request: SteeringRequest) {
     prompt.commit()
     prompt.text = request.prompt

@@ -1,5 +1,4 @@
-// The steer screen's list of latents: which are on it, and how it was before each change. It holds no more latents than
-// one run can have.
+// The steer screen's list of latents and its former states. The list holds no more latents than one run can have.
 
 import Diffing
 import Experiments
@@ -8,7 +7,7 @@ import Reports
 import Storage
 import TUI
 
-/// Former lists, as undo and redo want them.
+/// The former lists for undo and redo.
 struct SteerListHistory: Sendable, Equatable {
   /// The latents of the screen, and the conditions of all of them.
   struct Entry: Sendable, Equatable {
@@ -18,32 +17,31 @@ struct SteerListHistory: Sendable, Equatable {
 
   fileprivate var past: [Entry] = []
   fileprivate var future: [Entry] = []
-  /// The change under way is one of the history's own.
+  /// Whether the present change is an undo or a redo.
   fileprivate var isGoing = false
   fileprivate static let longest = 100
 }
 
 extension SteerState {
-  /// Puts latents on the list, or goes to where they are.
+  /// Puts latents on the list, or goes to them if they are there.
   /// - Parameters:
-  ///   - alone: whether all others leave it.
+  ///   - alone: whether all other latents leave the list.
   ///   - limit: the pair's limit of coherence, if it is known.
-  /// - Returns: why it is not done; nil when it is.
+  /// - Returns: the reason if it is not done; nil when it is.
   mutating func put(_ latents: [Int32], alone: Bool, limit: Double?) -> String? {
     let kept = alone ? rows.filter { latents.contains($0.latent) } : rows
     let known = Set(kept.map(\.latent))
     let new = latents.filter { !known.contains($0) }
     if let reason = refusal(of: kept.count + new.count) { return reason }
-    // What was a condition of other latents too was not meant for these.
+    // Conditions on all latents were not meant for the new ones.
     if kept.count < rows.count { plan.conditions = [] }
     rows = kept + new.map { Row(latent: $0, strength: strengthToBegin(.add, limit: limit)) }
     if let last = latents.last { select(rows.firstIndex { $0.latent == last } ?? 0) }
     return nil
   }
 
-  /// Puts latents on the list as they were typed; one that is there takes the strength, mode and conditions that were
-  /// typed with it.
-  /// - Returns: why it is not done; nil when it is.
+  /// Puts typed latents on the list. A latent that is there already takes the typed strength, mode and conditions.
+  /// - Returns: the reason if it is not done; nil when it is.
   mutating func put(_ typed: [LatentStrength], limit: Double?) -> String? {
     var rows = rows
     var selected = list.selected
@@ -69,7 +67,7 @@ extension SteerState {
       ? "\(SteeringPlan.mostInterventions) latents can steer at once; that would be \(grouped(count))" : nil
   }
 
-  /// Takes so many latents off the list, from the selected one on.
+  /// Takes this many latents off the list, beginning with the selected one.
   mutating func remove(_ count: Int) {
     let index = list.selected
     guard rows.indices.contains(index) else { return }
@@ -77,16 +75,16 @@ extension SteerState {
     select(index)
   }
 
-  /// Takes all latents off the list, with the conditions that all of them had.
+  /// Takes all latents off the list, and removes the conditions on all of them.
   mutating func clear() {
     (rows, plan.conditions) = ([], [])
     select(0)
   }
 
-  /// The list as it is.
+  /// The present list.
   var listed: SteerListHistory.Entry { SteerListHistory.Entry(rows: rows, conditions: plan.conditions) }
 
-  /// Notes a list that was, if other latents are on it now.
+  /// Records a former list if the present one has other latents.
   mutating func noteChange(from former: SteerListHistory.Entry) {
     defer { history.isGoing = false }
     guard !history.isGoing, former.rows.map(\.latent) != rows.map(\.latent) else { return }
@@ -95,8 +93,8 @@ extension SteerState {
     history.future = []
   }
 
-  /// Brings the latents of the list before the last change back, or of the one after it.
-  /// - Returns: what is to be said.
+  /// Restores the list before the last change, or the one after it.
+  /// - Returns: the message for the user.
   mutating func bringBack(forth: Bool) -> String {
     guard let list = forth ? history.future.popLast() : history.past.popLast() else {
       return forth
@@ -104,7 +102,7 @@ extension SteerState {
         : "there is no former list of latents; tags and notes are undone on other screens"
     }
     if forth { history.past.append(listed) } else { history.future.append(listed) }
-    // What stayed on the list keeps how it was turned since.
+    // Latents that are on both lists keep their present strengths.
     let present = Dictionary(rows.map { ($0.latent, $0) }, uniquingKeysWith: { first, _ in first })
     let areUnique = present.count == rows.count && Set(list.rows.map(\.latent)).count == list.rows.count
     rows = areUnique ? list.rows.map { present[$0.latent] ?? $0 } : list.rows
@@ -114,21 +112,21 @@ extension SteerState {
     return rows.isEmpty ? "no latent is on the list, as before" : "on the list again: \(Self.names(rows))"
   }
 
-  /// What is to be said of latents that left the list; nil if none did.
+  /// A message about latents that left the list; nil if none did.
   static func left(_ former: [Row], _ rows: [Row]) -> String? {
     let present = Set(rows.map(\.latent))
     let gone = former.filter { !present.contains($0.latent) }
     return gone.isEmpty ? nil : "off the list: \(names(gone)); u brings back"
   }
 
-  /// `5, 42 and 7 more`.
+  /// The latents as `5, 42 and 7 more`.
   private static func names(_ rows: [Row]) -> String {
     let shown = rows.prefix(6).map { String($0.latent) }.joined(separator: ", ")
     return rows.count > 6 ? "\(shown) and \(rows.count - 6) more" : shown
   }
 
   /// Steers with the latents that are marked or on view.
-  /// - Parameter alone: whether what is on the list leaves it.
+  /// - Parameter alone: whether the latents on the list leave it.
   static func steerTargets(alone: Bool, _ state: inout ExplorerState) -> [Effect] {
     let former = state.steer.rows
     if let reason = state.steer.put(state.targets, alone: alone, limit: state.store.coherenceLimit) {
@@ -136,7 +134,7 @@ extension SteerState {
       return []
     }
     if let text = left(former, state.steer.rows) { state.tell(text) }
-    // Digits and `:` are keys where there is nothing to be typed.
+    // If there is a prompt the list gets the keys, so that digits and `:` are not typed as text.
     state.steer.focus = state.steer.prompt.isEmpty ? .prompt : .interventions
     state.latents.marked = []
     return state.show(.steer)
@@ -144,7 +142,7 @@ extension SteerState {
 }
 
 extension ExplorerState {
-  /// Loads what is not known of the steer screen's latents.
+  /// Loads the missing data of the steer screen's latents.
   mutating func loadListed() -> [Effect] {
     let missing = steer.rows.map(\.latent).filter { latents.rows[$0] == nil }
     return missing.isEmpty ? [] : [.loadRows(missing)]

@@ -1,5 +1,5 @@
-// One latent of the steer screen's list: how its knob turns, and what becomes of its strength in another mode. A
-// strength that gets another meaning is always announced.
+// One latent of the steer screen's list: how its knob turns, and how its strength changes with its mode. If a strength gets
+// another meaning, a message says so.
 
 import Diffing
 import Inference
@@ -14,11 +14,11 @@ extension SteerState {
     var mode = SteeringMode.add
     var strength: Double
     var isOn = true
-    /// All must hold at a token for this latent to change it; others of the list do not look at them.
+    /// All must hold at a token for this latent to change it; the other latents do not use them.
     var conditions: [SteeringCondition] = []
-    /// It was there when the explorer opened, and no run has had it since.
+    /// Whether it comes from an earlier session and no run has used it since.
     var isFromBefore = false
-    /// Strengths that it had where modes measure them otherwise.
+    /// The strengths that it had on other scales.
     private var elsewhere: [StrengthScale: Double] = [:]
 
     init(
@@ -34,21 +34,21 @@ extension SteerState {
         latent: Int32(clamping: item.latent), mode: item.mode, strength: item.strength, conditions: item.conditions)
     }
 
-    /// As a run is asked for it.
+    /// The latent as a part of a request.
     var intervention: Intervention {
       Intervention(latent: Int(latent), mode: mode, strength: strength, conditions: conditions)
     }
 
-    /// Changes the strength, within bounds unless it was set beyond them. What is a multiple of a millionth stays the
-    /// nearest number to one, so that a sum of many notches is what it looks like.
+    /// Changes the strength, within bounds unless it was set beyond them. Multiples of a millionth are rounded to the
+    /// nearest number, so that a sum of many notches is exact.
     mutating func turn(by step: Double) {
       let bound = max(KnobNotch.strongest, abs(strength))
       strength = min(max(-bound, ((strength + step) * 1e6).rounded() / 1e6), bound)
     }
 
-    /// Takes another mode. The strength stays where both measure it alike; else it becomes what it was there last, or
-    /// what the mode begins with.
-    /// - Returns: what is to be said of the strength, if anything.
+    /// Takes another mode. If both modes have the same scale, the strength stays; else it becomes the last one on the
+    /// new scale, or the mode's first one.
+    /// - Returns: a message about the strength, if there is something to say.
     mutating func change(to mode: SteeringMode, unit: StrengthUnit, begin: Double) -> String? {
       let (former, scale) = (self.mode, mode.scale(unit))
       self.mode = mode
@@ -65,7 +65,7 @@ extension SteerState {
     }
   }
 
-  /// What a strength is a multiple of, in a few words.
+  /// The unit of a strength, in a few words.
   enum StrengthScale: String, Sendable {
     case largest = "the maximum"
     case length = "a length"
@@ -73,8 +73,8 @@ extension SteerState {
     case component = "h's part"
   }
 
-  /// Where a mode begins: at what it is mostly used for. Difference takes away, the others' names say what 1 does;
-  /// where text stops at another multiple of the largest activation, the last notch before that.
+  /// The first strength of a mode, which is that of its main use: difference takes away, the others do what their names
+  /// say at 1. If text breaks at a smaller multiple of the largest activation, it is the last notch before that.
   func strengthToBegin(_ mode: SteeringMode, limit: Double?) -> Double {
     switch mode {
     case .difference: return -1
@@ -87,7 +87,7 @@ extension SteerState {
 }
 
 extension SteeringMode {
-  /// What its strengths are multiples of.
+  /// The unit of its strengths.
   func scale(_ unit: StrengthUnit) -> SteerState.StrengthScale {
     switch self {
     case .add: unit == .norm ? .length : .largest

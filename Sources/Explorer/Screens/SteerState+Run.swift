@@ -1,4 +1,4 @@
-// A steering run as the explorer sees it: start, tokens, measures, end, saving.
+// A steering run in the explorer: its start, tokens, measures, end, and saving.
 
 import Diffing
 import Experiments
@@ -9,7 +9,7 @@ import Storage
 import TUI
 
 extension SteerState {
-  /// Something to be cancelled: a run, or waiting for the model to start one.
+  /// Whether there is something to cancel: a run, or waiting for the model to start one.
   var isBusy: Bool { isWaitingForModel || run?.isGoingOn == true || sweep?.isRunning == true }
 
   /// Starts a run, or asks for the model first.
@@ -37,7 +37,7 @@ extension SteerState {
     return [.start(.run(request), number: state.steer.runNumber)]
   }
 
-  /// Whatever is on the list has been asked for now.
+  /// Marks all latents of the list as used.
   mutating func begun() {
     for index in rows.indices { rows[index].isFromBefore = false }
   }
@@ -55,7 +55,7 @@ extension SteerState {
     return [.cancel(.steering)]
   }
 
-  /// A run that was waiting for the model starts, unless there is nothing to answer any more.
+  /// Starts a run that was waiting for the model, unless there is nothing to answer any more.
   static func modelReady(_ name: String, _ state: inout ExplorerState) -> [Effect] {
     state.steer.model = .ready(name)
     guard state.steer.isWaitingForModel else { return [] }
@@ -67,7 +67,7 @@ extension SteerState {
     return start(&state)
   }
 
-  /// Takes one side's answer of the last run as what was said, so that the next prompt goes on from there.
+  /// Adds one side's answer of the last run to the turns, so that the next prompt continues from there.
   static func continueChat(isSteered: Bool, _ state: inout ExplorerState) {
     guard let run = state.steer.run else { return }
     let answer = (isSteered ? run.steered : run.baseline).joined()
@@ -86,7 +86,7 @@ extension SteerState {
     turns.removeLast(2)
   }
 
-  /// Takes a token or the end of the run of this number.
+  /// Takes a token or the end of the run with this number.
   static func take(_ event: SteeringEvent, number: Int, _ state: inout ExplorerState) -> [Effect] {
     guard number == state.steer.runNumber, state.steer.run?.isGoingOn == true else { return [] }
     switch event {

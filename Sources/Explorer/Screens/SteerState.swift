@@ -1,4 +1,4 @@
-// The view state of the steer screen: what is to be run, and what came of the last run.
+// The view state of the steer screen: the next run and the result of the last one.
 
 import Diffing
 import Experiments
@@ -8,10 +8,10 @@ import TUI
 
 /// View state of the steer screen.
 struct SteerState: Sendable, Equatable {
-  /// What the keys go to.
+  /// The part of the screen that takes keys.
   enum Focus: Sendable, CaseIterable { case prompt, interventions, answers }
 
-  /// Where the models are.
+  /// The state of the models.
   enum Model: Sendable, Equatable {
     case absent
     case loading(String)
@@ -20,7 +20,7 @@ struct SteerState: Sendable, Equatable {
   }
 
   var prompt = LineEditor(limit: 8000)
-  /// What was said before the prompt: the user's turns and the answers to them.
+  /// The turns before the prompt: the user's, and the answers to them.
   var turns: [ChatMessage] = []
   var rows: [Row] = []
   var list = ListState()
@@ -28,24 +28,24 @@ struct SteerState: Sendable, Equatable {
   var focus = Focus.prompt
   /// How tokens are chosen.
   var sampling = GenerationSettings(maxTokens: 96, seed: 1)
-  /// What is done with the latents of the list, which are no part of it here. Its conditions are of all rows.
+  /// The plan without the latents of the list. Its conditions are those on all latents.
   var plan = SteeringPlan(interventions: [])
   /// Whether there is a third answer, steered with the baseline's attention weights.
   var freezesAttention = false
   /// Phrases whose log-probability at the start of the answer is measured.
   var watched = SteeringRequest.usuallyWatched
   var model = Model.absent
-  /// Enter was pressed before the model was there.
+  /// Whether Enter was pressed before the model was loaded.
   var isWaitingForModel = false
   var run: SteerRun?
   var preview = SteerPreview()
   var sweep: SteerSweep?
-  /// The choice of a set of prompts as it was made last.
+  /// The last choice of a set of prompts.
   var promptSet = PromptSetPicker()
   var trace = SteerActivations()
   /// Numbers the runs, so that a cancelled one's late tokens are dropped.
   var runNumber = 0
-  /// Lines that the answers are scrolled up from their end.
+  /// How many lines the answers are scrolled up from their end.
   var scrolledBack = 0
 
   static let temperatures = [0.0, 0.5, 0.7, 1.0]
@@ -53,7 +53,7 @@ struct SteerState: Sendable, Equatable {
 
   var selectedRow: Row? { rows.indices.contains(list.selected) ? rows[list.selected] : nil }
 
-  /// What a run would do now.
+  /// The request of a run with the present settings.
   var request: SteeringRequest {
     let rows = rows.filter(\.isOn)
     var plan = plan

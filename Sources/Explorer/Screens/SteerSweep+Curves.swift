@@ -1,4 +1,4 @@
-// The measures and curves of a sweep, of its document or of a set's report, in one form.
+// The measures and curves of a sweep in one form, whether they come from a document or from a set's report.
 
 import Diffing
 import Experiments
@@ -15,17 +15,17 @@ struct SweepMeasure: Sendable, Equatable {
   var digits: Int
 }
 
-/// Figures by strength, in the measures' order: the steered answers', and what they are compared with.
+/// Figures by strength in the order of the measures, either of the steered answers or of their control.
 struct SweepCurve: Sendable {
   var name: String
-  /// At the head of a column.
+  /// The name in the head of a column.
   var short: String
   var role: Role
   var points: [(strength: Double, values: [Interval?])]
 }
 
 extension SteerSweep {
-  /// What is measured, by name.
+  /// The measures by name.
   func measures(asciiOnly: Bool) -> [SweepMeasure] {
     let common = answerMeasures.map { measure in
       func text(_ text: String) -> String { asciiOnly ? plainNorms(text) : text }
@@ -35,10 +35,10 @@ extension SteerSweep {
       ? common : [SweepMeasure(name: "refused, share of answers", short: "refused", digits: 2)] + common
   }
 
-  /// A set's answers have no phrases that are watched.
+  /// The answers of a set have no watched phrases.
   private var answerMeasures: [AnswerMeasure] { AnswerMeasure.all(watching: set == nil ? request.watched : []) }
 
-  /// The steered answers first; empty until there are some.
+  /// The curves, with the steered answers first; empty until there are some.
   var curves: [SweepCurve] {
     if let report { return Self.curves(of: report) }
     guard let document else { return [] }
@@ -57,7 +57,7 @@ extension SteerSweep {
 
   private func values(of answer: SteeringDocument.Answer) -> [Interval?] { answerMeasures.map { $0.value(answer) } }
 
-  /// No strength is the baseline.
+  /// The baseline is drawn at strength 0.
   private static func curves(of report: DoseResponse) -> [SweepCurve] {
     let arms: [(EvidenceArm.Kind, String, String, Role)] = [
       (.steered, "steered", "steered", .chat), (.random, "random latents", "control", .base),
@@ -72,7 +72,7 @@ extension SteerSweep {
     }
   }
 
-  /// What stands behind the strength at a place: each curve's measure with its interval, and how the answer begins.
+  /// Details of a strength: each curve's measure with its interval, and how the answer begins.
   func detail(_ index: Int, measure: Int) -> String {
     let digits = measures(asciiOnly: false)[measure].digits
     let figures = curves.compactMap { curve -> String? in
@@ -89,14 +89,14 @@ extension SteerSweep {
 }
 
 extension DoseResponse.Row {
-  /// In the order of a set's measures.
+  /// The figures in the order of a set's measures.
   fileprivate var figures: [Interval?] {
     [refused, kl, relativeChange.map { Interval(value: $0) }, perplexity, repetition]
   }
 }
 
 extension DoseResponse {
-  /// The rows of an arm by strength, the baseline's among them as that of none.
+  /// The rows of an arm by strength, with the baseline's at strength 0.
   fileprivate func rows(of kind: EvidenceArm.Kind) -> [Row] {
     rows.filter { $0.arm == kind || $0.arm == .baseline }.sorted { $0.strength < $1.strength }
   }

@@ -1,5 +1,5 @@
-// A sweep: the steer screen's latents at several strengths, on its prompt or on a set of prompts; random latents of the
-// same norm are a control. It holds what is asked for and what has come of it.
+// A sweep runs the steer screen's latents at several strengths on its prompt or on a set of prompts, with random latents of the
+// same norm as a control. The state holds the request and the result.
 
 import Diffing
 import Experiments
@@ -9,14 +9,14 @@ import Reports
 import Storage
 import TUI
 
-/// A sweep and what has come of it.
+/// A sweep and its result.
 struct SteerSweep: Sendable, Equatable {
   enum Phase: Sendable, Equatable {
-    /// Tokens of each answer so far.
+    /// The number of tokens that each answer has so far.
     case running(Int)
-    /// All answers have ended; texts that are scored, of how many.
+    /// All answers have ended. The numbers are those of scored texts and of all texts.
     case scoring(Int, of: Int)
-    /// Prompts of a set that are answered, of how many.
+    /// The numbers of answered prompts of a set and of all its prompts.
     case answering(Int, of: Int)
     case finished
     case cancelled
@@ -29,15 +29,15 @@ struct SteerSweep: Sendable, Equatable {
   var phase = Phase.running(0)
   var document: SteeringDocument?
   var control: SteeringDocument?
-  /// The set that is swept over in place of the prompt, if one is.
+  /// The set that is swept over instead of the prompt, if there is one.
   var set: PromptSetChoice?
   var report: DoseResponse?
-  /// The measure on the chart.
+  /// The index of the measure on the chart.
   var measure = 0
   /// The strength under the cursor.
   var list = ListState()
 
-  /// They multiply the strengths of the latents.
+  /// The factors on the strengths of the latents.
   static let strengths = stride(from: -1, through: 2, by: 0.5).map { $0 }
 
   var isRunning: Bool {
@@ -49,10 +49,10 @@ struct SteerSweep: Sendable, Equatable {
 }
 
 extension SteerSweep {
-  /// What came last, to be written to a file.
+  /// The latest result, which can be written to a file.
   var exportable: ExportPath.Content? { report.map { .set($0) } ?? (control ?? document).map { .run($0) } }
 
-  /// Starts a sweep over what the steer screen is set to.
+  /// Starts a sweep with the steer screen's settings.
   static func start(withControl: Bool, _ state: inout ExplorerState) -> [Effect] {
     state.steer.prompt.commit()
     state.steer.begun()

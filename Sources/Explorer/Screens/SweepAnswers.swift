@@ -1,4 +1,4 @@
-// The answers of a sweep at one strength, whole: what Enter opens and y copies.
+// The whole answers of a sweep at one strength, which Enter opens and y copies.
 
 import Experiments
 import Inference
@@ -11,7 +11,7 @@ struct SweepAnswers {
   let strength: Double
   /// The steered answers as text to be copied.
   let steered: String
-  /// All of them to be read, with what they are compared with.
+  /// All of the answers to read, with their control.
   let page: TextPage
 }
 
@@ -44,7 +44,7 @@ extension SteerSweep {
           + parts("Random latents", at(control?.outputs.steered)) + parts("Baseline", document.outputs.baseline)))
   }
 
-  /// Of a set: every prompt with the answers of all arms at that strength; no strength is the baseline.
+  /// Every prompt of a set with the answers of all arms at that strength; the baseline has strength 0.
   private func answers(of report: DoseResponse, at strength: Double) -> SweepAnswers {
     let run = SavedRun(report.record())
     let shown = report.arms.indices.filter { report.arms[$0].strength == strength || report.arms[$0].kind == .baseline }

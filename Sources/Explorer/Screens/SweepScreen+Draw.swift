@@ -1,4 +1,4 @@
-// How a sweep looks: a chart of one measure, a table of all, and what stands behind the strength under the cursor.
+// Draws a sweep: a chart of one measure, a table of all measures, and details of the selected strength.
 
 import Diffing
 import Experiments
@@ -69,8 +69,8 @@ extension SweepScreen {
     }
   }
 
-  /// Every measure of the steered answers; of what they are compared with, the one on the chart. What does not fit is left
-  /// out from the right, but never the one on the chart.
+  /// Draws every measure of the steered answers, and the measure on the chart of their control. Columns that do not fit
+  /// are left out from the right, but never the one on the chart.
   private static func drawTable(
     _ sweep: SteerSweep, _ measures: [SweepMeasure], _ curves: [SweepCurve], _ canvas: inout Canvas, _ rect: Rect
   ) {

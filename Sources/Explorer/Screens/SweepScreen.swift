@@ -1,4 +1,4 @@
-// The sweep as a dose–response chart and table. Drawing is in SweepScreen+Draw.swift, the choice of a set is in
+// Shows a sweep as a dose–response chart and table. Drawing is in SweepScreen+Draw.swift, the choice of a set is in
 // PromptSetPicker.
 
 import Diffing
@@ -52,7 +52,7 @@ enum SweepScreen {
     state.steer.prompt.isEmpty ? "the prompt is empty" : cannotSweepLatents(state)
   }
 
-  /// A set's prompts stand alone and are answered once each.
+  /// The prompts of a set have no turns before them and are answered once each.
   @Sendable static func cannotSweepSet(_ state: ExplorerState) -> String? {
     if !state.steer.turns.isEmpty {
       return "a set's prompts begin a chat: Backspace in the empty prompt takes turns back"
@@ -67,7 +67,7 @@ enum SweepScreen {
     return state.steer.isBusy ? "still running; Esc cancels" : CausalCheckRun.blocksRuns(state)
   }
 
-  /// The steered answer at the strength under the cursor, or everything that the sweep came to as Markdown.
+  /// The steered answer at the strength under the cursor, or the whole sweep as Markdown.
   @Sendable static func copy(_ state: ExplorerState, _ whole: Bool) -> CopiedText? {
     guard let sweep = state.steer.sweep else { return nil }
     if whole {

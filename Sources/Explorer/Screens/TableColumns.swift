@@ -1,5 +1,5 @@
-// Which columns of the table of latents the user chose, in which order and width. The values can be saved, so that the
-// next start shows the same table.
+// The columns of the table of latents that the user chose, with their order and widths. They can be saved, so that the next
+// start shows the same table.
 
 import Diffing
 import Inference
@@ -8,10 +8,10 @@ import TUI
 
 /// The columns of the table, from left to right.
 struct TableColumns: Hashable, Sendable, Codable {
-  /// A column that shows.
+  /// A visible column.
   struct Column: Hashable, Sendable, Codable {
     var field: TableField
-    /// Cells; nil for the usual width.
+    /// The width in cells; nil for the default.
     var width: Int?
   }
 
@@ -19,7 +19,7 @@ struct TableColumns: Hashable, Sendable, Codable {
 
   var shown: [Column]
 
-  /// The columns where the user chose none; narrow screens leave some out.
+  /// The default columns; narrow screens leave some out.
   static let usual = TableColumns([
     .column(.chatSpecificity), .column(.id), .column(.deltaNorm), .column(.nuError), .column(.nuReconstruction),
     .column(.maxActivation), .column(.frequency), .column(.templateShare), .column(.cosBaseChat), .latentClass, .tags,
@@ -29,14 +29,14 @@ struct TableColumns: Hashable, Sendable, Codable {
 
   init(_ fields: [TableField]) { shown = fields.map { Column(field: $0) } }
 
-  /// What the table shows on a screen: the user's choice or the usual columns, and those that it is sorted by in any
-  /// case.
+  /// The columns that the table shows on a screen: the user's choice or the default ones, and always those that it is
+  /// sorted by.
   static func onScreen(_ state: ExplorerState) -> TableColumns {
     var columns = state.latents.columns ?? usual
     if state.latents.columns == nil, !state.isWide {
       columns.shown.removeAll { forWideScreens.contains($0.field) }
     }
-    // A choice may come from another store, or from a file that somebody edited.
+    // The choice may come from another store or an edited file.
     columns.shown.removeAll { column in
       if case .metric(let name) = column.field { !state.store.metrics.contains(name) } else { false }
     }
@@ -55,10 +55,10 @@ struct TableColumns: Hashable, Sendable, Codable {
 
   func index(of field: TableField) -> Int? { shown.firstIndex { $0.field == field } }
 
-  /// Columns at the left that stay when the others are scrolled: rank and id.
+  /// The number of columns at the left that stay when the others are scrolled: rank and id.
   var pinned: Int { shown.prefix { [.column(.chatSpecificity), .column(.id)].contains($0.field) }.count }
 
-  /// Shows a column as the last but the tags, or hides it; the last one stays.
+  /// Shows a column at the end, before the tags, or hides it. The last visible column stays.
   mutating func toggle(_ field: TableField) {
     if let index = index(of: field) {
       if shown.count > 1 { shown.remove(at: index) }

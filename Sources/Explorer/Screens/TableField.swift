@@ -1,4 +1,4 @@
-// What a column of the table of latents can show: names, titles and usual widths. Cells are drawn in
+// The possible contents of a column of the table of latents: names, titles and default widths. Cells are drawn in
 // LatentsScreen+Cells.swift.
 
 import Diffing
@@ -7,26 +7,26 @@ import Reports
 import Storage
 import TUI
 
-/// What a column of the table shows. Its name is the store's; a metric's begins with `metric:`.
+/// The content of a column. Its name is the store's; a metric's begins with `metric:`.
 enum TableField: Hashable, Sendable {
   case column(LatentColumn)
   case metric(String)
   case latentClass
-  /// Tags, or where there are none what the latent is about.
+  /// The tags, or a short explanation if there are none.
   case tags
   /// Whether there is a note.
   case note
-  /// How often which activation occurs, over all corpora.
+  /// How often each strength of activation occurs, over all corpora.
   case activations
 
-  /// All that a store has, in the order in which they are offered.
+  /// All fields that a store has, in the order in which they are offered.
   static func all(_ store: StoreSummary) -> [TableField] {
     let usual = TableColumns.usual.shown.map(\.field)
     let others = LatentColumn.allCases.map { TableField.column($0) } + [.activations, .note]
     return usual + others.filter { !usual.contains($0) } + store.metrics.map { .metric($0) }
   }
 
-  /// What the table is sorted by to be in the order of this column; nil where there is none.
+  /// The sort that puts the table in the order of this column; nil if there is none.
   var sort: LatentSort? {
     switch self {
     case .column(let column): .column(column)
@@ -38,7 +38,7 @@ enum TableField: Hashable, Sendable {
     }
   }
 
-  /// The column of an order.
+  /// The column of a sort.
   init(_ sort: LatentSort) {
     switch sort {
     case .column(let column): self = .column(column)
@@ -94,7 +94,7 @@ enum TableField: Hashable, Sendable {
     }
   }
 
-  /// Cells, where the user chose no width; nil takes what the others leave.
+  /// The default width in cells; nil takes what the others leave.
   func usualWidth(isWide: Bool) -> Int? {
     switch self {
     case .column(.chatSpecificity): 5

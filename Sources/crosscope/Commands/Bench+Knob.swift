@@ -10,7 +10,7 @@ import Pipeline
 import Reports
 import Storage
 
-/// What `--store` measures.
+/// The benchmark of `--store`.
 struct KnobBenchmark {
   let store: Store
   let precision: Precision

@@ -9,7 +9,7 @@ import Inference
 import Kernels
 import Reports
 
-/// What `--training` measures: a crosscoder of two models' residual streams.
+/// The benchmark of `--training`: a crosscoder of two models' residual streams.
 struct TrainingBenchmark {
   var dModel = 576
   var latents = 4096

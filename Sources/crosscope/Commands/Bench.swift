@@ -77,7 +77,7 @@ struct Bench: ParsableCommand {
   private static let promptLength = 50
 }
 
-/// What is measured: a model with a steering vector that is added to every token after a block in its middle.
+/// The model that is measured, with a steering vector that is added to every token after a block in its middle.
 private struct Subject {
   let model: Transformer
   let adapter: Adapter?
