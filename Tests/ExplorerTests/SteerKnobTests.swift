@@ -195,6 +195,12 @@ import Testing
     #expect(asked.map { $0.plan.interventions[0].strength } == [1, 3, 2.97, 3.97, 0.97, 0.96])
   }
 
+  @Test func theLargestNumberOfTokensIsNotTurnedBeyondItself() {
+    var steer = SteerState()
+    #expect(SteerSetting.maxTokens.set("\(Int.max)", &steer) == nil)
+    #expect(SteerSetting.maxTokens.step(1, &steer) != nil && steer.sampling.maxTokens == .max)
+  }
+
   @Test mutating func everySettingIsInTheListAndInTheRequest() async {
     await driver.press(",")
     for setting in SteerSetting.allCases { #expect(driver.text.contains(setting.title), "\(setting)") }

@@ -98,11 +98,11 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .frequencyPenalty: return set(moved(steer.sampling.frequencyPenalty, by: 0.1), &steer)
     case .repetitionPenalty: return set(moved(steer.sampling.repetitionPenalty, by: 0.1), &steer)
     case .penaltyWindow: return set(String(steer.sampling.penaltyWindow &+ direction * 16), &steer)
-    case .samples: return set(String(steer.sampling.samples + direction), &steer)
+    case .samples: return set(String(steer.sampling.samples &+ direction), &steer)
     case .seed:
       if direction < 0, steer.sampling.seed == 0 { return "0 is the first one" }
       steer.sampling.seed = direction < 0 ? steer.sampling.seed - 1 : steer.sampling.seed &+ 1
-    case .maxTokens: return set(String(steer.sampling.maxTokens + direction * 16), &steer)
+    case .maxTokens: return set(String(steer.sampling.maxTokens &+ direction * 16), &steer)
     case .watched: return "type the phrases: Enter edits them"
     }
     return nil
