@@ -182,7 +182,10 @@ package struct SteeringAnswer: JobAnswer {
   fileprivate init(_ request: SteeringRequest) { self.request = request }
 
   /// The largest number of tokens that all answers have together.
-  private var mostTokens: Int { request.streams * request.sampling.maxTokens }
+  private var mostTokens: Int {
+    let (most, overflows) = request.streams.multipliedReportingOverflow(by: request.sampling.maxTokens)
+    return overflows ? .max : most
+  }
 
   package mutating func take(_ event: SteeringEvent) throws(UnexpectedAnswer) {
     guard outcome == nil else { throw UnexpectedAnswer() }

@@ -28,13 +28,15 @@ package actor ModelOwner: Laboratory {
   package nonisolated let store: Store
   private let files: ModelLocations
   package nonisolated let precision: Precision
-  /// How many steps the models have begun.
+  /// How often a job went on after a step.
   package nonisolated let steps = Atomic(0)
   /// The turns of jobs; previews have a queue of their own.
   package nonisolated let turns: TurnQueue
   private nonisolated let previewTurns: TurnQueue
   private let prefixes: PromptPrefixes
   private var models: LoadedModels?
+  /// The versions of the models that are loaded, so that who asks for them does not wait for a job's step.
+  private nonisolated let knownVersions = Mutex<[String: String]?>(nil)
 
   /// - Parameters:
   ///   - files: where the models are found; nil paths keep those of the store.
@@ -58,7 +60,12 @@ package actor ModelOwner: Laboratory {
     try loaded(progress).context.pair.chat
   }
 
-  package func versions() throws -> [String: String] { try loaded { _ in }.context.versions }
+  package nonisolated func versions() async throws -> [String: String] {
+    if let known = knownVersions.withLock({ $0 }) { return known }
+    return try await loadedVersions()
+  }
+
+  private func loadedVersions() throws -> [String: String] { try loaded { _ in }.context.versions }
 
   package nonisolated func events<J: Job>(
     of job: J, loading: @escaping @Sendable (String) -> Void
@@ -109,12 +116,14 @@ package actor ModelOwner: Laboratory {
       } catch {
         // The files may have changed: they are loaded again and checked against the store, and all kept results go.
         self.models = nil
+        knownVersions.withLock { $0 = nil }
         prefixes.removeAll()
       }
     }
     let context = try SteeringContext.load(store: store, files: files, precision: precision, progress: progress)
     let loaded = LoadedModels(context: context, store: store, prefixes: prefixes)
     models = loaded
+    knownVersions.withLock { $0 = context.versions }
     return loaded
   }
 }
