@@ -324,6 +324,17 @@ import Testing
       #expect(try refusal("/v1/activations", fields) == param, "\(fields)")
     }
     #expect(try refusal("/v1/causal-check", ["latent": latents[0], "random": 65]) == "random")
+    #expect(try refusal("/v1/causal-check", ["latent": latents[0], "random": 1, "control": [Int.max]]) == "latent")
+    #expect(try refusal("/v1/causal-check", ["latent": latents[0], "control": [1]]) == "control")
+    let set: [String: Any] = ["prompts": [["prompt": "a"]], "interventions": [["latent": latents[0]]]]
+    for (more, param) in [
+      (["draws": [[Int.max]]], "interventions"), (["draws": [[1, 2]]], "draws"), (["skip": "a"], "skip"),
+      (["samples": 2], "samples"),
+    ] as [([String: Any], String)] {
+      #expect(try refusal("/v1/steer/set", set.merging(more) { $1 }) == param, "\(more)")
+    }
+    #expect(try refusal("/v1/calibrate", ["prompts": [String]()]) == "prompts")
+    #expect(try refusal("/v1/calibrate", ["prompts": ["a"], "latents": 1]) == "latents")
   }
 
   @Test func answersToSomethingElseAreRefused() async throws {

@@ -89,7 +89,8 @@ import Testing
   @Test func whatIsNotUnderstoodIsRefusedByName() throws {
     let causal: [String: Any] = ["arms": ["none"], "chats": [Self.chat("sun")]]
     for (fields, param) in [
-      (["arms": ["some"]], "arms"), (["arms": [[99999]]], "arms"), (["arms": [String]()], "arms"),
+      (["arms": ["some"]], "arms"), (["arms": [[99999]]], "arms"), (["arms": [[Int.max]]], "arms"),
+      (["arms": [String]()], "arms"),
       (["arms": [String](repeating: "none", count: 128)], "arms"), (["chats": [Any]()], "chats"),
       (["limit": 0], "limit"), (["max_tokens": 1], "max_tokens"), (["max_tokens": 5000], "max_tokens"),
       (["chats": [Self.chat(nil)]], nil), (["top": 1], "top"),

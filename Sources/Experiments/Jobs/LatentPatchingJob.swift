@@ -52,7 +52,7 @@ package struct LatentPatchingJob: Job {
 
   package mutating func limit(to limits: AnswerLimits, store: Store) throws {
     _ = try limits.length(maxTokens, isOpenEnded: false)
-    for case .latents(let chosen) in arms { try store.check(chosen.map { Int32($0) }, field: "arms") }
+    for case .latents(let chosen) in arms { try store.check(chosen.map { Int32(clamping: $0) }, field: "arms") }
   }
 
   package func begin(on models: LoadedModels) throws -> LatentPatchingSteps { try LatentPatchingSteps(self, models) }
