@@ -24,14 +24,7 @@ extension Routes {
 
   /// The events of a chat; its errors are those that the client is told.
   func chat(_ task: ChatTask) -> AsyncThrowingStream<ChatEvent, any Error> {
-    let events = owner.events(ofTask: task)
-    return Experiments.stream { continuation in
-      do {
-        for try await event in events { continuation.yield(event) }
-      } catch {
-        throw APIError.describing(error, text: "messages", latents: "interventions")
-      }
-    }
+    owner.events(ofTask: task).describingErrors(text: "messages", latents: "interventions")
   }
 
   private func whole(

@@ -18,7 +18,7 @@ extension Routes {
     let request = try JobBody<J>.read(body)
     var job = request.job
     do { try job.limit(to: limits, store: store) } catch { throw described(error, of: job) }
-    let events = described(owner.events(of: job) { _ in }, of: job)
+    let events = owner.events(of: job) { _ in }.describingErrors(text: job.textField, latents: job.latentsField)
     let first = try await first(of: events)
     guard request.isStreamed else {
       var answer = job.answer(from: identity)
@@ -45,16 +45,16 @@ extension Routes {
   private func described(_ error: any Error, of job: some Job) -> any Error {
     APIError.describing(error, text: job.textField, latents: job.latentsField)
   }
+}
 
-  /// The events, with the errors that the client is told.
-  private func described<Event: Sendable>(
-    _ events: AsyncThrowingStream<Event, any Error>, of job: some Job
-  ) -> AsyncThrowingStream<Event, any Error> {
+extension AsyncThrowingStream where Element: Sendable, Failure == any Error {
+  /// The same events, with errors as the client is told them; see `APIError.describing`.
+  func describingErrors(text: String, latents: String) -> AsyncThrowingStream<Element, any Error> {
     stream { continuation in
       do {
-        for try await event in events { continuation.yield(event) }
+        for try await event in self { continuation.yield(event) }
       } catch {
-        throw described(error, of: job)
+        throw APIError.describing(error, text: text, latents: latents)
       }
     }
   }
