@@ -151,6 +151,8 @@ public struct CrosscoderCard: Sendable, Equatable, Codable {
   public var seed: UInt64?
   /// The number of tokens seen in training.
   public var trainingTokens: Int?
+  /// The sizes of the nested parts of a Matryoshka dictionary, ascending; nil for a flat one.
+  public var levels: [Int]?
   /// How inputs must be scaled before encoding, if the checkpoint does not hold the numbers for it.
   public var inputScaling: InputScaling?
   /// Figures of the finished training by name, such as `fve_base`.

@@ -138,6 +138,25 @@ public enum NeighbourKind: String, Sendable, CaseIterable {
   case chat, base, twin
 }
 
+/// A latent of another level that belongs to a latent of a Matryoshka dictionary, or to which that belongs.
+public struct RelativeRecord: Sendable, Equatable {
+  public enum Kind: String, Sendable, CaseIterable {
+    /// The coarser latent that holds it.
+    case parent
+    /// A finer latent that it holds.
+    case part
+  }
+
+  public var kind: Kind
+  public var other: Int32
+  /// The share of the finer one's active tokens at which the coarser one is active too.
+  public var coFiring: Double?
+
+  public init(kind: Kind, other: Int32, coFiring: Double?) {
+    (self.kind, self.other, self.coFiring) = (kind, other, coFiring)
+  }
+}
+
 /// A latent that is close to another.
 public struct NeighbourRecord: Sendable, Equatable {
   public var latent: Int32
@@ -188,6 +207,8 @@ public struct LatentPage: Sendable, Equatable {
   public var histograms: [HistogramRecord]
   /// The neighbours by kind, the most similar first.
   public var neighbours: [NeighbourRecord]
+  /// In a Matryoshka dictionary the latent's parent, then its parts, those that fire with it most often first.
+  public var relatives: [RelativeRecord] = []
   /// Every token that the contexts and the logit lens name and that the store knows.
   public var tokens: [Int32: TokenRecord]
 }

@@ -62,6 +62,7 @@ extension Store {
         explanations: try Self.explanations(of: latent, in: db), contexts: contexts,
         contextCount: try Self.contextCount(of: latent, in: db), logits: logits,
         histograms: try Self.histograms(of: latent, in: db), neighbours: try Self.neighbours(of: latent, in: db),
+        relatives: try self.relatives(of: record, in: db),
         tokens: try Self.tokens(ids, in: db))
     }
   }

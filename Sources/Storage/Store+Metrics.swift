@@ -45,7 +45,7 @@ extension Store {
   }
 
   /// All metrics. They are read once, since nothing changes them in a finished store.
-  private func metrics(in db: Database) throws -> [Metric] {
+  func metrics(in db: Database) throws -> [Metric] {
     if let known = knownMetrics.withLock({ $0 }) { return known }
     var metrics: [Metric] = []
     if try db.tableExists("metric") {

@@ -14,6 +14,7 @@ struct Crosscope: AsyncParsableCommand {
       Steer.self,
       Activations.self,
       Causal.self,
+      Evaluate.self,
       CausalCheckCommand.self,
       Calibrate.self,
       Generate.self,

@@ -53,8 +53,9 @@ struct NaiveDictionary {
     return (total, residual)
   }
 
-  /// BatchTopK's loss without the auxiliary one, and the residual.
-  func batchTopK(_ x: [Double], k: Int, squared: Bool) -> (loss: Double, residual: [Double]) {
+  /// BatchTopK's loss without the auxiliary one, and the residual of the whole dictionary. The loss is the mean over
+  /// nested parts of the dictionary, the first `levels` latents of it.
+  func batchTopK(_ x: [Double], k: Int, squared: Bool, levels: [Int]) -> (loss: Double, residual: [Double]) {
     let f = codes(x)
     let B = f.count
     func kept(_ norms: [Double]) -> Set<Int> {
@@ -67,7 +68,10 @@ struct NaiveDictionary {
     let masked = (0..<B).map { token in
       (0..<M).map { model in (0..<F).map { selections[model].contains(token * F + $0) ? f[token][$0] : 0 } }
     }
-    return reconstruct(x, masked, squared: squared)
+    let parts = levels.map { size in
+      reconstruct(x, masked.map { $0.map { $0.enumerated().map { $0 < size ? $1 : 0 } } }, squared: squared)
+    }
+    return (parts.reduce(0) { $0 + $1.loss } / Double(parts.count), parts.last?.residual ?? x)
   }
 
   /// The auxiliary loss for a residual that is held fixed.

@@ -18,6 +18,8 @@ import Testing
     var dead = false
     /// Nil for L1.
     var k: Int? = 2
+    /// The sizes of nested parts, for a dictionary of that many latents.
+    var levels: @Sendable (Int) -> [Int]? = { _ in nil }
     var testDescription: String { name }
   }
 
@@ -34,9 +36,13 @@ import Testing
       Case(name: "batchtopk-decoupled", kind: .decoupled), Case(name: "batchtopk-squared", squared: true),
       Case(name: "batchtopk-crosscoder-dead", dead: true, k: 1),
       Case(name: "batchtopk-decoupled-dead", kind: .decoupled, dead: true, k: 1),
-      Case(name: "l1-squared", squared: true, k: nil),
+      Case(name: "l1-squared", squared: true, k: nil), Case(name: "matryoshka", k: 3, levels: nested),
+      Case(name: "matryoshka-squared", kind: .sae, squared: true, k: 3, levels: nested),
+      Case(name: "matryoshka-decoupled", kind: .decoupled, k: 3, levels: nested),
+      Case(name: "matryoshka-dead", dead: true, k: 1, levels: nested),
     ]
 
+  private static let nested: @Sendable (Int) -> [Int]? = { [2, 5, $0] }
   private static let mu = 0.3
   private static let auxiliary = (weight: 0.5, count: 2)
 
@@ -60,6 +66,7 @@ import Testing
       var configuration = BatchTopKTrainer.Configuration(settings: settings, k: k)
       configuration.auxiliaryWeight = Self.auxiliary.weight
       configuration.auxiliaryLatents = Self.auxiliary.count
+      configuration.levels = test.levels(F)
       let trainer = try BatchTopKTrainer(configuration: configuration)
       place(trainer.run)
       return (trainer.run, try trainer.computeGradients(x))
@@ -105,10 +112,11 @@ import Testing
     let x = test.target.rows(of: batch).map(Double.init)
     let silent = run.tokensSinceFired.indices.filter { run.tokensSinceFired[$0] > 0 }
     if test.dead { #expect(silent.count > 2, "the case is meant to have dead latents to choose from") }
-    let residual = test.k.map { naive.batchTopK(x, k: $0, squared: test.squared).residual } ?? []
+    let levels = test.levels(F) ?? [F]
+    let residual = test.k.map { naive.batchTopK(x, k: $0, squared: test.squared, levels: levels).residual } ?? []
     func loss(_ naive: NaiveDictionary) -> Double {
       guard let k = test.k else { return naive.l1(x, mu: Self.mu, squared: test.squared) }
-      let loss = naive.batchTopK(x, k: k, squared: test.squared).loss
+      let loss = naive.batchTopK(x, k: k, squared: test.squared, levels: levels).loss
       guard test.dead else { return loss }
       return loss + Self.auxiliary.weight
         * naive.auxiliary(x, residual: residual, dead: silent, count: Self.auxiliary.count)
@@ -140,6 +148,7 @@ import Testing
       Case(name: "batchtopk-decoupled", kind: .decoupled), Case(name: "sae-chat", target: .chat),
       Case(name: "sae-difference", target: .difference), Case(name: "l1-crosscoder", k: nil),
       Case(name: "l1-squared", squared: true, k: nil), Case(name: "l1-mixed", kind: kinds[2].1, k: nil),
+      Case(name: "matryoshka", k: 3, levels: { [4, 16, $0] }),
     ]
 
   @Test(arguments: runs) func aHundredStepsAgreeWithPyTorch(test: Case) throws {
@@ -166,6 +175,7 @@ import Testing
       configuration.kAnnealingSteps = 20
       configuration.thresholdDecay = 0.9
       configuration.thresholdStart = 30
+      configuration.levels = test.levels(F)
       trainer = try BatchTopKTrainer(configuration: configuration)
     }
     let weight = try values("weight").map { Float($0) }

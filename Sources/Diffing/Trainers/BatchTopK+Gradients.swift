@@ -16,19 +16,21 @@ extension BatchTopKTrainer {
     let decoder = run.decoder.values.start
     codeGradients.withUnsafeMutableBufferPointer { codeGradients in
       guard let codeGradients = codeGradients.baseAddress else { return }
-      run.measure(&losses) { token in
-        run.beginResidual(token: token)
+      run.measure(&losses) { token, level in
+        if level == 0 { run.beginResidual(token: token) }
         let e = run.residual.start + token * width
+        let latents = levels.latents(of: level)
         var rows = ScaledRows()
         for (models, part) in parts {
-          for entry in kept.entries(of: token) where kept.isKept(entry, for: models) {
+          for entry in kept.entries(of: token)
+          where latents.contains(Int(kept.latents[entry])) && kept.isKept(entry, for: models) {
             rows.append(-kept.codes[entry], decoder + Int(kept.latents[entry]) * width + part.lowerBound)
           }
           rows.add(to: e + part.lowerBound, count: part.count)
         }
       } then: { token in
-        let g = run.gradient.start + token * width
         for entry in kept.entries(of: token) {
+          let g = gradient(of: Int(kept.latents[entry])) + token * width
           let row = decoder + Int(kept.latents[entry]) * width
           codeGradients[entry] = 0
           for (models, part) in parts where kept.isKept(entry, for: models) {
@@ -53,11 +55,12 @@ extension BatchTopKTrainer {
         if !entries.isEmpty {
           let encoderRow = run.encoder.gradient.start + latent * width
           let decoderRow = run.decoder.gradient.start + latent * width
+          let ownGradient = gradient(of: latent)
           encoderRow.update(repeating: 0, count: width)
           decoderRow.update(repeating: 0, count: width)
           for (models, part) in parts {
             for index in entries where kept.isKept(byLatent.entries[index], for: models) {
-              let gradient = run.gradient.start + byLatent.tokens[index] * width
+              let gradient = ownGradient + byLatent.tokens[index] * width
               rows.append(kept.codes[byLatent.entries[index]], gradient + part.lowerBound)
             }
             rows.add(to: decoderRow + part.lowerBound, count: part.count)

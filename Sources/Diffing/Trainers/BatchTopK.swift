@@ -3,7 +3,8 @@
 //   differentiated)
 // ê_dead reconstructs the residual by the d/2 most active latents that have been silent for long. Gradients are written
 // by hand in +Selection, +Gradients and +Auxiliary. The selection and the norms n_j take no gradient. DECOUPLED codes
-// are selected separately for each model. A run on one model or on chat − base makes a sparse autoencoder.
+// are selected separately for each model. With `levels`, nested parts of the dictionary reconstruct as well (+Levels).
+// A run on one model or on chat − base makes a sparse autoencoder.
 // Source: arXiv 2504.02922, section 2, and the authors' crosscoder.py.
 
 import Kernels
@@ -23,6 +24,9 @@ public final class BatchTopKTrainer: Trainer {
     public var auxiliaryWeight = 1.0 / 32
     /// The number of dead latents that reconstruct the residual; nil for d/2.
     public var auxiliaryLatents: Int?
+    /// The sizes of the nested parts of the dictionary that reconstruct (Matryoshka), ascending; the last is F. Nil for
+    /// the whole dictionary alone.
+    public var levels: [Int]?
     /// The decay of the threshold's moving average, and the last step without one.
     public var thresholdDecay = 0.999
     public var thresholdStart = 1000
@@ -50,6 +54,7 @@ public final class BatchTopKTrainer: Trainer {
         auxiliaryWeight >= 0 && auxiliaryWeight.isFinite, "auxiliaryWeight", "at least 0", auxiliaryWeight)
       try requireSetting(
         auxiliaryLatents.map { $0 > 0 } ?? true, "auxiliaryLatents", "at least 1", auxiliaryLatents ?? 0)
+      try checkLevels()
       try requireSetting((0..<1).contains(thresholdDecay), "thresholdDecay", "0 to below 1", thresholdDecay)
     }
   }
@@ -60,6 +65,8 @@ public final class BatchTopKTrainer: Trainer {
   public private(set) var thresholds: [Float]
   /// The smallest scaled activation that each selection kept in the last batch; the next search begins near it.
   var lastKept: [Float]
+  /// The nested parts that reconstruct; one part, the whole dictionary, if no levels are set.
+  let levels: LatentLevels
   /// The entries kept in this batch.
   var kept = KeptEntries()
 
@@ -68,7 +75,10 @@ public final class BatchTopKTrainer: Trainer {
   /// - Throws: `DiffingError.settingInvalid`.
   public convenience init(configuration: Configuration, normaliser: InputNormaliser? = nil) throws(DiffingError) {
     try configuration.check()
-    self.init(configuration, run: try TrainingRun(settings: configuration.settings, normaliser: normaliser))
+    self.init(
+      configuration,
+      run: try TrainingRun(
+        settings: configuration.settings, normaliser: normaliser, nLevels: configuration.levelSizes.count))
   }
 
   /// A trainer that continues where the saved one stopped, bit for bit.
@@ -78,6 +88,7 @@ public final class BatchTopKTrainer: Trainer {
     let count = configuration.nSelections
     let (run, numbers) = try TrainingRun.resume(
       state: path, settings: configuration.settings, method: "batchtopk", configuration: configuration,
+      nLevels: configuration.levelSizes.count,
       numbers: ["thresholds": count, "last_kept": count])
     self.init(configuration, run: run)
     thresholds = numbers["thresholds"] ?? thresholds
@@ -86,6 +97,7 @@ public final class BatchTopKTrainer: Trainer {
 
   private init(_ configuration: Configuration, run: TrainingRun) {
     (self.configuration, self.run) = (configuration, run)
+    levels = LatentLevels(sizes: configuration.levelSizes)
     thresholds = [Float](repeating: -1, count: configuration.nSelections)
     lastKept = [Float](repeating: 0, count: configuration.nSelections)
   }
@@ -120,7 +132,9 @@ public final class BatchTopKTrainer: Trainer {
   }
 
   public func crosscoder(card: CrosscoderCard = CrosscoderCard()) -> Crosscoder {
-    run.crosscoder(k: configuration.k, thresholds: thresholds, card: card)
+    var card = card
+    card.levels = configuration.levels
+    return run.crosscoder(k: configuration.k, thresholds: thresholds, card: card)
   }
 
   /// The sparse autoencoder as trained so far, in the activations' own units. The run's target must not be the pair.

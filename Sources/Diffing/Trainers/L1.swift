@@ -87,7 +87,7 @@ public final class L1Trainer: Trainer {
     gemm(
       m: B, n: width, k: F, alpha: -1, codes, .asStored, run.decoder.values.start, .asStored, beta: 1,
       into: run.residual.start)
-    run.measure(&losses) { _ in
+    run.measure(&losses) { _, _ in
     } then: { _ in
     }
     let codeGradient = FloatStorage(count: B * F)

@@ -4,10 +4,14 @@
 public struct TrainingLosses: Sendable, Equatable {
   /// The step, counted from 0.
   public var step = 0
-  /// The loss that is minimised: the mean of `reconstruction` and the method's other terms with their weights.
+  /// The loss that is minimised: `reconstruction`, averaged over models and levels, and the method's other terms with
+  /// their weights.
   public var total = 0.0
   /// The mean over tokens of ‖h − ĥ‖ (or its square), for base and chat, or for the only model.
   public var reconstruction: [Double] = []
+  /// The same for each nested part of the dictionary, the smallest first; empty if only the whole one reconstructs.
+  /// `reconstruction` and `fve` are then the last level's, the whole dictionary's.
+  public var levels: [Level] = []
   /// BatchTopK's auxiliary loss before its weight; 0 without dead latents.
   public var auxiliary = 0.0
   /// L1's Σ_j f_j n_j, averaged over tokens, before its weight.
@@ -23,6 +27,12 @@ public struct TrainingLosses: Sendable, Equatable {
   /// BatchTopK's θ after this step, one for each selection; −1 while it is not set.
   public var thresholds: [Float] = []
   public var learningRate = 0.0
+
+  /// How well one nested part of a dictionary reconstructs, for base and chat, or for the only model.
+  public struct Level: Sendable, Equatable {
+    public var reconstruction: [Double]
+    public var fve: [Double]
+  }
 }
 
 /// A training run of one method. It is deterministic: the same seed and batches give the same bits on one machine.

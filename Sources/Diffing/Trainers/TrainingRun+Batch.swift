@@ -1,7 +1,8 @@
 // Prepares a batch, and measures a reconstruction: losses, explained variance, the gradient at x̂.
 //   e = x − x̂,  L_rec = mean over tokens and models of ‖e‖,  g = ∂L_rec/∂x̂ = −e / (M·B·‖e‖), or −2e / (M·B) for squares
+// Where nested parts of the dictionary reconstruct, L_rec is the mean over them, and each has a g of its own.
 // Every sum over tokens runs in pieces of fixed size that are added in order, so threads do not change the result.
-// Shape letters: B tokens, F latents, d width of one model, M models.
+// Shape letters: B tokens, F latents, d width of one model, M models, S levels.
 
 import Kernels
 
@@ -61,52 +62,66 @@ extension TrainingRun {
 
   /// Fills `residual` and `gradient`, and the reconstruction's part of `losses`.
   /// - Parameters:
-  ///   - reconstruct: completes a token's `residual` if it is not complete yet.
-  ///   - then: is called when the token's `gradient` is ready.
-  func measure(_ losses: inout TrainingLosses, reconstruct: (Int) -> Void, then: (Int) -> Void) {
+  ///   - reconstruct: is given a token and a level, and completes the token's `residual` up to that level.
+  ///   - then: is called when the token's `gradient` is ready at all levels.
+  func measure(
+    _ losses: inout TrainingLosses, reconstruct: (_ token: Int, _ level: Int) -> Void, then: (Int) -> Void
+  ) {
+    let S = nLevels
     let (B, d, M, width) = (tokens, settings.dModel, settings.nModels, settings.width)
     let size = Self.tokenPiece
     let pieces = (B + size - 1) / size
-    // For each piece and model: Σ loss, Σ‖e‖², Σ‖x‖²; then Σ x.
-    let stride = 3 * M + width
+    // For each piece, level and model: Σ loss, Σ‖e‖²; then Σ‖x‖² for each model, then Σ x.
+    let (inputSquares, inputSums) = (2 * M * S, 2 * M * S + M)
+    let stride = inputSums + width
     var sums = [Double](repeating: 0, count: pieces * stride)
     sums.withUnsafeMutableBufferPointer { sums in
       guard let start = sums.baseAddress else { return }
       inPieces(of: size, count: B) { tokens in
         let sums = start + tokens.lowerBound / size * stride
         for token in tokens {
-          reconstruct(token)
-          measure(token: token, into: sums)
-          addScaled(1.0, input.start + token * width, to: sums + 3 * M, count: width)
+          let x = input.start + token * width
+          for level in 0..<S {
+            reconstruct(token, level)
+            measure(token: token, level: level, into: sums + 2 * M * level)
+          }
+          for level in (0..<S - 1).reversed() {
+            let g = gradient.start + (level * B + token) * width
+            for index in 0..<width { g[index] += g[B * width + index] }
+          }
+          for model in 0..<M { sums[inputSquares + model] += squareSum(x + model * d, count: d) }
+          addScaled(1.0, x, to: sums + inputSums, count: width)
           then(token)
         }
       }
     }
     var whole = [Double](repeating: 0, count: stride)
     for piece in 0..<pieces { for index in 0..<stride { whole[index] += sums[piece * stride + index] } }
-    losses.reconstruction = (0..<M).map { whole[3 * $0] / Double(B) }
-    losses.fve = (0..<M).map { model in
-      let start = 3 * M + model * d
-      let mean = whole[start..<start + d].reduce(0.0) { $0 + $1 * $1 } / Double(B)
-      let variance = whole[3 * model + 2] - mean
-      return variance > 0 ? 1 - whole[3 * model + 1] / variance : 0
+    let variances = (0..<M).map { model in
+      let start = inputSums + model * d
+      return whole[inputSquares + model] - whole[start..<start + d].reduce(0.0) { $0 + $1 * $1 } / Double(B)
     }
-    losses.total = losses.reconstruction.reduce(0, +) / Double(M)
+    let levels = (0..<S).map { level in
+      let start = 2 * M * level
+      return TrainingLosses.Level(
+        reconstruction: (0..<M).map { whole[start + 2 * $0] / Double(B) },
+        fve: (0..<M).map { variances[$0] > 0 ? 1 - whole[start + 2 * $0 + 1] / variances[$0] : 0 })
+    }
+    losses.levels = S > 1 ? levels : []
+    (losses.reconstruction, losses.fve) = (levels[S - 1].reconstruction, levels[S - 1].fve)
+    losses.total = levels.reduce(0) { $0 + $1.reconstruction.reduce(0, +) } / Double(M * S)
   }
 
-  /// Computes one token's losses and its g.
-  private func measure(token: Int, into sums: UnsafeMutablePointer<Double>) {
-    let (B, d, M, width) = (Double(tokens), settings.dModel, settings.nModels, settings.width)
-    let (x, e, g) = (
-      input.start + token * width, residual.start + token * width, gradient.start + token * width
-    )
+  /// Computes one token's losses and its g at one level.
+  private func measure(token: Int, level: Int, into sums: UnsafeMutablePointer<Double>) {
+    let (d, M, width) = (settings.dModel, settings.nModels, settings.width)
+    let (e, g) = (residual.start + token * width, gradient.start + (level * tokens + token) * width)
+    let count = Double(M) * Double(tokens) * Double(nLevels)
     for model in 0..<M {
       let square = squareSum(e + model * d, count: d)
       let norm = square.squareRoot()
-      sums[3 * model] += settings.squaredLoss ? square : norm
-      sums[3 * model + 1] += square
-      sums[3 * model + 2] += squareSum(x + model * d, count: d)
-      let count = Double(M) * B
+      sums[2 * model] += settings.squaredLoss ? square : norm
+      sums[2 * model + 1] += square
       let factor = Float(settings.squaredLoss ? -2 / count : norm > 0 ? -1 / (count * norm) : 0)
       for index in model * d..<(model + 1) * d { g[index] = factor * e[index] }
     }

@@ -57,13 +57,13 @@ extension TrainingRun {
   /// - Throws: `DiffingError.file`, `.shapeMismatch`; `.stateMismatch` for a state of another method or configuration.
   static func resume(
     state path: String, settings: TrainingSettings, method: String, configuration: some Encodable,
-    numbers: [String: Int] = [:]
+    nLevels: Int = 1, numbers: [String: Int] = [:]
   ) throws(DiffingError) -> (run: TrainingRun, numbers: [String: [Float]]) {
     let file = StateFile(file: try reading { () throws(InferenceError) in try SafetensorsFile(path: path) })
     try file.require("crosscope.trainer_state", Self.stateVersion)
     try file.require("method", method)
     try file.require("configuration", line(of: configuration))
-    let run = try TrainingRun(settings: settings, normaliser: file.normaliser(settings))
+    let run = try TrainingRun(settings: settings, normaliser: file.normaliser(settings), nLevels: nLevels)
     for (name, block, shape) in run.blocks {
       block.values.copy(try file.floats(name, shape))
       block.moment1.copy(try file.floats(name + ".moment1", shape))

@@ -36,12 +36,14 @@ public final class TrainingRun {
   let modelNorms: [FloatStorage]
   /// Whether a latent's rows have a gradient in this step.
   var hasGradient: [Bool]
+  /// How many nested parts of the dictionary reconstruct (`BatchTopK+Levels`); 1 if only the whole one does.
+  let nLevels: Int
 
   /// The normalised input x, `[B, M·d]`.
   private(set) var input = FloatStorage(count: 0)
   /// e = x − x̂, `[B, M·d]`.
   private(set) var residual = FloatStorage(count: 0)
-  /// g = ∂L/∂x̂, `[B, M·d]`.
+  /// g = ∂L/∂x̂, `[levels, B, M·d]`: at level l the sum over the reconstructions of which a latent of level l is part.
   private(set) var gradient = FloatStorage(count: 0)
   /// W_enc x, `[B, F]`, without bias.
   private(set) var product = FloatStorage(count: 0)
@@ -50,12 +52,13 @@ public final class TrainingRun {
 
   /// A run before its first step.
   /// - Throws: `DiffingError.settingInvalid`.
-  init(settings: TrainingSettings, normaliser: InputNormaliser?) throws(DiffingError) {
+  init(settings: TrainingSettings, normaliser: InputNormaliser?, nLevels: Int = 1) throws(DiffingError) {
     try settings.check()
     precondition(normaliser.map { $0.mean.count == settings.width } ?? true, "the normaliser has another width")
     let F = settings.nLatents
     self.settings = settings
     self.normaliser = normaliser
+    self.nLevels = nLevels
     var generator = SplitMix64(seed: settings.seed)
     let rows = Self.initialRows(settings, using: &generator)
     encoder = ParameterBlock(rows)
@@ -75,7 +78,7 @@ public final class TrainingRun {
     self.tokens = tokens
     input = FloatStorage(count: tokens * settings.width)
     residual = FloatStorage(count: tokens * settings.width)
-    gradient = FloatStorage(count: tokens * settings.width)
+    gradient = FloatStorage(count: nLevels * tokens * settings.width)
     product = FloatStorage(count: tokens * settings.nLatents)
   }
 

@@ -1,4 +1,4 @@
-// The other latents on a latent's page: those with a similar direction, its twin, and those active on the same tokens.
+// The other latents on a latent's page: its parent and its parts, those with a similar direction, its twin, and those active on the same tokens.
 
 import Experiments
 import Reports
@@ -6,7 +6,7 @@ import Storage
 import TUI
 
 extension LatentLines {
-  /// Similar latents and the twin, then latents that fire together with this one.
+  /// Parent and parts, similar latents and the twin, then latents that fire together with this one.
   func neighbours(width: Int) -> [PageLine] {
     let contrast = content.items.count { if case .contrast = $0 { true } else { false } }
     var item = content.ranking.entries.count + contrast
@@ -21,6 +21,10 @@ extension LatentLines {
             text(truncated(meaning, to: max(8, width - 7 - displayWidth(lead))), .muted),
           ], item: item))
       item += 1
+    }
+    if !page.relatives.isEmpty { lines.append(.heading("Parent and parts", note: "latents of other levels")) }
+    for relative in page.relatives {
+      add(relative.other, percent(relative.coFiring).leftPadded(to: 6), relative.kind.meaning)
     }
     if !page.neighbours.isEmpty { lines.append(.heading("Most similar latents")) }
     for neighbour in page.neighboursByKind {
@@ -37,6 +41,16 @@ extension LatentLines {
       add(record.other, percent(record.share).leftPadded(to: 6), "\(record.both) of \(record.either), \(contexts)")
     }
     return lines
+  }
+}
+
+extension RelativeRecord.Kind {
+  /// What the share beside it says.
+  var meaning: String {
+    switch self {
+    case .parent: "of its tokens also fire this coarser latent, its parent"
+    case .part: "of this finer latent's tokens also fire the present one"
+    }
   }
 }
 

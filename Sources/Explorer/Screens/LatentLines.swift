@@ -36,9 +36,13 @@ struct LatentLines {
     let tags =
       page.tags.isEmpty
       ? FlowToken("no tags", style: .muted) : FlowToken(page.tags.joined(separator: ", "), style: Style(.tag, .bold))
+    let level = latent.metrics[LatentMetric.level].map { "  level \(shortNumber($0))" } ?? ""
     let rank = latent.chatSpecificity.map { "  rank \($0) by chat-specificity  " } ?? "  "
     var lines = flowLines(
-      [FlowToken(latent.latentClass.rawValue, style: Style(.chat, .bold)), FlowToken(rank, style: .muted), tags],
+      [
+        FlowToken(latent.latentClass.rawValue, style: Style(.chat, .bold)), FlowToken(level + rank, style: .muted),
+        tags,
+      ],
       width: width
     ).map { PageLine($0) }
     if let note = page.note { lines += wrapped("note", note, width) }

@@ -13,7 +13,7 @@ enum PageItem: Hashable, Sendable {
   case latent(Int32, Link)
 
   /// The reason why a latent is listed here.
-  enum Link: Hashable, Sendable { case similar(NeighbourKind), coFiring }
+  enum Link: Hashable, Sendable { case relative(RelativeRecord.Kind), similar(NeighbourKind), coFiring }
 
   var isContext: Bool { if case .latent = self { false } else { true } }
 }
@@ -34,6 +34,7 @@ struct LatentPageContent {
       ranking.entries.filter { $0.band == band }.map { PageItem.context($0.index) }
     }
     sections.append(contrast.indices.map { .contrast($0) })
+    sections.append(page.relatives.map { .latent($0.other, .relative($0.kind)) })
     sections.append(page.neighboursByKind.map { .latent($0.other, .similar($0.kind)) })
     sections.append((surroundings?.coFiring ?? []).map { .latent($0.other, .coFiring) })
     items = sections.flatMap { $0 }

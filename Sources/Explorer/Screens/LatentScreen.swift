@@ -102,9 +102,8 @@ enum LatentScreen {
         what: "the text of context \(index + 1)",
         text: tokenTexts(page.contexts[index].sequence.tokenIDs, page.tokens).joined())
     }
-    let neighbours = page.neighboursByKind
-    let neighbour = index - page.contexts.count
-    let copied = neighbours.indices.contains(neighbour) ? neighbours[neighbour].other : id
+    var copied = id
+    if case .latent(let other, _)? = state.latent.selectedItem(state) { copied = other }
     return CopiedText(what: "the id of latent \(copied)", text: "\(copied)")
   }
 }

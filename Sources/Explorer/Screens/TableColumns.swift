@@ -33,8 +33,12 @@ struct TableColumns: Hashable, Sendable, Codable {
   /// sorted by.
   static func onScreen(_ state: ExplorerState) -> TableColumns {
     var columns = state.latents.columns ?? usual
-    if state.latents.columns == nil, !state.isWide {
-      columns.shown.removeAll { forWideScreens.contains($0.field) }
+    if state.latents.columns == nil {
+      if !state.isWide { columns.shown.removeAll { forWideScreens.contains($0.field) } }
+      // The levels of a Matryoshka dictionary say how coarse a latent is, which its other figures depend on.
+      if state.store.metrics.contains(LatentMetric.level) {
+        columns.shown.insert(Column(field: .metric(LatentMetric.level)), at: columns.pinned)
+      }
     }
     // The choice may come from another store or an edited file.
     columns.shown.removeAll { column in

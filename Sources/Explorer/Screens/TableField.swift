@@ -102,6 +102,7 @@ enum TableField: Hashable, Sendable {
     case .column(.nuError), .column(.nuReconstruction): isWide ? 14 : 10
     case .column(.maxActivation), .column(.meanActivation), .column(.templateShare), .column(.cosBaseChat): 6
     case .column(let column): max(7, displayWidth(Self.title(column)))
+    case .metric(LatentMetric.level): 5
     case .metric: 10
     case .latentClass: 9
     case .note: 4

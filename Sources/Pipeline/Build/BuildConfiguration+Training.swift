@@ -11,6 +11,7 @@ extension BuildConfiguration {
   /// The methods with which a dictionary can be trained.
   package enum Method: String, Codable, CaseIterable {
     case batchTopK = "batchtopk"
+    case matryoshka
     case l1
     case saeBase = "sae-base"
     case saeChat = "sae-chat"
@@ -18,7 +19,7 @@ extension BuildConfiguration {
 
     package var target: TrainingTarget {
       switch self {
-      case .batchTopK, .l1: .pair
+      case .batchTopK, .matryoshka, .l1: .pair
       case .saeBase: .base
       case .saeChat: .chat
       case .saeDifference: .difference
@@ -30,6 +31,8 @@ extension BuildConfiguration {
     /// The method; `batchtopk` if missing.
     package var method: Method?
     package var latents: Int
+    /// For `matryoshka`: the sizes of the nested parts, ascending to `latents`.
+    package var levels: [Int]?
     /// How many latents a token keeps; for all methods but `l1`.
     package var k: Int?
     /// k at the beginning, and the number of steps in which it falls to `k`.
@@ -40,7 +43,7 @@ extension BuildConfiguration {
     /// For `l1`: the weight of the penalty, 0.041 if missing, and the number of steps in which it rises to that.
     package var mu: Double?
     package var mu_warmup_steps: Int?
-    /// For crosscoders: `crosscoder` (if missing), `sae`, `mixed`, `none`, or for `batchtopk` `decoupled`.
+    /// For crosscoders: `crosscoder` (if missing), `sae`, `mixed`, `none`, or for `batchtopk` and `matryoshka` `decoupled`.
     package var code_normalization: String?
     /// Whether the loss is ‖h − ĥ‖² instead of ‖h − ĥ‖.
     package var squared_loss: Bool?
@@ -68,11 +71,13 @@ extension BuildConfiguration {
       ]
       let penalty = [("mu", mu != nil), ("mu_warmup_steps", mu_warmup_steps != nil)]
       let pair = [("code_normalization", code_normalization != nil)]
+      let nested = [("levels", levels != nil)]
       let unknown =
         switch chosenMethod {
-        case .batchTopK: penalty
-        case .l1: selection
-        case .saeBase, .saeChat, .saeDifference: penalty + pair
+        case .batchTopK: penalty + nested
+        case .matryoshka: penalty
+        case .l1: selection + nested
+        case .saeBase, .saeChat, .saeDifference: penalty + pair + nested
         }
       return unknown.filter(\.1).map(\.0)
     }
@@ -83,12 +88,21 @@ extension BuildConfiguration {
         throw invalid("settings of the method \(chosenMethod.rawValue)", "training.\(key)")
       }
       if chosenMethod != .l1, k == nil { throw invalid("training.k", "none") }
+      if chosenMethod == .matryoshka {
+        let sizes = levels ?? []
+        let ascend = zip(sizes, sizes.dropFirst()).allSatisfy { $0 < $1 }
+        guard (sizes.first ?? 0) > 0, ascend, sizes.last == latents else {
+          throw invalid(
+            "training.levels that ascend to training.latents, such as [\(max(1, latents / 16)), \(latents)]",
+            levels.map { "\($0)" } ?? "none")
+        }
+      }
       if let name = code_normalization,
         Self.normalization(name) == nil
           || chosenMethod == .l1 && name == "decoupled"
       {
         throw invalid(
-          "training.code_normalization crosscoder, sae, mixed, none or (batchtopk) decoupled", quoted(name))
+          "training.code_normalization crosscoder, sae, mixed, none or (batchtopk, matryoshka) decoupled", quoted(name))
       }
       let largest = max(1, latents)
       let ranges: [(String, Int?, ClosedRange<Int>)] = [
@@ -161,10 +175,11 @@ extension BuildConfiguration {
       return result
     }
 
-    /// The configuration of BatchTopK with these settings, which autoencoders use too.
+    /// The configuration of BatchTopK with these settings, which Matryoshka and autoencoders use too.
     package func batchTopK(_ settings: TrainingSettings) -> BatchTopKTrainer.Configuration {
       var result = BatchTopKTrainer.Configuration(settings: settings, k: k ?? 1)
       result.kInitial = k_initial
+      result.levels = levels
       result.kAnnealingSteps = k_annealing_steps ?? 0
       if let auxiliary_weight { result.auxiliaryWeight = auxiliary_weight }
       // The paper waits 1000 of its 50,000 steps; a short run must not end without a threshold.

@@ -55,6 +55,23 @@ package enum CorpusReader {
     return chats
   }
 
+  /// All chats and all plain texts of a file, as they are written.
+  /// - Throws: `InputError.invalid` with the line, also for a file without any.
+  package static func readAll(_ path: String) throws -> (chats: [[ChatMessage]], texts: [String]) {
+    var (chats, texts): ([[ChatMessage]], [String]) = ([], [])
+    try forEachLine(path) { line in
+      switch (line.text, line.messages) {
+      case (let text?, nil): texts.append(text)
+      case (nil, let messages?): chats.append(messages)
+      default: throw Refusal(expected: "either text or messages", found: "both or neither")
+      }
+    }
+    guard !chats.isEmpty || !texts.isEmpty else {
+      throw InputError.invalid(source: path, expected: "at least one text", found: "none")
+    }
+    return (chats, texts)
+  }
+
   /// The fault of a line; its place is added later.
   private struct Refusal: Error {
     let expected, found: String

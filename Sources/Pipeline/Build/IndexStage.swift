@@ -33,7 +33,9 @@ package struct IndexStage {
     }
     let pair = try modelPair(engine: engine, scores: scores)
     let twins = crosscoder.twins(dead: scores.latents.map(\.dead))
-    let (examples, statistics, divergence) = try contexts(corpus, twins: twins)
+    let levels = crosscoder.card.levels.map { LatentLevels(sizes: $0) }
+    var parents = levels.map { ParentSearch(crosscoder: crosscoder, levels: $0) }
+    let (examples, statistics, divergence) = try contexts(corpus, twins: twins, parents: &parents)
     writeError("index: logit lens and neighbours")
     let lens = LogitLens { engine.model.unembed($0) }
       .read(crosscoder.decoderRows, latents: 0..<crosscoder.nLatents)
@@ -42,7 +44,10 @@ package struct IndexStage {
     let writer = try StoreWriter(replacing: paths.store, pair: pair, meta: meta(scores))
     try writer.add(tokens: engine.tokenizer.records)
     try writer.add(latents: scores.latents.map(LatentRecord.init))
-    if !twins.isEmpty { try writer.add(metric: Self.twinDivergence, values: Self.values(divergence)) }
+    if !twins.isEmpty { try writer.add(metric: LatentMetric.twinDivergence, values: Self.values(divergence)) }
+    for (name, values) in Self.levelMetrics(levels, parents, latents: crosscoder.nLatents) {
+      try writer.add(metric: name, values: values)
+    }
     try writer.add(
       sequences: examples.sequences.enumerated().map { index, sequence in
         SequenceRecord(
@@ -67,9 +72,6 @@ package struct IndexStage {
     writeError("index: \(paths.store) is ready")
   }
 
-  /// The name of a metric that latents with a twin have: the share of tokens at which the two differ.
-  package static let twinDivergence = "twin_divergence"
-
   /// The divergence of each pair of twins, as a value for both latents, ordered by latent.
   private static func values(_ divergence: TwinDivergence) -> [(latent: Int32, value: Double)] {
     zip(divergence.twins, divergence.divergences).flatMap { twins, value in
@@ -77,8 +79,23 @@ package struct IndexStage {
     }.sorted { $0.latent < $1.latent }
   }
 
+  /// The metrics that latents of a Matryoshka dictionary have: their level, counted from 1, and their parent.
+  private static func levelMetrics(
+    _ levels: LatentLevels?, _ search: ParentSearch?, latents: Int
+  ) -> [(name: String, values: [(latent: Int32, value: Double)])] {
+    guard let levels, let parents = search?.parents else { return [] }
+    func values(_ value: (Int) -> Double?) -> [(latent: Int32, value: Double)] {
+      (0..<latents).compactMap { latent in value(latent).map { (Int32(latent), $0) } }
+    }
+    return [
+      (LatentMetric.level, values { Double(levels.level(of: $0) + 1) }),
+      (LatentMetric.parent, values { parents[$0].map { Double($0.parent) } }),
+      (LatentMetric.parentCoFiring, values { parents[$0]?.coFiring }),
+    ]
+  }
+
   private func contexts(
-    _ corpus: EncodedCorpus, twins: [Twins]
+    _ corpus: EncodedCorpus, twins: [Twins], parents: inout ParentSearch?
   ) throws -> (ExampleSet, LatentStatistics, TwinDivergence) {
     var statistics = LatentStatistics(crosscoder: corpus.crosscoder)
     let shards = corpus.shards.index.shards.indices
@@ -99,6 +116,7 @@ package struct IndexStage {
       let encoded = try corpus.encoded(shard: shard)
       collector.add(codes: encoded.codes, texts: encoded.texts)
       divergence.add(codes: encoded.codes)
+      parents?.add(codes: encoded.codes)
       progress.update(shards.count + shard + 1)
     }
     return (collector.examples(), statistics, divergence)

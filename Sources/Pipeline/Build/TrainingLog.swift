@@ -18,6 +18,8 @@ package struct TrainingLogLine: Codable, Equatable {
   package var reconstruction, reconstruction_base, reconstruction_chat: Double?
   package var auxiliary, sparsity: Double
   package var fve, fve_base, fve_chat: Double?
+  /// The explained variance of each nested part of a Matryoshka dictionary, the smallest first.
+  package var fve_levels_base, fve_levels_chat: [Double]?
   package let l0: Double
   package let dead: Int
   package let gradient_norm: Double
@@ -37,6 +39,9 @@ extension TrainingLogLine {
     (auxiliary, sparsity) = (losses.auxiliary, losses.sparsity)
     fve = pair ? nil : losses.fve[0]
     (fve_base, fve_chat) = pair ? (losses.fve[0], losses.fve[1]) : (nil, nil)
+    if pair, !losses.levels.isEmpty {
+      (fve_levels_base, fve_levels_chat) = (losses.levels.map { $0.fve[0] }, losses.levels.map { $0.fve[1] })
+    }
     (l0, dead, gradient_norm) = (losses.l0, losses.dead, losses.gradientNorm)
     (threshold, threshold_chat) = (losses.thresholds.first, losses.thresholds.dropFirst().first)
     learning_rate = losses.learningRate

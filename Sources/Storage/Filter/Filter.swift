@@ -4,7 +4,7 @@
 //   filter     = [or]
 //   or         = and { "or" and }            and = not { "and" not }            not = "not" not | primary
 //   primary    = "(" or ")" | column comparison number | number comparison column | "dead"
-//              | "tag:" name | "class:" class | "id:" number | '"' text '"'
+//              | "tag:" name | "class:" class | column ":" number | '"' text '"'
 //   column     = a column of the latent table, or a metric of the store; `[name]` where a metric's name holds anything but
 //                letters, digits, _ and -
 
@@ -165,10 +165,15 @@ struct FilterParser {
       if let latentClass = LatentClass(rawValue: value.lowercased()) { return .latentClass(latentClass) }
       let classes = LatentClass.allCases.map(\.rawValue).joined(separator: ", ")
       throw .filter(position: position, message: "no class \"\(value)\"; classes are \(classes)")
-    case "id":
-      if let id = Int32(value), id >= 0 { return .compare(.id, .equal, Double(id)) }
-      throw .filter(position: position, message: "\"\(value)\" is not a latent's id")
-    default: throw .filter(position: position, message: "no \"\(key):\"; there are tag:, class: and id:")
+    default:
+      guard let column = known(column: key) else {
+        throw .filter(
+          position: position, message: "there is no \"\(key):\"; use tag:, class: or a column, such as id:7")
+      }
+      guard let number = Double(value), number.isFinite else {
+        throw .filter(position: position, message: "\"\(value)\" is not a number to compare \(key.lowercased()) with")
+      }
+      return column.compared(.equal, number)
     }
   }
 
@@ -217,14 +222,19 @@ struct FilterParser {
   }
 
   private func column(named word: String, at position: Int) throws(StorageError) -> FilterColumn {
+    if let column = known(column: word) { return column }
     let name = word.lowercased().replacing("-", with: "_")
-    if let column = LatentColumn(rawValue: name) { return .column(column) }
-    if let metric = known(word) { return .metric(metric) }
     let candidates = LatentColumn.allCases.map(\.rawValue) + metrics
     let nearest = candidates.min { editDistance($0.lowercased(), name) < editDistance($1.lowercased(), name) } ?? "id"
     let suggestion = metrics.contains(nearest) ? FilterColumn.written(metric: nearest) : nearest
     throw .filter(
       position: position, message: "no column \"\(word)\"; did you mean \(suggestion)? Text goes in double quotes")
+  }
+
+  /// The column or metric of that name.
+  private func known(column word: String) -> FilterColumn? {
+    LatentColumn(rawValue: word.lowercased().replacing("-", with: "_")).map { .column($0) }
+      ?? known(word).map { .metric($0) }
   }
 
   /// The metric whose name stands in brackets.

@@ -58,7 +58,8 @@ def reconstruction(error, squared):
 
 class BatchTopK:
     def __init__(self, k, squared=False, weight=1 / 32, auxiliary=None, bound=10**9, first=None, annealing=0,
-                 decay=0.999, start=1000):
+                 decay=0.999, start=1000, levels=None):
+        self.levels = levels
         self.k, self.squared, self.weight, self.auxiliary, self.bound = k, squared, weight, auxiliary, bound
         self.first, self.annealing, self.decay, self.start = first, annealing, decay, start
         self.silence = self.thresholds = None
@@ -90,7 +91,10 @@ class BatchTopK:
         error = x - model.decode(kept) - model.decoder_bias
         self.silence += B
         self.silence[on] = 0
-        loss = reconstruction(error, self.squared)
+        # The mean over nested parts of the dictionary; flat, the whole is the only one.
+        parts = [torch.where(torch.arange(f.shape[1]) < size, kept, 0) for size in self.levels or [f.shape[1]]]
+        loss = torch.stack([reconstruction(x - model.decode(part) - model.decoder_bias, self.squared)
+                            for part in parts]).mean()
         dead = self.silence >= self.bound
         if dead.any():
             residual = error.detach().reshape(B, -1)
@@ -149,6 +153,12 @@ def gradients():
               for target in ["base", "chat", "difference"]]
     cases += [(f"l1-{kind}", "pair", kind, lambda: L1(0.3)) for kind in kinds]
     cases += [("l1-squared", "pair", "crosscoder", lambda: L1(0.3, squared=True))]
+    # Last, so that the cases before them keep their numbers.
+    cases += [("matryoshka", "pair", "crosscoder", lambda: BatchTopK(3, levels=[2, 5, 12])),
+              ("matryoshka-squared", "pair", "sae", lambda: BatchTopK(3, squared=True, levels=[2, 5, 12])),
+              ("matryoshka-decoupled", "pair", "decoupled", lambda: BatchTopK(3, levels=[2, 5, 12])),
+              ("matryoshka-dead", "pair", "crosscoder",
+               lambda: BatchTopK(1, weight=0.5, auxiliary=2, bound=1, levels=[2, 5, 12]))]
     for name, target, kind, make in cases:
         model = random_model(1 if target != "pair" else 2, d, F, kind)
         put(tensors, name + ".", model)
@@ -199,6 +209,7 @@ def runs(seed):
         "l1-crosscoder": ("pair", "crosscoder", L1(4.1e-2)),
         "l1-squared": ("pair", "crosscoder", L1(4.1e-2, squared=True, warmup=25)),
         "l1-mixed": ("pair", "mixed", L1(4.1e-2)),
+        "matryoshka": ("pair", "crosscoder", BatchTopK(3, **selection, levels=[4, 16, 64])),
     }
     for name, (target, kind, method) in cases.items():
         M = 2 if target == "pair" else 1
