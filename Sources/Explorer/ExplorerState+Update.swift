@@ -139,7 +139,7 @@ extension ExplorerState {
   }
 
   /// Reads again what a change of tags or notes has touched; a list filtered by them is searched again.
-  private mutating func changed(_ ids: [Int32], _ what: String) -> [Effect] {
+  private mutating func changed(_ ids: [Int], _ what: String) -> [Effect] {
     tell(what, .good)
     for id in ids { pages[id] = nil }
     var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)

@@ -70,7 +70,7 @@ import Testing
   @Test(arguments: [SteeringMode.add, .difference])
   func activationsToldAlongTheWayAreThoseOfATrace(mode: SteeringMode) async throws {
     var request = request(mode)
-    request.traced = latents.map { Int32($0) }
+    request.traced = latents
     var run = SteerRun(request: request, traced: request.traced)
     for event in try await events(request) {
       switch event {

@@ -41,7 +41,7 @@ extension Effect {
   package static func preview(_ request: SteeringRequest, number: Int) -> Effect {
     .start(.preview(request), number: number)
   }
-  package static func check(_ latent: Int32, number: Int) -> Effect { .start(.causalCheck(latent), number: number) }
+  package static func check(_ latent: Int, number: Int) -> Effect { .start(.causalCheck(latent), number: number) }
   package static func trace(_ job: TextActivationsJob, number: Int) -> Effect {
     .start(.textActivations(job), number: number)
   }
@@ -117,7 +117,7 @@ extension Laboratory {
     events(of: PreviewJob(request))
   }
 
-  package func check(_ latent: Int32) -> AsyncThrowingStream<CausalCheckEvent, any Error> {
+  package func check(_ latent: Int) -> AsyncThrowingStream<CausalCheckEvent, any Error> {
     events(of: CausalCheckJob(latent, size: .interactive))
   }
 }

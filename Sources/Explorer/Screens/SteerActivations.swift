@@ -46,7 +46,7 @@ extension SteerRun {
 
 extension SteerState {
   /// The latents of the strips.
-  var shownLatents: [Int32] { rows.prefix(SteerActivations.most).map(\.latent) }
+  var shownLatents: [Int] { rows.prefix(SteerActivations.most).map(\.latent) }
 
   /// The request for the strips now; nil if a run has reported them, or will.
   private var traceable: AnswerActivationsJob? {

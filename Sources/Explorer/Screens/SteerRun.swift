@@ -45,7 +45,7 @@ struct SteerRun: Sendable, Equatable {
 
   /// The request of the run without its traced latents, which do not change the answers.
   var request: SteeringRequest
-  var traced: [Int32]
+  var traced: [Int]
   var samples: [Sample]
   /// The index of the shown sample.
   var shown = 0
@@ -53,7 +53,7 @@ struct SteerRun: Sendable, Equatable {
   var cursor = 0
   var phase = Phase.running
 
-  init(request: SteeringRequest, traced: [Int32] = []) {
+  init(request: SteeringRequest, traced: [Int] = []) {
     (self.request, self.traced) = (request, traced)
     samples = [Sample](repeating: Sample(), count: max(1, request.sampling.samples))
   }

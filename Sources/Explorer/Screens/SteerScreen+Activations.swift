@@ -28,7 +28,7 @@ extension SteerScreen {
 
   /// Draws one latent along each answer; all strips have one scale.
   private static func draw(
-    _ trace: AnswerActivations, _ index: Int, _ latent: Int32, _ run: SteerRun, _ state: ExplorerState,
+    _ trace: AnswerActivations, _ index: Int, _ latent: Int, _ run: SteerRun, _ state: ExplorerState,
     _ canvas: inout Canvas, _ layout: SteerLayout
   ) {
     let row = layout.trace.line(index).row

@@ -52,7 +52,7 @@ package struct IndexStage {
     try writer.add(
       examples: examples.examples.map {
         ExampleRecord(
-          latent: Int32($0.latent), quantile: $0.quantile, rank: $0.rank, sequence: Int32($0.sequence),
+          latent: $0.latent, quantile: $0.quantile, rank: $0.rank, sequence: Int32($0.sequence),
           positions: $0.positions, values: $0.values)
       })
     try writer.add(histograms: histograms(statistics))
@@ -71,9 +71,9 @@ package struct IndexStage {
   package static let twinDivergence = "twin_divergence"
 
   /// The divergence of each pair of twins, as a value for both latents, ordered by latent.
-  private static func values(_ divergence: TwinDivergence) -> [(latent: Int32, value: Double)] {
+  private static func values(_ divergence: TwinDivergence) -> [(latent: Int, value: Double)] {
     zip(divergence.twins, divergence.divergences).flatMap { twins, value in
-      value.map { value in [twins.chatOnly, twins.baseOnly].map { (latent: Int32($0), value: value) } } ?? []
+      value.map { value in [twins.chatOnly, twins.baseOnly].map { (latent: $0, value: value) } } ?? []
     }.sorted { $0.latent < $1.latent }
   }
 
@@ -155,7 +155,7 @@ package struct IndexStage {
         }
         let ratio = edges[1] / edges[0]
         return HistogramRecord(
-          latent: Int32(latent), corpus: corpus.rawValue, low: edges[first], high: edges[last] * ratio,
+          latent: latent, corpus: corpus.rawValue, low: edges[first], high: edges[last] * ratio,
           counts: counts[first...last].map { Int32(clamping: $0) })
       }
     }
@@ -168,7 +168,7 @@ package struct IndexStage {
     ]
     return readings.map {
       LogitLensRecord(
-        latent: Int32(latent), direction: $0, promoted: scores($1.promoted), suppressed: scores($1.suppressed))
+        latent: latent, direction: $0, promoted: scores($1.promoted), suppressed: scores($1.suppressed))
     }
   }
 
@@ -182,7 +182,7 @@ package struct IndexStage {
     }
     return summaries.enumerated().compactMap { latent, summary in
       summary.text { String(decoding: tokenizer.bytes(of: $0), as: UTF8.self) }
-        .map { ExplanationRecord(latent: Int32(latent), source: Store.tokenSource, text: $0) }
+        .map { ExplanationRecord(latent: latent, source: Store.tokenSource, text: $0) }
     }
   }
 
@@ -192,13 +192,13 @@ package struct IndexStage {
     for (kind, latents) in zip([NeighbourKind.base, .chat], similar) {
       for (latent, others) in latents.enumerated() {
         result += others.map {
-          NeighbourRecord(latent: Int32(latent), kind: kind, other: Int32($0.latent), cosine: Double($0.cosine))
+          NeighbourRecord(latent: latent, kind: kind, other: $0.latent, cosine: Double($0.cosine))
         }
       }
     }
     for pair in twins {
       for (latent, other) in [(pair.chatOnly, pair.baseOnly), (pair.baseOnly, pair.chatOnly)] {
-        result.append(NeighbourRecord(latent: Int32(latent), kind: .twin, other: Int32(other), cosine: pair.cosine))
+        result.append(NeighbourRecord(latent: latent, kind: .twin, other: other, cosine: pair.cosine))
       }
     }
     return result
@@ -209,7 +209,7 @@ extension LatentRecord {
   /// A scored latent as a row of the store.
   package init(_ scores: LatentScores) {
     self.init(
-      id: Int32(scores.id), dead: scores.dead,
+      id: scores.id, dead: scores.dead,
       latentClass: Storage.LatentClass(rawValue: scores.latent_class.rawValue) ?? .other)
     (decNormBase, decNormChat) = (scores.dec_norm_base, scores.dec_norm_chat)
     (deltaNorm, cosBaseChat) = (scores.delta_norm, scores.cos_base_chat)
