@@ -108,7 +108,7 @@ extension ExplorerState {
     case .sweep(let event): return SteerSweep.take(event, number: number, &self)
     case .promptSet(let event): return SteerSweep.take(event, number: number, &self)
     case .preview(let event): steer.take(event, number: number)
-    case .answerActivations(let found): steer.take(.shown(found), trace: number)
+    case .answerActivations(let found): steer.take(.shown(found), activations: number)
     case .textActivations(let event): return PromptState.take(event, number: number, &self)
     case .causalCheck(let event): return CausalCheckRun.take(event, number: number, &self)
     case .failed(let reason): failed(reason, id)
@@ -132,7 +132,7 @@ extension ExplorerState {
       SteerState.failed(reason, number: id.number, &self)
       SteerSweep.failed(reason, number: id.number, &self)
     case .preview: steer.previewFailed(reason, number: id.number)
-    case .answerActivations: steer.take(.failed(reason), trace: id.number)
+    case .answerActivations: steer.take(.failed(reason), activations: id.number)
     case .textActivations: PromptState.failed(reason, number: id.number, &self)
     case .causalCheck: CausalCheckRun.failed(reason, number: id.number, &self)
     }

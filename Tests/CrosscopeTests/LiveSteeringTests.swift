@@ -71,7 +71,7 @@ import Testing
   func activationsToldAlongTheWayAreThoseOfATrace(mode: SteeringMode) async throws {
     var request = request(mode)
     request.traced = latents
-    var run = SteerRun(request: request, traced: request.traced)
+    var run = SteerRun(request: request, latentsRead: request.traced)
     for event in try await events(request) {
       switch event {
       case .token(let arm, let text, let sample): run.samples[sample].append(text, arm)

@@ -16,9 +16,9 @@ extension LatentScreen {
     case .previousLatent: return step(-1, from: id, &state)
     case .randomLatent: return pick(&state)
     case .causalCheck: return CausalCheckRun.showOrStart(id, &state)
-    case .tracePrompt:
+    case .promptActivations:
       guard let page = state.pages[id], let context = state.selectedContext else { return [] }
-      return PromptScreen.trace(context, of: page, &state)
+      return PromptScreen.read(context, of: page, &state)
     default: break
     }
     guard let page = state.pages[id] else { return [] }

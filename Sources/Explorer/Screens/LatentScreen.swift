@@ -68,7 +68,7 @@ enum LatentScreen {
     Binding(["R"], .randomLatent, nil, "a latent of the list by chance"),
     Binding(["m"], .mapScreen, nil, "where it lies on the map"),
     Binding(
-      ["P"], .tracePrompt, nil, "the context's tokens on the prompt screen: all latents that fire there",
+      ["P"], .promptActivations, nil, "the context's tokens on the prompt screen: all latents that fire there",
       unavailable: { $0.selectedContext == nil ? "no context is selected" : nil }),
     Binding(["S"], .steerScreen, nil, "to the steer screen"),
   ]
