@@ -33,13 +33,7 @@ public final class ActivationPatching {
   /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit, or for an unknown latent.
   public init(engine: Engine, crosscoder: Crosscoder, layer: Int, arms: [PatchingArm]) throws(DiffingError) {
     chat = (engine.model, engine.adapter)
-    let configuration = chat.model.configuration
-    guard crosscoder.dModel == configuration.dModel, (0..<configuration.nLayers).contains(layer) else {
-      throw .settingInvalid(
-        name: "model", expected: "a model of width \(crosscoder.dModel) with a block \(layer)",
-        found: "one of width \(configuration.dModel) with \(configuration.nLayers) blocks")
-    }
-    precondition(crosscoder.normaliser == nil, "fold the normaliser first")
+    try crosscoder.checkFit(engine.model.configuration, layer: layer)
     for arm in arms {
       guard case .latents(let chosen) = arm, let bad = chosen.first(where: { !(0..<crosscoder.nLatents).contains($0) })
       else { continue }

@@ -72,13 +72,7 @@ public final class TextActivations {
   ///   - candidates: the number of likeliest next tokens to keep.
   /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit.
   public init(engine: Engine, crosscoder: Crosscoder, layer: Int, candidates: Int = 10) throws(DiffingError) {
-    let configuration = engine.model.configuration
-    guard crosscoder.dModel == configuration.dModel, (0..<configuration.nLayers).contains(layer) else {
-      throw .settingInvalid(
-        name: "model", expected: "a model of width \(crosscoder.dModel) with a block \(layer)",
-        found: "one of width \(configuration.dModel) with \(configuration.nLayers) blocks")
-    }
-    precondition(crosscoder.normaliser == nil, "fold the normaliser first")
+    try crosscoder.checkFit(engine.model.configuration, layer: layer)
     precondition(candidates > 0, "candidates must be positive")
     (self.engine, self.crosscoder, self.layer, self.candidates) = (engine, crosscoder, layer, candidates)
     timelines = (engine.isPair ? PairModel.allCases : [.chat]).map { ($0, engine.transformer(of: $0).makeCache()) }

@@ -13,7 +13,10 @@ enum Action: String, CaseIterable, Sendable {
   case run, cancel, nextFocus, editPrompt, toggle, stronger, weaker, strength, mode, addLatent, deleteLatent,
     clearLatents
   case temperature, seed, answerLength
-  case trace, nextSample, cursorRight, cursorLeft, continueBaseline, continueSteered, sweep, sweepWithControl,
+  /// The names that a configuration has for these are older than the command `activations`.
+  case activations = "trace"
+  case promptActivations = "tracePrompt"
+  case nextSample, cursorRight, cursorLeft, continueBaseline, continueSteered, sweep, sweepWithControl,
     nextMeasure
   case slightlyStronger, slightlyWeaker, settings, positions, condition, decoder, blocks, unit, tryAgain
   case freezeAttention, sweepSet
@@ -22,7 +25,7 @@ enum Action: String, CaseIterable, Sendable {
   case templateTokens, duplicates, contrast, wholeLens, nextSection, previousSection
   case randomLatent, goToLatent, compareLatents, swapSides
   case causalCheck
-  case promptScreen, tracePrompt, answer, nextWord, previousWord, firstToken, lastToken, toPeak
+  case promptScreen, answer, nextWord, previousWord, firstToken, lastToken, toPeak
   case wholeText, aggregation, chatSpecificOnly, frequencyCut, rawText
   case setMark, goToMark, placeBack, placeForth, copy, copyWhole, externalEditor
   case redraw, saveDisplay, editConfiguration, keyBar, tour

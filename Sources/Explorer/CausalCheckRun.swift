@@ -18,7 +18,7 @@ struct CausalCheckRun: Sendable, Equatable {
     case failed(String)
   }
 
-  var latent: Int32
+  var latent: Int
   /// Numbers the checks, so that a former one's late events are dropped.
   var number: Int
   var phase = Phase.running("")
@@ -31,7 +31,7 @@ struct CausalCheckRun: Sendable, Equatable {
 
 extension CausalCheckRun {
   /// Shows the check of the latent on view, or starts one, which replaces any other.
-  static func showOrStart(_ latent: Int32, _ state: inout ExplorerState) -> [Effect] {
+  static func showOrStart(_ latent: Int, _ state: inout ExplorerState) -> [Effect] {
     if let check = state.check, check.latent == latent, let report = check.report {
       state.overlay = CausalCheckPage(report: report)
       return []
@@ -39,7 +39,7 @@ extension CausalCheckRun {
     return start(latent, &state)
   }
 
-  static func start(_ latent: Int32, _ state: inout ExplorerState) -> [Effect] {
+  static func start(_ latent: Int, _ state: inout ExplorerState) -> [Effect] {
     if let reason = unavailable(state) {
       state.tell(reason)
       return []

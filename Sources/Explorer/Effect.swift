@@ -15,20 +15,20 @@ enum Effect: Sendable, Equatable {
   /// Reads the saved filters, after a change if there is one.
   case editFilters(SavedFilters.Edit?)
   /// The rows of the table for some ids.
-  case loadRows([Int32])
+  case loadRows([Int])
   /// The page of one latent.
-  case loadPage(Int32)
+  case loadPage(Int)
   /// Waits to see whether the cursor stays on this latent; replaces any other wait.
-  case rest(on: Int32)
+  case rest(on: Int)
   case loadTagNames
   /// The lower parts of a latent's page: contrast, and latents that fire together with it.
-  case loadSurroundings(Int32)
+  case loadSurroundings(Int)
   /// How many of these latents have which tag.
-  case countTags([Int32])
+  case countTags([Int])
   /// All latents as points of the map.
   case loadPoints(x: FilterColumn, y: FilterColumn, generation: Int)
   /// Sorts points into the cells of a plot, all or those of some latents.
-  case bin(LatentPoints, only: [Int32]?, MapWindow, columns: Int, rows: Int, generation: Int)
+  case bin(LatentPoints, only: [Int]?, MapWindow, columns: Int, rows: Int, generation: Int)
   /// Experiments that hold a text, all for an empty one.
   case loadExperiments(matching: String, generation: Int)
   case loadExperimentRows([Int64])
@@ -36,8 +36,8 @@ enum Effect: Sendable, Equatable {
   case openExperiments([Int64])
   case deleteExperiments([Int64])
   case export(ExportPath.Content, path: String)
-  case setTag(String, latents: [Int32], present: Bool)
-  case setNote(Int32, String)
+  case setTag(String, latents: [Int], present: Bool)
+  case setNote(Int, String)
   case undo
   case redo
   case loadModel
@@ -114,7 +114,7 @@ struct ListQuery: Sendable, Equatable {
 
 /// The answer to a query.
 struct FoundLatents: Sendable, Equatable {
-  var ids: [Int32]
+  var ids: [Int]
   /// The distribution of the first key, if it was asked for and exists.
   var distribution: Distribution?
   /// Whether the counts of the classes were asked for; they take as long as the list and arrive after it.
@@ -141,10 +141,10 @@ enum ExplorerEvent: Sendable {
   case rows([LatentRow])
   case page(LatentPage)
   /// The cursor has rested on this latent.
-  case rested(on: Int32)
+  case rested(on: Int)
   case tagNames([String])
   case surroundings(LatentSurroundings)
-  case tagCounts([String: Int], of: [Int32])
+  case tagCounts([String: Int], of: [Int])
   case savedFilters(SavedFilters)
   case points(LatentPoints, generation: Int)
   case bins(MapBins, generation: Int)
@@ -153,7 +153,7 @@ enum ExplorerEvent: Sendable {
   case openedExperiments([SavedRun])
   case exported(String)
   /// Tags or notes of these latents have changed; the text tells the user how.
-  case changed([Int32], String)
+  case changed([Int], String)
   case modelProgress(String)
   case modelReady(String)
   case modelFailed(String)
@@ -165,7 +165,7 @@ enum ExplorerEvent: Sendable {
   /// The store did not take a run, for the given reason.
   case notSaved(ExperimentRecord, String)
   /// The store did not take a note, for the given reason.
-  case noteNotSaved(Int32, String, String)
+  case noteNotSaved(Int, String, String)
   /// A text was copied; the words say which one.
   case copied(String)
   /// A text came back from the editor.

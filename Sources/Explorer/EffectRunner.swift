@@ -103,7 +103,7 @@ struct EffectRunner: Sendable {
     emit(.classCounts(try store.classCounts(matching: filter), generation: generation))
   }
 
-  private func rows(_ ids: [Int32]) throws(StorageError) -> [LatentRow] {
+  private func rows(_ ids: [Int]) throws(StorageError) -> [LatentRow] {
     let latents = try store.latents(ids: ids)
     let tags = try store.tags(of: ids)
     let summaries = try store.summaries(of: ids)

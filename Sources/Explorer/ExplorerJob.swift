@@ -12,7 +12,7 @@ enum ExplorerJob: Sendable, Equatable {
   case preview(SteeringRequest)
   case answerActivations(AnswerActivationsJob)
   case textActivations(TextActivationsJob)
-  case causalCheck(Int32)
+  case causalCheck(Int)
 
   /// Jobs of one kind take each other's place.
   enum Kind: Sendable, Hashable { case steering, preview, answerActivations, textActivations, causalCheck }

@@ -17,7 +17,7 @@ package struct ExplorerProgram: Sendable {
     package var filter: String?
     package var sort: LatentSort?
     /// A latent that the store has.
-    package var latent: Int32?
+    package var latent: Int?
 
     package init() {}
 

@@ -108,7 +108,7 @@ extension ExplorerState {
     case .sweep(let event): return SteerSweep.take(event, number: number, &self)
     case .promptSet(let event): return SteerSweep.take(event, number: number, &self)
     case .preview(let event): steer.take(event, number: number)
-    case .answerActivations(let found): steer.take(.shown(found), trace: number)
+    case .answerActivations(let found): steer.take(.shown(found), activations: number)
     case .textActivations(let event): return PromptState.take(event, number: number, &self)
     case .causalCheck(let event): return CausalCheckRun.take(event, number: number, &self)
     case .failed(let reason): failed(reason, id)
@@ -132,14 +132,14 @@ extension ExplorerState {
       SteerState.failed(reason, number: id.number, &self)
       SteerSweep.failed(reason, number: id.number, &self)
     case .preview: steer.previewFailed(reason, number: id.number)
-    case .answerActivations: steer.take(.failed(reason), trace: id.number)
+    case .answerActivations: steer.take(.failed(reason), activations: id.number)
     case .textActivations: PromptState.failed(reason, number: id.number, &self)
     case .causalCheck: CausalCheckRun.failed(reason, number: id.number, &self)
     }
   }
 
   /// Reads again what a change of tags or notes has touched; a list filtered by them is searched again.
-  private mutating func changed(_ ids: [Int32], _ what: String) -> [Effect] {
+  private mutating func changed(_ ids: [Int], _ what: String) -> [Effect] {
     tell(what, .good)
     for id in ids { pages[id] = nil }
     var effects: [Effect] = [.loadTagNames] + ExperimentsState.changed(&self)

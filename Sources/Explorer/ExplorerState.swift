@@ -64,9 +64,9 @@ struct ExplorerState: Sendable {
   /// The place where the explorer begins, if it is not the table.
   var startingPlace: Place?
   /// Latent pages read lately, for the page itself and for the preview under the table.
-  var pages: [Int32: LatentPage] = [:]
+  var pages: [Int: LatentPage] = [:]
   /// Notes that are not in the store, by latent: drafts, and notes that the store did not take.
-  var unsavedNotes: [Int32: String] = [:]
+  var unsavedNotes: [Int: String] = [:]
   /// Changes that wait until the store is opened again, because another one has taken its place.
   var postponed: [Effect] = []
   /// Tags that the store knows.
@@ -94,13 +94,13 @@ struct ExplorerState: Sendable {
   var isTooSmall: Bool { size.columns < Self.smallest.columns || size.rows < Self.smallest.rows }
 
   /// The latent under the cursor or on the page.
-  var currentLatent: Int32? { screen.definition.latent(self) }
+  var currentLatent: Int? { screen.definition.latent(self) }
 
   /// The latents whose pages are on view.
-  var shownLatents: [Int32] { screen.definition.shown?(self) ?? currentLatent.map { [$0] } ?? [] }
+  var shownLatents: [Int] { screen.definition.shown?(self) ?? currentLatent.map { [$0] } ?? [] }
 
   /// The latents that tags and steering apply to.
-  var targets: [Int32] { screen.definition.targets?(self) ?? shownLatents }
+  var targets: [Int] { screen.definition.targets?(self) ?? shownLatents }
 
   /// The part of the terminal that the screen draws. Above it are the breadcrumbs; below it are the tour, if one is
   /// under way, the status line and, unless it is hidden, the key bar.

@@ -13,7 +13,7 @@ import TUI
 /// Something to be edited outside.
 struct EditRequest: Sendable, Equatable {
   enum Subject: Sendable, Equatable {
-    case note(Int32)
+    case note(Int)
     case prompt
   }
 

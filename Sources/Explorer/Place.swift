@@ -8,7 +8,7 @@ import TUI
 struct Place: Sendable, Equatable, Codable {
   var screen: Screen
   /// The latent on the page, or under the cursor.
-  var latent: Int32?
+  var latent: Int?
 
   /// The place in words.
   var description: String {

@@ -56,7 +56,7 @@ struct SavedState: Codable, Equatable {
 struct SavedView: Codable, Equatable {
   /// A latent on the steer screen.
   struct Row: Codable, Equatable {
-    var latent: Int32
+    var latent: Int
     var mode: String
     var strength: Double
     var isOn: Bool
@@ -67,7 +67,7 @@ struct SavedView: Codable, Equatable {
   var used: Double = 0
   var place = Place(screen: .latents)
   /// The latent selected in the table.
-  var selected: Int32?
+  var selected: Int?
   var sort = LatentSort.chatSpecificity.name
   var reversed = false
   /// The second key of the order.
@@ -82,7 +82,7 @@ struct SavedView: Codable, Equatable {
   /// The conditions of all rows.
   var conditions: [SteeringCondition]?
   var marks: [String: Place] = [:]
-  /// Notes that are not saved in the store, by latent.
+  /// Notes that are not saved in the store, by latent. Keys of type Int would be written in another JSON form.
   var drafts: [Int32: String]?
 
   /// The most entries of a history that are kept.
@@ -110,19 +110,20 @@ struct SavedView: Codable, Equatable {
     }
     conditions = state.steer.plan.conditions.isEmpty ? nil : state.steer.plan.conditions
     marks = state.marks
-    drafts = state.unsavedNotes.isEmpty ? nil : state.unsavedNotes
+    let notes = state.unsavedNotes.map { (Int32(clamping: $0), $1) }
+    drafts = notes.isEmpty ? nil : Dictionary(uniqueKeysWithValues: notes)
   }
 }
 
 extension ExplorerState {
   /// Restores the last view of a store, as far as it still makes sense. It is called before `start`, which loads.
   mutating func restore(_ view: SavedView) {
-    func isLatent(_ id: Int32) -> Bool { id >= 0 && Int(id) < store.nLatents }
+    func isLatent(_ id: Int) -> Bool { id >= 0 && id < store.nLatents }
     func sort(_ name: String?) -> LatentSort? {
       name.flatMap { name in (LatentSort.everywhere + store.metrics.map { .metric($0) }).first { $0.name == name } }
     }
     func sound(_ conditions: [SteeringCondition]?) -> [SteeringCondition] {
-      (conditions ?? []).filter { isLatent(Int32(clamping: $0.latent)) && $0.value >= 0 && $0.value.isFinite }
+      (conditions ?? []).filter { isLatent($0.latent) && $0.value >= 0 && $0.value.isFinite }
     }
     latents.query.sort = sort(view.sort) ?? .chatSpecificity
     latents.query.reversed = view.reversed
@@ -144,7 +145,7 @@ extension ExplorerState {
     }
     steer.plan.conditions = steer.rows.isEmpty ? [] : sound(view.conditions)
     steer.select(0)
-    unsavedNotes = (view.drafts ?? [:]).filter { isLatent($0.key) }
+    for (latent, note) in view.drafts ?? [:] where isLatent(Int(latent)) { unsavedNotes[Int(latent)] = note }
     marks = view.marks.filter { $0.value.latent.map(isLatent) ?? true }
     startingPlace = view.place.latent.map(isLatent) ?? true ? view.place : nil
   }

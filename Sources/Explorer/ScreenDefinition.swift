@@ -34,11 +34,11 @@ struct ScreenDefinition: Sendable {
   // MARK: What it is about
 
   /// The latent under the cursor or on the page.
-  var latent: @Sendable (ExplorerState) -> Int32? = { _ in nil }
+  var latent: @Sendable (ExplorerState) -> Int? = { _ in nil }
   /// The latents whose pages are on view, if these are not just `latent`.
-  var shown: (@Sendable (ExplorerState) -> [Int32])?
+  var shown: (@Sendable (ExplorerState) -> [Int])?
   /// The latents that tags and steering apply to, if these are not those on view.
-  var targets: (@Sendable (ExplorerState) -> [Int32])?
+  var targets: (@Sendable (ExplorerState) -> [Int])?
   /// The text that goes to the user's editor, if it is not the latent's note.
   var outside: (@Sendable (ExplorerState) -> EditRequest)?
   /// Undoes or redoes a change that is not one of the store.
@@ -47,7 +47,7 @@ struct ScreenDefinition: Sendable {
   // MARK: Coming and going
 
   /// Goes to the screen and, if given, to a latent on it. The default shows the table.
-  var open: @Sendable (_ latent: Int32?, inout ExplorerState) -> [Effect] = { _, state in state.showLatents() }
+  var open: @Sendable (_ latent: Int?, inout ExplorerState) -> [Effect] = { _, state in state.showLatents() }
   /// Whether each latent is a place of its own, so that going from one to another can be undone.
   var hasPlaceForEachLatent = false
   /// What Esc and q do before they leave the screen; nil if they leave it.

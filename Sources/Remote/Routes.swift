@@ -42,8 +42,8 @@ package struct Routes: Sendable {
   }
 
   /// The latent that the path of a page names.
-  private static func latent(at path: String) -> Int32? {
-    path.hasPrefix("/v1/latents/") ? Int32(path.dropFirst(12)) : nil
+  private static func latent(at path: String) -> Int? {
+    path.hasPrefix("/v1/latents/") ? Int(path.dropFirst(12)) : nil
   }
 
   /// The model that a path names, with its percent escapes decoded.
@@ -117,7 +117,7 @@ package struct Routes: Sendable {
     }
   }
 
-  private func page(_ id: Int32) throws -> PageJSON {
+  private func page(_ id: Int) throws -> PageJSON {
     do {
       return PageJSON(
         try store.page(of: id, contextLimit: 100),

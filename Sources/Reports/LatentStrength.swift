@@ -69,10 +69,10 @@ package struct LatentCondition: Equatable {
 }
 
 private func latentID(_ text: String, in argument: String) throws -> Int {
-  guard let id = Int32(text), id >= 0 else {
+  guard let id = Int(text), id >= 0 else {
     throw WrittenFormError("\(quoted(argument)): a latent's number is expected, as in 12 or 12:0.5")
   }
-  return Int(id)
+  return id
 }
 
 /// A sweep `FROM:TO:STEP` of at most 32 strengths.

@@ -6,12 +6,12 @@ import Storage
 
 /// Further parts of a page, which are read after the latent itself.
 package struct LatentSurroundings: Sendable, Equatable {
-  package var latent: Int32
+  package var latent: Int
   package var contrast: Contrast
   /// Nil if the store does not record it.
   package var coFiring: [CoFiringRecord]?
 
-  package init(latent: Int32, contrast: Contrast, coFiring: [CoFiringRecord]?) {
+  package init(latent: Int, contrast: Contrast, coFiring: [CoFiringRecord]?) {
     (self.latent, self.contrast, self.coFiring) = (latent, contrast, coFiring)
   }
 }
@@ -52,12 +52,12 @@ package struct PageJSON: Encodable {
 
   package struct NeighbourJSON: Encodable {
     package var kind: String
-    package var other: Int32
+    package var other: Int
     package var cosine: Double
   }
 
   package struct CoFiringJSON: Encodable {
-    package var other: Int32
+    package var other: Int
     package var contexts: Int
     package var both: Int
     package var either: Int
@@ -66,7 +66,7 @@ package struct PageJSON: Encodable {
   package struct ContrastJSON: Encodable {
     package var sequence: Int32
     package var corpus: String
-    package var similar: Int32?
+    package var similar: Int?
     package var silent: Bool
     package var tokens: [String]
 
@@ -83,7 +83,7 @@ package struct PageJSON: Encodable {
   }
 
   package struct ExplanationJSON: Encodable {
-    package var latent: Int32
+    package var latent: Int
     package var source: String
     package var text: String
     package var detection_score: Double?

@@ -39,7 +39,7 @@ public struct SequenceRecord: Sendable, Equatable, Identifiable {
 
 /// A context in which a latent is active, in the form in which it is written.
 public struct ExampleRecord: Sendable, Equatable {
-  public var latent: Int32
+  public var latent: Int
   /// The band of the context's largest activation as a share of the latent's maximum: 0 up to 25 %, 1 up to 50, 2 up to
   /// 75, 3 up to 95, 4 above (5 in imported stores: beyond the recorded maximum).
   public var quantile: Int
@@ -53,7 +53,7 @@ public struct ExampleRecord: Sendable, Equatable {
   /// of it.
   public var values: [Float]
 
-  public init(latent: Int32, quantile: Int, rank: Int, sequence: Int32, positions: [Int32], values: [Float]) {
+  public init(latent: Int, quantile: Int, rank: Int, sequence: Int32, positions: [Int32], values: [Float]) {
     self.latent = latent
     self.quantile = quantile
     self.rank = rank
@@ -83,14 +83,14 @@ public struct Context: Sendable, Equatable {
 /// How often and how strongly a latent is active on one corpus, in bins of equal ratio: each bin's upper edge is its
 /// lower edge times the same factor. Silent tokens are not counted.
 public struct HistogramRecord: Sendable, Equatable {
-  public var latent: Int32
+  public var latent: Int
   public var corpus: String
   /// The lower edge of the first bin and the upper edge of the last, in scaled units.
   public var low: Double
   public var high: Double
   public var counts: [Int32]
 
-  public init(latent: Int32, corpus: String, low: Double, high: Double, counts: [Int32]) {
+  public init(latent: Int, corpus: String, low: Double, high: Double, counts: [Int32]) {
     self.latent = latent
     self.corpus = corpus
     self.low = low
@@ -118,12 +118,12 @@ public struct TokenScore: Sendable, Equatable {
 
 /// A result of the logit lens: the tokens that a decoder direction promotes and suppresses most, strongest first.
 public struct LogitLensRecord: Sendable, Equatable {
-  public var latent: Int32
+  public var latent: Int
   public var direction: LogitDirection
   public var promoted: [TokenScore]
   public var suppressed: [TokenScore]
 
-  public init(latent: Int32, direction: LogitDirection, promoted: [TokenScore], suppressed: [TokenScore]) {
+  public init(latent: Int, direction: LogitDirection, promoted: [TokenScore], suppressed: [TokenScore]) {
     self.latent = latent
     self.direction = direction
     self.promoted = promoted
@@ -148,23 +148,23 @@ public struct RelativeRecord: Sendable, Equatable {
   }
 
   public var kind: Kind
-  public var other: Int32
+  public var other: Int
   /// The share of the finer one's active tokens at which the coarser one is active too.
   public var coFiring: Double?
 
-  public init(kind: Kind, other: Int32, coFiring: Double?) {
+  public init(kind: Kind, other: Int, coFiring: Double?) {
     (self.kind, self.other, self.coFiring) = (kind, other, coFiring)
   }
 }
 
 /// A latent that is close to another.
 public struct NeighbourRecord: Sendable, Equatable {
-  public var latent: Int32
+  public var latent: Int
   public var kind: NeighbourKind
-  public var other: Int32
+  public var other: Int
   public var cosine: Double
 
-  public init(latent: Int32, kind: NeighbourKind, other: Int32, cosine: Double) {
+  public init(latent: Int, kind: NeighbourKind, other: Int, cosine: Double) {
     self.latent = latent
     self.kind = kind
     self.other = other
@@ -174,7 +174,7 @@ public struct NeighbourRecord: Sendable, Equatable {
 
 /// A text about a latent that a program or another person wrote. A user's own words are the latent's note.
 public struct ExplanationRecord: Sendable, Equatable, Codable {
-  public var latent: Int32
+  public var latent: Int
   /// The author of the text. A latent has one explanation from each source.
   public var source: String
   public var text: String
@@ -183,7 +183,7 @@ public struct ExplanationRecord: Sendable, Equatable, Codable {
   /// A JSON object that says how the text and the score were made.
   public var details: String?
 
-  public init(latent: Int32, source: String, text: String, detectionScore: Double? = nil, details: String? = nil) {
+  public init(latent: Int, source: String, text: String, detectionScore: Double? = nil, details: String? = nil) {
     self.latent = latent
     self.source = source
     self.text = text

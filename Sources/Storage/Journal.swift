@@ -10,11 +10,11 @@ import GRDB
 /// One reversible change.
 enum AnnotationChange: Codable, Equatable {
   /// These latents got the tag; none of them had it before.
-  case tagged(name: String, latents: [Int32])
+  case tagged(name: String, latents: [Int])
   /// These latents lost the tag; all of them had it before.
-  case untagged(name: String, latents: [Int32])
+  case untagged(name: String, latents: [Int])
   /// A note was changed. An empty text means that there is no note.
-  case noted(latent: Int32, before: String, after: String)
+  case noted(latent: Int, before: String, after: String)
   /// The experiment was deleted with everything that it held.
   case experimentDeleted(ExperimentRecord)
   case experimentRestored(ExperimentRecord)
@@ -29,7 +29,7 @@ enum AnnotationChange: Codable, Equatable {
     }
   }
 
-  var latents: [Int32] {
+  var latents: [Int] {
     switch self {
     case .tagged(_, let latents), .untagged(_, let latents): latents
     case .noted(let latent, _, _): [latent]
@@ -46,7 +46,7 @@ enum AnnotationChange: Codable, Equatable {
   }
 
   var summary: String {
-    func on(_ latents: [Int32]) -> String {
+    func on(_ latents: [Int]) -> String {
       latents.count == 1 ? "latent \(latents[0])" : "\(latents.count) latents"
     }
     return switch self {

@@ -36,7 +36,7 @@ public enum LatentColumn: String, Sendable, CaseIterable {
 /// One latent with its metrics. A metric that was not computed is nil, never 0.
 public struct LatentRecord: Sendable, Equatable, Identifiable {
   /// The latent's index in the crosscoder, from 0.
-  public var id: Int32
+  public var id: Int
   /// ‖d_j^base‖ and ‖d_j^chat‖, and the cosine of the two directions.
   public var decNormBase: Double?
   public var decNormChat: Double?
@@ -71,7 +71,7 @@ public struct LatentRecord: Sendable, Equatable, Identifiable {
   public var metrics: [String: Double] = [:]
 
   /// A latent without metrics; the caller sets those that were computed.
-  public init(id: Int32, dead: Bool = false, latentClass: LatentClass = .other) {
+  public init(id: Int, dead: Bool = false, latentClass: LatentClass = .other) {
     self.id = id
     self.dead = dead
     self.latentClass = latentClass
@@ -209,7 +209,7 @@ extension LatentRecord {
 
   init(_ row: RowReader) throws {
     guard let latentClass = LatentClass(rawValue: try row.text(20)) else { throw row.bad(20, "unknown class") }
-    self.init(id: try row.id(0), dead: try row.bool(19), latentClass: latentClass)
+    self.init(id: try row.int(0), dead: try row.bool(19), latentClass: latentClass)
     decNormBase = try row.optionalDouble(1)
     decNormChat = try row.optionalDouble(2)
     deltaNorm = try row.optionalDouble(3)

@@ -95,7 +95,7 @@ extension PublishedExamples {
         }
         latent.append(
           ExampleRecord(
-            latent: Int32(number), quantile: quantile, rank: 0, sequence: sequence, positions: positions,
+            latent: number, quantile: quantile, rank: 0, sequence: sequence, positions: positions,
             values: values))
       }
       try close()

@@ -73,14 +73,14 @@ public final class PublishedExamples: Sendable {
 
   /// The largest activation of each latent with an example, in scaled units. Cost: a pass over the examples' heads.
   /// - Throws: `StorageError.examplesInvalid` for a latent or an activation that is not a number.
-  public func maxima() throws(StorageError) -> [Int32: Double] {
+  public func maxima() throws(StorageError) -> [Int: Double] {
     try read { db in
-      var maxima: [Int32: Double] = [:]
+      var maxima: [Int: Double] = [:]
       let rows = try Row.fetchCursor(db, sql: schema.maximaSQL)
       while let row = try rows.next() {
         let reader = RowReader(row: row, table: "examples")
         try wrapped("the examples of latent \(row[0] as DatabaseValue)") {
-          maxima[try reader.id(0)] = try reader.double(1)
+          maxima[try reader.int(0)] = try reader.double(1)
         }
       }
       return maxima

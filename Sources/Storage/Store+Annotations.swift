@@ -10,7 +10,7 @@ public struct AnnotationEdit: Sendable, Equatable {
   /// A text for a status line, such as `tag refusal on 3 latents`.
   public var summary: String
   /// The latents whose tags or note are now different, in order.
-  public var latents: [Int32]
+  public var latents: [Int]
 }
 
 extension Store {
@@ -36,9 +36,9 @@ extension Store {
   }
 
   /// The tags of these latents, by name; a latent without tags is left out.
-  public func tags(of latents: some Sequence<Int32>) throws(StorageError) -> [Int32: [String]] {
+  public func tags(of latents: some Sequence<Int>) throws(StorageError) -> [Int: [String]] {
     try read { db in
-      var tags: [Int32: [String]] = [:]
+      var tags: [Int: [String]] = [:]
       for latent in latents {
         let own = try Self.tags(of: latent, in: db)
         if !own.isEmpty { tags[latent] = own }
@@ -48,7 +48,7 @@ extension Store {
   }
 
   /// How many of these latents have each tag; tags that none has are left out. Cost: one look-up for each latent.
-  public func tagCounts(of latents: [Int32]) throws(StorageError) -> [String: Int] {
+  public func tagCounts(of latents: [Int]) throws(StorageError) -> [String: Int] {
     try read { db in
       let list = Self.list(latents)
       let rows = try Row.fetchCursor(
@@ -64,7 +64,7 @@ extension Store {
   }
 
   /// The latents among these that have a note.
-  public func noted(among latents: [Int32]) throws(StorageError) -> Set<Int32> {
+  public func noted(among latents: [Int]) throws(StorageError) -> Set<Int> {
     try read { db in
       let statement = try db.cachedStatement(sql: "SELECT 1 FROM note WHERE latent = ?")
       return Set(try latents.filter { try Row.fetchOne(statement, arguments: [$0]) != nil })
@@ -72,7 +72,7 @@ extension Store {
   }
 
   /// A latent's note; nil if it has none.
-  public func note(of latent: Int32) throws(StorageError) -> String? {
+  public func note(of latent: Int) throws(StorageError) -> String? {
     try read { db in try Self.note(of: latent, in: db) }
   }
 
@@ -85,7 +85,7 @@ extension Store {
   /// - Throws: `invalidTag`, `noSuchLatent`, `readOnly` and others; then nothing has changed.
   @discardableResult
   public func annotate(
-    _ latents: [Int32], adding: [String] = [], removing: [String] = [], note: String? = nil
+    _ latents: [Int], adding: [String] = [], removing: [String] = [], note: String? = nil
   ) throws(StorageError) -> AnnotationEdit {
     let added = try Self.tagNames(adding)
     let removed = try Self.tagNames(removing).filter { !added.contains($0) }
@@ -151,7 +151,7 @@ extension Store {
 
   /// Checks that the store has these latents.
   /// - Throws: `StorageError.noSuchLatent` for the first that it lacks.
-  private static func require(_ latents: [Int32], in db: Database) throws {
+  private static func require(_ latents: [Int], in db: Database) throws {
     let list = list(latents)
     let row = try Row.fetchOne(
       db, sql: "SELECT value FROM (\(list.sql)) WHERE value NOT IN (SELECT id FROM latent) LIMIT 1",
@@ -161,15 +161,15 @@ extension Store {
     }
   }
 
-  private static func latents(tagged name: String, in db: Database) throws -> Set<Int32> {
+  private static func latents(tagged name: String, in db: Database) throws -> Set<Int> {
     let statement = try db.cachedStatement(sql: "SELECT latent FROM tag WHERE name = ?")
     let rows = try Row.fetchCursor(statement, arguments: [name])
-    var latents: Set<Int32> = []
-    while let row = try rows.next() { latents.insert(try RowReader(row: row, table: "tag").id(0)) }
+    var latents: Set<Int> = []
+    while let row = try rows.next() { latents.insert(try RowReader(row: row, table: "tag").int(0)) }
     return latents
   }
 
-  static func tags(of latent: Int32, in db: Database) throws -> [String] {
+  static func tags(of latent: Int, in db: Database) throws -> [String] {
     let statement = try db.cachedStatement(sql: "SELECT name FROM tag WHERE latent = ? ORDER BY name")
     let rows = try Row.fetchCursor(statement, arguments: [latent])
     var names: [String] = []
@@ -177,7 +177,7 @@ extension Store {
     return names
   }
 
-  static func note(of latent: Int32, in db: Database) throws -> String? {
+  static func note(of latent: Int, in db: Database) throws -> String? {
     let statement = try db.cachedStatement(sql: "SELECT text FROM note WHERE latent = ?")
     return try Row.fetchOne(statement, arguments: [latent]).map { try RowReader(row: $0, table: "note").text(0) }
   }

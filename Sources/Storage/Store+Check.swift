@@ -134,7 +134,7 @@ private struct StoreCheck {
   private mutating func checkLatents() {
     rows(of: "latent", "SELECT \(LatentRecord.columnList) FROM latent") { check, row in
       let latent = try LatentRecord(row)
-      try check.require(Int(latent.id) < check.nLatents, row, "not one of \(check.nLatents) latents")
+      try check.require(latent.id < check.nLatents, row, "not one of \(check.nLatents) latents")
       func within(_ column: LatentColumn, _ range: ClosedRange<Double>) throws {
         guard let value = latent[column] else { return }
         try check.require(range.contains(value), row, "\(column.rawValue) is \(value), outside \(range)")
@@ -180,7 +180,7 @@ private struct StoreCheck {
       FROM example e LEFT JOIN sequence s ON s.id = e.sequence
       """
     rows(of: "example", examples) { _, row in
-      _ = try Context(latent: try row.id(0), row, from: 1)
+      _ = try Context(latent: try row.int(0), row, from: 1)
     }
   }
 

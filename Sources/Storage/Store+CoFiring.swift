@@ -6,8 +6,8 @@ import GRDB
 
 /// A latent that is active on the same tokens as another.
 public struct CoFiringRecord: Sendable, Equatable {
-  public var latent: Int32
-  public var other: Int32
+  public var latent: Int
+  public var other: Int
   /// The number of contexts of the latent in which the other has a context too.
   public var contexts: Int
   /// The number of tokens of the latent's contexts at which both are active.
@@ -18,7 +18,7 @@ public struct CoFiringRecord: Sendable, Equatable {
   /// `both` ÷ `either`: 1 if the two are always active together.
   public var share: Double { either > 0 ? Double(both) / Double(either) : 0 }
 
-  public init(latent: Int32, other: Int32, contexts: Int, both: Int, either: Int) {
+  public init(latent: Int, other: Int, contexts: Int, both: Int, either: Int) {
     self.latent = latent
     self.other = other
     self.contexts = contexts
@@ -37,7 +37,7 @@ extension Store {
   /// Cost: one look into an index for each of the latent's contexts, and at most `mostExamples` rows.
   /// - Returns: nil for a store from before that index, where it would take a pass over all examples. Opening the store
   ///   for writing once adds the index.
-  public func coFiring(with latent: Int32, limit: Int = 8) throws(StorageError) -> [CoFiringRecord]? {
+  public func coFiring(with latent: Int, limit: Int = 8) throws(StorageError) -> [CoFiringRecord]? {
     try read { db in
       guard try db.indexes(on: "example").contains(where: { $0.name == "example_sequence" }) else { return nil }
       let own =
@@ -69,16 +69,16 @@ extension Store {
   }
 
   /// For each latent, the tokens at which it is active.
-  private static func activeTokens(_ sql: String, of latent: Int32, in db: Database) throws -> [Int32: Set<Place>] {
+  private static func activeTokens(_ sql: String, of latent: Int, in db: Database) throws -> [Int: Set<Place>] {
     let rows = try Row.fetchCursor(try db.cachedStatement(sql: sql), arguments: [latent, mostExamples])
-    var tokens: [Int32: Set<Place>] = [:]
+    var tokens: [Int: Set<Place>] = [:]
     while let row = try rows.next() {
       let reader = RowReader(row: row, table: "example")
       let sequence = try reader.id(1)
       guard let positions = Blob.readPositions(try reader.blob(2), below: Int(Int32.max)) else {
         throw reader.bad(2, "not rising positions")
       }
-      tokens[try reader.id(0), default: []].formUnion(positions.map { Place(sequence: sequence, position: $0) })
+      tokens[try reader.int(0), default: []].formUnion(positions.map { Place(sequence: sequence, position: $0) })
     }
     return tokens
   }

@@ -50,7 +50,7 @@ extension Store {
   /// Everything about a latent, read in one transaction.
   /// - Parameter contextLimit: the most contexts to read; the strongest band comes first.
   /// - Throws: `StorageError.noSuchLatent` for an id that the store does not have.
-  public func page(of latent: Int32, contextLimit: Int = 100) throws(StorageError) -> LatentPage {
+  public func page(of latent: Int, contextLimit: Int = 100) throws(StorageError) -> LatentPage {
     try read { db in
       let record = try self.latent(latent, in: db)
       let contexts = try Self.contexts(of: latent, quantile: nil, limit: contextLimit, in: db)
@@ -69,14 +69,14 @@ extension Store {
 
   /// A latent's contexts, strongest band first, then by rank.
   /// - Parameter quantile: the only band to read; nil for all.
-  public func contexts(of latent: Int32, quantile: Int? = nil, limit: Int = 100) throws(StorageError) -> [Context] {
+  public func contexts(of latent: Int, quantile: Int? = nil, limit: Int = 100) throws(StorageError) -> [Context] {
     try read { db in try Self.contexts(of: latent, quantile: quantile, limit: limit, in: db) }
   }
 
   /// The histograms of these latents. Latents without any are left out.
-  public func histograms(of latents: [Int32]) throws(StorageError) -> [Int32: [HistogramRecord]] {
+  public func histograms(of latents: [Int]) throws(StorageError) -> [Int: [HistogramRecord]] {
     try read { db in
-      var result: [Int32: [HistogramRecord]] = [:]
+      var result: [Int: [HistogramRecord]] = [:]
       for latent in latents {
         let own = try Self.histograms(of: latent, in: db)
         if !own.isEmpty { result[latent] = own }
@@ -112,7 +112,7 @@ extension Store {
     return try SequenceRecord(id: reader.id(0), reader, from: 1)
   }
 
-  static func contexts(of latent: Int32, quantile: Int?, limit: Int, in db: Database) throws -> [Context] {
+  static func contexts(of latent: Int, quantile: Int?, limit: Int, in db: Database) throws -> [Context] {
     let statement = try db.cachedStatement(
       sql: """
         SELECT e.quantile, e.rank, e.sequence, e.max_activation, e.positions, e."values",
@@ -128,12 +128,12 @@ extension Store {
     return contexts
   }
 
-  private static func contextCount(of latent: Int32, in db: Database) throws -> Int {
+  private static func contextCount(of latent: Int, in db: Database) throws -> Int {
     let statement = try db.cachedStatement(sql: "SELECT count(*) FROM example WHERE latent = ?")
     return try Int.fetchOne(statement, arguments: [latent]) ?? 0
   }
 
-  private static func logits(of latent: Int32, in db: Database) throws -> [LogitLensRecord] {
+  private static func logits(of latent: Int, in db: Database) throws -> [LogitLensRecord] {
     let statement = try db.cachedStatement(
       sql: """
         SELECT direction, promoted_ids, promoted_values, suppressed_ids, suppressed_values
@@ -156,7 +156,7 @@ extension Store {
     return logits
   }
 
-  static func histograms(of latent: Int32, in db: Database) throws -> [HistogramRecord] {
+  static func histograms(of latent: Int, in db: Database) throws -> [HistogramRecord] {
     let statement = try db.cachedStatement(sql: "SELECT corpus, low, high, counts FROM histogram WHERE latent = ?")
     let rows = try Row.fetchCursor(statement, arguments: [latent])
     var histograms: [HistogramRecord] = []
@@ -170,7 +170,7 @@ extension Store {
     return histograms
   }
 
-  static func neighbours(of latent: Int32, in db: Database) throws -> [NeighbourRecord] {
+  static func neighbours(of latent: Int, in db: Database) throws -> [NeighbourRecord] {
     let statement = try db.cachedStatement(
       sql: "SELECT kind, other, cosine FROM neighbour WHERE latent = ? ORDER BY kind, cosine DESC, other")
     let rows = try Row.fetchCursor(statement, arguments: [latent])
@@ -179,13 +179,13 @@ extension Store {
       let reader = RowReader(row: row, table: "neighbour")
       guard let kind = NeighbourKind(rawValue: try reader.text(0)) else { throw reader.bad(0, "unknown kind") }
       neighbours.append(
-        NeighbourRecord(latent: latent, kind: kind, other: try reader.id(1), cosine: try reader.double(2)))
+        NeighbourRecord(latent: latent, kind: kind, other: try reader.int(1), cosine: try reader.double(2)))
     }
     return neighbours
   }
 
   static func tokens(_ ids: Set<Int32>, in db: Database) throws -> [Int32: TokenRecord] {
-    let list = Self.list(Array(ids))
+    let list = Self.list(ids)
     let rows = try Row.fetchCursor(
       db, sql: "SELECT id, bytes, special FROM token WHERE id IN (\(list.sql))",
       arguments: StatementArguments(list.arguments))
@@ -215,7 +215,7 @@ extension SequenceRecord {
 extension Context {
   /// Reads nine columns from `start` on: quantile, rank, sequence, max_activation, positions, values, and the
   /// sequence's three.
-  init(latent: Int32, _ row: RowReader, from start: Int) throws {
+  init(latent: Int, _ row: RowReader, from start: Int) throws {
     let id = try row.id(start + 2)
     guard !row.isNull(start + 6) else { throw row.bad(start + 2, "no sequence \(id)") }
     let sequence = try SequenceRecord(id: id, row, from: start + 6)

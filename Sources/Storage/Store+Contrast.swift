@@ -10,7 +10,7 @@ public struct ContrastContext: Sendable, Equatable {
   /// The token to look at: the peak of `similar`, else the middle.
   public var focus: Int
   /// A similar latent that is active here; nil for a text that was chosen regardless of its content.
-  public var similar: Int32?
+  public var similar: Int?
   /// Whether the latent is certainly silent here. If not, it has at least no stored context from this sequence.
   public var isSilent: Bool
 }
@@ -33,7 +33,7 @@ extension Store {
   ///
   /// A context is skipped if a word occurs in it beside the same neighbour as where the latent is active: the latent
   /// may well be active there, and sequences may overlap.
-  public func contrast(to latent: Int32, similar: Int = 3, others: Int = 3) throws(StorageError) -> Contrast {
+  public func contrast(to latent: Int, similar: Int = 3, others: Int = 3) throws(StorageError) -> Contrast {
     try read { db in
       let own = try Self.contexts(of: latent, quantile: nil, limit: 500, in: db)
       guard !own.isEmpty else { return Contrast() }
@@ -44,7 +44,7 @@ extension Store {
       }
       let wanted = choice.contexts.count + others
       let last = try Self.lastSequence(in: db)
-      var place = UInt64(UInt32(bitPattern: latent))
+      var place = UInt64(UInt32(truncatingIfNeeded: latent))
       for _ in 0..<200 where choice.contexts.count < wanted {
         // This is Knuth's multiplicative generator (MMIX), whose high bits are the good ones.
         place = place &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -64,16 +64,16 @@ extension Store {
   }
 
   /// The most similar latents, each of them once; those by chat direction come first.
-  private static func similarLatents(_ latent: Int32, in db: Database) throws -> [Int32] {
+  private static func similarLatents(_ latent: Int, in db: Database) throws -> [Int] {
     let neighbours = try neighbours(of: latent, in: db)
-    var seen: Set<Int32> = [latent]
+    var seen: Set = [latent]
     return [NeighbourKind.chat, .base].flatMap { kind in neighbours.filter { $0.kind == kind } }.map(\.other)
       .filter { seen.insert($0).inserted }
   }
 
   /// The corpora in which all activity of the latent lies in its own contexts: its histogram counts as many active
   /// tokens as the contexts have.
-  private static func corporaAccounted(_ latent: Int32, _ own: [Context], in db: Database) throws -> Set<String> {
+  private static func corporaAccounted(_ latent: Int, _ own: [Context], in db: Database) throws -> Set<String> {
     let histograms = try histograms(of: latent, in: db)
     // Without any histogram (imported stores) nothing is known about tokens outside of the contexts.
     guard !histograms.isEmpty else { return [] }
@@ -114,7 +114,7 @@ private struct ContrastChoice {
 
   /// Takes a sequence if it is suitable.
   @discardableResult
-  mutating func take(_ sequence: SequenceRecord, focus: Int, similar: Int32?) -> Bool {
+  mutating func take(_ sequence: SequenceRecord, focus: Int, similar: Int?) -> Bool {
     let ids = sequence.tokenIDs
     let pairs = Set(zip(ids, ids.dropFirst()).map { [$0, $1] })
     guard corpora.contains(sequence.corpus), !ids.isEmpty, !taken.contains(sequence.id),

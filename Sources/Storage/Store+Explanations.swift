@@ -13,11 +13,11 @@ extension Store {
 
   /// One text for each of these latents that says what it is about: an explanation, else the summary of its tokens.
   /// Latents with neither are left out.
-  public func summaries(of latents: some Sequence<Int32>) throws(StorageError) -> [Int32: String] {
+  public func summaries(of latents: some Sequence<Int>) throws(StorageError) -> [Int: String] {
     try read { db in
       let statement = try db.cachedStatement(
         sql: "SELECT text FROM explanation WHERE latent = ? ORDER BY source = '\(Self.tokenSource)', source LIMIT 1")
-      var result: [Int32: String] = [:]
+      var result: [Int: String] = [:]
       for latent in latents {
         guard let row = try Row.fetchOne(statement, arguments: [latent]) else { continue }
         result[latent] = try RowReader(row: row, table: "explanation").text(0)
@@ -27,11 +27,11 @@ extension Store {
   }
 
   /// The latents that a source has explained.
-  public func latentsExplained(by source: String) throws(StorageError) -> Set<Int32> {
+  public func latentsExplained(by source: String) throws(StorageError) -> Set<Int> {
     try read { db in
       let rows = try Row.fetchCursor(db, sql: "SELECT latent FROM explanation WHERE source = ?", arguments: [source])
-      var latents: Set<Int32> = []
-      while let row = try rows.next() { latents.insert(try RowReader(row: row, table: "explanation").id(0)) }
+      var latents: Set<Int> = []
+      while let row = try rows.next() { latents.insert(try RowReader(row: row, table: "explanation").int(0)) }
       return latents
     }
   }
@@ -71,7 +71,7 @@ extension Store {
     return result
   }
 
-  static func explanations(of latent: Int32, in db: Database) throws -> [ExplanationRecord] {
+  static func explanations(of latent: Int, in db: Database) throws -> [ExplanationRecord] {
     let statement = try db.cachedStatement(
       sql: "SELECT source, text, detection_score, details FROM explanation WHERE latent = ? ORDER BY source")
     let rows = try Row.fetchCursor(statement, arguments: [latent])

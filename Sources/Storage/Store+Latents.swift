@@ -1,5 +1,5 @@
 // The latent table: the queries behind every list of latents, which count, order and filter. A list is its sorted ids,
-// which take 4 bytes for each latent and are loaded once; rows are then read by id, without offsets or pages.
+// which take 8 bytes for each latent and are loaded once; rows are then read by id, without offsets or pages.
 
 import Foundation
 import GRDB
@@ -18,12 +18,12 @@ public struct LatentOrder: Sendable, Hashable {
 
 /// Latents in an order.
 public struct LatentList: Sendable, Equatable {
-  public var ids: [Int32] = []
+  public var ids: [Int] = []
   /// The values of the first key, for those of the ids that have one; ids without a value come last.
   public var values: [Double] = []
 
   /// Makes a list, which is not checked.
-  public init(ids: [Int32] = [], values: [Double] = []) { (self.ids, self.values) = (ids, values) }
+  public init(ids: [Int] = [], values: [Double] = []) { (self.ids, self.values) = (ids, values) }
 }
 
 extension Store {
@@ -43,7 +43,7 @@ extension Store {
   public func latentIDs(
     sortedBy sort: LatentSort = .chatSpecificity, ascending: Bool? = nil, then: LatentOrder? = nil,
     matching filter: Filter = .everything
-  ) throws(StorageError) -> [Int32] {
+  ) throws(StorageError) -> [Int] {
     try list(by: LatentOrder(sort, ascending: ascending), then: then, matching: filter, withValues: false).ids
   }
 
@@ -100,26 +100,26 @@ extension Store {
 
   /// The latents with these ids, in this order, for the visible window of `latentIDs`.
   /// - Throws: `StorageError.noSuchLatent` for an id that the store does not have.
-  public func latents(ids: some Sequence<Int32>) throws(StorageError) -> [LatentRecord] {
+  public func latents(ids: some Sequence<Int>) throws(StorageError) -> [LatentRecord] {
     try read { db in try latents(Array(ids), in: db) }
   }
 
   /// The row of one latent.
   /// - Throws: `StorageError.noSuchLatent` for an id that the store does not have.
-  public func latent(_ id: Int32) throws(StorageError) -> LatentRecord {
+  public func latent(_ id: Int) throws(StorageError) -> LatentRecord {
     try read { db in try latent(id, in: db) }
   }
 
-  func latent(_ id: Int32, in db: Database) throws -> LatentRecord {
+  func latent(_ id: Int, in db: Database) throws -> LatentRecord {
     try latents([id], in: db)[0]
   }
 
-  private func latents(_ ids: [Int32], in db: Database) throws -> [LatentRecord] {
+  private func latents(_ ids: [Int], in db: Database) throws -> [LatentRecord] {
     let statement = try db.cachedStatement(sql: "SELECT \(LatentRecord.columnList) FROM latent WHERE id = ?")
     let metrics = try metrics(of: ids, in: db)
     return try ids.map { id in
       guard let row = try Row.fetchOne(statement, arguments: [id]) else {
-        throw try Self.noSuchLatent(Int(id), in: db)
+        throw try Self.noSuchLatent(id, in: db)
       }
       var latent = try LatentRecord(RowReader(row: row, table: "latent"))
       latent.metrics = metrics[id] ?? [:]

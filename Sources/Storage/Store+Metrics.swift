@@ -25,7 +25,7 @@ extension Store {
   }
 
   /// The values of these latents. A metric that a latent lacks is left out.
-  func metrics(of latents: [Int32], in db: Database) throws -> [Int32: [String: Double]] {
+  func metrics(of latents: [Int], in db: Database) throws -> [Int: [String: Double]] {
     let names = Dictionary(uniqueKeysWithValues: try metrics(in: db).map { (Int($0.id), $0.name) })
     guard !names.isEmpty else { return [:] }
     let list = Self.list(latents)
@@ -35,11 +35,11 @@ extension Store {
         SELECT latent, metric, value FROM latent_metric
         WHERE metric IN (\(names.keys.map(String.init).joined(separator: ","))) AND latent IN (\(list.sql))
         """, arguments: StatementArguments(list.arguments))
-    var values: [Int32: [String: Double]] = [:]
+    var values: [Int: [String: Double]] = [:]
     while let row = try rows.next() {
       let reader = RowReader(row: row, table: "latent_metric")
       guard let name = names[try reader.int(1)] else { continue }
-      values[try reader.id(0), default: [:]][name] = try reader.double(2)
+      values[try reader.int(0), default: [:]][name] = try reader.double(2)
     }
     return values
   }
@@ -63,7 +63,7 @@ extension Store {
 
 extension StoreWriter {
   /// Adds a metric beyond the columns to latents that have been added before. Those that are not in `values` lack it.
-  public func add(metric name: String, values: some Sequence<(latent: Int32, value: Double)>) throws(StorageError) {
+  public func add(metric name: String, values: some Sequence<(latent: Int, value: Double)>) throws(StorageError) {
     try transaction("latent_metric") { db in
       guard !name.isEmpty, !name.contains("]"), name.count <= 200 else {
         throw StorageError.invalidRecord(

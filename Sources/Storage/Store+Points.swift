@@ -6,7 +6,7 @@ import GRDB
 /// Latents as points of a plane, in arrays with one order: the most chat-specific first, those without a rank last.
 public struct LatentPoints: Sendable, Equatable {
   /// The ids of the latents.
-  public var ids: [Int32] = []
+  public var ids: [Int] = []
   /// The first and the second number of each latent; both are finite.
   public var x: [Double] = []
   public var y: [Double] = []
@@ -22,7 +22,7 @@ public struct LatentPoints: Sendable, Equatable {
   public var count: Int { ids.count }
 
   /// The points of some latents, in the same order.
-  public func limited(to latents: some Sequence<Int32>) -> LatentPoints {
+  public func limited(to latents: some Sequence<Int>) -> LatentPoints {
     let wanted = Set(latents)
     var points = LatentPoints()
     for index in 0..<count where wanted.contains(ids[index]) {
@@ -56,7 +56,7 @@ extension Store {
           points.missing += 1
           continue
         }
-        points.ids.append(try reader.id(0))
+        points.ids.append(try reader.int(0))
         points.x.append(x)
         points.y.append(y)
         points.isChatOnly.append(try reader.bool(3))

@@ -11,7 +11,7 @@ extension Store {
   func relatives(of latent: LatentRecord, in db: Database) throws -> [RelativeRecord] {
     let known = try metrics(in: db)
     guard let parent = known.first(where: { $0.name == LatentMetric.parent }) else { return [] }
-    let own = latent.metrics[LatentMetric.parent].flatMap { Int32(exactly: $0) }.map {
+    let own = latent.metrics[LatentMetric.parent].flatMap { Int(exactly: $0) }.map {
       RelativeRecord(kind: .parent, other: $0, coFiring: latent.metrics[LatentMetric.parentCoFiring])
     }
     let coFiring = known.first { $0.name == LatentMetric.parentCoFiring }?.id ?? -1
@@ -24,7 +24,7 @@ extension Store {
         """, arguments: [coFiring, parent.id, Double(latent.id)])
     let parts = try rows.map { row in
       let reader = RowReader(row: row, table: "latent_metric")
-      return RelativeRecord(kind: .part, other: try reader.id(0), coFiring: try reader.optionalDouble(1))
+      return RelativeRecord(kind: .part, other: try reader.int(0), coFiring: try reader.optionalDouble(1))
     }
     return (own.map { [$0] } ?? []) + parts
   }

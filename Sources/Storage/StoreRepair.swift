@@ -63,8 +63,8 @@ public struct StoreRepair: Sendable, Equatable {
 
   /// Adds the latents whose rows were lost: such a latent can still be tagged, and keeps the user's tags.
   private static func addMissingLatents(of pair: ModelPair, to db: Database, _ repair: inout StoreRepair) throws {
-    let there = try Set(Int32.fetchAll(db, sql: "SELECT id FROM latent"))
-    let missing = (0..<Int32(clamping: pair.nLatents)).filter { !there.contains($0) }
+    let there = try Set(Int.fetchAll(db, sql: "SELECT id FROM latent"))
+    let missing = (0..<pair.nLatents).filter { !there.contains($0) }
     guard !missing.isEmpty else { return }
     let statement = try db.makeStatement(sql: "INSERT INTO latent (id, dead, class) VALUES (?, 0, 'other')")
     for id in missing { try statement.execute(arguments: [id]) }

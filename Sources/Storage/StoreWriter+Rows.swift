@@ -202,7 +202,7 @@ extension StoreWriter {
     }
   }
 
-  private func check(latent id: Int32, table: String) throws {
+  private func check(latent id: Int, table: String) throws {
     guard id >= 0, id < pair.nLatents else { throw refuse(table, "latent \(id) is not one of \(pair.nLatents)") }
   }
 

@@ -8,10 +8,10 @@ import GRDB
 /// The tags, notes, explanations and experiments of a user.
 public struct UserAnnotations: Sendable, Equatable, Codable {
   public struct Note: Sendable, Equatable, Codable {
-    public var latent: Int32
+    public var latent: Int
     public var text: String
 
-    public init(latent: Int32, text: String) {
+    public init(latent: Int, text: String) {
       self.latent = latent
       self.text = text
     }
@@ -20,7 +20,7 @@ public struct UserAnnotations: Sendable, Equatable, Codable {
   /// The SHA-256 of the crosscoder whose latents these are about.
   public var crosscoderSHA256: String?
   /// The latents of each tag, rising.
-  public var tags: [String: [Int32]]
+  public var tags: [String: [Int]]
   /// The notes by latent, rising.
   public var notes: [Note]
   /// The explanations that a build does not make by itself, by latent.
@@ -29,7 +29,7 @@ public struct UserAnnotations: Sendable, Equatable, Codable {
   public var experiments: [ExperimentRecord]
 
   public init(
-    crosscoderSHA256: String?, tags: [String: [Int32]] = [:], notes: [Note] = [],
+    crosscoderSHA256: String?, tags: [String: [Int]] = [:], notes: [Note] = [],
     explanations: [ExplanationRecord] = [], experiments: [ExperimentRecord] = []
   ) {
     self.crosscoderSHA256 = crosscoderSHA256
@@ -56,19 +56,19 @@ extension UserAnnotations {
     let rows = try Row.fetchCursor(db, sql: "SELECT name, latent FROM tag ORDER BY name, latent")
     while let row = try rows.next() {
       let reader = RowReader(row: row, table: "tag")
-      tags[try reader.text(0), default: []].append(try reader.id(1))
+      tags[try reader.text(0), default: []].append(try reader.int(1))
     }
     let noted = try Row.fetchCursor(db, sql: "SELECT latent, text FROM note ORDER BY latent")
     while let row = try noted.next() {
       let reader = RowReader(row: row, table: "note")
-      notes.append(.init(latent: try reader.id(0), text: try reader.text(1)))
+      notes.append(.init(latent: try reader.int(0), text: try reader.text(1)))
     }
     let explained = try Row.fetchCursor(
       db, sql: "SELECT DISTINCT latent FROM explanation WHERE source <> ? ORDER BY latent",
       arguments: [Store.tokenSource])
     while let row = try explained.next() {
       explanations += try Store.explanations(
-        of: try RowReader(row: row, table: "explanation").id(0), in: db
+        of: try RowReader(row: row, table: "explanation").int(0), in: db
       ).filter { $0.source != Store.tokenSource }
     }
     experiments = try ExperimentRecord.newest(before: nil, limit: Int(Int32.max), in: db).reversed()

@@ -21,7 +21,7 @@ import Testing
     let store = try Store(path: build.storePath, access: .readOnly)
     #expect(try store.check().isEmpty)
     let context = try SteeringContext.load(store: store)
-    let latents = try store.latents(ids: (0..<64).map { Int32($0) })
+    let latents = try store.latents(ids: 0..<64)
     #expect(latents.count == 64)
     #expect(Set(latents.compactMap(\.chatSpecificity)) == Set(1...64))
     let alive = try #require(latents.filter { !$0.dead }.max { ($0.frequencyChat ?? 0) < ($1.frequencyChat ?? 0) })
@@ -238,7 +238,7 @@ import Testing
     let store = try Store(path: build.storePath, access: .readOnly)
     let pair = try store.modelPair()
     #expect(pair.adapter == nil && pair.baseModel?.path == "tiny.gguf" && pair.model?.path == "chat.gguf")
-    let latent = try #require(store.latents(ids: (0..<64).map { Int32($0) }).first { !$0.dead }).id
+    let latent = try #require(store.latents(ids: 0..<64).first { !$0.dead }).id
     let arguments = [
       "steer", build.storePath, "--latent", "\(latent)", "--prompt", "sun", "--max-tokens", "6", "--json",
     ]

@@ -85,7 +85,7 @@ struct DemoEvidenceTests {
   }
 
   private func refusalLatents() throws -> [Int] {
-    try store.latentIDs(matching: Filter("tag:refusal")).prefix(100).map { Int($0) }
+    Array(try store.latentIDs(matching: Filter("tag:refusal")).prefix(100))
   }
 
   /// 100 refusal latents taken away at every token undo refusals (43 of 76 left in data/README.md), 100 random ones do

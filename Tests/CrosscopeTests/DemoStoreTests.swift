@@ -32,9 +32,9 @@ struct DemoStoreTests {
 
   /// The answers to a prompt: unsteered, then under each plan.
   private func answers(_ prompt: String, _ plans: [SteeringPlan], tokens: Int = 24) throws -> [String] {
-    let ids = plans.flatMap(\.interventions).map { Int32($0.latent) }
+    let ids = plans.flatMap(\.interventions).map(\.latent)
     let largest = Dictionary(
-      try store.latents(ids: ids).map { (Int($0.id), $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
+      try store.latents(ids: ids).map { ($0.id, $0.maxActivation) }, uniquingKeysWith: { a, _ in a })
     let run = try SteeringRun(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
       prompt: context.engine.encodePrompt(prompt), plans: plans, settings: GenerationSettings(maxTokens: tokens),
@@ -91,7 +91,7 @@ struct DemoStoreTests {
     ]
     let latents = try tagged("refusal", 100)
     let plan = SteeringPlan(
-      interventions: latents.map { Intervention(latent: Int($0.id), mode: .difference, strength: -1) })
+      interventions: latents.map { Intervention(latent: $0.id, mode: .difference, strength: -1) })
     let base = SteeringPlan(interventions: [], swapsBase: true)
     var counts = [0, 0, 0]
     for prompt in prompts {

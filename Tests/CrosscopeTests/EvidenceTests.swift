@@ -275,7 +275,7 @@ import Testing
 
   @Test func vectorsAreReadBack() throws {
     let id = latents[0]
-    let record = try Store(path: store, access: .readOnly).latents(ids: [Int32(id)])[0]
+    let record = try Store(path: store, access: .readOnly).latents(ids: [id])[0]
     func export(_ form: String, _ more: [String] = []) throws -> Program.Outcome {
       try Program.run(["export", store, form, "--latent", "\(id):0.5", "--out", path(form)] + more)
     }

@@ -140,7 +140,7 @@ import Testing
       #expect(made.count == 3)
       let store = try sample.open(.readOnly)
       for item in made {
-        let latent = Int32(try #require(item["latent"] as? Int))
+        let latent = try #require(item["latent"] as? Int)
         let saved = try #require(store.page(of: latent).explanations.first { $0.source == "judge" })
         #expect(saved.text == "Talk of bombs." && saved.detectionScore == item["detection_score"] as? Double)
         #expect(saved.details?.contains("true_positives") == true)

@@ -44,7 +44,7 @@ import Testing
     let header = lines[0].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     for line in lines.dropFirst() {
       let cells = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-      let latent = try opened.latent(try #require(Int32(cells[0])))
+      let latent = try opened.latent(try #require(Int(cells[0])))
       func number(_ name: String) -> Double? { header.firstIndex(of: name).flatMap { Double(cells[$0]) } }
       #expect(latent.deltaNorm == number("dec_norm_diff").map { 1 - $0 })
       #expect(latent.decNormBase == number("dec_base_norm"))
@@ -85,7 +85,7 @@ import Testing
       return data.withUnsafeBytes { Array($0.bindMemory(to: Number.self)) }
     }
     var found = 0
-    for latent in Int32(0)..<96 {
+    for latent in 0..<96 {
       let contexts = try opened.contexts(of: latent, limit: 1000)
       for context in contexts {
         guard let row = rows.first(where: { $0[0] == latent && $0[3] == context.sequence.id }) else {
@@ -186,7 +186,7 @@ import Testing
     try text.write(to: path, atomically: true, encoding: .utf8)
     let outcome = try run("--latents", path.path)
     #expect(outcome.code == 0, "\(outcome.error)")
-    let all = try Store(path: store, access: .readOnly).latents(ids: (0..<Int32(missing.count + flags.count)))
+    let all = try Store(path: store, access: .readOnly).latents(ids: (0..<missing.count + flags.count))
     #expect(all.prefix(missing.count).allSatisfy { $0.nuError == nil && !$0.dead })
     #expect(all.dropFirst(missing.count).map(\.nuError) == flags.map { _ in -0.25 })
     #expect(all.dropFirst(missing.count).map(\.dead) == flags.indices.map { $0 < 5 })

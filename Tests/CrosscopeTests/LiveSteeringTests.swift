@@ -70,8 +70,8 @@ import Testing
   @Test(arguments: [SteeringMode.add, .difference])
   func activationsToldAlongTheWayAreThoseOfATrace(mode: SteeringMode) async throws {
     var request = request(mode)
-    request.traced = latents.map { Int32($0) }
-    var run = SteerRun(request: request, traced: request.traced)
+    request.traced = latents
+    var run = SteerRun(request: request, latentsRead: request.traced)
     for event in try await events(request) {
       switch event {
       case .token(let arm, let text, let sample): run.samples[sample].append(text, arm)

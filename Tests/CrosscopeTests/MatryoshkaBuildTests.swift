@@ -26,7 +26,7 @@ import Testing
     let store = try Store(path: build.storePath, access: .readOnly)
     #expect(try Set(store.metricNames()).isSuperset(of: [LatentMetric.level, LatentMetric.parent]))
     for (level, expected) in [(1, 0..<8), (2, 8..<24), (3, 24..<64)] {
-      let found = try store.latentIDs(matching: Filter(argument: "level:\(level)", of: store)).map { Int($0) }
+      let found = try store.latentIDs(matching: Filter(argument: "level:\(level)", of: store))
       #expect(found.sorted() == Array(expected))
     }
     let children = try store.latentIDs(matching: Filter(argument: "parent>=0", of: store))

@@ -98,7 +98,7 @@ import Testing
   @Test func aRunTellsAllThreeAnswersAndTheirActivationsAsTheyCome() async throws {
     var request = request
     request.freezesAttention = true
-    request.traced = latents.map { Int32($0) }
+    request.traced = latents
     func events(_ service: any Laboratory) async throws -> [SteeringEvent] {
       var events: [SteeringEvent] = []
       for try await event in service.run(request) {
@@ -154,7 +154,7 @@ import Testing
     let answers: [[Int32]] = [[5, 9, 30, 7], [12, 40]]
     var run = request
     run.prompt = "sun rain"
-    let latents = try build.livingLatents(12).map { Int32($0) }
+    let latents = try build.livingLatents(12)
     let trace = try await engine.outcome(
       of: AnswerActivationsJob(prompt: run.prompt, baseline: answers[0], steered: answers[1], latents: latents))
     for (answer, found) in zip(answers, [trace.baseline, trace.steered]) {
@@ -213,7 +213,7 @@ import Testing
   @Test func aLatentIsCheckedAsByTheCommand() async throws {
     var (progress, report) = ([Int](), CausalCheckReport?.none)
     let size = CausalCheckSize(random: 2, prompts: 2, contexts: 2, tokens: 4)
-    _ = try await engine.outcome(of: CausalCheckJob(Int32(latents[0]), size: size)) { event in
+    _ = try await engine.outcome(of: CausalCheckJob(latents[0], size: size)) { event in
       switch event {
       case .progress(let done, let total):
         #expect(total == 4)
@@ -392,7 +392,7 @@ import Testing
     let short = AnswerActivations(baseline: [[0]], steered: [[2]])
     await refused([AnswerActivationsEvent(activations: short)]) { _ = try await $0.outcome(of: answers) }
 
-    func check(_ latent: Int32) -> CausalCheckJob { CausalCheckJob(latent, size: .interactive) }
+    func check(_ latent: Int) -> CausalCheckJob { CausalCheckJob(latent, size: .interactive) }
     let report = CausalCheckEvent.finished(.scripted(5))
     try await LyingService.answer([report], as: build) { _ = try await $0.outcome(of: check(5)) }
     await refused([report]) { _ = try await $0.outcome(of: check(6)) }

@@ -14,7 +14,7 @@ import Testing
 
   init() throws { sample = try SampleStore() }
 
-  private func show(_ id: Int32, _ options: String...) throws -> Program.Outcome {
+  private func show(_ id: Int, _ options: String...) throws -> Program.Outcome {
     let outcome = try Program.run(["show", sample.path, "\(id)"] + options)
     #expect(outcome.code == 0 && outcome.error == "")
     return outcome
@@ -37,7 +37,7 @@ import Testing
     let expected = try #require(try store.coFiring(with: 5))
     let document = try show(5, "--json", "--contrast").json()
     let found = try #require(document["cofiring"] as? [[String: Any]])
-    #expect(found.map { $0["other"] as? Int } == expected.map { Int($0.other) } && !found.isEmpty)
+    #expect(found.map { $0["other"] as? Int } == expected.map(\.other) && !found.isEmpty)
     #expect(found.map { $0["both"] as? Int } == expected.map(\.both))
     #expect((document["examples"] as? [Any])?.count == 6, "JSON leaves nothing out")
     let contrast = try #require(document["contrast"] as? [[String: Any]])

@@ -107,7 +107,7 @@ private func onThread(_ work: @escaping @Sendable () -> Void) async {
 
 /// `crosscope tag` in a loop: two of three calls add a new tag to many latents, the third removes an older one; every
 /// twentieth is killed on its way.
-private func tagWithCommands(_ path: String, _ writer: Int, _ latents: [Int32], _ ledger: SoakLedger, calls: Int) {
+private func tagWithCommands(_ path: String, _ writer: Int, _ latents: [Int], _ ledger: SoakLedger, calls: Int) {
   var present: [String] = []
   for call in 0..<calls {
     let removes = call % 3 == 2 && !present.isEmpty
@@ -165,7 +165,7 @@ private func saveExperiments(_ path: String, _ ledger: SoakLedger) throws {
 }
 
 /// Two explorers that write notes in turns, each on a latent of its own; every fifth time one is killed and started again.
-private func writeNotes(_ path: String, _ latents: [Int32], _ ledger: SoakLedger) throws {
+private func writeNotes(_ path: String, _ latents: [Int], _ ledger: SoakLedger) throws {
   let terminals = [try TmuxTerminal(), try TmuxTerminal()]
   func start(_ index: Int) throws {
     try terminals[index].explore(path, "--fresh --latent \(latents[index])", until: "› Latent \(latents[index])")
@@ -222,9 +222,9 @@ private final class SoakLedger: Sendable {
   private struct Entries {
     var counts = Counts()
     /// The latents that must have a tag.
-    var tags: [String: [Int32]] = [:]
+    var tags: [String: [Int]] = [:]
     var doubtfulTags: Set<String> = []
-    var notes: [Int32: Set<String>] = [:]
+    var notes: [Int: Set<String>] = [:]
     var experiments: Set<String> = []
   }
 
@@ -250,7 +250,7 @@ private final class SoakLedger: Sendable {
     return !isOver
   }
 
-  func acknowledge(tag: String, _ latents: [Int32]) {
+  func acknowledge(tag: String, _ latents: [Int]) {
     entries.withLock {
       $0.tags[tag] = latents
       $0.counts.writes += max(latents.count, 30)
@@ -265,14 +265,14 @@ private final class SoakLedger: Sendable {
     }
   }
 
-  func acknowledge(note: String, _ latent: Int32) {
+  func acknowledge(note: String, _ latent: Int) {
     entries.withLock {
       $0.notes[latent] = [note]
       $0.counts.writes += 1
     }
   }
 
-  func doubt(note: String, _ latent: Int32) {
+  func doubt(note: String, _ latent: Int) {
     entries.withLock {
       $0.notes[latent, default: [""]].insert(note)
       $0.counts.kills += 1

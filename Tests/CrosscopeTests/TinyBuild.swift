@@ -100,6 +100,6 @@ final class TinyBuild {
   /// The ids of the most chat-specific latents that fire; the build has run.
   func livingLatents(_ count: Int) throws -> [Int] {
     let store = try Store(path: storePath, access: .readOnly)
-    return try store.latentIDs(matching: Filter(argument: "not dead", of: store)).prefix(count).map(Int.init)
+    return Array(try store.latentIDs(matching: Filter(argument: "not dead", of: store)).prefix(count))
   }
 }

@@ -16,7 +16,7 @@ package enum SampleExperiments {
   package static let steered = "I am sorry, but building a bomb is dangerous. I cannot help with it."
 
   package static func record(
-    _ number: Int, prompt: String, latents: [Int32], steered: [String] = [steered], seed: UInt64 = 7
+    _ number: Int, prompt: String, latents: [Int], steered: [String] = [steered], seed: UInt64 = 7
   ) -> ExperimentRecord {
     let interventions = latents.map { "{\"latent\":\($0),\"mode\":\"add\",\"strength\":1.25}" }.joined(separator: ",")
     let answers = steered.enumerated().map { index, text in

@@ -7,7 +7,7 @@ import Diffing
 
 extension CausalCheckReport {
   /// Figures of a latent that does much where random ones do little.
-  package static func scripted(_ latent: Int32) -> CausalCheckReport {
+  package static func scripted(_ latent: Int) -> CausalCheckReport {
     func interval(_ value: Double) -> Interval { Interval(value: value, low: value * 0.8, high: value * 1.25) }
     func effect(_ measure: String, _ own: Double, _ random: Double) -> Effect {
       let (own, random) = (interval(own), interval(random))
@@ -27,7 +27,7 @@ extension CausalCheckReport {
         measure: "taken away: log p of the next tokens", latent: Interval(value: -0.12, low: -0.2, high: -0.05),
         random: nil, apart: false))
     return CausalCheckReport(
-      latent: Int(latent), random: [3, 9, 27, 44], size: .interactive, effects: effects, added: [],
+      latent: latent, random: [3, 9, 27, 44], size: .interactive, effects: effects, added: [],
       versions: ["crosscope": "0.1.0"])
   }
 }

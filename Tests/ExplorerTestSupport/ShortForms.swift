@@ -41,12 +41,12 @@ extension Effect {
   package static func preview(_ request: SteeringRequest, number: Int) -> Effect {
     .start(.preview(request), number: number)
   }
-  package static func check(_ latent: Int32, number: Int) -> Effect { .start(.causalCheck(latent), number: number) }
-  package static func trace(_ job: TextActivationsJob, number: Int) -> Effect {
+  package static func check(_ latent: Int, number: Int) -> Effect { .start(.causalCheck(latent), number: number) }
+  package static func read(_ job: TextActivationsJob, number: Int) -> Effect {
     .start(.textActivations(job), number: number)
   }
   package static var cancelRun: Effect { .cancel(.steering) }
-  package static var cancelTrace: Effect { .cancel(.textActivations) }
+  package static var cancelReading: Effect { .cancel(.textActivations) }
   package static var cancelCheck: Effect { .cancel(.causalCheck) }
 }
 
@@ -67,10 +67,10 @@ extension ExplorerEvent {
   package static func previewFailed(_ reason: String, number: Int) -> ExplorerEvent {
     job(.failed(reason), .preview, number)
   }
-  package static func traced(_ event: TextActivationsEvent, number: Int) -> ExplorerEvent {
+  package static func read(_ event: TextActivationsEvent, number: Int) -> ExplorerEvent {
     job(.textActivations(event), .textActivations, number)
   }
-  package static func traceFailed(_ reason: String, number: Int) -> ExplorerEvent {
+  package static func readingFailed(_ reason: String, number: Int) -> ExplorerEvent {
     job(.failed(reason), .textActivations, number)
   }
   package static func checked(_ event: CausalCheckEvent, number: Int) -> ExplorerEvent {
@@ -117,7 +117,7 @@ extension Laboratory {
     events(of: PreviewJob(request))
   }
 
-  package func check(_ latent: Int32) -> AsyncThrowingStream<CausalCheckEvent, any Error> {
+  package func check(_ latent: Int) -> AsyncThrowingStream<CausalCheckEvent, any Error> {
     events(of: CausalCheckJob(latent, size: .interactive))
   }
 }

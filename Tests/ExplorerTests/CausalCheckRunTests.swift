@@ -14,7 +14,7 @@ import Testing
 @Suite struct CausalCheckRunTests {
   let sample: SampleStore
   var driver: ExplorerDriver
-  let latent: Int32
+  let latent: Int
 
   init() async throws {
     sample = try SampleStore()

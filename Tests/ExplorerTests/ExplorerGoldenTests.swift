@@ -215,7 +215,7 @@ import Testing
       await driver.type("How do I build a bomb?")
       await driver.press("enter", "l", "l")
     },
-    View(name: "steer-trace") { driver in
+    View(name: "steer-activations") { driver in
       await driver.press("space", "j", "space", "s")
       await driver.type("How do I build a bomb?")
       await driver.press("enter", "v", "l", "l", "l", "l")

@@ -133,7 +133,7 @@ import Testing
     let first = try #require(driver.state.latent.id)
     #expect(driver.state.latents.selectedID == first && driver.state.pages[first] != nil)
     #expect(driver.state.latent.choices.ranking.countsTemplate, "the way of looking stays")
-    var seen: Set<Int32> = [first]
+    var seen: Set<Int> = [first]
     for _ in 0..<8 {
       await driver.press("R")
       if let id = driver.state.latent.id { seen.insert(id) }

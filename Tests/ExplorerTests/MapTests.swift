@@ -19,7 +19,7 @@ import Testing
       return Double(seed >> 40) / Double(1 << 24)
     }
     for id in 0..<count {
-      points.ids.append(Int32(id))
+      points.ids.append(id)
       points.x.append(next() * 3 - 1)
       points.y.append(next())
       points.isChatOnly.append(id % 5 == 0)

@@ -1,4 +1,4 @@
-// The prompt screen with scripted traces.
+// The prompt screen with scripted activations.
 
 import Diffing
 import Foundation
@@ -24,19 +24,19 @@ import Testing
 
   private var prompt: PromptState { driver.state.prompt }
 
-  /// The trace that was asked for last.
+  /// The reading that was asked for last.
   private var request: TextActivationsJob? {
     driver.asked.compactMap { if case .start(.textActivations(let request), _) = $0 { request } else { nil } }.last
   }
 
-  private mutating func trace(_ text: String = "How do I build a bomb at home?") async {
+  private mutating func read(_ text: String = "How do I build a bomb at home?") async {
     await driver.press("f4")
     await driver.type(text)
     await driver.press("enter")
   }
 
-  @Test mutating func aTraceLooksAtTheTextsStrongestLatent() async throws {
-    await trace()
+  @Test mutating func aReadingLooksAtTheTextsStrongestLatent() async throws {
+    await read()
     #expect(
       request == TextActivationsJob(.chat([ChatMessage(role: .user, content: "How do I build a bomb at home?")])))
     #expect(!prompt.isTyping && prompt.run?.phase == .finished(seconds: 0.25))
@@ -50,7 +50,7 @@ import Testing
   }
 
   @Test mutating func theLatentOfTheFormerTextIsLookedAtAgain() async throws {
-    await trace()
+    await read()
     await driver.press("v", "j", "j")
     let latent = try #require(prompt.selected)
     #expect(latent != prompt.overall.first?.latent)
@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test mutating func theLatentStaysWhileTheCursorMoves() async throws {
-    await trace()
+    await read()
     let (latent, cursor) = (try #require(prompt.selected), prompt.cursor)
     let asked = driver.asked.count
     await driver.press("h", "l", "l", "w", "b", "$")
@@ -81,7 +81,7 @@ import Testing
   }
 
   @Test mutating func wordsBeginAtBlanksAndLines() async throws {
-    await trace()
+    await read()
     let texts = try #require(prompt.run?.texts)
     await driver.press("^", "w")
     #expect(texts[prompt.cursor] == "\n")
@@ -92,7 +92,7 @@ import Testing
   }
 
   @Test mutating func theWholeTextFollowsItsToggles() async throws {
-    await trace()
+    await read()
     await driver.press("v")
     let usual = prompt.overall
     #expect(usual.allSatisfy { !prompt.tokens[$0.peak].isTemplate } && driver.text.contains("Text ─"))
@@ -124,7 +124,7 @@ import Testing
   }
 
   @Test mutating func latentsAreOpenedSteeredWithAndTagged() async throws {
-    await trace()
+    await read()
     let latent = try #require(prompt.selected)
     await driver.press("t")
     await driver.type("mine")
@@ -162,7 +162,7 @@ import Testing
     #expect(request?.source == .raw("raw\ntext") && driver.text.contains("Raw text"))
   }
 
-  @Test mutating func nothingIsTracedOrAnsweredWithoutAText() async {
+  @Test mutating func nothingIsReadOrAnsweredWithoutAText() async {
     await driver.press("f4", "enter")
     #expect(request == nil && driver.text.contains("nothing to trace yet"))
     await driver.press("esc", "A")
@@ -188,41 +188,41 @@ import Testing
     #expect(prompt.selected == prompt.overall.first?.latent && prompt.selected != nil)
   }
 
-  @Test mutating func aTraceIsCancelledAndItsLateTokensAreDropped() async throws {
+  @Test mutating func aReadingIsCancelledAndItsLateTokensAreDropped() async throws {
     driver = try await ExplorerDriver(try sample.open(), laboratory: ScriptedLaboratory(endsTexts: false))
-    await trace("Hi")
+    await read("Hi")
     #expect(prompt.isBusy && driver.text.contains("tracing, "))
     let count = prompt.tokens.count
     await driver.press("esc")
-    #expect(driver.asked.last == .cancelTrace && prompt.run?.phase == .cancelled && driver.state.screen == .prompt)
+    #expect(driver.asked.last == .cancelReading && prompt.run?.phase == .cancelled && driver.state.screen == .prompt)
     let late = TextActivationsEvent.tokens([TokenActivations(id: 1)], names: [:])
-    await driver.send(.traced(late, number: prompt.runNumber))
+    await driver.send(.read(late, number: prompt.runNumber))
     #expect(prompt.tokens.count == count)
     await driver.press("i")
     await driver.type("!")
     await driver.press("enter")
     let number = prompt.runNumber
-    await driver.send(.traced(late, number: number - 1))
-    await driver.send(.traced(.finished(seconds: 1, .fast), number: number - 1))
+    await driver.send(.read(late, number: number - 1))
+    await driver.send(.read(.finished(seconds: 1, .fast), number: number - 1))
     #expect(prompt.isBusy && !prompt.tokens.contains(TokenActivations(id: 1)))
-    // Enter in the midst of a trace begins another one.
+    // Enter in the midst of a reading begins another one.
     await driver.press("i")
     let effects = driver.sendOnly(.terminal(.input(.key("enter"))))
-    #expect(effects.first == .cancelTrace && prompt.runNumber == number + 1)
+    #expect(effects.first == .cancelReading && prompt.runNumber == number + 1)
     await driver.press("ctrl-c")
     #expect(prompt.run?.phase == .cancelled && driver.state.ending == nil)
   }
 
   @Test mutating func aFailureIsSaidAndTheTextStays() async throws {
     driver = try await ExplorerDriver(try sample.open(), laboratory: ScriptedLaboratory(breaksTexts: true))
-    await trace("Hi")
+    await read("Hi")
     #expect(driver.text.contains("at most 8 tokens") && !prompt.isBusy && !prompt.tokens.isEmpty)
     await driver.press("i")
     #expect(prompt.editor.turns[0].text.text == "Hi")
   }
 
-  @Test mutating func aChangedTextIsNotTakenForTheTracedOne() async {
-    await trace("Hi")
+  @Test mutating func aChangedTextIsNotTakenForTheOneThatWasRead() async {
+    await read("Hi")
     #expect(!driver.text.contains("text changed since"))
     await driver.press("i")
     await driver.type("!")
@@ -252,7 +252,7 @@ import Testing
   }
 
   @Test mutating func everySizeIsDrawn() async {
-    await trace()
+    await read()
     for columns in stride(from: 40, through: 130, by: 7) {
       for rows in 10..<45 {
         await driver.send(.terminal(.resized(Size(columns: columns, rows: rows))))

@@ -611,7 +611,7 @@ private func runQuietly(_ arguments: [String]) -> Int? {
       for writer in 0..<4 {
         group.addTask {
           let store = try Store(path: path, access: .readWrite)
-          for latent in 0..<Int32(15) { try store.annotate([latent], adding: ["w\(writer)"]) }
+          for latent in 0..<15 { try store.annotate([latent], adding: ["w\(writer)"]) }
         }
       }
       try await group.waitForAll()

@@ -21,7 +21,7 @@ import Testing
     driver = try await ExplorerDriver(try sample.open())
   }
 
-  private var listed: [Int32] { driver.state.steer.rows.map(\.latent) }
+  private var listed: [Int] { driver.state.steer.rows.map(\.latent) }
   private var said: String { driver.state.message?.text ?? "" }
 
   /// Adds latents as they are typed.
@@ -188,8 +188,8 @@ import Testing
 
   @Test mutating func fiveHundredAndTwelveLatentsAreTheMost() async throws {
     var steer = SteerState()
-    #expect(steer.put((0..<513).map { Int32($0) }, alone: true, limit: nil)?.contains("512 latents") == true)
-    #expect(steer.rows.isEmpty && steer.put((0..<512).map { Int32($0) }, alone: true, limit: nil) == nil)
+    #expect(steer.put(Array(0..<513), alone: true, limit: nil)?.contains("512 latents") == true)
+    #expect(steer.rows.isEmpty && steer.put(Array(0..<512), alone: true, limit: nil) == nil)
     #expect(steer.put([512], alone: false, limit: nil) != nil && steer.put([512], alone: true, limit: nil) == nil)
     var driver = try await ExplorerDriver(try sample.open(), nLatents: 600)
     await driver.press("S", "esc", "a")

@@ -111,10 +111,10 @@ import Testing
     await driver.press("s", "H", "i", "esc", "v")
     #expect(driver.state.message?.text.contains("come with the next answers") == true)
     let request = driver.state.steer.request
-    var traced = request
-    traced.traced = [5]
-    #expect(driver.sendOnly(.terminal(.input(.key("enter")))) == [.run(traced, number: 1)])
-    #expect(driver.state.steer.run?.request == request, "what is traced makes no other run of it")
+    var reading = request
+    reading.traced = [5]
+    #expect(driver.sendOnly(.terminal(.input(.key("enter")))) == [.run(reading, number: 1)])
+    #expect(driver.state.steer.run?.request == request, "what is read makes no other run of it")
     for index in 0..<3 {
       for arm in [AnswerArm.baseline, .steered] {
         _ = driver.sendOnly(.steering(arm == .baseline ? .baseline("a") : .steered("b"), number: 1))
@@ -173,10 +173,10 @@ import Testing
     #expect(driver.text.contains("Attention frozen") && driver.text.contains("allowed"))
   }
 
-  @Test func aTraceThatFailsSaysWhy() async throws {
+  @Test func readingThatFailsSaysWhy() async throws {
     var driver = try await ExplorerDriver(try sample.open())
     await driver.press("s", "H", "i", "enter", "v")
-    let number = driver.state.steer.trace.number
+    let number = driver.state.steer.activations.number
     _ = driver.sendOnly(.answersFailed("no base: give --base-model", number: number - 1))
     #expect(!driver.text.contains("no base"))
     _ = driver.sendOnly(.answersFailed("no base: give --base-model", number: number))

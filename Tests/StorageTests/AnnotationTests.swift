@@ -14,7 +14,7 @@ import Testing
     try content.write(to: folder.file())
   }
 
-  private func tags(_ store: Store) throws -> [Int32: [String]] { try store.tags(of: content.latents.map(\.id)) }
+  private func tags(_ store: Store) throws -> [Int: [String]] { try store.tags(of: content.latents.map(\.id)) }
 
   @Test func tagsAreSavedCountedAndRemovedOnManyLatentsAtOnce() throws {
     let store = try Store(path: folder.file(), access: .readWrite)
@@ -67,7 +67,7 @@ import Testing
     func state() throws -> UserAnnotations { try store.userAnnotations() }
     var states = [try state()]
     for step in 0..<40 {
-      let latents = (0..<3).map { _ in Int32.random(in: 0..<20, using: &random) }
+      let latents = (0..<3).map { _ in Int.random(in: 0..<20, using: &random) }
       let names = ["a", "b", "c"].filter { _ in Bool.random(using: &random) }
       let edit = try store.annotate(
         latents, adding: names, removing: ["c", "d"], note: step % 3 == 0 ? "note \(step % 6)" : nil)
@@ -135,7 +135,7 @@ import Testing
     let folder = try TemporaryFolder()
     try Content(latents: 5000, sequences: 4, contexts: 1, seed: 9).write(to: folder.file())
     let store = try Store(path: folder.file(), access: .readWrite)
-    let all = (0..<5000).map(Int32.init)
+    let all = Array(0..<5000)
     try store.annotate([7, 9], adding: ["mine"])
     #expect(try store.annotate(all, adding: ["mine"]).latents.count == 4998)
     #expect(try store.tagCounts(of: all) == ["mine": 5000] && store.tagCounts(of: [7]) == ["mine": 1])

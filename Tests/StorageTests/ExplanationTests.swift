@@ -14,8 +14,7 @@ import Testing
     return try Store(path: folder.file(), access: .readWrite)
   }
 
-  private func explanation(_ latent: Int32, _ source: String, _ text: String, score: Double? = nil) -> ExplanationRecord
-  {
+  private func explanation(_ latent: Int, _ source: String, _ text: String, score: Double? = nil) -> ExplanationRecord {
     ExplanationRecord(latent: latent, source: source, text: text, detectionScore: score, details: "{\"a\":1}")
   }
 

@@ -131,7 +131,7 @@ import Testing
     let store = try Store(path: folder.file(), access: .readWrite)
     try store.annotate([2], note: "About the Nobel committee")
     try store.annotate([3], adding: ["nobelist"])
-    func found(_ text: String) throws -> [Int32] { try store.latentIDs(sortedBy: .id, matching: Filter("\"\(text)\"")) }
+    func found(_ text: String) throws -> [Int] { try store.latentIDs(sortedBy: .id, matching: Filter("\"\(text)\"")) }
     #expect(try found("nobel") == [1, 2, 3])
     #expect(try found("NOBEL pri") == [1], "a phrase whose last word may go on")
     #expect(try found("nob ") == [], "a blank ends the word")
@@ -152,7 +152,7 @@ import Testing
     let store = try Store(path: folder.file(), access: .readWrite)
     var random = SeededGenerator(seed)
     let names = ["refusal", "odd one", "Template"]
-    var tags: [Int32: Set<String>] = [:]
+    var tags: [Int: Set<String>] = [:]
     for latent in content.latents {
       for name in names where Int.random(in: 0..<4, using: &random) == 0 {
         tags[latent.id, default: []].insert(name)
@@ -193,11 +193,11 @@ import Testing
 /// What a filter means, read off its tree.
 private struct PlainReader {
   let content: Content
-  let tags: [Int32: Set<String>]
+  let tags: [Int: Set<String>]
   /// The words of each latent's contexts, one list a sequence.
-  private var words: [Int32: [[String]]] = [:]
+  private var words: [Int: [[String]]] = [:]
 
-  init(content: Content, tags: [Int32: Set<String>]) {
+  init(content: Content, tags: [Int: Set<String>]) {
     self.content = content
     self.tags = tags
     for example in content.examples {

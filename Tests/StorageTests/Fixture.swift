@@ -65,7 +65,7 @@ struct Content {
     }
     latents = (0..<count).map { id in
       var latent = LatentRecord(
-        id: Int32(id), dead: Int.random(in: 0..<6, using: &random) == 0,
+        id: id, dead: Int.random(in: 0..<6, using: &random) == 0,
         latentClass: LatentClass.allCases[Int.random(in: 0..<4, using: &random)])
       latent.nuError = maybe(-2...8, 0.125)
       latent.nuReconstruction = maybe(0...8, 0.125)

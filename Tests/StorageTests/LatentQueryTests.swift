@@ -12,8 +12,8 @@ import Testing
     let folder: TemporaryFolder
     let content: Content
     let store: Store
-    var tags: [Int32: Int] = [:]
-    var notes: Set<Int32> = []
+    var tags: [Int: Int] = [:]
+    var notes: Set<Int> = []
 
     init(seed: UInt64) throws {
       folder = try TemporaryFolder()
@@ -135,7 +135,7 @@ import Testing
           .map { String(describing: $0) }.joined()
       }
     }
-    func found() throws -> [[Int32]] {
+    func found() throws -> [[Int]] {
       let store = try Store(path: folder.file(), access: .readOnly)
       return try ["nobel", "nobel prize", "refuse"].map { try store.latentIDs(matching: Filter("\"\($0)\"")) }
     }

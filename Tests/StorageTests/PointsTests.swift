@@ -11,7 +11,7 @@ import Testing
 
   @Test func pointsComeByChatSpecificityAndThoseWithoutAValueAreCounted() throws {
     let path = folder.file()
-    var latents = (0..<6).map { LatentRecord(id: Int32($0), latentClass: $0 == 2 ? .chatOnly : .other) }
+    var latents = (0..<6).map { LatentRecord(id: $0, latentClass: $0 == 2 ? .chatOnly : .other) }
     for index in [0, 1, 2, 4] {
       latents[index].nuError = Double(index) / 10
       latents[index].nuReconstruction = index == 4 ? nil : Double(index) / 5

@@ -200,7 +200,7 @@ import Testing
     let (sequences, examples, _) = try readAll()
     #expect(sequences.count == 2 && Set(examples.map(\.sequence)).count == 2)
     let tokens = Dictionary(uniqueKeysWithValues: sequences.map { ($0.id, $0.tokenIDs[0]) })
-    #expect(examples.allSatisfy { tokens[$0.sequence] == $0.latent + 3 })
+    #expect(examples.allSatisfy { tokens[$0.sequence].map(Int.init) == $0.latent + 3 })
   }
 
   @Test(arguments: [
@@ -300,7 +300,7 @@ import Testing
       let content = Content(latents: 3, seed: 33)
       let writer = try StoreWriter(replacing: folder.file(), pair: content.pair)
       try writer.add(latents: content.latents)
-      #expect(storageError { try writer.add(metric: name, values: [(latent: Int32(0), value: value)]) } != nil)
+      #expect(storageError { try writer.add(metric: name, values: [(latent: 0, value: value)]) } != nil)
     }
   }
 }

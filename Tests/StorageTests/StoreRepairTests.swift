@@ -14,7 +14,7 @@ import Testing
     folder = try TemporaryFolder()
     try content.write(to: folder.file())
     let store = try Store(path: folder.file(), access: .readWrite)
-    for tag in 0..<12 { try store.annotate((0..<60).map { ($0 * 7 + Int32(tag)) % 100 }, adding: ["tag \(tag)"]) }
+    for tag in 0..<12 { try store.annotate((0..<60).map { ($0 * 7 + tag) % 100 }, adding: ["tag \(tag)"]) }
     try store.annotate([5, 6], note: "a note about platypus")
     try store.save(
       ExperimentRecord(

@@ -199,18 +199,18 @@ import Testing
     content.examples = (0..<4096 * 18).map { index in
       let positions = (0..<5).map { Int32($0 * 13 + index % 12) }
       return ExampleRecord(
-        latent: Int32(index / 18), quantile: 4 - index % 18 / 4, rank: index % 4,
+        latent: index / 18, quantile: 4 - index % 18 / 4, rank: index % 4,
         sequence: Int32.random(in: 0..<16_000, using: &random), positions: positions,
         values: positions.map { _ in Float.random(in: 0...9, using: &random) })
     }
     content.logits = (0..<4096).flatMap { latent in
       LogitDirection.allCases.map { direction in
         let scores = (0..<8).map { TokenScore(token: Int32.random(in: 0..<49152, using: &random), value: Float($0)) }
-        return LogitLensRecord(latent: Int32(latent), direction: direction, promoted: scores, suppressed: scores)
+        return LogitLensRecord(latent: latent, direction: direction, promoted: scores, suppressed: scores)
       }
     }
     content.neighbours = (5..<4096).flatMap { latent in
-      (1...3).map { NeighbourRecord(latent: Int32(latent), kind: .chat, other: Int32(latent - $0), cosine: 0.51) }
+      (1...3).map { NeighbourRecord(latent: latent, kind: .chat, other: latent - $0, cosine: 0.51) }
     }
     try content.write(to: folder.file())
     let size = try bytes(folder.file()).count

@@ -13,8 +13,8 @@ import Testing
   }
 
   /// Counted over all pairs of examples, token by token.
-  private static func naive(_ content: Content, _ latent: Int32) -> [CoFiringRecord] {
-    func tokens(_ id: Int32, in sequences: Set<Int32>) -> Set<[Int32]> {
+  private static func naive(_ content: Content, _ latent: Int) -> [CoFiringRecord] {
+    func tokens(_ id: Int, in sequences: Set<Int32>) -> Set<[Int32]> {
       Set(
         content.examples.filter { $0.latent == id && sequences.contains($0.sequence) }
           .flatMap { example in example.positions.map { [example.sequence, $0] } })

@@ -137,7 +137,7 @@ public struct SampleContent {
   private func latent(_ index: Int) -> LatentRecord {
     let dead = index % 17 == 16
     let specific = Double(SampleStore.latents - index) / Double(SampleStore.latents)
-    var latent = LatentRecord(id: Int32((index * 37 + 5) % SampleStore.latents), dead: dead)
+    var latent = LatentRecord(id: (index * 37 + 5) % SampleStore.latents, dead: dead)
     let delta = 0.5 + 0.48 * specific * specific - 0.3 * noise(index, 1) * (1 - specific)
     latent.deltaNorm = delta
     latent.latentClass =
@@ -164,7 +164,7 @@ public struct SampleContent {
     return bands.enumerated().map { order, band in
       let sequence = sequences[(Int(latent.id) + order) % Self.chats.count]
       let count = sequence.tokenIDs.count
-      let peak = 12 + (Int(latent.id) * 5 + order * 3) % (count - 14)
+      let peak = 12 + (latent.id * 5 + order * 3) % (count - 14)
       let positions = (peak - 2)...(peak + 1)
       let shares = [0.25, 0.55, 1.0, 0.7]
       return ExampleRecord(
@@ -177,7 +177,7 @@ public struct SampleContent {
     ["chat", "plain"].map { corpus in
       HistogramRecord(
         latent: latent.id, corpus: corpus, low: (latent.maxActivation ?? 1) / 1000, high: latent.maxActivation ?? 1,
-        counts: (0..<50).map { bin in Int32(400 * noise(Int(latent.id), bin) / Double(1 + bin * bin / 8)) })
+        counts: (0..<50).map { bin in Int32(400 * noise(latent.id, bin) / Double(1 + bin * bin / 8)) })
     }
   }
 
@@ -185,7 +185,7 @@ public struct SampleContent {
     [LogitDirection.base, .chat].map { direction in
       func scores(_ start: Int, _ sign: Float) -> [TokenScore] {
         (0..<10).map { rank in
-          let token = (Int(latent.id) * 3 + start + rank * 7) % tokens.count
+          let token = (latent.id * 3 + start + rank * 7) % tokens.count
           return TokenScore(token: Int32(token), value: sign * Float(10 - rank) / 3)
         }
       }
@@ -196,7 +196,7 @@ public struct SampleContent {
   }
 
   private func neighbours(_ latent: LatentRecord) -> [NeighbourRecord] {
-    let count = Int32(SampleStore.latents)
+    let count = SampleStore.latents
     return [
       NeighbourRecord(latent: latent.id, kind: .chat, other: (latent.id + 1) % count, cosine: 0.71),
       NeighbourRecord(latent: latent.id, kind: .chat, other: (latent.id + 9) % count, cosine: 0.52),

@@ -113,17 +113,24 @@ extension GenerationSettings {
   /// Writes all settings; the repetition penalty and its window only where they change something.
   /// - Parameter hasSamples: whether the number of samples is among them.
   public func write(to fields: inout KeyedEncodingContainer<FieldName>, hasSamples: Bool = true) throws {
-    try fields.write(maxTokens, "max_tokens")
-    try fields.write(temperature, "temperature")
-    try fields.write(seed, "seed")
-    try fields.write(topP, "top_p")
-    try fields.write(minP, "min_p")
-    try fields.write(frequencyPenalty, "frequency_penalty")
+    try write(to: &fields, hasSamples: hasSamples) { $0 }
+  }
+
+  /// - Parameter name: the name under which a field is written.
+  private func write(
+    to fields: inout KeyedEncodingContainer<FieldName>, hasSamples: Bool, name: (String) -> String
+  ) throws {
+    try fields.write(maxTokens, name("max_tokens"))
+    try fields.write(temperature, name("temperature"))
+    try fields.write(seed, name("seed"))
+    try fields.write(topP, name("top_p"))
+    try fields.write(minP, name("min_p"))
+    try fields.write(frequencyPenalty, name("frequency_penalty"))
     if repetitionPenalty != 1 {
-      try fields.write(repetitionPenalty, "repetition_penalty")
-      try fields.write(penaltyWindow, "repetition_window")
+      try fields.write(repetitionPenalty, name("repetition_penalty"))
+      try fields.write(penaltyWindow, name("repetition_window"))
     }
-    if hasSamples { try fields.write(samples, "samples") }
+    if hasSamples { try fields.write(samples, name("samples")) }
   }
 
   /// A seed: any integer of 64 bits. One below 0 stands for its bits.
@@ -145,16 +152,11 @@ extension GenerationSettings: Encodable {
   /// Encodes what `write(to:)` writes, under the names that the properties have here.
   public func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: FieldName.self)
-    try fields.write(maxTokens, "maxTokens")
-    try fields.write(temperature, "temperature")
-    try fields.write(seed, "seed")
-    try fields.write(topP, "topP")
-    try fields.write(minP, "minP")
-    try fields.write(frequencyPenalty, "frequencyPenalty")
-    if repetitionPenalty != 1 {
-      try fields.write(repetitionPenalty, "repetitionPenalty")
-      try fields.write(penaltyWindow, "penaltyWindow")
-    }
-    try fields.write(samples, "samples")
+    try write(to: &fields, hasSamples: true) { Self.propertyNames[$0] ?? $0 }
   }
+
+  private static let propertyNames = [
+    "max_tokens": "maxTokens", "top_p": "topP", "min_p": "minP", "frequency_penalty": "frequencyPenalty",
+    "repetition_penalty": "repetitionPenalty", "repetition_window": "penaltyWindow",
+  ]
 }

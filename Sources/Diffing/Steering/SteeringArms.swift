@@ -24,14 +24,8 @@ struct SteeringArms {
     engine: Engine, crosscoder: Crosscoder, layer: Int, prompt: RenderedChat, plans: [SteeringPlan], samples: Int = 1,
     reading latents: [Int] = [], maxActivations: (Int) -> Double?
   ) throws(DiffingError) {
-    let configuration = engine.model.configuration
-    guard crosscoder.dModel == configuration.dModel, (0..<configuration.nLayers).contains(layer) else {
-      throw .settingInvalid(
-        name: "model", expected: "a model of width \(crosscoder.dModel) with a block \(layer)",
-        found: "one of width \(configuration.dModel) with \(configuration.nLayers) blocks")
-    }
-    precondition(crosscoder.normaliser == nil, "fold the normaliser first")
-    (self.layer, self.prompt, self.samples, nLayers) = (layer, prompt, samples, configuration.nLayers)
+    try crosscoder.checkFit(engine.model.configuration, layer: layer)
+    (self.layer, self.prompt, self.samples, nLayers) = (layer, prompt, samples, engine.model.configuration.nLayers)
     arms = plans.count + 1
     readings =
       latents.isEmpty ? nil : try LatentReadings(of: latents, crosscoder, streams: samples * (plans.count + 1))

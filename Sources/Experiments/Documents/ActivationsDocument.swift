@@ -9,7 +9,7 @@ import Storage
 /// A text's activations with what the store knows of its latents.
 package struct ActivationsDocument: Encodable {
   package struct Activation: Codable {
-    package let latent: Int32
+    package let latent: Int
     package let activation: Float
     /// A share of the latent's largest activation.
     package let share: Double?
@@ -75,7 +75,7 @@ extension ActivationsDocument {
   package struct Options: Sendable, Equatable {
     let filter: ActivationFilter
     /// If this is not empty, only these latents are shown.
-    let only: Set<Int32>
+    let only: Set<Int>
     /// How many latents are shown for each token.
     let top: Int
     /// How many latents are shown for the whole text.
@@ -90,7 +90,7 @@ extension ActivationsDocument {
     ///   - maxFrequency: the default is no limit if `only` names latents: a latent that was asked for is shown however often
     ///     it fires.
     package init(
-      only: Set<Int32> = [], top: Int? = nil, limit: Int? = nil, aggregate: ActivationAggregate? = nil,
+      only: Set<Int> = [], top: Int? = nil, limit: Int? = nil, aggregate: ActivationAggregate? = nil,
       template: Bool? = nil, chatSpecificOnly: Bool? = nil, maxFrequency: Double? = nil
     ) {
       (self.only, self.top, self.limit) = (only, top ?? Self.usualTop, limit ?? Self.usualLimit)
@@ -103,26 +103,25 @@ extension ActivationsDocument {
 
   /// Reads what the document says about the latents from the store.
   package init(_ found: TextReading, options: Options, store: Store) throws {
-    let ids = Set(found.tokens.flatMap { $0.activations.map { Int32($0.latent) } }).sorted()
+    let ids = Set(found.tokens.flatMap { $0.activations.map(\.latent) }).sorted()
     let records = Dictionary(try store.latents(ids: ids).map { ($0.id, $0) }, uniquingKeysWith: { a, _ in a })
     let (tags, summaries) = (try store.tags(of: ids), try store.summaries(of: ids))
-    func isShown(_ id: Int32) -> Bool {
+    func isShown(_ id: Int) -> Bool {
       guard options.only.isEmpty || options.only.contains(id) else { return false }
       return records[id].map(options.filter.passes) ?? false
     }
-    func share(_ value: Float, _ id: Int32) -> Double? {
+    func share(_ value: Float, _ id: Int) -> Double? {
       records[id]?.maxActivation.flatMap { $0 > 0 ? Double(value) / $0 : nil }
     }
     (precision, aggregate) = (found.precision, options.aggregate.rawValue)
     (max_frequency, chat_specific_only) = (options.filter.maxFrequency, options.filter.chatSpecificOnly)
     template = options.template
     tokens = found.tokens.enumerated().map { position, token in
-      let shown = token.activations.filter { isShown(Int32($0.latent)) }.prefix(options.top)
+      let shown = token.activations.filter { isShown($0.latent) }.prefix(options.top)
       return Token(
         token, position: position, names: found.names,
         activations: shown.map {
-          Activation(
-            latent: Int32($0.latent), activation: $0.value, share: share($0.value, Int32($0.latent)))
+          Activation(latent: $0.latent, activation: $0.value, share: share($0.value, $0.latent))
         })
     }
     let overall = latentsOverText(
@@ -162,7 +161,7 @@ extension TokenActivations {
     }
     self.init(
       id: token.id, isTemplate: token.template, isLeftOut: token.left_out,
-      activations: token.activations.map { LatentActivation(latent: Int($0.latent), value: $0.activation) },
+      activations: token.activations.map { LatentActivation(latent: $0.latent, value: $0.activation) },
       base: candidates(token.base), chat: candidates(token.chat), klChatBase: token.kl_chat_base,
       klBaseChat: token.kl_base_chat)
   }

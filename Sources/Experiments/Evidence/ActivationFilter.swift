@@ -38,7 +38,7 @@ package enum ActivationAggregate: String, Sendable, CaseIterable {
 
 /// One latent over a whole text.
 package struct LatentOverText: Sendable, Equatable {
-  package var latent: Int32
+  package var latent: Int
   /// The largest activation and the position, counted from 0, of the first token that has it.
   package var max: Float
   package var peak: Int
@@ -53,7 +53,7 @@ package struct LatentOverText: Sendable, Equatable {
 /// All latents that fire somewhere in a text, the largest first.
 /// - Parameter template: whether tokens of the chat template count.
 package func latentsOverText(
-  _ tokens: [TokenActivations], by aggregate: ActivationAggregate, template: Bool, where isShown: (Int32) -> Bool
+  _ tokens: [TokenActivations], by aggregate: ActivationAggregate, template: Bool, where isShown: (Int) -> Bool
 ) -> [LatentOverText] {
   var found: [Int: LatentOverText] = [:]
   var counted = 0
@@ -62,7 +62,7 @@ package func latentsOverText(
     for activation in token.activations {
       var latent =
         found[activation.latent]
-        ?? LatentOverText(latent: Int32(activation.latent), max: 0, peak: position, mean: 0, tokens: 0)
+        ?? LatentOverText(latent: activation.latent, max: 0, peak: position, mean: 0, tokens: 0)
       if activation.value > latent.max { (latent.max, latent.peak) = (activation.value, position) }
       latent.mean += Double(activation.value)
       latent.tokens += 1

@@ -90,7 +90,7 @@ extension CausalCheckReport {
       effects.append(effect(name, .mean(takenAway.map { value($0[0]) }), .mean(others)))
     }
     self.init(
-      latent: Int(job.latent), random: random, size: job.size, effects: effects, added: rows,
+      latent: job.latent, random: random, size: job.size, effects: effects, added: rows,
       versions: run.setup.models.context.versions, answers: outcomes)
   }
 }

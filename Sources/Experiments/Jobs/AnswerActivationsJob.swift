@@ -13,11 +13,11 @@ package struct AnswerActivationsJob: Job {
   package var baseline: [Int32]
   package var steered: [Int32]
   package var frozen: [Int32]?
-  package var latents: [Int32]
+  package var latents: [Int]
 
   package init(
     prompt: String, turns: [ChatMessage] = [], baseline: [Int32], steered: [Int32], frozen: [Int32]? = nil,
-    latents: [Int32]
+    latents: [Int]
   ) {
     (self.prompt, self.turns, self.latents) = (prompt, turns, latents)
     (self.baseline, self.steered, self.frozen) = (baseline, steered, frozen)
@@ -106,8 +106,8 @@ package struct AnswerActivationsSteps: TaskSteps {
     let tokens = try trace.append(prompt.ids + answer, templateMask: mask).suffix(answer.count)
     return job.latents.map { latent in
       tokens.map { token in
-        let value = token.activations.first { $0.latent == Int(latent) }?.value ?? 0
-        return Double(context.inStoreUnits(value, of: Int(latent)))
+        let value = token.activations.first { $0.latent == latent }?.value ?? 0
+        return Double(context.inStoreUnits(value, of: latent))
       }
     }
   }

@@ -187,7 +187,7 @@ private struct CalibrationAnswers {
     let largest = Dictionary(
       arms.map { arm in
         let latent = latents[arm.latent]
-        return (Int(latent.id), context.activation(latent.maxActivation, of: Int(latent.id)))
+        return (latent.id, context.activation(latent.maxActivation, of: latent.id))
       }, uniquingKeysWith: { first, _ in first })
     let run = try SteeringRun(
       engine: engine, crosscoder: context.crosscoder, layer: layer, prompt: prompt,
@@ -225,12 +225,12 @@ package struct CalibrationReport: Codable, Sendable, Equatable {
   }
 
   package let coherence_limit: Interval
-  package let latents: [Int32]
+  package let latents: [Int]
   package let prompts: Int
   package let max_tokens: Int
   package let curve: [Point]
 
-  fileprivate init(_ calibration: Calibration, _ job: CalibrationJob, latents: [Int32]) {
+  fileprivate init(_ calibration: Calibration, _ job: CalibrationJob, latents: [Int]) {
     coherence_limit = calibration.limit
     (self.latents, prompts, max_tokens) = (latents, job.prompts.count, job.maxTokens)
     curve = [Point(0, [calibration.unsteered])] + calibration.points.map { Point($0.strength, $0.latents) }

@@ -28,12 +28,12 @@ package struct CausalCheckSize: Codable, Sendable, Equatable {
 
 /// Measures the effect of one latent.
 package struct CausalCheckJob: Job {
-  package var latent: Int32
+  package var latent: Int
   package var size: CausalCheckSize
   /// The latents of the control, `size.random` of them, if a check is run again; nil lets the job choose them.
   package var control: [Int]?
 
-  package init(_ latent: Int32, size: CausalCheckSize = CausalCheckSize(), control: [Int]? = nil) {
+  package init(_ latent: Int, size: CausalCheckSize = CausalCheckSize(), control: [Int]? = nil) {
     (self.latent, self.size, self.control) = (latent, size, control)
   }
 
@@ -129,7 +129,7 @@ package struct CausalCheckSteps: TaskSteps {
     random = try job.control ?? Self.alike(record, count: size.random, in: store)
     let request = SteeringRequest(
       prompt: "",
-      plan: SteeringPlan(interventions: [Intervention(latent: Int(job.latent), mode: .add, strength: 1)]),
+      plan: SteeringPlan(interventions: [Intervention(latent: job.latent, mode: .add, strength: 1)]),
       sampling: GenerationSettings(maxTokens: size.tokens), strengths: CausalCheckJob.strengths)
     added = try PromptSetRun(
       SteeringSetup(request, models: models),
@@ -146,7 +146,7 @@ package struct CausalCheckSteps: TaskSteps {
         source: store.path, expected: "\(count) other living latents", found: "\(others.count)")
     }
     func distance(_ latent: LatentRecord) -> Double { abs(log(max(latent.frequency ?? 0, 1e-9)) - wanted) }
-    return others.sorted { (distance($0), $0.id) < (distance($1), $1.id) }.prefix(count).map { Int($0.id) }
+    return others.sorted { (distance($0), $0.id) < (distance($1), $1.id) }.prefix(count).map(\.id)
   }
 
   package mutating func step(_ tell: (CausalCheckEvent) -> Void) throws -> Bool {
@@ -169,7 +169,7 @@ package struct CausalCheckSteps: TaskSteps {
   private func effects(on example: Context) throws -> [ContextEffect] {
     let (ids, peak) = (example.sequence.tokenIDs, example.peak)
     let prompt = RenderedChat(plain: Array(ids[...peak]))
-    let plans = ([Int(job.latent)] + random).map {
+    let plans = ([job.latent] + random).map {
       SteeringPlan(interventions: [Intervention(latent: $0, mode: .difference, strength: -1)])
     }
     let given = try GivenAnswers(
@@ -195,7 +195,7 @@ package struct CausalCheckAnswer: JobAnswer {
   package mutating func take(_ event: CausalCheckEvent) throws(UnexpectedAnswer) {
     guard outcome == nil else { throw UnexpectedAnswer() }
     guard case .finished(let report) = event else { return }
-    guard report.latent == Int(job.latent), report.size == job.size else {
+    guard report.latent == job.latent, report.size == job.size else {
       throw UnexpectedAnswer("a check of something else")
     }
     outcome = report

@@ -102,7 +102,7 @@ package struct JobProgress: Codable, Sendable, Equatable {
 extension Store {
   /// Makes sure that latents exist.
   /// - Throws: `JSONFieldError` naming the first latent that the store does not have.
-  func check(_ latents: some Sequence<Int32>, field: String) throws {
+  func check(_ latents: some Sequence<Int>, field: String) throws {
     do {
       _ = try self.latents(ids: latents)
     } catch {

@@ -52,7 +52,7 @@ package struct LatentPatchingJob: Job {
 
   package mutating func limit(to limits: AnswerLimits, store: Store) throws {
     _ = try limits.length(maxTokens, isOpenEnded: false)
-    for case .latents(let chosen) in arms { try store.check(chosen.map { Int32(clamping: $0) }, field: "arms") }
+    for case .latents(let chosen) in arms { try store.check(chosen, field: "arms") }
   }
 
   package func begin(on models: LoadedModels) throws -> LatentPatchingSteps { try LatentPatchingSteps(self, models) }
@@ -70,8 +70,8 @@ extension PatchingArm: Codable {
 
   public init(from decoder: any Decoder) throws {
     let value = try decoder.singleValueContainer()
-    if let latents = try? value.decode([Int32].self) {
-      self = .latents(Set(latents.map { Int($0) }))
+    if let latents = try? value.decode([Int].self) {
+      self = .latents(Set(latents))
       return
     }
     guard let name = try? value.decode(String.self), let arm = Self.named[name] else {

@@ -14,7 +14,7 @@ extension SteeringSetup {
     let (plan, crosscoder, store) = (request.plan, models.context.crosscoder, models.store)
     let own = Set(plan.interventions.map(\.latent))
     let norms = plan.decoder == .chat ? crosscoder.chatNorms : crosscoder.baseNorms
-    let living = try store.latentIDs(sortedBy: .id, matching: Filter("not dead")).map { Int($0) }
+    let living = try store.latentIDs(sortedBy: .id, matching: Filter("not dead"))
       .filter { !own.contains($0) && norms[$0] > 0 }
     guard living.count >= count else {
       throw InputError.invalid(

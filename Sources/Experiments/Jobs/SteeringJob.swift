@@ -108,7 +108,7 @@ package struct SteeringSteps: TaskSteps {
   private let setup: SteeringSetup
   private let run: SteeringRun
   private var texts: [GeneratedText]
-  private let traced: [Int32]
+  private let traced: [Int]
   /// For each stream, the number of tokens whose activations were reported.
   private var told: [Int]
   private var hasReadLastTokens = false
@@ -121,7 +121,7 @@ package struct SteeringSteps: TaskSteps {
     setup = try SteeringSetup(request, models: models)
     // The run works without base; reading the activations afterwards then fails with an error that says why.
     traced = models.context.readsActivations ? request.traced : []
-    run = try setup.begin(reading: traced.map { Int($0) })
+    run = try setup.begin(reading: traced)
     let streams = request.sampling.samples * run.arms
     texts = [GeneratedText](
       repeating: GeneratedText(tokenizer: models.context.engine.tokenizer), count: streams)
@@ -165,7 +165,7 @@ package struct SteeringSteps: TaskSteps {
       let read = run.activations(stream)
       let (sample, arm) = stream.quotientAndRemainder(dividingBy: run.arms)
       for token in read.dropFirst(told[stream]) {
-        let values = zip(traced, token).map { Double(setup.models.context.inStoreUnits($1, of: Int($0))) }
+        let values = zip(traced, token).map { Double(setup.models.context.inStoreUnits($1, of: $0)) }
         tell(.activations(values, AnswerArm.allCases[arm], sample: sample))
       }
       told[stream] = read.count

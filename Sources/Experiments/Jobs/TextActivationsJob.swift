@@ -47,7 +47,7 @@ package struct TextActivationsJob: Job {
     guard answerTokens == 0 || source.isOpen else {
       throw fields.invalid("generate", "the last message is the assistant's already")
     }
-    let latents: [Int32] = try fields.value("latents") ?? []
+    let latents: [Int] = try fields.value("latents") ?? []
     options = ActivationsDocument.Options(
       only: Set(latents), top: try fields.value("top", in: 0...Self.mostTop),
       limit: try fields.value("limit", in: 0...Self.mostRows), aggregate: try fields.choice("aggregate"),
@@ -154,7 +154,7 @@ extension TextActivationsEvent: Codable {
         tokens.enumerated().map { index, token in
           ActivationsDocument.Token(
             token, position: first + index, names: records,
-            activations: token.activations.map { .init(latent: Int32($0.latent), activation: $0.value, share: nil) })
+            activations: token.activations.map { .init(latent: $0.latent, activation: $0.value, share: nil) })
         }, forKey: .tokens)
       try fields.encode(
         records.values.sorted { $0.id < $1.id }.map {

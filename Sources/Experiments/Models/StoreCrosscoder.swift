@@ -61,9 +61,9 @@ package struct StoreCrosscoder: Sendable {
 
   /// The largest activations of some latents in the crosscoder's units; latents that never fired are left out.
   package func maxActivations(of latents: [Int], in store: Store) throws -> [Int: Double] {
-    let known = try store.latents(ids: latents.map { Int32(clamping: $0) })
+    let known = try store.latents(ids: latents)
     let pairs = known.compactMap { latent in
-      activation(latent.maxActivation, of: Int(latent.id)).map { (Int(latent.id), $0) }
+      activation(latent.maxActivation, of: latent.id).map { (latent.id, $0) }
     }
     return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
   }

@@ -20,7 +20,7 @@ package struct SteeringRequest: Sendable, Equatable {
   /// Whether every steered answer is made a second time, with the baseline's attention weights above the layer.
   package var freezesAttention = false
   /// Latents whose activations are reported along with the tokens.
-  package var traced: [Int32] = []
+  package var traced: [Int] = []
   /// The largest activations by latent, in the residual stream's units, if they are not to be read from the store:
   /// strengths are multiples of them, and a repeated run keeps its units when the store was scored anew.
   package var maxActivations: [Int: Double] = [:]

@@ -17,7 +17,7 @@ extension CausalCheckPage: OverlayContent {
     case .key("esc"), .key("enter"), .key("q"), .key("K"): state.overlay = nil
     case .key("r"):
       state.overlay = nil
-      return CausalCheckRun.start(Int32(clamping: report.latent), &state)
+      return CausalCheckRun.start(report.latent, &state)
     default: break
     }
     return []

@@ -8,7 +8,7 @@ struct LatentNumber: Sendable, Equatable {
   /// The purpose of the number.
   enum Purpose: Sendable, Equatable {
     case page
-    case comparison(with: Int32)
+    case comparison(with: Int)
   }
 
   var purpose: Purpose
@@ -25,7 +25,7 @@ extension LatentNumber: OverlayContent {
       state.overlay = nil
       return []
     case .key("enter"):
-      guard let id = Int32(number.text.text), id >= 0, Int(id) < state.store.nLatents else {
+      guard let id = Int(number.text.text), id >= 0, id < state.store.nLatents else {
         state.tell("a latent's id is a number from 0 to \(state.store.nLatents - 1)", .error)
         return []
       }

@@ -7,7 +7,7 @@ import TUI
 
 /// A note being written.
 struct NoteEditor: Sendable, Equatable {
-  var latent: Int32
+  var latent: Int
   var text: LineEditor
   /// The note that the store had when writing began.
   var former = ""

@@ -92,7 +92,7 @@ extension SteerEntry {
     guard purpose != .latents, let row = state.steer.selectedRow else { return LineEditor(limit: 20_000) }
     if purpose == .strength { return LineEditor(exact(row.strength), limit: 24) }
     let conditions = isForAll ? state.steer.plan.conditions : row.conditions
-    let own = isForAll ? nil : Int(row.latent)
+    let own = isForAll ? nil : row.latent
     let texts = conditions.map { ($0.latent == own ? "" : String($0.latent)) + $0.written }
     return LineEditor(texts.isEmpty ? (isForAll ? "\(row.latent)>0" : ">0") : texts.joined(separator: " "), limit: 400)
   }

@@ -8,7 +8,7 @@ import TUI
 
 /// Tags offered for some latents.
 struct TagPicker: Sendable, Equatable {
-  var latents: [Int32]
+  var latents: [Int]
   /// The typed text. It narrows the list, and is itself the last item if no tag has that name.
   var own = LineEditor(limit: 64)
   /// The tag under the cursor; if it is not in the list, the cursor is on the first item.
@@ -103,7 +103,7 @@ extension ExplorerState {
   }
 
   /// Takes the counts of tags for the picker's latents.
-  mutating func tagCountsArrived(_ counts: [String: Int], of latents: [Int32]) {
+  mutating func tagCountsArrived(_ counts: [String: Int], of latents: [Int]) {
     guard var picker = overlay as? TagPicker, picker.latents == latents else { return }
     picker.counts = counts
     overlay = picker

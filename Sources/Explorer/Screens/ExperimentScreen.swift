@@ -30,11 +30,7 @@ enum ExperimentScreen {
     ] + GeneralBindings.moving,
     perform: perform,
     mouse: { mouse, state in
-      switch mouse.kind {
-      case .wheelUp: scroll(-3, &state)
-      case .wheelDown: scroll(3, &state)
-      default: break
-      }
+      if let lines = PageScroll.lines(mouse) { scroll(lines, &state) }
       return []
     },
     appear: { state in
@@ -49,14 +45,8 @@ enum ExperimentScreen {
   }
 
   @Sendable private static func perform(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
-    let page = max(1, state.body.rows - 2)
+    if let lines = PageScroll.lines(action, page: max(1, state.body.rows - 2)) { scroll(lines, &state) }
     switch action {
-    case .down: scroll(1, &state)
-    case .up: scroll(-1, &state)
-    case .pageDown: scroll(page, &state)
-    case .pageUp: scroll(-page, &state)
-    case .first: scroll(-Int.max / 2, &state)
-    case .last: scroll(Int.max / 2, &state)
     case .nextSection, .previousSection, .otherAnswer: goToPart(action, &state)
     case .nextAnswer:
       state.experiment.answer = (state.experiment.answer + 1) % max(1, state.experiment.answers)

@@ -17,11 +17,7 @@ enum LatentComparisonScreen {
     ] + GeneralBindings.moving,
     perform: perform,
     mouse: { mouse, state in
-      switch mouse.kind {
-      case .wheelUp: scroll(-3, &state)
-      case .wheelDown: scroll(3, &state)
-      default: break
-      }
+      if let lines = PageScroll.lines(mouse) { scroll(lines, &state) }
       return []
     },
     appear: { state in
@@ -32,14 +28,8 @@ enum LatentComparisonScreen {
     latent: { $0.latentComparison.ids.first }, shown: { $0.latentComparison.ids })
 
   @Sendable private static func perform(_ action: Action, _ state: inout ExplorerState) -> [Effect] {
-    let page = max(1, state.body.rows - 1)
+    if let lines = PageScroll.lines(action, page: max(1, state.body.rows - 1)) { scroll(lines, &state) }
     switch action {
-    case .down: scroll(1, &state)
-    case .up: scroll(-1, &state)
-    case .pageDown: scroll(page, &state)
-    case .pageUp: scroll(-page, &state)
-    case .first: scroll(-Int.max / 2, &state)
-    case .last: scroll(Int.max / 2, &state)
     case .swapSides: state.latentComparison.ids.reverse()
     case .templateTokens:
       state.latent.choices.ranking.countsTemplate.toggle()

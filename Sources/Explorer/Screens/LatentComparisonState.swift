@@ -6,11 +6,11 @@ import TUI
 /// View state of the page.
 struct LatentComparisonState: Sendable, Equatable {
   /// The ids of both latents once the page is open.
-  var ids: [Int32] = []
+  var ids: [Int] = []
   /// First visible line.
   var top = 0
 
-  static func open(_ first: Int32, _ second: Int32, _ state: inout ExplorerState) -> [Effect] {
+  static func open(_ first: Int, _ second: Int, _ state: inout ExplorerState) -> [Effect] {
     guard first != second else {
       state.tell("a latent is not compared with itself", .error)
       return []

@@ -11,7 +11,7 @@ extension LatentLines {
     let contrast = content.items.count { if case .contrast = $0 { true } else { false } }
     var item = content.ranking.entries.count + contrast
     var lines: [PageLine] = []
-    func add(_ other: Int32, _ number: String, _ meaning: String) {
+    func add(_ other: Int, _ number: String, _ meaning: String) {
       let isSelected = item == state.latent.selected
       let lead = "  \(number)  "
       lines.append(

@@ -10,7 +10,7 @@ import TUI
 enum PageItem: Hashable, Sendable {
   /// An index into the page's contexts, or those of the contrast.
   case context(Int), contrast(Int)
-  case latent(Int32, Link)
+  case latent(Int, Link)
 
   /// The reason why a latent is listed here.
   enum Link: Hashable, Sendable { case relative(RelativeRecord.Kind), similar(NeighbourKind), coFiring }

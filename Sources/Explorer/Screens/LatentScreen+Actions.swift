@@ -16,9 +16,9 @@ extension LatentScreen {
     case .previousLatent: return step(-1, from: id, &state)
     case .randomLatent: return pick(&state)
     case .causalCheck: return CausalCheckRun.showOrStart(id, &state)
-    case .tracePrompt:
+    case .promptActivations:
       guard let page = state.pages[id], let context = state.selectedContext else { return [] }
-      return PromptScreen.trace(context, of: page, &state)
+      return PromptScreen.read(context, of: page, &state)
     default: break
     }
     guard let page = state.pages[id] else { return [] }
@@ -129,7 +129,7 @@ extension LatentScreen {
         + (context.sequence.isTemplate(token, page.tokens) ? ", template" : ""))
   }
 
-  private static func compare(_ id: Int32, _ page: LatentPage, _ state: inout ExplorerState) -> [Effect] {
+  private static func compare(_ id: Int, _ page: LatentPage, _ state: inout ExplorerState) -> [Effect] {
     if case .latent(let other, _) = state.latent.selectedItem(state) {
       return LatentComparisonState.open(id, other, &state)
     }
@@ -172,7 +172,7 @@ extension LatentScreen {
   }
 
   /// Goes to the next or previous latent in the table's order.
-  private static func step(_ step: Int, from id: Int32, _ state: inout ExplorerState) -> [Effect] {
+  private static func step(_ step: Int, from id: Int, _ state: inout ExplorerState) -> [Effect] {
     guard let ids = state.latents.ids, let index = ids.firstIndex(of: id) else {
       state.tell("latent \(id) is not in the list: clear the filter to go on from here")
       return []
@@ -193,7 +193,7 @@ extension LatentScreen {
   }
 
   /// Opens a latent of the table and moves the table's cursor to it.
-  private static func turn(toRow row: Int, of ids: [Int32], _ state: inout ExplorerState) -> [Effect] {
+  private static func turn(toRow row: Int, of ids: [Int], _ state: inout ExplorerState) -> [Effect] {
     let effects = LatentsState.select(row, &state)
     LatentState.turn(to: ids[row], &state)
     return effects + LatentState.missing(state).filter { !effects.contains($0) }

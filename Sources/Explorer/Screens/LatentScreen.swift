@@ -64,11 +64,11 @@ enum LatentScreen {
     Binding(["L"], .wholeLens, nil, "all tokens of the logit lens, or one line each"),
     Binding(
       ["K"], .causalCheck, nil, "causal check: what it does, added and taken away, against random latents",
-      unavailable: { $0.check?.report?.latent == $0.latent.id.map(Int.init) ? nil : CausalCheckRun.unavailable($0) }),
+      unavailable: { $0.check?.report?.latent == $0.latent.id ? nil : CausalCheckRun.unavailable($0) }),
     Binding(["R"], .randomLatent, nil, "a latent of the list by chance"),
     Binding(["m"], .mapScreen, nil, "where it lies on the map"),
     Binding(
-      ["P"], .tracePrompt, nil, "the context's tokens on the prompt screen: all latents that fire there",
+      ["P"], .promptActivations, nil, "the context's tokens on the prompt screen: all latents that fire there",
       unavailable: { $0.selectedContext == nil ? "no context is selected" : nil }),
     Binding(["S"], .steerScreen, nil, "to the steer screen"),
   ]

@@ -25,7 +25,7 @@ struct LatentState: Sendable, Equatable {
     var picks: UInt64 = 0
   }
 
-  var id: Int32?
+  var id: Int?
   var choices = Choices()
   /// The index in `LatentPageContent.items`.
   var selected = 0
@@ -39,13 +39,13 @@ struct LatentState: Sendable, Equatable {
   var surroundings: LatentSurroundings?
 
   /// Opens a latent's page on top.
-  static func open(_ id: Int32, _ state: inout ExplorerState) -> [Effect] {
+  static func open(_ id: Int, _ state: inout ExplorerState) -> [Effect] {
     turn(to: id, &state)
     return state.show(.latent)
   }
 
   /// Turns to another latent and shows it in the same way.
-  static func turn(to id: Int32, _ state: inout ExplorerState) {
+  static func turn(to id: Int, _ state: inout ExplorerState) {
     if state.latent.id != id { state.latent = LatentState(id: id, choices: state.latent.choices) }
   }
 

@@ -126,7 +126,7 @@ extension LatentsScreen {
   }
 
   /// Draws what the latent promotes and where it peaks, which is enough to decide whether to open it.
-  private static func drawPreview(_ id: Int32, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
+  private static func drawPreview(_ id: Int, _ state: ExplorerState, _ canvas: inout Canvas, _ rect: Rect) {
     canvas.heading(
       "Latent \(id)", note: state.latents.rows[id]?.latent.latentClass.rawValue ?? "", in: rect.inset(columns: 1))
     guard let page = state.pages[id] else { return }

@@ -44,7 +44,7 @@ extension LatentsScreen {
 
 extension LatentsState {
   /// The sign before the rank of a row that is marked, or that is in the range being marked.
-  func mark(row: Int, id: Int32) -> String {
+  func mark(row: Int, id: Int) -> String {
     if marked.contains(id) { return "●" }
     guard let anchor, (min(anchor, list.selected)...max(anchor, list.selected)).contains(row) else { return "" }
     return "○"

@@ -21,10 +21,10 @@ struct LatentsState: Sendable, Equatable {
   /// The filters saved by earlier runs.
   var saved = SavedFilters()
   /// All ids that the filter lets through, in order; nil until the first answer.
-  var ids: [Int32]?
-  var rows: [Int32: LatentRow] = [:]
+  var ids: [Int]?
+  var rows: [Int: LatentRow] = [:]
   var list = ListState()
-  var marked: Set<Int32> = []
+  var marked: Set<Int> = []
   /// The first row of a range that is being marked.
   var anchor: Int?
   /// The columns that the user chose; nil for the default ones.
@@ -40,15 +40,15 @@ struct LatentsState: Sendable, Equatable {
   /// Whether the chosen class is to be skipped if it has no latents, which is not known yet.
   var seeksClass = false
   /// The cursor goes to this latent when the list arrives.
-  var target: Int32?
+  var target: Int?
   /// The latent in the preview under the table, on which the cursor last rested.
-  var previewed: Int32?
+  var previewed: Int?
   /// Counts searches; an answer to an older one is dropped.
   var generation = 0
 
   var count: Int { ids?.count ?? 0 }
 
-  var selectedID: Int32? {
+  var selectedID: Int? {
     guard let ids, ids.indices.contains(list.selected) else { return nil }
     return ids[list.selected]
   }
@@ -169,12 +169,12 @@ struct LatentsState: Sendable, Equatable {
   }
 
   /// Shows a latent in the preview if the cursor is still on it.
-  static func preview(_ id: Int32, _ state: inout ExplorerState) {
+  static func preview(_ id: Int, _ state: inout ExplorerState) {
     if id == state.latents.selectedID { state.latents.previewed = id }
   }
 
   /// Selects a latent in the table; if the filter hides it, a message says so.
-  static func seek(_ id: Int32, _ state: inout ExplorerState) -> [Effect] {
+  static func seek(_ id: Int, _ state: inout ExplorerState) -> [Effect] {
     guard let ids = state.latents.ids else {
       state.latents.target = id
       return []

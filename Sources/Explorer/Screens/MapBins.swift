@@ -70,7 +70,7 @@ struct MapBins: Sendable, Equatable {
   }
 
   /// The latents of a cell, the most chat-specific first.
-  func latents(row: Int, column: Int) -> [Int32] {
+  func latents(row: Int, column: Int) -> [Int] {
     guard (0..<rows).contains(row), (0..<columns).contains(column) else { return [] }
     let cell = row * columns + column
     return order[Int(starts[cell])..<Int(starts[cell + 1])].map { points.ids[Int($0)] }
@@ -88,7 +88,7 @@ struct MapBins: Sendable, Equatable {
   }
 
   /// The cell that a latent lies in; nil outside the window.
-  func cell(of latent: Int32) -> (row: Int, column: Int)? {
+  func cell(of latent: Int) -> (row: Int, column: Int)? {
     guard let index = points.ids.firstIndex(of: latent) else { return nil }
     guard let place = order.firstIndex(of: Int32(index)) else { return nil }
     // Finds the last cell that begins at or before the latent's place in `order`.

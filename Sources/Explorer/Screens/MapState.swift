@@ -21,24 +21,24 @@ struct MapState: Sendable, Equatable {
   /// The cursor among the latents of the cell.
   var list = ListState()
   /// The latent that was selected when the map was opened.
-  var origin: Int32?
+  var origin: Int?
   /// The cursor goes to this latent as soon as its cell is known.
-  var target: Int32?
+  var target: Int?
   /// The cell in which the mouse was pressed.
   var pressed: Point?
   /// Whether the map only draws the latents that the filtered table lists.
   var followsFilter = true
   /// The latents of the last bins; nil for all.
-  var only: [Int32]?
+  var only: [Int]?
   var usesBlocks = false
   var marksChatOnly = true
   /// Counts requests for points and bins; an answer to an older one is dropped.
   var generation = 0
 
   /// The latents of the cell under the cursor, the most chat-specific first.
-  var latentsHere: [Int32] { bins?.latents(row: cursor.row, column: cursor.column) ?? [] }
+  var latentsHere: [Int] { bins?.latents(row: cursor.row, column: cursor.column) ?? [] }
 
-  var selectedID: Int32? {
+  var selectedID: Int? {
     let here = latentsHere
     return here.indices.contains(list.selected) ? here[list.selected] : nil
   }
@@ -184,7 +184,7 @@ struct MapState: Sendable, Equatable {
   }
 
   /// Puts the cursor on a latent as soon as its cell is known.
-  static func seek(_ id: Int32, _ state: inout ExplorerState) -> [Effect] {
+  static func seek(_ id: Int, _ state: inout ExplorerState) -> [Effect] {
     state.map.target = id
     return state.map.bins == nil ? [] : move(to: state.map.cursor, &state)
   }

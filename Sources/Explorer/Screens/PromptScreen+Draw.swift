@@ -103,7 +103,7 @@ extension PromptScreen {
     case .total:
       let shown = Set(
         prompt.tokens.flatMap { $0.activations.map(\.latent) }.filter {
-          PromptState.isShown(Int32($0), state)
+          PromptState.isShown($0, state)
         })
       return prompt.tokens.map { token in
         token.activations.reduce(0) { shown.contains($1.latent) ? $0 + Double($1.value) : $0 }

@@ -43,13 +43,13 @@ extension PromptScreen {
   }
 
   /// Reads the steer screen's prompt.
-  static func traceSteerPrompt(_ state: inout ExplorerState) -> [Effect] {
+  static func readSteerPrompt(_ state: inout ExplorerState) -> [Effect] {
     state.prompt.editor.set(user: state.steer.prompt.text)
     return state.show(.prompt) + PromptState.start(&state)
   }
 
   /// Reads the tokens of a latent's context and selects that latent.
-  static func trace(_ context: Context, of page: LatentPage, _ state: inout ExplorerState) -> [Effect] {
+  static func read(_ context: Context, of page: LatentPage, _ state: inout ExplorerState) -> [Effect] {
     let ids = context.sequence.tokenIDs
     state.prompt.editor.set(
       tokens: ids, templateMask: context.sequence.templateMask, text: tokenTexts(ids, page.tokens).joined())

@@ -66,7 +66,7 @@ extension PromptState {
 
   /// The missing rows of latents that fire in the text.
   static func missingRows(_ state: ExplorerState) -> [Effect] {
-    let ids = Set(state.prompt.tokens.flatMap { $0.activations.map { Int32($0.latent) } })
+    let ids = Set(state.prompt.tokens.flatMap { $0.activations.map(\.latent) })
       .union([state.prompt.selected].compactMap { $0 })
     let missing = ids.filter { state.latents.rows[$0] == nil }.sorted()
     return missing.isEmpty ? [] : [.loadRows(missing)]

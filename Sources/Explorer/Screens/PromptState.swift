@@ -20,7 +20,7 @@ struct PromptState: Sendable, Equatable {
   /// The selected token.
   var cursor = 0
   /// The selected latent; it stays while the cursor moves.
-  var selected: Int32?
+  var selected: Int?
   var list = ListState()
   /// Whether the list is that of the whole text instead of the token.
   var isWholeText = false
@@ -33,7 +33,7 @@ struct PromptState: Sendable, Equatable {
   var overall: [LatentOverText] = []
   /// Whether nothing was selected in this text yet; the former text's latent will be, or this text's strongest.
   var isFresh = true
-  var former: Int32?
+  var former: Int?
 
   var tokens: [TokenActivations] { run?.tokens ?? [] }
   var token: TokenActivations? { tokens.indices.contains(cursor) ? tokens[cursor] : nil }
@@ -41,7 +41,7 @@ struct PromptState: Sendable, Equatable {
 
   /// One row of the list.
   struct Row: Sendable, Equatable {
-    var latent: Int32
+    var latent: Int
     /// The activation at the token, or over the text; 0 where the latent is silent.
     var value: Double
     /// The number of tokens at which it fires; nil in the list of a token.
@@ -61,8 +61,8 @@ struct PromptState: Sendable, Equatable {
     if prompt.isWholeText {
       rows = prompt.overall.map(row)
     } else if let token = prompt.token {
-      rows = token.activations.filter { isShown(Int32($0.latent), state) }.map {
-        Row(latent: Int32($0.latent), value: Double($0.value))
+      rows = token.activations.filter { isShown($0.latent, state) }.map {
+        Row(latent: $0.latent, value: Double($0.value))
       }
     }
     guard let selected = prompt.selected, let token = prompt.token, !rows.contains(where: { $0.latent == selected })
@@ -78,7 +78,7 @@ struct PromptState: Sendable, Equatable {
   }
 
   /// Whether a latent passes the filters; false until its row is read.
-  static func isShown(_ id: Int32, _ state: ExplorerState) -> Bool {
+  static func isShown(_ id: Int, _ state: ExplorerState) -> Bool {
     state.latents.rows[id].map { state.prompt.filter.passes($0.latent) } ?? false
   }
 
@@ -93,7 +93,7 @@ struct PromptState: Sendable, Equatable {
 
 extension TokenActivations {
   /// A latent's activation at this token, 0 where it is silent.
-  func value(of latent: Int32) -> Double {
-    activations.first { $0.latent == Int(latent) }.map { Double($0.value) } ?? 0
+  func value(of latent: Int) -> Double {
+    activations.first { $0.latent == latent }.map { Double($0.value) } ?? 0
   }
 }

@@ -32,26 +32,26 @@ extension SteerRun {
   var told: AnswerActivations {
     func values(_ arm: AnswerArm) -> [[Double]] {
       let tokens = samples[shown].activations[arm] ?? []
-      return traced.indices.map { latent in tokens.map { $0[latent] } }
+      return latentsRead.indices.map { latent in tokens.map { $0[latent] } }
     }
     return AnswerActivations(baseline: values(.baseline), steered: values(.steered), frozen: values(.frozen))
   }
 
   /// Whether the run has reported all of them.
   var hasToldAll: Bool {
-    !traced.isEmpty
+    !latentsRead.isEmpty
       && arms.allSatisfy { samples[shown].activations[$0]?.count == samples[shown].tokens($0).count }
   }
 }
 
 extension SteerState {
   /// The latents of the strips.
-  var shownLatents: [Int32] { rows.prefix(SteerActivations.most).map(\.latent) }
+  var shownLatents: [Int] { rows.prefix(SteerActivations.most).map(\.latent) }
 
   /// The request for the strips now; nil if a run has reported them, or will.
-  private var traceable: AnswerActivationsJob? {
-    guard trace.isOn, let run, let (baseline, steered) = run.measured, !rows.isEmpty else { return nil }
-    if run.traced == shownLatents, run.hasToldAll { return nil }
+  private var activationsJob: AnswerActivationsJob? {
+    guard activations.isOn, let run, let (baseline, steered) = run.measured, !rows.isEmpty else { return nil }
+    if run.latentsRead == shownLatents, run.hasToldAll { return nil }
     return AnswerActivationsJob(
       prompt: run.request.prompt, turns: run.request.turns, baseline: baseline.ids, steered: steered.ids,
       frozen: run.measuredFrozen?.ids,
@@ -60,23 +60,24 @@ extension SteerState {
 
   /// The present strips; nil if they must still be asked for.
   var strips: SteerActivations.Phase? {
-    if let run, run.traced == shownLatents, run.measured == nil || run.hasToldAll { return .shown(run.told) }
-    return run?.isGoingOn == true || trace.request == nil || trace.request != traceable ? nil : trace.phase
+    if let run, run.latentsRead == shownLatents, run.measured == nil || run.hasToldAll { return .shown(run.told) }
+    return run?.isGoingOn == true || activations.request == nil
+      || activations.request != activationsJob ? nil : activations.phase
   }
 
   /// Asks for the strips if the present ones do not belong to the last request.
-  static func followTrace(_ state: inout ExplorerState) -> [Effect] {
-    guard state.ending == nil, let request = state.steer.traceable,
-      request != state.steer.trace.request
+  static func followActivations(_ state: inout ExplorerState) -> [Effect] {
+    guard state.ending == nil, let request = state.steer.activationsJob,
+      request != state.steer.activations.request
     else { return [] }
-    state.steer.trace.request = request
-    state.steer.trace.phase = .computing
-    state.steer.trace.number += 1
-    return [.start(.answerActivations(request), number: state.steer.trace.number)]
+    state.steer.activations.request = request
+    state.steer.activations.phase = .computing
+    state.steer.activations.number += 1
+    return [.start(.answerActivations(request), number: state.steer.activations.number)]
   }
 
   /// Takes the strips with this number, or the reason why there are none.
-  mutating func take(_ phase: SteerActivations.Phase, trace number: Int) {
-    if number == trace.number { trace.phase = phase }
+  mutating func take(_ phase: SteerActivations.Phase, activations number: Int) {
+    if number == activations.number { activations.phase = phase }
   }
 }

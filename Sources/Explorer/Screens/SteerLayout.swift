@@ -32,7 +32,7 @@ struct SteerLayout {
   /// The area of the measures below the answers.
   let measures: Rect
   /// The area of the latents' activations along the answers.
-  let trace: Rect
+  let activations: Rect
 
   init(_ state: ExplorerState) {
     let body = state.body.inset(columns: 1)
@@ -65,9 +65,9 @@ struct SteerLayout {
     answers = rest
     let measureRows = state.steer.run?.measured == nil ? 0 : min(3, max(0, rest.rows - (isWide ? 5 : 8)))
     (rest, measures) = rest.split(bottom: measureRows)
-    let hasTrace = state.steer.trace.isOn && state.steer.run != nil
-    let traceRows = hasTrace ? min(SteerActivations.most, state.steer.rows.count) : 0
-    (rest, trace) = rest.split(bottom: min(traceRows, max(0, rest.rows - 4)))
+    let hasActivations = state.steer.activations.isOn && state.steer.run != nil
+    let activationRows = hasActivations ? min(SteerActivations.most, state.steer.rows.count) : 0
+    (rest, activations) = rest.split(bottom: min(activationRows, max(0, rest.rows - 4)))
     let count = hasFrozen ? 3 : 2
     if isWide {
       let width = (rest.columns - 3 * (count - 1)) / count

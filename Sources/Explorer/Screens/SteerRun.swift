@@ -23,7 +23,7 @@ struct SteerRun: Sendable, Equatable {
     var baseline: [String] = []
     var steered: [String] = []
     var frozen: [String] = []
-    /// The activations of the traced latents at each token, as far as they were reported.
+    /// The activations of `latentsRead` at each token, as far as they were reported.
     var activations: [AnswerArm: [[Double]]] = [:]
 
     mutating func append(_ text: String, _ arm: AnswerArm) {
@@ -43,9 +43,10 @@ struct SteerRun: Sendable, Equatable {
     }
   }
 
-  /// The request of the run without its traced latents, which do not change the answers.
+  /// The request of the run without the latents that are read along the way, which do not change the answers.
   var request: SteeringRequest
-  var traced: [Int32]
+  /// The latents whose activations the run reports with its tokens.
+  var latentsRead: [Int]
   var samples: [Sample]
   /// The index of the shown sample.
   var shown = 0
@@ -53,8 +54,8 @@ struct SteerRun: Sendable, Equatable {
   var cursor = 0
   var phase = Phase.running
 
-  init(request: SteeringRequest, traced: [Int32] = []) {
-    (self.request, self.traced) = (request, traced)
+  init(request: SteeringRequest, latentsRead: [Int] = []) {
+    (self.request, self.latentsRead) = (request, latentsRead)
     samples = [Sample](repeating: Sample(), count: max(1, request.sampling.samples))
   }
 

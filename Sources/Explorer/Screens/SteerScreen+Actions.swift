@@ -13,7 +13,7 @@ extension SteerScreen {
     case .run: return SteerState.start(&state)
     case .nextFocus: nextFocus(&state)
     case .editPrompt: state.steer.focus = .prompt
-    case .tracePrompt: return PromptScreen.traceSteerPrompt(&state)
+    case .promptActivations: return PromptScreen.readSteerPrompt(&state)
     case .addLatent, .strength, .condition: state.overlay = SteerEntry(for: action, state)
     case .open:
       guard let id = state.steer.selectedRow?.latent else { return [] }
@@ -35,7 +35,7 @@ extension SteerScreen {
     case .sweepSet: return state.openPromptSets()
     case .continueBaseline, .continueSteered:
       SteerState.continueChat(isSteered: action == .continueSteered, &state)
-    case .trace: toggleTrace(&state)
+    case .activations: toggleActivations(&state)
     case .freezeAttention: _ = SteerSetting.frozenAttention.step(1, &state.steer)
     case .export:
       if let document = state.steer.run?.document { state.openExport(.run(document)) }
@@ -51,10 +51,11 @@ extension SteerScreen {
     return []
   }
 
-  private static func toggleTrace(_ state: inout ExplorerState) {
-    state.steer.trace.isOn.toggle()
+  private static func toggleActivations(_ state: inout ExplorerState) {
+    state.steer.activations.isOn.toggle()
     if state.steer.run == nil {
-      state.tell("the latents' activations \(state.steer.trace.isOn ? "come with the next answers" : "stay away")")
+      state.tell(
+        "the latents' activations \(state.steer.activations.isOn ? "come with the next answers" : "stay away")")
     }
   }
 

@@ -7,8 +7,8 @@ import TUI
 
 extension SteerScreen {
   /// Draws one row for each latent, in the columns of the panes.
-  static func drawTrace(_ run: SteerRun, _ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
-    let rect = layout.trace
+  static func drawActivations(_ run: SteerRun, _ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
+    let rect = layout.activations
     guard !rect.isEmpty else { return }
     switch state.steer.strips {
     case nil:
@@ -19,22 +19,22 @@ extension SteerScreen {
     case .failed(let reason):
       canvas.put(
         truncated(reason, to: rect.columns), row: rect.row, column: rect.column, style: Style(.danger), clip: rect)
-    case .shown(let trace):
+    case .shown(let activations):
       for (index, latent) in state.steer.shownLatents.enumerated() where index < rect.rows {
-        draw(trace, index, latent, run, state, &canvas, layout)
+        draw(activations, index, latent, run, state, &canvas, layout)
       }
     }
   }
 
   /// Draws one latent along each answer; all strips have one scale.
   private static func draw(
-    _ trace: AnswerActivations, _ index: Int, _ latent: Int32, _ run: SteerRun, _ state: ExplorerState,
+    _ activations: AnswerActivations, _ index: Int, _ latent: Int, _ run: SteerRun, _ state: ExplorerState,
     _ canvas: inout Canvas, _ layout: SteerLayout
   ) {
-    let row = layout.trace.line(index).row
-    let largest = run.arms.flatMap { trace[$0][index] }.max() ?? 0
+    let row = layout.activations.line(index).row
+    let largest = run.arms.flatMap { activations[$0][index] }.max() ?? 0
     for (arm, pane) in zip(run.arms, layout.panes) {
-      let values = trace[arm][index]
+      let values = activations[arm][index]
       let rect = Rect(row: row, column: pane.column, rows: 1, columns: pane.columns)
       let start = canvas.put("\(latent) ", row: row, column: rect.column, style: .muted, clip: rect)
       // While tokens arrive the last one is shown, afterwards the one under the cursor.

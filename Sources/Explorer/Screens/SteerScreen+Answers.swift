@@ -32,7 +32,7 @@ extension SteerScreen {
       draw(shown(answer, run, state), differing, state, &canvas, pane.split(top: 1).rest)
     }
     drawMeasures(run, state, &canvas, layout)
-    drawTrace(run, state, &canvas, layout)
+    drawActivations(run, state, &canvas, layout)
     if case .failed(let reason) = run.phase {
       canvas.put(
         truncated(reason, to: layout.steered.columns), row: layout.steered.endRow - 1, column: layout.steered.column,

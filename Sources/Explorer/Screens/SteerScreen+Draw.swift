@@ -133,7 +133,7 @@ extension SteerScreen {
         } ?? ""
       let band = warning.isEmpty ? "" : "\(limit(state).origin) is \(compact(limit(state).value))  "
       let before = row.isFromBefore ? "earlier session  " : ""
-      let condition = row.conditions.isEmpty ? "" : row.conditions.text(of: Int(row.latent)) + "  "
+      let condition = row.conditions.isEmpty ? "" : row.conditions.text(of: row.latent) + "  "
       canvas.put(
         truncated(condition + before + band + about, to: line.endColumn - bar.endColumn - 2), row: line.row,
         column: bar.endColumn + 2,

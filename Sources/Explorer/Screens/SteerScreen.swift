@@ -51,7 +51,8 @@ enum SteerScreen {
       Binding(["l", "right"], .cursorRight, nil, "the next token of the answers", unavailable: noAnswer),
       Binding(["h", "left"], .cursorLeft, nil, "the token before it", unavailable: noAnswer),
       Binding(
-        ["v"], .trace, nil, "activations of the latents along the answers, as they come; costs base a part of a pass",
+        ["v"], .activations, nil,
+        "activations of the latents along the answers, as they come; costs base a part of a pass",
         unavailable: noRow),
       Binding(
         ["f"], .freezeAttention, nil, "a third answer: steered with the baseline's attention weights above the layer"),
@@ -67,7 +68,7 @@ enum SteerScreen {
       Binding(["L"], .answerLength, nil, "answers of 32, 96 or 256 tokens"),
       Binding(["R"], .seed, nil, "another seed"),
       Binding(
-        ["P"], .tracePrompt, nil, "to the prompt screen: which latents fire on the prompt",
+        ["P"], .promptActivations, nil, "to the prompt screen: which latents fire on the prompt",
         unavailable: { $0.steer.prompt.isEmpty ? "the prompt is empty: i edits it" : nil }),
       Binding(["t"], .tag, nil, "tag the latent", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["n"], .note, nil, "write a note on the latent", unavailable: Unavailable.noLatentOrReadOnly),
@@ -107,7 +108,7 @@ enum SteerScreen {
     },
     follow: { state in
       let effects = SteerState.followKnob(&state)
-      return effects + SteerState.followTrace(&state)
+      return effects + SteerState.followActivations(&state)
     },
     draw: draw,
     progress: { state in

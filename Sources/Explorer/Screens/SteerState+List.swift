@@ -28,7 +28,7 @@ extension SteerState {
   ///   - alone: whether all other latents leave the list.
   ///   - limit: the pair's limit of coherence, if it is known.
   /// - Returns: the reason if it is not done; nil when it is.
-  mutating func put(_ latents: [Int32], alone: Bool, limit: Double?) -> String? {
+  mutating func put(_ latents: [Int], alone: Bool, limit: Double?) -> String? {
     let kept = alone ? rows.filter { latents.contains($0.latent) } : rows
     let known = Set(kept.map(\.latent))
     let new = latents.filter { !known.contains($0) }
@@ -49,7 +49,7 @@ extension SteerState {
       let index = rows.firstIndex { $0.latent == item.id } ?? rows.count
       if index == rows.count {
         let mode = item.mode ?? .add
-        rows.append(Row(latent: Int32(item.id), mode: mode, strength: strengthToBegin(mode, limit: limit)))
+        rows.append(Row(latent: item.id, mode: mode, strength: strengthToBegin(mode, limit: limit)))
       }
       if let mode = item.mode { rows[index].mode = mode }
       if let strength = item.ownStrength { rows[index].strength = strength }

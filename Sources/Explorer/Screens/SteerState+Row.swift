@@ -10,7 +10,7 @@ import Storage
 extension SteerState {
   /// One latent of the list.
   struct Row: Sendable, Equatable {
-    var latent: Int32
+    var latent: Int
     var mode = SteeringMode.add
     var strength: Double
     var isOn = true
@@ -22,7 +22,7 @@ extension SteerState {
     private var elsewhere: [StrengthScale: Double] = [:]
 
     init(
-      latent: Int32, mode: SteeringMode = .add, strength: Double, isOn: Bool = true,
+      latent: Int, mode: SteeringMode = .add, strength: Double, isOn: Bool = true,
       conditions: [SteeringCondition] = [], isFromBefore: Bool = false
     ) {
       (self.latent, self.mode, self.strength, self.isOn) = (latent, mode, strength, isOn)
@@ -31,12 +31,12 @@ extension SteerState {
 
     init(_ item: Intervention) {
       self.init(
-        latent: Int32(clamping: item.latent), mode: item.mode, strength: item.strength, conditions: item.conditions)
+        latent: item.latent, mode: item.mode, strength: item.strength, conditions: item.conditions)
     }
 
     /// The latent as a part of a request.
     var intervention: Intervention {
-      Intervention(latent: Int(latent), mode: mode, strength: strength, conditions: conditions)
+      Intervention(latent: latent, mode: mode, strength: strength, conditions: conditions)
     }
 
     /// Changes the strength, within bounds unless it was set beyond them. Multiples of a millionth are rounded to the

@@ -29,9 +29,9 @@ extension SteerState {
     state.steer.prompt.commit()
     state.steer.begun()
     state.steer.runNumber += 1
-    let traced = state.steer.trace.isOn ? state.steer.shownLatents : []
-    state.steer.run = SteerRun(request: request, traced: traced)
-    request.traced = traced
+    let latentsRead = state.steer.activations.isOn ? state.steer.shownLatents : []
+    state.steer.run = SteerRun(request: request, latentsRead: latentsRead)
+    request.traced = latentsRead
     state.steer.scrolledBack = 0
     if state.steer.focus == .prompt { state.steer.focus = .interventions }
     return [.start(.run(request), number: state.steer.runNumber)]
@@ -92,7 +92,7 @@ extension SteerState {
     switch event {
     case .token(let arm, let text, let sample): state.steer.run?.samples[sample].append(text, arm)
     case .activations(let values, let arm, let sample):
-      guard values.count == state.steer.run?.traced.count else { break }
+      guard values.count == state.steer.run?.latentsRead.count else { break }
       state.steer.run?.samples[sample].activations[arm, default: []].append(values)
     case .answered: state.steer.run?.phase = .measuring
     case .finished(let document):

@@ -42,7 +42,7 @@ struct SteerState: Sendable, Equatable {
   var sweep: SteerSweep?
   /// The last choice of a set of prompts.
   var promptSet = PromptSetPicker()
-  var trace = SteerActivations()
+  var activations = SteerActivations()
   /// Numbers the runs, so that a cancelled one's late tokens are dropped.
   var runNumber = 0
   /// How many lines the answers are scrolled up from their end.

@@ -57,7 +57,7 @@ package struct IndexStage {
     try writer.add(
       examples: examples.examples.map {
         ExampleRecord(
-          latent: Int32($0.latent), quantile: $0.quantile, rank: $0.rank, sequence: Int32($0.sequence),
+          latent: $0.latent, quantile: $0.quantile, rank: $0.rank, sequence: Int32($0.sequence),
           positions: $0.positions, values: $0.values)
       })
     try writer.add(histograms: histograms(statistics))
@@ -73,19 +73,19 @@ package struct IndexStage {
   }
 
   /// The divergence of each pair of twins, as a value for both latents, ordered by latent.
-  private static func values(_ divergence: TwinDivergence) -> [(latent: Int32, value: Double)] {
+  private static func values(_ divergence: TwinDivergence) -> [(latent: Int, value: Double)] {
     zip(divergence.twins, divergence.divergences).flatMap { twins, value in
-      value.map { value in [twins.chatOnly, twins.baseOnly].map { (latent: Int32($0), value: value) } } ?? []
+      value.map { value in [twins.chatOnly, twins.baseOnly].map { (latent: $0, value: value) } } ?? []
     }.sorted { $0.latent < $1.latent }
   }
 
   /// The metrics that latents of a Matryoshka dictionary have: their level, counted from 1, and their parent.
   private static func levelMetrics(
     _ levels: LatentLevels?, _ search: ParentSearch?, latents: Int
-  ) -> [(name: String, values: [(latent: Int32, value: Double)])] {
+  ) -> [(name: String, values: [(latent: Int, value: Double)])] {
     guard let levels, let parents = search?.parents else { return [] }
-    func values(_ value: (Int) -> Double?) -> [(latent: Int32, value: Double)] {
-      (0..<latents).compactMap { latent in value(latent).map { (Int32(latent), $0) } }
+    func values(_ value: (Int) -> Double?) -> [(latent: Int, value: Double)] {
+      (0..<latents).compactMap { latent in value(latent).map { (latent, $0) } }
     }
     return [
       (LatentMetric.level, values { Double(levels.level(of: $0) + 1) }),
@@ -173,7 +173,7 @@ package struct IndexStage {
         }
         let ratio = edges[1] / edges[0]
         return HistogramRecord(
-          latent: Int32(latent), corpus: corpus.rawValue, low: edges[first], high: edges[last] * ratio,
+          latent: latent, corpus: corpus.rawValue, low: edges[first], high: edges[last] * ratio,
           counts: counts[first...last].map { Int32(clamping: $0) })
       }
     }
@@ -186,7 +186,7 @@ package struct IndexStage {
     ]
     return readings.map {
       LogitLensRecord(
-        latent: Int32(latent), direction: $0, promoted: scores($1.promoted), suppressed: scores($1.suppressed))
+        latent: latent, direction: $0, promoted: scores($1.promoted), suppressed: scores($1.suppressed))
     }
   }
 
@@ -200,7 +200,7 @@ package struct IndexStage {
     }
     return summaries.enumerated().compactMap { latent, summary in
       summary.text { String(decoding: tokenizer.bytes(of: $0), as: UTF8.self) }
-        .map { ExplanationRecord(latent: Int32(latent), source: Store.tokenSource, text: $0) }
+        .map { ExplanationRecord(latent: latent, source: Store.tokenSource, text: $0) }
     }
   }
 
@@ -210,13 +210,13 @@ package struct IndexStage {
     for (kind, latents) in zip([NeighbourKind.base, .chat], similar) {
       for (latent, others) in latents.enumerated() {
         result += others.map {
-          NeighbourRecord(latent: Int32(latent), kind: kind, other: Int32($0.latent), cosine: Double($0.cosine))
+          NeighbourRecord(latent: latent, kind: kind, other: $0.latent, cosine: Double($0.cosine))
         }
       }
     }
     for pair in twins {
       for (latent, other) in [(pair.chatOnly, pair.baseOnly), (pair.baseOnly, pair.chatOnly)] {
-        result.append(NeighbourRecord(latent: Int32(latent), kind: .twin, other: Int32(other), cosine: pair.cosine))
+        result.append(NeighbourRecord(latent: latent, kind: .twin, other: other, cosine: pair.cosine))
       }
     }
     return result
@@ -227,7 +227,7 @@ extension LatentRecord {
   /// A scored latent as a row of the store.
   package init(_ scores: LatentScores) {
     self.init(
-      id: Int32(scores.id), dead: scores.dead,
+      id: scores.id, dead: scores.dead,
       latentClass: Storage.LatentClass(rawValue: scores.latent_class.rawValue) ?? .other)
     (decNormBase, decNormChat) = (scores.dec_norm_base, scores.dec_norm_chat)
     (deltaNorm, cosBaseChat) = (scores.delta_norm, scores.cos_base_chat)

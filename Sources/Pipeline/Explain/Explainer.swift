@@ -36,8 +36,8 @@ package struct Explainer: Sendable {
   }
 
   package enum Failure: Error, CustomStringConvertible {
-    case tooFewContexts(latent: Int32, found: Int)
-    case unreadable(latent: Int32, answer: String)
+    case tooFewContexts(latent: Int, found: Int)
+    case unreadable(latent: Int, answer: String)
 
     package var description: String {
       switch self {
@@ -62,7 +62,7 @@ package struct Explainer: Sendable {
 
   /// Asks for an explanation and tests it without saving it.
   /// - Throws: `EndpointError`, `StorageError` or `Failure`.
-  package func explain(_ latent: Int32) async throws -> ExplanationRecord {
+  package func explain(_ latent: Int) async throws -> ExplanationRecord {
     let page = try store.page(of: latent)
     let (shown, kept) = Self.split(page.contexts, settings)
     guard !shown.isEmpty, !kept.isEmpty else {

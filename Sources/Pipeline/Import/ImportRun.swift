@@ -65,8 +65,8 @@ package struct ImportRun {
     var latents = (0..<file.nLatents).map { Self.record($0, geometry) }
     try table?.fill(&latents)
     if let examples, table?.hasMaxima != true {
-      for (latent, value) in try examples.maxima() where Int(latent) < latents.count && value >= 0 {
-        latents[Int(latent)].maxActivation = value
+      for (latent, value) in try examples.maxima() where latent < latents.count && value >= 0 {
+        latents[latent].maxActivation = value
       }
     }
     rank(&latents)
@@ -80,7 +80,7 @@ package struct ImportRun {
     for metric in table?.metrics ?? [] {
       try writer.add(
         metric: metric.name,
-        values: metric.values.enumerated().lazy.filter { !$1.isNaN }.map { (latent: Int32($0), value: $1) })
+        values: metric.values.enumerated().lazy.filter { !$1.isNaN }.map { (latent: $0, value: $1) })
     }
     if let examples { try add(examples, to: writer, nLatents: file.nLatents) }
     if let engine { try addLens(engine, decoder, to: writer) }
@@ -139,7 +139,7 @@ package struct ImportRun {
   private static func record(_ latent: Int, _ geometry: DecoderGeometry) -> LatentRecord {
     let delta = geometry.deltaNorm(latent)
     var record = LatentRecord(
-      id: Int32(latent),
+      id: latent,
       latentClass: Storage.LatentClass(rawValue: LatentClass(deltaNorm: delta).rawValue) ?? .other)
     (record.decNormBase, record.decNormChat) = (geometry.baseNorms?[latent], geometry.chatNorms?[latent])
     (record.deltaNorm, record.cosBaseChat) = (delta, geometry.cosines?[latent] ?? nil)

@@ -34,7 +34,7 @@ struct Activations: AsyncParsableCommand {
   @Option(help: "Who says each --prompt in turn: user, assistant or system.") var role: [ChatMessage.Role] = []
   @Option(help: ArgumentHelp("Latents a token.", valueName: "k")) var top =
     ActivationsDocument.Options.usualTop
-  @Option(help: ArgumentHelp("Only this latent; may be given several times.", valueName: "id")) var latent: [Int32] = []
+  @Option(help: ArgumentHelp("Only this latent; may be given several times.", valueName: "id")) var latent: [Int] = []
   @Option(help: "What orders the latents of the text.") var aggregate = ActivationAggregate.max
   @Option(help: ArgumentHelp("Latents of the text.", valueName: "n")) var limit =
     ActivationsDocument.Options.usualLimit

@@ -13,7 +13,7 @@ struct BeginningOptions: ParsableArguments {
 
   @Option(help: "Begin with this order, as in `crosscope latents`.") var sort: LatentSort?
 
-  @Option(help: ArgumentHelp("Begin at this latent's page.", valueName: "id")) var latent: Int32?
+  @Option(help: ArgumentHelp("Begin at this latent's page.", valueName: "id")) var latent: Int?
 
   /// The same place in a store.
   /// - Throws: `ValidationError` for something that the store does not have, or the errors of reading it.

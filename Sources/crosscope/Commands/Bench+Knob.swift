@@ -38,7 +38,7 @@ struct KnobBenchmark {
       var seconds: [Double] = []
       for turn in 0...repeats {
         let plan = SteeringPlan(
-          interventions: [Intervention(latent: Int(latent), mode: mode, strength: 0.5 + 0.01 * Double(turn))],
+          interventions: [Intervention(latent: latent, mode: mode, strength: 0.5 + 0.01 * Double(turn))],
           positions: positions)
         seconds.append(
           try elapsedSeconds {
@@ -54,7 +54,7 @@ struct KnobBenchmark {
         "knob,\(mode.rawValue),\(positions.rawValue),\(prompt.ids.count),\(median),\(precision.rawValue),"
           + "\(Compute.kernelLevel),\(Compute.threads)\n")
     }
-    try answers(context, prompt, prefixes, latent: Int(latent), largest: largest, repeats: repeats)
+    try answers(context, prompt, prefixes, latent: latent, largest: largest, repeats: repeats)
   }
 
   /// Measures from another strength to the baseline's and the steered answer, which are decoded together. The tokens

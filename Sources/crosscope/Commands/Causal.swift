@@ -153,7 +153,7 @@ struct Causal: AsyncParsableCommand {
       sets.append(.init(name: "bottom", score: score, arm: .latents(Set(order.suffix(n)))))
     }
     var generator = SplitMix64(seed: seed)
-    let numbers = pool.map { Int($0.id) }.sorted()
+    let numbers = pool.map(\.id).sorted()
     for _ in 0..<randomSets {
       sets.append(.init(name: "random", arm: .latents(Set(numbers.shuffled(using: &generator).prefix(n)))))
     }

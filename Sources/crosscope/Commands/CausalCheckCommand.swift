@@ -18,7 +18,7 @@ struct CausalCheckCommand: AsyncParsableCommand {
       """)
 
   @Argument(help: .store, completion: .stores) var store: String
-  @Argument(help: "The latent's number.") var latent: Int32
+  @Argument(help: "The latent's number.") var latent: Int
   @Option(help: "Random latents.") var random = 8
   @Option(help: "Neutral prompts, at most 20.") var prompts = 20
   @Option(help: "Contexts.") var contexts = 10

@@ -23,7 +23,7 @@ struct Explain: AsyncParsableCommand {
       """)
 
   @Argument(help: .store, completion: .stores) var store: String
-  @Option(parsing: .upToNextOption, help: ArgumentHelp("Only these latents.", valueName: "id")) var latent: [Int32] = []
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Only these latents.", valueName: "id")) var latent: [Int] = []
   @Option(help: ArgumentHelp("Only latents that fulfil this condition (see latents --help).", valueName: "expr"))
   var filter = "not dead"
   @Option(help: ArgumentHelp("At most this many, most chat-specific first.", valueName: "n")) var limit: Int?
@@ -89,7 +89,7 @@ struct Explain: AsyncParsableCommand {
     }
   }
 
-  private func chosen(_ store: Store, source: String) throws -> [Int32] {
+  private func chosen(_ store: Store, source: String) throws -> [Int] {
     var ids = latent
     if ids.isEmpty {
       ids = try store.latentIDs(matching: Filter(argument: filter, of: store))

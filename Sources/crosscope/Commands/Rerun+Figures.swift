@@ -38,7 +38,7 @@ extension Rerun {
     let (laboratory, changes) = try await prepare(saved.versions, layer: nil, store)
     var progress: ProgressLine?
     let again = try await laboratory.outcome(
-      of: CausalCheckJob(Int32(clamping: saved.latent), size: size, control: saved.random)
+      of: CausalCheckJob(saved.latent, size: size, control: saved.random)
     ) { event in
       guard case .progress(let done, let total) = event else { return }
       if progress == nil { progress = ProgressLine("rerun", total: total, unit: "texts") }

@@ -19,7 +19,7 @@ struct Show: ParsableCommand {
       """)
 
   @Argument(help: .store, completion: .stores) var store: String
-  @Argument(help: ArgumentHelp("The latent's number.", valueName: "latent")) var latent: Int32
+  @Argument(help: ArgumentHelp("The latent's number.", valueName: "latent")) var latent: Int
   @Option(help: ArgumentHelp("At most this many contexts.", valueName: "n")) var contexts = 100
   @Flag(help: "Count template tokens: contexts in the store's own order.") var template = false
   @Flag(help: "Show contexts also where an earlier one has the same tokens around the peak.") var duplicates = false

@@ -10,7 +10,7 @@ struct Tag: ParsableCommand {
     discussion: "All of it is one edit, which u takes back in the explorer.")
 
   @Argument(help: .store, completion: .stores) var store: String
-  @Argument(help: ArgumentHelp("The latents' numbers.", valueName: "latent")) var latents: [Int32]
+  @Argument(help: ArgumentHelp("The latents' numbers.", valueName: "latent")) var latents: [Int]
   @Option(help: ArgumentHelp("A tag to add; may be given several times.", valueName: "tag")) var add: [String] = []
   @Option(help: ArgumentHelp("A tag to remove; may be given several times.", valueName: "tag"))
   var remove: [String] = []
