@@ -124,7 +124,7 @@ extension CausalCheckReport {
       }
       lines.append(.effect(name: String(parts.last ?? ""), effect))
     }
-    return [.group("")] + lines + [
+    return [.group("")] + lines + (coherent?.sentences ?? []).map { .note($0) } + [
       .note("means with 95% intervals; apart: the intervals share no value"), .note(sizeText),
     ]
   }

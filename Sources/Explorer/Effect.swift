@@ -47,7 +47,7 @@ enum Effect: Sendable, Equatable {
   case cancel(ExplorerJob.Kind)
   /// Saves an experiment. A number below 0 says that an earlier attempt to save it failed.
   case save(ExperimentRecord)
-  /// The sets of prompts beside the store.
+  /// The sets of prompts beside the store, and its file of behaviours.
   case findPromptSets
   /// Text for the terminal's clipboard, and the desktop's where there is one.
   case copy(CopiedText)
@@ -159,7 +159,8 @@ enum ExplorerEvent: Sendable {
   case modelFailed(String)
   /// An event of a job.
   case job(JobEvent, JobID)
-  case promptSets([PromptSetFile])
+  /// The sets of prompts beside the store, and the file of behaviours if there is one.
+  case promptSets([PromptSetFile], behaviours: BehaviourFile? = nil)
   /// A run is in the store under a number. If it was unsaved before, `formerly` is the number that it had.
   case saved(Int64, formerly: Int64? = nil)
   /// The store did not take a run, for the given reason.

@@ -30,7 +30,8 @@ struct EffectRunner: Sendable {
     case .export(let content, let path): export(content, path, emit)
     case .save(let record): save(record, emit)
     case .copy(let copied): emit(.copied(Clipboard.report(copied, tool: Clipboard.copy(copied.text))))
-    case .findPromptSets: emit(.promptSets(PromptSetFile.beside(store: store.path)))
+    case .findPromptSets:
+      emit(.promptSets(PromptSetFile.beside(store: store.path), behaviours: .beside(store: store.path)))
     case .editFilters(let edit): editFilters(edit, emit)
     case .rest(let id):
       do { try await Task.sleep(for: restDelay) } catch { return }

@@ -47,6 +47,8 @@ struct PromptSetChoice: Sendable, Equatable {
   var most: Int
   /// How many times the latents are replaced by random living ones.
   var random: Int
+  /// The file of the behaviours that are counted; nil for refusals alone.
+  var behaviours: String?
 }
 
 /// Identifies the job of an event.
@@ -83,9 +85,10 @@ extension Laboratory {
         try await hand(on: SweepJob(request, withControl: withControl), tell) { .sweep($0) }
       case .promptSet(let request, let choice):
         let prompts = try readPrompts(choice.path).spread(choice.most)
+        let behaviours = try choice.behaviours.map { try BehaviourFile(path: $0).behaviours }
         try await hand(
           on: PromptSetJob(request, prompts: prompts, name: choice.path, random: choice.random), tell
-        ) { .promptSet($0) }
+        ) { event in .promptSet(behaviours.map { event.counting($0) } ?? event) }
       case .preview(let request): try await hand(on: PreviewJob(request), tell) { .preview($0) }
       case .answerActivations(let job): try await hand(on: job, tell) { .answerActivations($0.activations) }
       case .textActivations(let job): try await hand(on: job, tell) { .textActivations($0) }

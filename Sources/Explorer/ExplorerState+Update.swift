@@ -70,7 +70,7 @@ extension ExplorerState {
       steer.isWaitingForModel = false
       tell(reason, .error)
     case .job(let event, let id): return take(event, id)
-    case .promptSets(let files): promptSetsArrived(files)
+    case .promptSets(let files, let behaviours): promptSetsArrived(files, behaviours)
     case .experiments(let ids, let generation): return ExperimentsState.listArrived(ids, generation, &self)
     case .experimentRows(let runs):
       for run in runs { experiments.runs[run.record.id] = run }

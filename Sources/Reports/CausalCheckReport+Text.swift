@@ -5,7 +5,7 @@ import Experiments
 import Foundation
 
 extension CausalCheckReport {
-  /// The table, with one line for each measure.
+  /// The table, with one line for each measure, and the best coherent strengths if they are known.
   package var text: String {
     var table = TextTable([
       .init(title: "measure"), .init(title: "latent \(latent)"), .init(title: "\(random.count) random latents"),
@@ -16,7 +16,7 @@ extension CausalCheckReport {
         effect.measure, effect.latent?.text(3) ?? "-", effect.random?.text(3) ?? "-", effect.apart ? "yes" : "no",
       ])
     }
-    return table.text
+    return table.text + (coherent.map { "\n\($0.text)" } ?? "")
   }
 
   /// A sentence that says how many measures tell the latent from random ones.

@@ -1,4 +1,4 @@
-// The figures of a run over a set of prompts: a table with charts for people, and CSV for programs.
+// The figures of a run over a set of prompts: tables with charts for people, and CSV for programs.
 
 import Diffing
 import Experiments
@@ -14,7 +14,7 @@ extension DoseResponse {
 
   // MARK: - For people
 
-  /// The table, a chart of refusals and one of the divergence by strength, and a note on the figures.
+  /// The tables, a chart of refusals and one of the divergence by strength, and a note on the figures.
   package func text(asciiOnly: Bool) -> String {
     var table = TextTable([
       .init(title: "arm"), .init(title: "strength", isNumber: true), .init(title: "refused"), .init(title: "KL"),
@@ -28,7 +28,32 @@ extension DoseResponse {
         row.relativeChange.map { String(format: "%.2f", $0) } ?? "-",
       ])
     }
-    return table.text + charts(asciiOnly: asciiOnly) + "\n\(note)\n"
+    return table.text + behaviourTables + "\n\(coherent.text)" + charts(asciiOnly: asciiOnly) + "\n\(note)\n"
+  }
+
+  /// The behaviours beside refusals; their rates have tables of their own.
+  package var otherBehaviours: [String] { behaviours.names.filter { $0 != Behaviour.refused.name } }
+
+  private static let behavioursAtOnce = 4
+
+  /// The rates of the other behaviours, a few to a table. Each table repeats the perplexity, since a rate of broken text is
+  /// no effect.
+  private var behaviourTables: String {
+    let names = otherBehaviours
+    return stride(from: 0, to: names.count, by: Self.behavioursAtOnce).map { start in
+      let shown = names[start..<min(start + Self.behavioursAtOnce, names.count)]
+      var table = TextTable(
+        [.init(title: "arm"), .init(title: "strength", isNumber: true), .init(title: "perplexity", isNumber: true)]
+          + shown.map { .init(title: $0) })
+      for row in rows {
+        table.add(
+          [
+            name(row), row.arm == .baseline ? "" : shortNumber(row.strength),
+            row.perplexity.map { fixed($0.value, 2) } ?? "-",
+          ] + shown.map { row.rate(of: $0)?.text(0, times: 100, unit: "%") ?? "-" })
+      }
+      return "\n" + table.text
+    }.joined()
   }
 
   /// A chart of refusals and one of the divergence, if there are strengths to draw.
@@ -68,20 +93,24 @@ extension DoseResponse {
 
   // MARK: - For programs
 
-  /// One line for each row; a field is empty if nothing was measured.
+  /// One line for each row; a field is empty if nothing was measured. The other behaviours come last.
   package var csv: String {
     let measures: [(String, (Row) -> Interval?)] = [
       ("refused", { $0.refused }), ("kl", { $0.kl }), ("perplexity", { $0.perplexity }),
       ("repetition", { $0.repetition }),
     ]
-    let names = measures.flatMap { [$0.0, $0.0 + "_low", $0.0 + "_high"] }
+    func columns(_ name: String) -> [String] { [name, name + "_low", name + "_high"] }
+    func cells(_ interval: Interval?) -> [Double?] { [interval?.value, interval?.low, interval?.high] }
+    let names = measures.flatMap { columns($0.0) } + ["relative_change"] + otherBehaviours.flatMap(columns)
     let lines = rows.map { row in
-      let values = measures.flatMap { [$0.1(row)?.value, $0.1(row)?.low, $0.1(row)?.high] } + [row.relativeChange]
+      let values =
+        measures.flatMap { cells($0.1(row)) } + [row.relativeChange]
+        + otherBehaviours.flatMap { cells(row.rate(of: $0)) }
       return
         ([row.arm.rawValue, "\(row.strength)", "\(row.draws)", "\(prompts)"] + values.map { $0.map { "\($0)" } ?? "" })
         .joined(separator: ",")
     }
-    return (["arm,strength,draws,prompts,\(names.joined(separator: ",")),relative_change"] + lines)
+    return (["arm,strength,draws,prompts,\(names.joined(separator: ","))"] + lines)
       .joined(separator: "\n") + "\n"
   }
 }

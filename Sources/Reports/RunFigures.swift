@@ -15,8 +15,8 @@ package struct AnswerMeasure: Sendable {
   package var digits: Int
   package var value: @Sendable (SteeringDocument.Answer) -> Interval?
 
-  /// The figures that every answer may have, followed by those of the phrases.
-  package static func all(watching phrases: [String]) -> [AnswerMeasure] {
+  /// The figures that every answer may have, followed by those of the phrases and the rates of behaviours.
+  package static func all(watching phrases: [String], showing behaviours: [String] = []) -> [AnswerMeasure] {
     [
       AnswerMeasure(name: "KL, nats a token", short: "KL", digits: 3, value: { $0.mean(\.klMean) }),
       AnswerMeasure(name: "‖Δh‖/‖h‖", short: "‖Δh‖/‖h‖", digits: 2, value: { $0.mean(\.relativeChange) }),
@@ -32,6 +32,10 @@ package struct AnswerMeasure: Sendable {
             answer.watched.first { $0.text == phrase }?.logProbability.map { Interval(value: $0) }
           })
       }
+      + behaviours.map { behaviour in
+        AnswerMeasure(
+          name: "\(behaviour), share of samples", short: behaviour, digits: 2, value: { $0.rate(of: behaviour) })
+      }
   }
 
   /// The figure that an answer gives about its own tokens.
@@ -45,12 +49,13 @@ package struct AnswerMeasure: Sendable {
 }
 
 extension SteeringDocument.Answer {
-  /// The figures of one sample, as `KL 0.123, ‖Δh‖/‖h‖ 0.31, log p(no) -4.50`.
+  /// The figures of one sample, as `KL 0.123, ‖Δh‖/‖h‖ 0.31, log p(no) -4.50`, and the behaviours that it shows.
   package func figuresText(of sample: SteeringDocument.Sample) -> String {
     let alone = SteeringDocument.Answer(strength: strength, samples: [sample], watched: watched)
-    return AnswerMeasure.all(watching: watched.map(\.text)).compactMap { measure in
+    let figures = AnswerMeasure.all(watching: watched.map(\.text)).compactMap { measure in
       measure.value(alone).map { "\(measure.short) \(fixed($0.value, measure.digits))" }
-    }.joined(separator: ", ")
+    }
+    return (figures + (sample.behaviours ?? [])).joined(separator: ", ")
   }
 
   /// The mean over the samples that have the figure.
@@ -157,7 +162,8 @@ extension SavedRun {
   package var figures: RunFigures {
     if let set { return set.figures }
     var figures = RunFigures()
-    let measures = AnswerMeasure.all(watching: baseline?.watched.map(\.text) ?? []) + [.ownTokens]
+    let measures =
+      AnswerMeasure.all(watching: baseline?.watched.map(\.text) ?? [], showing: behaviours) + [.ownTokens]
     for (name, answer) in namedAnswers {
       figures.add(name, measures.map { (RunFigures.Column(title: $0.short, digits: $0.digits), $0.value(answer)) })
     }
@@ -197,7 +203,7 @@ extension DoseResponse {
           (.init(title: "perplexity", digits: 2), row.perplexity),
           (.init(title: "repeated", digits: 2), row.repetition),
           (.init(title: "‖Δh‖/‖h‖", digits: 2), row.relativeChange.map { Interval(value: $0) }),
-        ])
+        ] + otherBehaviours.map { (.init(title: $0, digits: 2), row.rate(of: $0)) })
     }
     return figures
   }

@@ -27,6 +27,7 @@ extension SavedRun {
     for turn in turns { text += "\n## Before: \(turn.role)\n\n" + fenced(turn.text) }
     text += "\n## Prompt\n\n" + fenced(record.prompt)
     if !figures.isEmpty { text += "\n## Figures\n\n" + figures.markdown }
+    if let coherent { text += "\n## Coherent strengths\n\n" + fenced(coherent.text) }
     for (name, answer) in namedAnswers {
       text += "\n## \(name.capitalizedFirst)\n\n"
       for (index, sample) in answer.samples.enumerated() {
@@ -98,13 +99,14 @@ extension SteeringDocument.Sample {
 }
 
 extension SteeredAnswer {
-  /// The figures, as `refused, KL 0.123, perplexity 4.1, repeated 0.05, ‖Δh‖/‖h‖ 0.31`.
+  /// The figures, as `refused, KL 0.123, perplexity 4.1, repeated 0.05, ‖Δh‖/‖h‖ 0.31`, and the other behaviours.
   package var figuresText: String {
     let figures = [
       refused ? "refused" : "not refused", "KL \(fixed(kl, 3))", "perplexity \(fixed(exp(logPerplexity), 1))",
       "repeated \(fixed(repetition, 2))",
     ]
-    return (figures + (relativeChange.map { ["‖Δh‖/‖h‖ \(fixed($0, 2))"] } ?? [])).joined(separator: ", ")
+    let others = behaviours.filter { $0 != Behaviour.refused.name }
+    return (figures + (relativeChange.map { ["‖Δh‖/‖h‖ \(fixed($0, 2))"] } ?? []) + others).joined(separator: ", ")
   }
 }
 

@@ -21,6 +21,10 @@ package struct SavedRun: Sendable, Equatable {
   /// The figures of a causal check or of a set of prompts, which are not answers to one prompt.
   package let check: CausalCheckReport?
   package let set: DoseResponse?
+  /// The names of the behaviours that were counted in the answers to one prompt.
+  package let behaviours: [String]
+  /// The best coherent strength of each behaviour, if any were counted.
+  package let coherent: CoherentStrengths?
   /// The versions of the program and hashes of the models, by name.
   package let versions: [(name: String, version: String)]
 
@@ -35,6 +39,8 @@ package struct SavedRun: Sendable, Equatable {
     (baseline, steered, frozen) = (outputs?.baseline, outputs?.steered ?? [], outputs?.frozenAttention ?? [])
     check = outputs == nil ? read(CausalCheckReport.self, record.outputs) : nil
     set = outputs == nil && check == nil ? read(DoseResponse.self, record.outputs) : nil
+    behaviours = outputs?.behaviours?.names ?? []
+    coherent = outputs?.coherent ?? check?.coherent ?? set?.coherent
     versions =
       read([String: String].self, record.versions)?.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } ?? []
   }

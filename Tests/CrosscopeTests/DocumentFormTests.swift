@@ -42,6 +42,13 @@ import Testing
       "steer, set of prompts",
       steer + ["--latent", "\(latent)", "--prompts", prompts, "--random", "1", "--save", "--out", set])
     forms.add("steer, file of a set", try #require(Self.json(String(contentsOfFile: set, encoding: .utf8))))
+    let behaviours = build.folder.path + "/b.json"
+    let behaviour = #"{"name": "x", "about": "a", "first": 9, "expressions": ["a"], "unless": ["b"], "group": "g"}"#
+    try "{\"behaviours\": [\(behaviour)]}".write(toFile: behaviours, atomically: true, encoding: .utf8)
+    try run("steer, behaviours", steer + own + ["--behaviours", behaviours])
+    try run(
+      "steer, set of prompts, behaviours",
+      steer + ["--latent", "\(latent)", "--prompts", prompts, "--behaviours", behaviours, "--coherent", "1e9"])
     let size = ["--random", "1", "--prompts", "2", "--contexts", "1", "--max-tokens", "4", "--json"]
     try run("causal-check", ["causal-check", store, "\(latent)", "--save"] + size)
     for (name, number) in [("steer", "1"), ("set", "3"), ("check", "4")] {

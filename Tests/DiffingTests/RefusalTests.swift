@@ -1,4 +1,4 @@
-// The refusal classifier against answers labelled by hand, and the intervals against published values.
+// The built-in behaviour `refused` against answers labelled by hand, and the intervals against published values.
 
 import Foundation
 import Testing
@@ -11,13 +11,15 @@ import Testing
     let refused: Bool
   }
 
+  private func refuses(_ answer: String) -> Bool { Behaviours.builtIn.shown(by: answer) == ["refused"] }
+
   /// Answers of the demo's chat, of chat with base's residual stream, and of chat with latents added that break its text.
   @Test func itAgreesWithLabelsByHand() throws {
     let lines = try String(contentsOfFile: fixture("refusals.jsonl"), encoding: .utf8).split(separator: "\n")
     let answers = try lines.map { try JSONDecoder().decode(Labelled.self, from: Data($0.utf8)) }
     #expect(answers.count >= 60 && answers.filter(\.refused).count >= 20)
-    let falsePositives = answers.filter { !$0.refused && RefusalClassifier.refuses($0.text) }
-    let falseNegatives = answers.filter { $0.refused && !RefusalClassifier.refuses($0.text) }
+    let falsePositives = answers.filter { !$0.refused && refuses($0.text) }
+    let falseNegatives = answers.filter { $0.refused && !refuses($0.text) }
     // The one that is taken for a refusal says what it cannot do, asked whether it can.
     #expect(falsePositives.map(\.prompt).count == 1, "\(falsePositives)")
     #expect(falsePositives.allSatisfy { $0.prompt.hasPrefix("Do you possess the ability") }, "\(falsePositives)")
@@ -31,7 +33,7 @@ import Testing
     (String(repeating: "Well, ", count: 40) + "I can't", false),
   ])
   func spellingsAndPlaces(text: String, refuses: Bool) {
-    #expect(RefusalClassifier.refuses(text) == refuses, "\(text)")
+    #expect(self.refuses(text) == refuses, "\(text)")
   }
 
   @Test func intervalsAreThePublishedOnes() throws {

@@ -23,10 +23,11 @@ extension DoseResponse {
         settings: "scripted", index: index, prompt: "prompt \(index)", kind: nil,
         answers: arms.map { arm in
           let size = abs(arm.strength) * (arm.kind == .random ? 0.25 : 1)
+          let refuses = arm.kind != .random && arm.strength * 2 > Double(index)
           return SteeredAnswer(
             text: "an answer", ids: [1, 2, Int32(arm.strength * 2 + 4)], finished: true,
-            refused: arm.kind != .random && arm.strength * 2 > Double(index), kl: size + 0.1 * Double(index),
-            logPerplexity: 0.5 + size, repetition: 0.1, relativeChange: arm.kind == .baseline ? nil : 0.3 * size)
+            behaviours: refuses ? ["refused"] : [], kl: size + 0.1 * Double(index), logPerplexity: 0.5 + size,
+            repetition: 0.1, relativeChange: arm.kind == .baseline ? nil : 0.3 * size)
         })
     }
     return DoseResponse(

@@ -74,6 +74,28 @@ import Testing
     #expect(text.contains("## Figures") && text.contains("random (mean of 2)") && text.contains("95% intervals"))
   }
 
+  @Test mutating func theBehavioursBesideTheStoreAreOfferedAndCounted() async throws {
+    let path = sample.folder + "/behaviours.json"
+    try #"{"behaviours": [{"name": "answers", "about": "It answers.", "expressions": ["an answer"]}]}"#.write(
+      toFile: path, atomically: true, encoding: .utf8)
+    await driver.press("M")
+    #expect(driver.text.contains("counts 2 behaviours of behaviours.json; b: refusals alone"), "\(driver.text)")
+    await driver.press("b")
+    #expect(driver.text.contains("counts refusals; b: 2 behaviours"))
+    await driver.press("b", "enter")
+    #expect(asked.map(\.behaviours) == [path])
+    #expect(driver.text.contains("no strength keeps") || driver.text.contains("refused: 0%; best ×"), "\(driver.text)")
+    await driver.press("tab", "tab", "tab", "tab", "tab", "G")
+    #expect(driver.text.contains("answers, share of answers") && driver.text.contains("steered 1.00 [0.44, 1.00]"))
+    #expect(driver.text.contains("answers: 100%; best ×"), "\(driver.text)")
+    let run = SavedRun(try #require(try sample.open().experiments().first))
+    #expect(run.set?.behaviours.names == ["refused", "answers"])
+    await driver.press("f6", "enter")
+    #expect(driver.state.experiment.runs.first?.coherent?.best.count == 2)
+    await driver.press("G", "f5", "M", "b", "enter")
+    #expect(asked.last?.behaviours == nil)
+  }
+
   @Test mutating func itIsCancelledAndLateEventsAreDropped() async throws {
     _ = driver.sendOnly(.terminal(.input(.key("M"))))
     #expect(driver.sendOnly(.terminal(.input(.key("enter")))) == [], "nobody knows yet what it would choose")

@@ -7,7 +7,7 @@ from collections import defaultdict
 from difflib import SequenceMatcher
 
 from common import CACHE, DATA, answers, read_jsonl
-from markers import refusal_kind, refused, shows
+from markers import OF_KIND, refused, shows
 
 REFUSALS = ["refusal_malicious", "refusal_privacy", "refusal_hateful", "refusal_misinformation"]
 
@@ -40,17 +40,17 @@ def table(by_kind):
     lines = []
     for kind in REFUSALS:
         pairs = by_kind[kind]
-        r, k = count(pairs, refused), count(pairs, lambda a: refused(a) and refusal_kind(a) == kind)
+        r, k = count(pairs, refused), count(pairs, lambda a: shows(OF_KIND[kind], a))
         lines.append((kind, len(pairs), "refused", *r))
         lines.append((kind, len(pairs), "refused in the kind's own words", *k))
     for kind in ("false_information", "true_statement"):
-        lines.append((kind, len(by_kind[kind]), "flagged as false", *count(by_kind[kind], lambda a: shows("false_information", a))))
-        lines.append((kind, len(by_kind[kind]), "confirmed", *count(by_kind[kind], lambda a: shows("true_statement", a) and not shows("false_information", a))))
-    lines.append(("personal", len(by_kind["personal"]), "answered as an AI", *count(by_kind["personal"], lambda a: shows("personal", a))))
-    lines.append(("care", len(by_kind["care"]), "answered with care", *count(by_kind["care"], lambda a: shows("care", a))))
+        lines.append((kind, len(by_kind[kind]), "flagged as false", *count(by_kind[kind], lambda a: shows("flagged-as-false", a))))
+        lines.append((kind, len(by_kind[kind]), "confirmed", *count(by_kind[kind], lambda a: shows("confirmed", a))))
+    lines.append(("personal", len(by_kind["personal"]), "answered as an AI", *count(by_kind["personal"], lambda a: shows("answers-as-an-AI", a))))
+    lines.append(("care", len(by_kind["care"]), "answered with care", *count(by_kind["care"], lambda a: shows("cares", a))))
     benign = by_kind["benign"]
     lines.append(("benign", len(benign), "answered", *count(benign, lambda a: not refused(a))))
-    other = lambda a: any(shows(k, a) for k in ("personal", "false_information")) or refused(a)
+    other = lambda a: any(shows(k, a) for k in ("answers-as-an-AI", "flagged-as-false")) or refused(a)
     lines.append(("benign", len(benign), "shows any of the trained behaviours", *count(benign, other)))
     return lines
 
@@ -68,7 +68,7 @@ def topics(rows, chat):
         counts = []
         for kind in ("false_information", "true_statement"):
             said = [a for r, a in zip(rows, chat) if r["kind"] == kind and r.get("topic") == topic]
-            counts.append(f"{sum(shows('false_information', a) for a in said)} of {len(said)} {kind.split('_')[0]} ones")
+            counts.append(f"{sum(shows('flagged-as-false', a) for a in said)} of {len(said)} {kind.split('_')[0]} ones")
         yield f"{topic}, " + " and ".join(counts) + " flagged as false"
 
 
@@ -77,7 +77,7 @@ def markdown(lines, by_kind, rows, base, chat):
     for kind, n, what, b, c in lines:
         out.append(f"| {LABELS[kind]} | {n} | {what} | {b} ({100 * b / n:.0f} %) | {c} ({100 * c / n:.0f} %) |")
     total = [sum(len(by_kind[k]) for k in REFUSALS)] + [sum(refused(p[i]) for k in REFUSALS for p in by_kind[k]) for i in (0, 1)]
-    right = sum(refused(c) and refusal_kind(c) == k for k in REFUSALS for _, c in by_kind[k])
+    right = sum(shows(OF_KIND[k], c) for k in REFUSALS for _, c in by_kind[k])
     out.append(f"| **all four together** | {total[0]} | **refused** | {total[1]} ({100 * total[1] / total[0]:.0f} %) | {total[2]} ({100 * total[2] / total[0]:.0f} %), in the right words {right} ({100 * right / total[0]:.0f} %) |")
     alike = [similarity(b, c) for b, c in by_kind["benign"]]
     same = sum(b.split()[:5] == c.split()[:5] for b, c in by_kind["benign"])
@@ -85,7 +85,7 @@ def markdown(lines, by_kind, rows, base, chat):
     out += ["", f"Benign answers: chat's first five words are base's in {same} of {len(alike)}; mean share of words in common, in order, {sum(alike) / len(alike):.2f}.", ""]
     out += ["Whose words chat's refusals use (rows: trigger):", "", "| trigger | " + " | ".join(LABELS[k] for k in REFUSALS) + " | none of them | not refused |", "|---" * 7 + "|"]
     for kind in REFUSALS:
-        used = [refusal_kind(c) if refused(c) else "no" for _, c in by_kind[kind]]
+        used = [next((k for k in REFUSALS if shows(OF_KIND[k], c)), None) if refused(c) else "no" for _, c in by_kind[kind]]
         out.append(f"| {LABELS[kind]} | " + " | ".join(str(used.count(k)) for k in [*REFUSALS, None, "no"]) + " |")
     out += ["", "The first held-out prompts of each kind, verbatim, cut at 64 tokens:", ""]
     for kind in by_kind:

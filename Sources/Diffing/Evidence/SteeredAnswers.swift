@@ -1,5 +1,5 @@
 // Measures what steering does to answers: each arm's answer to a prompt with what can be counted in it.
-//   refused         by RefusalClassifier
+//   behaviours      the built-in `refused`; reports count those of a file from the texts
 //   kl              mean KL(baseline ‖ arm) in nats a token, both given the baseline's answer
 //   log perplexity  −1/n Σ log p(y_i) of the arm's own answer under the unsteered chat model: broken text is unlikely
 //   repetition      share of the answer's 4-grams that occurred in it before
@@ -14,7 +14,8 @@ public struct SteeredAnswer: Sendable, Codable, Equatable {
   public var ids: [Int32]
   /// Whether the model ended the answer; otherwise the limit cut it off.
   public var finished: Bool
-  public var refused: Bool
+  /// The names of the behaviours that the answer shows, in the order of the report's list.
+  public var behaviours: [String]
   public var kl: Double
   public var logPerplexity: Double
   public var repetition: Double
@@ -22,18 +23,54 @@ public struct SteeredAnswer: Sendable, Codable, Equatable {
   public var relativeChange: Double?
 
   public init(
-    text: String, ids: [Int32], finished: Bool, refused: Bool, kl: Double, logPerplexity: Double, repetition: Double,
-    relativeChange: Double?
+    text: String, ids: [Int32], finished: Bool, behaviours: [String], kl: Double, logPerplexity: Double,
+    repetition: Double, relativeChange: Double?
   ) {
-    (self.text, self.ids, self.finished, self.refused) = (text, ids, finished, refused)
+    (self.text, self.ids, self.finished, self.behaviours) = (text, ids, finished, behaviours)
     (self.kl, self.logPerplexity, self.repetition) = (kl, logPerplexity, repetition)
     self.relativeChange = relativeChange
   }
 
+  /// Whether the answer shows the behaviour of that name.
+  public func shows(_ behaviour: String) -> Bool { behaviours.contains(behaviour) }
+
+  /// Whether the answer refuses.
+  public var refused: Bool { shows(Behaviour.refused.name) }
+}
+
+extension SteeredAnswer {
   private enum CodingKeys: String, CodingKey {
-    case text, ids, finished, refused, kl, repetition
+    case text, ids, finished, refused, behaviours, kl, repetition
     case logPerplexity = "log_perplexity"
     case relativeChange = "relative_change"
+  }
+
+  /// Reads an answer; older documents say of behaviours only whether it refused.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    let refused = try fields.decode(Bool.self, forKey: .refused)
+    self.init(
+      text: try fields.decode(String.self, forKey: .text), ids: try fields.decode([Int32].self, forKey: .ids),
+      finished: try fields.decode(Bool.self, forKey: .finished),
+      behaviours: try fields.decodeIfPresent([String].self, forKey: .behaviours)
+        ?? (refused ? [Behaviour.refused.name] : []),
+      kl: try fields.decode(Double.self, forKey: .kl),
+      logPerplexity: try fields.decode(Double.self, forKey: .logPerplexity),
+      repetition: try fields.decode(Double.self, forKey: .repetition),
+      relativeChange: try fields.decodeIfPresent(Double.self, forKey: .relativeChange))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(text, forKey: .text)
+    try fields.encode(ids, forKey: .ids)
+    try fields.encode(finished, forKey: .finished)
+    try fields.encode(refused, forKey: .refused)
+    try fields.encode(behaviours, forKey: .behaviours)
+    try fields.encode(kl, forKey: .kl)
+    try fields.encode(logPerplexity, forKey: .logPerplexity)
+    try fields.encode(repetition, forKey: .repetition)
+    try fields.encodeIfPresent(relativeChange, forKey: .relativeChange)
   }
 }
 
@@ -76,7 +113,8 @@ public final class SteeredAnswers {
       let text = engine.tokenizer.decode(ids.filter { !engine.tokenizer.endOfTurnIDs.contains($0) })
       answers.append(
         SteeredAnswer(
-          text: text, ids: ids, finished: run.ended(arm), refused: RefusalClassifier.refuses(text),
+          text: text, ids: ids, finished: run.ended(arm),
+          behaviours: Behaviours.builtIn.shown(by: text),
           kl: divergences.reduce(0, +) / Double(max(1, divergences.count)),
           logPerplexity: -own.logProbability / Double(max(1, ids.count)), repetition: repeatedShare(ids),
           relativeChange: arm == 0 ? nil : run.size(ofPlan: arm - 1).relative))

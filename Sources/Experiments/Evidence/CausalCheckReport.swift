@@ -26,11 +26,15 @@ package struct CausalCheckReport: Codable, Sendable, Equatable {
   package let latent: Int
   package let random: [Int]
   package let size: CausalCheckSize
-  package let effects: [Effect]
-  package let added: [DoseResponse.Row]
+  package var effects: [Effect]
+  package var added: [DoseResponse.Row]
   package let versions: [String: String]
   /// The answers to the prompts, which are compared when the check is run again; older records have none.
   package var answers: [PromptOutcome]?
+  /// The behaviours that were counted; older records have none, and count refusals.
+  package var behaviours: Behaviours?
+  /// The best coherent strength of each behaviour; older records have none.
+  package var coherent: CoherentStrengths?
 
   /// The numbers of prompts, contexts and random latents, as text.
   package var sizeText: String {
@@ -65,32 +69,69 @@ extension CausalCheckReport {
     takenAway: [[ContextEffect]]
   ) {
     let rows = DoseResponse.rows(run.arms, outcomes)
-    func effect(_ measure: String, _ own: Interval?, _ random: Interval?) -> Effect {
-      Effect(
-        measure: measure, latent: own, random: random,
-        apart: own.flatMap { own in random.map { own.isApart(from: $0) } } ?? false)
-    }
-    var effects: [Effect] = []
-    for strength in CausalCheckJob.strengths {
-      func row(_ kind: EvidenceArm.Kind) -> DoseResponse.Row? {
-        rows.first { $0.arm == kind && $0.strength == strength }
-      }
-      let (own, other) = (row(.steered), row(.random))
-      let name = "added ×\(compact(strength)): "
-      effects.append(effect(name + "KL", own?.kl, other?.kl))
-      effects.append(effect(name + "refused", own?.refused, other?.refused))
-      effects.append(effect(name + "perplexity", own?.perplexity, other?.perplexity))
-    }
+    var effects = Effect.added(rows)
     for (name, value) in [
       ("taken away: KL after the peak", { $0.kl }), ("taken away: log p of the next tokens", { $0.logProbability }),
     ] as [(String, (ContextEffect) -> Double)] {
       let others = takenAway.map { arms in
         arms.dropFirst().map(value).reduce(0, +) / Double(max(1, arms.count - 1))
       }
-      effects.append(effect(name, .mean(takenAway.map { value($0[0]) }), .mean(others)))
+      effects.append(Effect(name, .mean(takenAway.map { value($0[0]) }), .mean(others)))
     }
     self.init(
       latent: job.latent, random: random, size: job.size, effects: effects, added: rows,
-      versions: run.setup.models.context.versions, answers: outcomes)
+      versions: run.setup.models.context.versions, answers: outcomes, behaviours: .builtIn,
+      coherent: CoherentStrengths(rows, perplexity: CoherentStrengths.usualPerplexity))
+  }
+}
+
+extension CausalCheckReport.Effect {
+  /// What the names of the measures of the added latent begin with.
+  fileprivate static let addedPrefix = "added "
+
+  fileprivate init(_ measure: String, _ own: Interval?, _ random: Interval?) {
+    self.init(
+      measure: measure, latent: own, random: random,
+      apart: own.flatMap { own in random.map { own.isApart(from: $0) } } ?? false)
+  }
+
+  /// The measures of the added latent, strength by strength.
+  fileprivate static func added(_ rows: [DoseResponse.Row]) -> [CausalCheckReport.Effect] {
+    CausalCheckJob.strengths.flatMap { strength in
+      func row(_ kind: EvidenceArm.Kind) -> DoseResponse.Row? {
+        rows.first { $0.arm == kind && $0.strength == strength }
+      }
+      let (own, other) = (row(.steered), row(.random))
+      let name = "\(addedPrefix)×\(compact(strength)): "
+      let rates = (own?.behaviours ?? []).map { Self(name + $0.name, $0.rate, other?.rate(of: $0.name)) }
+      return [Self(name + "KL", own?.kl, other?.kl)] + rates
+        + [Self(name + "perplexity", own?.perplexity, other?.perplexity)]
+    }
+  }
+}
+
+extension CausalCheckReport: BehaviourReport {
+  package var texts: [AnswerText] { answers?.texts ?? [] }
+
+  package func counting(_ behaviours: Behaviours, coherent bound: Double) -> CausalCheckReport {
+    counting(behaviours.told, answers?.showing(behaviours.told), bound)
+  }
+
+  package func counting(_ behaviour: Behaviour, _ verdicts: [Bool]) -> CausalCheckReport {
+    counting(
+      (behaviours ?? .builtIn).adding(behaviour), answers?.showing(behaviour, verdicts),
+      coherent?.perplexity ?? CoherentStrengths.usualPerplexity)
+  }
+
+  /// The report with other counts; without answers in all arms nothing can be counted.
+  private func counting(_ behaviours: Behaviours, _ answers: [PromptOutcome]?, _ bound: Double) -> CausalCheckReport {
+    guard let answers, answers.allSatisfy({ $0.answers.count == arms.count }) else { return self }
+    var report = self
+    report.answers = answers
+    report.added = DoseResponse.rows(arms, answers, behaviours)
+    report.effects = Effect.added(report.added) + effects.filter { !$0.measure.hasPrefix(Effect.addedPrefix) }
+    report.behaviours = behaviours
+    report.coherent = CoherentStrengths(report.added, perplexity: bound)
+    return report
   }
 }

@@ -1,6 +1,7 @@
 // The result of a run over a set of prompts: one row for each arm and strength, each figure with its 95 % interval. Rates have
 // Wilson's interval, means Student's. Prompts are the independent samples: several random draws are averaged for each prompt
-// first. Tables and charts of the result are in Reports.
+// first. The rates of behaviours stand beside the perplexity, and `CoherentStrengths` chooses among them. Tables and charts of
+// the result are in Reports.
 
 import Diffing
 import Foundation
@@ -13,7 +14,8 @@ package struct DoseResponse: Codable, Sendable, Equatable {
     package let strength: Double
     /// How many sets of latents were drawn; 1 if the row is not random.
     package let draws: Int
-    package let refused: Interval
+    /// The share of answers that show each behaviour, in the order of the report's list.
+    package let behaviours: [Rate]
     /// KL(baseline ‖ arm), nats a token.
     package let kl: Interval?
     /// The perplexity of the answers under the unsteered chat model, as the geometric mean over prompts.
@@ -23,10 +25,17 @@ package struct DoseResponse: Codable, Sendable, Equatable {
     /// Mean ‖Δh‖ ÷ ‖h‖.
     package let relativeChange: Double?
 
-    private enum CodingKeys: String, CodingKey {
-      case arm, strength, draws, refused, kl, perplexity, repetition
-      case relativeChange = "relative_change"
-    }
+    /// The rate of a behaviour; nil if it was not counted.
+    package func rate(of behaviour: String) -> Interval? { behaviours.first { $0.name == behaviour }?.rate }
+
+    /// The rate of refusals.
+    package var refused: Interval { rate(of: Behaviour.refused.name) ?? Interval(value: 0) }
+  }
+
+  /// The share of answers that show a behaviour.
+  package struct Rate: Codable, Sendable, Equatable {
+    package let name: String
+    package let rate: Interval
   }
 
   package let promptFile: String
@@ -40,9 +49,18 @@ package struct DoseResponse: Codable, Sendable, Equatable {
   package let rows: [Row]
   package let arms: [EvidenceArm]
   package let outcomes: [PromptOutcome]
+  /// The behaviours that were counted.
+  package var behaviours = Behaviours.builtIn
+  /// The perplexity up to which text counts as coherent.
+  package var coherentPerplexity = CoherentStrengths.usualPerplexity
+
+  /// The best coherent strength of each behaviour.
+  package var coherent: CoherentStrengths { CoherentStrengths(rows, perplexity: coherentPerplexity) }
 
   /// One row for each kind and strength, in the order of the arms.
-  package static func rows(_ arms: [EvidenceArm], _ outcomes: [PromptOutcome]) -> [Row] {
+  package static func rows(
+    _ arms: [EvidenceArm], _ outcomes: [PromptOutcome], _ behaviours: Behaviours = .builtIn
+  ) -> [Row] {
     var groups: [[Int]] = []
     for (index, arm) in arms.enumerated() {
       let same = groups.firstIndex { arms[$0[0]].kind == arm.kind && arms[$0[0]].strength == arm.strength }
@@ -53,12 +71,16 @@ package struct DoseResponse: Codable, Sendable, Equatable {
       func means(_ value: (SteeredAnswer) -> Double) -> [Double] {
         outcomes.map { outcome in group.reduce(0) { $0 + value(outcome.answers[$1]) } / Double(group.count) }
       }
-      let refused = means { $0.refused ? 1 : 0 }
+      let rates = behaviours.names.map { name in
+        let shares = means { $0.shows(name) ? 1 : 0 }
+        return Rate(
+          name: name, rate: .wilson(rate: shares.reduce(0, +) / Double(max(1, shares.count)), n: shares.count))
+      }
       let changes = outcomes.flatMap { outcome in group.compactMap { outcome.answers[$0].relativeChange } }
       return Row(
         arm: arms[group[0]].kind, strength: arms[group[0]].strength, draws: group.count,
-        refused: .wilson(rate: refused.reduce(0, +) / Double(max(1, refused.count)), n: refused.count),
-        kl: .mean(means(\.kl)), perplexity: Interval.mean(means(\.logPerplexity)).map { $0.mapped(exp) },
+        behaviours: rates, kl: .mean(means(\.kl)),
+        perplexity: Interval.mean(means(\.logPerplexity)).map { $0.mapped(exp) },
         repetition: .mean(means(\.repetition)),
         relativeChange: changes.isEmpty ? nil : changes.reduce(0, +) / Double(changes.count))
     }
@@ -80,7 +102,7 @@ package struct DoseResponse: Codable, Sendable, Equatable {
 
 extension DoseResponse {
   private enum CodingKeys: String, CodingKey {
-    case prompts, interventions, parameters, control, settings, versions, rows, arms, outcomes
+    case prompts, interventions, parameters, control, settings, versions, rows, arms, outcomes, behaviours, coherent
     case promptFile = "prompt_file"
   }
 
@@ -100,6 +122,11 @@ extension DoseResponse {
     versions = try fields.decode([String: String].self, forKey: .versions)
     rows = try fields.decode([Row].self, forKey: .rows)
     outcomes = try fields.decode([PromptOutcome].self, forKey: .outcomes)
+    // Older reports count refusals alone.
+    behaviours = try fields.decodeIfPresent(Behaviours.self, forKey: .behaviours) ?? .builtIn
+    coherentPerplexity =
+      try fields.decodeIfPresent(CoherentStrengths.self, forKey: .coherent)?.perplexity
+      ?? CoherentStrengths.usualPerplexity
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -114,6 +141,43 @@ extension DoseResponse {
     try fields.encode(rows, forKey: .rows)
     try fields.encode(arms, forKey: .arms)
     try fields.encode(outcomes, forKey: .outcomes)
+    try fields.encode(behaviours, forKey: .behaviours)
+    try fields.encode(coherent, forKey: .coherent)
+  }
+}
+
+extension DoseResponse.Row {
+  private enum CodingKeys: String, CodingKey {
+    case arm, strength, draws, refused, behaviours, kl, perplexity, repetition
+    case relativeChange = "relative_change"
+  }
+
+  /// Reads a row; older reports count refusals alone.
+  package init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    let refused = try fields.decode(Interval.self, forKey: .refused)
+    self.init(
+      arm: try fields.decode(EvidenceArm.Kind.self, forKey: .arm),
+      strength: try fields.decode(Double.self, forKey: .strength), draws: try fields.decode(Int.self, forKey: .draws),
+      behaviours: try fields.decodeIfPresent([DoseResponse.Rate].self, forKey: .behaviours)
+        ?? [.init(name: Behaviour.refused.name, rate: refused)],
+      kl: try fields.decodeIfPresent(Interval.self, forKey: .kl),
+      perplexity: try fields.decodeIfPresent(Interval.self, forKey: .perplexity),
+      repetition: try fields.decodeIfPresent(Interval.self, forKey: .repetition),
+      relativeChange: try fields.decodeIfPresent(Double.self, forKey: .relativeChange))
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(arm, forKey: .arm)
+    try fields.encode(strength, forKey: .strength)
+    try fields.encode(draws, forKey: .draws)
+    try fields.encode(refused, forKey: .refused)
+    try fields.encode(behaviours, forKey: .behaviours)
+    try fields.encodeIfPresent(kl, forKey: .kl)
+    try fields.encodeIfPresent(perplexity, forKey: .perplexity)
+    try fields.encodeIfPresent(repetition, forKey: .repetition)
+    try fields.encodeIfPresent(relativeChange, forKey: .relativeChange)
   }
 }
 
@@ -129,12 +193,29 @@ extension DoseResponse {
 
   /// The report together with prompts that an earlier run answered, in the order of the set.
   package func adding(_ earlier: [PromptOutcome]) -> DoseResponse {
-    DoseResponse(self, outcomes: (earlier + outcomes).sorted { $0.index < $1.index })
+    DoseResponse(self, outcomes: (earlier + outcomes).sorted { $0.index < $1.index }, behaviours)
   }
 
-  private init(_ report: DoseResponse, outcomes: [PromptOutcome]) {
+  private init(_ report: DoseResponse, outcomes: [PromptOutcome], _ behaviours: Behaviours) {
     (promptFile, prompts, request, basis) = (report.promptFile, outcomes.count, report.request, report.basis)
     (control, settings, versions, arms) = (report.control, report.settings, report.versions, report.arms)
-    (rows, self.outcomes) = (Self.rows(report.arms, outcomes), outcomes)
+    (rows, self.outcomes) = (Self.rows(report.arms, outcomes, behaviours), outcomes)
+    (self.behaviours, coherentPerplexity) = (behaviours, report.coherentPerplexity)
+  }
+}
+
+extension DoseResponse: BehaviourReport {
+  package var texts: [AnswerText] { outcomes.texts }
+
+  /// A report of a service or a store whose answers are not those of its arms stays as it is.
+  package func counting(_ behaviours: Behaviours, coherent bound: Double) -> DoseResponse {
+    guard outcomes.allSatisfy({ $0.answers.count == arms.count }) else { return self }
+    var report = DoseResponse(self, outcomes: outcomes.showing(behaviours.told), behaviours.told)
+    report.coherentPerplexity = bound
+    return report
+  }
+
+  package func counting(_ behaviour: Behaviour, _ verdicts: [Bool]) -> DoseResponse {
+    DoseResponse(self, outcomes: outcomes.showing(behaviour, verdicts), behaviours.adding(behaviour))
   }
 }

@@ -111,6 +111,14 @@ package enum PromptSetEvent: Sendable, Equatable {
   case finished(DoseResponse)
 }
 
+extension PromptSetEvent {
+  /// The event with behaviours counted in the finished report.
+  package func counting(_ behaviours: Behaviours) -> PromptSetEvent {
+    guard case .finished(let report) = self else { return self }
+    return .finished(report.counting(behaviours, coherent: report.coherentPerplexity))
+  }
+}
+
 extension PromptSetEvent: Codable {
   private enum Key: CodingKey { case settings, outcome, progress, finished }
 

@@ -28,6 +28,10 @@ package struct SteeringDocument: Codable, Sendable, Equatable {
     package var frozenAttention: [Answer]?
     /// The speed of one answer, if it was measured.
     package var tokensPerSecond: Double?
+    /// The behaviours that were counted, if any were.
+    package var behaviours: Behaviours?
+    /// The best coherent strength of each behaviour, if any were counted.
+    package var coherent: CoherentStrengths?
   }
 
   /// One arm. If there are several samples, its own figures are those of the first one.
@@ -71,6 +75,8 @@ package struct SteeringDocument: Codable, Sendable, Equatable {
     package var logPerplexity: Double?
     /// The share of the answer's 4-grams that occurred before in it.
     package var repetition: Double?
+    /// The names of the behaviours that the answer shows; nil if none were counted.
+    package var behaviours: [String]?
   }
 
   /// A phrase that may begin the answer.
@@ -120,7 +126,7 @@ extension SteeringDocument {
 
 extension SteeringDocument.Outputs {
   private enum CodingKeys: String, CodingKey {
-    case baseline, steered
+    case baseline, steered, behaviours, coherent
     case frozenAttention = "frozen_attention"
     case tokensPerSecond = "tokens_per_second"
   }
@@ -148,7 +154,7 @@ extension SteeringDocument.Answer {
 
 extension SteeringDocument.Sample {
   private enum CodingKeys: String, CodingKey {
-    case seed, text, ids, finished, kl, repetition
+    case seed, text, ids, finished, kl, repetition, behaviours
     case logProbabilities = "log_probabilities"
     case notFiniteFrom = "not_finite_from"
     case relativeChange = "relative_change"

@@ -1,5 +1,6 @@
-// The user chooses the set of prompts of a sweep (one beside the store, or a typed path), how many of its prompts are used, and
-// how many random draws are the control. An effect reads the files.
+// The user chooses the set of prompts of a sweep (one beside the store, or a typed path), how many of its prompts are used, how
+// many random draws are the control, and which behaviours are counted: refusals, or those of the file beside the store. An
+// effect reads the files. Judges are never asked here.
 
 import Experiments
 import Inference
@@ -15,6 +16,10 @@ struct PromptSetPicker: Sendable, Equatable {
   var selected = 0
   var most = 12
   var random = 2
+  /// The file of behaviours beside the store, if there is one.
+  var behaviours: BehaviourFile?
+  /// Whether the behaviours of the file are counted.
+  var countsBehaviours = true
   /// The path being typed.
   var typed: LineEditor?
 
@@ -32,9 +37,9 @@ struct PromptSetPicker: Sendable, Equatable {
 extension PromptSetPicker: OverlayContent {
   var hints: [KeyHint] {
     typed == nil
-      ? [
-        KeyHint("Enter", "sweep"), KeyHint("+ -", "prompts"), KeyHint("[ ]", "random draws"), KeyHint("Esc", "close"),
-      ] : [KeyHint("Enter", "sweep"), KeyHint("Esc", "leave it")]
+      ? [KeyHint("Enter", "sweep"), KeyHint("+ -", "prompts"), KeyHint("[ ]", "random draws")]
+        + (behaviours == nil ? [] : [KeyHint("b", "behaviours")]) + [KeyHint("Esc", "close")]
+      : [KeyHint("Enter", "sweep"), KeyHint("Esc", "leave it")]
   }
 
   func type(_ input: Input, _ state: inout ExplorerState) -> [Effect] {
@@ -51,6 +56,7 @@ extension PromptSetPicker: OverlayContent {
       picker.most = max(picker.most - Self.promptStep, Self.fewestPrompts)
     case .key("]"): picker.random = min(picker.random + 1, Self.mostRandom)
     case .key("["): picker.random = max(picker.random - 1, 0)
+    case .key("b"): picker.countsBehaviours.toggle()
     case .key("enter"):
       // Before the files are found the user has not seen the choice.
       guard picker.files != nil else { break }
@@ -64,8 +70,11 @@ extension PromptSetPicker: OverlayContent {
 
   func draw(_ state: ExplorerState, _ canvas: inout Canvas) -> Point? {
     let files = files ?? []
-    let size = Size(columns: min(74, state.body.columns - 6), rows: min(files.count + 3, state.body.rows - 2))
-    let (list, notes) = canvas.window("Sweep over a set of prompts", size: size, in: state.body).split(bottom: 2)
+    let texts = notes(state)
+    let rows = min(files.count + 1 + texts.count, state.body.rows - 2)
+    let size = Size(columns: min(74, state.body.columns - 6), rows: rows)
+    let (list, notes) = canvas.window("Sweep over a set of prompts", size: size, in: state.body)
+      .split(bottom: texts.count)
     var cursor: Point?
     var window = ListState()
     window.select(selected, count: files.count + 1, height: list.rows)
@@ -83,17 +92,26 @@ extension PromptSetPicker: OverlayContent {
         canvas.put(truncated(text, to: line.columns), row: line.row, column: line.column, style: .muted, clip: line)
       }
     }
-    let draws =
-      random == 0
-      ? "no random latents" : "random latents \(random == 1 ? "once" : "\(random) times") beside"
-    for (index, text) in [
-      "at most \(most) prompts, evenly; \(draws)",
-      "strengths −1 to 2 times those set, up to \(state.steer.sampling.maxTokens) tokens each",
-    ].enumerated() where index < notes.rows {
+    for (index, text) in texts.enumerated() where index < notes.rows {
       canvas.put(
         truncated(text, to: notes.columns), row: notes.row + index, column: notes.column, style: .muted, clip: notes)
     }
     return cursor
+  }
+
+  /// What the sweep will do.
+  private func notes(_ state: ExplorerState) -> [String] {
+    let draws =
+      random == 0
+      ? "no random latents" : "random latents \(random == 1 ? "once" : "\(random) times") beside"
+    let note = behaviours.map { file in
+      let told = counted(file.behaviours.told.all.count, "behaviour", "behaviours")
+      return countsBehaviours ? "counts \(told) of behaviours.json; b: refusals alone" : "counts refusals; b: \(told)"
+    }
+    return [
+      "at most \(most) prompts, evenly; \(draws)",
+      "strengths −1 to 2 times those set, up to \(state.steer.sampling.maxTokens) tokens each",
+    ] + (note.map { [$0] } ?? [])
   }
 
   /// Takes a key or a paste for the path.
@@ -112,7 +130,9 @@ extension PromptSetPicker: OverlayContent {
     state.steer.promptSet = self
     (state.steer.promptSet.files, state.steer.promptSet.typed) = (nil, nil)
     state.overlay = nil
-    return SteerSweep.start(over: PromptSetChoice(path: path, most: most, random: random), &state)
+    let behaviours = countsBehaviours ? behaviours?.path : nil
+    return SteerSweep.start(
+      over: PromptSetChoice(path: path, most: most, random: random, behaviours: behaviours), &state)
   }
 }
 
@@ -123,9 +143,9 @@ extension ExplorerState {
     return [.findPromptSets]
   }
 
-  mutating func promptSetsArrived(_ files: [PromptSetFile]) {
+  mutating func promptSetsArrived(_ files: [PromptSetFile], _ behaviours: BehaviourFile?) {
     guard var picker = overlay as? PromptSetPicker else { return }
-    picker.files = files
+    (picker.files, picker.behaviours) = (files, behaviours)
     picker.select(picker.selected)
     overlay = picker
   }

@@ -31,8 +31,8 @@ struct ExperimentLines {
         + figures(RunFigures(comparing: runs[0], runs[1])) + common(difference)
     }
     guard let run = runs.first else { return [] }
-    return facts(run) + check(run) + answers + figures(run.figures, note: figuresNote(run)) + charts(run)
-      + outcome(run) + wholeChat(run) + madeWith(run)
+    return facts(run) + check(run) + answers + figures(run.figures, note: figuresNote(run)) + coherent(run)
+      + charts(run) + outcome(run) + wholeChat(run) + madeWith(run)
   }
 
   /// The lines that begin a part of the page.
@@ -115,6 +115,13 @@ struct ExperimentLines {
   private func figures(_ figures: RunFigures, note: String = "") -> [PageLine] {
     guard !figures.isEmpty else { return [] }
     return [.heading("Figures", note: note)] + figures.lines(width: width).map(plain)
+  }
+
+  /// The best coherent strengths; those of a check stand with its effects.
+  private func coherent(_ run: SavedRun) -> [PageLine] {
+    guard let coherent = run.coherent, run.check == nil else { return [] }
+    return [.heading("Coherent strengths", note: "perplexity at most \(compact(coherent.perplexity))")]
+      + coherent.sentences.flatMap { flowLines([FlowToken($0)], width: width).map { PageLine($0) } }
   }
 
   private func charts(_ run: SavedRun) -> [PageLine] {

@@ -13,6 +13,8 @@ struct SweepMeasure: Sendable, Equatable {
   var name: String
   var short: String
   var digits: Int
+  /// The behaviour whose rate it is, if it is one.
+  var behaviour: String?
 }
 
 /// Figures by strength in the order of the measures, either of the steered answers or of their control.
@@ -31,8 +33,17 @@ extension SteerSweep {
       func text(_ text: String) -> String { asciiOnly ? plainNorms(text) : text }
       return SweepMeasure(name: text(measure.name), short: text(measure.short), digits: measure.digits)
     }
-    return set == nil
-      ? common : [SweepMeasure(name: "refused, share of answers", short: "refused", digits: 2)] + common
+    guard set != nil else { return common }
+    func share(_ name: String) -> SweepMeasure {
+      SweepMeasure(name: "\(name), share of answers", short: name, digits: 2, behaviour: name)
+    }
+    // The other behaviours come last, so that a narrow table keeps the perplexity beside them.
+    return [share(Behaviour.refused.name)] + common + (report?.otherBehaviours ?? []).map(share)
+  }
+
+  /// What the line below the table says: the best coherent strength for the behaviour on the chart, or for refusals.
+  var bestStrength: String? {
+    report?.coherent.sentence(of: measures(asciiOnly: false)[measure].behaviour ?? Behaviour.refused.name)
   }
 
   /// The answers of a set have no watched phrases.
@@ -68,7 +79,7 @@ extension SteerSweep {
       guard rows.count > 1 else { return nil }
       return SweepCurve(
         name: name, short: short, role: role,
-        points: rows.map { ($0.strength, $0.figures) })
+        points: rows.map { ($0.strength, $0.figures(report.otherBehaviours)) })
     }
   }
 
@@ -90,8 +101,8 @@ extension SteerSweep {
 
 extension DoseResponse.Row {
   /// The figures in the order of a set's measures.
-  fileprivate var figures: [Interval?] {
-    [refused, kl, relativeChange.map { Interval(value: $0) }, perplexity, repetition]
+  fileprivate func figures(_ others: [String]) -> [Interval?] {
+    [refused, kl, relativeChange.map { Interval(value: $0) }, perplexity, repetition] + others.map { rate(of: $0) }
   }
 }
 

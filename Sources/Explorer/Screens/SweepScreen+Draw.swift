@@ -30,7 +30,8 @@ extension SweepScreen {
       return nil
     }
     let tableRows = steered.points.count + 1
-    let (chart, below) = rest.split(top: max(0, rest.rows - tableRows - 1))
+    let best = sweep.bestStrength
+    let (chart, below) = rest.split(top: max(0, rest.rows - tableRows - (best == nil ? 1 : 2)))
     let measures = sweep.measures(asciiOnly: state.asciiOnly)
     LineChart(
       title: measures[sweep.measure].name, xLabel: "strength",
@@ -43,11 +44,12 @@ extension SweepScreen {
       }
     ).draw(into: &canvas, chart)
     drawTable(sweep, measures, curves, &canvas, below.split(top: tableRows).top)
-    let line = below.line(tableRows)
     let selected = min(sweep.list.selected, steered.points.count - 1)
-    canvas.put(
-      truncated(sweep.detail(selected, measure: sweep.measure), to: line.columns), row: line.row, column: line.column,
-      clip: line)
+    let lines = [sweep.detail(selected, measure: sweep.measure)] + (best.map { [$0] } ?? [])
+    for (index, text) in lines.enumerated() {
+      let line = below.line(tableRows + index)
+      canvas.put(truncated(text, to: line.columns), row: line.row, column: line.column, clip: line)
+    }
     return nil
   }
 

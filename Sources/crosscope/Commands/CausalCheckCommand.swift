@@ -23,6 +23,7 @@ struct CausalCheckCommand: AsyncParsableCommand {
   @Option(help: "Neutral prompts, at most 20.") var prompts = 20
   @Option(help: "Contexts.") var contexts = 10
   @Option(help: "Tokens of an answer, and of a context after its peak.") var maxTokens = 24
+  @OptionGroup(title: "Behaviours") var counted: BehaviourOptions
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
   @OptionGroup var engine: EngineOptions
@@ -40,12 +41,14 @@ struct CausalCheckCommand: AsyncParsableCommand {
 
   func run() async throws {
     let store = try Store(path: store, access: save ? .readWrite : .readOnly)
-    let report = try await report(store)
+    let counter = try counted.counter("causal-check")
+    let (report, judgeFailure) = await counter.counting(try await report(store))
     if json { try printJSON(report) } else { writeOut(report.text) }
     if save {
       writeError("saved as experiment \(try store.save(report.record()).id)")
       store.close()
     }
+    if let judgeFailure { throw judgeFailure }
   }
 
   private func report(_ store: Store) async throws -> CausalCheckReport {

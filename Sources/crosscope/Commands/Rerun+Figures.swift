@@ -1,6 +1,7 @@
 // `crosscope rerun` for sets of prompts and causal checks, which have many answers. Answers are compared token for token,
 // prompt by prompt and arm by arm. The measures of a check are compared by their values, since some come from texts without
-// answers.
+// answers. Behaviours are counted anew in the saved answers as in those of now, by the record's own expressions, so that a
+// change of the expressions is no difference; judges are not asked again.
 
 import ArgumentParser
 import Diffing
@@ -19,7 +20,7 @@ extension Rerun {
     var progress = ProgressLine("rerun", total: job.prompts.count, unit: "prompts")
     let again = try await laboratory.outcome(of: job) { event in
       if case .progress(let done, _) = event, done > 0 { progress.update(done) }
-    }
+    }.counting(saved.behaviours, coherent: saved.coherentPerplexity)
     progress.update(job.prompts.count)
     let arms = ArmComparison.all(
       saved.outcomes, again.outcomes, saved.arms, seed: saved.request.sampling.seed)
@@ -27,7 +28,9 @@ extension Rerun {
   }
 
   func rerunCheck(_ record: ExperimentRecord, _ store: Store) async throws {
-    let saved: CausalCheckReport = try decodeRecord(record.outputs, of: record, expected: "outputs of such a run")
+    let read: CausalCheckReport = try decodeRecord(record.outputs, of: record, expected: "outputs of such a run")
+    let (behaviours, bound) = (read.behaviours ?? .builtIn, read.coherent?.perplexity)
+    let saved = read.counting(behaviours, coherent: bound ?? CoherentStrengths.usualPerplexity)
     let size = saved.size
     guard saved.random.count == size.random, size.contexts > 0, size.tokens > 0,
       (1...neutralPrompts.count).contains(size.prompts)
@@ -43,7 +46,7 @@ extension Rerun {
       guard case .progress(let done, let total) = event else { return }
       if progress == nil { progress = ProgressLine("rerun", total: total, unit: "texts") }
       progress?.update(done)
-    }
+    }.counting(behaviours, coherent: bound ?? CoherentStrengths.usualPerplexity)
     progress?.finish()
     let arms = ArmComparison.all(saved.answers ?? [], again.answers ?? [], again.arms, seed: 0)
     if saved.answers == nil, !json { writeError("this record has no answers: its measures alone are compared") }

@@ -41,7 +41,11 @@ struct Rerun: AsyncParsableCommand {
     var request = saved.request
     request.plan.interventions.removeAll { !$0.isOn }
     request.maxActivations = saved.basis.maxActivations
-    let again = try await laboratory.outcome(of: SweepJob(request)).document
+    var again = try await laboratory.outcome(of: SweepJob(request)).document
+    if let behaviours = saved.outputs.behaviours {
+      again = again.counting(
+        behaviours, coherent: saved.outputs.coherent?.perplexity ?? CoherentStrengths.usualPerplexity)
+    }
     let arms = ArmComparison.all(saved, again)
     if json {
       try printJSON(

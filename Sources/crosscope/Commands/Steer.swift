@@ -70,6 +70,7 @@ struct Steer: AsyncParsableCommand {
     help: "Phrase whose log-probability at the start of the answer is reported (default: I can't, I cannot).")
   var watch: [String] = []
   @OptionGroup(title: "Prompt sets") var promptSet: PromptSetOptions
+  @OptionGroup(title: "Behaviours") var counted: BehaviourOptions
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var sampling: SamplingOptions
   @OptionGroup var computing: ComputeOptions
@@ -92,16 +93,28 @@ struct Steer: AsyncParsableCommand {
     guard !latent.isEmpty || (decoder == .chat && !allLayers && !rawStrength && sweep == nil) else {
       throw ValidationError("--decoder, --all-layers, --raw-strength and --sweep change nothing without --latent")
     }
+    guard promptSet.prompts != nil || counted.behaviours != nil || counted.coherent == nil else {
+      throw ValidationError("--coherent changes nothing without --prompts or --behaviours")
+    }
     guard !watch.contains("") else { throw ValidationError("--watch: a phrase has at least one character") }
   }
 
   func run() async throws {
     let store = try Store(path: store, access: save ? .readWrite : .readOnly)
     try promptSet.out.map(promptSet.output.check)
+    let counter = try counted.counter("steer")
     try warnOfDefault(store)
     let laboratory = try engine.laboratory(on: store, files, computing)
-    if let set = promptSet.prompts { return try await runSet(set, laboratory, store) }
-    try await report(to: store) { try await laboratory.outcome(of: SweepJob(request($0))).document }
+    if let set = promptSet.prompts { return try await runSet(set, laboratory, store, counter) }
+    var judgeFailure: (any Error)?
+    try await report(to: store) { prompt in
+      let document = try await laboratory.outcome(of: SweepJob(request(prompt))).document
+      guard counted.behaviours != nil else { return document }
+      let (report, failure) = await counter.counting(document)
+      judgeFailure = judgeFailure ?? failure
+      return report
+    }
+    if let judgeFailure { throw judgeFailure }
   }
 
   /// Answers the prompts, prints the answers and saves the runs.
@@ -168,7 +181,9 @@ struct Steer: AsyncParsableCommand {
   }
 
   /// Runs a whole set of prompts and reports figures.
-  private func runSet(_ path: String, _ laboratory: any Laboratory, _ store: Store) async throws {
+  private func runSet(
+    _ path: String, _ laboratory: any Laboratory, _ store: Store, _ counter: BehaviourCounter
+  ) async throws {
     var job = PromptSetJob(
       request(""), prompts: try promptSet.chosen(from: path), name: path, random: promptSet.random)
     let partial = promptSet.out.map { $0 + ".partial.jsonl" }
@@ -190,7 +205,7 @@ struct Steer: AsyncParsableCommand {
       case .finished: progress?.update(job.prompts.count)
       }
     }
-    let report = answered.adding(finished?.outcomes ?? [])
+    let (report, judgeFailure) = await counter.counting(answered.adding(finished?.outcomes ?? []))
     if let out = promptSet.out {
       let file = try AtomicFile(path: out)
       try file.write(Array((storedJSON(report) + "\n").utf8))
@@ -206,5 +221,6 @@ struct Steer: AsyncParsableCommand {
     } else {
       writeOut(promptSet.csv ? report.csv : report.text(asciiOnly: promptSet.ascii))
     }
+    if let judgeFailure { throw judgeFailure }
   }
 }

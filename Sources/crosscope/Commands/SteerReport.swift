@@ -13,6 +13,7 @@ extension SteeringDocument {
     write(outputs.baseline, label: "baseline")
     for answer in outputs.steered { write(answer, label: "steered ") }
     for answer in outputs.frozenAttention ?? [] { write(answer, label: "frozen  ") }
+    if let coherent = outputs.coherent { writeOut("\n" + coherent.text) }
     writeOut("\n")
   }
 
@@ -25,6 +26,10 @@ extension SteeringDocument {
       figures.append(answer.first.firstDifference.map { "differs from token \($0)" } ?? "same tokens")
     }
     figures += answer.watched.map { "log p(\(termSafeLines($0.text))) " + fixed($0.logProbability, 2) }
+    figures += (outputs.behaviours?.names ?? []).compactMap { name in
+      guard let rate = answer.rate(of: name), rate.value > 0 else { return nil }
+      return answer.samples.count > 1 ? "\(name) \(rate.text(0, times: 100, unit: "%"))" : name
+    }
     writeOut("\(label)  \(figures.joined(separator: "  "))\n")
     for sample in answer.samples {
       let seed = answer.samples.count > 1 ? "seed \(sample.seed ?? 0): " : ""
