@@ -48,13 +48,7 @@ public final class LossRecovery {
   ///   - layer: the block after which the crosscoder reads.
   /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit.
   public init(engine: Engine, crosscoder: Crosscoder, layer: Int) throws(DiffingError) {
-    let configuration = engine.model.configuration
-    guard crosscoder.dModel == configuration.dModel, (0..<configuration.nLayers).contains(layer) else {
-      throw .settingInvalid(
-        name: "model", expected: "a model of width \(crosscoder.dModel) with a block \(layer)",
-        found: "one of width \(configuration.dModel) with \(configuration.nLayers) blocks")
-    }
-    precondition(crosscoder.normaliser == nil, "fold the normaliser first")
+    try crosscoder.checkFit(engine.model.configuration, layer: layer)
     (self.engine, self.crosscoder) = (engine, crosscoder)
     harvester = Harvester(engine: engine, layer: layer)
     caches = PairModel.allCases.map { model in (0..<3).map { _ in engine.transformer(of: model).makeCache() } }

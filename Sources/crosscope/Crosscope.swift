@@ -15,6 +15,7 @@ struct Crosscope: AsyncParsableCommand {
       Activations.self,
       Causal.self,
       Evaluate.self,
+      Evidence.self,
       CausalCheckCommand.self,
       Calibrate.self,
       Generate.self,

@@ -1,6 +1,7 @@
 // Measures what steering does to answers: each arm's answer to a prompt with what can be counted in it.
 //   behaviours      the built-in `refused`; reports count those of a file from the texts
 //   kl              mean KL(baseline ‖ arm) in nats a token, both given the baseline's answer
+//   kl to base      mean KL(base ‖ arm), both given base's answer, if asked for
 //   log perplexity  −1/n Σ log p(y_i) of the arm's own answer under the unsteered chat model: broken text is unlikely
 //   repetition      share of the answer's 4-grams that occurred in it before
 // One prompt is answered after another; all arms of a prompt run in one batch.
@@ -21,14 +22,16 @@ public struct SteeredAnswer: Sendable, Codable, Equatable {
   public var repetition: Double
   /// Mean ‖Δh‖ ÷ ‖h‖; nil for the baseline.
   public var relativeChange: Double?
+  /// Mean KL(base ‖ arm) in nats a token, both given base's own answer; nil if it was not asked for.
+  public var klToBase: Double?
 
   public init(
     text: String, ids: [Int32], finished: Bool, behaviours: [String], kl: Double, logPerplexity: Double,
-    repetition: Double, relativeChange: Double?
+    repetition: Double, relativeChange: Double?, klToBase: Double? = nil
   ) {
     (self.text, self.ids, self.finished, self.behaviours) = (text, ids, finished, behaviours)
     (self.kl, self.logPerplexity, self.repetition) = (kl, logPerplexity, repetition)
-    self.relativeChange = relativeChange
+    (self.relativeChange, self.klToBase) = (relativeChange, klToBase)
   }
 
   /// Whether the answer shows the behaviour of that name.
@@ -43,6 +46,7 @@ extension SteeredAnswer {
     case text, ids, finished, refused, behaviours, kl, repetition
     case logPerplexity = "log_perplexity"
     case relativeChange = "relative_change"
+    case klToBase = "kl_to_base"
   }
 
   /// Reads an answer; older documents say of behaviours only whether it refused.
@@ -57,7 +61,8 @@ extension SteeredAnswer {
       kl: try fields.decode(Double.self, forKey: .kl),
       logPerplexity: try fields.decode(Double.self, forKey: .logPerplexity),
       repetition: try fields.decode(Double.self, forKey: .repetition),
-      relativeChange: try fields.decodeIfPresent(Double.self, forKey: .relativeChange))
+      relativeChange: try fields.decodeIfPresent(Double.self, forKey: .relativeChange),
+      klToBase: try fields.decodeIfPresent(Double.self, forKey: .klToBase))
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -71,6 +76,7 @@ extension SteeredAnswer {
     try fields.encode(logPerplexity, forKey: .logPerplexity)
     try fields.encode(repetition, forKey: .repetition)
     try fields.encodeIfPresent(relativeChange, forKey: .relativeChange)
+    try fields.encodeIfPresent(klToBase, forKey: .klToBase)
   }
 }
 
@@ -81,46 +87,57 @@ public final class SteeredAnswers {
   private let layer: Int
   private let plans: [SteeringPlan]
   private let settings: GenerationSettings
+  private let comparesWithBase: Bool
   private let maxActivations: (Int) -> Double?
   private let prefixes = PromptPrefixes(budget: 64 << 20)
 
   /// The parameters are those of `SteeringRun`, but each arm gives only one sample.
+  /// - Parameter comparesWithBase: whether each arm is compared with base along base's answer. Base is the chat model with
+  ///   base's residual stream in the place of its own after the layer: base itself where fine-tuning changed nothing above.
   public init(
     engine: Engine, crosscoder: Crosscoder, layer: Int, plans: [SteeringPlan], settings: GenerationSettings,
-    maxActivations: @escaping (Int) -> Double?
+    comparesWithBase: Bool = false, maxActivations: @escaping (Int) -> Double?
   ) {
     precondition(settings.samples == 1, "there is only one answer for each arm")
     (self.engine, self.crosscoder, self.layer, self.plans) = (engine, crosscoder, layer, plans)
-    (self.settings, self.maxActivations) = (settings, maxActivations)
+    (self.settings, self.comparesWithBase, self.maxActivations) = (settings, comparesWithBase, maxActivations)
   }
 
   /// The answers to a prompt, the baseline's first.
   /// - Throws: `DiffingError`; `.file(.cancelled)` between two tokens if the task is cancelled.
   public func answer(_ prompt: RenderedChat) throws(DiffingError) -> [SteeredAnswer] {
+    let base = comparesWithBase ? [SteeringPlan(interventions: [], swapsBase: true)] : []
     let run = try SteeringRun(
-      engine: engine, crosscoder: crosscoder, layer: layer, prompt: prompt, plans: plans, settings: settings,
+      engine: engine, crosscoder: crosscoder, layer: layer, prompt: prompt, plans: plans + base, settings: settings,
       prefixes: prefixes, maxActivations: maxActivations)
     while !run.isFinished { try reading { () throws(InferenceError) in _ = try run.step() } }
     let baseline = run.produced(SteeringRun.baseline)
-    let given = try scorer(prompt, plans)
+    let given = try scorer(prompt, plans + base)
     let scores = try reading { () throws(InferenceError) in try given.score(baseline) }
+    let ofBase =
+      comparesWithBase
+      ? try reading { () throws(InferenceError) in
+        try given.score(run.produced(plans.count + 1), against: plans.count + 1)
+      } : nil
     let unsteered = try scorer(prompt, [])
     var answers: [SteeredAnswer] = []
     for arm in 0...plans.count {
       let ids = run.produced(arm)
       let own = try reading { () throws(InferenceError) in try unsteered.score(ids)[0] }
-      let divergences = scores[arm].divergences
       let text = engine.tokenizer.decode(ids.filter { !engine.tokenizer.endOfTurnIDs.contains($0) })
       answers.append(
         SteeredAnswer(
           text: text, ids: ids, finished: run.ended(arm),
           behaviours: Behaviours.builtIn.shown(by: text),
-          kl: divergences.reduce(0, +) / Double(max(1, divergences.count)),
+          kl: Self.mean(scores[arm].divergences),
           logPerplexity: -own.logProbability / Double(max(1, ids.count)), repetition: repeatedShare(ids),
-          relativeChange: arm == 0 ? nil : run.size(ofPlan: arm - 1).relative))
+          relativeChange: arm == 0 ? nil : run.size(ofPlan: arm - 1).relative,
+          klToBase: ofBase.map { Self.mean($0[arm].divergences) }))
     }
     return answers
   }
+
+  private static func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
 
   private func scorer(_ prompt: RenderedChat, _ plans: [SteeringPlan]) throws(DiffingError) -> GivenAnswers {
     try GivenAnswers(

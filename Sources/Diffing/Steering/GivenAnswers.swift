@@ -11,7 +11,7 @@ import Kernels
 public struct GivenAnswerScore: Sendable, Equatable {
   /// log p of each token, in nats.
   public fileprivate(set) var logProbabilities: [Double] = []
-  /// KL(baseline ‖ arm) in nats before each token; 0 for the baseline.
+  /// KL(reference ‖ arm) in nats before each token; 0 for the reference, which is the baseline unless another is asked for.
   public fileprivate(set) var divergences: [Double] = []
   /// Whether all values are finite. Strong steering can make a residual stream that is not.
   public var isFinite: Bool { (logProbabilities + divergences).allSatisfy(\.isFinite) }
@@ -47,17 +47,20 @@ public final class GivenAnswers {
   }
 
   /// Scores an answer under every arm, the baseline first.
+  /// - Parameter reference: the arm from which divergences are measured; 0 is the baseline.
   /// - Throws: the errors of the forward pass; `InferenceError.cancelled` between two blocks.
-  public func score(_ answer: [Int32]) throws(InferenceError) -> [GivenAnswerScore] {
+  public func score(
+    _ answer: [Int32], against reference: Int = 0
+  ) throws(InferenceError) -> [GivenAnswerScore] {
     var scores = [GivenAnswerScore](repeating: GivenAnswerScore(), count: setup.arms)
     guard !answer.isEmpty else { return scores }
     if first.isEmpty { try readPrompt() }
-    add(first, answer[..<1], to: &scores)
+    add(first, answer[..<1], against: reference, to: &scores)
     defer { for cache in caches { cache.truncate(to: setup.prompt.ids.count) } }
     for start in stride(from: 0, to: answer.count - 1, by: rows) {
       let part = start..<min(answer.count - 1, start + rows)
       let logits = try run(Array(answer[part]), wantsAll: true)
-      add(logits, answer[part.lowerBound + 1...part.upperBound], to: &scores)
+      add(logits, answer[part.lowerBound + 1...part.upperBound], against: reference, to: &scores)
     }
     return scores
   }
@@ -104,14 +107,16 @@ public final class GivenAnswers {
   }
 
   /// Adds to the scores what rows of logits say about the tokens that came next.
-  private func add(_ logits: [Matrix], _ next: ArraySlice<Int32>, to scores: inout [GivenAnswerScore]) {
+  private func add(
+    _ logits: [Matrix], _ next: ArraySlice<Int32>, against reference: Int, to scores: inout [GivenAnswerScore]
+  ) {
     let V = engine.model.configuration.vocabSize
     let ids = next.map(Int.init)
     scores.withUnsafeMutableBufferPointer { scores in
       let scores = scores
       inPieces(of: 1, count: scores.count) { piece in
         for arm in piece {
-          logits[0].values.withUnsafeBufferPointer { p in
+          logits[reference].values.withUnsafeBufferPointer { p in
             logits[arm].values.withUnsafeBufferPointer { q in
               guard let p = p.baseAddress, let q = q.baseAddress else { return }
               for (row, id) in ids.enumerated() {

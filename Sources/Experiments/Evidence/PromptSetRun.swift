@@ -44,6 +44,8 @@ package struct PromptOutcome: Codable, Sendable, Equatable {
   package var index: Int
   package var prompt: String
   package var kind: String?
+  /// The messages before the prompt; nil where it opens the chat.
+  package var turns: [ChatMessage]?
   /// The answers in the order of the arms.
   package var answers: [SteeredAnswer]
 }
@@ -120,7 +122,8 @@ package struct PromptSetRun {
   package func outcome(_ index: Int) throws -> PromptOutcome {
     let prompt = prompts[index]
     return PromptOutcome(
-      settings: settings, index: index, prompt: prompt.prompt, kind: prompt.kind,
-      answers: try answers.answer(setup.models.context.engine.encodePrompt(prompt.prompt)))
+      settings: settings, index: index, prompt: prompt.prompt, kind: prompt.kind, turns: prompt.turns,
+      answers: try answers.answer(
+        setup.models.context.engine.encodeChat(prompt.messages, addGenerationPrompt: true)))
   }
 }

@@ -40,7 +40,7 @@ package struct PromptSetJob: Job {
         found: "others")
     }
     self.init(
-      saved.request, prompts: saved.outcomes.map { SetPrompt(prompt: $0.prompt, kind: $0.kind) },
+      saved.request, prompts: saved.outcomes.map { SetPrompt(prompt: $0.prompt, kind: $0.kind, turns: $0.turns) },
       name: saved.promptFile, random: draws.count)
     self.draws = draws
     request.maxActivations = saved.basis.maxActivations

@@ -1,0 +1,205 @@
+// The sections of a plan of evidence: what both models show, single latents added, latents taken away, triggers, and the causal
+// divergence.
+
+import Diffing
+import Glibc
+import Inference
+import Storage
+
+extension EvidenceRun {
+  private static let base = NamedPlan("base", SteeringPlan(interventions: [], swapsBase: true))
+
+  func shown(_ section: EvidencePlan.Shown) async throws -> EvidenceReport.Shown {
+    let prompts = try SetPrompt.read(section.prompts, kinds: section.kinds)
+    let found = try await answers(prompts, [Self.base], section: section.name)
+    func rate(_ arm: Int) -> Interval {
+      let count = found.count { $0.answers[arm].shows(section.behaviour) != section.without }
+      return .wilson(rate: Double(count) / Double(found.count), n: found.count)
+    }
+    return EvidenceReport.Shown(
+      name: section.name, behaviour: section.behaviour, prompts: prompts.count, base: rate(1), chat: rate(0))
+  }
+
+  // MARK: One latent added
+
+  func added(_ section: EvidencePlan.Added) async throws -> EvidenceReport.Added {
+    let candidates = try await candidates(section)
+    guard let best = candidates.first else {
+      throw InputError.invalid(
+        source: section.name,
+        expected: "a strength at which some latent's answers have a perplexity of at most "
+          + "\(plan.perplexity)", found: "none among \(section.latents) latents")
+    }
+    let prompts = try SetPrompt.read(section.prompts, kinds: section.kinds)
+    var request = SteeringRequest(
+      prompt: "",
+      plan: SteeringPlan(interventions: [Intervention(latent: best.latent, mode: .add, strength: best.strength)]),
+      sampling: GenerationSettings(maxTokens: plan.maxTokens, seed: plan.seed))
+    request.strengths = [1]
+    let job = PromptSetJob(request, prompts: prompts, name: section.name, random: section.random)
+    let report = try await laboratory.outcome(of: job) { event in
+      if case .progress(let done, let total) = event { tell(section.name, done, total) }
+    }
+    let outcomes = report.outcomes.showing(behaviours)
+    func figure(_ kind: EvidenceArm.Kind) -> EvidenceReport.Figure {
+      let arms = report.arms.indices.filter { report.arms[$0].kind == kind }
+      return Self.figure(outcomes.map { outcome in arms.map { outcome.answers[$0] } }, section.behaviour)
+    }
+    let steered = report.arms.firstIndex { $0.kind == .steered } ?? 0
+    return EvidenceReport.Added(
+      name: section.name, behaviour: section.behaviour, prompts: prompts.count, latent: best.latent,
+      strength: best.strength, unsteered: figure(.baseline), steered: figure(.steered), random: figure(.random),
+      draws: section.random, chosenAmong: Array(candidates.prefix(10)),
+      choicePrompts: try SetPrompt.read(section.choose, kinds: section.kinds).count,
+      examples: outcomes.prefix(4).map { .init(prompt: $0.prompt, answer: $0.answers[steered].text) })
+  }
+
+  /// Latents with their best coherent strength on the prompts of the choice, the best latent first.
+  private func candidates(_ section: EvidencePlan.Added) async throws -> [EvidenceReport.Candidate] {
+    let latents = try latents(section.filter).prefix(section.latents)
+    let arms = latents.flatMap { latent in
+      section.strengths.map { strength in
+        NamedPlan(
+          "\(latent):\(strength)",
+          SteeringPlan(interventions: [Intervention(latent: latent, mode: .add, strength: strength)]))
+      }
+    }
+    let found = try await answers(
+      try SetPrompt.read(section.choose, kinds: section.kinds), arms, section: section.name + ": choosing the latent")
+    let figures = arms.enumerated().map { index, arm -> EvidenceReport.Candidate in
+      let figure = Self.figure(found.map { [$0.answers[index + 1]] }, section.behaviour)
+      let intervention = arm.plan.interventions[0]
+      return EvidenceReport.Candidate(
+        latent: intervention.latent, strength: intervention.strength, rate: figure.rate.value,
+        perplexity: figure.perplexity?.value ?? .infinity)
+    }
+    let order = { (a: EvidenceReport.Candidate, b: EvidenceReport.Candidate) in
+      (-a.rate, a.perplexity, a.latent) < (-b.rate, b.perplexity, b.latent)
+    }
+    let coherent = figures.filter { $0.perplexity <= plan.perplexity }
+    return Dictionary(grouping: coherent, by: \.latent).values.compactMap { $0.min(by: order) }.sorted(by: order)
+  }
+
+  /// The rate of a behaviour and the perplexity; of several answers to one prompt the mean counts once.
+  private static func figure(_ prompts: [[SteeredAnswer]], _ behaviour: String) -> EvidenceReport.Figure {
+    func means(_ value: (SteeredAnswer) -> Double) -> [Double] {
+      prompts.map { answers in answers.reduce(0) { $0 + value($1) } / Double(max(1, answers.count)) }
+    }
+    let rates = means { $0.shows(behaviour) ? 1 : 0 }
+    return EvidenceReport.Figure(
+      rate: .wilson(rate: rates.reduce(0, +) / Double(max(1, rates.count)), n: rates.count),
+      perplexity: Interval.mean(means(\.logPerplexity))?.mapped { exp($0) })
+  }
+
+  // MARK: Latents taken away
+
+  func removed(_ section: EvidencePlan.Removed) async throws -> EvidenceReport.Removed {
+    let prompts = try SetPrompt.read(section.prompts, kinds: section.kinds)
+    let own = try latents(section.filter)
+    let everyone = try latents("").filter { !own.contains($0) }
+    var generator = SplitMix64(seed: plan.seed)
+    var (arms, kinds): ([NamedPlan], [(kind: String, latents: Int)]) = ([Self.base], [("unsteered", 0), ("base", 0)])
+    for count in section.latents {
+      guard own.count >= count, everyone.count >= count else {
+        throw InputError.invalid(
+          source: section.name, expected: "\(count) latents, and as many others",
+          found: "\(own.count) and \(everyone.count)")
+      }
+      for (kind, chosen) in [
+        ("latents", Array(own.prefix(count))), ("random", Array(everyone.shuffled(using: &generator).prefix(count))),
+      ] {
+        kinds.append((kind, count))
+        arms.append(
+          NamedPlan(
+            "\(kind) \(count)",
+            SteeringPlan(interventions: chosen.map { Intervention(latent: $0, mode: .difference, strength: -1) })))
+      }
+    }
+    let found = try await answers(prompts, arms, comparesWithBase: true, section: section.name)
+    func rate(_ arm: Int, of behaviour: String) -> Double {
+      Double(found.count { $0.answers[arm].shows(behaviour) }) / Double(max(1, found.count))
+    }
+    func rate(_ arm: Int) -> Double { rate(arm, of: section.behaviour) }
+    func divergence(_ arm: Int) -> Interval? { Interval.mean(found.compactMap { $0.answers[arm].klToBase }) }
+    let (unsteered, ceiling) = (rate(0), rate(1))
+    let whole = divergence(0)?.value ?? 0
+    let rows = kinds.enumerated().map { index, arm in
+      EvidenceReport.Arm(
+        kind: arm.kind, latents: arm.latents, rate: .wilson(rate: rate(index), n: found.count),
+        behaviours: Dictionary(uniqueKeysWithValues: behaviours.names.map { ($0, rate(index, of: $0)) }),
+        ofCeiling: index < 2 || unsteered == ceiling ? nil : (unsteered - rate(index)) / (unsteered - ceiling),
+        klToBase: divergence(index),
+        closed: index < 2 || whole == 0 ? nil : divergence(index).map { 1 - $0.value / whole })
+    }
+    let most = kinds.lastIndex { $0.kind == "latents" } ?? 0
+    return EvidenceReport.Removed(
+      name: section.name, behaviour: section.behaviour, prompts: prompts.count, arms: rows,
+      examples: found.prefix(4).map { .init(prompt: $0.prompt.prompt, answer: $0.answers[most].text) })
+  }
+
+  // MARK: Triggers
+
+  func triggers(_ section: EvidencePlan.Triggers) async throws -> EvidenceReport.Triggers {
+    let latents = Array(try latents(section.filter).prefix(section.latents))
+    func read(_ paths: [String], _ name: String) async throws -> ([SetPrompt], [[Float]]) {
+      let prompts = try paths.flatMap { try SetPrompt.read($0) }
+      let job = PromptActivationsJob(prompts: prompts, latents: latents)
+      let found = try await laboratory.outcome(of: job) { event in
+        if case .progress(let done, let total) = event { tell(name, done, total) }
+      }
+      return (prompts, found)
+    }
+    let choice = try await read(section.choose, "triggers: choosing the latents")
+    let test = try await read(section.prompts, "triggers")
+    func auc(_ place: Int, _ kind: String, _ set: ([SetPrompt], [[Float]])) -> Double {
+      let own = set.0.indices.filter { set.0[$0].kind == kind }
+      let others = set.0.indices.filter { set.0[$0].kind != kind }
+      return areaUnderCurve(own: own.map { set.1[$0][place] }, others: others.map { set.1[$0][place] }) ?? 0.5
+    }
+    let rows = section.kinds.compactMap { kind -> EvidenceReport.Trigger? in
+      let scores = latents.indices.map { auc($0, kind, choice) }
+      // Of equal ones the more chat-specific latent, which comes first.
+      guard let best = scores.indices.max(by: { scores[$0] < scores[$1] || scores[$0] == scores[$1] && $0 > $1 })
+      else { return nil }
+      return EvidenceReport.Trigger(
+        kind: kind, latent: latents[best], chosenAUC: scores[best], auc: section.kinds.map { auc(best, $0, test) })
+    }
+    let counts = Dictionary(grouping: test.0) { section.kinds.contains($0.kind ?? "") ? $0.kind ?? "" : "others" }
+    return EvidenceReport.Triggers(kinds: section.kinds, prompts: counts.mapValues(\.count), rows: rows)
+  }
+
+  // MARK: The causal divergence
+
+  func causal(_ section: EvidencePlan.Causal) async throws -> EvidenceReport.Causal {
+    let pool = try latents("nu_error>=-0.1 and nu_error<=2 and nu_reconstruction>=-0.1 and nu_reconstruction<=2")
+    guard pool.count >= 2 * section.latents else {
+      throw InputError.invalid(
+        source: store.path, expected: "\(2 * section.latents) latents with scores", found: "\(pool.count)")
+    }
+    var generator = SplitMix64(seed: plan.seed)
+    let top = Array(pool.prefix(section.latents))
+    let half = pool.count / 2
+    let sets =
+      [top, Array(pool.prefix(half)), Array(pool.suffix(half))]
+      + (0..<section.random).map { _ in Array(pool.shuffled(using: &generator).prefix(section.latents)) }
+    let job = LatentPatchingJob(
+      arms: [.none] + sets.map { .latents(Set($0)) }, chats: try readChats(section.chats), name: section.chats,
+      limit: section.limit, maxTokens: 512)
+    let found = try await laboratory.outcome(of: job) { event in
+      if case .progress(let done, let total) = event { tell("causal", done, total) }
+    }
+    func sums(_ arms: [Int]) -> [Double] {
+      found.chats.map { chat in
+        arms.reduce(0) { $0 + (chat.sums[.response]?[$1] ?? 0) } / Double(max(1, arms.count))
+      }
+    }
+    let none = sums([0])
+    func closed(_ arms: [Int]) -> ClusteredRatio? {
+      ClusteredRatio(zip(none, sums(arms)).map { $0 - $1 }, over: none)
+    }
+    return EvidenceReport.Causal(
+      chats: found.chats.count, latents: section.latents,
+      klOfNone: ClusteredRatio(none, over: found.chats.map { Double($0.tokens[.response] ?? 0) }),
+      top: closed([1]), random: closed(Array(4..<4 + section.random)), topHalf: closed([2]), bottomHalf: closed([3]))
+  }
+}
