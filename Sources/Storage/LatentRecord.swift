@@ -208,7 +208,7 @@ extension LatentRecord {
   static let columnList = columnNames.joined(separator: ", ")
 
   init(_ row: RowReader) throws {
-    guard let latentClass = LatentClass(rawValue: try row.text(20)) else { throw row.bad(20, "unknown class") }
+    guard let latentClass = LatentClass(rawValue: try row.text(20)) else { throw row.bad(20, "is an unknown class") }
     self.init(id: try row.int(0), dead: try row.bool(19), latentClass: latentClass)
     decNormBase = try row.optionalDouble(1)
     decNormChat = try row.optionalDouble(2)
