@@ -37,6 +37,8 @@ public enum LatentColumn: String, Sendable, CaseIterable {
 public struct LatentRecord: Sendable, Equatable, Identifiable {
   /// The latent's index in the crosscoder, from 0.
   public var id: Int
+  /// The ids that a store can hold.
+  public static let possibleIDs = 0...Int(Int32.max)
   /// ‖d_j^base‖ and ‖d_j^chat‖, and the cosine of the two directions.
   public var decNormBase: Double?
   public var decNormChat: Double?

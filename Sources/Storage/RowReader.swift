@@ -10,9 +10,6 @@ struct RowReader {
   /// The table, which errors name.
   let table: String
 
-  /// The ids that a row may have.
-  static let ids = 0...Int(Int32.max)
-
   func bad(_ index: Int, _ detail: String) -> BadValue {
     BadValue(table: table, detail: "column \(Array(row.columnNames)[index]) \(detail)")
   }
@@ -26,7 +23,7 @@ struct RowReader {
     if case .null = storage(index) { true } else { false }
   }
 
-  func int(_ index: Int, in range: ClosedRange<Int> = Self.ids) throws -> Int {
+  func int(_ index: Int, in range: ClosedRange<Int> = 0...Int(Int32.max)) throws -> Int {
     guard case .int64(let value) = storage(index) else { throw bad(index, "is not an integer") }
     guard let value = Int(exactly: value), range.contains(value) else {
       throw bad(index, "is \(value), which is out of range")
@@ -40,7 +37,7 @@ struct RowReader {
   /// The same as `int` in a third of the time, for lists of all latents. SQLite converts values of another type to numbers; a
   /// number that cannot be an id is still an error.
   func listedID(_ index: Int) throws -> Int {
-    guard let value: Int64 = row[index], let id = Int(exactly: value), Self.ids.contains(id) else {
+    guard let value: Int64 = row[index], let id = Int(exactly: value), LatentRecord.possibleIDs.contains(id) else {
       throw bad(index, "is not an id")
     }
     return id

@@ -166,7 +166,7 @@ struct FilterParser {
       let classes = LatentClass.allCases.map(\.rawValue).joined(separator: ", ")
       throw .filter(position: position, message: "there is no class \"\(value)\"; classes are \(classes)")
     case "id":
-      if let id = Int(value), id >= 0 { return .compare(.id, .equal, Double(id)) }
+      if let id = Int(value), LatentRecord.possibleIDs.contains(id) { return .compare(.id, .equal, Double(id)) }
       throw .filter(position: position, message: "\"\(value)\" is not a latent's id")
     default: throw .filter(position: position, message: "there is no \"\(key):\"; there are tag:, class: and id:")
     }
