@@ -4,7 +4,6 @@
 
 import ArgumentParser
 import Diffing
-import Dispatch
 import Experiments
 import Foundation
 import Glibc
@@ -91,13 +90,14 @@ struct Causal: AsyncParsableCommand {
 
   func run() async throws {
     // Ctrl-C ends the running pass instead of stopping the program in the middle of a line.
-    let (interrupts, continuation) = AsyncStream<Void>.makeStream()
-    signal(SIGINT, SIG_IGN)
-    let interrupt = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
-    interrupt.setEventHandler { continuation.yield() }
-    interrupt.resume()
+    let signals = StopSignals([SIGINT])
+    let stop = signals.stream
     let work = Task { try await measured() }
-    Task { for await _ in interrupts { work.cancel() } }
+    Task {
+      for await _ in stop {}
+      work.cancel()
+    }
+    defer { withExtendedLifetime(signals) {} }
     do {
       let report = try await work.value
       if json { try printJSON(report) } else { writeOut(report.text(asciiOnly: ascii)) }

@@ -4,7 +4,6 @@
 
 import ArgumentParser
 import Diffing
-import Dispatch
 import Experiments
 import Foundation
 import Glibc
@@ -69,7 +68,7 @@ struct Serve: AsyncParsableCommand {
     service.connectionLimit = queue + 256
     // An address that cannot be used is reported before the models are loaded.
     try service.makeRoom()
-    let signals = StopSignals()
+    let signals = StopSignals([SIGTERM, SIGINT])
     let stop = signals.stream
     let model = try await served.routes.owner.load { writeError($0) }
     try await service.run(
@@ -101,24 +100,5 @@ extension AccessToken {
       throw ValidationError("CROSSCOPE_TOKEN: expected 1 to 4096 printable characters without blanks")
     }
     return token
-  }
-}
-
-/// Receives SIGTERM and SIGINT as long as the object lives.
-private final class StopSignals {
-  /// The stream ends when a signal has arrived.
-  let stream: AsyncStream<Void>
-  private let sources: [any DispatchSourceSignal]
-
-  init() {
-    let (stream, continuation) = AsyncStream<Void>.makeStream()
-    self.stream = stream
-    sources = [SIGTERM, SIGINT].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { continuation.finish() }
-      source.resume()
-      return source
-    }
   }
 }
