@@ -35,7 +35,7 @@ struct HubConfiguration: Codable {
   static func read(folder: String) throws(DiffingError) -> HubConfiguration {
     let path = folder + "/config.json"
     guard let configuration = try readJSON(HubConfiguration.self, path) else {
-      throw .file(.fileUnreadable(path: path, reason: "no such file"))
+      throw .file(.fileUnreadable(path: path, reason: "there is no such file"))
     }
     return configuration
   }

@@ -21,7 +21,7 @@ extension SparseAutoencoder {
     static func read(folder: String) throws(DiffingError) -> Configuration {
       let path = folder + "/config.json"
       guard let configuration = try readJSON(Configuration.self, path) else {
-        throw .file(.fileUnreadable(path: path, reason: "no such file"))
+        throw .file(.fileUnreadable(path: path, reason: "there is no such file"))
       }
       guard configuration.dict_size > 0, configuration.activation_dim > 0, configuration.k > 0,
         configuration.activations.nModels == 1

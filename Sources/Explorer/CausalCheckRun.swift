@@ -47,13 +47,13 @@ extension CausalCheckRun {
     let cancelled: [Effect] = state.check?.progress == nil ? [] : [.cancel(.causalCheck)]
     let number = (state.check?.number ?? 0) + 1
     state.check = CausalCheckRun(latent: latent, number: number)
-    state.tell("what latent \(latent) does, added and taken away, beside random latents")
+    state.tell("the check compares latent \(latent), added and taken away, with random ones")
     return cancelled + [.start(.causalCheck(latent), number: number)]
   }
 
   static func cancel(_ state: inout ExplorerState) -> [Effect] {
     state.check?.phase = .cancelled
-    state.tell("cancelled: nothing of the check is kept")
+    state.tell("the check is cancelled: nothing of it is kept")
     return [.cancel(.causalCheck)]
   }
 
@@ -89,7 +89,7 @@ extension CausalCheckRun {
   @Sendable static func unavailable(_ state: ExplorerState) -> String? {
     guard let latent = state.latent.id, let page = state.pages[latent] else { return "the page is not read yet" }
     if page.latent.maxActivation ?? 0 <= 0 { return "this latent never fired: there is nothing to check" }
-    if state.check?.latent == latent, state.check?.progress != nil { return "it is being checked; Esc cancels" }
+    if state.check?.latent == latent, state.check?.progress != nil { return "it is being checked; Esc cancels that" }
     return state.steer.isBusy ? "a steering run is under way: let it end, or cancel it on its screen" : nil
   }
 

@@ -43,5 +43,5 @@ enum EditedConfiguration {
 /// The reason why a text is not a configuration.
 struct RejectedConfiguration: Error, CustomStringConvertible {
   let reason: String
-  var description: String { "\(reason); the file is as it was, editing again goes on from what you wrote" }
+  var description: String { "\(reason); the file is as it was, and editing again goes on from what you wrote" }
 }

@@ -85,7 +85,7 @@ enum Effect: Sendable, Equatable {
     case .findPromptSets: "reading"
     case .copy: "copying"
     case .edit, .editConfiguration: "editing"
-    case .redraw: "drawing anew"
+    case .redraw: "drawing the screen anew"
     }
   }
 }

@@ -80,8 +80,10 @@ struct EffectRunner: Sendable {
     case .setTag(let tag, let latents, let present):
       return changed(try store.annotate(latents, adding: present ? [tag] : [], removing: present ? [] : [tag]))
     case .setNote(let latent, let text): return changed(try store.annotate([latent], note: text))
-    case .undo: return try store.undo().map { changed($0, "undone: ") } ?? .failed("nothing to undo in this session")
-    case .redo: return try store.redo().map { changed($0, "redone: ") } ?? .failed("nothing to redo in this session")
+    case .undo:
+      return try store.undo().map { changed($0, "undone: ") } ?? .failed("there is nothing to undo in this session")
+    case .redo:
+      return try store.redo().map { changed($0, "redone: ") } ?? .failed("there is nothing to redo in this session")
     case .loadList, .loadModel, .start, .cancel, .save, .findPromptSets, .export, .editFilters, .copy, .edit,
       .editConfiguration, .redraw, .rest:
       return nil

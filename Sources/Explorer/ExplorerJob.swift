@@ -34,7 +34,7 @@ enum ExplorerJob: Sendable, Equatable {
     case .sweep, .promptSet: "sweeping"
     case .preview: "looking ahead"
     case .answerActivations: "reading activations"
-    case .textActivations: "tracing"
+    case .textActivations: "reading"
     case .causalCheck: "checking"
     }
   }

@@ -112,7 +112,8 @@ package struct ExplorerProgram: Sendable {
       prepare(&state)
       if let entry = terminal.standIn {
         state.tell(
-          "no terminfo entry for TERM=\(termName): drawn as \(entry); ncurses-term or your terminal's package has one")
+          "there is no terminfo entry for TERM=\(termName), so \(entry) is used; ncurses-term or your terminal's package has one"
+        )
       }
     }
     let ending = await loop.run()
@@ -125,6 +126,6 @@ package struct TerminalTooSmall: Error, Equatable, CustomStringConvertible {
   let size: Size
 
   package var description: String {
-    "the terminal is \(size.columns)×\(size.rows), the explorer needs 40×10: enlarge it and start again"
+    "the terminal is \(size.columns)×\(size.rows), but the explorer needs 40×10: enlarge it and start again"
   }
 }

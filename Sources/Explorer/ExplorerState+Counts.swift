@@ -19,7 +19,7 @@ extension ExplorerState {
     if let pending = pendingLetter {
       pendingLetter = nil
       guard let letter = key.text, letter.isLetter || letter == "'" else {
-        tell("no mark: a mark is a letter")
+        tell("a letter names a mark; nothing was done")
         return []
       }
       return pending == .setMark ? setMark(letter) : goToMark(letter)

@@ -11,7 +11,8 @@ extension ExplorerState {
     guard !isTooSmall else {
       canvas.notice(
         [
-          "terminal too small", "\(size.columns)×\(size.rows), needs \(Self.smallest.columns)×\(Self.smallest.rows)",
+          "the terminal is too small",
+          "\(size.columns)×\(size.rows), it needs \(Self.smallest.columns)×\(Self.smallest.rows)",
           "q quits",
         ],
         style: .plain, in: canvas.bounds)

@@ -11,7 +11,8 @@ extension ExplorerState {
       pendingLetter = action == .setMark ? .setMark : .goToMark
       tell(
         action == .setMark
-          ? "mark this place: a letter" : "go to a mark: \(marks.isEmpty ? "none is set" : listOfMarks)")
+          ? "type a letter to mark this place"
+          : marks.isEmpty ? "no mark is set: \" and a letter sets one" : "type the letter of a mark: \(listOfMarks)")
     case .placeBack, .placeForth: return travel(action)
     case .copy, .copyWhole:
       if let effects = copied(whole: action == .copyWhole) { return effects }

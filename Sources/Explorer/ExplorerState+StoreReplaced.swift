@@ -38,7 +38,7 @@ extension ExplorerState {
   mutating func takeUp(_ effect: Effect, of dictionary: String?) -> [Effect] {
     guard dictionary == store.dictionary else {
       dropPostponed(effect)
-      tell("not done: the store that was put in the place of this one is about other latents", .error)
+      tell("this was not done: the store that took the place of this one is about other latents", .error)
       return []
     }
     return begun([effect])

@@ -77,18 +77,18 @@ extension ExplorerState {
     case .openedExperiments(let runs): return ExperimentState.open(runs, &self)
     case .exported(let path):
       overlay = nil
-      tell("written: \(path)", .good)
+      tell("the file is written: \(path)", .good)
     case .saved(let id, let unsaved): return saved(id, formerly: unsaved)
     case .notSaved(let record, let cause): return notSaved(record, cause)
     case .noteNotSaved(let latent, let text, let cause):
       unsavedNotes[latent] = text
-      tell("not saved: \(cause); n on latent \(latent) brings the text back", .error)
+      tell("the note is not saved: \(cause); n on latent \(latent) brings it back", .error)
     case .copied(let what): tell(what, .good)
     case .edited(let request): edited(request)
     case .configured(nil): tell("the configuration is as it was")
     case .configured(let settings?):
       apply(settings)
-      tell("the configuration is in use; mouse on or off from the next start on", .good)
+      tell("the configuration is in use; its mouse setting counts from the next start on", .good)
       return screen.definition.appear(&self)
     case .storeChanged: return storeChanged()
     case .postponed(let effect): postponed.append(effect)

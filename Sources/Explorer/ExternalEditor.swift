@@ -36,7 +36,7 @@ enum EditorError: Error, Equatable, CustomStringConvertible {
     case .failed(let editor, let status?): "the editor \(editor) ended with status \(status); nothing was changed"
     case .failed(let editor, nil): "the editor \(editor) was killed or could not be started; nothing was changed"
     case .tooLarge(let bytes):
-      "the edited text has \(bytes) bytes, at most \(ExternalEditor.longest) are taken; nothing was changed"
+      "the edited text has \(bytes) bytes, but at most \(ExternalEditor.longest) are taken; nothing was changed"
     case .notText: "the edited file is not UTF-8 text; nothing was changed"
     }
   }

@@ -60,7 +60,7 @@ extension ExplorerState {
     let here = place
     let target = action == .placeBack ? history.back(from: here) : history.forth(from: here)
     guard let target else {
-      tell(action == .placeBack ? "this is where you began" : "there is nothing to go forth to")
+      tell(action == .placeBack ? "this is where you began" : "there is no later place to go to")
       return []
     }
     isTravelling = true
@@ -76,7 +76,7 @@ extension ExplorerState {
   /// Goes to a mark; `''` goes to where the last jump began.
   mutating func goToMark(_ letter: Character) -> [Effect] {
     guard let target = marks[String(letter)] else {
-      tell("no mark \(letter)" + (marks.isEmpty ? ": \" and a letter sets one" : "; there are \(listOfMarks)"))
+      tell("there is no mark \(letter)" + (marks.isEmpty ? ": \" and a letter sets one" : "; there are \(listOfMarks)"))
       return []
     }
     marks["'"] = place

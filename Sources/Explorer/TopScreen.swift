@@ -17,11 +17,11 @@ struct TopScreen: Sendable {
 
   /// All such screens, one line each.
   static let all: [TopScreen] = [
-    TopScreen(1, .latents, .latentsScreen, "to the table of latents"),
-    TopScreen(2, .map, .mapScreen, "to the map"),
-    TopScreen(3, .prompt, .promptScreen, "to the prompt screen: latents on a text of yours"),
-    TopScreen(4, .steer, .steerScreen, "to the steer screen"),
-    TopScreen(5, .experiments, .experimentsScreen, "to the saved experiments"),
+    TopScreen(1, .latents, .latentsScreen, "go to the table of latents"),
+    TopScreen(2, .map, .mapScreen, "go to the map"),
+    TopScreen(3, .prompt, .promptScreen, "go to the prompt screen: latents on a text of yours"),
+    TopScreen(4, .steer, .steerScreen, "go to the steer screen"),
+    TopScreen(5, .experiments, .experimentsScreen, "go to the saved experiments"),
   ]
 
   var binding: Binding {

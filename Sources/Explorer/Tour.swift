@@ -26,9 +26,11 @@ struct Tour: Sendable, Equatable {
 
   static let steps = [
     Step(
-      text: "Latents of the crosscoder, those that chat fine-tuning added first. Open the first one.", action: .open),
+      text: "Here are the crosscoder's latents; those that chat fine-tuning added come first. Open the first one.",
+      action: .open),
     Step(
-      text: "What the latent promotes, and the texts it fires on most. Its number is its name. Go back to the table.",
+      text:
+        "The page shows what the latent promotes and the texts it fires on most. Its number is its name. Go back to the table.",
       action: .quit),
     Step(
       text: "The table sorts by any column, and a click on a column's head does it too. Sort by the next one; the tour "
@@ -37,7 +39,7 @@ struct Tour: Sendable, Equatable {
     Step(
       text: "A filter keeps what matters: type not dead, then Enter. x clears it later.", action: .filter,
       isOver: { !$0.latents.isTypingFilter }),
-    Step(text: "Tags and notes are saved in the store, u undoes them. See the tags of this latent.", action: .tag),
+    Step(text: "Tags and notes are saved in the store; u undoes them. See the tags of this latent.", action: .tag),
     Step(
       text: "Steering shows what a latent does: the chat model answers without and with it. Steer with this one.",
       action: .steer),

@@ -65,7 +65,7 @@ extension StorageError {
     case .readOnly: "the store is read-only"
     case .busy: "another program is writing to the store"
     case .replaced: "a new store has taken the place of the open one"
-    case .notPermitted: "permission denied"
+    case .notPermitted: "permission is denied"
     default: description
     }
   }
@@ -77,7 +77,7 @@ extension ExplorerState {
     experiments.unsaved.keep(record)
     let isExported = bindings.contains { $0.action == .export }
     let again = store.isWritable ? ", S in Experiments saves it again" : ""
-    tell("not saved: \(cause); \(isExported ? "e exports it" : "Experiments has it")\(again)", .error)
+    tell("the run is not saved: \(cause); \(isExported ? "e exports it" : "Experiments has it")\(again)", .error)
     return ExperimentsState.changed(&self)
   }
 
@@ -85,7 +85,7 @@ extension ExplorerState {
   /// again.
   mutating func saved(_ id: Int64, formerly unsaved: Int64?) -> [Effect] {
     if let unsaved { experiments.unsaved.remove(unsaved) }
-    tell("saved as experiment \(id)", .good)
+    tell("the run is saved as experiment \(id)", .good)
     return ExperimentsState.changed(&self) + experiments.unsaved.saveAgain()
   }
 
@@ -98,7 +98,7 @@ extension ExplorerState {
     }
     experiments.unsaved.hasWarned = true
     tell(
-      "\(count) not saved: S in Experiments saves again, e exports; quit again to lose \(count > 1 ? "them" : "it")",
+      "\(counted(count, "run is", "runs are")) not saved: S in Experiments saves again, e exports; quit again to lose \(count > 1 ? "them" : "it")",
       .error)
   }
 }

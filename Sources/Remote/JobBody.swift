@@ -44,7 +44,7 @@ extension Decodable {
     } catch let error as DecodingError {
       throw APIError.invalid("the request has \(error.clause); correct it", param: error.field)
     } catch {
-      throw APIError.invalid("the request is no JSON object; correct it")
+      throw APIError.invalid("the request is not a JSON object; send one")
     }
   }
 }

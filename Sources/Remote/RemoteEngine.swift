@@ -22,7 +22,7 @@ package struct RemoteEngine: Laboratory {
 
   private func model() async throws -> ModelList.Model {
     let list: ModelList = try read(try await client.get("/v1/models"))
-    guard let model = list.data.first else { throw invalid("no model") }
+    guard let model = list.data.first else { throw invalid("a list without a model") }
     try check(model.identity)
     return model
   }
@@ -43,7 +43,7 @@ package struct RemoteEngine: Laboratory {
           isChecked = true
           return
         }
-        guard isChecked else { throw invalid("none of its files named") }
+        guard isChecked else { throw invalid("a model that names none of its files") }
         let event: J.Event = try read(data)
         do throws(UnexpectedAnswer) { try answer.take(event) } catch { throw failure(error) }
         continuation.yield(event)

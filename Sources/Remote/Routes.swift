@@ -123,7 +123,7 @@ package struct Routes: Sendable {
         try store.page(of: id, contextLimit: 100),
         LatentSurroundings(latent: id, contrast: Contrast(), coFiring: try store.coFiring(with: id)))
     } catch StorageError.noSuchLatent {
-      throw APIError.notFound("there is no latent \(id)", code: "latent_not_found")
+      throw APIError.notFound("there is no latent \(id); /v1/latents lists them", code: "latent_not_found")
     }
   }
 
@@ -136,16 +136,18 @@ package struct Routes: Sendable {
       case "filter": filter = value
       case "sort":
         guard let known = LatentSort(named: value, metrics: metrics) else {
-          throw APIError.invalid("sort: no column or metric \(quoted(value))", param: "sort")
+          throw APIError.invalid("sort: there is no column or metric \(quoted(value))", param: "sort")
         }
         sort = known
       case "limit":
         guard let number = Int(value), (1...Self.mostRows).contains(number) else {
-          throw APIError.invalid("limit: expected 1 to \(Self.mostRows)", param: "limit")
+          throw APIError.invalid("limit: a number from 1 to \(Self.mostRows) is expected", param: "limit")
         }
         limit = number
       case "reverse":
-        guard let flag = Bool(value) else { throw APIError.invalid("reverse: true or false", param: "reverse") }
+        guard let flag = Bool(value) else {
+          throw APIError.invalid("reverse: true or false is expected", param: "reverse")
+        }
         isReversed = flag
       default: throw APIError.unsupported(field: item.name)
       }

@@ -4,6 +4,7 @@
 import Diffing
 import Experiments
 import Inference
+import Storage
 
 /// Says what is wrong with the text of a latent, a condition or a sweep.
 package struct WrittenFormError: Error, Equatable, CustomStringConvertible {
@@ -69,7 +70,7 @@ package struct LatentCondition: Equatable {
 }
 
 private func latentID(_ text: String, in argument: String) throws -> Int {
-  guard let id = Int(text), id >= 0 else {
+  guard let id = Int(text), LatentRecord.possibleIDs.contains(id) else {
     throw WrittenFormError("\(quoted(argument)): a latent's number is expected, as in 12 or 12:0.5")
   }
   return id

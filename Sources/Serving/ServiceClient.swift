@@ -101,7 +101,7 @@ public struct ServiceClient: Sendable {
 
   private static func reason(_ error: any Error) -> String {
     if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
-    guard let error = error as? NIOConnectionError else { return "no connection" }
+    guard let error = error as? NIOConnectionError else { return "there is no connection" }
     if let first = error.connectionErrors.first?.error { return reason(first) }
     return "the name \(error.host) is not known"
   }

@@ -99,7 +99,7 @@ enum Journal {
       stamp = Int64(try reader.int(1, in: 0...Int.max))
       isUndone = try reader.int(2, in: 0...1) == 1
       guard let changes = try? JSONDecoder().decode([AnnotationChange].self, from: Data(try reader.text(3).utf8)) else {
-        throw reader.bad(3, "not a list of changes")
+        throw reader.bad(3, "is not a list of changes")
       }
       self.changes = changes
     }

@@ -37,6 +37,8 @@ public enum LatentColumn: String, Sendable, CaseIterable {
 public struct LatentRecord: Sendable, Equatable, Identifiable {
   /// The latent's index in the crosscoder, from 0.
   public var id: Int
+  /// The ids that a store can hold.
+  public static let possibleIDs = 0...Int(Int32.max)
   /// ‖d_j^base‖ and ‖d_j^chat‖, and the cosine of the two directions.
   public var decNormBase: Double?
   public var decNormChat: Double?
@@ -208,7 +210,7 @@ extension LatentRecord {
   static let columnList = columnNames.joined(separator: ", ")
 
   init(_ row: RowReader) throws {
-    guard let latentClass = LatentClass(rawValue: try row.text(20)) else { throw row.bad(20, "unknown class") }
+    guard let latentClass = LatentClass(rawValue: try row.text(20)) else { throw row.bad(20, "is an unknown class") }
     self.init(id: try row.int(0), dead: try row.bool(19), latentClass: latentClass)
     decNormBase = try row.optionalDouble(1)
     decNormChat = try row.optionalDouble(2)

@@ -110,18 +110,18 @@ extension PublishedExamples {
   ) throws -> (positions: [Int32], values: [Float]) {
     let values = try floats(row, 1, width: widths.value, place)
     if let bad = values.first(where: { !$0.isFinite || $0 < 0 }) {
-      throw refuse(place, "activation_values hold \(bad), not an activation")
+      throw refuse(place, "activation_values hold \(bad), which is not an activation")
     }
     var pairs: [(position: Int32, value: Float)]
     if row.isNull(0) {
       guard values.count == length else {
-        throw refuse(place, "\(values.count) activation_values for \(length) tokens")
+        throw refuse(place, "there are \(values.count) activation_values for \(length) tokens")
       }
       pairs = values.enumerated().map { (Int32($0), $1) }
     } else {
       let positions = try integers(row, 0, width: widths.position, place)
       guard positions.count == values.count else {
-        throw refuse(place, "\(positions.count) positions for \(values.count) activation_values")
+        throw refuse(place, "there are \(positions.count) positions for \(values.count) activation_values")
       }
       if let bad = positions.first(where: { $0 < 0 || Int($0) >= length }) {
         throw refuse(place, "position \(bad) is outside a sequence of \(length) tokens")

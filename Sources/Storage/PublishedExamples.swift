@@ -50,12 +50,14 @@ public final class PublishedExamples: Sendable {
         guard let schema = try ExamplesSchema(of: db) else {
           throw StorageError.examplesInvalid(
             path: path, row: "its tables",
-            detail: "neither sequences, quantile_examples and activation_details nor sequences, examples and details")
+            detail:
+              "they are neither sequences, quantile_examples and activation_details nor sequences, examples and details"
+          )
         }
         return schema
       }
     } catch StorageError.notSQLite {
-      throw .examplesInvalid(path: path, row: "its first bytes", detail: "not those of an SQLite file")
+      throw .examplesInvalid(path: path, row: "its first bytes", detail: "they are not those of an SQLite file")
     } catch {
       throw .translating(error, path: path)
     }
@@ -137,7 +139,7 @@ public final class PublishedExamples: Sendable {
     let data = try wrapped(place) { try row.blob(index) }
     let width = MemoryLayout<Number>.size
     guard data.count.isMultiple(of: width) else {
-      throw refuse(place, "\(name(row, index)) has \(data.count) bytes, not a multiple of \(width)")
+      throw refuse(place, "\(name(row, index)) has \(data.count) bytes, which is not a multiple of \(width)")
     }
     return data.withUnsafeBytes { bytes in
       (0..<bytes.count / width).map { bytes.loadUnaligned(fromByteOffset: $0 * width, as: Number.self) }

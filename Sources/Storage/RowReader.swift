@@ -10,11 +10,8 @@ struct RowReader {
   /// The table, which errors name.
   let table: String
 
-  /// The ids that a row may have.
-  static let ids = 0...Int(Int32.max)
-
   func bad(_ index: Int, _ detail: String) -> BadValue {
-    BadValue(table: table, detail: "column \(Array(row.columnNames)[index]): \(detail)")
+    BadValue(table: table, detail: "column \(Array(row.columnNames)[index]) \(detail)")
   }
 
   private func storage(_ index: Int) -> DatabaseValue.Storage {
@@ -26,9 +23,11 @@ struct RowReader {
     if case .null = storage(index) { true } else { false }
   }
 
-  func int(_ index: Int, in range: ClosedRange<Int> = Self.ids) throws -> Int {
-    guard case .int64(let value) = storage(index) else { throw bad(index, "not an integer") }
-    guard let value = Int(exactly: value), range.contains(value) else { throw bad(index, "\(value) is out of range") }
+  func int(_ index: Int, in range: ClosedRange<Int> = 0...Int(Int32.max)) throws -> Int {
+    guard case .int64(let value) = storage(index) else { throw bad(index, "is not an integer") }
+    guard let value = Int(exactly: value), range.contains(value) else {
+      throw bad(index, "is \(value), which is out of range")
+    }
     return value
   }
 
@@ -38,8 +37,8 @@ struct RowReader {
   /// The same as `int` in a third of the time, for lists of all latents. SQLite converts values of another type to numbers; a
   /// number that cannot be an id is still an error.
   func listedID(_ index: Int) throws -> Int {
-    guard let value: Int64 = row[index], let id = Int(exactly: value), Self.ids.contains(id) else {
-      throw bad(index, "not an id")
+    guard let value: Int64 = row[index], let id = Int(exactly: value), LatentRecord.possibleIDs.contains(id) else {
+      throw bad(index, "is not an id")
     }
     return id
   }
@@ -52,32 +51,32 @@ struct RowReader {
     switch storage(index) {
     case .double(let value) where value.isFinite: return value
     case .int64(let value): return Double(value)
-    default: throw bad(index, "not a finite number")
+    default: throw bad(index, "is not a finite number")
     }
   }
 
   /// The same as `double`, but with the conversion of `listedID`.
   func listedDouble(_ index: Int) throws -> Double {
-    guard let value: Double = row[index], value.isFinite else { throw bad(index, "not a finite number") }
+    guard let value: Double = row[index], value.isFinite else { throw bad(index, "is not a finite number") }
     return value
   }
 
   func optionalDouble(_ index: Int) throws -> Double? { isNull(index) ? nil : try double(index) }
 
   func text(_ index: Int) throws -> String {
-    guard case .string(let value) = storage(index) else { throw bad(index, "not a text") }
+    guard case .string(let value) = storage(index) else { throw bad(index, "is not a text") }
     return value
   }
 
   func optionalText(_ index: Int) throws -> String? { isNull(index) ? nil : try text(index) }
 
   func blob(_ index: Int) throws -> Data {
-    guard case .blob(let value) = storage(index) else { throw bad(index, "not a blob") }
+    guard case .blob(let value) = storage(index) else { throw bad(index, "is not a blob") }
     return value
   }
 
   func ids(_ index: Int) throws -> [Int32] {
-    guard let numbers = Blob.readIDs(try blob(index)) else { throw bad(index, "not a list of ids") }
+    guard let numbers = Blob.readIDs(try blob(index)) else { throw bad(index, "is not a list of ids") }
     return numbers
   }
 
@@ -85,8 +84,8 @@ struct RowReader {
   func values(_ index: Int, count: Int, scale: Float? = nil) throws -> [Float] {
     let data = try blob(index)
     let numbers = scale.map { Blob.readShares(data, of: $0) } ?? Blob.readScaled(data)
-    guard let numbers else { throw bad(index, "not a list of finite values") }
-    guard numbers.count == count else { throw bad(index, "\(numbers.count) values where \(count) belong") }
+    guard let numbers else { throw bad(index, "is not a list of finite values") }
+    guard numbers.count == count else { throw bad(index, "has \(numbers.count) values where \(count) belong") }
     return numbers
   }
 }

@@ -50,37 +50,38 @@ public enum StorageError: Error, Equatable, Sendable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .missing(let path): "\(path): no such file; check the name, or make one with `crosscope build`"
-    case .notAFile(let path): "\(path): not a regular file; give the .crosscope file itself"
+    case .missing(let path): "\(path): there is no such file; check the name, or make one with `crosscope build`"
+    case .notAFile(let path): "\(path): this is not a regular file; give the .crosscope file itself"
     case .empty(let path): "\(path): the file is empty; build or copy it again"
-    case .notSQLite(let path): "\(path): not a crosscope store (no SQLite file); give a .crosscope file"
+    case .notSQLite(let path): "\(path): this is not a crosscope store (it is no SQLite file); give a .crosscope file"
     case .otherApplication(let path, let id):
-      "\(path): an SQLite file of another program (application id \(id)); give a .crosscope file"
+      "\(path): this is an SQLite file of another program (application id \(id)); give a .crosscope file"
     case .truncated(let path, let expected, let found):
-      "\(path): cut short, \(found) of \(expected) bytes are there; copy or build it again"
+      "\(path): the file is cut short (\(found) of \(expected) bytes are there); copy or build it again"
     case .newerSchema(let path, let migrations):
-      "\(path): written by a newer crosscope (\(migrations.joined(separator: ", "))); update crosscope to read it"
+      "\(path): it was written by a newer crosscope (\(migrations.joined(separator: ", "))); update crosscope to read it"
     case .olderSchema(let path):
-      "\(path): written by an older crosscope; open it once without --read-only to bring it up to date"
+      "\(path): it was written by an older crosscope; open it once without --read-only to bring it up to date"
     case .damaged(let path, let detail):
-      "\(path): damaged (\(detail)); `crosscope check --repair` keeps what can be read, or copy or build it again"
-    case .notPermitted(let path): "\(path): permission denied; check the owner and mode of the file and its folder"
-    case .readOnly(let path): "\(path): cannot be written; open it without --read-only in a folder you may write"
-    case .busy(let path): "\(path): in use by another program; close that one, or try again"
+      "\(path): it is damaged (\(detail)); `crosscope check --repair` keeps what can be read, or copy or build it again"
+    case .notPermitted(let path): "\(path): permission is denied; check the owner and mode of the file and its folder"
+    case .readOnly(let path): "\(path): it cannot be written; open it without --read-only in a folder you may write"
+    case .busy(let path): "\(path): it is in use by another program; close that one, or try again"
     case .cancelled(let path): "\(path): reading was cancelled; ask again"
     case .replaced(let path): "\(path): another store has taken its place; open it again"
     case .diskFull(let path): "\(path): the disk is full; free some space and try again"
     case .inputOutput(let path, let detail): "\(path): \(detail); check the disk and try again"
     case .editedSince(let edit, let what, let subject, let by):
       "\(edit) is not \(what): \(subject) was changed elsewhere since (\(by)); edit it by hand"
-    case .noSuchExperiment(let id): "no experiment \(id); `crosscope experiments STORE` lists those that there are"
+    case .noSuchExperiment(let id): "there is no experiment \(id); `crosscope experiments STORE` lists all"
     case .noSuchLatent(let id, let count):
       count > 0
-        ? "no latent \(id); this store has latents 0 to \(count - 1)" : "no latent \(id); this store has no latents"
+        ? "there is no latent \(id); this store has latents 0 to \(count - 1)"
+        : "there is no latent \(id); this store has no latents"
     case .noSuchMetric(let name, let known):
       known.isEmpty
-        ? "no metric \"\(name)\"; this store has none beyond its columns (see `crosscope latents --help`)"
-        : "no metric \"\(name)\"; this store has \(known.joined(separator: ", "))"
+        ? "there is no metric \"\(name)\"; this store has none beyond its columns (see `crosscope latents --help`)"
+        : "there is no metric \"\(name)\"; this store has \(known.joined(separator: ", "))"
     case .examplesInvalid(let path, let row, let detail):
       "\(path): \(row): \(detail); use a whole examples.db that belongs to this crosscoder"
     case .filter(let position, let message): "filter, character \(position + 1): \(message)"
@@ -119,7 +120,7 @@ extension StorageError {
     case .SQLITE_READONLY: .readOnly(path: path)
     case .SQLITE_PERM, .SQLITE_AUTH: .notPermitted(path: path)
     case .SQLITE_IOERR: .inputOutput(path: path, detail: text)
-    case .SQLITE_CANTOPEN: .inputOutput(path: path, detail: "cannot be opened (\(text))")
+    case .SQLITE_CANTOPEN: .inputOutput(path: path, detail: "it cannot be opened (\(text))")
     default: .damaged(path: path, detail: text)
     }
   }

@@ -92,7 +92,7 @@ extension Store {
     let latents = Set(latents).sorted()
     let note = note?.trimmingCharacters(in: .whitespacesAndNewlines)
     if let note, note.utf8.count > Self.longestNote {
-      throw .invalidRecord(table: "note", detail: "longer than \(Self.longestNote) bytes")
+      throw .invalidRecord(table: "note", detail: "it is longer than \(Self.longestNote) bytes")
     }
     return try write { db in
       try Self.require(latents, in: db)
@@ -139,7 +139,7 @@ extension Store {
       let name = given.trimmingCharacters(in: .whitespacesAndNewlines).composed
       func refuse(_ reason: String) -> StorageError { .invalidTag(name: String(name.prefix(80)), reason: reason) }
       if name.isEmpty { throw refuse("a tag needs a name") }
-      if name.count > 64 { throw refuse("longer than 64 characters") }
+      if name.count > 64 { throw refuse("it is longer than 64 characters") }
       let hidden: Set<Unicode.GeneralCategory> = [.control, .format, .lineSeparator, .paragraphSeparator, .surrogate]
       if name.unicodeScalars.contains(where: { hidden.contains($0.properties.generalCategory) || $0 == "\"" }) {
         throw refuse("control characters and quotes are not allowed")

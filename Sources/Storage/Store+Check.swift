@@ -126,7 +126,7 @@ private struct StoreCheck {
     }
     report("model_pair") { check in
       if try Int.fetchOne(check.db, sql: "SELECT count(*) FROM model_pair") != 1 {
-        check.found("model_pair", "not 1 row")
+        check.found("model_pair", "it does not have exactly one row")
       }
     }
   }
@@ -134,10 +134,10 @@ private struct StoreCheck {
   private mutating func checkLatents() {
     rows(of: "latent", "SELECT \(LatentRecord.columnList) FROM latent") { check, row in
       let latent = try LatentRecord(row)
-      try check.require(latent.id < check.nLatents, row, "not one of \(check.nLatents) latents")
+      try check.require(latent.id < check.nLatents, row, "it is not one of \(check.nLatents) latents")
       func within(_ column: LatentColumn, _ range: ClosedRange<Double>) throws {
         guard let value = latent[column] else { return }
-        try check.require(range.contains(value), row, "\(column.rawValue) is \(value), outside \(range)")
+        try check.require(range.contains(value), row, "\(column.rawValue) is \(value), which is outside \(range)")
       }
       for column in [LatentColumn.deltaNorm, .frequency, .frequencyPlain, .frequencyChat, .templateShare] {
         try within(column, 0...1)
@@ -159,14 +159,14 @@ private struct StoreCheck {
   private mutating func checkMetrics() {
     guard (try? db.tableExists("metric")) == true else { return }
     rows(of: "metric", "SELECT id, name FROM metric") { check, row in
-      try check.require(!(try row.text(1)).isEmpty, row, "without a name")
+      try check.require(!(try row.text(1)).isEmpty, row, "it has no name")
     }
     rows(of: "latent_metric", "SELECT latent, value FROM latent_metric") { _, row in _ = try row.double(1) }
   }
 
   private mutating func checkContexts() {
     rows(of: "token", "SELECT id, bytes, special FROM token") { check, row in
-      try check.require(try row.int(0) < check.vocabSize, row, "outside the vocabulary of \(check.vocabSize)")
+      try check.require(try row.int(0) < check.vocabSize, row, "it is outside the vocabulary of \(check.vocabSize)")
       _ = (try row.blob(1), try row.bool(2))
     }
     rows(of: "sequence", "SELECT id, token_ids, corpus, template_mask FROM sequence") { check, row in
@@ -196,14 +196,14 @@ private struct StoreCheck {
         _ = try row.values(index + 1, count: ids.count)
         try check.require(ids.allSatisfy { Int($0) < check.vocabSize }, row, "a token is outside the vocabulary")
       }
-      try check.require(LogitDirection(rawValue: try row.text(5)) != nil, row, "unknown direction")
+      try check.require(LogitDirection(rawValue: try row.text(5)) != nil, row, "its direction is unknown")
     }
     rows(of: "histogram", "SELECT latent, corpus, low, high, counts FROM histogram") { check, row in
       _ = (try row.text(1), try row.ids(4))
       try check.require(try row.double(2) <= row.double(3), row, "the edges do not rise")
     }
     rows(of: "neighbour", "SELECT latent, kind, other, cosine FROM neighbour") { check, row in
-      try check.require(NeighbourKind(rawValue: try row.text(1)) != nil, row, "unknown kind")
+      try check.require(NeighbourKind(rawValue: try row.text(1)) != nil, row, "its kind is unknown")
       try check.require(abs(try row.double(3)) <= 1.001, row, "the cosine is outside -1...1")
     }
   }
@@ -211,13 +211,13 @@ private struct StoreCheck {
   private mutating func checkTexts() {
     rows(of: "tag", "SELECT latent, name FROM tag") { check, row in
       let name = try row.text(1)
-      try check.require((try? Store.tagNames([name])) == [name], row, "not a name for a tag")
+      try check.require((try? Store.tagNames([name])) == [name], row, "its name is no name for a tag")
     }
     rows(of: "note", "SELECT latent, text FROM note") { _, row in _ = try row.text(1) }
     rows(of: "explanation", "SELECT id, source, text, detection_score, details FROM explanation") { check, row in
       _ = (try row.text(1), try row.text(2))
       let score = try row.optionalDouble(3)
-      try check.require(score.map { (0...1).contains($0) } ?? true, row, "a detection score outside of 0…1")
+      try check.require(score.map { (0...1).contains($0) } ?? true, row, "the detection score is outside of 0…1")
       let details = try row.optionalText(4).map { try? JSONSerialization.jsonObject(with: Data($0.utf8)) }
       try check.require(details.map { $0 is [String: Any] } ?? true, row, "the details are not a JSON object")
     }
@@ -230,7 +230,7 @@ private struct StoreCheck {
     }
     rows(of: "journal", "SELECT id, changes, undone FROM journal") { check, row in
       let changes = try? JSONDecoder().decode([AnnotationChange].self, from: Data(try row.text(1).utf8))
-      try check.require(changes != nil, row, "not a list of changes")
+      try check.require(changes != nil, row, "it holds no list of changes")
       _ = try row.bool(2)
     }
   }

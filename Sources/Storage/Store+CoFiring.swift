@@ -76,7 +76,7 @@ extension Store {
       let reader = RowReader(row: row, table: "example")
       let sequence = try reader.id(1)
       guard let positions = Blob.readPositions(try reader.blob(2), below: Int(Int32.max)) else {
-        throw reader.bad(2, "not rising positions")
+        throw reader.bad(2, "does not hold rising positions")
       }
       tokens[try reader.int(0), default: []].formUnion(positions.map { Place(sequence: sequence, position: $0) })
     }

@@ -10,7 +10,7 @@ extension Store {
   public func modelPair() throws(StorageError) -> ModelPair {
     try read { db in
       guard let row = try Row.fetchOne(db, sql: "SELECT \(ModelPair.columnList) FROM model_pair") else {
-        throw BadValue(table: "model_pair", detail: "no row")
+        throw BadValue(table: "model_pair", detail: "it has no row")
       }
       return try ModelPair(RowReader(row: row, table: "model_pair"))
     }
@@ -90,7 +90,7 @@ extension Store {
   public func sequence(_ id: Int32) throws(StorageError) -> SequenceRecord {
     try read { db in
       guard let sequence = try Self.sequence(atOrAfter: id, in: db), sequence.id == id else {
-        throw BadValue(table: "sequence", detail: "no row \(id)")
+        throw BadValue(table: "sequence", detail: "it has no row \(id)")
       }
       return sequence
     }
@@ -144,7 +144,7 @@ extension Store {
     while let row = try rows.next() {
       let reader = RowReader(row: row, table: "logit")
       guard let direction = LogitDirection(rawValue: try reader.text(0)) else {
-        throw reader.bad(0, "unknown direction")
+        throw reader.bad(0, "is an unknown direction")
       }
       func scores(_ index: Int) throws -> [TokenScore] {
         let ids = try reader.ids(index)
@@ -177,7 +177,7 @@ extension Store {
     var neighbours: [NeighbourRecord] = []
     while let row = try rows.next() {
       let reader = RowReader(row: row, table: "neighbour")
-      guard let kind = NeighbourKind(rawValue: try reader.text(0)) else { throw reader.bad(0, "unknown kind") }
+      guard let kind = NeighbourKind(rawValue: try reader.text(0)) else { throw reader.bad(0, "is an unknown kind") }
       neighbours.append(
         NeighbourRecord(latent: latent, kind: kind, other: try reader.int(1), cosine: try reader.double(2)))
     }
@@ -206,7 +206,7 @@ extension SequenceRecord {
   init(id: Int32, _ row: RowReader, from index: Int) throws {
     let tokenIDs = try row.ids(index)
     guard let mask = Blob.readMask(try row.blob(index + 2), count: tokenIDs.count) else {
-      throw row.bad(index + 2, "not a mask of \(tokenIDs.count) tokens")
+      throw row.bad(index + 2, "is not a mask of \(tokenIDs.count) tokens")
     }
     self.init(id: id, tokenIDs: tokenIDs, corpus: try row.text(index + 1), templateMask: mask)
   }
@@ -217,16 +217,16 @@ extension Context {
   /// sequence's three.
   init(latent: Int, _ row: RowReader, from start: Int) throws {
     let id = try row.id(start + 2)
-    guard !row.isNull(start + 6) else { throw row.bad(start + 2, "no sequence \(id)") }
+    guard !row.isNull(start + 6) else { throw row.bad(start + 2, "names sequence \(id), which is not there") }
     let sequence = try SequenceRecord(id: id, row, from: start + 6)
     guard let positions = Blob.readPositions(try row.blob(start + 4), below: sequence.tokenIDs.count) else {
-      throw row.bad(start + 4, "not rising positions below \(sequence.tokenIDs.count)")
+      throw row.bad(start + 4, "does not hold rising positions below \(sequence.tokenIDs.count)")
     }
     let scale = Float(try row.double(start + 3))
-    guard scale.isFinite, scale > 0 else { throw row.bad(start + 3, "not an activation") }
+    guard scale.isFinite, scale > 0 else { throw row.bad(start + 3, "is not an activation") }
     let values = try row.values(start + 5, count: positions.count, scale: scale)
     guard let peak = values.firstIndex(of: scale), values.allSatisfy({ $0 >= 0 }) else {
-      throw row.bad(start + 3, "not the largest of the values")
+      throw row.bad(start + 3, "is not the largest of the values")
     }
     self.init(
       example: ExampleRecord(

@@ -99,7 +99,7 @@ extension ExplanationRecord {
   func insert(in db: Database) throws {
     guard !source.isEmpty, !text.isEmpty, text.utf8.count <= Store.longestExplanation else {
       throw StorageError.invalidRecord(
-        table: "explanation", detail: "empty, or longer than \(Store.longestExplanation) bytes")
+        table: "explanation", detail: "it is empty, or longer than \(Store.longestExplanation) bytes")
     }
     if let score = detectionScore {
       guard (0...1).contains(score) else {

@@ -90,7 +90,7 @@ extension Store {
       while let row = try rows.next() {
         let reader = RowReader(row: row, table: "latent")
         guard let latentClass = LatentClass(rawValue: try reader.text(0)) else {
-          throw reader.bad(0, "unknown class")
+          throw reader.bad(0, "is an unknown class")
         }
         counts[latentClass] = try reader.int(1)
       }

@@ -118,7 +118,7 @@ public final class Store: Sendable {
     }
     let unknown = applied.subtracting(known)
     guard unknown.isEmpty else { throw .newerSchema(path: path, migrations: unknown.sorted()) }
-    guard !applied.isEmpty else { throw .damaged(path: path, detail: "no record of its version") }
+    guard !applied.isEmpty else { throw .damaged(path: path, detail: "there is no record of its version") }
     let missing = Set(known).subtracting(applied)
     if isWritable, !missing.isEmpty {
       let queue = try openWriter()

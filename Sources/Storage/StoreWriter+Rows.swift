@@ -96,14 +96,16 @@ extension StoreWriter {
       let lengths = sequenceLengths.withLock { $0 }
       for example in examples {
         var name: String { "example of latent \(example.latent) in sequence \(example.sequence)" }
-        guard let length = lengths[example.sequence] else { throw refuse("example", "\(name): no such sequence") }
+        guard let length = lengths[example.sequence] else {
+          throw refuse("example", "\(name): there is no such sequence")
+        }
         let rising = zip(example.positions, example.positions.dropFirst()).allSatisfy { $0 < $1 }
         guard rising, let first = example.positions.first, let last = example.positions.last, first >= 0,
           last < length
         else { throw refuse("example", "\(name): positions must rise and lie in 0..<\(length)") }
         guard example.values.count == example.positions.count, let largest = example.values.max(), largest > 0,
           example.values.allSatisfy({ $0.isFinite && $0 >= 0 })
-        else { throw refuse("example", "\(name): needs one finite activation above 0 for each position") }
+        else { throw refuse("example", "\(name): it needs one finite activation above 0 for each position") }
         try statement.execute(
           arguments: [
             example.latent, example.quantile, example.rank, example.sequence, Double(largest),
@@ -123,7 +125,7 @@ extension StoreWriter {
         try check(histogram.low, table: "histogram", "\(name), low")
         try check(histogram.high, table: "histogram", "\(name), high")
         guard histogram.low <= histogram.high, histogram.counts.allSatisfy({ $0 >= 0 }) else {
-          throw refuse("histogram", "\(name): edges must rise and counts not be negative")
+          throw refuse("histogram", "\(name): edges must rise and counts must not be negative")
         }
         try statement.execute(
           arguments: [

@@ -120,7 +120,7 @@ public final class StoreWriter: Sendable {
   private func abandon(_ error: any Error, table: String) -> StorageError {
     discard()
     if let error = error as? DatabaseError, error.resultCode == .SQLITE_CONSTRAINT {
-      return .invalidRecord(table: table, detail: error.message ?? "breaks a rule of the table")
+      return .invalidRecord(table: table, detail: error.message ?? "it breaks a rule of the table")
     }
     return .translating(error, path: path)
   }

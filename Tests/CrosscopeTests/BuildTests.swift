@@ -103,7 +103,7 @@ import Testing
     }
     #expect(state() != nil)
     let outcome = try Program.run(["build", second.configurationPath])
-    #expect(outcome.code == 0 && outcome.error.contains("going on at step 500"), "\(outcome.error)")
+    #expect(outcome.code == 0 && outcome.error.contains("goes on at step 500"), "\(outcome.error)")
     #expect(state() == nil)
     let stores = try [first, second].map { try Data(contentsOf: URL(fileURLWithPath: $0.storePath)) }
     #expect(stores[0] == stores[1])

@@ -49,7 +49,7 @@ import Testing
     for event in try await events(request()) {
       switch event {
       case .token(let arm, let text, let sample): texts[arm]?[sample] += text
-      case .activations: Issue.record("nothing is traced")
+      case .activations: Issue.record("nothing is read along the way")
       case .answered: break
       case .finished(let found): document = found
       }

@@ -159,7 +159,7 @@ import Testing
     defer { delete() }
     let whole = try run("check", store)
     #expect(whole.code == 0)
-    #expect(whole.out.hasSuffix("t.crosscope: whole\n"))
+    #expect(whole.out.hasSuffix("t.crosscope: the store is whole\n"))
     #expect(whole.error.contains("model.gguf is not there"))
     try Data("other".utf8).write(to: folder.appendingPathComponent("model.gguf"))
     let changed = try run("check", store, "--json")

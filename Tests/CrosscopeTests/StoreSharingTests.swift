@@ -41,7 +41,9 @@ struct StoreSharingTests {
 
   @Test func aDamagedStoreIsRepairedByACommand() throws {
     #expect(try Program.run(["tag", sample.path, "1", "2", "--add", "kept"]).code == 0)
-    #expect(try Program.run(["check", sample.path, "--repair"]).out.contains("whole, nothing to repair"))
+    #expect(
+      try Program.run(["check", sample.path, "--repair"]).out.contains(
+        "the store is whole, and there is nothing to repair"))
     try corrupt(index: "tag_latent")
     let found = try Program.run(["check", sample.path])
     #expect(found.code == 1 && found.out.contains("tag_latent"))

@@ -132,7 +132,7 @@ struct TmuxSteeringTests {
     try terminal.wait(for: "Logit lens")
     // While the models are being loaded for it.
     try terminal.type("K")
-    try cancel("C-c", while: "checking", saying: "nothing of the check is kept")
+    try cancel("C-c", while: "checking", saying: "nothing of it is kept")
     try terminal.type("s")
     try terminal.wait(for: "type a prompt")
     try terminal.paste(long)
@@ -241,7 +241,7 @@ struct TmuxSteeringTests {
     try begin()
     for (columns, rows) in [(120, 40), (41, 11), (30, 8), (80, 24)] {
       try terminal.resize(columns: columns, rows: rows)
-      try terminal.wait(for: columns < 40 ? "30×8, needs 40×10" : "working")
+      try terminal.wait(for: columns < 40 ? "30×8, it needs 40×10" : "working")
     }
     try terminal.press("C-z")
     try terminal.wait(for: "Stopped")

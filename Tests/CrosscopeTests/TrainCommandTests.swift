@@ -113,7 +113,7 @@ private final class ForeignActivations {
     let names = try FileManager.default.contentsOfDirectory(atPath: foreign.folder.path + "/second")
     #expect(names.contains { $0.hasPrefix("trainer-state") && $0.hasSuffix("-300.safetensors") }, "\(names)")
     let outcome = try Program.run(["train", foreign.configuration])
-    #expect(outcome.code == 0 && outcome.error.contains("going on at step 500"), "\(outcome.error)")
+    #expect(outcome.code == 0 && outcome.error.contains("goes on at step 500"), "\(outcome.error)")
     #expect(try foreign.weights() == foreign.weights("again"))
     #expect(try foreign.log() == foreign.log("second"), "every step once, with the same figures")
     // Through another buffer, a run sees other batches: nothing of the first is taken for it.

@@ -45,7 +45,7 @@ import Testing
     #expect(driver.text.contains("1 experiment · 1 not saved (!)") && driver.text.contains("!1"))
     #expect(driver.text.contains("Experiment !1") && driver.text.contains("steer, not saved"))
     await driver.press("S")
-    #expect(message == "not saved: the disk is full; e exports it, S in Experiments saves it again")
+    #expect(message == "the run is not saved: the disk is full; e exports it, S in Experiments saves it again")
     #expect(driver.state.experiments.unsaved.runs.count == 1, "not twice")
     await driver.press("d")
     #expect(driver.state.experiments.unsaved.runs.count == 1 && message?.contains("in memory only") == true)
@@ -56,14 +56,14 @@ import Testing
     await driver.press("e", "ctrl-u")
     await driver.type(path)
     await driver.press("enter")
-    #expect(message == "written: \(path)")
+    #expect(message == "the file is written: \(path)")
     let exported = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path))) as? [String: Any]
     #expect((exported?["prompt"] as? String)?.hasPrefix("Who was first?") == true)
     #expect(try store.experiments().isEmpty)
 
     try makeRoom()
     await driver.press("esc", "S")
-    #expect(message == "saved as experiment 1")
+    #expect(message == "the run is saved as experiment 1")
     #expect(!driver.text.contains("not saved") && driver.state.experiments.ids == [1])
     let saved = try #require(try store.experiments().first)
     #expect(saved.prompt == exported?["prompt"] as? String && saved.created == exported?["created"] as? String)
@@ -77,7 +77,7 @@ import Testing
     for text in ["First", "Second"] { await run(text) }
     await driver.press("q")
     #expect(driver.state.ending == nil)
-    #expect(message == "2 not saved: S in Experiments saves again, e exports; quit again to lose them")
+    #expect(message == "2 runs are not saved: S in Experiments saves again, e exports; quit again to lose them")
     await driver.press("f6", "/")
     await driver.type("second")
     #expect(driver.state.experiments.ids == [-2])
@@ -113,10 +113,12 @@ import Testing
     #expect(driver.state.experiments.unsaved.runs.count == 1)
     await driver.press("f6", "S")
     #expect(
-      message == "not saved: another program is writing to the store; e exports it, S in Experiments saves it again")
+      message
+        == "the run is not saved: another program is writing to the store; e exports it, S in Experiments saves it again"
+    )
     try await other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
     await driver.press("S")
-    #expect(message == "saved as experiment 1")
+    #expect(message == "the run is saved as experiment 1")
   }
 
   @Test mutating func aNoteThatWasNotSavedComesBackIntoTheEditor() async throws {
@@ -126,7 +128,7 @@ import Testing
     await driver.send(.terminal(.input(.paste(text))))
     await driver.press("enter")
     let id = try #require(driver.state.currentLatent)
-    #expect(message == "not saved: the disk is full; n on latent \(id) brings the text back")
+    #expect(message == "the note is not saved: the disk is full; n on latent \(id) brings it back")
     await driver.press("n")
     guard let editor = driver.state.overlay as? NoteEditor else { throw CancellationError() }
     #expect(editor.text.text == text.trimmed)

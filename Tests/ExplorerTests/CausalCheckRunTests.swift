@@ -55,7 +55,7 @@ import Testing
     #expect(start() == [.check(latent, number: 1)])
     _ = driver.sendOnly(.checked(.progress(done: 3, of: 12), number: 1))
     #expect(driver.text.contains("working… checking \(latent), 3 of 12"))
-    #expect(start() == [] && driver.text.contains("it is being checked; Esc cancels"))
+    #expect(start() == [] && driver.text.contains("it is being checked; Esc cancels that"))
     #expect(driver.sendOnly(.terminal(.input(.key("esc")))) == [.cancelCheck])
     #expect(driver.state.screen == .latent && driver.state.check?.phase == .cancelled)
     #expect(driver.sendOnly(.checked(.finished(.scripted(latent)), number: 1)) == [])
@@ -116,7 +116,7 @@ import Testing
     var driver = try await ExplorerDriver(store)
     await driver.press("enter", "K")
     #expect(driver.state.check?.report != nil)
-    #expect(driver.state.message?.text == "not saved: the store is read-only; Experiments has it")
+    #expect(driver.state.message?.text == "the run is not saved: the store is read-only; Experiments has it")
     #expect(driver.state.experiments.unsaved.runs.map(\.record.kind) == ["causal check"])
     #expect(try store.experiments().isEmpty)
   }

@@ -164,7 +164,7 @@ import Testing
     await driver.press("G", "e", "ctrl-u")
     await driver.type(path)
     await driver.press("enter")
-    #expect(driver.state.overlay == nil && driver.state.message?.text == "written: \(path)")
+    #expect(driver.state.overlay == nil && driver.state.message?.text == "the file is written: \(path)")
     let text = try String(contentsOfFile: path, encoding: .utf8)
     for part in ["# Experiment 1", SampleExperiments.baseline, SampleExperiments.steered, "5 add +1.25"] {
       #expect(text.contains(part))

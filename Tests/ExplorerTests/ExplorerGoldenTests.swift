@@ -363,7 +363,7 @@ import Testing
     let sample = try SampleStore()
     var driver = try await ExplorerDriver(try sample.open())
     await driver.send(.terminal(.resized(Size(columns: 39, rows: 9))))
-    #expect(driver.text.contains("terminal too small") && driver.text.contains("39×9, needs 40×10"))
+    #expect(driver.text.contains("the terminal is too small") && driver.text.contains("39×9, it needs 40×10"))
     await driver.send(.terminal(.resized(Size(columns: 40, rows: 10))))
     #expect(driver.text.contains("latent"))
     for columns in 0..<45 {

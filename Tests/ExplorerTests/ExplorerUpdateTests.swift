@@ -317,7 +317,7 @@ import Testing
     await driver.press("ctrl-r")
     #expect(try sample.open().tags(of: [5]) == [5: ["refusal"]] && driver.state.latents.rows[5]?.tags == ["refusal"])
     await driver.press("ctrl-r")
-    #expect(driver.state.message?.text == "nothing to redo in this session")
+    #expect(driver.state.message?.text == "there is nothing to redo in this session")
   }
 
   @Test mutating func aListFilteredByATagFollowsItsChanges() async throws {
@@ -357,12 +357,12 @@ import Testing
     // What could not be saved can be written to a file.
     let document = try #require(driver.state.steer.run?.document)
     await driver.settle([.save(document.record())])
-    #expect(driver.state.message?.text == "not saved: the store is read-only; e exports it")
+    #expect(driver.state.message?.text == "the run is not saved: the store is read-only; e exports it")
     await driver.press("e", "ctrl-u")
     let path = sample.folder + "/run.json"
     await driver.type(path)
     await driver.press("enter")
-    #expect(driver.state.message?.text == "written: \(path)")
+    #expect(driver.state.message?.text == "the file is written: \(path)")
     #expect(try String(contentsOfFile: path, encoding: .utf8).contains("\"baseline\""))
   }
 }

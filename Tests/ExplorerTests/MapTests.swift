@@ -155,9 +155,9 @@ import Testing
     await driver.press("-", "-", "0")
     #expect(driver.state.map.window == window)
     for _ in 0..<80 { await driver.press("+") }
-    #expect(driver.state.message?.text == "no closer than this")
+    #expect(driver.state.message?.text == "the map goes no closer than this")
     for _ in 0..<120 { await driver.press("-") }
-    #expect(driver.state.message?.text == "no farther than this")
+    #expect(driver.state.message?.text == "the map goes no farther than this")
     _ = driver.text
     await driver.press("a")
     #expect(driver.state.map.bins?.outside == 0)

@@ -155,7 +155,7 @@ import Testing
       request?.source
         == .chat([ChatMessage(role: .system, content: "Be brief."), ChatMessage(role: .user, content: "Hello\nthere")]))
     await driver.press("i", "f1")
-    #expect(driver.text.contains("While typing") && driver.text.contains("a turn after this one"))
+    #expect(driver.text.contains("While typing") && driver.text.contains("add a turn after this one"))
     await driver.press("esc", "ctrl-x")
     await driver.send(.terminal(.input(.paste("raw\ntext"))))
     await driver.press("enter")
@@ -164,11 +164,11 @@ import Testing
 
   @Test mutating func nothingIsReadOrAnsweredWithoutAText() async {
     await driver.press("f4", "enter")
-    #expect(request == nil && driver.text.contains("nothing to trace yet"))
+    #expect(request == nil && driver.text.contains("nothing to read yet"))
     await driver.press("esc", "A")
     #expect(request == nil && driver.text.contains("nothing to answer"))
     await driver.press("l")
-    #expect(driver.text.contains("nothing is traced yet"))
+    #expect(driver.text.contains("nothing is read yet"))
     await driver.press("i")
     await driver.type("Hi")
     await driver.press("ctrl-t")
@@ -191,7 +191,7 @@ import Testing
   @Test mutating func aReadingIsCancelledAndItsLateTokensAreDropped() async throws {
     driver = try await ExplorerDriver(try sample.open(), laboratory: ScriptedLaboratory(endsTexts: false))
     await read("Hi")
-    #expect(prompt.isBusy && driver.text.contains("tracing, "))
+    #expect(prompt.isBusy && driver.text.contains("reading, "))
     let count = prompt.tokens.count
     await driver.press("esc")
     #expect(driver.asked.last == .cancelReading && prompt.run?.phase == .cancelled && driver.state.screen == .prompt)

@@ -57,7 +57,7 @@ import Testing
     await driver.send(.configured(settings))
     #expect(driver.text.contains("f filter") && driver.text.contains("Q quit"))
     await driver.press("1")
-    #expect(driver.state.message?.text == "nothing to undo in this session" && driver.state.count == nil)
+    #expect(driver.state.message?.text == "there is nothing to undo in this session" && driver.state.count == nil)
     await driver.press("f", "x", "esc", "q")
     #expect(driver.state.ending == nil && !driver.state.latents.isTypingFilter)
     await driver.press("Q")
@@ -200,7 +200,7 @@ import Testing
     await driver.press("alt-right")
     #expect(driver.state.screen == .map)
     await driver.press("alt-left", "f2", "alt-right")
-    #expect(driver.state.message?.text == "there is nothing to go forth to")
+    #expect(driver.state.message?.text == "there is no later place to go to")
   }
 }
 
@@ -306,7 +306,7 @@ private func runQuietly(_ arguments: [String]) -> Int? {
   @Test func whateverGoesWrongIsOneLine() throws {
     for (environment, saying) in [
       (["EDITOR": "no-such-editor"], "no-such-editor was not found"), (["EDITOR": "false"], "ended with status 1"),
-      (["EDITOR": "head -c 2000000 /dev/zero | tee >/dev/null"], "bytes, at most"),
+      (["EDITOR": "head -c 2000000 /dev/zero | tee >/dev/null"], "bytes, but at most"),
       (["EDITOR": "printf '\\377\\376' | tee"], "not UTF-8"), (["EDITOR": "true", "TMPDIR": "/nowhere"], "/nowhere"),
     ] {
       do {

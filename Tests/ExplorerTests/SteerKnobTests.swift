@@ -66,7 +66,7 @@ import Testing
     #expect(asked.count == count && driver.text.contains("of a prompt"))
     var waiting = try await ExplorerDriver(try sample.open())
     for key: Key in ["s", "x", "esc"] { _ = waiting.sendOnly(.terminal(.input(.key(key)))) }
-    #expect(waiting.text.contains("as soon as the model is loaded"))
+    #expect(waiting.text.contains("comes as soon as the model is loaded"))
     let effects = waiting.sendOnly(.modelReady("chat"))
     #expect(effects == [.preview(waiting.state.steer.request.withoutSampling, number: 1)])
   }

@@ -35,12 +35,13 @@ import Testing
 
   @Test(
     arguments: [
-      ("nu_eror<1", 0, "nu_error"), ("dead and", 8, "condition"), ("dead dead", 5, "expected and"),
-      ("(dead", 5, "expected )"), ("dead)", 4, "without its ("), ("nu_error<", 9, "number"),
+      ("nu_eror<1", 0, "nu_error"), ("dead and", 8, "condition"), ("dead dead", 5, "and, or, or the end is expected"),
+      ("(dead", 5, "a ) is expected"), ("dead)", 4, "has no ("), ("nu_error<", 9, "number"),
       ("nu_error", 8, "comparison"), ("\"abc", 0, "no end"), ("tag:", 4, "nothing after"),
-      ("class:cat", 0, "chat-only"), ("id:x", 0, "not a number"), ("colour:red", 0, "tag:"),
-      ("dead & dead", 5, "unexpected"), ("dead and 'x'", 9, "unexpected '; put text in double quotes"),
-      ("dead and \\", 9, "unexpected \\; put"), ("nu_error<1a", 9, "not a number"), ("nu_error<0x1", 9, "not a number"),
+      ("class:cat", 0, "chat-only"), ("id:-1", 0, "not a latent's id"), ("id:x", 0, "not a number"), ("colour:red", 0, "tag:"),
+      ("dead & dead", 5, "& is not expected"), ("dead and 'x'", 9, "' is not expected here; put text in double quotes"),
+      ("dead and \\", 9, "\\ is not expected here; put"), ("nu_error<1a", 9, "not a number"),
+      ("nu_error<0x1", 9, "not a number"),
       ("not", 3, "condition"), ("! dead", 0, "write !="), ("7", 1, "comparison"), ("1e999<id", 0, "not a number"),
     ])
   func mistakesAreNamedWithTheirPlace(text: String, position: Int, hint: String) {

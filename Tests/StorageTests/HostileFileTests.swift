@@ -144,7 +144,7 @@ import Testing
       ("INSERT INTO tag VALUES ('a' || char(27), 3)", "tag", "name"),
       ("INSERT INTO tag VALUES ('a', 3000)", "tag", "is not there"),
       ("UPDATE token SET id = 99999 WHERE id = 3", "token", "vocabulary"),
-      ("DELETE FROM model_pair", "model_pair", "not 1 row"),
+      ("DELETE FROM model_pair", "model_pair", "exactly one row"),
       ("UPDATE model_pair SET card = '['", "model_pair", "card"),
       ("INSERT INTO journal (action, changes, undone) VALUES ('x', '{', 0)", "journal", "changes"),
       ("INSERT INTO experiment VALUES (1, '', '', '', '{', '', '', '')", "experiment", "JSON"),
@@ -198,7 +198,7 @@ import Testing
     try edit("DELETE FROM grdb_migrations")
     #expect(
       storageError { _ = try Store(path: path, access: .readWrite) }
-        == .damaged(path: path, detail: "no record of its version"))
+        == .damaged(path: path, detail: "there is no record of its version"))
   }
 
   @Test func aReplacedStoreTakesNoEdits() throws {

@@ -194,7 +194,8 @@ import Testing
     let store = try Store(path: folder.file(), access: .readOnly)
     #expect(storageError { _ = try store.latent(5) } == .noSuchLatent(id: 5, count: 5))
     #expect(storageError { _ = try store.page(of: -1) } == .noSuchLatent(id: -1, count: 5))
-    #expect(StorageError.noSuchLatent(id: 5, count: 5).description == "no latent 5; this store has latents 0 to 4")
+    #expect(
+      StorageError.noSuchLatent(id: 5, count: 5).description == "there is no latent 5; this store has latents 0 to 4")
   }
 
   @Test func aPageHoldsWhatWasWritten() throws {

@@ -20,7 +20,7 @@ package final class FinishedPrompts {
       throw InferenceError.fileUnwritable(path: path, reason: String(cString: strerror(errno)))
     }
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw InferenceError.fileUnreadable(path: path, reason: "it went away")
+      throw InferenceError.fileUnreadable(path: path, reason: "it was removed")
     }
     var (outcomes, whole): ([PromptOutcome], Int) = ([], 0)
     for line in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {

@@ -23,7 +23,7 @@ package struct SteeringJob: Job {
         "trace", "expected at most \(AnswerLimits.mostTraced) latents, found \(request.traced.count)")
     }
     guard request.traced.isEmpty || isStreamed else {
-      throw fields.invalid("trace", "activations come in a stream only")
+      throw fields.invalid("trace", "activations come in a stream only; ask for one")
     }
   }
 

@@ -40,12 +40,12 @@ package struct TextActivationsJob: Job {
 
   package init(_ fields: JSONFields, isStreamed: Bool) throws {
     if isStreamed, let choice = try Self.choices.first(where: { try !fields.isAbsent($0) }) {
-      throw fields.invalid(choice, "a stream has all latents; leave it out")
+      throw fields.invalid(choice, "a stream has all latents; leave this out")
     }
     source = try Self.source(fields)
     answerTokens = try fields.value("generate", in: 0...Int(Int32.max)) ?? 0
     guard answerTokens == 0 || source.isOpen else {
-      throw fields.invalid("generate", "the last message is the assistant's already")
+      throw fields.invalid("generate", "the last message is the assistant's already; leave generate out")
     }
     let latents: [Int] = try fields.value("latents") ?? []
     options = ActivationsDocument.Options(
@@ -62,7 +62,7 @@ package struct TextActivationsJob: Job {
     let ids: [Int32]? = try fields.value("tokens")
     let mask: [Bool]? = try fields.value("template_mask")
     guard mask == nil || mask?.count == ids?.count else {
-      throw fields.invalid("template_mask", "an entry for each of tokens is expected")
+      throw fields.invalid("template_mask", "it needs an entry for each token")
     }
     if let ids { return .tokens(ids, templateMask: mask ?? ids.map { _ in false }) }
     if let messages: [MessageFields] = try fields.value("messages") {

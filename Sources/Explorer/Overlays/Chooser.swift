@@ -152,7 +152,7 @@ extension Chooser {
         Choice(title: termSafe(field.sort?.name ?? ""), keys: "", help: field.meaning, result: .sort(field.sort))
       }
       guard purpose == .secondSort else { return sorts }
-      return [Choice(title: "none", keys: "", help: "equal ones by id", result: .sort(nil))]
+      return [Choice(title: "none", keys: "", help: "order equal ones by id", result: .sort(nil))]
         + sorts.filter { $0.result != .sort(state.latents.query.sort) }
     }
   }

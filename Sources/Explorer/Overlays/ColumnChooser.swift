@@ -40,7 +40,7 @@ extension ColumnChooser: OverlayContent {
       // A column that sorts the table is always shown, so hiding it would change nothing that can be seen.
       state.latents.columns = columns
       if TableColumns.onScreen(state).index(of: chooser.field) != nil, columns.index(of: chooser.field) == nil {
-        state.tell("the table is sorted by it: it stays until another is chosen")
+        state.tell("the table is sorted by this column: it stays until another is chosen")
       }
     case "J", "shift-down", ">": columns.move(chooser.field, by: 1)
     case "K", "shift-up", "<": columns.move(chooser.field, by: -1)

@@ -34,11 +34,11 @@ extension FilterPicker: OverlayContent {
       state.overlay = nil
       if let filter = offered[picker.selected] { return LatentsState.show(filter: filter.filter, &state) }
       let name = picker.typed.text.trimmed
-      state.tell("saved as \(name): F brings it back", .good)
+      state.tell("the filter is saved as \(name): F brings it back", .good)
       return [.editFilters(.save(SavedFilters.Named(name: name, filter: state.latents.query.filter)))]
     case .key("ctrl-d"), .key("del"):
       guard offered.indices.contains(picker.selected), let filter = offered[picker.selected] else { return [] }
-      state.tell("deleted \(filter.name): \(filter.filter)")
+      state.tell("the filter \(filter.name) is deleted: \(filter.filter)")
       return [.editFilters(.delete(name: filter.name))]
     default: if picker.typed.take(input, lineBreaks: .dropped) { picker.selected = 0 }
     }
@@ -56,8 +56,8 @@ extension FilterPicker: OverlayContent {
     if offered.isEmpty {
       canvas.notice(
         state.latents.query.filter.isEmpty
-          ? ["none is saved", "set a filter with /, then give it a name here"]
-          : ["none is saved", "a name saves \(state.latents.query.filter)"], in: list)
+          ? ["no filter is saved", "set a filter with /, then give it a name here"]
+          : ["no filter is saved", "a name saves \(state.latents.query.filter)"], in: list)
     }
     var window = ListState()
     let selected = min(selected, offered.count - 1)

@@ -46,7 +46,7 @@ extension NoteEditor: OverlayContent {
   func close(_ state: inout ExplorerState) {
     state.overlay = nil
     state.unsavedNotes[latent] = text.text == former ? nil : text.text
-    if text.text != former { state.tell("kept as a draft, not saved: n on latent \(latent) brings it back") }
+    if text.text != former { state.tell("the note is a draft, not saved: n on latent \(latent) brings it back") }
   }
 
   func draw(_ state: ExplorerState, _ canvas: inout Canvas) -> Point? {
@@ -65,13 +65,13 @@ extension ExplorerState {
   mutating func openNote() -> [Effect] {
     guard let id = currentLatent else { return [] }
     guard let page = pages[id] else {
-      tell("reading the note of latent \(id): press n again")
+      tell("the note of latent \(id) is being read: press n again")
       return [.loadPage(id)]
     }
     let note = page.note ?? ""
     let text = unsavedNotes[id] ?? note
     overlay = NoteEditor(latent: id, text: LineEditor(text, limit: Store.longestNote), former: note)
-    if text != note { tell("a draft that is not saved: Enter saves it, Ctrl-U empties the line") }
+    if text != note { tell("this draft is not saved: Enter saves it, Ctrl-U empties the line") }
     return []
   }
 

@@ -88,7 +88,7 @@ extension PromptSetPicker: OverlayContent {
       } else if let typed {
         cursor = canvas.input(typed, label: "file ", placeholder: "name.jsonl", in: line)
       } else {
-        let text = self.files == nil ? "looking beside the store…" : "another file: Enter, then its path"
+        let text = self.files == nil ? "looking beside the store…" : "Enter, then the path of another file"
         canvas.put(truncated(text, to: line.columns), row: line.row, column: line.column, style: .muted, clip: line)
       }
     }

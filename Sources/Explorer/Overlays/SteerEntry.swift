@@ -62,7 +62,7 @@ extension SteerEntry: OverlayContent {
       case .conditions:
         (
           isForAll ? "Steer with any latent only" : "Steer with \(latent) only", "where ",
-          "nothing said: everywhere"
+          "an empty line means everywhere"
         )
       }
     let size = Size(columns: min(60, state.body.columns - 6), rows: purpose == .conditions ? 2 : 1)
@@ -104,7 +104,7 @@ extension SteerEntry {
     switch purpose {
     case .latents:
       guard !words.isEmpty else {
-        throw SteerEntryRefusal("a latent's id is missing: 0 to \(state.store.nLatents - 1)")
+        throw SteerEntryRefusal("a latent's id is missing: ids go from 0 to \(state.store.nLatents - 1)")
       }
       var typed: [LatentStrength] = []
       for word in words { typed.append(try reading { try LatentStrength(word) }) }

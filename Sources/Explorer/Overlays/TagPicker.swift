@@ -35,7 +35,7 @@ extension TagPicker: OverlayContent {
     case .key("up"), .key("ctrl-p"), .key("shift-tab"): picker.chosen = offered[max(0, selected - 1)]
     case .key("enter"):
       guard picker.counts != nil else {
-        state.tell("reading the tags: press Enter again")
+        state.tell("the tags are being read: press Enter again")
         return []
       }
       let tag = offered[selected]

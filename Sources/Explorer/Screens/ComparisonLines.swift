@@ -100,7 +100,7 @@ struct ComparisonLines {
     let second = Dictionary(
       pages[1].contexts.map { ($0.sequence.id, $0) }, uniquingKeysWith: { first, _ in first })
     let shared = pages[0].contexts.compactMap { context in second[context.sequence.id].map { (context, $0) } }
-    guard !shared.isEmpty else { return [.heading("Contexts of both", note: "none in this store")] }
+    guard !shared.isEmpty else { return [.heading("Contexts of both", note: "this store has none")] }
     let common = shared.reduce(0) { count, pair in
       count + Set(pair.0.example.positions).intersection(pair.1.example.positions).count
     }

@@ -181,7 +181,7 @@ struct ExperimentLines {
     guard let outcomes = run.outcomes, !outcomes.isEmpty else { return [] }
     let index = state.experiment.answer % outcomes.count
     let outcome = outcomes[index]
-    let more = outcomes.count > 1 ? "w: the next prompt" : ""
+    let more = outcomes.count > 1 ? "w shows the next prompt" : ""
     return [.heading("Prompt \(index + 1) of \(outcomes.count)", note: more)]
       + flowLines([FlowToken(outcome.prompt)], width: width).map { PageLine($0) }
       + zip(run.armNames(outcome), outcome.answers).flatMap { name, answer -> [PageLine] in

@@ -17,16 +17,17 @@ enum ExperimentScreen {
     bindings: [
       Binding(["r"], .runAgain, "run again", "put it on the steer screen and run it", unavailable: isTwo),
       Binding(["e"], .export, "export", "write it, or the comparison, to a file, as Markdown or JSON"),
-      Binding(["b"], .otherAnswer, "answers", "to the answers, the next sample's or run's"),
+      Binding(["b"], .otherAnswer, "answers", "go to the answers, then to the next sample's or run's"),
       Binding(
-        ["w"], .nextAnswer, "next answer", "the next steered answer of a sweep, or prompt of a set",
+        ["w"], .nextAnswer, "next answer", "show the next steered answer of a sweep, or prompt of a set",
         unavailable: { $0.experiment.answers > 1 ? nil : "there is only one steered answer" }),
-      Binding(["}", "tab"], .nextSection, nil, "to the next part of the page"),
-      Binding(["{", "shift-tab"], .previousSection, nil, "to the part before it"),
+      Binding(["}", "tab"], .nextSection, nil, "go to the next part of the page"),
+      Binding(["{", "shift-tab"], .previousSection, nil, "go to the part before it"),
       Binding(
-        ["l", "right", "]"], .nextExperiment, "older", "the next experiment of the list", unavailable: isTwo),
+        ["l", "right", "]"], .nextExperiment, "older", "show the next experiment of the list", unavailable: isTwo),
       Binding(
-        ["h", "left", "["], .previousExperiment, "newer", "the experiment before it in the list", unavailable: isTwo),
+        ["h", "left", "["], .previousExperiment, "newer", "show the experiment before it in the list",
+        unavailable: isTwo),
     ] + GeneralBindings.moving,
     perform: perform,
     mouse: { mouse, state in

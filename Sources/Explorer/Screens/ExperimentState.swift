@@ -76,7 +76,7 @@ struct ExperimentState: Sendable, Equatable {
     let name = found?.name.capitalizedFirst ?? "No answer"
     let title = runs.count == 2 ? "\(run.name) \(name.lowercased())" : name
     guard let answer = found?.answer, answer.samples.indices.contains(index) else {
-      return Side(title: title, note: "", words: [], differing: [], end: "no such answer is saved")
+      return Side(title: title, note: "", words: [], differing: [], end: "this answer is not saved")
     }
     let sample = answer.samples[index]
     var notes = count > 1 ? [sample.title(index, of: count)] : []

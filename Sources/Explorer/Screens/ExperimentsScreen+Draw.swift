@@ -52,7 +52,7 @@ extension ExperimentsScreen {
     if experiments.ids?.isEmpty == true {
       canvas.notice(
         experiments.filter.isEmpty
-          ? ["no experiment yet", "every finished run of the steer screen is saved here"]
+          ? ["there is no experiment yet", "every finished run of the steer screen is saved here"]
           : ["no experiment holds this text", "x clears the filter"], in: layout.rows)
     }
     if let id = experiments.selectedID, let run = experiments.run(id), !layout.preview.isEmpty {

@@ -15,7 +15,7 @@ enum ExperimentsScreen {
       Binding(["/"], .filter, "filter", "filter by a text of prompt, answers or kind, or \"latent 12\""),
       Binding(["space"], .mark, "mark", "mark, to compare two or delete several", unavailable: noExperiment),
       Binding(
-        ["c"], .compare, "compare", "the two marked ones side by side",
+        ["c"], .compare, "compare", "show the two marked ones side by side",
         unavailable: { $0.experiments.marked.count == 2 ? nil : "mark two with Space, then c compares them" }),
       Binding(["r"], .runAgain, "run again", "put it on the steer screen and run it", unavailable: noExperiment),
       Binding(["e"], .export, "export", "write it to a file, as Markdown or JSON", unavailable: noExperiment),
@@ -68,7 +68,7 @@ enum ExperimentsScreen {
     case .deleteExperiment:
       let ids = state.experiments.targets.filter { $0 >= 0 }
       guard !ids.isEmpty else {
-        state.tell("it is in memory only, and goes with the program")
+        state.tell("it is in memory only and is lost with the program")
         return []
       }
       state.experiments.marked = []

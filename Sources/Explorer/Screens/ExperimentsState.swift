@@ -78,7 +78,7 @@ struct ExperimentsState: Sendable, Equatable {
     guard ids.contains(where: { $0 < 0 }) else { return [.openExperiments(ids)] }
     let runs = ids.compactMap { state.experiments.run($0) }
     guard runs.count == ids.count else {
-      state.tell("reading the experiments: press the key again")
+      state.tell("the experiments are being read: press the key again")
       return [.loadExperimentRows(ids.filter { $0 >= 0 })]
     }
     return ExperimentState.open(runs, &state)

@@ -9,7 +9,7 @@ enum LatentComparisonScreen {
     title: { $0.latentComparison.ids.map(String.init).joined(separator: " beside ") },
     bindings: [
       Binding(["enter"], .open, "open", "open the latent at the left"),
-      Binding(["x"], .swapSides, "swap", "left becomes right"),
+      Binding(["x"], .swapSides, "swap", "swap left and right"),
       Binding(["s"], .steer, "steer", "steer with both alone"),
       Binding(["&"], .steerToo, "steer too", "steer with both beside those on the steer screen"),
       Binding(["t"], .tag, "tag", "tag both", unavailable: Unavailable.readOnly),

@@ -16,7 +16,7 @@ extension LatentLines {
   func contexts(width: Int) -> [PageLine] {
     guard !page.contexts.isEmpty else {
       return [
-        .heading("Contexts"), PageLine([text(latent.dead ? "dead: it never fired" : "none in this store", .muted)]),
+        .heading("Contexts"), PageLine([text(latent.dead ? "dead: it never fired" : "this store has none", .muted)]),
       ]
     }
     var lines: [PageLine] = []
@@ -72,7 +72,7 @@ extension LatentLines {
       return [.heading("Contrast", note: "reading…")]
     }
     let count = contrast.contexts.count
-    guard count > 0 else { return [.heading("Contrast", note: "no other context in this store")] }
+    guard count > 0 else { return [.heading("Contrast", note: "this store has no other context")] }
     guard LatentPageContent.showsContrast(state) else {
       return [.heading("Contrast", note: "x shows \(counted(count, "context", "contexts")) without it")]
     }

@@ -32,7 +32,7 @@ extension LatentLines {
     }
     guard let surroundings = state.latent.surroundings else { return lines }
     guard let coFiring = surroundings.coFiring else {
-      return lines + [.heading("Fires together with", note: "open the store for writing once")]
+      return lines + [.heading("Fires together with", note: "open the store for writing once to see them")]
     }
     guard !coFiring.isEmpty else { return lines }
     lines.append(.heading("Fires together with", note: "common tokens in its contexts"))

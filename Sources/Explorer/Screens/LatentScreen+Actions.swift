@@ -68,7 +68,8 @@ extension LatentScreen {
     case .wholeLens: state.latent.choices.showsWholeLens.toggle()
     case .colourScale:
       state.latent.choices.scale = state.latent.choices.scale == .latent ? .context : .latent
-      state.tell("colours relative to the \(state.latent.choices.scale == .latent ? "latent's" : "context's") maximum")
+      state.tell(
+        "colours are relative to the \(state.latent.choices.scale == .latent ? "latent's" : "context's") maximum")
     default: break
     }
     LatentState.select(item, &state)

@@ -51,26 +51,29 @@ enum LatentScreen {
       unavailable: Unavailable.noLatent),
     Binding(["t"], .tag, "tag", "tag this latent", unavailable: Unavailable.noLatentOrReadOnly),
     Binding(["n"], .note, "note", "write a note", unavailable: Unavailable.noLatentOrReadOnly),
-    Binding(["l", "right", "]"], .nextLatent, "next", "the next latent of the list; inside a text the next token"),
-    Binding(["h", "left", "["], .previousLatent, "prev", "the latent before it; inside a text the token before"),
+    Binding(
+      ["l", "right", "]"], .nextLatent, "next", "go to the next latent of the list; inside a text, to the next token"),
+    Binding(
+      ["h", "left", "["], .previousLatent, "prev", "go to the latent before it; inside a text, to the token before"),
     Binding(["T"], .templateTokens, "template", "rank contexts with or without template tokens"),
-    Binding(["x"], .contrast, "contrast", "contexts in which it is silent"),
-    Binding(["="], .compareLatents, "compare", "beside another: the selected latent, or one by its id"),
-    Binding(["w"], .contextLength, "whole", "whole contexts or one line each"),
+    Binding(["x"], .contrast, "contrast", "show contexts in which it is silent"),
+    Binding(["="], .compareLatents, "compare", "show it beside the selected latent, or one by its id"),
+    Binding(["w"], .contextLength, "whole", "show whole contexts or one line each"),
     Binding(["d"], .duplicates, nil, "hide or show copies: contexts with the same text around the peak"),
-    Binding(["}"], .nextSection, nil, "to the next band or section; inside a text the next active token"),
-    Binding(["{"], .previousSection, nil, "to the band or section before; inside a text the active token before"),
-    Binding(["c"], .colourScale, nil, "colours relative to the latent's maximum or the context's"),
-    Binding(["L"], .wholeLens, nil, "all tokens of the logit lens, or one line each"),
+    Binding(["}"], .nextSection, nil, "go to the next band or section; inside a text, to the next active token"),
     Binding(
-      ["K"], .causalCheck, nil, "causal check: what it does, added and taken away, against random latents",
+      ["{"], .previousSection, nil, "go to the band or section before; inside a text, to the active token before"),
+    Binding(["c"], .colourScale, nil, "colour relative to the latent's maximum or the context's"),
+    Binding(["L"], .wholeLens, nil, "show all tokens of the logit lens, or one line each"),
+    Binding(
+      ["K"], .causalCheck, nil, "check what it does, added and taken away, against random latents",
       unavailable: { $0.check?.report?.latent == $0.latent.id ? nil : CausalCheckRun.unavailable($0) }),
-    Binding(["R"], .randomLatent, nil, "a latent of the list by chance"),
-    Binding(["m"], .mapScreen, nil, "where it lies on the map"),
+    Binding(["R"], .randomLatent, nil, "go to a latent of the list by chance"),
+    Binding(["m"], .mapScreen, nil, "show where it lies on the map"),
     Binding(
-      ["P"], .promptActivations, nil, "the context's tokens on the prompt screen: all latents that fire there",
+      ["P"], .promptActivations, nil, "show all latents that fire on the context, on the prompt screen",
       unavailable: { $0.selectedContext == nil ? "no context is selected" : nil }),
-    Binding(["S"], .steerScreen, nil, "to the steer screen"),
+    Binding(["S"], .steerScreen, nil, "go to the steer screen"),
   ]
 
   @Sendable static func draw(_ state: ExplorerState, _ canvas: inout Canvas, _ body: Rect) -> Point? {

@@ -78,7 +78,7 @@ extension LatentsScreen {
   private static func complete(_ state: inout ExplorerState) {
     offerCompletions(&state)
     guard let list = state.latents.completion else {
-      state.tell("nothing to complete here")
+      state.tell("there is nothing to complete here")
       return
     }
     if list.words.items.count == 1 { take(list.words.items[0], list.words, &state) }

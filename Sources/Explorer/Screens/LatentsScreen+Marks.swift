@@ -25,7 +25,7 @@ extension LatentsScreen {
         state.tell("\(grouped(state.latents.marked.count)) marked")
       } else {
         state.latents.anchor = row
-        state.tell("go to the other end of the range, V marks it, Esc drops it")
+        state.tell("go to the other end of the range: V marks it, Esc drops it")
       }
     case .markAll:
       state.latents.marked.formUnion(ids)

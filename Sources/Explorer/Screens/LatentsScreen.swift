@@ -13,7 +13,7 @@ enum LatentsScreen {
     title: { _ in "Latents" },
     bindings: [
       Binding(["enter", "l", "right"], .open, "open", "open the latent's page", unavailable: Unavailable.noLatent),
-      Binding(["/"], .filter, "filter", "filter, Tab completes: nu_error<0.2 and tag:x and \"text\""),
+      Binding(["/"], .filter, "filter", "filter: nu_error<0.2 and tag:x and \"text\"; Tab completes"),
       Binding([">"], .sortNext, "sort", "sort by the next column"),
       Binding(["<"], .sortPrevious, nil, "sort by the column before"),
       Binding(["o"], .sortBy, nil, "choose what to sort by, or click on a head"),
@@ -26,29 +26,30 @@ enum LatentsScreen {
       Binding(["t"], .tag, "tag", "tag the marked latents, or this one", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["r"], .reverse, "reverse", "reverse the order"),
       Binding(["n"], .note, "note", "write a note", unavailable: Unavailable.noLatentOrReadOnly),
-      Binding(["m"], .mapScreen, "map", "the map, with this latent marked"),
+      Binding(["m"], .mapScreen, "map", "show this latent on the map"),
       Binding(["c"], .nextClass, nil, "show one class after the other, then all"),
-      Binding(["H"], .overview, nil, "histogram and classes below the table, on or off"),
+      Binding(["H"], .overview, nil, "show or hide histogram and classes below the table"),
       Binding(["C"], .columns, nil, "choose, move and size columns"),
       Binding(["{"], .scrollLeft, nil, "scroll columns to the left"),
       Binding(["}"], .scrollRight, nil, "scroll columns to the right"),
-      Binding(["F"], .savedFilters, nil, "saved filters: choose one, save this one"),
+      Binding(["F"], .savedFilters, nil, "choose a saved filter, or save this one"),
       Binding(
         ["x"], .clearFilter, nil, "clear the filter and the class",
         unavailable: { $0.latents.query.isFiltered ? nil : "no filter is set" }),
-      Binding(["space"], .mark, nil, "mark, for tags and steering of several", unavailable: Unavailable.noLatent),
+      Binding(["space"], .mark, nil, "mark it, to tag or steer with several", unavailable: Unavailable.noLatent),
       Binding(["shift-down"], .markDown, nil, "mark and go down", unavailable: Unavailable.noLatent),
       Binding(["shift-up"], .markUp, nil, "mark and go up", unavailable: Unavailable.noLatent),
-      Binding(["V"], .markRange, nil, "begin a range; again: mark it", unavailable: Unavailable.noLatent),
+      Binding(["V"], .markRange, nil, "begin a range; the second time, mark it", unavailable: Unavailable.noLatent),
       Binding(["a"], .markAll, nil, "mark all that are listed", unavailable: Unavailable.noLatent),
       Binding(
-        ["i"], .invertMarks, nil, "mark those listed that are not, and the reverse", unavailable: Unavailable.noLatent),
+        ["i"], .invertMarks, nil, "mark those listed that are not, and unmark the others",
+        unavailable: Unavailable.noLatent),
       Binding(
         ["M"], .unmarkAll, nil, "unmark all", unavailable: { $0.latents.marked.isEmpty ? "nothing is marked" : nil }),
       Binding(
         ["="], .compareLatents, nil, "compare the two marked latents",
         unavailable: { $0.latents.marked.count == 2 ? nil : "mark two latents with Space first" }),
-      Binding(["S"], .steerScreen, nil, "to the steer screen"),
+      Binding(["S"], .steerScreen, nil, "go to the steer screen"),
     ] + GeneralBindings.moving,
     perform: perform,
     type: typeFilter,
@@ -132,7 +133,7 @@ enum LatentsScreen {
   @Sendable private static func cannotSteer(_ state: ExplorerState) -> String? {
     if state.latents.marked.count > LatentsState.mostSteered {
       return
-        "\(grouped(state.latents.marked.count)) latents are marked, at most \(LatentsState.mostSteered) are steered"
+        "\(grouped(state.latents.marked.count)) latents are marked, but at most \(LatentsState.mostSteered) are steered"
     }
     return Unavailable.noLatent(state)
   }

@@ -80,9 +80,9 @@ struct LatentsState: Sendable, Equatable {
   /// The reason why the sorted number has no histogram; nil if it has one.
   func whyNoHistogram(_ state: ExplorerState) -> String? {
     if state.size.columns < 72 { return "the histogram needs 72 columns" }
-    if !query.sort.isNumber { return "no histogram: \(query.sort.title) is no number of a latent" }
+    if !query.sort.isNumber { return "there is no histogram: \(query.sort.title) is no number of a latent" }
     guard [.chatSpecificity, .id].contains(query.sort), !query.isFiltered else { return nil }
-    return "no histogram: ranks and ids of all latents are spread evenly; > sorts by another column"
+    return "there is no histogram: ranks and ids are spread evenly; > sorts by another column"
   }
 
   /// Reads the list again if the rows below it need figures that were not read with it.

@@ -21,7 +21,7 @@ struct LensRow {
   func lines(_ page: LatentPage, width: Int, isWhole: Bool) -> [FlowLine] {
     let lead = FlowSpan(text: name.rightPadded(to: 5), style: style)
     guard let logits = page.logits.first(where: { $0.direction == direction }) else {
-      return [[lead, FlowSpan(text: "not in this store", style: .muted)]]
+      return [[lead, FlowSpan(text: "this store has none", style: .muted)]]
     }
     return [("+", logits.promoted), ("−", logits.suppressed)].flatMap { sign, scores in
       let lines =

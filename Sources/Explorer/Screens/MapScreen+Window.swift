@@ -53,7 +53,7 @@ extension MapScreen {
       span.length > 1e-9 * max(1e-3, abs(span.low), abs(span.high)) && span.length < 1e12
     }
     guard isFine else {
-      state.tell(factor < 1 ? "no closer than this" : "no farther than this")
+      state.tell(factor < 1 ? "the map goes no closer than this" : "the map goes no farther than this")
       return []
     }
     return MapState.show(zoomed, &state)

@@ -32,9 +32,10 @@ extension PromptScreen {
     case .failed(let reason)?:
       let lines = flowLines([FlowToken(reason)], width: body.columns - 8).map { $0.map(\.text).joined() }
       canvas.notice(lines + ["", "i edits the text"], style: Style(.danger), in: body)
-    case .cancelled?: canvas.notice(["cancelled", "i edits the text, Enter there traces it"], in: body)
+    case .cancelled?: canvas.notice(["reading was cancelled", "i edits the text, Enter there reads it"], in: body)
     case .finished?, nil:
-      canvas.notice(["which latents fire on a text of yours", "i edits it, Enter there traces it"], in: body)
+      canvas.notice(
+        ["this screen shows which latents fire on a text of yours", "i edits it, Enter there reads it"], in: body)
     }
   }
 
@@ -54,7 +55,7 @@ extension PromptScreen {
     if !run.isUnderWay, run.request.source != prompt.editor.source { return "\(count), text changed since" }
     switch run.phase {
     case .loading: return "loading the models…"
-    case .running: return run.isAnswer ? "answering, \(count)…" : "tracing, \(count)…"
+    case .running: return run.isAnswer ? "answering, \(count)…" : "reading, \(count)…"
     case .finished(let seconds): return "\(count) in \(fixed(seconds, 2)) s"
     case .cancelled: return "\(count), cancelled"
     case .failed: return "\(count), failed"

@@ -9,14 +9,15 @@ extension PromptScreen {
   /// The keys beside those that are text.
   static let typingKeys = TypingKeys(
     bar: [
-      KeyHint("Enter", "trace"), KeyHint("Ctrl-T", "turn"), KeyHint("Ctrl-O", "role"), KeyHint("Ctrl-X", "raw"),
+      KeyHint("Enter", "read"), KeyHint("Ctrl-T", "turn"), KeyHint("Ctrl-O", "role"), KeyHint("Ctrl-X", "raw"),
       KeyHint("Alt-Enter", "line"), KeyHint("Esc", "leave"),
     ],
     help: [
-      KeyHint("Enter", "trace what is typed"), KeyHint("Alt-Enter", "a new line"),
-      KeyHint("Ctrl-T", "a turn after this one"), KeyHint("Ctrl-O", "who says it: user, assistant or system"),
-      KeyHint("Backspace", "in an empty turn: take it away"), KeyHint("↑ ↓", "to the turn before or after"),
-      KeyHint("Ctrl-X", "raw text instead of a chat, and back"), KeyHint("Esc Tab", "leave the text"),
+      KeyHint("Enter", "read what is typed"), KeyHint("Alt-Enter", "begin a new line"),
+      KeyHint("Ctrl-T", "add a turn after this one"),
+      KeyHint("Ctrl-O", "choose who says it: user, assistant or system"),
+      KeyHint("Backspace", "take an empty turn away"), KeyHint("↑ ↓", "go to the turn before or after"),
+      KeyHint("Ctrl-X", "change between a chat and raw text"), KeyHint("Esc Tab", "leave the text"),
     ])
 
   /// Ends the reading, if there is one.
@@ -30,7 +31,7 @@ extension PromptScreen {
     switch input {
     case .key("enter"):
       guard state.prompt.editor.source != nil else {
-        state.tell("there is nothing to trace yet: type a text")
+        state.tell("there is nothing to read yet: type a text")
         return []
       }
       return PromptState.start(&state)

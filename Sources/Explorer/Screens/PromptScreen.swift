@@ -14,28 +14,32 @@ enum PromptScreen {
     title: { _ in "Prompt" },
     bindings: [
       Binding(["i", "tab"], .editPrompt, "edit", "edit the text or the chat; F1 there lists its keys"),
-      Binding(["h", "left"], .left, nil, "a token to the left", unavailable: noTokens),
-      Binding(["l", "right"], .right, "token", "a token to the right", unavailable: noTokens),
-      Binding(["w", "ctrl-right"], .nextWord, nil, "to the next word", unavailable: noTokens),
-      Binding(["b", "ctrl-left"], .previousWord, nil, "to the word before", unavailable: noTokens),
-      Binding(["^"], .firstToken, nil, "to the first token", unavailable: noTokens),
-      Binding(["$"], .lastToken, nil, "to the last token", unavailable: noTokens),
-      Binding(["p"], .toPeak, "peak", "to the token where the latent is strongest", unavailable: Unavailable.noLatent),
-      Binding(["v"], .wholeText, "whole text", "latents of the token, or of the whole text", unavailable: noTokens),
+      Binding(["h", "left"], .left, nil, "go a token to the left", unavailable: noTokens),
+      Binding(["l", "right"], .right, "token", "go a token to the right", unavailable: noTokens),
+      Binding(["w", "ctrl-right"], .nextWord, nil, "go to the next word", unavailable: noTokens),
+      Binding(["b", "ctrl-left"], .previousWord, nil, "go to the word before", unavailable: noTokens),
+      Binding(["^"], .firstToken, nil, "go to the first token", unavailable: noTokens),
+      Binding(["$"], .lastToken, nil, "go to the last token", unavailable: noTokens),
+      Binding(
+        ["p"], .toPeak, "peak", "go to the token where the latent is strongest", unavailable: Unavailable.noLatent),
+      Binding(
+        ["v"], .wholeText, "whole text", "show latents of the token, or of the whole text", unavailable: noTokens),
       Binding(["enter"], .open, "open", "open the latent's page", unavailable: Unavailable.noLatent),
       Binding(["s"], .steer, "steer", "steer with the latent alone", unavailable: Unavailable.noLatent),
       Binding(
         ["&"], .steerToo, "steer too", "steer with the latent beside those on the steer screen",
         unavailable: Unavailable.noLatent),
       Binding(["t"], .tag, "tag", "tag the latent", unavailable: Unavailable.noLatentOrReadOnly),
-      Binding(["A"], .answer, "answer", "the chat model answers, each token traced; Esc stops", unavailable: noAnswer),
-      Binding(["c"], .colourScale, nil, "colours by the selected latent, or by all that are listed"),
-      Binding(["m"], .aggregation, nil, "the whole text's latents by their max or their mean"),
-      Binding(["o"], .chatSpecificOnly, nil, "only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5"),
-      Binding(["f"], .frequencyCut, nil, "with or without latents that fire on more than 1 % of the corpus"),
-      Binding(["T"], .templateTokens, nil, "whether tokens of the chat template count for the whole text"),
+      Binding(
+        ["A"], .answer, "answer", "let the chat model answer and read each token; Esc stops", unavailable: noAnswer),
+      Binding(["c"], .colourScale, nil, "colour by the selected latent, or by all that are listed"),
+      Binding(["m"], .aggregation, nil, "order the whole text's latents by their max or their mean"),
+      Binding(
+        ["o"], .chatSpecificOnly, nil, "show only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5"),
+      Binding(["f"], .frequencyCut, nil, "show or hide latents that fire on more than 1 % of the corpus"),
+      Binding(["T"], .templateTokens, nil, "count tokens of the chat template for the whole text, or not"),
       Binding(["n"], .note, nil, "write a note on the latent", unavailable: Unavailable.noLatentOrReadOnly),
-      Binding(["S"], .steerScreen, nil, "to the steer screen"),
+      Binding(["S"], .steerScreen, nil, "go to the steer screen"),
     ] + GeneralBindings.moving,
     perform: perform,
     type: typePrompt,
@@ -57,11 +61,11 @@ enum PromptScreen {
     back: cancel, cancel: cancel)
 
   @Sendable private static func noTokens(_ state: ExplorerState) -> String? {
-    state.prompt.tokens.isEmpty ? "nothing is traced yet: i edits the text, Enter traces it" : nil
+    state.prompt.tokens.isEmpty ? "nothing is read yet: i edits the text, Enter reads it" : nil
   }
 
   @Sendable private static func noAnswer(_ state: ExplorerState) -> String? {
-    if state.prompt.isBusy { return "still tracing; Esc stops" }
+    if state.prompt.isBusy { return "the text is still being read; Esc stops that" }
     guard let source = state.prompt.editor.source else { return "there is nothing to answer: i edits the text" }
     return source.isOpen ? nil : "the last turn is the assistant's: add a user's turn (i, Ctrl-T)"
   }
@@ -126,7 +130,7 @@ enum PromptScreen {
       state.prompt.colours = state.prompt.colours == .latent ? .total : .latent
       state.tell(
         state.prompt.colours == .latent
-          ? "colours by the selected latent" : "colours by the sum of the latents that pass the filters")
+          ? "colours show the selected latent" : "colours show the sum of the latents that pass the filters")
     case .aggregation:
       state.prompt.aggregate = state.prompt.aggregate == .max ? .mean : .max
       state.prompt.isWholeText = true
@@ -134,11 +138,14 @@ enum PromptScreen {
       state.prompt.filter.chatSpecificOnly.toggle()
       state.tell(
         state.prompt.filter.chatSpecificOnly
-          ? "only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5" : "all latents")
+          ? "only chat-specific latents count: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5" : "all latents count")
     case .frequencyCut:
       let isCut = state.prompt.filter.maxFrequency != nil
       state.prompt.filter.maxFrequency = isCut ? nil : ActivationFilter.usualFrequency
-      state.tell(isCut ? "latents of any frequency" : "without latents that fire on more than 1 % of the corpus")
+      state.tell(
+        isCut
+          ? "latents of any frequency are shown"
+          : "latents that fire on more than 1 % of the corpus are hidden")
     case .templateTokens:
       state.prompt.countsTemplate.toggle()
       state.tell(

@@ -101,7 +101,7 @@ extension SteerScreen {
     let rect = layout.rows
     guard !steer.rows.isEmpty else {
       canvas.put(
-        truncated("none yet: s on a latent steers with it alone, & with it too, a adds by id", to: rect.columns),
+        truncated("none is listed: s on a latent steers with it alone, & adds it, a adds by id", to: rect.columns),
         row: rect.row,
         column: rect.column, style: .muted, clip: rect)
       return

@@ -71,10 +71,10 @@ extension SteerScreen {
 
   private static func previewNote(_ state: ExplorerState, isCurrent: Bool) -> String {
     let steer = state.steer
-    if case .failed = steer.preview.phase { return "failed: \(retryHint)" }
+    if case .failed = steer.preview.phase { return "it failed: \(retryHint)" }
     guard let tokens = steer.preview.tokens, isOfThePrompt(steer) else {
       switch steer.model {
-      case .absent, .loading: return "as soon as the model is loaded"
+      case .absent, .loading: return "comes as soon as the model is loaded"
       case .failed: return "no model: \(retryHint)"
       case .ready: break
       }

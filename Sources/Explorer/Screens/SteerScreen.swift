@@ -13,62 +13,63 @@ enum SteerScreen {
   static let definition = ScreenDefinition(
     title: { _ in "Steer" },
     bindings: [
-      Binding(["enter"], .run, "run", "run: answer without and with the latents", unavailable: cannotRun),
-      Binding(["tab"], .nextFocus, "next part", "from prompt to latents to answers"),
+      Binding(["enter"], .run, "run", "answer without and with the latents", unavailable: cannotRun),
+      Binding(["tab"], .nextFocus, "next part", "go from prompt to latents to answers"),
       Binding(["i"], .editPrompt, "prompt", "edit the prompt"),
       Binding(["space"], .toggle, "on/off", "turn the latent on or off", unavailable: noRow),
-      Binding(["+", "="], .stronger, "stronger", "strength up by 0.25", unavailable: noRow),
-      Binding(["-", "_"], .weaker, "weaker", "strength down by 0.25", unavailable: noRow),
-      Binding(["]"], .slightlyStronger, nil, "strength up by 0.01", unavailable: noRow),
-      Binding(["["], .slightlyWeaker, nil, "strength down by 0.01", unavailable: noRow),
+      Binding(["+", "="], .stronger, "stronger", "raise the strength by 0.25", unavailable: noRow),
+      Binding(["-", "_"], .weaker, "weaker", "lower the strength by 0.25", unavailable: noRow),
+      Binding(["]"], .slightlyStronger, nil, "raise the strength by 0.01", unavailable: noRow),
+      Binding(["["], .slightlyWeaker, nil, "lower the strength by 0.01", unavailable: noRow),
       Binding(["s"], .strength, "strength", "type the strength, of this latent or of all", unavailable: noRow),
-      Binding(["m"], .mode, "mode", "add, chat − base difference, ablate, project out, clamp", unavailable: noRow),
+      Binding(
+        ["m"], .mode, "mode", "choose add, chat − base difference, ablate, project out, clamp", unavailable: noRow),
       Binding(["a"], .addLatent, "add", "add latents: id, id:strength or id:strength:mode"),
       Binding(
-        ["d", "del"], .deleteLatent, "delete", "take the latent off the list, u brings it back", unavailable: noRow),
-      Binding(["X"], .clearLatents, "clear", "take all latents off the list, u brings them back", unavailable: noRow),
-      Binding([","], .settings, "settings", "all settings: positions, decoder, sampling, watched phrases"),
+        ["d", "del"], .deleteLatent, "delete", "take the latent off the list; u brings it back", unavailable: noRow),
+      Binding(["X"], .clearLatents, "clear", "take all latents off the list; u brings them back", unavailable: noRow),
+      Binding([","], .settings, "settings", "change all settings: positions, decoder, sampling, watched phrases"),
       Binding(["p"], .positions, nil, "steer all tokens, prompt, generated, template, or the prompt's last"),
       Binding(
         ["c"], .condition, nil,
         "steer with this latent, or with all, only where an activation is above or below a value",
         unavailable: noRow),
-      Binding(["D"], .decoder, nil, "directions of chat's decoder, or of base's"),
+      Binding(["D"], .decoder, nil, "use directions of chat's decoder, or of base's"),
       Binding(["A"], .blocks, nil, "add after the crosscoder's block only, or after all above too"),
-      Binding(["N"], .unit, nil, "strengths in units of the largest activation, or ‖Δh‖ itself"),
+      Binding(["N"], .unit, nil, "give strengths in units of the largest activation, or ‖Δh‖ itself"),
       Binding(
-        ["w"], .sweep, "sweep", "strengths from −1 to 2 times those set, as a chart",
+        ["w"], .sweep, "sweep", "try strengths from −1 to 2 times those set, as a chart",
         unavailable: SweepScreen.cannotSweep),
       Binding(
         ["W"], .sweepWithControl, nil, "sweep, then with random latents of the same norm (mode add)",
         unavailable: SweepScreen.cannotSweep),
       Binding(
-        ["M"], .sweepSet, nil, "sweep over a set of prompts, with refusals counted and random latents beside",
+        ["M"], .sweepSet, nil, "sweep over a set of prompts, count refusals, with random latents beside",
         unavailable: SweepScreen.cannotSweepSet),
       Binding(
         ["C"], .continueSteered, "continue", "go on with the chat after the steered answer", unavailable: noAnswer),
       Binding(["B"], .continueBaseline, nil, "go on with the chat after the baseline's answer", unavailable: noAnswer),
-      Binding(["l", "right"], .cursorRight, nil, "the next token of the answers", unavailable: noAnswer),
-      Binding(["h", "left"], .cursorLeft, nil, "the token before it", unavailable: noAnswer),
+      Binding(["l", "right"], .cursorRight, nil, "go to the next token of the answers", unavailable: noAnswer),
+      Binding(["h", "left"], .cursorLeft, nil, "go to the token before it", unavailable: noAnswer),
       Binding(
         ["v"], .activations, nil,
-        "activations of the latents along the answers, as they come; costs base a part of a pass",
+        "show the latents' activations along the answers; costs base a part of a pass",
         unavailable: noRow),
       Binding(
-        ["f"], .freezeAttention, nil, "a third answer: steered with the baseline's attention weights above the layer"),
+        ["f"], .freezeAttention, nil, "add a third answer, with the baseline's attention weights above the layer"),
       Binding(
-        ["."], .nextSample, nil, "the next sample's answers",
+        ["."], .nextSample, nil, "show the next sample's answers",
         unavailable: { ($0.steer.run?.samples.count ?? 0) > 1 ? nil : "there is one sample: , sets how many" }),
       Binding(
         ["e"], .export, nil, "write the run to a file, also where it could not be saved",
         unavailable: { $0.steer.run?.document == nil ? "there is no finished run" : nil }),
       Binding(["x"], .tryAgain, nil, "load the model or preview again after a failure", unavailable: nothingFailed),
       Binding(["o"], .open, nil, "open the latent's page", unavailable: noRow),
-      Binding(["T"], .temperature, nil, "temperature 0, 0.5, 0.7 or 1"),
-      Binding(["L"], .answerLength, nil, "answers of 32, 96 or 256 tokens"),
-      Binding(["R"], .seed, nil, "another seed"),
+      Binding(["T"], .temperature, nil, "set temperature 0, 0.5, 0.7 or 1"),
+      Binding(["L"], .answerLength, nil, "set answers of 32, 96 or 256 tokens"),
+      Binding(["R"], .seed, nil, "take another seed"),
       Binding(
-        ["P"], .promptActivations, nil, "to the prompt screen: which latents fire on the prompt",
+        ["P"], .promptActivations, nil, "show which latents fire on the prompt, on the prompt screen",
         unavailable: { $0.steer.prompt.isEmpty ? "the prompt is empty: i edits it" : nil }),
       Binding(["t"], .tag, nil, "tag the latent", unavailable: Unavailable.noLatentOrReadOnly),
       Binding(["n"], .note, nil, "write a note on the latent", unavailable: Unavailable.noLatentOrReadOnly),
@@ -137,15 +138,15 @@ enum SteerScreen {
 
   @Sendable private static func cannotRun(_ state: ExplorerState) -> String? {
     if state.steer.prompt.isEmpty { return "the prompt is empty: i edits it" }
-    if state.steer.isWaitingForModel { return "waiting for the model; Esc cancels" }
-    return state.steer.isBusy ? "still running; Esc cancels" : CausalCheckRun.blocksRuns(state)
+    if state.steer.isWaitingForModel { return "the run waits for the model; Esc cancels it" }
+    return state.steer.isBusy ? "a run is under way; Esc cancels it" : CausalCheckRun.blocksRuns(state)
   }
 
   @Sendable private static func noAnswer(_ state: ExplorerState) -> String? {
     guard let run = state.steer.run, !run.baseline.isEmpty, !run.steered.isEmpty else {
       return "there is no answer yet"
     }
-    return run.phase == .running ? "still running; Esc cancels" : nil
+    return run.phase == .running ? "a run is under way; Esc cancels it" : nil
   }
 
   @Sendable private static func nothingFailed(_ state: ExplorerState) -> String? {

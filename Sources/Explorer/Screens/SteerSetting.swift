@@ -100,7 +100,7 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .penaltyWindow: return set(String(steer.sampling.penaltyWindow &+ direction * 16), &steer)
     case .samples: return set(String(steer.sampling.samples &+ direction), &steer)
     case .seed:
-      if direction < 0, steer.sampling.seed == 0 { return "0 is the first one" }
+      if direction < 0, steer.sampling.seed == 0 { return "0 is the first seed" }
       steer.sampling.seed = direction < 0 ? steer.sampling.seed - 1 : steer.sampling.seed &+ 1
     case .maxTokens: return set(String(steer.sampling.maxTokens &+ direction * 16), &steer)
     case .watched: return "type the phrases: Enter edits them"
@@ -119,19 +119,21 @@ enum SteerSetting: Int, CaseIterable, Sendable {
     case .watched:
       changed.watched = text.split(separator: "|").map(String.init).filter { !$0.trimmed.isEmpty }
     case .samples:
-      guard let whole, (1...Self.mostSamples).contains(whole) else { return "a number from 1 to \(Self.mostSamples)" }
+      guard let whole, (1...Self.mostSamples).contains(whole) else {
+        return "type a number from 1 to \(Self.mostSamples)"
+      }
       changed.sampling.samples = whole
     case .seed:
-      guard let seed = UInt64(text.trimmed) else { return "a whole number of 0 or more" }
+      guard let seed = UInt64(text.trimmed) else { return "type a whole number of 0 or more" }
       changed.sampling.seed = seed
     case .maxTokens:
-      guard let whole, whole > 0 else { return "a number of 1 or more" }
+      guard let whole, whole > 0 else { return "type a number of 1 or more" }
       changed.sampling.maxTokens = whole
     case .penaltyWindow:
-      guard let whole, whole > 0 else { return "a number of 1 or more" }
+      guard let whole, whole > 0 else { return "type a number of 1 or more" }
       changed.sampling.penaltyWindow = whole
     case .temperature, .topP, .minP, .frequencyPenalty, .repetitionPenalty:
-      guard let number else { return "a number" }
+      guard let number else { return "type a number" }
       switch self {
       case .temperature: changed.sampling.temperature = number
       case .topP: changed.sampling.topP = number

@@ -99,7 +99,7 @@ extension SteerState {
     guard let list = forth ? history.future.popLast() : history.past.popLast() else {
       return forth
         ? "there is no later list of latents"
-        : "there is no former list of latents; tags and notes are undone on other screens"
+        : "there is no former list of latents; other screens undo tags and notes"
     }
     if forth { history.past.append(listed) } else { history.future.append(listed) }
     // Latents that are on both lists keep their present strengths.
@@ -116,7 +116,7 @@ extension SteerState {
   static func left(_ former: [Row], _ rows: [Row]) -> String? {
     let present = Set(rows.map(\.latent))
     let gone = former.filter { !present.contains($0.latent) }
-    return gone.isEmpty ? nil : "off the list: \(names(gone)); u brings back"
+    return gone.isEmpty ? nil : "off the list: \(names(gone)); u brings them back"
   }
 
   /// The latents as `5, 42 and 7 more`.

@@ -55,12 +55,12 @@ extension SteerState {
       guard scale != former.scale(unit) else {
         // Both multiply f, with opposite signs: −1 of difference takes away, 1 of ablate does.
         guard scale == .activation, strength != 0, former != mode else { return nil }
-        return "strength still \(strengthText(strength)): \(mode.rawValue) takes away "
+        return "the strength is still \(strengthText(strength)): \(mode.rawValue) takes away "
           + (mode == .ablate ? "above 0" : "below 0")
       }
       elsewhere[former.scale(unit)] = strength
       strength = elsewhere[scale] ?? begin
-      return "strength now \(strengthText(strength)): \(mode.rawValue) counts \(scale.rawValue), "
+      return "the strength is now \(strengthText(strength)): \(mode.rawValue) counts \(scale.rawValue), "
         + "\(former.rawValue) \(former.scale(unit).rawValue)"
     }
   }

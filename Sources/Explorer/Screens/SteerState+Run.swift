@@ -18,7 +18,7 @@ extension SteerState {
     case .ready: break
     case .loading:
       state.steer.isWaitingForModel = true
-      state.tell("starts as soon as the model is loaded")
+      state.tell("the run starts as soon as the model is loaded")
       return []
     case .absent, .failed:
       state.steer.isWaitingForModel = true
@@ -46,7 +46,7 @@ extension SteerState {
   static func cancel(_ state: inout ExplorerState) -> [Effect] {
     if state.steer.isWaitingForModel {
       state.steer.isWaitingForModel = false
-      state.tell("cancelled: nothing starts when the model is loaded")
+      state.tell("the run is cancelled: nothing starts when the model is loaded")
       return []
     }
     if state.steer.run?.isGoingOn == true { state.steer.run?.phase = .cancelled }
@@ -61,7 +61,7 @@ extension SteerState {
     guard state.steer.isWaitingForModel else { return [] }
     state.steer.isWaitingForModel = false
     guard !state.steer.prompt.isEmpty else {
-      state.tell("nothing started: the prompt is empty")
+      state.tell("nothing was started: the prompt is empty")
       return []
     }
     return start(&state)

@@ -26,7 +26,9 @@ extension SweepScreen {
     let curves = sweep.curves
     guard let steered = curves.first else {
       canvas.notice(
-        [sweep.set == nil ? "all strengths are answered together" : "a prompt at all strengths at once"], in: rest)
+        [
+          sweep.set == nil ? "all strengths are answered together" : "each prompt is answered at all strengths together"
+        ], in: rest)
       return nil
     }
     let tableRows = steered.points.count + 1

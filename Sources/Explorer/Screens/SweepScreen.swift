@@ -13,9 +13,9 @@ enum SweepScreen {
     title: { _ in "Sweep" },
     bindings: [
       Binding(
-        ["enter"], .open, "read", "the whole answers at this strength",
+        ["enter"], .open, "read", "read the whole answers at this strength",
         unavailable: { $0.steer.sweep?.answers() == nil ? "there is no answer yet" : nil }),
-      Binding(["tab", "m"], .nextMeasure, "measure", "the next measure on the chart"),
+      Binding(["tab", "m"], .nextMeasure, "measure", "show the next measure on the chart"),
       Binding(
         ["w"], .sweep, "again", "sweep again, as the steer screen is set now", unavailable: cannotSweep),
       Binding(
@@ -64,7 +64,7 @@ enum SweepScreen {
   private static func cannotSweepLatents(_ state: ExplorerState) -> String? {
     if state.steer.request.plan.interventions.isEmpty { return "no latent is on: there is nothing to sweep" }
     guard case .ready = state.steer.model else { return "the model is not loaded yet" }
-    return state.steer.isBusy ? "still running; Esc cancels" : CausalCheckRun.blocksRuns(state)
+    return state.steer.isBusy ? "a run is under way; Esc cancels it" : CausalCheckRun.blocksRuns(state)
   }
 
   /// The steered answer at the strength under the cursor, or the whole sweep as Markdown.

@@ -34,7 +34,7 @@ package func warnOfDamage(at path: String, label: String) throws {
     switch error {
     case .missing: return
     case .empty, .truncated:
-      writeError("\(label): \(termSafe(path)) is damaged; it is replaced, its tags cannot be carried over")
+      writeError("\(label): \(termSafe(path)) is damaged; it is replaced, and its tags cannot be carried over")
     default: throw error
     }
   }

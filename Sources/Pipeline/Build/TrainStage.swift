@@ -118,10 +118,10 @@ package struct TrainStage {
     if FileManager.default.fileExists(atPath: state) {
       do {
         let resumed = try trainer(state: state)
-        writeError("train: going on at step \(resumed.run.step)")
+        writeError("train: the run goes on at step \(resumed.run.step)")
         return resumed
       } catch {
-        writeError("train: beginning anew: \(termSafe(error.description))")
+        writeError("train: the run begins anew: \(termSafe(error.description))")
       }
     }
     let normaliser = try moments(settings, isBuffered: isBuffered).normaliser(targetRMS: settings.targetRMS)

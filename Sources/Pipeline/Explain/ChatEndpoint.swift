@@ -29,7 +29,7 @@ package enum EndpointError: Error, Equatable, CustomStringConvertible {
     case 401, 403: "check the API key"
     case 404: "check the address and the model's name"
     case 429: "the server is busy; try later or with fewer questions at a time"
-    default: "see what the server says"
+    default: "correct what the server complains about"
     }
   }
 

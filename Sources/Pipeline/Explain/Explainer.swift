@@ -42,7 +42,7 @@ package struct Explainer: Sendable {
     package var description: String {
       switch self {
       case .tooFewContexts(let latent, let found):
-        "latent \(latent): at least 2 contexts are needed, found \(found); choose another latent"
+        "latent \(latent): at least 2 contexts are needed, but \(found) were found; choose another latent"
       case .unreadable(let latent, let answer):
         "latent \(latent): expected a sentence, found \(quoted(String(answer.prefix(80)))); try another model"
       }

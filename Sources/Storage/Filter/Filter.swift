@@ -100,8 +100,8 @@ struct FilterParser {
     let node = try or()
     switch token.kind {
     case .end: return node
-    case .close: throw .filter(position: token.position, message: "a ) without its (")
-    default: throw .filter(position: token.position, message: "expected and, or, or the end")
+    case .close: throw .filter(position: token.position, message: "this ) has no ( before it")
+    default: throw .filter(position: token.position, message: "and, or, or the end is expected here")
     }
   }
 
@@ -127,7 +127,7 @@ struct FilterParser {
     depth += 1
     defer { depth -= 1 }
     guard depth <= Self.deepestNesting else {
-      throw .filter(position: token.position, message: "nested deeper than \(Self.deepestNesting); simplify it")
+      throw .filter(position: token.position, message: "it is nested deeper than \(Self.deepestNesting); simplify it")
     }
     return takes(word: "not") ? .not(try not()) : try primary()
   }
@@ -136,14 +136,14 @@ struct FilterParser {
     terms += 1
     let token = token
     guard terms <= Self.mostTerms else {
-      throw .filter(position: token.position, message: "more than \(Self.mostTerms) conditions; simplify it")
+      throw .filter(position: token.position, message: "it has more than \(Self.mostTerms) conditions; simplify it")
     }
     index += 1
     switch token.kind {
     case .open:
       let node = try or()
       guard self.token.kind == .close else {
-        throw .filter(position: self.token.position, message: "expected ) for the ( at \(token.position + 1)")
+        throw .filter(position: self.token.position, message: "a ) is expected for the ( at \(token.position + 1)")
       }
       index += 1
       return node
@@ -152,9 +152,9 @@ struct FilterParser {
     case .word(let word): return try condition(startingWith: word, at: token.position)
     case .bracketed(let name): return try comparison(of: try metric(named: name, at: token.position))
     case .number(let number): return try condition(startingWith: number)
-    case .close: throw .filter(position: token.position, message: "expected a condition before )")
-    case .comparison: throw .filter(position: token.position, message: "expected a column before the comparison")
-    case .end: throw .filter(position: token.position, message: "expected a condition, for instance nu_error<0.2")
+    case .close: throw .filter(position: token.position, message: "a condition is expected before )")
+    case .comparison: throw .filter(position: token.position, message: "a column is expected before the comparison")
+    case .end: throw .filter(position: token.position, message: "a condition is expected, for instance nu_error<0.2")
     }
   }
 
@@ -164,7 +164,7 @@ struct FilterParser {
     case "class":
       if let latentClass = LatentClass(rawValue: value.lowercased()) { return .latentClass(latentClass) }
       let classes = LatentClass.allCases.map(\.rawValue).joined(separator: ", ")
-      throw .filter(position: position, message: "no class \"\(value)\"; classes are \(classes)")
+      throw .filter(position: position, message: "there is no class \"\(value)\"; classes are \(classes)")
     default:
       guard let column = known(column: key) else {
         throw .filter(
@@ -172,6 +172,9 @@ struct FilterParser {
       }
       guard let number = Double(value), number.isFinite else {
         throw .filter(position: position, message: "\"\(value)\" is not a number to compare \(key.lowercased()) with")
+      }
+      if column == .column(.id), !(Int(value).map(LatentRecord.possibleIDs.contains) ?? false) {
+        throw .filter(position: position, message: "\"\(value)\" is not a latent's id")
       }
       return column.compared(.equal, number)
     }
@@ -181,18 +184,18 @@ struct FilterParser {
     let lowercased = word.lowercased()
     if lowercased == "dead" { return .dead }
     if ["and", "or"].contains(lowercased) {
-      throw .filter(position: position, message: "expected a condition before \(lowercased)")
+      throw .filter(position: position, message: "a condition is expected before \(lowercased)")
     }
     return try comparison(of: try column(named: word, at: position))
   }
 
   private mutating func comparison(of column: FilterColumn) throws(StorageError) -> FilterNode {
     guard case .comparison(let comparison) = token.kind else {
-      throw .filter(position: token.position, message: "expected a comparison after \(column.written), such as <0.2")
+      throw .filter(position: token.position, message: "a comparison is expected after \(column.written), such as <0.2")
     }
     index += 1
     guard case .number(let number) = token.kind else {
-      throw .filter(position: token.position, message: "expected a number to compare \(column.written) with")
+      throw .filter(position: token.position, message: "a number is expected to compare \(column.written) with")
     }
     index += 1
     return column.compared(comparison, number)
@@ -201,21 +204,21 @@ struct FilterParser {
   /// Parses `0.1 < nu_error` and `0.1 < nu_error <= 0.5`.
   private mutating func condition(startingWith number: Double) throws(StorageError) -> FilterNode {
     guard case .comparison(let comparison) = token.kind else {
-      throw .filter(position: token.position, message: "expected a comparison after the number; an id is id:7")
+      throw .filter(position: token.position, message: "a comparison is expected after the number; an id is id:7")
     }
     index += 1
     let column: FilterColumn
     switch token.kind {
     case .word(let word): column = try self.column(named: word, at: token.position)
     case .bracketed(let name): column = try metric(named: name, at: token.position)
-    default: throw .filter(position: token.position, message: "expected a column after the comparison")
+    default: throw .filter(position: token.position, message: "a column is expected after the comparison")
     }
     index += 1
     let lower = column.compared(comparison.mirrored, number)
     guard case .comparison(let second) = token.kind else { return lower }
     index += 1
     guard case .number(let upper) = token.kind else {
-      throw .filter(position: token.position, message: "expected a number to compare \(column.written) with")
+      throw .filter(position: token.position, message: "a number is expected to compare \(column.written) with")
     }
     index += 1
     return .and([lower, column.compared(second, upper)])
@@ -228,7 +231,8 @@ struct FilterParser {
     let nearest = candidates.min { editDistance($0.lowercased(), name) < editDistance($1.lowercased(), name) } ?? "id"
     let suggestion = metrics.contains(nearest) ? FilterColumn.written(metric: nearest) : nearest
     throw .filter(
-      position: position, message: "no column \"\(word)\"; did you mean \(suggestion)? Text goes in double quotes")
+      position: position,
+      message: "there is no column \"\(word)\"; did you mean \(suggestion)? Text goes in double quotes")
   }
 
   /// The column or metric of that name.
@@ -243,8 +247,8 @@ struct FilterParser {
     let nearest = metrics.min { editDistance($0.lowercased(), name) < editDistance($1.lowercased(), name) }
     throw .filter(
       position: position,
-      message: nearest.map { "no metric [\(name)]; did you mean [\($0)]?" }
-        ?? "no metric [\(name)]; this store has none beyond its columns")
+      message: nearest.map { "there is no metric [\(name)]; did you mean [\($0)]?" }
+        ?? "there is no metric [\(name)]; this store has none beyond its columns")
   }
 
   /// The metric of that name, or of a name that differs only in case.

@@ -43,7 +43,7 @@ struct FilterLexer {
   static func tokens(of text: String) throws(StorageError) -> [FilterToken] {
     var lexer = FilterLexer(text)
     guard lexer.characters.count <= longestText else {
-      throw .filter(position: longestText, message: "longer than \(longestText) characters; shorten it")
+      throw .filter(position: longestText, message: "it is longer than \(longestText) characters; shorten it")
     }
     var tokens: [FilterToken] = []
     repeat { tokens.append(try lexer.next()) } while tokens.last?.kind != .end
@@ -67,7 +67,7 @@ struct FilterLexer {
       return FilterToken(kind: .number(try number()), position: start)
     case _ where character.isLetter || character == "_": return FilterToken(kind: try word(), position: start)
     default:
-      throw .filter(position: start, message: "unexpected \(character); put text in double quotes")
+      throw .filter(position: start, message: "\(character) is not expected here; put text in double quotes")
     }
   }
 
@@ -136,7 +136,8 @@ struct FilterLexer {
     let valueStart = index
     while let character = current, !character.isWhitespace, !"()\"".contains(character) { index += 1 }
     guard index > valueStart else {
-      throw .filter(position: valueStart, message: "nothing after \"\(word):\"; write for instance \(word):refusal")
+      throw .filter(
+        position: valueStart, message: "there is nothing after \"\(word):\"; write for instance \(word):refusal")
     }
     return .pair(key: word, value: String(characters[valueStart..<index]))
   }

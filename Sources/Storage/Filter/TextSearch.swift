@@ -105,7 +105,7 @@ extension Store {
     let rows = try Int.fetchCursor(statement, arguments: StatementArguments(sequences.arguments))
     var found: Set<Int> = []
     while found.count < count, let latent = try rows.next() {
-      guard RowReader.ids.contains(latent) else {
+      guard LatentRecord.possibleIDs.contains(latent) else {
         throw BadValue(table: "example", detail: "latent \(latent) is out of range")
       }
       found.insert(latent)

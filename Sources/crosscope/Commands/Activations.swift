@@ -14,11 +14,11 @@ struct Activations: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show which latents fire on which token of a text.",
     discussion: """
-      For each token the strongest latents, in the store's units and as a share of the latent's largest activation, and how far \
-      apart the models' next-token distributions are, KL(chat ‖ base) in nats; then the latents of the whole text, the largest \
-      first. The text's first token and tokens of outlying norm have no latents.
-      Latents on at more than 1 % of the corpus' tokens are left out (--max-frequency), and tokens of the chat template do not \
-      count in the second table (--template).
+      The first table has for each token the strongest latents, in the store's units and as a share of the latent's largest \
+      activation, and how far apart the models' next-token distributions are, KL(chat ‖ base) in nats. The second has the \
+      latents of the whole text, the largest first. The text's first token and tokens of outlying norm have no latents.
+      Latents that are on at more than 1 % of the corpus' tokens are left out (--max-frequency), and tokens of the chat \
+      template do not count in the second table (--template).
       """)
 
   /// How the text is given to the models.
@@ -27,23 +27,28 @@ struct Activations: AsyncParsableCommand {
   @Argument(help: .store, completion: .stores) var store: String
   @Option(
     parsing: .unconditionalSingleValue,
-    help: "The text; given several times, the turns of a chat: user, assistant, user, … unless --role says otherwise.")
+    help:
+      "The text; if given several times, the turns of a chat: user, assistant, user, … unless --role says otherwise.")
   var prompt: [String] = []
   @Option(help: "A file with the text, as it is.") var file: String?
-  @Flag(help: "In the chat template, or as it is.") var form = Form.chat
-  @Option(help: "Who says each --prompt in turn: user, assistant or system.") var role: [ChatMessage.Role] = []
-  @Option(help: ArgumentHelp("Latents a token.", valueName: "k")) var top =
+  @Flag(help: "Put the text into the chat template, or take it as it is.") var form = Form.chat
+  @Option(help: "The role that says each --prompt in turn: user, assistant or system.") var role: [ChatMessage.Role] =
+    []
+  @Option(help: ArgumentHelp("The most latents to show for a token.", valueName: "k")) var top =
     ActivationsDocument.Options.usualTop
-  @Option(help: ArgumentHelp("Only this latent; may be given several times.", valueName: "id")) var latent: [Int] = []
-  @Option(help: "What orders the latents of the text.") var aggregate = ActivationAggregate.max
-  @Option(help: ArgumentHelp("Latents of the text.", valueName: "n")) var limit =
+  @Option(help: ArgumentHelp("Show only this latent; may be given several times.", valueName: "id")) var latent: [Int] =
+    []
+  @Option(help: "The figure that orders the latents of the text.") var aggregate = ActivationAggregate.max
+  @Option(help: ArgumentHelp("The most latents to show for the text.", valueName: "n")) var limit =
     ActivationsDocument.Options.usualLimit
-  @Flag(help: "Only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5.") var chatOnly = false
-  @Flag(help: "Tokens of the chat template count too.") var template = false
+  @Flag(help: "Show only chat-specific latents: chat-only by Δ, or ν^ε < 0.2 and ν^r < 0.5.") var chatOnly = false
+  @Flag(help: "Count tokens of the chat template too.") var template = false
   @Option(
     help: ArgumentHelp("Leave out latents that are on at a larger share of the corpus; 1 for all.", valueName: "x"))
   var maxFrequency: Double?
-  @Option(help: ArgumentHelp("Let the chat model answer with at most n tokens, and trace them too.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Let the chat model answer with at most n tokens, and show their activations too.", valueName: "n"))
   var generate = 0
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
@@ -58,7 +63,7 @@ struct Activations: AsyncParsableCommand {
       throw ValidationError("--raw takes one text, and no --role")
     }
     guard role.isEmpty || role.count == turns else {
-      throw ValidationError("--role: \(turns) wanted, one a turn, or none; found \(role.count)")
+      throw ValidationError("--role: one for each of \(turns) turns is needed, or none; found \(role.count)")
     }
     guard top >= 0, limit >= 0, generate >= 0 else {
       throw ValidationError("--top, --limit and --generate must not be negative")

@@ -12,22 +12,25 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure prefill and decoding of a model, or training, on this machine (CSV on stdout).")
 
-  @Option(help: "GGUF file or Hugging Face folder of the model.") var model: String?
-  @Flag(help: "Measure steps of BatchTopK training on synthetic activations; needs no model.") var training = false
+  @Option(help: "The model's GGUF file or Hugging Face folder.") var model: String?
+  @Flag(help: "Measure steps of BatchTopK training on synthetic activations, without a model.") var training = false
   @Option(help: "Measure a turn of the steering knob on the models of this store.", completion: .stores)
   var store: String?
-  @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
-  @Option(help: ArgumentHelp("Base, where the model is all of chat.", valueName: "gguf|dir")) var baseModel: String?
-  @Option(help: "Tokens of the prefill.") var prefill: Int = 512
-  @Option(help: "Tokens decoded by each stream.") var decode: Int = 64
+  @Option(help: "A LoRA adapter in PEFT's format (a folder).") var adapter: String?
+  @Option(help: ArgumentHelp("The base model, where the model is all of chat.", valueName: "gguf|dir")) var baseModel:
+    String?
+  @Option(help: "The number of tokens of the prefill.") var prefill: Int = 512
+  @Option(help: "The number of tokens that each stream decodes.") var decode: Int = 64
   @Option(parsing: .upToNextOption, help: "Numbers of streams to decode together.") var streams: [Int] = [1, 2, 8]
-  @Option(help: "Repetitions; the median counts.") var repeats: Int = 5
+  @Option(help: "The number of repetitions; the median counts.") var repeats: Int = 5
   @OptionGroup var computing: ComputeOptions
 
   func validate() throws {
-    guard adapter == nil || baseModel == nil else { throw ValidationError("either --adapter or --base-model") }
+    guard adapter == nil || baseModel == nil else {
+      throw ValidationError("--adapter and --base-model exclude each other; give one of them")
+    }
     guard prefill > 0, decode > 0, repeats > 0, streams.allSatisfy({ $0 > 0 }) else {
-      throw ValidationError("counts are positive")
+      throw ValidationError("counts must be positive")
     }
     guard [training, model != nil, store != nil].count(where: { $0 }) == 1 else {
       throw ValidationError("give one of --model, --store and --training")

@@ -19,16 +19,17 @@ struct Calibrate: AsyncParsableCommand {
       the answers are certainly broken. An answer counts as broken at a perplexity of \
       \(Int(exp(Calibration.ceiling).rounded())) under the unsteered model, about that of ordinary text, or where \
       \(Int(Calibration.mostRepetition * 100)) % of its 4-grams occurred before, as much more or less as it is further away. \
-      The limit is where the mean over latents comes there, its 95 % interval is over latents. The steer screen starts \
+      The limit is where the mean over latents comes there. Its 95 % interval is over latents. The steer screen starts \
       latents below it and warns from it on.
       """)
 
   @Argument(help: .store, completion: .stores) var store: String
-  @Option(help: "Latents to try; half of them the most chat-specific, half drawn at random.") var latents = 16
+  @Option(help: "The number of latents to try; half are the most chat-specific, half are drawn at random.")
+  var latents = 16
   @Option(help: "File of prompts: one JSON object a line, its text under \"prompt\" (default: 8 neutral ones).")
   var prompts: String?
-  @Option(help: "Tokens of an answer at most.") var maxTokens = 32
-  @Option(help: "Seed of the draw.") var seed: UInt64 = 0
+  @Option(help: "The most tokens of an answer.") var maxTokens = 32
+  @Option(help: "The seed of the draw.") var seed: UInt64 = 0
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
   @OptionGroup var engine: EngineOptions
@@ -36,7 +37,9 @@ struct Calibrate: AsyncParsableCommand {
 
   func validate() throws {
     try engine.exclude(files, computing)
-    guard latents > 1, maxTokens > 3 else { throw ValidationError("at least 2 latents and 4 tokens") }
+    guard latents > 1, maxTokens > 3 else {
+      throw ValidationError("--latents must be at least 2 and --max-tokens at least 4")
+    }
   }
 
   func run() async throws {

@@ -4,7 +4,6 @@
 
 import ArgumentParser
 import Diffing
-import Dispatch
 import Experiments
 import Foundation
 import Glibc
@@ -55,7 +54,7 @@ struct Causal: AsyncParsableCommand {
     abstract: "Test which latents make base's residual stream act like chat's (KL from chat, by score).",
     discussion: """
       At the crosscoder's layer chat's residual stream is replaced by base's plus f (chat direction − base direction) of \
-      some latents, and the rest of the chat model is run. Printed is the mean KL divergence of its predictions from \
+      some latents, and the rest of the chat model is run. The table has the mean KL divergence of its predictions from \
       chat's, and how much of that of no latents is closed: over the assistants' text (response), over each answer's \
       first 9 tokens, and over all text. Latents are chosen among the living whose ν^ε and ν^r are in −0.1…2. Intervals \
       are 95 %, from chat-clustered standard errors.
@@ -67,15 +66,15 @@ struct Causal: AsyncParsableCommand {
   @Option(
     help: "File of chats, one {\"messages\"} a line (default: heldout-chats.jsonl beside the store).")
   var chats: String?
-  @Option(name: .customShort("n"), help: "Latents in each chosen set.") var n = 100
-  @Option(parsing: .upToNextOption, help: "Scores to choose by (default: all of them).")
+  @Option(name: .customShort("n"), help: "The number of latents in each chosen set.") var n = 100
+  @Option(parsing: .upToNextOption, help: "The scores to choose by (default: all of them).")
   var score: [CausalScore] = CausalScore.allCases
-  @Option(help: ArgumentHelp("Only latents that fulfil this condition, as in latents.", valueName: "expr"))
+  @Option(help: ArgumentHelp("Choose only latents that fulfil this condition, as in latents.", valueName: "expr"))
   var filter = ""
-  @Option(help: ArgumentHelp("At most this many chats, evenly from the file.", valueName: "chats")) var limit: Int?
-  @Option(help: "Tokens at which a chat is cut.") var maxTokens = 512
-  @Option(help: "Random sets of latents.") var randomSets = 5
-  @Option(help: "Seed of the random sets.") var seed: UInt64 = 0
+  @Option(help: ArgumentHelp("Take at most this many chats, evenly from the file.", valueName: "chats")) var limit: Int?
+  @Option(help: "The number of tokens at which a chat is cut.") var maxTokens = 512
+  @Option(help: "The number of random sets of latents.") var randomSets = 5
+  @Option(help: "The seed of the random sets.") var seed: UInt64 = 0
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
   @OptionGroup var engine: EngineOptions
@@ -85,19 +84,20 @@ struct Causal: AsyncParsableCommand {
   func validate() throws {
     try engine.exclude(files, computing)
     guard n > 0, maxTokens > 1, randomSets >= 0, limit ?? 1 > 0 else {
-      throw ValidationError("counts are positive, and a chat has at least two tokens")
+      throw ValidationError("counts must be positive, and --max-tokens at least 2")
     }
   }
 
   func run() async throws {
     // Ctrl-C ends the running pass instead of stopping the program in the middle of a line.
-    let (interrupts, continuation) = AsyncStream<Void>.makeStream()
-    signal(SIGINT, SIG_IGN)
-    let interrupt = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
-    interrupt.setEventHandler { continuation.yield() }
-    interrupt.resume()
+    let signals = StopSignals([SIGINT])
+    let stop = signals.stream
     let work = Task { try await measured() }
-    Task { for await _ in interrupts { work.cancel() } }
+    Task {
+      for await _ in stop {}
+      work.cancel()
+    }
+    defer { withExtendedLifetime(signals) {} }
     do {
       let report = try await work.value
       if json { try printJSON(report) } else { writeOut(report.text(asciiOnly: ascii)) }

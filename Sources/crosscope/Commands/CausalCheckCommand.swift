@@ -13,16 +13,16 @@ struct CausalCheckCommand: AsyncParsableCommand {
     commandName: "causal-check",
     abstract: "Check what one latent does, added and taken away, against random latents that fire as often.",
     discussion: """
-      Added at 0.5 and 1 to 20 neutral prompts, beside other latents' directions of the same norm; its chat − base \
-      difference taken away on its own top contexts, beside other latents' differences. Intervals are 95 %.
+      The latent is added at 0.5 and 1 to 20 neutral prompts, beside other latents' directions of the same norm. Its \
+      chat − base difference is taken away on its own top contexts, beside other latents' differences. Intervals are 95 %.
       """)
 
   @Argument(help: .store, completion: .stores) var store: String
   @Argument(help: "The latent's number.") var latent: Int
-  @Option(help: "Random latents.") var random = 8
-  @Option(help: "Neutral prompts, at most 20.") var prompts = 20
+  @Option(help: "The number of random latents.") var random = 8
+  @Option(help: "The number of neutral prompts, at most 20.") var prompts = 20
   @Option(help: "Contexts.") var contexts = 10
-  @Option(help: "Tokens of an answer, and of a context after its peak.") var maxTokens = 24
+  @Option(help: "The most tokens of an answer, and of a context after its peak.") var maxTokens = 24
   @OptionGroup(title: "Behaviours") var counted: BehaviourOptions
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
@@ -35,7 +35,7 @@ struct CausalCheckCommand: AsyncParsableCommand {
     let (mostRandom, mostPrompts) = (CausalCheckSize.mostRandom, neutralPrompts.count)
     guard (1...mostRandom).contains(random), (1...mostPrompts).contains(prompts), contexts > 0, maxTokens > 0 else {
       throw ValidationError(
-        "counts are 1 or more; --random is at most \(mostRandom) and --prompts at most \(mostPrompts)")
+        "counts must be 1 or more; --random is at most \(mostRandom) and --prompts at most \(mostPrompts)")
     }
   }
 
@@ -45,7 +45,7 @@ struct CausalCheckCommand: AsyncParsableCommand {
     let (report, judgeFailure) = await counter.counting(try await report(store))
     if json { try printJSON(report) } else { writeOut(report.text) }
     if save {
-      writeError("saved as experiment \(try store.save(report.record()).id)")
+      writeError("the check is saved as experiment \(try store.save(report.record()).id)")
       store.close()
     }
     if let judgeFailure { throw judgeFailure }

@@ -16,9 +16,9 @@ struct CheckStore: ParsableCommand {
     commandName: "check",
     abstract: "Look for damage in a store.",
     discussion: """
-      Checks SQLite's integrity, references, the type, length and range of every value, and that the model, adapter or base model, \
-      crosscoder and tokenizer beside the store are the ones it was made with. Changes nothing. Exit code 1 if \
-      anything is found.
+      The command checks SQLite's integrity, references, the type, length and range of every value, and that the model, \
+      adapter or base model, crosscoder and tokenizer beside the store are the ones it was made with. It changes nothing. \
+      The exit code is 1 if anything is found.
 
       With --repair a damaged store is built anew: every row that can be read goes into a new file, with new indices, and \
       the damaged file is kept beside it under the name STORE.damaged. A whole store is left alone.
@@ -48,7 +48,7 @@ struct CheckStore: ParsableCommand {
       try printJSON(["findings": findings])
     } else {
       for finding in findings { writeOut("\(termSafe(finding.table)): \(termSafe(finding.detail))\n") }
-      if findings.isEmpty { writeOut("\(termSafe(store.path)): whole\n") }
+      if findings.isEmpty { writeOut("\(termSafe(store.path)): the store is whole\n") }
     }
     if isDamaged {
       writeError(
@@ -61,7 +61,7 @@ struct CheckStore: ParsableCommand {
     // If a store cannot even be opened to read its tables, it is damaged.
     let findings = try? Store(path: store, access: .readOnly).check()
     if findings == [] {
-      writeOut("\(termSafe(store)): whole, nothing to repair\n")
+      writeOut("\(termSafe(store)): the store is whole, and there is nothing to repair\n")
       return
     }
     let repair = try StoreRepair.run(path: store)
@@ -85,7 +85,7 @@ struct CheckStore: ParsableCommand {
         let path = try? isModel
           ? ModelFiles.locate(file.path, besides: folder) : ModelFiles.beside(file.path, folder: folder)
       else {
-        writeError("\(name) \(termSafe(file.path)) is not there, not compared")
+        writeError("\(name) \(termSafe(file.path)) is not there and was not compared")
         return nil
       }
       // An adapter is a folder of two files.

@@ -12,7 +12,8 @@ struct ComputeOptions: ParsableArguments {
     help: ArgumentHelp(
       "exact: fp32 activations; fast: 16-bit activations, up to twice as fast.", valueName: "exact|fast"))
   var precision: Precision?
-  @Option(help: ArgumentHelp("Threads to compute with (default: one a core).", valueName: "n")) var threads: Int?
+  @Option(help: ArgumentHelp("The number of threads to compute with (default: one a core).", valueName: "n"))
+  var threads: Int?
   @OptionGroup var memory: MemoryOptions
 
   func validate() throws {
@@ -29,7 +30,7 @@ struct ComputeOptions: ParsableArguments {
 struct MemoryOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Memory to use at most, such as 4G or 800M (default: what is available); what needs more is refused.",
+      "The most memory to use, such as 4G or 800M (default: what is available); what needs more is refused.",
       valueName: "bytes"), transform: MemorySize.init)
   var memory: MemorySize?
 

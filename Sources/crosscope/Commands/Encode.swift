@@ -14,13 +14,13 @@ struct Encode: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Encode activations with a crosscoder: codes, scaled codes and reconstruction.")
 
-  @Option(help: ArgumentHelp("Folder of the crosscoder, or its file of tensors.", valueName: "dir|file"))
+  @Option(help: ArgumentHelp("The crosscoder's folder, or its file of tensors.", valueName: "dir|file"))
   var crosscoder: String
 
-  @Option(help: "Safetensors file with the tensor x [N, 2, d]: base, then chat.")
+  @Option(help: "The safetensors file with the tensor x [N, 2, d]: base, then chat.")
   var activations: String
 
-  @Option(help: "Safetensors file to write: f, f_scaled [N, F] (f [N, 2, F] if DECOUPLED) and x_hat [N, 2, d].")
+  @Option(help: "The safetensors file to write: f, f_scaled [N, F] (f [N, 2, F] if DECOUPLED) and x_hat [N, 2, d].")
   var out: String
   @OptionGroup var output: OutputFileOptions
   @OptionGroup var memory: MemoryOptions

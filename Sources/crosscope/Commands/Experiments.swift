@@ -13,8 +13,9 @@ struct Experiments: ParsableCommand {
     abstract: "List the saved steering runs of a store, newest first, or write some out.")
 
   @Argument(help: .store, completion: .stores) var store: String
-  @Argument(help: "Only these experiments, by number.") var ids: [Int64] = []
-  @Option(help: "Only those with this text in prompt, answers or kind; \"latent 12\" for those that steer with it.")
+  @Argument(help: "Show only these experiments, by number.") var ids: [Int64] = []
+  @Option(
+    help: "Show only those with this text in prompt, answers or kind; \"latent 12\" finds those that steer with it.")
   var matching: String = ""
   @Flag(help: "Print one JSON document.") var json = false
   @Flag(help: "Print as Markdown: chats, settings, figures and whole answers.") var markdown = false

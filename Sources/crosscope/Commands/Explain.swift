@@ -15,35 +15,43 @@ struct Explain: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Explain latents in words, and test the explanations.",
     discussion: """
-      With --endpoint (or CROSSCOPE_ENDPOINT) contexts of each latent are sent to that OpenAI-compatible address: half of \
-      them with the question what they have in common, the others, mixed with texts without the latent, to test the answer \
-      (detection score: balanced accuracy, 0.5 is chance). Without one nothing is sent anywhere: each latent gets a \
+      With --endpoint (or CROSSCOPE_ENDPOINT) contexts of each latent are sent to that OpenAI-compatible address. Half of \
+      them go with the question what they have in common; the others, mixed with texts without the latent, test the answer \
+      (detection score: balanced accuracy, 0.5 is chance). Without an endpoint nothing is sent anywhere: each latent gets a \
       summary of the tokens that it fires on and promotes. Latents already explained by the same model are passed over, \
       so a run that was interrupted goes on.
       """)
 
   @Argument(help: .store, completion: .stores) var store: String
-  @Option(parsing: .upToNextOption, help: ArgumentHelp("Only these latents.", valueName: "id")) var latent: [Int] = []
-  @Option(help: ArgumentHelp("Only latents that fulfil this condition (see latents --help).", valueName: "expr"))
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Explain only these latents.", valueName: "id")) var latent:
+    [Int] = []
+  @Option(
+    help: ArgumentHelp("Explain only latents that fulfil this condition (see latents --help).", valueName: "expr"))
   var filter = "not dead"
-  @Option(help: ArgumentHelp("At most this many, most chat-specific first.", valueName: "n")) var limit: Int?
-  @Option(help: ArgumentHelp("Base address, as http://localhost:8000/v1; or CROSSCOPE_ENDPOINT.", valueName: "url"))
+  @Option(help: ArgumentHelp("Explain at most this many, the most chat-specific first.", valueName: "n")) var limit:
+    Int?
+  @Option(
+    help: ArgumentHelp(
+      "The base address, such as http://localhost:8000/v1 (default: CROSSCOPE_ENDPOINT).", valueName: "url"))
   var endpoint: String?
-  @Option(help: ArgumentHelp("The model's name there; or CROSSCOPE_ENDPOINT_MODEL.", valueName: "name"))
+  @Option(help: ArgumentHelp("The model's name there (default: CROSSCOPE_ENDPOINT_MODEL).", valueName: "name"))
   var endpointModel: String?
-  @Option(help: ArgumentHelp("API key; better in CROSSCOPE_ENDPOINT_KEY, others see arguments.", valueName: "key"))
+  @Option(
+    help: ArgumentHelp(
+      "The API key; CROSSCOPE_ENDPOINT_KEY is a better place, since others see arguments.", valueName: "key"))
   var endpointKey: String?
-  @Option(help: ArgumentHelp("Contexts shown for an explanation.", valueName: "n")) var shown = 10
-  @Option(help: ArgumentHelp("Contexts an explanation is tested on, with as many other texts.", valueName: "n"))
+  @Option(help: ArgumentHelp("The number of contexts shown for an explanation.", valueName: "n")) var shown = 10
+  @Option(
+    help: ArgumentHelp("The number of contexts an explanation is tested on, with as many other texts.", valueName: "n"))
   var tested = 10
-  @Option(help: ArgumentHelp("Latents explained at the same time.", valueName: "n")) var parallel = 4
+  @Option(help: ArgumentHelp("The number of latents explained at the same time.", valueName: "n")) var parallel = 4
   @Flag(help: "Explain again what is explained already.") var again = false
   @Flag(help: "Print one JSON document with the explanations made.") var json = false
 
   func validate() throws {
     if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
     guard (1...100).contains(shown), (1...100).contains(tested), (1...64).contains(parallel) else {
-      throw ValidationError("--shown and --tested are 1 to 100, --parallel 1 to 64")
+      throw ValidationError("--shown and --tested must be 1 to 100, and --parallel 1 to 64")
     }
     _ = try endpointGiven()
   }
@@ -63,7 +71,9 @@ struct Explain: AsyncParsableCommand {
     if json {
       try printJSON(["explanations": made.map(PageJSON.ExplanationJSON.init)])
     } else {
-      writeError("\(made.count) explained\(failures > 0 ? ", \(failures) not" : "")")
+      writeError(
+        "\(counted(made.count, "latent is", "latents are")) explained\(failures > 0 ? ", \(failures) could not be" : "")"
+      )
     }
     if failures > 0 { throw ExitCode.failure }
   }
@@ -75,7 +85,9 @@ struct Explain: AsyncParsableCommand {
       (flag ?? environment["CROSSCOPE_ENDPOINT" + name]).flatMap { $0.isEmpty ? nil : $0 }
     }
     guard let address = value(endpoint, "") else {
-      if endpointModel != nil || endpointKey != nil { throw ValidationError("--endpoint is missing") }
+      if endpointModel != nil || endpointKey != nil {
+        throw ValidationError("the options of an endpoint need --endpoint; give it too")
+      }
       return nil
     }
     guard let model = value(endpointModel, "_MODEL") else {

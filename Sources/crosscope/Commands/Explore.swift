@@ -41,7 +41,7 @@ struct Explore: AsyncParsableCommand {
   @Option(help: "Colours: \(Palette.all.map { "\($0.name) (\($0.about))" }.joined(separator: ", ")).")
   var theme: String?
 
-  @Flag(help: "For a screen reader: ASCII, words and numbers only, the cursor on the selected line.")
+  @Flag(help: "Draw for a screen reader: ASCII, words and numbers only, with the cursor on the selected line.")
   var screenReader = false
 
   func validate() throws {
@@ -103,6 +103,6 @@ struct Explore: AsyncParsableCommand {
 /// The error if there is no demo store either.
 struct NoDemoStore: Error, Equatable, CustomStringConvertible {
   var description: String {
-    "no data/demo/demo.crosscope here or beside the program: name a store, as in `crosscope explore FILE.crosscope`"
+    "there is no data/demo/demo.crosscope here or beside the program: name a store, as in `crosscope explore FILE.crosscope`"
   }
 }

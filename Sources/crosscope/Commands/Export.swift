@@ -32,13 +32,13 @@ struct Export: ParsableCommand {
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "Latent to add, with its strength in units of its largest activation (default 1).", valueName: "id[:strength]"),
+      "A latent to add, with its strength in units of its largest activation (default 1).", valueName: "id[:strength]"),
     transform: LatentStrength.init)
   var latent: [LatentStrength] = []
   @Option(help: "The decoder whose directions are used.") var decoder: PairModel = .chat
-  @Flag(help: "Strengths are ‖Δh‖ itself, not multiples of the largest activation.") var rawStrength = false
-  @Option(help: "Neuronpedia: what the user says.") var prompt: String?
-  @Option(help: "File to write.") var out: String
+  @Flag(help: "Take strengths as ‖Δh‖ itself, not as multiples of the largest activation.") var rawStrength = false
+  @Option(help: "What the user says (neuronpedia).") var prompt: String?
+  @Option(help: "The file to write.") var out: String
   @OptionGroup var output: OutputFileOptions
 
   func validate() throws {
@@ -69,7 +69,7 @@ struct Export: ParsableCommand {
       try file.write(Array((vector.neuronpediaRequest(prompt: prompt ?? "") + "\n").utf8))
       try file.commit(replacing: output.force)
     }
-    writeError("written: \(out)")
+    writeError("\(out) is written")
   }
 }
 

@@ -17,14 +17,14 @@ struct Forward: ParsableCommand {
       steered ones.
       """)
 
-  @Option(help: "GGUF file or Hugging Face folder of the model.") var model: String
-  @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
+  @Option(help: "The model's GGUF file or Hugging Face folder.") var model: String
+  @Option(help: "A LoRA adapter in PEFT's format (a folder).") var adapter: String?
   @Option(help: "Token ids, separated by commas.") var tokens: String
   @Option(help: "Blocks whose output to write, separated by commas.") var hiddenLayers: String?
-  @Option(help: "Block after which to steer.") var steerLayer: Int?
-  @Option(help: "Safetensors file with the vector [d] to add (steer_vector, or its only tensor).") var steerVector:
+  @Option(help: "The block after which to steer.") var steerLayer: Int?
+  @Option(help: "A safetensors file with the vector [d] to add (steer_vector, or its only tensor).") var steerVector:
     String?
-  @Option(help: "Safetensors file to write.") var out: String
+  @Option(help: "The safetensors file to write.") var out: String
   @OptionGroup var output: OutputFileOptions
   @OptionGroup var computing: ComputeOptions
 

@@ -13,8 +13,8 @@ import TUI
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Answer a prompt with a model.")
 
-  @Option(help: "GGUF file or Hugging Face folder of the model.") var model: String
-  @Option(help: "LoRA adapter in PEFT's format (a directory).") var adapter: String?
+  @Option(help: "The model's GGUF file or Hugging Face folder.") var model: String
+  @Option(help: "A LoRA adapter in PEFT's format (a folder).") var adapter: String?
   @Option(parsing: .unconditional, help: "What the user says.") var prompt: String
   @Flag(help: "Continue the prompt as it is, without the chat template.") var raw = false
   @OptionGroup var sampling: SamplingOptions
@@ -46,7 +46,9 @@ struct Generate: ParsableCommand {
   func run() throws {
     let engine = try Engine(model: model, adapter: adapter, precision: computing.precision ?? .fast)
     let rendered = try engine.encodePrompt(prompt, raw: raw)
-    guard !rendered.ids.isEmpty else { throw ValidationError("--prompt: a raw prompt has at least one character") }
+    guard !rendered.ids.isEmpty else {
+      throw ValidationError("--prompt: a raw prompt must have at least one character")
+    }
     let settings = sampling.settings
     let streams = try (0..<settings.samples).map { DecodingStream(source: .sampled(try settings.sampler($0))) }
     let decoding = Decoding(engine: engine, streams: streams, prompt: rendered.ids, limit: sampling.maxTokens)

@@ -14,9 +14,9 @@ struct Import: ParsableCommand {
     abstract: "Make a store from published files: a crosscoder, its examples, its table of latents.",
     discussion: """
       Crosscoders: folders as on the hub, training checkpoints (model_final.pt), the earlier replication (cc_weights.pt), \
-      and SAEs with Gemma Scope's names (safetensors) or of crosscope train, which become one-model dictionaries. Examples: examples.db in either \
-      published schema. Latents: feature_df.csv; its columns become the store's where they mean the same (delta_norm is \
-      1 − dec_norm_diff), all others are kept as metrics under their own names:
+      and SAEs with Gemma Scope's names (safetensors) or of crosscope train, which become one-model dictionaries. \
+      Examples: examples.db in either published schema. Latents: feature_df.csv; its columns become the store's where \
+      they mean the same (delta_norm is 1 − dec_norm_diff), and all others are kept as metrics under their own names:
         crosscope latents gemma.crosscope --sort lmsys_freq --filter '[base uselessness score] > 0.5'
       Layer and names come from trainer_config.json or cfg.json where they are there. The store appears whole or not at \
       all; one that it replaces hands over its tags, notes and runs if it had the same crosscoder.
@@ -25,15 +25,17 @@ struct Import: ParsableCommand {
   @Argument(
     help: ArgumentHelp("The store to write, a .crosscope file.", valueName: "store"), completion: .stores) var store:
     String
-  @Option(help: ArgumentHelp("Folder of the crosscoder, or its file of tensors.", valueName: "dir|file"))
+  @Option(help: ArgumentHelp("The crosscoder's folder, or its file of tensors.", valueName: "dir|file"))
   var crosscoder: String
-  @Option(help: ArgumentHelp("Published examples.", valueName: "examples.db")) var examples: String?
-  @Option(help: ArgumentHelp("Published table of latents.", valueName: "feature_df.csv")) var latents: String?
+  @Option(help: ArgumentHelp("The published examples.", valueName: "examples.db")) var examples: String?
+  @Option(help: ArgumentHelp("The published table of latents.", valueName: "feature_df.csv")) var latents: String?
   @Option(
-    help: ArgumentHelp("tokenizer.json, a folder with one, or a GGUF file: contexts show text.", valueName: "path"))
+    help: ArgumentHelp(
+      "The tokenizer, with which contexts show text: tokenizer.json, a folder with one, or a GGUF file.",
+      valueName: "path"))
   var tokenizer: String?
-  @Option(help: ArgumentHelp("Name of the base model.", valueName: "name")) var baseName: String?
-  @Option(help: ArgumentHelp("Name of the chat model.", valueName: "name")) var chatName: String?
+  @Option(help: ArgumentHelp("The name of the base model.", valueName: "name")) var baseName: String?
+  @Option(help: ArgumentHelp("The name of the chat model.", valueName: "name")) var chatName: String?
   @Option(help: ArgumentHelp("The block whose output the crosscoder reads, counted from 0.", valueName: "n"))
   var layer: Int?
   @Option(
@@ -43,7 +45,7 @@ struct Import: ParsableCommand {
   var model: String?
   @Option(
     help: ArgumentHelp(
-      "Mean norms of the two models' residual streams, for a crosscoder whose inputs are scaled by them.",
+      "The mean norms of the two models' residual streams, for a crosscoder whose inputs are scaled by them.",
       valueName: "base,chat"), transform: MeanNorms.init)
   var meanNorms: MeanNorms?
   @OptionGroup var computing: ComputeOptions

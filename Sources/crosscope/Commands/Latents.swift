@@ -23,7 +23,7 @@ extension LatentSort: ExpressibleByArgument {
     guard case .metric(let name) = self else { return self }
     if let known = LatentSort(named: name, metrics: metrics) { return known }
     let orders = (LatentSort.allValueStrings + metrics).joined(separator: ", ")
-    throw ValidationError("\(option): no column or metric \(quoted(name)); there are \(orders)")
+    throw ValidationError("\(option): there is no column or metric \(quoted(name)); there are \(orders)")
   }
 }
 
@@ -48,13 +48,13 @@ struct Latents: ParsableCommand {
       """)
 
   @Argument(help: .store, completion: .stores) var store: String
-  @Option(help: "What to sort by, or a metric's name; missing values come last.")
+  @Option(help: "The column or metric to sort by; missing values come last.")
   var sort = LatentSort.chatSpecificity
-  @Option(help: "Orders what --sort leaves equal, in its usual direction; otherwise by id.")
+  @Option(help: "The column or metric that orders what --sort leaves equal, in its usual direction (default: the id).")
   var then: LatentSort?
   @Flag(help: "Sort the other way round.") var reverse = false
-  @Option(help: ArgumentHelp("Only latents that fulfil this condition.", valueName: "expr")) var filter = ""
-  @Option(help: ArgumentHelp("At most this many (default: 50 in a table, otherwise all).", valueName: "n"))
+  @Option(help: ArgumentHelp("List only latents that fulfil this condition.", valueName: "expr")) var filter = ""
+  @Option(help: ArgumentHelp("List at most this many (default: 50 in a table, otherwise all).", valueName: "n"))
   var limit: Int?
   @Flag(help: "Print one JSON document.") var json = false
   @Flag(help: "Print comma-separated values with a header.") var csv = false
@@ -79,7 +79,7 @@ struct Latents: ParsableCommand {
       writeOut(Self.csv(latents, metrics))
     } else {
       writeOut(Self.table(latents, [sort] + (then.map { [$0.sort] } ?? [])))
-      if latents.count < count { writeError("\(latents.count) of \(count) latents; --limit shows more") }
+      if latents.count < count { writeError("these are \(latents.count) of \(count) latents; --limit shows more") }
     }
   }
 

@@ -11,12 +11,13 @@ struct PromptSetOptions: ParsableArguments {
       "Steer a set of prompts and report figures: one JSON object a line with \"prompt\" and perhaps \"kind\".",
       valueName: "file"))
   var prompts: String?
-  @Option(parsing: .upToNextOption, help: "Only prompts of these kinds.") var kind: [String] = []
-  @Option(help: "At most this many prompts, evenly from the file.") var limit: Int?
-  @Option(help: "Control: so many times the latents are replaced by random living ones.") var random = 0
+  @Option(parsing: .upToNextOption, help: "Take only prompts of these kinds.") var kind: [String] = []
+  @Option(help: "Take at most this many prompts, evenly from the file.") var limit: Int?
+  @Option(help: "As a control, replace the latents by random living ones so many times.") var random = 0
   @Option(
     help: ArgumentHelp(
-      "Where the report goes as JSON, with all answers; a killed run given the same goes on.", valueName: "file"))
+      "The file for the report as JSON, with all answers; a killed run that is given the same file goes on.",
+      valueName: "file"))
   var out: String?
   @OptionGroup var output: OutputFileOptions
   @Flag(help: "Print the figures as CSV.") var csv = false
@@ -27,7 +28,9 @@ struct PromptSetOptions: ParsableArguments {
       throw ValidationError("--kind, --limit, --random, --out, --csv and --ascii change nothing without --prompts")
     }
     guard out != nil || !output.force else { throw ValidationError("--force changes nothing without --out") }
-    guard limit ?? 1 > 0, random >= 0 else { throw ValidationError("--limit is 1 or more, --random 0 or more") }
+    guard limit ?? 1 > 0, random >= 0 else {
+      throw ValidationError("--limit must be 1 or more, and --random 0 or more")
+    }
   }
 
   /// The chosen prompts of a file.

@@ -49,7 +49,7 @@ extension Rerun {
     }.counting(behaviours, coherent: bound ?? CoherentStrengths.usualPerplexity)
     progress?.finish()
     let arms = ArmComparison.all(saved.answers ?? [], again.answers ?? [], again.arms, seed: 0)
-    if saved.answers == nil, !json { writeError("this record has no answers: its measures alone are compared") }
+    if saved.answers == nil, !json { writeError("this record has no answers, so its measures alone are compared") }
     try report(changes, arms, figures: FigureComparison.all(saved, again), again, store)
   }
 

@@ -16,7 +16,7 @@ struct Rerun: AsyncParsableCommand {
     abstract: "Run a saved steering experiment again and compare the tokens.",
     discussion: """
       On a processor with the same kernels, with the same files and precision, all tokens are the same. What is not the \
-      same is named first, with what that means. Exit code 0: every token as saved; 1: some differ.
+      same is named first, with what that means. The exit code is 0 if every token is as saved, and 1 if some differ.
       """)
 
   @Argument(help: .store, completion: .stores) var store: String

@@ -6,19 +6,21 @@ import Inference
 
 /// How tokens are chosen.
 struct SamplingOptions: ParsableArguments {
-  @Option(help: "Tokens to generate at most.") var maxTokens: Int = 128
-  @Option(help: "0 is greedy; 1 samples from the model's own distribution.") var temperature: Double = 0
-  @Option(help: "Seed of the sampler; of several samples, the first one's.") var seed: UInt64 = 0
+  @Option(help: "The most tokens to generate.") var maxTokens: Int = 128
+  @Option(help: "The temperature: 0 is greedy, 1 samples from the model's own distribution.") var temperature: Double =
+    0
+  @Option(help: "The sampler's seed; of several samples, the first one's.") var seed: UInt64 = 0
   @Option(help: "Draw from the most probable tokens whose probabilities reach this sum.") var topP: Double = 1
   @Option(help: "Never draw tokens less probable than this times the most probable one.") var minP: Double = 0
   @Option(
-    parsing: .unconditional, help: "Taken off a token's logit each time the answer has it already; may be negative.")
+    parsing: .unconditional,
+    help: "What is taken off a token's logit each time the answer has it already; may be negative.")
   var frequencyPenalty: Double = 0
-  @Option(help: "Divides positive logits of the answer's latest tokens, multiplies the others; 1 is off.")
+  @Option(help: "What divides positive logits of the answer's latest tokens and multiplies the others; 1 is off.")
   var repetitionPenalty: Double = 1
   @Option(help: "How many of the answer's last tokens the repetition penalty looks at.")
   var repetitionWindow: Int = Sampler.usualPenaltyWindow
-  @Option(help: "Answers to generate, with seeds one after another.") var samples: Int = 1
+  @Option(help: "The number of answers to generate, with seeds one after another.") var samples: Int = 1
 
   /// The largest number of samples, since all of them are decoded together.
   static let mostSamples = 64

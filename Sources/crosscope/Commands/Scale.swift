@@ -14,10 +14,10 @@ struct Scale: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Latent Scaling: how strongly each latent is present in base and in chat.")
 
-  @Option(help: ArgumentHelp("Folder of the crosscoder, or its file of tensors.", valueName: "dir|file"))
+  @Option(help: ArgumentHelp("The crosscoder's folder, or its file of tensors.", valueName: "dir|file"))
   var crosscoder: String
 
-  @Option(help: "Safetensors file with the tensor x [N, 2, d]: base, then chat.")
+  @Option(help: "The safetensors file with the tensor x [N, 2, d]: base, then chat.")
   var activations: String
 
   @Flag(help: "Print one JSON document.")

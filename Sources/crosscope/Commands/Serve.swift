@@ -4,7 +4,6 @@
 
 import ArgumentParser
 import Diffing
-import Dispatch
 import Experiments
 import Foundation
 import Glibc
@@ -29,23 +28,25 @@ struct Serve: AsyncParsableCommand {
     help: ArgumentHelp(
       "The Unix socket (default: crosscope.sock in $XDG_RUNTIME_DIR or in the cache's folder).", valueName: "path"))
   var socket: String?
-  @Option(help: ArgumentHelp("A TCP port instead; 0 takes any.", valueName: "n")) var port: Int?
-  @Option(help: "The address of that port; one that other machines reach is your own responsibility: there is no TLS.")
+  @Option(help: ArgumentHelp("Listen on this TCP port instead; 0 takes any.", valueName: "n")) var port: Int?
+  @Option(
+    help: "The address of that port. One that other machines reach is your own responsibility, since there is no TLS.")
   var host: String?
-  @Option(help: ArgumentHelp("File of mode 0600 that holds the token that requests must carry.", valueName: "file"))
+  @Option(help: ArgumentHelp("A file of mode 0600 with the token that requests must carry.", valueName: "file"))
   var tokenFile: String?
-  @Option(help: ArgumentHelp("Bytes of a request at most.", valueName: "bytes")) var maxBody = 1 << 20
-  @Option(help: ArgumentHelp("Tokens of an answer at most.", valueName: "n")) var maxTokens = 1024
-  @Option(help: ArgumentHelp("Requests that may wait; further ones are refused.", valueName: "n")) var queue = 16
+  @Option(help: ArgumentHelp("The most bytes of a request.", valueName: "bytes")) var maxBody = 1 << 20
+  @Option(help: ArgumentHelp("The most tokens of an answer.", valueName: "n")) var maxTokens = 1024
+  @Option(help: ArgumentHelp("The number of requests that may wait; further ones are refused.", valueName: "n"))
+  var queue = 16
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
 
   func validate() throws {
     if let port, !(0...65535).contains(port) { throw ValidationError("--port: expected 0 to 65535, found \(port)") }
     if socket != nil, port != nil { throw ValidationError("--socket and --port exclude each other; give one of them") }
-    if host != nil, port == nil { throw ValidationError("--host says where --port is; give --port too") }
+    if host != nil, port == nil { throw ValidationError("--host needs --port; give it too") }
     guard maxBody > 0, maxTokens > 0, queue >= 0 else {
-      throw ValidationError("--max-body and --max-tokens are above 0, --queue is 0 or more")
+      throw ValidationError("--max-body and --max-tokens must be above 0, and --queue 0 or more")
     }
   }
 
@@ -67,7 +68,7 @@ struct Serve: AsyncParsableCommand {
     service.connectionLimit = queue + 256
     // An address that cannot be used is reported before the models are loaded.
     try service.makeRoom()
-    let signals = StopSignals()
+    let signals = StopSignals([SIGTERM, SIGINT])
     let stop = signals.stream
     let model = try await served.routes.owner.load { writeError($0) }
     try await service.run(
@@ -99,24 +100,5 @@ extension AccessToken {
       throw ValidationError("CROSSCOPE_TOKEN: expected 1 to 4096 printable characters without blanks")
     }
     return token
-  }
-}
-
-/// Receives SIGTERM and SIGINT as long as the object lives.
-private final class StopSignals {
-  /// The stream ends when a signal has arrived.
-  let stream: AsyncStream<Void>
-  private let sources: [any DispatchSourceSignal]
-
-  init() {
-    let (stream, continuation) = AsyncStream<Void>.makeStream()
-    self.stream = stream
-    sources = [SIGTERM, SIGINT].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { continuation.finish() }
-      source.resume()
-      return source
-    }
   }
 }

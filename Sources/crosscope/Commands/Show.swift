@@ -20,8 +20,8 @@ struct Show: ParsableCommand {
 
   @Argument(help: .store, completion: .stores) var store: String
   @Argument(help: ArgumentHelp("The latent's number.", valueName: "latent")) var latent: Int
-  @Option(help: ArgumentHelp("At most this many contexts.", valueName: "n")) var contexts = 100
-  @Flag(help: "Count template tokens: contexts in the store's own order.") var template = false
+  @Option(help: ArgumentHelp("Show at most this many contexts.", valueName: "n")) var contexts = 100
+  @Flag(help: "Count template tokens: show contexts in the store's own order.") var template = false
   @Flag(help: "Show contexts also where an earlier one has the same tokens around the peak.") var duplicates = false
   @Flag(help: "Add contexts in which the latent is silent.") var contrast = false
   @Flag(help: "Print one JSON document.") var json = false
@@ -84,7 +84,7 @@ struct Show: ParsableCommand {
       }
       text += "\n" + table.text
     }
-    guard let coFiring else { return text + "\nfires with: not known; open the store for writing once\n" }
+    guard let coFiring else { return text + "\nfires with: this is not known; open the store for writing once\n" }
     if !coFiring.isEmpty {
       var table = TextTable([
         .init(title: "fires with", isNumber: true), .init(title: "common tokens", isNumber: true),

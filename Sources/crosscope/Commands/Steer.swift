@@ -38,36 +38,41 @@ struct Steer: AsyncParsableCommand {
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "Latent to steer, with its strength (default 1), its own mode, and conditions on it alone: '12:0.5:add@>20'.",
+      "A latent to steer, with its strength (default 1), its own mode, and conditions on it alone: '12:0.5:add@>20'.",
       valueName: "id[:strength[:mode]][@[id]>v]"),
     transform: LatentStrength.init)
   var latent: [LatentStrength] = []
   @Option(parsing: .unconditionalSingleValue, help: "What the user says; may be given several times.")
   var prompt: [String] = []
-  @Option(help: "File of prompts: one JSON object a line, its text under \"prompt\".") var promptFile: String?
+  @Option(help: "A file of prompts: one JSON object a line, its text under \"prompt\".") var promptFile: String?
   @Option(help: "The mode of latents that name none.") var mode: SteeringMode = .add
-  @Option(help: "Which tokens to steer; last is the prompt's last one.") var positions: TokenPositions = .all
+  @Option(help: "The tokens to steer; last is the prompt's last one.") var positions: TokenPositions = .all
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "Steer with any latent only tokens at which this one's activation is above a value, or below (ID<V); all must hold.",
+      "Steer with any latent only at tokens where this one's activation is above a value, or below (ID<V); all must hold.",
       valueName: "id>v"), transform: LatentCondition.naming)
   var when: [LatentCondition] = []
   @Option(help: "The decoder whose directions are used; difference uses both.") var decoder: PairModel = .chat
   @Flag(help: "Add the same vector after every block above, too (mode add).") var allLayers = false
-  @Flag(help: "Strengths are ‖Δh‖ itself, not multiples of the largest activation (mode add).") var rawStrength = false
+  @Flag(help: "Take strengths as ‖Δh‖ itself, not as multiples of the largest activation (mode add).") var rawStrength =
+    false
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("At most 32 strengths to try, multiplying those of the latents.", valueName: "from:to:step"),
+    help: ArgumentHelp(
+      "Try these strengths, at most 32, which multiply those of the latents.", valueName: "from:to:step"),
     transform: StrengthSweep.init)
   var sweep: StrengthSweep?
-  @Flag(help: "Replace the residual stream by base's: the ceiling of what difference can take away.")
+  @Flag(help: "Replace the residual stream by base's, which is the ceiling of what difference can take away.")
   var swapBase = false
-  @Flag(help: "Steer once more with the baseline's attention weights above the layer: what values and MLPs do alone.")
+  @Flag(
+    help:
+      "Steer once more with the baseline's attention weights above the layer, which shows what values and MLPs do alone."
+  )
   var frozenAttention = false
   @Option(
     parsing: .unconditionalSingleValue,
-    help: "Phrase whose log-probability at the start of the answer is reported (default: I can't, I cannot).")
+    help: "A phrase whose log-probability at the start of the answer is reported (default: I can't, I cannot).")
   var watch: [String] = []
   @OptionGroup(title: "Prompt sets") var promptSet: PromptSetOptions
   @OptionGroup(title: "Behaviours") var counted: BehaviourOptions
@@ -96,7 +101,7 @@ struct Steer: AsyncParsableCommand {
     guard promptSet.prompts != nil || counted.behaviours != nil || counted.coherent == nil else {
       throw ValidationError("--coherent changes nothing without --prompts or --behaviours")
     }
-    guard !watch.contains("") else { throw ValidationError("--watch: a phrase has at least one character") }
+    guard !watch.contains("") else { throw ValidationError("--watch: a phrase must have at least one character") }
   }
 
   func run() async throws {
@@ -126,7 +131,7 @@ struct Steer: AsyncParsableCommand {
       if !json { document.printShort() }
       if save, unsaved == nil {
         do {
-          writeError("saved as experiment \(try store.save(document.record()).id)")
+          writeError("the run is saved as experiment \(try store.save(document.record()).id)")
         } catch {
           // The computed answer is printed even if it cannot be saved.
           unsaved = error
@@ -213,7 +218,7 @@ struct Steer: AsyncParsableCommand {
       if let partial { try FileManager.default.removeItem(atPath: partial) }
     }
     if save {
-      writeError("saved as experiment \(try store.save(report.record()).id)")
+      writeError("the run is saved as experiment \(try store.save(report.record()).id)")
       store.close()
     }
     if json {

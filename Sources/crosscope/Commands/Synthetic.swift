@@ -16,13 +16,13 @@ struct Synthetic: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare L1 and BatchTopK on synthetic pairs whose chat-only concepts are known.")
 
-  @Option(help: "Worlds, each with concepts and training of its own.") var worlds: Int = 5
-  @Option(help: "Seed of the first world; the others count on.") var seed: UInt64 = 1
-  @Option(help: "Training steps of each crosscoder.") var steps: Int = SyntheticExperiment().steps
-  @Option(help: "Latents of each crosscoder.") var latents: Int = SyntheticExperiment().latents
+  @Option(help: "The number of worlds, each with concepts and training of its own.") var worlds: Int = 5
+  @Option(help: "The seed of the first world; the others count on.") var seed: UInt64 = 1
+  @Option(help: "The number of training steps of each crosscoder.") var steps: Int = SyntheticExperiment().steps
+  @Option(help: "The number of latents of each crosscoder.") var latents: Int = SyntheticExperiment().latents
   @Option(
     parsing: .upToNextOption,
-    help: "Weights μ of L1's penalty to try; the one whose L0 is nearest to BatchTopK's is compared.")
+    help: "The weights μ of L1's penalty to try; the one whose L0 is nearest to BatchTopK's is compared.")
   var mu: [Double] = SyntheticExperiment().mus
   @Option(
     help: ArgumentHelp(
@@ -33,7 +33,7 @@ struct Synthetic: ParsableCommand {
   @Flag(help: "Print one JSON document.") var json = false
 
   func validate() throws {
-    guard worlds > 0 else { throw ValidationError("--worlds is positive") }
+    guard worlds > 0 else { throw ValidationError("--worlds must be positive") }
     guard !mu.isEmpty else { throw ValidationError("--mu needs at least one weight") }
   }
 

@@ -7,7 +7,7 @@ import Storage
 struct Tag: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Add or remove tags, or set the note, of one or many latents.",
-    discussion: "All of it is one edit, which u takes back in the explorer.")
+    discussion: "The command makes one edit, which u takes back in the explorer.")
 
   @Argument(help: .store, completion: .stores) var store: String
   @Argument(help: ArgumentHelp("The latents' numbers.", valueName: "latent")) var latents: [Int]
@@ -19,7 +19,7 @@ struct Tag: ParsableCommand {
   func validate() throws {
     if latents.isEmpty { throw ValidationError("name at least one latent") }
     if add.isEmpty, remove.isEmpty, note == nil {
-      throw ValidationError("nothing to change; give --add, --remove or --note")
+      throw ValidationError("there is nothing to change; give --add, --remove or --note")
     }
   }
 

@@ -12,15 +12,15 @@ struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Print the token ids of standard input as JSON.",
     discussion: """
-      The input is taken as it is: nothing is added in front or behind (no beginning of sequence either), not even a final newline taken away, and \
-      <|im_end|> and its like are plain text.
+      The input is taken as it is. Nothing is added in front or behind, not even a beginning of sequence. No final newline \
+      is taken away. <|im_end|> and its like are plain text.
 
       With --chat the input is a chat: a JSON array of {"role", "content"} (or an object with it under "messages"), \
       which the model's template renders with the assistant's turn opened at the end. Input that begins with \
       neither [ nor { is a chat that has been rendered already: its markers are read as such.
       """)
 
-  @Option(help: ArgumentHelp("GGUF file or Hugging Face folder of the model.", valueName: "path")) var model: String
+  @Option(help: ArgumentHelp("The model's GGUF file or Hugging Face folder.", valueName: "path")) var model: String
   @Flag(help: "Read a chat instead of plain text.") var chat = false
 
   func run() throws {
