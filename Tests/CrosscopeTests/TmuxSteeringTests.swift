@@ -147,7 +147,7 @@ struct TmuxSteeringTests {
     try terminal.wait(for: "type what the user says")
     try terminal.paste(long)
     try terminal.press("Enter")
-    try cancel("C-c", while: "tracing")
+    try cancel("C-c", while: "working… reading")
     try terminal.wait(for: "ready")
     #expect(try Store(path: store, access: .readOnly).experiments().isEmpty)
     // A second Ctrl-C, with nothing to stop, quits.
