@@ -1,5 +1,5 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo test soak bench bench-engine bench-training bench-scaling bench-explorer bench-steering bench-serve fuzz sanitize format lint data clean
+.PHONY: help demo test soak evidence bench bench-engine bench-training bench-scaling bench-explorer bench-steering bench-serve fuzz sanitize format lint data clean
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS = 60
@@ -73,6 +73,11 @@ format: ## bring the sources into the project's style
 
 lint: ## fail where the sources are not in the project's style
 	swift format lint --strict --parallel --recursive $(SWIFT_FILES)
+
+evidence: ## measure what single latents do in the demo, by data/evidence-plan.json; a killed run resumes (long)
+	@scripts/setup
+	@model=$$(scripts/fetch-model) && swift build -c release --product crosscope >&2 \
+	  && $(CROSSCOPE) evidence data/demo/demo.crosscope --plan data/evidence-plan.json --model "$$model" --out data/evidence.json --force --markdown
 
 data: ## build the demo's crosscoder and store again (long)
 	@scripts/setup

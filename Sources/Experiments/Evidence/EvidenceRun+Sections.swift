@@ -96,17 +96,18 @@ extension EvidenceRun {
   func removed(_ section: EvidencePlan.Removed) async throws -> EvidenceReport.Removed {
     let prompts = try SetPrompt.read(section.prompts, kinds: section.kinds)
     let own = try latents(section.filter)
-    let everyone = try latents("").filter { !own.contains($0) }
+    let chosen = Set(own.prefix(section.latents.max() ?? 0))
+    let others = try latents("").filter { !chosen.contains($0) }
     var generator = SplitMix64(seed: plan.seed)
     var (arms, kinds): ([NamedPlan], [(kind: String, latents: Int)]) = ([Self.base], [("unsteered", 0), ("base", 0)])
     for count in section.latents {
-      guard own.count >= count, everyone.count >= count else {
+      guard own.count >= count, others.count >= count else {
         throw InputError.invalid(
           source: section.name, expected: "\(count) latents, and as many others",
-          found: "\(own.count) and \(everyone.count)")
+          found: "\(own.count) and \(others.count)")
       }
       for (kind, chosen) in [
-        ("latents", Array(own.prefix(count))), ("random", Array(everyone.shuffled(using: &generator).prefix(count))),
+        ("latents", Array(own.prefix(count))), ("random", Array(others.shuffled(using: &generator).prefix(count))),
       ] {
         kinds.append((kind, count))
         arms.append(
