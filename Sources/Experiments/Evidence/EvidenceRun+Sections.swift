@@ -38,7 +38,7 @@ extension EvidenceRun {
     request.strengths = [1]
     let job = PromptSetJob(request, prompts: prompts, name: section.name, random: section.random)
     let report = try await laboratory.outcome(of: job) { event in
-      if case .progress(let done, let total) = event { tell(section.name, done, total) }
+      if case .progress(let done, let total) = event { tell(section.name, done, total, "prompts") }
     }
     let outcomes = report.outcomes.showing(behaviours)
     func figure(_ kind: EvidenceArm.Kind) -> EvidenceReport.Figure {
@@ -146,7 +146,7 @@ extension EvidenceRun {
       let prompts = try paths.flatMap { try SetPrompt.read($0) }
       let job = PromptActivationsJob(prompts: prompts, latents: latents)
       let found = try await laboratory.outcome(of: job) { event in
-        if case .progress(let done, let total) = event { tell(name, done, total) }
+        if case .progress(let done, let total) = event { tell(name, done, total, "prompts") }
       }
       return (prompts, found)
     }
@@ -187,7 +187,7 @@ extension EvidenceRun {
       arms: [.none] + sets.map { .latents(Set($0)) }, chats: try readChats(section.chats), name: section.chats,
       limit: section.limit, maxTokens: 512)
     let found = try await laboratory.outcome(of: job) { event in
-      if case .progress(let done, let total) = event { tell("causal", done, total) }
+      if case .progress(let done, let total) = event { tell("causal", done, total, "tokens") }
     }
     func sums(_ arms: [Int]) -> [Double] {
       found.chats.map { chat in

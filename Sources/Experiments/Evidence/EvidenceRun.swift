@@ -15,15 +15,15 @@ package struct EvidenceRun {
   let behaviours: Behaviours
   /// The chats of a file.
   let readChats: (String) throws -> [[ChatMessage]]
-  /// Receives the name of the present section, and how much of it is done.
-  let tell: (_ section: String, _ done: Int, _ of: Int) -> Void
+  /// Receives the name of the present section, how much of it is done, and in which unit.
+  let tell: (_ section: String, _ done: Int, _ of: Int, _ unit: String) -> Void
   private let parts: EvidenceParts
 
   /// - Parameter folder: where finished sections are kept.
   /// - Throws: `InputError.invalid` for a behaviour that the file of behaviours does not have.
   package init(
     _ plan: EvidencePlan, behaviours: Behaviours, store: Store, laboratory: any Laboratory, folder: String,
-    readChats: @escaping (String) throws -> [[ChatMessage]], tell: @escaping (String, Int, Int) -> Void
+    readChats: @escaping (String) throws -> [[ChatMessage]], tell: @escaping (String, Int, Int, String) -> Void
   ) throws {
     (self.plan, self.behaviours, self.store, self.laboratory) = (plan, behaviours, store, laboratory)
     (self.readChats, self.tell) = (readChats, tell)
@@ -119,7 +119,7 @@ package struct EvidenceRun {
         sampling: GenerationSettings(maxTokens: plan.maxTokens), comparesWithBase: comparesWithBase)
       let before = done
       let found = try await laboratory.outcome(of: job) { event in
-        if case .progress(let now, _) = event { tell(section, before + now, total) }
+        if case .progress(let now, _) = event { tell(section, before + now, total, "prompts") }
       }
       done += prompts.count
       if result.isEmpty {

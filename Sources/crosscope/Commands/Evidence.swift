@@ -48,9 +48,9 @@ struct Evidence: AsyncParsableCommand {
       plan, behaviours: try BehaviourFile(path: plan.behaviours).behaviours, store: store,
       laboratory: try engine.laboratory(on: store, files, computing), folder: folder,
       readChats: CorpusReader.readChats
-    ) { section, done, total in
+    ) { section, done, total, unit in
       if line?.section != section {
-        line = (section, ProgressLine("evidence, \(section)", total: total, unit: "prompts"))
+        line = (section, ProgressLine("evidence, \(section)", total: total, unit: unit))
       }
       line?.progress.update(done)
     }
