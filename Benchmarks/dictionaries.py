@@ -44,7 +44,7 @@ def configuration(options, folder, variant, layer):
         training.pop(key, None)
     training.update(variant, steps=options.steps)
     settings.update(
-        model=settings["model"], adapter=str(DATA / settings["adapter"]), layer=layer, precision="fast", work=str(folder),
+        adapter=str(DATA / settings["adapter"]), layer=layer, precision="fast", work=str(folder),
         crosscoder=str(folder / "crosscoder"), store=str(folder / "store.crosscope"))
     settings["corpus"] = [{**part, "file": str(DATA / part["file"])} for part in settings["corpus"]]
     shared = options.work / f"activations-{layer}"

@@ -59,8 +59,8 @@ public final class LossRecovery {
   public func measure(_ ids: [Int32]) throws(DiffingError) -> TextLosses {
     precondition(ids.count > 1, "one token predicts nothing that is known")
     let activations = try reading { () throws(InferenceError) in try harvester.activations(of: [ids])[0] }
-    let codes = try crosscoder.encode(text: activations)
     let coded = crosscoder.meaningful(in: activations)
+    let codes = try crosscoder.encode(activations).keeping(coded)
     let reconstruction = crosscoder.decode(codes)
     var result = TextLosses(
       predictions: ids.count - 1, encoded: coded.count { $0 }, active: codes.latents.count)

@@ -8,6 +8,11 @@ package enum StorePlace {
     URL(fileURLWithPath: store).standardizedFileURL.deletingLastPathComponent().path
   }
 
+  /// Where the held-out chats of a store lie.
+  package static func heldOutChats(of store: String) -> String {
+    URL(fileURLWithPath: store).deletingLastPathComponent().path + "/heldout-chats.jsonl"
+  }
+
   /// The path to record: relative if the file is inside the store's folder, so that both can move together; else
   /// absolute.
   package static func recorded(_ path: String, folder: String) -> String {

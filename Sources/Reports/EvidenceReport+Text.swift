@@ -29,12 +29,9 @@ extension EvidenceReport {
 
   /// The tables in Markdown.
   package var markdown: String {
-    func line(_ cells: [String]) -> String {
-      "| " + cells.map { $0.replacing("|", with: "\\|").replacing("\n", with: " ") }.joined(separator: " | ") + " |\n"
-    }
     return tables.map { table in
-      "**\(table.title)**\n\n" + line(table.heads) + line(table.heads.map { _ in "---" })
-        + table.rows.map(line).joined() + "\n\(table.note)\n"
+      "**\(table.title)**\n\n" + markdownLine(table.heads) + markdownLine(table.heads.map { _ in "---" })
+        + table.rows.map(markdownLine).joined() + "\n\(table.note)\n"
     }.joined(separator: "\n")
   }
 

@@ -139,11 +139,8 @@ package struct RunFigures: Sendable {
   /// The table in Markdown.
   package var markdown: String {
     guard !isEmpty else { return "" }
-    func line(_ cells: [String]) -> String {
-      "| " + cells.map { termSafe($0).replacing("|", with: "\\|") }.joined(separator: " | ") + " |\n"
-    }
-    return line([""] + columns.map(\.title)) + line(["---"] + columns.map { _ in "---:" })
-      + rows.map { line([$0.name] + cells($0, columns[...])) }.joined()
+    return markdownLine([""] + columns.map(\.title)) + markdownLine(["---"] + columns.map { _ in "---:" })
+      + rows.map { markdownLine([$0.name] + cells($0, columns[...])) }.joined()
   }
 
   /// The rows of steered answers in words, such as `steered ×1: KL 0.123, ‖Δh‖/‖h‖ 0.31`.

@@ -106,7 +106,11 @@ public final class SteeredAnswers {
   /// The answers to a prompt, the baseline's first.
   /// - Throws: `DiffingError`; `.file(.cancelled)` between two tokens if the task is cancelled.
   public func answer(_ prompt: RenderedChat) throws(DiffingError) -> [SteeredAnswer] {
-    let base = comparesWithBase ? [SteeringPlan(interventions: [], swapsBase: true)] : []
+    let swap = SteeringPlan(interventions: [], swapsBase: true)
+    // A plan that is base already is not answered twice.
+    let ofOwn = plans.firstIndex(of: swap)
+    let base = comparesWithBase && ofOwn == nil ? [swap] : []
+    let baseArm = (ofOwn ?? plans.count) + 1
     let run = try SteeringRun(
       engine: engine, crosscoder: crosscoder, layer: layer, prompt: prompt, plans: plans + base, settings: settings,
       prefixes: prefixes, maxActivations: maxActivations)
@@ -117,7 +121,7 @@ public final class SteeredAnswers {
     let ofBase =
       comparesWithBase
       ? try reading { () throws(InferenceError) in
-        try given.score(run.produced(plans.count + 1), against: plans.count + 1)
+        try given.score(run.produced(baseArm), against: baseArm)
       } : nil
     let unsteered = try scorer(prompt, [])
     var answers: [SteeredAnswer] = []

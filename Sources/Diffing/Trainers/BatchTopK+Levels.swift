@@ -16,9 +16,8 @@ extension BatchTopKTrainer.Configuration {
   /// Throws `DiffingError.settingInvalid` unless the sizes ascend to the number of latents.
   func checkLevels() throws(DiffingError) {
     guard let levels else { return }
-    let ascend = zip(levels, levels.dropFirst()).allSatisfy { $0 < $1 }
     try requireSetting(
-      (levels.first ?? 0) > 0 && ascend && levels.last == settings.nLatents, "levels",
+      LatentLevels(sizes: levels).ascend(to: settings.nLatents), "levels",
       "sizes from 1 up that ascend to nLatents, \(settings.nLatents)", levels)
   }
 }
@@ -36,6 +35,11 @@ public struct LatentLevels: Sendable, Equatable {
   public let sizes: [Int]
 
   public init(sizes: [Int]) { self.sizes = sizes }
+
+  /// Whether the sizes ascend from 1 or more to the number of latents of the whole dictionary.
+  public func ascend(to latents: Int) -> Bool {
+    (sizes.first ?? 0) > 0 && zip(sizes, sizes.dropFirst()).allSatisfy { $0 < $1 } && sizes.last == latents
+  }
 
   /// The latents that a level adds to those before it.
   public func latents(of level: Int) -> Range<Int> { (level == 0 ? 0 : sizes[level - 1])..<sizes[level] }

@@ -67,21 +67,13 @@ package struct DoseResponse: Codable, Sendable, Equatable {
       if let same { groups[same].append(index) } else { groups.append([index]) }
     }
     return groups.map { group in
-      /// Each prompt's mean over the group's arms.
-      func means(_ value: (SteeredAnswer) -> Double) -> [Double] {
-        outcomes.map { outcome in group.reduce(0) { $0 + value(outcome.answers[$1]) } / Double(group.count) }
-      }
-      let rates = behaviours.names.map { name in
-        let shares = means { $0.shows(name) ? 1 : 0 }
-        return Rate(
-          name: name, rate: .wilson(rate: shares.reduce(0, +) / Double(max(1, shares.count)), n: shares.count))
-      }
-      let changes = outcomes.flatMap { outcome in group.compactMap { outcome.answers[$0].relativeChange } }
+      let answers = outcomes.map { outcome in group.map { outcome.answers[$0] } }
+      let changes = answers.flatMap { $0.compactMap(\.relativeChange) }
       return Row(
         arm: arms[group[0]].kind, strength: arms[group[0]].strength, draws: group.count,
-        behaviours: rates, kl: .mean(means(\.kl)),
-        perplexity: Interval.mean(means(\.logPerplexity)).map { $0.mapped(exp) },
-        repetition: .mean(means(\.repetition)),
+        behaviours: behaviours.names.map { Rate(name: $0, rate: answers.rate(of: $0)) },
+        kl: .mean(answers.means(\.kl)), perplexity: answers.perplexity,
+        repetition: .mean(answers.means(\.repetition)),
         relativeChange: changes.isEmpty ? nil : changes.reduce(0, +) / Double(changes.count))
     }
   }

@@ -84,8 +84,8 @@ package struct EvidencePlan: Codable, Sendable, Equatable {
       plan = try JSONDecoder().decode(EvidencePlan.self, from: data)
     } catch let error as JSONFieldError {
       throw InputError.invalid(source: path, expected: "a plan of evidence", found: error.description)
-    } catch {
-      throw InputError.invalid(source: path, expected: "a plan of evidence as JSON", found: "something else")
+    } catch let error as DecodingError {
+      throw InputError.invalid(source: path, expected: "a plan of evidence", found: error.clause)
     }
     let folder = URL(filePath: path).deletingLastPathComponent()
     plan.resolve { URL(filePath: $0, relativeTo: folder).standardizedFileURL.path }

@@ -2,7 +2,6 @@
 // divergence.
 
 import Diffing
-import Glibc
 import Inference
 import Storage
 
@@ -40,10 +39,11 @@ extension EvidenceRun {
     let report = try await laboratory.outcome(of: job) { event in
       if case .progress(let done, let total) = event { tell(section.name, done, total, "prompts") }
     }
-    let outcomes = report.outcomes.showing(behaviours)
+    let counted = report.counting(behaviours, coherent: plan.perplexity)
     func figure(_ kind: EvidenceArm.Kind) -> EvidenceReport.Figure {
-      let arms = report.arms.indices.filter { report.arms[$0].kind == kind }
-      return Self.figure(outcomes.map { outcome in arms.map { outcome.answers[$0] } }, section.behaviour)
+      let row = counted.rows.first { $0.arm == kind }
+      return EvidenceReport.Figure(
+        rate: row?.rate(of: section.behaviour) ?? Interval(value: 0), perplexity: row?.perplexity)
     }
     let steered = report.arms.firstIndex { $0.kind == .steered } ?? 0
     return EvidenceReport.Added(
@@ -51,7 +51,7 @@ extension EvidenceRun {
       strength: best.strength, unsteered: figure(.baseline), steered: figure(.steered), random: figure(.random),
       draws: section.random, chosenAmong: Array(candidates.prefix(10)),
       choicePrompts: try SetPrompt.read(section.choose, kinds: section.kinds).count,
-      examples: outcomes.prefix(4).map { .init(prompt: $0.prompt, answer: $0.answers[steered].text) })
+      examples: counted.outcomes.prefix(4).map { .init(prompt: $0.prompt, answer: $0.answers[steered].text) })
   }
 
   /// Latents with their best coherent strength on the prompts of the choice, the best latent first.
@@ -67,28 +67,17 @@ extension EvidenceRun {
     let found = try await answers(
       try SetPrompt.read(section.choose, kinds: section.kinds), arms, section: section.name + ": choosing the latent")
     let figures = arms.enumerated().map { index, arm -> EvidenceReport.Candidate in
-      let figure = Self.figure(found.map { [$0.answers[index + 1]] }, section.behaviour)
+      let answers = found.map { [$0.answers[index + 1]] }
       let intervention = arm.plan.interventions[0]
       return EvidenceReport.Candidate(
-        latent: intervention.latent, strength: intervention.strength, rate: figure.rate.value,
-        perplexity: figure.perplexity?.value ?? .infinity)
+        latent: intervention.latent, strength: intervention.strength, rate: answers.rate(of: section.behaviour).value,
+        perplexity: answers.perplexity?.value ?? .infinity)
     }
     let order = { (a: EvidenceReport.Candidate, b: EvidenceReport.Candidate) in
       (-a.rate, a.perplexity, a.latent) < (-b.rate, b.perplexity, b.latent)
     }
     let coherent = figures.filter { $0.perplexity <= plan.perplexity }
     return Dictionary(grouping: coherent, by: \.latent).values.compactMap { $0.min(by: order) }.sorted(by: order)
-  }
-
-  /// The rate of a behaviour and the perplexity; of several answers to one prompt the mean counts once.
-  private static func figure(_ prompts: [[SteeredAnswer]], _ behaviour: String) -> EvidenceReport.Figure {
-    func means(_ value: (SteeredAnswer) -> Double) -> [Double] {
-      prompts.map { answers in answers.reduce(0) { $0 + value($1) } / Double(max(1, answers.count)) }
-    }
-    let rates = means { $0.shows(behaviour) ? 1 : 0 }
-    return EvidenceReport.Figure(
-      rate: .wilson(rate: rates.reduce(0, +) / Double(max(1, rates.count)), n: rates.count),
-      perplexity: Interval.mean(means(\.logPerplexity))?.mapped { exp($0) })
   }
 
   // MARK: Latents taken away
@@ -117,18 +106,18 @@ extension EvidenceRun {
       }
     }
     let found = try await answers(prompts, arms, comparesWithBase: true, section: section.name)
-    func rate(_ arm: Int, of behaviour: String) -> Double {
-      Double(found.count { $0.answers[arm].shows(behaviour) }) / Double(max(1, found.count))
+    func rate(_ arm: Int, of behaviour: String) -> Interval {
+      found.map { [$0.answers[arm]] }.rate(of: behaviour)
     }
-    func rate(_ arm: Int) -> Double { rate(arm, of: section.behaviour) }
+    func rate(_ arm: Int) -> Interval { rate(arm, of: section.behaviour) }
     func divergence(_ arm: Int) -> Interval? { Interval.mean(found.compactMap { $0.answers[arm].klToBase }) }
-    let (unsteered, ceiling) = (rate(0), rate(1))
+    let (unsteered, ceiling) = (rate(0).value, rate(1).value)
     let whole = divergence(0)?.value ?? 0
     let rows = kinds.enumerated().map { index, arm in
       EvidenceReport.Arm(
-        kind: arm.kind, latents: arm.latents, rate: .wilson(rate: rate(index), n: found.count),
-        behaviours: Dictionary(uniqueKeysWithValues: behaviours.names.map { ($0, rate(index, of: $0)) }),
-        ofCeiling: index < 2 || unsteered == ceiling ? nil : (unsteered - rate(index)) / (unsteered - ceiling),
+        kind: arm.kind, latents: arm.latents, rate: rate(index),
+        behaviours: Dictionary(uniqueKeysWithValues: behaviours.names.map { ($0, rate(index, of: $0).value) }),
+        ofCeiling: index < 2 || unsteered == ceiling ? nil : (unsteered - rate(index).value) / (unsteered - ceiling),
         klToBase: divergence(index),
         closed: index < 2 || whole == 0 ? nil : divergence(index).map { 1 - $0.value / whole })
     }

@@ -175,10 +175,11 @@ struct EvidenceParts {
   func write<Value: Codable>(_ value: Value, _ name: String, hash: String) throws {
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      try Data(storedJSON(Part(hash: hash, value: value)).utf8).write(
-        to: URL(filePath: path(name)), options: .atomic)
     } catch {
-      throw InferenceError.fileUnwritable(path: path(name), reason: error.localizedDescription)
+      throw InferenceError.fileUnwritable(path: folder, reason: error.localizedDescription)
     }
+    let file = try AtomicFile(path: path(name))
+    try file.write(Array(storedJSON(Part(hash: hash, value: value)).utf8))
+    try file.commit(replacing: true)
   }
 }

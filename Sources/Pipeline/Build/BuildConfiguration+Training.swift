@@ -89,9 +89,7 @@ extension BuildConfiguration {
       }
       if chosenMethod != .l1, k == nil { throw invalid("training.k", "none") }
       if chosenMethod == .matryoshka {
-        let sizes = levels ?? []
-        let ascend = zip(sizes, sizes.dropFirst()).allSatisfy { $0 < $1 }
-        guard (sizes.first ?? 0) > 0, ascend, sizes.last == latents else {
+        guard LatentLevels(sizes: levels ?? []).ascend(to: latents) else {
           throw invalid(
             "training.levels that ascend to training.latents, such as [\(max(1, latents / 16)), \(latents)]",
             levels.map { "\($0)" } ?? "none")

@@ -110,7 +110,7 @@ struct Causal: AsyncParsableCommand {
   private func measured() async throws -> CausalReport {
     let store = try Store(path: store, access: .readOnly)
     let sets = try sets(store)
-    let path = chats ?? URL(fileURLWithPath: store.path).deletingLastPathComponent().path + "/heldout-chats.jsonl"
+    let path = chats ?? StorePlace.heldOutChats(of: store.path)
     let job = LatentPatchingJob(
       arms: sets.map(\.arm), chats: try CorpusReader.readChats(path), name: path, limit: limit, maxTokens: maxTokens)
     var progress: ProgressLine?

@@ -43,7 +43,7 @@ struct Evaluate: AsyncParsableCommand {
 
   func run() async throws {
     let store = try Store(path: store, access: .readOnly)
-    let path = texts ?? URL(fileURLWithPath: store.path).deletingLastPathComponent().path + "/heldout-chats.jsonl"
+    let path = texts ?? StorePlace.heldOutChats(of: store.path)
     let read = try CorpusReader.readAll(path)
     let job = EvaluationJob(chats: read.chats, texts: read.texts, limit: limit, maxTokens: maxTokens)
     var progress: ProgressLine?

@@ -72,7 +72,7 @@ struct EvaluationReport: Encodable {
       separator: ", ")
     return table.text
       + "\nCross-entropy in nats a token over \(text_count) texts, \(tokens) tokens, after layer \(layer)."
-      + " \(fixed(l0, 1)) latents are active at a token. Of \(latents) latents \(dead) are dead;"
-      + " of the living ones are \(counts).\n"
+      + " \(fixed(l0, 1)) latents are active at a token. Of \(latents) latents \(dead) are dead."
+      + " The classes of the living ones are: \(counts).\n"
   }
 }

@@ -9,6 +9,7 @@ import Inference
 import Pipeline
 import Reports
 import Storage
+import TUI
 
 struct Evidence: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -50,15 +51,13 @@ struct Evidence: AsyncParsableCommand {
       readChats: CorpusReader.readChats
     ) { section, done, total, unit in
       if line?.section != section {
-        line = (section, ProgressLine("evidence, \(section)", total: total, unit: unit))
+        line = (section, ProgressLine("evidence, \(termSafe(section))", total: total, unit: unit))
       }
       line?.progress.update(done)
     }
     let report = try await run.report()
     if let out {
-      let file = try AtomicFile(path: out)
-      try file.write(Array((storedJSON(report) + "\n").utf8))
-      try file.commit(replacing: output.force)
+      try output.write(storedJSON(report) + "\n", to: out)
       try? FileManager.default.removeItem(atPath: folder)
     }
     if json { try printJSON(report) } else { writeOut(markdown ? report.markdown : report.text) }

@@ -65,9 +65,7 @@ struct Export: ParsableCommand {
     case .controlVector: try vector.writeControlVector(to: out, replacing: output.force, store: store)
     case .safetensors: try vector.writeSafetensors(to: out, replacing: output.force)
     case .neuronpedia:
-      let file = try AtomicFile(path: out)
-      try file.write(Array((vector.neuronpediaRequest(prompt: prompt ?? "") + "\n").utf8))
-      try file.commit(replacing: output.force)
+      try output.write(vector.neuronpediaRequest(prompt: prompt ?? "") + "\n", to: out)
     }
     writeError("\(out) is written")
   }

@@ -15,4 +15,12 @@ struct OutputFileOptions: ParsableArguments {
     // Something else, such as a device, is refused with its own error when it is written.
     if !force, let type, [.typeRegular, .typeDirectory, .typeSymbolicLink].contains(type) { throw .fileExists(path) }
   }
+
+  /// Writes a file, which appears whole or not at all.
+  /// - Throws: `InferenceError.fileUnwritable`, also for an existing file without --force.
+  func write(_ text: String, to path: String) throws(InferenceError) {
+    let file = try AtomicFile(path: path)
+    try file.write(Array(text.utf8))
+    try file.commit(replacing: force)
+  }
 }

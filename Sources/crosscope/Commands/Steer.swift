@@ -212,9 +212,7 @@ struct Steer: AsyncParsableCommand {
     }
     let (report, judgeFailure) = await counter.counting(answered.adding(finished?.outcomes ?? []))
     if let out = promptSet.out {
-      let file = try AtomicFile(path: out)
-      try file.write(Array((storedJSON(report) + "\n").utf8))
-      try file.commit(replacing: promptSet.output.force)
+      try promptSet.output.write(storedJSON(report) + "\n", to: out)
       if let partial { try FileManager.default.removeItem(atPath: partial) }
     }
     if save {

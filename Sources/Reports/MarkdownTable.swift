@@ -1,0 +1,8 @@
+// A line of a table in Markdown, in the same form for all reports.
+
+import TUI
+
+/// The line of these cells; what would end a cell or obey a terminal is written so that it does neither.
+func markdownLine(_ cells: [String]) -> String {
+  "| " + cells.map { termSafe($0).replacing("|", with: "\\|") }.joined(separator: " | ") + " |\n"
+}
