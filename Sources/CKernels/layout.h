@@ -146,6 +146,11 @@ void ck_times_avx2(ck_type type, const product *a);
 void ck_times_avx512(ck_type type, const product *a);
 void ck_times_int16_avx2(ck_type type, const product *a);
 void ck_times_int16_avx512(ck_type type, const product *a);
+// Whether this process may use AMX tiles of bytes; if not, ck_times_int16_amx must not be called.
+int ck_has_tiles(void);
+void ck_split_bytes_amx(const int16_t *q, int s0, int s1, int columns, uint8_t *bytes);
+// Returns 0, and has done nothing, where there is no memory for its scratch.
+int ck_times_int16_amx(ck_type type, const product *a, const uint8_t *bytes);
 // The AVX2 version of ck_unpack_transposed.
 void ck_unpack_avx2(ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo);
 void ck_unpack_avx512(ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo);

@@ -19,6 +19,7 @@ int ck_level(void) {
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni"))
       level = 2;
     if (level == 2 && __builtin_cpu_supports("avx512bf16")) level = 3;
+    if (level == 3 && ck_has_tiles()) level = 4;
 #endif
     atomic_store_explicit(&found, level, memory_order_relaxed);
   }
@@ -135,15 +136,31 @@ void ck_packed_times(ck_type type, const void *packed, int rows, int columns, co
   times_portable(type, &a);
 }
 
-void ck_packed_times_int16(ck_type type, const void *packed, int rows, int columns, const int16_t *q, const float *scales,
-                           const float *sums, int n, float *y, int ldy, int accumulate, int p0, int p1) {
+void ck_packed_times_int16(ck_type type, const void *packed, int rows, int columns, const int16_t *q, const void *bytes,
+                           const float *scales, const float *sums, int n, float *y, int ldy, int accumulate, int p0, int p1) {
   product a = {.packed = packed, .rows = rows, .columns = columns, .q = q, .scales = scales, .sums = sums, .ldx = columns,
                .n = n, .y = y, .ldy = ldy, .accumulate = accumulate, .p0 = p0, .p1 = p1};
 #if defined(__x86_64__)
+  if (bytes && ck_level() >= 4 && ck_times_int16_amx(type, &a, bytes)) return;
   if (ck_level() >= 2) return ck_times_int16_avx512(type, &a);
   if (ck_level() == 1) return ck_times_int16_avx2(type, &a);
+#else
+  (void)bytes;
 #endif
   times_int16_portable(type, &a);
+}
+
+size_t ck_split_size(int n, int columns) {
+  // Up to 8 rows the tiles would stay half empty.
+  return ck_level() >= 4 && n > 8 ? (size_t)((n + 15) / 16 * 16) * (size_t)columns * 2 : 0;
+}
+
+void ck_split_bytes(const int16_t *q, int s0, int s1, int columns, void *bytes) {
+#if defined(__x86_64__)
+  ck_split_bytes_amx(q, s0, s1, columns, bytes);
+#else
+  (void)q, (void)s0, (void)s1, (void)columns, (void)bytes; // ck_split_size says that there is nothing to do
+#endif
 }
 
 static void unpack_portable(ck_type type, const uint8_t *packed, int columns, int p0, int p1, float *out, int ldo) {

@@ -20,8 +20,10 @@ public enum Compute {
   /// Sets the number of threads, which is otherwise one per core. After the first computation it does nothing.
   public static func limit(threads: Int) { ck_pool_limit(Int32(threads)) }
 
-  /// The kernels in use: `portable`, `avx2`, `avx512-vnni` or `avx512-vnni-bf16`.
-  public static var kernelLevel: String { ["portable", "avx2", "avx512-vnni", "avx512-vnni-bf16"][Int(ck_level())] }
+  /// The kernels in use: `portable`, `avx2`, `avx512-vnni`, `avx512-vnni-bf16` or `avx512-vnni-bf16-amx`.
+  public static var kernelLevel: String {
+    ["portable", "avx2", "avx512-vnni", "avx512-vnni-bf16", "avx512-vnni-bf16-amx"][Int(ck_level())]
+  }
 
   /// The core type for which OpenBLAS chose its kernels (OPENBLAS_CORETYPE overrides it).
   public static var openBLASCoreType: String {

@@ -115,6 +115,8 @@ extension Product {
     let columns: Int
     /// Quantised values `[count, columns]`, their scales `[count]`, their sums `[count, columns / 32]`.
     var integers: UnsafeMutablePointer<Int16>?
+    /// The same values as bytes, for processors that multiply tiles of those.
+    var bytes: UnsafeMutableRawPointer?
     var scales: UnsafeMutablePointer<Float>?
     var sums: UnsafeMutablePointer<Float>?
     /// bf16 values `[count, columns]`, with rows padded to an even length.
@@ -135,6 +137,7 @@ extension Product {
     let parts = [
       integers ? padded(count * columns * 2) : 0, integers ? padded(count * 4) : 0,
       sums ? padded(count * (columns / 32) * 4) : 0, bf16 ? padded(count * stride * 2) : 0,
+      integers ? ck_split_size(Int32(count), Int32(columns)) : 0,
     ]
     withUnsafeTemporaryAllocation(byteCount: max(64, parts.reduce(0, +)), alignment: 64) { raw in
       guard let start = raw.baseAddress else { return }
@@ -145,6 +148,7 @@ extension Product {
       }
       if sums { result.sums = (start + parts[0] + parts[1]).assumingMemoryBound(to: Float.self) }
       if bf16 { result.bf16 = (start + parts[0] + parts[1] + parts[2]).assumingMemoryBound(to: UInt16.self) }
+      if parts[4] > 0 { result.bytes = start + parts[0] + parts[1] + parts[2] + parts[3] }
       if integers || sums || bf16 {
         if count <= 8 {
           result.fill(0..<count)
@@ -165,7 +169,8 @@ extension Product {
     case .integers:
       guard let q = a.integers, let scales = a.scales, let sums = a.sums else { return }
       ck_packed_times_int16(
-        w.type.c, w.memory, Int32(w.rows), columns, q, scales, sums, count, y, Int32(stride), accumulate ? 1 : 0, p0, p1
+        w.type.c, w.memory, Int32(w.rows), columns, q, a.bytes, scales, sums, count, y, Int32(stride),
+        accumulate ? 1 : 0, p0, p1
       )
     case .fewFloats where w.type.isQuantised:
       ck_packed_times(
@@ -219,6 +224,7 @@ extension Product.Activations {
     if let integers, let scales, let sums {
       ck_quantise(
         from, Int32(ldx), n, width, integers + rows.lowerBound * columns, scales + rows.lowerBound, sums + units)
+      if let bytes { ck_split_bytes(integers, Int32(rows.lowerBound), Int32(rows.upperBound), width, bytes) }
     } else if let sums {
       ck_unit_sums(from, Int32(ldx), n, width, sums + units)
     }

@@ -48,17 +48,20 @@ extension EvidenceReport {
     Table(
       title: "One latent added",
       heads: [
-        "behaviour", "latent", "strength", "n", "unsteered", "steered", "perplexity", "random latents", "perplexity",
+        "behaviour", "latent", "strength", "at", "n", "unsteered", "steered", "perplexity", "random latents",
+        "perplexity",
       ],
       rows: added.map { row in
         [
-          row.behaviour, "\(row.latent)", shortNumber(row.strength), "\(row.prompts)", percent(row.unsteered.rate),
+          row.behaviour, "\(row.latent)", shortNumber(row.strength), row.positions.rawValue, "\(row.prompts)",
+          percent(row.unsteered.rate),
           percent(row.steered.rate), row.steered.perplexity?.text(1) ?? "-", percent(row.random.rate),
           row.random.perplexity?.text(1) ?? "-",
         ]
       },
       note: "Latent and strength were chosen on other prompts, where perplexity under the unsteered model is at most "
-        + "\(shortNumber(perplexity)); random latents change the residual stream by the same norm.")
+        + "\(shortNumber(perplexity)); random latents change the residual stream by the same norm; at says where the latent is "
+        + "added (last is the prompt's last token, template the tokens of the chat template in the prompt).")
   }
 
   private var removedTable: Table {

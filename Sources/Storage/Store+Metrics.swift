@@ -61,24 +61,44 @@ extension Store {
   }
 }
 
+extension Store {
+  /// Saves metrics, each in place of an earlier one of its name; latents that are not among the values lack it.
+  /// - Throws: `invalidRecord` for an empty name and for values that are not finite, `readOnly` and others.
+  public func save(metrics: [(name: String, values: [(latent: Int, value: Double)])]) throws(StorageError) {
+    try write { db in
+      for (name, values) in metrics {
+        try db.execute(
+          sql: "DELETE FROM latent_metric WHERE metric IN (SELECT id FROM metric WHERE name = ?)", arguments: [name])
+        try db.execute(sql: "DELETE FROM metric WHERE name = ?", arguments: [name])
+        for (latent, _) in values { _ = try self.latent(latent, in: db) }
+        try insert(metric: name, values: values, in: db)
+      }
+    }
+    knownMetrics.withLock { $0 = nil }
+  }
+}
+
+/// Writes a metric that is not there yet.
+private func insert(metric name: String, values: some Sequence<(latent: Int, value: Double)>, in db: Database) throws {
+  guard !name.isEmpty, !name.contains("]"), name.count <= 200 else {
+    throw StorageError.invalidRecord(
+      table: "metric", detail: "the name \"\(name.prefix(200))\" is empty, too long or holds a ]")
+  }
+  try db.execute(sql: "INSERT INTO metric (name) VALUES (?)", arguments: [name])
+  let id = db.lastInsertedRowID
+  let statement = try db.makeStatement(sql: "INSERT INTO latent_metric (metric, latent, value) VALUES (?, ?, ?)")
+  for (latent, value) in values {
+    guard value.isFinite else {
+      throw StorageError.invalidRecord(
+        table: "latent_metric", detail: "\(name) of latent \(latent) is \(value), not a finite number")
+    }
+    try statement.execute(arguments: [id, latent, value])
+  }
+}
+
 extension StoreWriter {
   /// Adds a metric beyond the columns to latents that have been added before. Those that are not in `values` lack it.
   public func add(metric name: String, values: some Sequence<(latent: Int, value: Double)>) throws(StorageError) {
-    try transaction("latent_metric") { db in
-      guard !name.isEmpty, !name.contains("]"), name.count <= 200 else {
-        throw StorageError.invalidRecord(
-          table: "metric", detail: "the name \"\(name.prefix(200))\" is empty, too long or holds a ]")
-      }
-      try db.execute(sql: "INSERT INTO metric (name) VALUES (?)", arguments: [name])
-      let id = db.lastInsertedRowID
-      let statement = try db.makeStatement(sql: "INSERT INTO latent_metric (metric, latent, value) VALUES (?, ?, ?)")
-      for (latent, value) in values {
-        guard value.isFinite else {
-          throw StorageError.invalidRecord(
-            table: "latent_metric", detail: "\(name) of latent \(latent) is \(value), not a finite number")
-        }
-        try statement.execute(arguments: [id, latent, value])
-      }
-    }
+    try transaction("latent_metric") { db in try insert(metric: name, values: values, in: db) }
   }
 }

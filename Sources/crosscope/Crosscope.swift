@@ -16,6 +16,7 @@ struct Crosscope: AsyncParsableCommand {
       Causal.self,
       Evaluate.self,
       Evidence.self,
+      Triggers.self,
       CausalCheckCommand.self,
       Calibrate.self,
       Generate.self,

@@ -84,6 +84,36 @@ import Testing
       tables.code == 0 && tables.out.contains("| add") == false && tables.out.contains("| never | \(added.latent) |"))
   }
 
+  @Test func triggersAreKeptAsColumnsThatPlansOrderBy() throws {
+    let triggers = ["triggers", build.storePath, "--prompts", folder + "/prompts.jsonl"]
+    let run = try Program.run(
+      triggers + ["--group", "all=even,odd", "--limit", "2", "--save", "--least", "0", "--json"])
+    #expect(run.code == 0, "\(run.error)")
+    let store = try Store(path: build.storePath, access: .readOnly)
+    #expect(
+      try Set(store.metricNames()).isSuperset(of: [
+        "auc_even", "auc_odd", "auc_all", "carried_even", "carried_odd", "carried_all",
+      ]))
+    // Of two kinds, what tells the one tells the other less.
+    let sorted = try store.latentIDs(
+      sortedBy: .metric("auc_even"), ascending: false, matching: Filter("auc_even>0.5", metrics: store.metricNames()))
+    #expect(
+      !sorted.isEmpty && run.out.contains("\"latent\" : \(sorted[0])") || run.out.contains("\"latent\":\(sorted[0])"))
+    // Saving again replaces.
+    #expect(try Program.run(triggers + ["--save"]).code == 0)
+    #expect(try Program.run(triggers + ["--kind", "none"]).error.contains("prompts of the kinds none"))
+    #expect(try Program.run(["check", build.storePath]).code == 0)
+
+    try write(
+      plan.replacing(#""filter": "chat_specificity<=6""#, with: #""order": "auc_even""#)
+        .replacing(
+          #""latents": 2, "strengths": [0.01, 0.02]"#,
+          with: #""latents": 20, "screen": 1, "positions": ["last", "template"], "strengths": [0.01]"#))
+    let report = try JSONDecoder().decode(EvidenceReport.self, from: Data(evidence("--json").out.utf8))
+    let added = try #require(report.added.first)
+    #expect([.last, .template].contains(added.positions) && added.chosenAmong.count == 10)
+  }
+
   @Test func aBrokenRunResumesAtItsSection() throws {
     let out = folder + "/evidence.json"
     try write(plan.replacing(#""kinds": ["odd"]"#, with: #""kinds": ["none"]"#))

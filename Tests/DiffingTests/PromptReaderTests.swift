@@ -37,7 +37,8 @@ import Testing
     let codes = try crosscoder.encode(text: x)
     let (scaled, dense) = (crosscoder.scaled(codes), codes.dense())
     #expect(scaled.count == codes.values.count && !dense.isEmpty)
-    let found = try PromptReader(engine: engine, crosscoder: crosscoder, layer: 1).largest(in: chat)
+    let reading = try PromptReader(engine: engine, crosscoder: crosscoder, layer: 1).read(chat)
+    let found = reading.largest
     for latent in 0..<24 {
       let expected =
         (start..<chat.ids.count).map { token in
@@ -46,5 +47,23 @@ import Testing
       #expect(abs((found[latent] ?? 0) - expected) <= 1e-5 * max(1, expected), "latent \(latent)")
     }
     #expect(!found.isEmpty, "the seed is meant to make latents fire")
+
+    let d = TinyModel.dModel
+    func delta(_ token: Int) -> [Double] {
+      (0..<d).map { Double(x.values[(2 * token + 1) * d + $0]) - Double(x.values[2 * token * d + $0]) }
+    }
+    let active = (start..<chat.ids.count).filter { token in (0..<24).contains { dense[token * 24 + $0] != 0 } }
+    let whole = active.reduce(0) { $0 + delta($1).reduce(0) { $0 + $1 * $1 } }
+    #expect(whole > 0)
+    for latent in 0..<24 {
+      let (base, chat) = (
+        Array(crosscoder.decoderDirection(latent, .base)), Array(crosscoder.decoderDirection(latent, .chat))
+      )
+      let carried = active.reduce(0.0) { sum, token in
+        let along = zip(delta(token), zip(chat, base)).reduce(0.0) { $0 + $1.0 * Double($1.1.0 - $1.1.1) }
+        return sum + Double(dense[token * 24 + latent]) * along
+      }
+      #expect(abs(Double(reading.carried[latent] ?? 0) - carried / whole) < 1e-4, "latent \(latent)")
+    }
   }
 }

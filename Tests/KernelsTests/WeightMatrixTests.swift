@@ -6,7 +6,7 @@ import Testing
 @testable import Kernels
 
 @Suite(.serialized) struct WeightMatrixTests {
-  static let levels: [Int32] = [0, 1, 2, 3]
+  static let levels: [Int32] = [0, 1, 2, 3, 4]
 
   static func widths(_ type: WeightType) -> [Int] {
     switch type.blockColumns {
@@ -56,6 +56,25 @@ import Testing
             }
           }
         }
+      }
+    }
+  }
+
+  /// Integer sums are exact, so that every processor level adds the same numbers in the same order.
+  @Test(arguments: WeightType.allCases.filter(\.isQuantised))
+  func fastProductsHaveTheSameBitsAtEveryLevel(type: WeightType) {
+    var generator = SplitMix(state: UInt64(type.rawValue) + 63)
+    let (rows, columns) = (40, Self.widths(type)[1])
+    let weights = RandomWeights(type, rows: rows, columns: columns, using: &generator)
+    for count in [1, 8, 9, 16, 23, 300] {
+      let x = generator.floats(count * columns)
+      let products = Self.levels.map { level in
+        var y = [Float](repeating: 0, count: count * rows)
+        atLevel(level) { matrix(weights, type, rows, columns).multiply(x, count: count, into: &y, precision: .fast) }
+        return y.map(\.bitPattern)
+      }
+      for (level, product) in zip(Self.levels, products) {
+        #expect(product == products[0], "\(type), \(count) rows, level \(level)")
       }
     }
   }

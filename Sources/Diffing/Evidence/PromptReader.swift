@@ -2,8 +2,20 @@
 //   a_j(prompt) = max of f_j n_j over the tokens of the last message and of the answer's opening
 //   AUC_j = P(a_j(own) > a_j(other)) + ½ P(a_j(own) = a_j(other)),  own and other drawn from two sets of prompts
 // AUC is 1 where latent j fires harder on every prompt of its own kind than on any other, and ½ where it says nothing.
+//   c_j(prompt) = Σ_t f_j(t) (d_j^chat − d_j^base)·δ_t / Σ_t ‖δ_t‖²,  δ_t = h_chat − h_base over the same tokens
+// c_j is the share of the models' difference on the prompt that latent j carries; the shares of all latents and the bias add up
+// to what the crosscoder explains of the difference along itself.
 
 import Inference
+import Kernels
+
+/// What latents do on one prompt; latents that do not fire are left out.
+public struct PromptReading: Sendable, Equatable {
+  /// a_j, in scaled units.
+  public var largest: [Int: Float] = [:]
+  /// c_j, which is negative where a latent works against the difference.
+  public var carried: [Int: Float] = [:]
+}
 
 /// Reads prompts one after another. It has one owner at a time.
 public final class PromptReader {
@@ -17,20 +29,35 @@ public final class PromptReader {
     harvester = Harvester(engine: engine, layer: layer)
   }
 
-  /// a_j of every latent that fires, in scaled units.
+  /// a_j and c_j of every latent that fires.
   /// - Throws: `DiffingError.file` with the error of the forward pass.
-  public func largest(in prompt: RenderedChat) throws(DiffingError) -> [Int: Float] {
+  public func read(_ prompt: RenderedChat) throws(DiffingError) -> PromptReading {
     let activations = try reading { () throws(InferenceError) in try harvester.activations(of: [prompt.ids])[0] }
     let codes = try crosscoder.encode(text: activations)
     let scaled = crosscoder.scaled(codes)
-    var largest: [Int: Float] = [:]
+    let d = crosscoder.dModel
+    var reading = PromptReading()
+    var whole = 0.0
     for token in Self.start(of: prompt)..<prompt.ids.count {
-      for entry in codes.entries(of: token) {
+      let row = activations.values[2 * d * token..<2 * d * (token + 1)]
+      let delta = zip(row.suffix(d), row.prefix(d)).map { $0 - $1 }
+      let entries = codes.entries(of: token)
+      // Tokens of outlying norm have no codes, and would outweigh all others.
+      if !entries.isEmpty { whole += delta.reduce(0) { $0 + Double($1) * Double($1) } }
+      for entry in entries {
         let latent = Int(codes.latents[entry])
-        largest[latent] = max(largest[latent] ?? 0, scaled[entry])
+        reading.largest[latent] = max(reading.largest[latent] ?? 0, scaled[entry])
+        reading.carried[latent, default: 0] += codes.values[entry] * along(delta, latent)
       }
     }
-    return largest
+    reading.carried = reading.carried.mapValues { whole > 0 ? Float(Double($0) / whole) : 0 }
+    return reading
+  }
+
+  /// (d_j^chat − d_j^base)·δ.
+  private func along(_ delta: [Float], _ latent: Int) -> Float {
+    let (base, chat) = (crosscoder.decoderDirection(latent, .base), crosscoder.decoderDirection(latent, .chat))
+    return zip(zip(chat, base), delta).reduce(0) { $0 + ($1.0.0 - $1.0.1) * $1.1 }
   }
 
   /// Where the last message begins: the first token of the last run of tokens that belong to the user.

@@ -25,7 +25,12 @@ package struct EvidencePlan: Codable, Sendable, Equatable {
     package var filter: String
     package var latents: Int
     package var strengths: [Double]
+    /// The positions at which latents are added; each is tried with each strength.
+    package var positions: [TokenPositions]
     package var choose: String
+    /// How many prompts of the choice, evenly spread, all latents are tried on first; the best `mostScreened` of them then
+    /// answer all of its prompts. nil tries every latent on every prompt.
+    package var screen: Int?
     package var prompts: String
     /// The kinds of prompts that are taken from files; nil for all.
     package var kinds: [String]?
@@ -38,7 +43,9 @@ package struct EvidencePlan: Codable, Sendable, Equatable {
     package var name: String
     package var behaviour: String
     package var filter: String
-    /// How many of the most chat-specific latents; each number is an arm, with as many random latents beside it.
+    /// The store's metric whose largest values come first; nil puts the most chat-specific latents first.
+    package var order: String?
+    /// How many of the first latents; each number is an arm, with as many random latents beside it.
     package var latents: [Int]
     package var prompts: String
     /// The kinds of prompts that are taken from files; nil for all.
@@ -146,26 +153,33 @@ extension EvidencePlan.Added {
   package init(from decoder: any Decoder) throws {
     let fields = try JSONFields(
       decoder,
-      known: ["name", "behaviour", "filter", "latents", "strengths", "choose", "prompts", "kinds", "random"])
+      known: [
+        "name", "behaviour", "filter", "latents", "strengths", "positions", "choose", "screen", "prompts", "kinds",
+        "random",
+      ])
     self.init(
       name: try fields.required("name"), behaviour: try fields.required("behaviour"),
       filter: try fields.value("filter") ?? "", latents: try fields.value("latents", in: 1...1000) ?? 25,
-      strengths: try fields.required("strengths"), choose: try fields.required("choose"),
+      strengths: try fields.required("strengths"), positions: try fields.value("positions") ?? [.all],
+      choose: try fields.required("choose"), screen: try fields.value("screen", in: 1...1000),
       prompts: try fields.required("prompts"), kinds: try fields.value("kinds"),
       random: try fields.value("random", in: 1...64) ?? 10)
     guard (1...32).contains(strengths.count), strengths.allSatisfy({ $0.isFinite && $0 != 0 }) else {
       throw fields.invalid("strengths", "expected 1 to 32 numbers other than 0")
     }
+    guard !positions.isEmpty else { throw fields.invalid("positions", "expected at least one") }
   }
 }
 
 extension EvidencePlan.Removed {
   package init(from decoder: any Decoder) throws {
-    let fields = try JSONFields(decoder, known: ["name", "behaviour", "filter", "latents", "prompts", "kinds"])
+    let fields = try JSONFields(
+      decoder, known: ["name", "behaviour", "filter", "order", "latents", "prompts", "kinds"])
     self.init(
       name: try fields.required("name"), behaviour: try fields.required("behaviour"),
-      filter: try fields.value("filter") ?? "", latents: try fields.required("latents"),
-      prompts: try fields.required("prompts"), kinds: try fields.value("kinds"))
+      filter: try fields.value("filter") ?? "", order: try fields.value("order"),
+      latents: try fields.required("latents"), prompts: try fields.required("prompts"), kinds: try fields.value("kinds")
+    )
     guard !latents.isEmpty, latents.allSatisfy({ (1...SteeringPlan.mostInterventions).contains($0) }) else {
       throw fields.invalid("latents", "expected numbers in 1…\(SteeringPlan.mostInterventions)")
     }

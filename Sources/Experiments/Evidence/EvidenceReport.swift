@@ -24,6 +24,7 @@ package struct EvidenceReport: Codable, Sendable, Equatable {
     package var prompts: Int
     package var latent: Int
     package var strength: Double
+    package var positions: TokenPositions
     package var unsteered, steered: Figure
     /// As many random latents as `draws`, with the same ‖Δh‖; each prompt's mean counts once.
     package var random: Figure
@@ -35,7 +36,7 @@ package struct EvidenceReport: Codable, Sendable, Equatable {
     package var examples: [Example]
 
     private enum CodingKeys: String, CodingKey {
-      case name, behaviour, prompts, latent, strength, unsteered, steered, random, draws, examples
+      case name, behaviour, prompts, latent, strength, positions, unsteered, steered, random, draws, examples
       case chosenAmong = "chosen_among"
       case choicePrompts = "choice_prompts"
     }
@@ -44,6 +45,7 @@ package struct EvidenceReport: Codable, Sendable, Equatable {
   package struct Candidate: Codable, Sendable, Equatable {
     package var latent: Int
     package var strength: Double
+    package var positions: TokenPositions
     package var rate: Double
     package var perplexity: Double
   }

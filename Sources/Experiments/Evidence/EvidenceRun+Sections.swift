@@ -32,7 +32,7 @@ extension EvidenceRun {
     let prompts = try SetPrompt.read(section.prompts, kinds: section.kinds)
     var request = SteeringRequest(
       prompt: "",
-      plan: SteeringPlan(interventions: [Intervention(latent: best.latent, mode: .add, strength: best.strength)]),
+      plan: best.plan,
       sampling: GenerationSettings(maxTokens: plan.maxTokens, seed: plan.seed))
     request.strengths = [1]
     let job = PromptSetJob(request, prompts: prompts, name: section.name, random: section.random)
@@ -48,30 +48,45 @@ extension EvidenceRun {
     let steered = report.arms.firstIndex { $0.kind == .steered } ?? 0
     return EvidenceReport.Added(
       name: section.name, behaviour: section.behaviour, prompts: prompts.count, latent: best.latent,
-      strength: best.strength, unsteered: figure(.baseline), steered: figure(.steered), random: figure(.random),
+      strength: best.strength, positions: best.positions, unsteered: figure(.baseline), steered: figure(.steered),
+      random: figure(.random),
       draws: section.random, chosenAmong: Array(candidates.prefix(10)),
       choicePrompts: try SetPrompt.read(section.choose, kinds: section.kinds).count,
       examples: counted.outcomes.prefix(4).map { .init(prompt: $0.prompt, answer: $0.answers[steered].text) })
   }
 
+  /// The number of latents that a screening leaves.
+  private static let mostScreened = 16
+
   /// Latents with their best coherent strength on the prompts of the choice, the best latent first.
   private func candidates(_ section: EvidencePlan.Added) async throws -> [EvidenceReport.Candidate] {
-    let latents = try latents(section.filter).prefix(section.latents)
-    let arms = latents.flatMap { latent in
-      section.strengths.map { strength in
-        NamedPlan(
-          "\(latent):\(strength)",
-          SteeringPlan(interventions: [Intervention(latent: latent, mode: .add, strength: strength)]))
+    let prompts = try SetPrompt.read(section.choose, kinds: section.kinds)
+    var latents = Array(try latents(section.filter).prefix(section.latents))
+    if let screen = section.screen, screen < prompts.count, latents.count > Self.mostScreened {
+      let screened = try await candidates(
+        section, latents: latents, prompts: prompts.spread(screen), name: section.name + ": screening the latents")
+      latents = screened.prefix(Self.mostScreened).map(\.latent)
+    }
+    return try await candidates(
+      section, latents: latents, prompts: prompts, name: section.name + ": choosing the latent")
+  }
+
+  private func candidates(
+    _ section: EvidencePlan.Added, latents: [Int], prompts: [SetPrompt], name: String
+  ) async throws -> [EvidenceReport.Candidate] {
+    var figures = latents.flatMap { latent in
+      section.positions.flatMap { positions in
+        section.strengths.map {
+          EvidenceReport.Candidate(latent: latent, strength: $0, positions: positions, rate: 0, perplexity: .infinity)
+        }
       }
     }
-    let found = try await answers(
-      try SetPrompt.read(section.choose, kinds: section.kinds), arms, section: section.name + ": choosing the latent")
-    let figures = arms.enumerated().map { index, arm -> EvidenceReport.Candidate in
+    let arms = figures.map { NamedPlan("\($0.latent):\($0.strength) \($0.positions)", $0.plan) }
+    let found = try await answers(prompts, arms, section: name)
+    for index in figures.indices {
       let answers = found.map { [$0.answers[index + 1]] }
-      let intervention = arm.plan.interventions[0]
-      return EvidenceReport.Candidate(
-        latent: intervention.latent, strength: intervention.strength, rate: answers.rate(of: section.behaviour).value,
-        perplexity: answers.perplexity?.value ?? .infinity)
+      figures[index].rate = answers.rate(of: section.behaviour).value
+      figures[index].perplexity = answers.perplexity?.value ?? .infinity
     }
     let order = { (a: EvidenceReport.Candidate, b: EvidenceReport.Candidate) in
       (-a.rate, a.perplexity, a.latent) < (-b.rate, b.perplexity, b.latent)
@@ -84,7 +99,7 @@ extension EvidenceRun {
 
   func removed(_ section: EvidencePlan.Removed) async throws -> EvidenceReport.Removed {
     let prompts = try SetPrompt.read(section.prompts, kinds: section.kinds)
-    let own = try latents(section.filter)
+    let own = try latents(section.filter, by: section.order)
     let chosen = Set(own.prefix(section.latents.max() ?? 0))
     let others = try latents("").filter { !chosen.contains($0) }
     var generator = SplitMix64(seed: plan.seed)
@@ -131,31 +146,23 @@ extension EvidenceRun {
 
   func triggers(_ section: EvidencePlan.Triggers) async throws -> EvidenceReport.Triggers {
     let latents = Array(try latents(section.filter).prefix(section.latents))
-    func read(_ paths: [String], _ name: String) async throws -> ([SetPrompt], [[Float]]) {
+    func read(_ paths: [String], _ name: String) async throws -> TriggerScores {
       let prompts = try paths.flatMap { try SetPrompt.read($0) }
       let job = PromptActivationsJob(prompts: prompts, latents: latents)
       let found = try await laboratory.outcome(of: job) { event in
         if case .progress(let done, let total) = event { tell(name, done, total, "prompts") }
       }
-      return (prompts, found)
+      return TriggerScores(prompts: prompts, latents: latents, findings: found, kinds: section.kinds)
     }
     let choice = try await read(section.choose, "triggers: choosing the latents")
     let test = try await read(section.prompts, "triggers")
-    func auc(_ place: Int, _ kind: String, _ set: ([SetPrompt], [[Float]])) -> Double {
-      let own = set.0.indices.filter { set.0[$0].kind == kind }
-      let others = set.0.indices.filter { set.0[$0].kind != kind }
-      return areaUnderCurve(own: own.map { set.1[$0][place] }, others: others.map { set.1[$0][place] }) ?? 0.5
-    }
-    let rows = section.kinds.compactMap { kind -> EvidenceReport.Trigger? in
-      let scores = latents.indices.map { auc($0, kind, choice) }
-      // Of equal ones the more chat-specific latent, which comes first.
-      guard let best = scores.indices.max(by: { scores[$0] < scores[$1] || scores[$0] == scores[$1] && $0 > $1 })
-      else { return nil }
+    let rows = section.kinds.indices.compactMap { kind -> EvidenceReport.Trigger? in
+      guard let best = choice.best(of: kind, count: 1).first else { return nil }
       return EvidenceReport.Trigger(
-        kind: kind, latent: latents[best], chosenAUC: scores[best], auc: section.kinds.map { auc(best, $0, test) })
+        kind: section.kinds[kind], latent: latents[best], chosenAUC: choice.auc[kind][best],
+        auc: test.auc.map { $0[best] })
     }
-    let counts = Dictionary(grouping: test.0) { section.kinds.contains($0.kind ?? "") ? $0.kind ?? "" : "others" }
-    return EvidenceReport.Triggers(kinds: section.kinds, prompts: counts.mapValues(\.count), rows: rows)
+    return EvidenceReport.Triggers(kinds: section.kinds, prompts: test.prompts, rows: rows)
   }
 
   // MARK: The causal divergence
@@ -191,5 +198,11 @@ extension EvidenceRun {
       chats: found.chats.count, latents: section.latents,
       klOfNone: ClusteredRatio(none, over: found.chats.map { Double($0.tokens[.response] ?? 0) }),
       top: closed([1]), random: closed(Array(4..<4 + section.random)), topHalf: closed([2]), bottomHalf: closed([3]))
+  }
+}
+
+extension EvidenceReport.Candidate {
+  fileprivate var plan: SteeringPlan {
+    SteeringPlan(interventions: [Intervention(latent: latent, mode: .add, strength: strength)], positions: positions)
   }
 }

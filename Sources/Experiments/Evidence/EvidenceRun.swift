@@ -18,6 +18,7 @@ package struct EvidenceRun {
   /// Receives the name of the present section, how much of it is done, and in which unit.
   let tell: (_ section: String, _ done: Int, _ of: Int, _ unit: String) -> Void
   private let parts: EvidenceParts
+  private let answered = AnsweredArms()
 
   /// - Parameter folder: where finished sections are kept.
   /// - Throws: `InputError.invalid` for a behaviour that the file of behaviours does not have.
@@ -95,15 +96,17 @@ package struct EvidenceRun {
 
   /// What the choice of latents depends on in the store: their order and their tags.
   private func storedLatents() throws -> String {
-    let filters = Set(plan.added.map(\.filter) + plan.removed.map(\.filter) + (plan.triggers.map { [$0.filter] } ?? []))
-    return try filters.sorted().map { "\(try latents($0).prefix(1000))" }.joined(separator: ";")
+    let filters = Set(plan.added.map(\.filter) + (plan.triggers.map { [$0.filter] } ?? [])).sorted()
+    let lists = try filters.map { try latents($0) } + plan.removed.map { try latents($0.filter, by: $0.order) }
+    return lists.map { "\($0.prefix(1000))" }.joined(separator: ";")
   }
 
-  /// The living latents that a filter lets through, the most chat-specific first.
-  func latents(_ filter: String) throws -> [Int] {
+  /// The living latents that a filter lets through: those with the largest values of a metric first, or the most chat-specific.
+  func latents(_ filter: String, by order: String? = nil) throws -> [Int] {
     let condition = filter.isEmpty ? "not dead" : "not dead and (\(filter))"
-    return try store.latentIDs(
-      sortedBy: .chatSpecificity, matching: Filter(condition, metrics: try store.metricNames()))
+    let filter = try Filter(condition, metrics: try store.metricNames())
+    guard let order else { return try store.latentIDs(sortedBy: .chatSpecificity, matching: filter) }
+    return try store.latentIDs(sortedBy: .metric(order), ascending: false, matching: filter)
   }
 
   /// Answers prompts under arms, with the behaviours counted; several jobs if there are more arms than fit into one.
@@ -118,8 +121,10 @@ package struct EvidenceRun {
         prompts: prompts, arms: Array(arms[start..<min(start + most, arms.count)]),
         sampling: GenerationSettings(maxTokens: plan.maxTokens), comparesWithBase: comparesWithBase)
       let before = done
-      let found = try await laboratory.outcome(of: job) { event in
-        if case .progress(let now, _) = event { tell(section, before + now, total, "prompts") }
+      let found = try await answered.outcome(of: job) {
+        try await laboratory.outcome(of: job) { event in
+          if case .progress(let now, _) = event { tell(section, before + now, total, "prompts") }
+        }
       }
       done += prompts.count
       if result.isEmpty {
@@ -135,6 +140,19 @@ package struct EvidenceRun {
       }
     }
     return result
+  }
+}
+
+/// The answers that this run already has: sections that look for different behaviours in the same answers ask for them once.
+final class AnsweredArms {
+  private var known: [String: [ArmAnswers]] = [:]
+
+  func outcome(of job: ArmAnswersJob, or answer: () async throws -> [ArmAnswers]) async rethrows -> [ArmAnswers] {
+    let key = storedJSON(job)
+    if let found = known[key] { return found }
+    let found = try await answer()
+    known[key] = found
+    return found
   }
 }
 

@@ -1,6 +1,6 @@
 // This job reads, for each of many prompts, how strongly some latents fire before the answer begins: the largest activation
-// over the last message and the opening of the answer's turn (POST /v1/prompt-activations). Which latent tells which prompts
-// apart follows from it (`TriggerTable`).
+// over the last message and the opening of the answer's turn, and how much of the models' difference there they carry (POST /v1/prompt-activations). Which latent tells which prompts
+// apart follows from it (`TriggerScores`).
 
 import Diffing
 import Inference
@@ -45,8 +45,16 @@ package struct PromptActivationsJob: Job {
 package enum PromptActivationsEvent: Sendable, Equatable {
   /// The numbers of read prompts and of all prompts.
   case progress(done: Int, of: Int)
-  /// The next prompt's largest activations, in scaled units, in the order of the job's latents; 0 where one is silent.
-  case read([Float])
+  /// What the next prompt's latents do.
+  case read(PromptFindings)
+}
+
+/// What the latents of a job do on one prompt, in the job's order; 0 where one is silent (`PromptReading`).
+package struct PromptFindings: Codable, Sendable, Equatable {
+  /// The largest activations, in scaled units.
+  package var largest: [Float]
+  /// The shares of the models' difference that the latents carry.
+  package var carried: [Float]
 }
 
 extension PromptActivationsEvent: Codable {
@@ -57,7 +65,7 @@ extension PromptActivationsEvent: Codable {
     if let progress = try fields.decodeIfPresent(JobProgress.self, forKey: .progress) {
       self = .progress(done: progress.done, of: progress.of)
     } else {
-      self = .read(try fields.decode([Float].self, forKey: .read))
+      self = .read(try fields.decode(PromptFindings.self, forKey: .read))
     }
   }
 
@@ -65,7 +73,7 @@ extension PromptActivationsEvent: Codable {
     var fields = encoder.container(keyedBy: Key.self)
     switch self {
     case .progress(let done, let total): try fields.encode(JobProgress(done: done, of: total), forKey: .progress)
-    case .read(let activations): try fields.encode(activations, forKey: .read)
+    case .read(let findings): try fields.encode(findings, forKey: .read)
     }
   }
 }
@@ -86,31 +94,36 @@ package struct PromptActivationsSteps: TaskSteps {
   }
 
   package mutating func step(_ tell: (PromptActivationsEvent) -> Void) throws -> Bool {
-    var largest = [Float](repeating: 0, count: places.count)
-    for (latent, activation) in try reader.largest(in: prompts[next]) {
-      if let place = places[latent] { largest[place] = activation }
+    let silent = [Float](repeating: 0, count: places.count)
+    var findings = PromptFindings(largest: silent, carried: silent)
+    let reading = try reader.read(prompts[next])
+    for (latent, activation) in reading.largest {
+      guard let place = places[latent] else { continue }
+      (findings.largest[place], findings.carried[place]) = (activation, reading.carried[latent] ?? 0)
     }
     next += 1
-    tell(.read(largest))
+    tell(.read(findings))
     tell(.progress(done: next, of: prompts.count))
     return next < prompts.count
   }
 }
 
-/// The activations, which are accepted if every prompt has one for each latent.
+/// The findings, which are accepted if every prompt has one for each latent.
 package struct PromptActivationsAnswer: JobAnswer {
   private let (prompts, latents): (Int, Int)
-  private var read: [[Float]] = []
+  private var read: [PromptFindings] = []
 
   fileprivate init(_ job: PromptActivationsJob) { (prompts, latents) = (job.prompts.count, job.latents.count) }
 
-  package var outcome: [[Float]]? { read.count == prompts ? read : nil }
+  package var outcome: [PromptFindings]? { read.count == prompts ? read : nil }
 
   package mutating func take(_ event: PromptActivationsEvent) throws(UnexpectedAnswer) {
-    guard case .read(let activations) = event else { return }
-    guard read.count < prompts, activations.count == latents, activations.allSatisfy({ $0.isFinite && $0 >= 0 }) else {
+    guard case .read(let findings) = event else { return }
+    guard read.count < prompts, findings.largest.count == latents, findings.carried.count == latents,
+      findings.largest.allSatisfy({ $0.isFinite && $0 >= 0 }), findings.carried.allSatisfy(\.isFinite)
+    else {
       throw UnexpectedAnswer("activations of something else")
     }
-    read.append(activations)
+    read.append(findings)
   }
 }

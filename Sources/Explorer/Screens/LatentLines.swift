@@ -102,7 +102,7 @@ struct LatentLines {
         text(shortNumber(value).leftPadded(to: 10) + "  "),
       ]
     }
-    return [.heading("More metrics", note: "as they were published")]
+    return [.heading("More metrics", note: "beyond the usual columns")]
       + stride(from: 0, to: cells.count, by: perLine).map { start in
         PageLine(cells[start..<min(start + perLine, cells.count)].flatMap { $0 })
       }
