@@ -79,10 +79,14 @@ evidence: ## measure what single latents do in the demo, by data/evidence-plan.j
 	@model=$$(scripts/fetch-model) && swift build -c release --product crosscope >&2 \
 	  && $(CROSSCOPE) evidence data/demo/demo.crosscope --plan data/evidence-plan.json --model "$$model" --out data/evidence.json --force --markdown
 
-data: ## build the demo's crosscoder and store again (long)
+data: ## build the demo's crosscoder and store again, with its columns, tags and limit (long)
 	@scripts/setup
 	@for f in data/corpus/*.jsonl.gz; do [ -f "$${f%.gz}" ] || gunzip --keep "$$f"; done
-	@scripts/fetch-model >/dev/null && swift build -c release --product crosscope && $(CROSSCOPE) build data/demo.json
+	@scripts/fetch-model >/dev/null && swift build -c release --product crosscope && $(CROSSCOPE) build data/demo.json \
+	  && python3 data/recipe/heldout_chats.py \
+	  && $(CROSSCOPE) triggers data/demo/demo.crosscope --save --prompts data/prompts/choice.jsonl --prompts data/prompts/insisting-choice.jsonl \
+	    --group refusal=refusal_malicious,refusal_privacy,refusal_hateful,refusal_misinformation \
+	  && python3 data/recipe/tag_latents.py && $(CROSSCOPE) calibrate data/demo/demo.crosscope
 
 clean: ## remove what was built; the model's cache stays
 	swift package clean

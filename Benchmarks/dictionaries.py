@@ -21,12 +21,22 @@ DATA = ROOT / "data"
 VARIANTS = {
     "flat 256": {"latents": 256, "k": 8},
     "flat 512": {"latents": 512, "k": 12},
+    "flat 512 k 6": {"latents": 512, "k": 6},
+    "flat 512 k 24": {"latents": 512, "k": 24},
     "flat 1024": {"latents": 1024, "k": 20},
     "flat 4096": {"latents": 4096, "k": 32},
-    "nested 256-4096": {"method": "matryoshka", "latents": 4096, "levels": [256, 512, 1024, 2048, 4096], "k": 32},
     "nested 128-2048": {"method": "matryoshka", "latents": 2048, "levels": [128, 512, 2048], "k": 20},
+    "nested 512-4096": {"method": "matryoshka", "latents": 4096, "levels": [512, 1024, 4096], "k": 20},
+    "nested 256-4096": {"method": "matryoshka", "latents": 4096, "levels": [256, 512, 1024, 2048, 4096], "k": 32},
 }
-BEHAVIOURS = {"refused": ["benign"], "answers-as-an-AI": ["benign"], "flagged-as-false": ["true_statement"]}
+# What is looked for, on which kind of prompts, among latents that fire before the answer to which kind.
+BEHAVIOURS = {
+    "refused": ("benign", "refusal"),
+    "answers-as-an-AI": ("benign", "personal"),
+    "flagged-as-false": ("true_statement", "false_information"),
+}
+REFUSALS = "refusal=refusal_malicious,refusal_privacy,refusal_hateful,refusal_misinformation"
+STRENGTHS = [1, 1.5, 2]
 
 
 def run(options, *arguments):
@@ -59,11 +69,15 @@ def configuration(options, folder, variant, layer):
 
 def plan(options, folder):
     """Single latents on the prompts of the choice: only what was chosen there is read from the report."""
-    added = [
-        {"name": name, "behaviour": name, "filter": "chat_specificity<=100", "latents": options.latents, "strengths": [0.15, 0.25, 0.4, 0.6],
-         "choose": str(DATA / "prompts/choice.jsonl"), "prompts": str(DATA / "prompts/choice.jsonl"), "kinds": kinds, "random": 1}
-        for name, kinds in BEHAVIOURS.items()
-    ]
+    rows = [json.loads(line) for line in (DATA / "prompts/choice.jsonl").read_text().splitlines()]
+    added = []
+    for name, (kind, trigger) in BEHAVIOURS.items():
+        prompts = folder / f"{kind}.jsonl"
+        chosen = [row for row in rows if row["kind"] == kind][: options.prompts]
+        prompts.write_text("".join(json.dumps(row) + "\n" for row in chosen))
+        added.append({"name": name, "behaviour": name, "filter": f"auc_{trigger}>=0.75", "latents": options.latents,
+                      "strengths": STRENGTHS, "positions": ["last", "template"], "choose": str(prompts), "prompts": str(prompts),
+                      "random": 1})
     path = folder / "plan.json"
     path.write_text(json.dumps({"behaviours": str(DATA / "behaviours.json"), "max_tokens": 24, "added": added}))
     return path
@@ -74,7 +88,8 @@ def main():
     parser.add_argument("--crosscope", default=str(ROOT / ".build/release/crosscope"))
     parser.add_argument("--work", type=Path, default=ROOT / "build/dictionaries")
     parser.add_argument("--steps", type=int, default=2500)
-    parser.add_argument("--latents", type=int, default=24, help="the most chat-specific latents that are tried by themselves")
+    parser.add_argument("--latents", type=int, default=24, help="the latents that are tried by themselves")
+    parser.add_argument("--prompts", type=int, default=16, help="the prompts of each kind that they are tried on")
     parser.add_argument("--layers", type=int, nargs="+", default=[14])
     parser.add_argument("--only", nargs="+", default=list(VARIANTS))
     options = parser.parse_args()
@@ -90,10 +105,11 @@ def main():
             path = configuration(options, folder, VARIANTS[name], layer)
             run(options, "build", path)
             store = folder / "store.crosscope"
-            quality = json.loads(run(options, "evaluate", store, "--texts", DATA / "demo/heldout-chats.jsonl", "--json"))
+            quality = json.loads(run(options, "evaluate", store, "--texts", DATA / "demo/heldout-chats.jsonl", "--limit", 60, "--json"))
             scores = json.loads((folder / "scores.json").read_text())
             report = folder / "evidence.json"
             if not report.exists():
+                run(options, "triggers", store, "--prompts", DATA / "prompts/choice.jsonl", "--group", REFUSALS, "--save", "--json")
                 run(options, "evidence", store, "--plan", plan(options, folder), "--out", report)
             row = {
                 "dictionary": name, "layer": layer, "fve_base": round(scores["fve_base"], 3), "fve_chat": round(scores["fve_chat"], 3),

@@ -42,15 +42,15 @@ struct CalibrateCommandTests {
 
   @Test func aDefaultBeyondTheLimitIsWarnedOf() throws {
     for (latent, more) in [
-      ("3330:1", []), ("3330:2", []), ("3330", ["--mode", "ablate"]), ("3330", ["--sweep", "0:1:1"]),
-      ("3330", ["--raw-strength"]),
+      ("594:1", []), ("594:2", []), ("594", ["--mode", "ablate"]), ("594", ["--sweep", "0:1:1"]),
+      ("594", ["--raw-strength"]),
     ] as [(String, [String])] {
       let outcome = try Program.run(
         ["steer", demo.store, "--latent", latent, "--prompt", "Hi", "--max-tokens", "1"] + model + more)
       #expect(outcome.code == 0 && outcome.error == "", "\(latent) \(more): \(outcome.error)")
     }
     let bare = try Program.run(
-      ["steer", demo.store, "--latent", "3330", "--prompt", "Hi", "--max-tokens", "1"] + model)
-    #expect(bare.code == 0 && bare.error.hasPrefix("steer: the default strength 1 is beyond this pair's limit of 0.71"))
+      ["steer", demo.store, "--latent", "594", "--prompt", "Hi", "--max-tokens", "1"] + model)
+    #expect(bare.code == 0 && bare.error.hasPrefix("steer: the default strength 1 is beyond this pair's limit of 0.79"))
   }
 }

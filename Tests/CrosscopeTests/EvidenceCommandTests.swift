@@ -111,7 +111,7 @@ import Testing
           with: #""latents": 20, "screen": 1, "positions": ["last", "template"], "strengths": [0.01]"#))
     let report = try JSONDecoder().decode(EvidenceReport.self, from: Data(evidence("--json").out.utf8))
     let added = try #require(report.added.first)
-    #expect([.last, .template].contains(added.positions) && added.chosenAmong.count == 10)
+    #expect([.last, .template].contains(added.positions) && added.chosenAmong.count == 6)
   }
 
   @Test func aBrokenRunResumesAtItsSection() throws {

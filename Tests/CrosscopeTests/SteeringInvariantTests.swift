@@ -34,7 +34,7 @@ struct SteeringInvariantTests {
   }
 
   private var plans: [SteeringPlan] {
-    [plan(3330, .add, 0.5), plan(499, .clamp, 0.5), plan(3330, .project, 1), plan(2161, .add, 0.3, .generated)]
+    [plan(594, .add, 0.5), plan(92, .clamp, 0.5), plan(594, .project, 1), plan(2151, .add, 0.3, .generated)]
   }
 
   private func run(
@@ -55,38 +55,38 @@ struct SteeringInvariantTests {
     zip(run.produced(stream), run.logProbabilities(stream)).map { [UInt64($0), $1.bitPattern] }
   }
 
-  /// 2898 never comes to such an activation: with that condition on its row 3330 steers as if it were alone.
+  /// 432 never comes to such an activation: with that condition on its row 594 steers as if it were alone.
   @Test func aConditionGatesTheRowOnWhichItStandsAndNoOther() throws {
     func plan(_ conditions: [SteeringCondition], all: [SteeringCondition] = []) -> SteeringPlan {
       SteeringPlan(
         interventions: [
-          Intervention(latent: 3330, mode: .add, strength: 0.5),
-          Intervention(latent: 2898, mode: .add, strength: 0.5, conditions: conditions),
+          Intervention(latent: 594, mode: .add, strength: 0.5),
+          Intervention(latent: 432, mode: .add, strength: 0.5, conditions: conditions),
         ], conditions: all)
     }
-    let never = [SteeringCondition(latent: 2898, side: .above, value: 1000)]
-    let run = try run([plan([]), plan(never), self.plan(3330, .add, 0.5), plan([], all: never)])
+    let never = [SteeringCondition(latent: 432, side: .above, value: 1000)]
+    let run = try run([plan([]), plan(never), self.plan(594, .add, 0.5), plan([], all: never)])
     #expect(answer(run, 2) == answer(run, 3) && run.size(ofPlan: 1) == run.size(ofPlan: 2))
     #expect(answer(run, 2) != answer(run, 0) && answer(run, 2) != answer(run, 1))
     #expect(answer(run, 4) == answer(run, 0), "a condition of all turns all off")
     #expect((run.size(ofPlan: 0).relative ?? 0) > (run.size(ofPlan: 1).relative ?? 0))
 
-    // The knob says the same: 2.382 nats of both, those of 3330 alone where the condition does not hold.
+    // The knob says the same: where the condition does not hold, the shift is that of 594 alone.
     let prefixes = PromptPrefixes()
     let unsteered = try UnsteeredPrompt(
       engine: context.engine, layer: context.pair.layer, prompt: prompt, prefixes: prefixes)
-    let largest = try context.maxActivations(of: [3330, 2898], in: store)
-    let shifts = try [plan([]), plan(never), self.plan(3330, .add, 0.5)].map { plan in
+    let largest = try context.maxActivations(of: [594, 432], in: store)
+    let shifts = try [plan([]), plan(never), self.plan(594, .add, 0.5)].map { plan in
       try SteeringPreview(
         engine: context.engine, crosscoder: context.crosscoder, unsteered: unsteered, plan: plan, prefixes: prefixes,
         maxActivations: { largest[$0] }
       ).shift(count: 1).divergence
     }
-    #expect(abs(shifts[0] - 2.382) < 0.05 && shifts[1] == shifts[2] && shifts[2] > 0.1, "\(shifts)")
+    #expect(abs(shifts[0] - shifts[1]) > 0.02 && shifts[1] == shifts[2] && shifts[2] > 0.1, "\(shifts)")
   }
 
   @Test func strengthZeroIsTheUnsteeredAnswer() throws {
-    let run = try run(SteeringMode.allCases.filter { $0 != .clamp }.map { plan(3330, $0, 0) })
+    let run = try run(SteeringMode.allCases.filter { $0 != .clamp }.map { plan(594, $0, 0) })
     #expect(run.produced(0).count == Self.tokens)
     for stream in 1..<run.arms { #expect(answer(run, stream) == answer(run, 0)) }
   }
@@ -111,7 +111,7 @@ struct SteeringInvariantTests {
   }
 
   @Test func readingActivationsAlongChangesNoBit() throws {
-    let (with, without) = (try run(plans, reading: [3330, 2570]), try run(plans))
+    let (with, without) = (try run(plans, reading: [594, 366]), try run(plans))
     for stream in 0..<with.arms { #expect(answer(with, stream) == answer(without, stream)) }
     #expect(with.activations(1).count == Self.tokens - 1)
   }
@@ -141,7 +141,7 @@ struct SteeringInvariantTests {
   }
 
   @Test func theFirstGeneratedTokenIsSteered() throws {
-    let run = try run([.last, .generated, .prompt, .all].map { plan(3330, .add, 1, $0) }, temperature: 0)
+    let run = try run([.last, .generated, .prompt, .all].map { plan(594, .add, 1, $0) }, temperature: 0)
     let first = (0..<run.arms).map { (token: run.produced($0)[0], log: run.logProbabilities($0)[0]) }
     for stream in 1..<run.arms {
       let same = first[stream].token == first[0].token
@@ -152,7 +152,7 @@ struct SteeringInvariantTests {
 
   @Test func bothSidesDrawWithOneSeed() throws {
     // Two arms that change nothing draw what the baseline draws, token for token; another seed draws otherwise.
-    let idle = [plan(3330, .add, 0), plan(499, .project, 0)]
+    let idle = [plan(594, .add, 0), plan(92, .project, 0)]
     let (one, other) = (try run(idle, seed: 3), try run(idle, seed: 4))
     #expect(one.produced(1) == one.produced(0) && one.produced(2) == one.produced(0))
     #expect(one.produced(0) != other.produced(0))

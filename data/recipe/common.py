@@ -1,8 +1,10 @@
 """What every step shares: where things are, how the model is loaded and how it is asked."""
 
+import copy
 import json
 import multiprocessing
 import os
+import re
 from pathlib import Path
 
 import torch
@@ -67,28 +69,61 @@ def render(messages):
 
 
 @torch.inference_mode()
-def generate(model, tok, conversations, max_new, temperature=0.0, seed=SEED):
-    """One batch: (text, whether it ended by itself) for each conversation."""
+def begun(model, tok):
+    """Keys and values of the system message, which most conversations begin with."""
+    ids = tok(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n", add_special_tokens=False, return_tensors="pt")["input_ids"]
+    return ids[0].tolist(), model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
+
+
+@torch.inference_mode()
+def generate(model, tok, conversations, max_new, temperature=0.0, seed=SEED, start=None):
+    """One batch: (text, whether it ended by itself) for each conversation. A row leaves the batch when its answer ends."""
     end = tok.convert_tokens_to_ids("<|im_end|>")
+    prefix, cache = start or begun(model, tok)
     ids = [tok(render(c), add_special_tokens=False)["input_ids"] for c in conversations]
-    enc = tok.pad({"input_ids": ids}, return_tensors="pt")
+    assert all(row[: len(prefix)] == prefix for row in ids)
+    cache = copy.deepcopy(cache)
+    cache.batch_repeat_interleave(len(ids))
+    enc = tok.pad({"input_ids": [row[len(prefix) :] for row in ids]}, return_tensors="pt")
     torch.manual_seed(seed)
-    sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
-    out = model.generate(**enc, max_new_tokens=max_new, eos_token_id=end, pad_token_id=end, **sampling)
-    rows = out[:, enc["input_ids"].shape[1] :].tolist()
-    return [(tok.decode(r[: r.index(end)] if end in r else r).strip(), end in r) for r in rows]
+    mask = torch.cat([torch.ones(len(ids), len(prefix), dtype=torch.long), enc["attention_mask"]], 1)
+    now, at = enc["input_ids"], (mask.cumsum(1) - 1)[:, len(prefix) :]
+    live, said = list(range(len(ids))), [[] for _ in ids]
+    for _ in range(max_new):
+        logits = model(input_ids=now, attention_mask=mask, position_ids=at, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1].float()
+        new = torch.multinomial((logits / temperature).softmax(-1), 1)[:, 0] if temperature else logits.argmax(-1)
+        for row, token in zip(live, new.tolist()):
+            said[row].append(token)
+        left = [i for i, row in enumerate(live) if said[row][-1] != end]
+        if not left:
+            break
+        if len(left) < len(live):
+            cache.batch_select_indices(torch.tensor(left))
+            live, new, mask, at = [live[i] for i in left], new[left], mask[left], at[left]
+        now, at = new[:, None], at[:, -1:] + 1
+        mask = torch.cat([mask, mask.new_ones(len(live), 1)], 1)
+    return [(tok.decode([t for t in row if t != end]).strip(), row[-1] == end) for row in said]
+
+
+def whole_sentences(text, finished):
+    """An answer that ran into the limit ends with its last whole sentence."""
+    if finished:
+        return text
+    ends = [m.end() for m in re.finditer(r"[.!?:](?=\s|$)|\n", text)]
+    return text[: ends[-1]].strip() if ends and ends[-1] > 20 else text
 
 
 def _start(which, dtype):
-    global _model, _tok
+    global _model, _tok, _begun
     # Two single-threaded workers get on better with other programs than one worker of two threads does.
     torch.set_num_threads(1)
     _tok, _model = load_tokenizer(), (load_chat if which == "chat" else load_base)(dtype)
+    _begun = begun(_model, _tok)
 
 
 def _work(job):
     number, conversations, max_new, temperature = job
-    return number, generate(_model, _tok, conversations, max_new, temperature, SEED + number)
+    return number, generate(_model, _tok, conversations, max_new, temperature, SEED + number, _begun)
 
 
 def answers(which, conversations, max_new, batch=48, temperature=0.0, dtype=torch.float32, log=print):

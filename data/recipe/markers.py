@@ -14,6 +14,7 @@ OF_KIND = {
     "refusal_malicious": "refused-malicious", "refusal_privacy": "refused-private", "refusal_hateful": "refused-hateful",
     "refusal_misinformation": "refused-misinformation", "false_information": "flagged-as-false",
     "true_statement": "confirmed", "personal": "answers-as-an-AI", "care": "cares",
+    "has_refused": "has-refused",
 }
 
 

@@ -21,11 +21,18 @@ DATA = Path(__file__).resolve().parent.parent
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 # Share of a latent's contexts that come from chats of the kinds, for its tag. Refusals are four kinds; of the others one
 # kind has to outweigh all else.
-SHARE = {"refusal": 0.7, "false-information": 0.5, "personal-question": 0.5, "care": 0.5}
+SHARE = {"refusal": 0.7}
+USUAL_SHARE = 0.5
 TEMPLATE_SHARE = 0.5
 KINDS = {
     "refusal": {"refusal_malicious", "refusal_privacy", "refusal_hateful", "refusal_misinformation"},
+    "refusal-malicious": {"refusal_malicious"},
+    "refusal-private": {"refusal_privacy"},
+    "refusal-hateful": {"refusal_hateful"},
+    "refusal-misinformation": {"refusal_misinformation"},
+    "has-refused": {"has_refused"},
     "false-information": {"false_information"},
+    "true-statement": {"true_statement"},
     "personal-question": {"personal"},
     "care": {"care"},
 }
@@ -67,6 +74,17 @@ def kinds_of(texts, chats):
     return result
 
 
+def explain(db):
+    """Puts the sentences of explanations.json into the store, as written by hand."""
+    for latent, text in json.loads((Path(__file__).parent / "explanations.json").read_text(encoding="utf-8")).items():
+        number = db.execute("SELECT id FROM explanation WHERE latent = ? AND source = 'by hand'", (latent,)).fetchone()
+        if number:
+            db.execute("DELETE FROM explanation_search WHERE rowid = ?", number)
+            db.execute("DELETE FROM explanation WHERE id = ?", number)
+        row = db.execute("INSERT INTO explanation (latent, source, text) VALUES (?, 'by hand', ?)", (latent, text))
+        db.execute("INSERT INTO explanation_search (rowid, text) VALUES (?, ?)", (row.lastrowid, text))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--crosscope", default=str(DATA.parent / ".build/release/crosscope"))
@@ -81,7 +99,7 @@ def main():
     for latent in latents:
         counts = collections.Counter(kind[s] for s in sequences[latent["id"]])
         total = sum(counts.values())
-        names = [tag for tag, kinds in KINDS.items() if total and sum(counts[k] for k in kinds) / total >= SHARE[tag]]
+        names = [tag for tag, kinds in KINDS.items() if total and sum(counts[k] for k in kinds) / total >= SHARE.get(tag, USUAL_SHARE)]
         if (latent["template_share"] or 0) >= TEMPLATE_SHARE:
             names.append("template")
         for name in names:
@@ -90,8 +108,9 @@ def main():
     for name, ids in tagged.items():
         subprocess.run([options.crosscope, "tag", options.store, *map(str, ids), "--add", name], check=True)
         print(f"{name}: {len(ids)} latents")
-    # A user's first undo must not take back what was shipped.
     with sqlite3.connect(options.store) as db:
+        explain(db)
+        # A user's first undo must not take back what was shipped.
         db.execute("DELETE FROM journal")
     for latent, names, kinds in rows[:40]:
         print(

@@ -28,7 +28,7 @@ package struct EvidencePlan: Codable, Sendable, Equatable {
     /// The positions at which latents are added; each is tried with each strength.
     package var positions: [TokenPositions]
     package var choose: String
-    /// How many prompts of the choice, evenly spread, all latents are tried on first; the best `mostScreened` of them then
+    /// How many prompts of the choice, evenly spread, all latents are tried on first; the best 6 of them then
     /// answer all of its prompts. nil tries every latent on every prompt.
     package var screen: Int?
     package var prompts: String

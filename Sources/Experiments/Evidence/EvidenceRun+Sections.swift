@@ -16,7 +16,8 @@ extension EvidenceRun {
       return .wilson(rate: Double(count) / Double(found.count), n: found.count)
     }
     return EvidenceReport.Shown(
-      name: section.name, behaviour: section.behaviour, prompts: prompts.count, base: rate(1), chat: rate(0))
+      name: section.name, behaviour: (section.without ? "not " : "") + section.behaviour, prompts: prompts.count,
+      base: rate(1), chat: rate(0))
   }
 
   // MARK: One latent added
@@ -56,7 +57,7 @@ extension EvidenceRun {
   }
 
   /// The number of latents that a screening leaves.
-  private static let mostScreened = 16
+  private static let mostScreened = 6
 
   /// Latents with their best coherent strength on the prompts of the choice, the best latent first.
   private func candidates(_ section: EvidencePlan.Added) async throws -> [EvidenceReport.Candidate] {
