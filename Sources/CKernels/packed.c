@@ -141,7 +141,7 @@ void ck_packed_times_int16(ck_type type, const void *packed, int rows, int colum
   product a = {.packed = packed, .rows = rows, .columns = columns, .q = q, .scales = scales, .sums = sums, .ldx = columns,
                .n = n, .y = y, .ldy = ldy, .accumulate = accumulate, .p0 = p0, .p1 = p1};
 #if defined(__x86_64__)
-  if (bytes && ck_level() >= 4 && ck_times_int16_amx(type, &a, bytes)) return;
+  if (bytes && ck_times_int16_amx(type, &a, bytes)) return;
   if (ck_level() >= 2) return ck_times_int16_avx512(type, &a);
   if (ck_level() == 1) return ck_times_int16_avx2(type, &a);
 #else

@@ -15,17 +15,11 @@
 // A tile has up to 16 rows of activations; one of weights has 4 columns of 16 rows in each of its rows.
 enum { tile_rows = 16, tile_bytes = 64 * tile_rows, unit_bytes = unit_columns * panel_rows };
 
-// Asks the kernel once for the right to use tiles, which a process does not have from its start.
+// Asks the kernel for the right to use tiles, which a process does not have from its start; asking again does no harm.
 int ck_has_tiles(void) {
-  static int known = -1;
-  int has = __atomic_load_n(&known, __ATOMIC_RELAXED);
-  if (has < 0) {
-    enum { request_permission = 0x1023, tile_data = 18 };
-    has = __builtin_cpu_supports("amx-int8") && __builtin_cpu_supports("avx512vbmi")
-          && syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-    __atomic_store_n(&known, has, __ATOMIC_RELAXED);
-  }
-  return has;
+  enum { request_permission = 0x1023, tile_data = 18 };
+  return __builtin_cpu_supports("amx-int8") && __builtin_cpu_supports("avx512vbmi")
+         && syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
 }
 
 typedef struct { uint8_t palette, start, unused[14]; uint16_t bytes[16]; uint8_t rows[16]; } tile_shapes;

@@ -29,9 +29,8 @@ extension EvidenceReport {
 
   /// The tables in Markdown.
   package var markdown: String {
-    return tables.map { table in
-      "**\(table.title)**\n\n" + markdownLine(table.heads) + markdownLine(table.heads.map { _ in "---" })
-        + table.rows.map(markdownLine).joined() + "\n\(table.note)\n"
+    tables.map { table in
+      "**\(table.title)**\n\n" + markdownTable(table.heads, table.rows) + "\n\(table.note)\n"
     }.joined(separator: "\n")
   }
 
@@ -59,9 +58,11 @@ extension EvidenceReport {
           row.random.perplexity?.text(1) ?? "-",
         ]
       },
-      note: "Latent and strength were chosen on other prompts, where perplexity under the unsteered model is at most "
-        + "\(shortNumber(perplexity)); random latents change the residual stream by the same norm; at says where the latent is "
-        + "added (last is the prompt's last token, template the tokens of the chat template in the prompt).")
+      note:
+        "Latent, strength and positions were chosen on other prompts, where perplexity under the unsteered model is at "
+        + "most \(shortNumber(perplexity)); random latents change the residual stream by the same norm. The column at says "
+        + "where the latent is added: prompt is all tokens of the prompt, last its last one, template those of the chat "
+        + "template in it.")
   }
 
   private var removedTable: Table {

@@ -41,7 +41,5 @@ package struct TriggersDocument: Encodable, Sendable {
   }
 
   /// The table in Markdown.
-  package var markdown: String {
-    markdownLine(heads) + markdownLine(heads.map { _ in "---" }) + rows.map { markdownLine(cells($0)) }.joined()
-  }
+  package var markdown: String { markdownTable(heads, rows.map(cells)) }
 }

@@ -44,7 +44,8 @@ extension Store {
     return values
   }
 
-  /// All metrics. They are read once, since nothing changes them in a finished store.
+  /// All metrics. They are read once, since a number keeps its name for good. A metric that another program adds is
+  /// there when the store is opened again.
   func metrics(in db: Database) throws -> [Metric] {
     if let known = knownMetrics.withLock({ $0 }) { return known }
     var metrics: [Metric] = []
@@ -62,43 +63,48 @@ extension Store {
 }
 
 extension Store {
-  /// Saves metrics, each in place of an earlier one of its name; latents that are not among the values lack it.
+  /// Saves metrics, each in place of an earlier one of its name; latents that are not among the values lack it. A metric that is
+  /// replaced keeps its number, by which other programs know it.
   /// - Throws: `invalidRecord` for an empty name and for values that are not finite, `readOnly` and others.
   public func save(metrics: [(name: String, values: [(latent: Int, value: Double)])]) throws(StorageError) {
     try write { db in
       for (name, values) in metrics {
-        try db.execute(
-          sql: "DELETE FROM latent_metric WHERE metric IN (SELECT id FROM metric WHERE name = ?)", arguments: [name])
-        try db.execute(sql: "DELETE FROM metric WHERE name = ?", arguments: [name])
+        let known = try Int64.fetchOne(db, sql: "SELECT id FROM metric WHERE name = ?", arguments: [name])
+        try db.execute(sql: "DELETE FROM latent_metric WHERE metric = ?", arguments: [known])
         for (latent, _) in values { _ = try self.latent(latent, in: db) }
-        try insert(metric: name, values: values, in: db)
+        try insert(values, of: Metric(id: known ?? insertMetric(name, in: db), name: name), in: db)
       }
     }
     knownMetrics.withLock { $0 = nil }
   }
 }
 
-/// Writes a metric that is not there yet.
-private func insert(metric name: String, values: some Sequence<(latent: Int, value: Double)>, in db: Database) throws {
+extension StoreWriter {
+  /// Adds a metric beyond the columns to latents that have been added before. Those that are not in `values` lack it.
+  public func add(metric name: String, values: some Sequence<(latent: Int, value: Double)>) throws(StorageError) {
+    try transaction("latent_metric") { db in
+      try insert(values, of: Metric(id: insertMetric(name, in: db), name: name), in: db)
+    }
+  }
+}
+
+/// Adds the name of a metric and returns its number.
+private func insertMetric(_ name: String, in db: Database) throws -> Int64 {
   guard !name.isEmpty, !name.contains("]"), name.count <= 200 else {
     throw StorageError.invalidRecord(
       table: "metric", detail: "the name \"\(name.prefix(200))\" is empty, too long or holds a ]")
   }
   try db.execute(sql: "INSERT INTO metric (name) VALUES (?)", arguments: [name])
-  let id = db.lastInsertedRowID
+  return db.lastInsertedRowID
+}
+
+private func insert(_ values: some Sequence<(latent: Int, value: Double)>, of metric: Metric, in db: Database) throws {
   let statement = try db.makeStatement(sql: "INSERT INTO latent_metric (metric, latent, value) VALUES (?, ?, ?)")
   for (latent, value) in values {
     guard value.isFinite else {
       throw StorageError.invalidRecord(
-        table: "latent_metric", detail: "\(name) of latent \(latent) is \(value), not a finite number")
+        table: "latent_metric", detail: "\(metric.name) of latent \(latent) is \(value), not a finite number")
     }
-    try statement.execute(arguments: [id, latent, value])
-  }
-}
-
-extension StoreWriter {
-  /// Adds a metric beyond the columns to latents that have been added before. Those that are not in `values` lack it.
-  public func add(metric name: String, values: some Sequence<(latent: Int, value: Double)>) throws(StorageError) {
-    try transaction("latent_metric") { db in try insert(metric: name, values: values, in: db) }
+    try statement.execute(arguments: [metric.id, latent, value])
   }
 }

@@ -84,9 +84,10 @@ struct DemoEvidenceTests {
     #expect(rates[0].value <= 0.25 && rates[2].value <= 0.25, "\(rates)")
     #expect(rates[1].value >= 0.6 && rates[1].isApart(from: rates[0]) && rates[1].isApart(from: rates[2]), "\(rates)")
     #expect(try #require(rows[1].perplexity).value <= 4)
-    // Each of both changes the stream by the same share.
+    // Both change the stream by the same share.
     let sizes = try rows.dropFirst().map { try #require($0.relativeChange) }
-    #expect(abs(sizes[0] / sizes[1] - 1) < 0.3, "\(sizes)")
+    #expect(abs(sizes[0] / sizes[1] - 1) < 0.15, "\(sizes)")
+    #expect(try #require(rows[1].kl).value > 1.5 * #require(rows[2].kl).value)
   }
 
   /// The 25 latents that carry most of what chat adds before it refuses (the store's column carried_refusal): without them it
@@ -100,7 +101,9 @@ struct DemoEvidenceTests {
     let refused = rows.map(\.refused)
     #expect(refused[0].value >= 0.85 && refused[1].value <= 0.4, "\(refused)")
     #expect(refused[1].isApart(from: refused[0]) && refused[1].isApart(from: refused[2]), "\(refused)")
-    #expect(!refused[2].isApart(from: refused[0]), "\(refused)")
+    #expect(!refused[2].isApart(from: refused[0]) && refused[2].value >= refused[0].value - 0.1, "\(refused)")
+    let kl = try rows.map { try #require($0.kl) }
+    #expect(kl[1].value > 5 * kl[2].value && kl[1].isApart(from: kl[2]), "\(kl)")
   }
 
   /// Latents that fire on one kind of harmful prompts before the answer begins, chosen on other prompts (the store's auc_KIND).

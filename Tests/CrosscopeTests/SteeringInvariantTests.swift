@@ -71,7 +71,7 @@ struct SteeringInvariantTests {
     #expect(answer(run, 4) == answer(run, 0), "a condition of all turns all off")
     #expect((run.size(ofPlan: 0).relative ?? 0) > (run.size(ofPlan: 1).relative ?? 0))
 
-    // The knob says the same: where the condition does not hold, the shift is that of 594 alone.
+    // The knob says the same: 5.540 nats of both, those of 594 alone where the condition does not hold.
     let prefixes = PromptPrefixes()
     let unsteered = try UnsteeredPrompt(
       engine: context.engine, layer: context.pair.layer, prompt: prompt, prefixes: prefixes)
@@ -82,7 +82,7 @@ struct SteeringInvariantTests {
         maxActivations: { largest[$0] }
       ).shift(count: 1).divergence
     }
-    #expect(abs(shifts[0] - shifts[1]) > 0.02 && shifts[1] == shifts[2] && shifts[2] > 0.1, "\(shifts)")
+    #expect(abs(shifts[0] - 5.540) < 0.05 && shifts[1] == shifts[2] && shifts[2] > 0.1, "\(shifts)")
   }
 
   @Test func strengthZeroIsTheUnsteeredAnswer() throws {

@@ -10,8 +10,8 @@
 
 // MARK: processor
 
-// The level that the kernels use: 0 portable C, 1 AVX2+FMA+F16C, 2 AVX-512 (F, BW, DQ, VL, VNNI), 3 with BF16 as well, 4 with AMX tiles
-// of bytes as well.
+// The level that the kernels use: 0 portable C, 1 AVX2+FMA+F16C, 2 AVX-512 (F, BW, DQ, VL, VNNI), 3 with BF16 as well, 4 with
+// AMX tiles of bytes as well.
 int ck_level(void);
 // Tests call this to use at most this level; -1 returns to detection.
 void ck_limit_level(int level);
@@ -67,7 +67,8 @@ void ck_split_bytes(const int16_t *q, int s0, int s1, int columns, void *bytes);
 // The same product with activations from ck_quantise, and what ck_split_bytes made of them or null: products are integers
 // within 32 columns (16 for Q6_K), sums across them are fp32. All processor levels give the same bits.
 void ck_packed_times_int16(ck_type type, const void *packed, int rows, int columns, const int16_t *q,
-                           const void *_Nullable bytes, const float *scales, const float *sums, int n, float *y, int ldy, int accumulate, int p0, int p1);
+                           const void *_Nullable bytes, const float *scales, const float *sums, int n, float *y, int ldy,
+                           int accumulate, int p0, int p1);
 // Writes panels p0..<p1 as fp32, transposed: out[c * ldo + (r - 16 p0)]. Rows beyond the matrix are zero.
 void ck_unpack_transposed(ck_type type, const void *packed, int columns, int p0, int p1, float *out, int ldo);
 // Writes one packed row as fp32 out[columns].

@@ -44,20 +44,20 @@ public final class PromptReader {
       let entries = codes.entries(of: token)
       // Tokens of outlying norm have no codes, and would outweigh all others.
       if !entries.isEmpty { whole += delta.reduce(0) { $0 + Double($1) * Double($1) } }
+      // d_j^chat·δ − d_j^base·δ is one product with a row of the decoder, of which a decoupled code adds only a part.
+      let signed = delta.map { -$0 } + delta
       for entry in entries {
         let latent = Int(codes.latents[entry])
         reading.largest[latent] = max(reading.largest[latent] ?? 0, scaled[entry])
-        reading.carried[latent, default: 0] += codes.values[entry] * along(delta, latent)
+        let columns = codes.models(of: entry).columns(dModel: d)
+        let start = 2 * d * latent
+        let decoder = crosscoder.decoder.values[start + columns.lowerBound..<start + columns.upperBound]
+        let along = zip(decoder, signed[columns]).reduce(Float(0)) { $0 + $1.0 * $1.1 }
+        reading.carried[latent, default: 0] += codes.values[entry] * along
       }
     }
     reading.carried = reading.carried.mapValues { whole > 0 ? Float(Double($0) / whole) : 0 }
     return reading
-  }
-
-  /// (d_j^chat − d_j^base)·δ.
-  private func along(_ delta: [Float], _ latent: Int) -> Float {
-    let (base, chat) = (crosscoder.decoderDirection(latent, .base), crosscoder.decoderDirection(latent, .chat))
-    return zip(zip(chat, base), delta).reduce(0) { $0 + ($1.0.0 - $1.0.1) * $1.1 }
   }
 
   /// Where the last message begins: the first token of the last run of tokens that belong to the user.

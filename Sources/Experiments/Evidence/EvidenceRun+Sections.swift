@@ -32,9 +32,7 @@ extension EvidenceRun {
     }
     let prompts = try SetPrompt.read(section.prompts, kinds: section.kinds)
     var request = SteeringRequest(
-      prompt: "",
-      plan: best.plan,
-      sampling: GenerationSettings(maxTokens: plan.maxTokens, seed: plan.seed))
+      prompt: "", plan: best.plan, sampling: GenerationSettings(maxTokens: plan.maxTokens, seed: plan.seed))
     request.strengths = [1]
     let job = PromptSetJob(request, prompts: prompts, name: section.name, random: section.random)
     let report = try await laboratory.outcome(of: job) { event in
@@ -50,8 +48,7 @@ extension EvidenceRun {
     return EvidenceReport.Added(
       name: section.name, behaviour: section.behaviour, prompts: prompts.count, latent: best.latent,
       strength: best.strength, positions: best.positions, unsteered: figure(.baseline), steered: figure(.steered),
-      random: figure(.random),
-      draws: section.random, chosenAmong: Array(candidates.prefix(10)),
+      random: figure(.random), draws: section.random, chosenAmong: Array(candidates.prefix(10)),
       choicePrompts: try SetPrompt.read(section.choose, kinds: section.kinds).count,
       examples: counted.outcomes.prefix(4).map { .init(prompt: $0.prompt, answer: $0.answers[steered].text) })
   }

@@ -18,7 +18,6 @@ package struct EvidenceRun {
   /// Receives the name of the present section, how much of it is done, and in which unit.
   let tell: (_ section: String, _ done: Int, _ of: Int, _ unit: String) -> Void
   private let parts: EvidenceParts
-  private let answered = AnsweredArms()
 
   /// - Parameter folder: where finished sections are kept.
   /// - Throws: `InputError.invalid` for a behaviour that the file of behaviours does not have.
@@ -121,10 +120,8 @@ package struct EvidenceRun {
         prompts: prompts, arms: Array(arms[start..<min(start + most, arms.count)]),
         sampling: GenerationSettings(maxTokens: plan.maxTokens), comparesWithBase: comparesWithBase)
       let before = done
-      let found = try await answered.outcome(of: job) {
-        try await laboratory.outcome(of: job) { event in
-          if case .progress(let now, _) = event { tell(section, before + now, total, "prompts") }
-        }
+      let found = try await laboratory.outcome(of: job) { event in
+        if case .progress(let now, _) = event { tell(section, before + now, total, "prompts") }
       }
       done += prompts.count
       if result.isEmpty {
@@ -140,19 +137,6 @@ package struct EvidenceRun {
       }
     }
     return result
-  }
-}
-
-/// The answers that this run already has: sections that look for different behaviours in the same answers ask for them once.
-final class AnsweredArms {
-  private var known: [String: [ArmAnswers]] = [:]
-
-  func outcome(of job: ArmAnswersJob, or answer: () async throws -> [ArmAnswers]) async rethrows -> [ArmAnswers] {
-    let key = storedJSON(job)
-    if let found = known[key] { return found }
-    let found = try await answer()
-    known[key] = found
-    return found
   }
 }
 

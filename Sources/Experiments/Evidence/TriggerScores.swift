@@ -37,18 +37,20 @@ package struct TriggerScores: Sendable, Equatable {
       .mapValues(\.count)
     for group in groups { counts[group.key] = prompts.count { group.value.contains($0.kind ?? "") } }
     self.prompts = counts
-    auc = chosen.map { kind in
-      let own = prompts.indices.filter { kind.members.contains(prompts[$0].kind ?? "") }
-      let others = prompts.indices.filter { !kind.members.contains(prompts[$0].kind ?? "") }
-      return latents.indices.map { latent in
+    let parts = chosen.map { kind in
+      let isOwn = prompts.map { kind.members.contains($0.kind ?? "") }
+      return (own: prompts.indices.filter { isOwn[$0] }, others: prompts.indices.filter { !isOwn[$0] })
+    }
+    auc = parts.map { part in
+      latents.indices.map { latent in
         areaUnderCurve(
-          own: own.map { findings[$0].largest[latent] }, others: others.map { findings[$0].largest[latent] }) ?? 0.5
+          own: part.own.map { findings[$0].largest[latent] }, others: part.others.map { findings[$0].largest[latent] })
+          ?? 0.5
       }
     }
-    carried = chosen.map { kind in
-      let own = prompts.indices.filter { kind.members.contains(prompts[$0].kind ?? "") }
-      return latents.indices.map { latent in
-        own.reduce(0) { $0 + Double(findings[$1].carried[latent]) } / Double(max(1, own.count))
+    carried = parts.map { part in
+      latents.indices.map { latent in
+        part.own.reduce(0) { $0 + Double(findings[$1].carried[latent]) } / Double(max(1, part.own.count))
       }
     }
   }

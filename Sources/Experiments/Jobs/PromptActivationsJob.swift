@@ -1,6 +1,6 @@
 // This job reads, for each of many prompts, how strongly some latents fire before the answer begins: the largest activation
-// over the last message and the opening of the answer's turn, and how much of the models' difference there they carry (POST /v1/prompt-activations). Which latent tells which prompts
-// apart follows from it (`TriggerScores`).
+// over the last message and the opening of the answer's turn, and how much of the models' difference there they carry
+// (POST /v1/prompt-activations). Which latent tells which prompts apart follows from it (`TriggerScores`).
 
 import Diffing
 import Inference

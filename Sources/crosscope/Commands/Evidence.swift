@@ -29,12 +29,10 @@ struct Evidence: AsyncParsableCommand {
   @OptionGroup var computing: ComputeOptions
   @OptionGroup var engine: EngineOptions
   @OptionGroup var output: OutputFileOptions
-  @Flag(help: "Print one JSON document.") var json = false
-  @Flag(help: "Print the tables in Markdown.") var markdown = false
+  @OptionGroup var form: ReportFormOptions
 
   func validate() throws {
     try engine.exclude(files, computing)
-    guard !(json && markdown) else { throw ValidationError("--json and --markdown exclude each other") }
   }
 
   func run() async throws {
@@ -60,6 +58,6 @@ struct Evidence: AsyncParsableCommand {
       try output.write(storedJSON(report) + "\n", to: out)
       try? FileManager.default.removeItem(atPath: folder)
     }
-    if json { try printJSON(report) } else { writeOut(markdown ? report.markdown : report.text) }
+    try form.write(report, text: report.text, markdown: report.markdown)
   }
 }

@@ -42,12 +42,10 @@ struct Triggers: AsyncParsableCommand {
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
   @OptionGroup var engine: EngineOptions
-  @Flag(help: "Print one JSON document.") var json = false
-  @Flag(help: "Print the table in Markdown.") var markdown = false
+  @OptionGroup var form: ReportFormOptions
 
   func validate() throws {
     try engine.exclude(files, computing)
-    guard !(json && markdown) else { throw ValidationError("--json and --markdown exclude each other") }
     guard (0...1).contains(least) else { throw ValidationError("--least is a figure from 0 to 1") }
     guard limit >= 1 else { throw ValidationError("--limit must be at least 1") }
   }
@@ -57,7 +55,7 @@ struct Triggers: AsyncParsableCommand {
     let set = try prompts.flatMap { try SetPrompt.read($0) }
     let known = Set(set.compactMap(\.kind))
     let wanted = kind + group.flatMap(\.kinds)
-    guard known.count >= 1, wanted.allSatisfy(known.contains) else {
+    guard !known.isEmpty, wanted.allSatisfy(known.contains) else {
       throw InputError.invalid(
         source: prompts.joined(separator: ", "),
         expected: wanted.isEmpty ? "prompts with a \"kind\"" : "prompts of the kinds \(wanted.joined(separator: ", "))",
@@ -89,7 +87,7 @@ struct Triggers: AsyncParsableCommand {
         })
     }
     let document = TriggersDocument(scores, limit: limit)
-    if json { try printJSON(document) } else { writeOut(markdown ? document.markdown : document.text) }
+    try form.write(document, text: document.text, markdown: document.markdown)
   }
 }
 
