@@ -64,7 +64,7 @@ final class TmuxTerminal {
 
   /// Types a command line into the shell.
   func command(_ line: String) throws {
-    try run(["send-keys", "-l", line])
+    try run(["send-keys", "-l", "--", line])
     try press("Enter")
   }
 
@@ -79,7 +79,7 @@ final class TmuxTerminal {
   /// Presses keys, in tmux's names.
   func press(_ keys: String...) throws { for key in keys { try run(["send-keys", key]) } }
 
-  func type(_ text: String) throws { try run(["send-keys", "-l", text]) }
+  func type(_ text: String) throws { try run(["send-keys", "-l", "--", text]) }
 
   func resize(columns: Int, rows: Int) throws {
     try run(["resize-window", "-x", "\(columns)", "-y", "\(rows)"])
