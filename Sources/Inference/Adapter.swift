@@ -13,13 +13,16 @@ public enum Projection: String, Sendable, CaseIterable {
   case up = "up_proj"
   case down = "down_proj"
 
-  /// The module that holds the projection in Hugging Face's naming.
-  var parent: String {
+  /// The half of the block that the projection belongs to.
+  var module: BlockModule {
     switch self {
-    case .q, .k, .v, .o: "self_attn"
-    case .gate, .up, .down: "mlp"
+    case .q, .k, .v, .o: .attention
+    case .gate, .up, .down: .mlp
     }
   }
+
+  /// The module that holds the projection in Hugging Face's naming.
+  var parent: String { module == .attention ? "self_attn" : "mlp" }
 }
 
 /// A low-rank change of a model's weights. It shares the base's copy of the weights.
@@ -40,25 +43,28 @@ public final class Adapter: Sendable {
   public let layers: [Int]
   private let changes: [[Projection: Change]]
 
-  /// y += (α/r) B A x + bias for some projections of a block.
+  /// y += λ ((α/r) B A x + bias) for some projections of a block.
   /// - Parameters:
   ///   - x: all rows of the projections' input; each y holds all rows of one projection's output.
   ///   - rows: the rows that belong to the adapted model.
+  ///   - amplified: λ by module; nil is 1.
   func add(
     _ layer: Int, _ projections: [(Projection, UnsafeMutablePointer<Float>)], _ x: UnsafePointer<Float>,
-    rows: Range<Int>
+    rows: Range<Int>, amplified: AmplifiedWeights? = nil
   ) {
     for (projection, y) in projections {
-      guard let change = changes[layer][projection] else { continue }
+      let factor = amplified?.factor(layer, projection.module) ?? 1
+      guard factor != 0, let change = changes[layer][projection] else { continue }
       if let (a, b) = change.lowRank {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * a.rows) { low in
           guard let low = low.baseAddress else { return }
           a.multiply(x + rows.lowerBound * a.columns, count: rows.count, into: low)
+          if factor != 1 { scale(low, by: factor, count: rows.count * a.rows) }
           b.multiply(low, count: rows.count, into: y + rows.lowerBound * b.rows, accumulate: true)
         }
       }
       if let bias = change.bias {
-        for row in rows { addScaled(1, bias, to: y + row * bias.count, count: bias.count) }
+        for row in rows { addScaled(factor, bias, to: y + row * bias.count, count: bias.count) }
       }
     }
   }

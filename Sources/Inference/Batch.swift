@@ -17,6 +17,8 @@ public struct Segment {
   public var start: Start?
   /// The adapter of this timeline's model; nil means the weights alone.
   public var adapter: Adapter?
+  /// If set, the change from base to chat counts λ times by block and module; nil means chat as it is.
+  public var amplified: AmplifiedWeights?
   /// The last block to run for this segment; nil runs all of them. A segment that ends earlier has no logits.
   public var lastLayer: Int?
   public var logits: Logits

@@ -106,7 +106,7 @@ public final class Engine: Sendable {
 
   /// Runs timelines of both models: in one pass if they share weights, otherwise base's pass comes first.
   /// - Parameters:
-  ///   - segments: this function sets their adapters.
+  ///   - segments: this function sets their adapters. Segments of chat may be amplified.
   ///   - models: the model to which each segment's timeline belongs.
   ///   - hooks: they see all segments of a pass at once; with two sets of weights they see base's before chat's.
   /// - Returns: the logits of each segment.
@@ -115,6 +115,8 @@ public final class Engine: Sendable {
     _ segments: [Segment], of models: [PairModel], hooks: Hooks = Hooks()
   ) throws(InferenceError) -> [Matrix] {
     precondition(segments.count == models.count, "a model for each segment")
+    precondition(
+      zip(segments, models).allSatisfy { $0.amplified == nil || $1 == .chat }, "base has no change to amplify")
     var segments = segments
     for index in segments.indices { segments[index].adapter = adapter(of: models[index]) }
     guard baseModel !== model else { return try model.forward(segments, hooks: hooks) }

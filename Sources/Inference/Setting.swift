@@ -12,6 +12,7 @@ public struct Setting: Sendable, ExpressibleByStringInterpolation, CustomStringC
     case blocks
     /// The unit of the strengths.
     case unit
+    case amplification
   }
 
   public let description: String

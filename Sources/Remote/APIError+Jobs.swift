@@ -32,6 +32,7 @@ extension APIError {
       case .conditions: APIError.invalid("\(error)", param: "conditions")
       case .blocks: APIError.invalid("\(error)", param: "all_layers")
       case .unit: APIError.invalid("\(error)", param: "raw_strength")
+      case .amplification: APIError.invalid("\(error)", param: "amplification")
       case nil: APIError.invalid("\(error)")
       }
     case StorageError.noSuchLatent: APIError.invalid("\(error)", param: latents)

@@ -53,6 +53,10 @@ func relativeDifference(_ found: [Double?], _ expected: [Double?]) -> Double {
   return largest > 0 ? difference / largest : difference
 }
 
+func relativeDifference(_ found: [Float], _ expected: [Float]) -> Double {
+  relativeDifference(found.map { Double($0) }, expected.map { Double($0) })
+}
+
 /// The largest |a − b| / |b| of any pair; infinite if they are missing in different places.
 func largestRelativeDifference(_ found: [Double?], _ expected: [Double?]) -> Double {
   guard found.count == expected.count else { return .infinity }

@@ -16,7 +16,8 @@ extension Transformer {
     var pass = ForwardPass(model: self, plan: plan, hooks: hooks)
     let logits: [Matrix]
     do {
-      logits = try files.checking { () throws(InferenceError) in try pass.run() }
+      let others = segments.compactMap(\.amplified?.files?.base).first?.files ?? []
+      logits = try (files + others).checking { () throws(InferenceError) in try pass.run() }
     } catch {
       for segment in segments { segment.cache.clearOverflow() }
       throw error
@@ -49,6 +50,8 @@ struct ForwardPass {
   /// The rotary tables of layers that see everything, and of those with a window.
   var globalRope: RotaryTable
   var localRope: RotaryTable?
+  /// Room for products with base's weights, if a segment's weights lie between those of two files.
+  var baseProducts: Activations?
 
   init(model: Transformer, plan: BatchPlan, hooks: Hooks) {
     self.model = model
@@ -63,7 +66,10 @@ struct ForwardPass {
     let (T, d, c) = (plan.total, config.dModel, config.headDimension)
     let (queryWidth, keyValueWidth) = (config.nHeads * c, config.nKeyValueHeads * c)
     let width = 3 * d + 2 * queryWidth + 2 * keyValueWidth + 2 * config.dMLP
-    try requireMemory(scratch: T * width)
+    let blends = plan.segments.contains { $0.amplified?.files != nil }
+    let widest = blends ? max(queryWidth + 2 * keyValueWidth, d, 2 * config.dMLP) : 0
+    try requireMemory(scratch: T * (width + widest))
+    if blends { baseProducts = Activations(T * widest) }
     let scratch = Activations(T * width)
     let x = scratch.values
     let normed = x + T * d
@@ -90,32 +96,26 @@ struct ForwardPass {
       let (count, rows) = plan.reaching(layer)
       guard count > 0 else { break }
       if Task.isCancelled { throw .cancelled }
-      let block = model.blocks[layer]
+      let spans = spans(rows)
       try hooks.visit(x, d: d, layer, .residPre, rows)
 
-      rmsNorm(x, count: count, d: d, weight: block.attentionNorm, epsilon: config.normEpsilon, into: normed)
-      project(layer, [(.q, q), (.k, k), (.v, v)], normed, rows, count)
-      if let queryNorm = block.queryNorm, let keyNorm = block.keyNorm {
-        rmsNorm(q, count: count * config.nHeads, d: c, weight: queryNorm, epsilon: config.normEpsilon, into: q)
-        rmsNorm(k, count: count * config.nKeyValueHeads, d: c, weight: keyNorm, epsilon: config.normEpsilon, into: k)
-      }
+      norm(x, d: d, layer, spans, into: normed) { $0.attentionNorm }
+      project(layer, [(.q, q), (.k, k), (.v, v)], normed, spans, count)
+      norm(q, heads: config.nHeads, d: c, layer, spans, into: q) { $0.queryNorm }
+      norm(k, heads: config.nKeyValueHeads, d: c, layer, spans, into: k) { $0.keyNorm }
       store(layer, rows, q: q, k: k, v: v)
       attend(layer, rows, q: q, into: attended)
-      project(layer, [(.o, out)], attended, rows, count)
-      if let norm = block.postAttentionNorm {
-        rmsNorm(out, count: count, d: d, weight: norm, epsilon: config.normEpsilon, into: out)
-      }
+      project(layer, [(.o, out)], attended, spans, count)
+      norm(out, d: d, layer, spans, into: out) { $0.postAttentionNorm }
       try hooks.visit(out, d: d, layer, .attnOut, rows)
       addScaled(1, out, to: x, count: count * d)
       try hooks.visit(x, d: d, layer, .residMid, rows)
 
-      rmsNorm(x, count: count, d: d, weight: block.mlpNorm, epsilon: config.normEpsilon, into: normed)
-      project(layer, [(.gate, gate), (.up, up)], normed, rows, count)
+      norm(x, d: d, layer, spans, into: normed) { $0.mlpNorm }
+      project(layer, [(.gate, gate), (.up, up)], normed, spans, count)
       activateMultiply(config.activation, gate, up, count: count * config.dMLP)
-      project(layer, [(.down, out)], gate, rows, count)
-      if let norm = block.postMLPNorm {
-        rmsNorm(out, count: count, d: d, weight: norm, epsilon: config.normEpsilon, into: out)
-      }
+      project(layer, [(.down, out)], gate, spans, count)
+      norm(out, d: d, layer, spans, into: out) { $0.postMLPNorm }
       try hooks.visit(out, d: d, layer, .mlpOut, rows)
       addScaled(1, out, to: x, count: count * d)
       try finish(layer, x, rows, count)
@@ -123,17 +123,20 @@ struct ForwardPass {
     return try logits(x, scratch: normed)
   }
 
-  /// Checks that memory is there for a pass: its scratch values, and its logits twice, together and by segment.
+  /// Checks that memory is there for a pass: its scratch values, and its logits twice, together and by segment; base's
+  /// logits too for weights between those of two files.
   private func requireMemory(scratch: Int) throws(InferenceError) {
-    let rows = plan.segments.reduce(0) { sum, segment in
+    func logitRows(_ segment: Segment) -> Int {
       switch segment.logits {
-      case .none: sum
-      case .last: sum + 1
-      case .all: sum + segment.tokens.count
+      case .none: 0
+      case .last: 1
+      case .all: segment.tokens.count
       }
     }
+    let rows = plan.segments.reduce(0) { $0 + logitRows($1) }
+    let blended = plan.segments.filter { $0.amplified?.files != nil }.reduce(0) { $0 + logitRows($1) }
     try MemoryBudget.require(
-      (scratch + 2 * rows * model.configuration.vocabSize) * MemoryLayout<Float>.size,
+      (scratch + (2 * rows + blended) * model.configuration.vocabSize) * MemoryLayout<Float>.size,
       for: "\(plan.total) tokens in one pass, with the logits of \(rows),", remedy: "take a shorter text")
   }
 
@@ -142,7 +145,9 @@ struct ForwardPass {
     let config = model.configuration
     for (index, segment) in plan.segments.enumerated() {
       for (offset, token) in segment.tokens.enumerated() {
-        model.embedding.unpackRow(Int(token), into: x + (plan.rows[index].lowerBound + offset) * config.dModel)
+        let row = x + (plan.rows[index].lowerBound + offset) * config.dModel
+        model.embedding.unpackRow(Int(token), into: row)
+        if let amplified = segment.amplified { blendEmbedding(Int(token), amplified, into: row) }
       }
     }
     if config.embeddingScale != 1 { scale(x, by: config.embeddingScale, count: plan.total * config.dModel) }
@@ -181,33 +186,6 @@ struct ForwardPass {
     }
   }
 
-  /// y = x·Wᵀ + b for all rows and some projections, plus the adapter's change for rows that have an adapter.
-  private func project(
-    _ layer: Int, _ projections: [(Projection, UnsafeMutablePointer<Float>)], _ x: UnsafePointer<Float>,
-    _ rows: [SegmentRows], _ count: Int
-  ) {
-    let block = model.blocks[layer]
-    let products = projections.map { projection, y in
-      guard let weights = block.weights[projection] else { preconditionFailure("no \(projection)") }
-      return Product(weights, into: y)
-    }
-    Product.run(products, x, count: count, precision: model.precision)
-    for (projection, y) in projections {
-      guard let bias = block.biases[projection] else { continue }
-      for row in 0..<count { addScaled(1, bias, to: y + row * bias.count, count: bias.count) }
-    }
-    var index = 0
-    while index < rows.count {
-      // Adjacent segments with the same adapter share one product.
-      let adapter = plan.segments[rows[index].segment].adapter
-      var end = index + 1
-      while end < rows.count, plan.segments[rows[end].segment].adapter === adapter { end += 1 }
-      let span = rows[index].rows.lowerBound..<rows[end - 1].rows.upperBound
-      adapter?.add(layer, projections, x, rows: span)
-      index = end
-    }
-  }
-
   /// Applies the final norm and the unembedding to the rows whose logits are wanted.
   private func logits(_ x: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>) throws(InferenceError)
     -> [Matrix]
@@ -223,14 +201,17 @@ struct ForwardPass {
       }
     }
     var count = 0
-    for row in wanted.joined() {
+    for (rows, segment) in zip(wanted, plan.segments) {
       rmsNorm(
-        x + row * d, count: 1, d: d, weight: model.finalNorm, epsilon: config.normEpsilon, into: scratch + count * d)
-      count += 1
+        x + rows.lowerBound * d, count: rows.count, d: d,
+        weight: segment.amplified?.files?.finalNorm ?? model.finalNorm, epsilon: config.normEpsilon,
+        into: scratch + count * d)
+      count += rows.count
     }
     guard count > 0 else { return wanted.map { _ in Matrix(rows: 0, columns: config.vocabSize) } }
     var all = [Float](repeating: 0, count: count * config.vocabSize)
     model.unembedding.multiply(scratch, count: count, into: &all, precision: model.precision)
+    blendLogits(&all, wanted, scratch)
     var next = 0
     for (rows, segment) in zip(wanted, plan.segments) {
       let size = rows.count * config.vocabSize
