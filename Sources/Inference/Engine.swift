@@ -14,17 +14,19 @@ public enum PairModel: String, CaseIterable, Codable, Sendable {
 
 /// The loaded, immutable models. With an adapter, base and chat share one copy of the weights.
 public final class Engine: Sendable {
-  /// The weights of chat.
-  public let model: Transformer
-  /// The weights of base: the same object unless base has a file of its own.
-  public let baseModel: Transformer
+  /// The weights of both models.
+  public let models: PairedModels
   public let tokenizer: Tokenizer
   /// The chat template; nil if the model has none that is known, so that it can only run raw text.
   let chatTemplate: ChatTemplate?
   /// Why the model's own template cannot be used, if it has one.
   private let templateError: InferenceError?
+  /// The weights of chat.
+  public var model: Transformer { models.chat }
+  /// The weights of base: the same object unless base has a file of its own.
+  public var baseModel: Transformer { models.base }
   /// The change by fine-tuning, on top of `model`; nil if chat is a whole model or there is no pair.
-  public let adapter: Adapter?
+  public var adapter: Adapter? { models.adapter }
   /// The GGUF file or Hugging Face folder of `model`.
   public let modelPath: String
 
@@ -34,28 +36,26 @@ public final class Engine: Sendable {
   ///   - adapter: a directory in PEFT's format that turns `model`, which is base, into chat.
   ///   - base: a GGUF file or folder of base, if `model` is all of chat.
   ///   - precision: how products with the weights are computed, for all streams.
+  ///   - vocabulariesMayDiffer: whether one model may know tokens that the other one lacks; only the comparison of two models
+  ///     (`DifferencePass`) can use such a pair.
   /// - Throws: `InferenceError` naming the file and what is wrong with it.
   public init(
     model path: String, adapter adapterPath: String? = nil, base basePath: String? = nil,
-    precision: Precision = .exact
+    precision: Precision = .exact, vocabulariesMayDiffer: Bool = false
   ) throws(InferenceError) {
-    guard adapterPath == nil || basePath == nil else {
-      throw .settingInvalid(
-        name: "the pair", expected: "an adapter or a base model, not both",
-        found: "\(adapterPath ?? "") and \(basePath ?? "")")
-    }
     let source = try ModelSource(path: path)
-    let baseSource = try basePath.map { path throws(InferenceError) in try ModelSource(path: path) }
-    try ModelSource.requireMemory([source] + (baseSource.map { [$0] } ?? []))
     modelPath = path
-    let model = try source.transformer(precision: precision)
+    models = try PairedModels(
+      source, adapter: adapterPath, base: basePath, precision: precision,
+      vocabulariesMayDiffer: vocabulariesMayDiffer)
+    let shape = models.chat.configuration
     tokenizer = try source.tokenizer()
     // There may be more embeddings than ids in the tokenizer, but never fewer.
-    guard tokenizer.vocabularySize <= model.configuration.vocabSize else {
+    guard tokenizer.vocabularySize <= shape.vocabSize else {
       throw .shapeMismatch(
         path: path, tensor: "of token embeddings",
-        expected: [tokenizer.vocabularySize, model.configuration.dModel],
-        found: [model.configuration.vocabSize, model.configuration.dModel])
+        expected: [tokenizer.vocabularySize, shape.dModel],
+        found: [shape.vocabSize, shape.dModel])
     }
     // A model whose template is unknown can still run raw text.
     let (template, templateError): (ChatTemplate?, InferenceError?)
@@ -67,73 +67,23 @@ public final class Engine: Sendable {
     }
     chatTemplate = template
     self.templateError = templateError
-    if let adapterPath {
-      adapter = try Adapter(path: adapterPath, for: model)
-    } else {
-      adapter = nil
-    }
-    self.model = model
-    baseModel =
-      try baseSource.map { source throws(InferenceError) in
-        try Self.base(source, of: model, precision: precision)
-      } ?? model
-  }
-
-  /// Loads the other model of a pair, which must read the same tokens and have a residual stream of the same width.
-  private static func base(
-    _ source: ModelSource, of chat: Transformer, precision: Precision
-  ) throws(InferenceError) -> Transformer {
-    let base = try source.transformer(precision: precision)
-    func shape(_ model: Transformer) -> String {
-      let shape = model.configuration
-      return "\(model.family) of \(shape.nLayers) blocks, width \(shape.dModel), \(shape.vocabSize) tokens"
-    }
-    guard shape(base) == shape(chat) else {
-      throw .unsupported(
-        path: source.path, what: "the base model", found: shape(base), supported: "the shape of chat, \(shape(chat))")
-    }
-    return base
   }
 
   /// Whether there are two models: chat is base with an adapter, or each has its own file.
-  public var isPair: Bool { adapter != nil || baseModel !== model }
+  public var isPair: Bool { models.isPair }
 
   /// The weights of one of the models.
-  public func transformer(of model: PairModel) -> Transformer { model == .base ? baseModel : self.model }
+  public func transformer(of model: PairModel) -> Transformer { models.transformer(of: model) }
 
   /// The adapter that goes on top of `transformer(of:)`.
-  public func adapter(of model: PairModel) -> Adapter? { model == .base ? nil : adapter }
+  public func adapter(of model: PairModel) -> Adapter? { models.adapter(of: model) }
 
-  /// Runs timelines of both models: in one pass if they share weights, otherwise base's pass comes first.
-  /// - Parameters:
-  ///   - segments: this function sets their adapters. Segments of chat may be amplified.
-  ///   - models: the model to which each segment's timeline belongs.
-  ///   - hooks: they see all segments of a pass at once; with two sets of weights they see base's before chat's.
-  /// - Returns: the logits of each segment.
+  /// Runs timelines of both models; see `PairedModels.forward`.
   /// - Throws: the errors of `Transformer.forward`; no timeline has then advanced.
   public func forward(
     _ segments: [Segment], of models: [PairModel], hooks: Hooks = Hooks()
   ) throws(InferenceError) -> [Matrix] {
-    precondition(segments.count == models.count, "a model for each segment")
-    precondition(
-      zip(segments, models).allSatisfy { $0.amplified == nil || $1 == .chat }, "base has no change to amplify")
-    var segments = segments
-    for index in segments.indices { segments[index].adapter = adapter(of: models[index]) }
-    guard baseModel !== model else { return try model.forward(segments, hooks: hooks) }
-    var logits = segments.map { _ in Matrix(rows: 0, columns: model.configuration.vocabSize) }
-    let counts = segments.map(\.cache.count)
-    do {
-      for side in PairModel.allCases {
-        let here = segments.indices.filter { models[$0] == side }
-        guard !here.isEmpty else { continue }
-        let found = try transformer(of: side).forward(here.map { segments[$0] }, hooks: hooks)
-        for (index, found) in zip(here, found) { logits[index] = found }
-      }
-    } catch {
-      for (segment, count) in zip(segments, counts) { segment.cache.truncate(to: count) }
-      throw error
-    }
-    return logits
+    try self.models.forward(segments, of: models, hooks: hooks)
   }
 
   /// The bytes of both models' weights that are read directly from their files.
@@ -141,10 +91,7 @@ public final class Engine: Sendable {
 
   /// Checks that the models' files are unchanged since they were read.
   /// - Throws: `InferenceError.fileChanged`.
-  public func checkFiles() throws(InferenceError) {
-    try model.checkFiles()
-    try baseModel.checkFiles()
-  }
+  public func checkFiles() throws(InferenceError) { try models.checkFiles() }
 
   /// Checks also that their paths still lead to them, so that a hash of the files is a hash of what was loaded.
   /// - Throws: `InferenceError.fileChanged`.

@@ -122,6 +122,21 @@ void ck_attend(const float *q, int heads, const float *keys, const float *values
 // Rounds fp32 to the nearest bf16, ties to even; ck_widen is the way back.
 void ck_bf16_from_f32(const float *x, uint16_t *out, int64_t n);
 
+// MARK: differences of logits
+
+// What one row of logits of each model says of the other, in nats: KL(softmax(base) || softmax(chat)), the same the other way
+// round, and the logarithms of sum exp.
+typedef struct { double base_from_chat, chat_from_base, base_log_total, chat_log_total; } ck_logit_comparison;
+// Compares n > 0 logits of each model; equal rows have divergences of exactly 0.
+void ck_compare_logits(const float *base, const float *chat, int64_t n, ck_logit_comparison *out);
+
+// Sums are kept in whole units of 1 / ck_units.
+enum { ck_units = 1 << 20 };
+// sums[i] += chat[i] - base[i], rounded to units; differences beyond 1,900 count as that. raised[i] += chat[i] > base[i].
+void ck_add_differences(const float *base, const float *chat, int64_t n, int64_t *sums, int32_t *raised);
+// The places and values of the k > 0 largest sign (chat - base), in no order; places are -1 if n < k.
+void ck_most_raised(const float *base, const float *chat, int64_t n, float sign, int k, int32_t *places, float *values);
+
 // MARK: hash
 
 // The state of a SHA-256 hash, which is fed in pieces.

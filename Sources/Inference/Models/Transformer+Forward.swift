@@ -26,6 +26,23 @@ extension Transformer {
     return logits
   }
 
+  /// The logits `[count, V]` of residual streams `[count, d]` after the last block, as a pass ends: final norm, head, cap.
+  /// - Throws: `InferenceError.notFinite`.
+  public func readOut(
+    _ rows: UnsafePointer<Float>, count: Int, into logits: UnsafeMutablePointer<Float>
+  ) throws(InferenceError) {
+    let (d, V) = (configuration.dModel, configuration.vocabSize)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, count * d)) { normed in
+      guard let normed = normed.baseAddress else { return }
+      rmsNorm(rows, count: count, d: d, weight: finalNorm, epsilon: configuration.normEpsilon, into: normed)
+      unembedding.multiply(normed, count: count, into: logits, precision: precision)
+    }
+    guard countNonFinite(logits, count: count * V) == 0 else {
+      throw .notFinite(what: "the logits", place: "the unembedding")
+    }
+    if let cap = configuration.logitCap { softCap(logits, cap: cap, count: count * V) }
+  }
+
   /// The logits `[n, V]` of directions `[n, d]`. Of the final norm only the weight is applied, because the length of a
   /// direction means nothing; for the same reason logits are not capped.
   public func unembed(_ rows: Matrix) -> Matrix {
