@@ -19,7 +19,7 @@ public struct LatentActivation: Sendable, Equatable {
 }
 
 /// A token that may come next.
-public struct TokenProbability: Sendable, Equatable {
+public struct TokenProbability: Sendable, Equatable, Codable {
   public var id: Int32
   /// The probability at temperature 1.
   public var probability: Double

@@ -5,6 +5,7 @@
 //   shares     each value as a share of a scale ≥ its magnitude: Int16, little endian, 32767 = the scale. The error is
 //              at most 1/65534 of the scale, and a value equal to the scale comes back exactly
 //   scaled     a float32 scale, little endian, then the shares of it
+//   floats     each value as float32, little endian
 //   mask       one bit a token, low bit first; no bytes at all if no bit is set
 
 import Foundation
@@ -117,6 +118,24 @@ enum Blob {
     guard data.count > 4 else { return nil }
     let bits = data.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self)) }
     return readShares(data.dropFirst(4), of: Float(bitPattern: bits))
+  }
+
+  /// Writes values as they are.
+  static func floats(_ values: [Float]) -> Data {
+    var data = Data(capacity: 4 * values.count)
+    for value in values { withUnsafeBytes(of: value.bitPattern.littleEndian) { data.append(contentsOf: $0) } }
+    return data
+  }
+
+  /// Reads the values of `floats`; nil if the length does not fit or a value is not finite.
+  static func readFloats(_ data: Data) -> [Float]? {
+    guard data.count.isMultiple(of: 4) else { return nil }
+    let values = data.withUnsafeBytes { bytes in
+      (0..<data.count / 4).map {
+        Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
+      }
+    }
+    return values.allSatisfy(\.isFinite) ? values : nil
   }
 
   /// Reads `count` bits of a `mask`; nil if the length does not fit or a bit beyond the end is set.

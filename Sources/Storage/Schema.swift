@@ -16,12 +16,14 @@ enum Schema {
     migrator.registerMigration(latentMetrics, foreignKeyChecks: .immediate) { try $0.execute(sql: metricTables) }
     migrator.registerMigration(examplesBySequence, foreignKeyChecks: .immediate) { try $0.execute(sql: contextIndex) }
     migrator.registerMigration(journalSessions, foreignKeyChecks: .immediate) { try $0.execute(sql: sessionColumns) }
+    migrator.registerMigration(differences, foreignKeyChecks: .immediate) { try $0.execute(sql: differenceTables) }
     return migrator
   }
 
   private static let latentMetrics = "latent-metrics"
   private static let examplesBySequence = "examples-by-sequence"
   private static let journalSessions = "journal-sessions"
+  private static let differences = "differences"
 
   /// The index that leads from a sequence to the latents with a context in it. Searches for text and for latents that
   /// fire together use it.
@@ -29,7 +31,7 @@ enum Schema {
 
   /// Migrations that only add tables which may be empty, indexes, or columns that only writers use. A store without
   /// them can be read as it is.
-  static let additions: Set<String> = [latentMetrics, examplesBySequence, journalSessions]
+  static let additions: Set<String> = [latentMetrics, examplesBySequence, journalSessions, differences]
 
   /// The tables that every store has. A file without one of them is not a store.
   static let tables: Set<String> = [
@@ -45,6 +47,15 @@ enum Schema {
   private static let detectionScore = """
     ALTER TABLE explanation ADD COLUMN detection_score REAL;
     ALTER TABLE explanation ADD COLUMN details TEXT;
+    """
+
+  /// What two models differ in, which needs no crosscoder: sections of a document, and directions of the residual stream with the
+  /// block, counted from 0, after which each was found. Vectors are little-endian fp32.
+  private static let differenceTables = """
+    CREATE TABLE difference (section TEXT NOT NULL PRIMARY KEY, content TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE direction (
+      id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, layer INTEGER NOT NULL, unit REAL NOT NULL,
+      source TEXT NOT NULL, card TEXT NOT NULL, vector BLOB NOT NULL) STRICT;
     """
 
   /// `session` says whose edit it was and is empty for older edits; `stamp` rises with every edit, undo and redo.

@@ -221,10 +221,11 @@ public final class StoreWriter: Sendable {
     former.close()
   }
 
-  /// Copies what `carry` selects from a store to which nobody can write any more.
+  /// Copies what `carry` selects from a store to which nobody can write any more, and the differences of its models.
   private func take(
     from former: Database, to db: Database, _ carry: (UserAnnotations) throws -> UserAnnotations?
   ) throws {
+    if try Store.comparesSameModels(former, db) { try Store.copyDifferences(from: former, to: db) }
     guard let carried = try carry(UserAnnotations(in: former)) else { return }
     try requireSameCrosscoder(carried)
     let journal = try Journal.rows(in: former)

@@ -13,6 +13,7 @@ struct Crosscope: AsyncParsableCommand {
       Config.self,
       Steer.self,
       Activations.self,
+      Differences.self,
       Causal.self,
       Evaluate.self,
       Evidence.self,

@@ -111,19 +111,7 @@ private final class Visitor: DifferenceVisitor {
   private func add(_ rows: LogitRows, _ own: [Int], _ corpus: Corpus) {
     let most = sums.settings.mostRaised
     let number = corpus.number
-    sums.tokens[number].positions += own.count
-    sums.tokens[number].sums.units.withUnsafeMutableBufferPointer { totals in
-      sums.tokens[number].raised.withUnsafeMutableBufferPointer { raised in
-        guard let totals = totals.baseAddress, let raised = raised.baseAddress else { return }
-        inPieces(of: 4096, count: rows.vocabulary) { piece in
-          for row in own {
-            addDifferences(
-              base: rows.base(row) + piece.lowerBound, chat: rows.chat(row) + piece.lowerBound, count: piece.count,
-              sums: totals + piece.lowerBound, raised: raised + piece.lowerBound)
-          }
-        }
-      }
-    }
+    sums.tokens[number].add(rows, own)
     var found = [(raised: [(token: Int32, value: Float)], lowered: [(token: Int32, value: Float)])](
       repeating: ([], []), count: own.count)
     found.withUnsafeMutableBufferPointer { found in
@@ -151,5 +139,29 @@ private final class Visitor: DifferenceVisitor {
           key: key, text: first + place.text, position: place.position, tokens: positive.map(\.token),
           values: positive.map(\.value)), most: sums.settings.sampledPositions)
     }
+  }
+}
+
+extension TokenDifferences {
+  /// Adds Δ of some rows, a run of tokens after another, so that threads never write to the same token.
+  fileprivate mutating func add(_ rows: LogitRows, _ own: [Int]) {
+    positions += own.count
+    // Taken out of the value while they are written, so that neither is copied.
+    var (totals, counts) = (sums.units, raised)
+    (sums.units, raised) = ([], [])
+    totals.withUnsafeMutableBufferPointer { totals in
+      counts.withUnsafeMutableBufferPointer { counts in
+        guard let totals = totals.baseAddress, let counts = counts.baseAddress else { return }
+        inPieces(of: 4096, count: rows.vocabulary) { piece in
+          let start = piece.lowerBound
+          for row in own {
+            addDifferences(
+              base: rows.base(row) + start, chat: rows.chat(row) + start, count: piece.count, sums: totals + start,
+              raised: counts + start)
+          }
+        }
+      }
+    }
+    (sums.units, raised) = (totals, counts)
   }
 }

@@ -38,6 +38,9 @@ public struct ExactSums: Sendable, Equatable {
     for i in sums.units.indices { sums.units[i] = saturating(sums.units[i], other.units[i]) }
   }
 
+  /// One of the sums.
+  public func value(_ index: Int) -> Double { Double(units[index]) / unitsOfSum }
+
   /// The sums divided by a count, which is not 0.
   func mean(_ range: Range<Int>, count: Int) -> [Float] {
     units[range].map { Float(Double($0) / unitsOfSum / Double(count)) }

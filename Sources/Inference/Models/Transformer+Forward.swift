@@ -27,9 +27,10 @@ extension Transformer {
   }
 
   /// The logits `[count, V]` of residual streams `[count, d]` after the last block, as a pass ends: final norm, head, cap.
+  /// - Parameter capped: whether logits are capped if the family does so; a lens leaves them as they are.
   /// - Throws: `InferenceError.notFinite`.
   public func readOut(
-    _ rows: UnsafePointer<Float>, count: Int, into logits: UnsafeMutablePointer<Float>
+    _ rows: UnsafePointer<Float>, count: Int, into logits: UnsafeMutablePointer<Float>, capped: Bool = true
   ) throws(InferenceError) {
     let (d, V) = (configuration.dModel, configuration.vocabSize)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, count * d)) { normed in
@@ -40,7 +41,7 @@ extension Transformer {
     guard countNonFinite(logits, count: count * V) == 0 else {
       throw .notFinite(what: "the logits", place: "the unembedding")
     }
-    if let cap = configuration.logitCap { softCap(logits, cap: cap, count: count * V) }
+    if capped, let cap = configuration.logitCap { softCap(logits, cap: cap, count: count * V) }
   }
 
   /// The logits `[n, V]` of directions `[n, d]`. Of the final norm only the weight is applied, because the length of a

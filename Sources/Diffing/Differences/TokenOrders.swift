@@ -1,0 +1,63 @@
+// Orders of tokens by what fine-tuning did to their logits (arXiv 2608.26462): how often a token is among the K most raised of a
+// position, at how many positions it is raised at all, and by how much on average.
+
+/// How tokens are ordered.
+public enum TokenOrder: String, Sendable, Codable, CaseIterable {
+  /// How often the token is among the most raised of a position, less how often it is among the most lowered.
+  case occurrence
+  /// The share of positions at which its logit rises.
+  case positive
+  /// The mean of Δ.
+  case mean
+}
+
+/// Which tokens an order leaves out or counts as one. Each is off by default.
+public struct TokenFilter: Sendable, Equatable, Codable {
+  /// Leaves out tokens without a letter or a digit.
+  public var dropsPunctuation: Bool
+  /// Leaves out special tokens, such as turn markers.
+  public var dropsSpecial: Bool
+  /// Counts tokens that differ in case and in blanks around them as one, by the one that counts most.
+  public var mergesForms: Bool
+
+  public init(dropsPunctuation: Bool = false, dropsSpecial: Bool = false, mergesForms: Bool = false) {
+    (self.dropsPunctuation, self.dropsSpecial, self.mergesForms) = (dropsPunctuation, dropsSpecial, mergesForms)
+  }
+
+  /// The tokens of an order that stay, in order.
+  /// - Parameters:
+  ///   - text: a token's text.
+  ///   - isSpecial: whether it is a special token.
+  public func apply(
+    to order: [WeightedToken], text: (Int32) -> String, isSpecial: (Int32) -> Bool
+  ) -> [WeightedToken] {
+    var seen = Set<String>()
+    return order.filter { entry in
+      if dropsSpecial, isSpecial(entry.id) { return false }
+      let text = text(entry.id)
+      if dropsPunctuation, !text.contains(where: { $0.isLetter || $0.isNumber }) { return false }
+      guard mergesForms else { return true }
+      let form = text.lowercased().filter { !$0.isWhitespace }
+      return form.isEmpty || seen.insert(form).inserted
+    }
+  }
+}
+
+extension TokenDifferences {
+  /// All tokens that differ in the order's sense, the most raised first; equal ones in the order of their numbers.
+  /// - Returns: weights are shares of positions, for `mean` logits.
+  public func order(_ order: TokenOrder) -> [WeightedToken] {
+    guard positions > 0 else { return [] }
+    let count = Double(positions)
+    let all = raised.indices.map { id -> WeightedToken in
+      let weight =
+        switch order {
+        case .occurrence: Double(amongMostRaised[id] - amongMostLowered[id]) / count
+        case .positive: Double(raised[id]) / count
+        case .mean: sums.value(id) / count
+        }
+      return WeightedToken(id: Int32(id), weight: weight)
+    }
+    return all.filter { $0.weight > 0 }.sorted { $0.weight == $1.weight ? $0.id < $1.id : $0.weight > $1.weight }
+  }
+}
