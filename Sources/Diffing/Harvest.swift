@@ -11,7 +11,7 @@ public enum Corpus: String, Sendable, Codable, CaseIterable {
   case plain, chat
 
   /// The number in files of activations, and the place in lists by corpus.
-  var number: Int { self == .plain ? 0 : 1 }
+  public var number: Int { self == .plain ? 0 : 1 }
 }
 
 /// A text to harvest, as tokens.

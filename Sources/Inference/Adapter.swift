@@ -73,12 +73,15 @@ public final class Adapter: Sendable {
   private static let stems = ["model.layers", "model.language_model.layers", "language_model.model.layers"]
 
   /// Reads a PEFT directory for a loaded model.
-  /// - Parameter path: the directory that holds adapter_config.json and adapter_model.safetensors or adapter_model.bin.
+  /// - Parameters:
+  ///   - path: the directory that holds adapter_config.json and adapter_model.safetensors or adapter_model.bin.
+  ///   - seed: if set, the columns of every matrix A change places at random, so that the change has the same size and has
+  ///     lost what it was trained to do: a control for what is found of the change.
   /// - Throws: `InferenceError` naming file, tensor and reason: damaged, not supported, or made for another model.
-  public init(path: String, for model: Transformer) throws(InferenceError) {
+  public init(path: String, for model: Transformer, scrambled seed: UInt64? = nil) throws(InferenceError) {
     let files = try Self.files(folder: path)
     let configuration = try AdapterConfiguration(file: files[0])
-    var reader = AdapterReader(file: try TensorFile(file: files[1]), configuration: configuration)
+    var reader = AdapterReader(file: try TensorFile(file: files[1]), configuration: configuration, scrambled: seed)
     let stem =
       Self.stems.first { stem in reader.file.names.contains { $0.hasPrefix("base_model.model.\(stem).") } }
       ?? Self.stems[0]
@@ -116,9 +119,21 @@ private struct AdapterReader {
   let file: TensorFile
   let configuration: AdapterConfiguration
   private var used = Set<String>()
+  /// Draws the new places of columns; nil leaves them.
+  private var generator: SplitMix64?
 
-  init(file: TensorFile, configuration: AdapterConfiguration) {
-    (self.file, self.configuration) = (file, configuration)
+  init(file: TensorFile, configuration: AdapterConfiguration, scrambled seed: UInt64?) {
+    (self.file, self.configuration, generator) = (file, configuration, seed.map { SplitMix64(seed: $0) })
+  }
+
+  /// A matrix with its columns in another order.
+  private mutating func scrambled(_ values: [Float], columns: Int) -> [Float] {
+    guard generator != nil else { return values }
+    var order = Array(0..<columns)
+    for place in stride(from: columns - 1, to: 0, by: -1) {
+      order.swapAt(place, Int((generator?.uniform() ?? 0) * Double(place + 1)))
+    }
+    return values.indices.map { values[$0 / columns * columns + order[$0 % columns]] }
   }
 
   /// Returns the change of one module, or nil if there is none.
@@ -138,7 +153,7 @@ private struct AdapterReader {
             + "exclude_modules, layers_to_transform)")
       }
       let (rank, scale) = configuration.shape(module)
-      let a = try take(nameA, [rank, shape.columns])
+      let a = scrambled(try take(nameA, [rank, shape.columns]), columns: shape.columns)
       let b = try take(nameB, [shape.rows, rank]).map { $0 * scale }
       change.lowRank = (
         WeightMatrix(Matrix(rows: rank, columns: shape.columns, values: a)),

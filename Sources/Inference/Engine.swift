@@ -29,6 +29,8 @@ public final class Engine: Sendable {
   public var adapter: Adapter? { models.adapter }
   /// The GGUF file or Hugging Face folder of `model`.
   public let modelPath: String
+  /// The file or folder of base, if it has one of its own.
+  public let basePath: String?
 
   /// Loads a model and the other one of its pair, if there is one.
   /// - Parameters:
@@ -44,7 +46,7 @@ public final class Engine: Sendable {
     precision: Precision = .exact, vocabulariesMayDiffer: Bool = false
   ) throws(InferenceError) {
     let source = try ModelSource(path: path)
-    modelPath = path
+    (modelPath, self.basePath) = (path, basePath)
     models = try PairedModels(
       source, adapter: adapterPath, base: basePath, precision: precision,
       vocabulariesMayDiffer: vocabulariesMayDiffer)

@@ -135,7 +135,7 @@ public struct DifferenceProbe: Sendable {
 }
 
 /// A vector of the same direction with another norm; a vector of norm 0 stays.
-func scaled(_ vector: [Float], to norm: Float) -> [Float] {
+public func scaled(_ vector: [Float], to norm: Float) -> [Float] {
   let own = vector.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
   return own > 0 ? vector.map { Float(Double($0) / own * Double(norm)) } : vector
 }

@@ -53,7 +53,7 @@ public struct DifferenceText: Sendable, Equatable {
   }
 
   /// The tokens before the assistant's first one that count as its beginning, as the toolkit of the method's authors has it.
-  static let beforeAnswer = 3
+  public static let beforeAnswer = 3
 
   /// The positions over which logits are compared: all of a plain text; of a chat those from shortly before the answer on.
   var compared: Range<Int> {

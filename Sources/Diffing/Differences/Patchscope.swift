@@ -9,7 +9,10 @@ import Kernels
 /// Reads vectors at one layer with one prompt. It has one owner at a time.
 public final class Patchscope {
   private let models: PairedModels
-  private let prefix: PromptPrefix
+  private let layer: Int
+  private let last: Int32
+  /// The prompt as chat has read it.
+  private let cache: KVCache
 
   /// The prompt of the method's authors, in which each word is repeated and the last one is left open.
   public static let prompt = "man -> man\n1135 -> 1135\nhello -> hello\n?"
@@ -24,30 +27,25 @@ public final class Patchscope {
   ///   - layer: a block of the models, counted from 0.
   /// - Throws: the errors of the forward pass.
   public init(models: PairedModels, prompt: [Int32], layer: Int) throws(InferenceError) {
-    self.models = models
-    prefix = try PromptPrefix(model: models.chat, adapter: models.adapter, tokens: prompt, layer: layer)
+    precondition(!prompt.isEmpty, "a prompt has at least one token")
+    (self.models, self.layer, last) = (models, layer, prompt[prompt.count - 1])
+    cache = models.chat.makeCache()
+    _ = try models.chat.forward(
+      [Segment(stream: 0, cache: cache, tokens: prompt, adapter: models.adapter, logits: .none)])
   }
 
   /// Next-token probabilities `[n][V]` with each of some vectors `[d]` in the place of the last token's residual stream.
   /// - Throws: the errors of the forward pass.
   public func probabilities(_ vectors: [[Float]]) throws(InferenceError) -> [[Float]] {
-    let count = prefix.tokens.count
-    var hooks = Hooks()
     var result: [[Float]] = []
-    hooks.add(layer: prefix.layer, site: .residPost) { view in
-      for segment in view.segments {
-        let last = view.row(segment.rows.upperBound - 1)
-        for (i, value) in vectors[segment.stream].enumerated() { last[i] = value }
-      }
-    }
-    let most = max(1, models.chat.configuration.rowsPerPass / count)
+    let most = 64
     for start in stride(from: 0, to: vectors.count, by: most) {
-      let segments = (start..<min(start + most, vectors.count)).map { index in
+      let segments = vectors[start..<min(start + most, vectors.count)].enumerated().map { index, vector in
         Segment(
-          stream: index, cache: prefix.makeCache(), tokens: prefix.tokens, start: prefix.start(0..<count),
-          adapter: models.adapter, logits: .last)
+          stream: index, cache: cache.fork(at: cache.count - 1), tokens: [last],
+          start: Segment.Start(layer: layer, residual: vector[...]), adapter: models.adapter, logits: .last)
       }
-      for logits in try models.chat.forward(segments, hooks: hooks) {
+      for logits in try models.chat.forward(segments) {
         var values = logits.values
         softmax(&values, count: values.count)
         result.append(values)

@@ -18,6 +18,15 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
     package var noDifference: Bool
     /// What was left out and why, in sentences.
     package var remarks: [String]
+
+    package init(
+      base: String, chat: String, precision: String, tokensPerText: Int, mostRaised: Int, seed: UInt64, crosscope: String,
+      noDifference: Bool, remarks: [String]
+    ) {
+      (self.base, self.chat, self.precision) = (base, chat, precision)
+      (self.tokensPerText, self.mostRaised, self.seed) = (tokensPerText, mostRaised, seed)
+      (self.crosscope, self.noDifference, self.remarks) = (crosscope, noDifference, remarks)
+    }
   }
 
   /// One half of the texts.
@@ -183,6 +192,8 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
   package struct Scrambled: Codable, Sendable, Equatable {
     package var orders: [Order]
     package var lenses: [Lens]
+
+    package init(orders: [Order], lenses: [Lens]) { (self.orders, self.lenses) = (orders, lenses) }
   }
 
   package init(setup: Setup) { self.setup = setup }

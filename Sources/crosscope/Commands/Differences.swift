@@ -1,8 +1,10 @@
-// `crosscope differences` says what fine-tuning changed, from two models alone: no dictionary is needed.
+// `crosscope differences` says what fine-tuning changed, from two models alone: no dictionary is needed. What it finds is printed,
+// and kept in a store, where the explorer shows it, or in a file.
 
 import ArgumentParser
 import Diffing
 import Experiments
+import Foundation
 import Inference
 import Pipeline
 import Reports
@@ -10,24 +12,128 @@ import Storage
 
 struct Differences: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say what fine-tuning changed, from two models and some texts, without a dictionary.")
+    abstract: "Say what fine-tuning changed, from two models and some texts, without a dictionary.",
+    discussion: """
+      Both models read the same texts in one pass: which tokens chat raises, on which texts and at which blocks the two part, \
+      what the mean difference of their residual streams says, and what it does for chat's predictions. Without --texts and \
+      --chats, texts that ship with the program are read. A store that is named keeps what is found; the explorer shows it \
+      on the screen Differences (F7). With two equal models the command says so and finds nothing.
+      """)
 
-  @Option(help: "The model's GGUF file or Hugging Face folder: chat, or base if there is an adapter.") var model: String?
-  @Option(help: "A LoRA adapter in PEFT's format (a folder) that makes chat of it.") var adapter: String?
-  @Option(help: "The base model, if --model is all of chat.") var baseModel: String?
-  @Option(help: "A safetensors file that says what to compute (the parity probe).") var probe: String?
-  @Option(help: "The file to write.") var out: String?
+  @Argument(help: "A store or the configuration of a build; leave it out if --model names a model.") var source: String?
+  @OptionGroup var files: ModelFileOptions
+  @Option(
+    help: "JSON lines with \"text\" or \"messages\", or a plain text whose paragraphs are the texts; may be given several times.",
+    completion: .file())
+  var texts: [String] = []
+  @Option(help: "JSON lines with \"messages\"; may be given several times.", completion: .file()) var chats: [String] = []
+  @Option(help: ArgumentHelp("The tokens of a text; chats may have four times as many.", valueName: "n")) var tokens = 64
+  @Option(help: ArgumentHelp("The most texts, and the most chats.", valueName: "n")) var count = 2000
+  @Option(
+    help: ArgumentHelp(
+      "The blocks after which the mean difference is read, separated by commas (default: the middle one).",
+      valueName: "layers"))
+  var layers: String?
+  @Option(help: ArgumentHelp("How many tokens count as the most raised of a position.", valueName: "n")) var top = 100
+  @Option(help: ArgumentHelp("The number of topics.", valueName: "n")) var topics = 3
+  @Option(help: ArgumentHelp("Decides topics, random vectors and what chat writes.", valueName: "n")) var seed: UInt64 = 0
+  @Option(
+    help: ArgumentHelp("Do the same with the adapter's matrices scrambled, and show it beside.", valueName: "scrambled"))
+  var control: Control?
+  @Flag(help: "Leave out what runs the models again: patchscopes, effects, texts that chat writes.") var quick = false
+  @Option(
+    help: ArgumentHelp(
+      "Write tensors for the given tokens instead (the parity probe); needs --out.", valueName: "in.safetensors"))
+  var probe: String?
+  @Option(
+    help: ArgumentHelp("Keep what is found in this store (NAME.crosscope), or in this JSON file.", valueName: "store|file"))
+  var out: String?
   @OptionGroup var output: OutputFileOptions
   @OptionGroup var computing: ComputeOptions
+  @OptionGroup var form: ReportFormOptions
+
+  enum Control: String, ExpressibleByArgument, CaseIterable { case scrambled }
+
+  func validate() throws {
+    if probe != nil {
+      guard source == nil, out != nil, files.model != nil else {
+        throw ValidationError("--probe needs --model and --out, and takes no store")
+      }
+      return
+    }
+    for (option, value, range) in [
+      ("--tokens", tokens, 2...1 << 20), ("--count", count, 1...1 << 30), ("--top", top, 1...1 << 20),
+      ("--topics", topics, 1...64),
+    ] where !range.contains(value) {
+      throw ValidationError("\(option): expected \(range.lowerBound) to \(range.upperBound), found \(value)")
+    }
+  }
 
   func run() async throws {
-    if let probe, let model, let out {
-      try output.check(out)
-      let probe = try DifferenceProbe(path: probe)
-      let models = try PairedModels(
-        model: model, adapter: adapter, base: baseModel, precision: computing.precision ?? .exact,
-        vocabulariesMayDiffer: true)
-      try probe.run(models).write(to: out, replacing: output.force)
+    if let probe, let out { return try run(probe: probe, out: out) }
+    let isStore = out.map { $0.hasSuffix(".crosscope") || (try? Store(path: $0, access: .readOnly)) != nil } ?? false
+    if let out, !isStore { try output.check(out) }
+    let pair = try DifferencePair(
+      source: source, files: files.locations, precision: computing.precision ?? .fast)
+    if control != nil, pair.adapter == nil {
+      throw ValidationError("--control scrambled needs a pair with an adapter")
     }
+    var options = DifferenceRun.Options()
+    (options.tokensPerText, options.texts, options.mostRaised) = (tokens, count, top)
+    (options.topics, options.seed, options.runsAgain) = (topics, seed, !quick)
+    options.layers = try layers.map { try Self.numbers($0, below: pair.engine.model.configuration.nLayers) }
+    var run = DifferenceRun(engine: pair.engine, names: pair.names, options: options)
+    run.control = control == nil ? nil : pair.adapter
+    run.kept = (out ?? pair.store?.path).map { $0 + ".differences-partial" }
+    let texts = try DifferenceTexts(plain: texts, chats: chats, tokens: tokens, count: count, engine: pair.engine)
+    let (document, directions) = try run.run(texts)
+    if let out, !isStore {
+      try output.write(storedJSON(document) + "\n", to: out)
+    } else if let store = try out.map({ try self.store($0, pair) }) ?? pair.store {
+      try store.save(differences: document.sections(), directions: directions)
+    }
+    try form.write(document, text: document.text, markdown: document.markdown)
+  }
+
+  /// The store at a path, made anew if there is none.
+  private func store(_ path: String, _ pair: DifferencePair) throws -> Store {
+    if !FileManager.default.fileExists(atPath: path) {
+      let writer = try StoreWriter(
+        replacing: path, pair: pair.modelPair(folder: StorePlace.folder(of: path)),
+        meta: ["program": "crosscope \(ProgramVersion.current)"])
+      try writer.add(tokens: pair.engine.tokenizer.records)
+      try writer.finish()
+    }
+    let store = try Store(path: path, access: .readWrite)
+    let (found, own) = (try store.modelPair(), try pair.modelPair(folder: StorePlace.folder(of: path)))
+    for (what, a, b) in [
+      ("model", found.model?.sha256, own.model?.sha256), ("adapter", found.adapter?.sha256, own.adapter?.sha256),
+      ("base model", found.baseModel?.sha256, own.baseModel?.sha256),
+    ] where a != b {
+      throw InputError.mismatch(
+        store: path, what: what, expected: a.map { "SHA-256 \($0.prefix(12))…" } ?? "none",
+        found: b.map { "\($0.prefix(12))…" } ?? "none")
+    }
+    return store
+  }
+
+  private func run(probe path: String, out: String) throws {
+    try output.check(out)
+    let probe = try DifferenceProbe(path: path)
+    let models = try PairedModels(
+      model: files.model ?? "", adapter: files.adapter, base: files.baseModel, precision: computing.precision ?? .exact,
+      vocabulariesMayDiffer: true)
+    try probe.run(models).write(to: out, replacing: output.force)
+  }
+
+  private static func numbers(_ text: String, below limit: Int) throws -> [Int] {
+    var numbers: [Int] = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      guard let value = Int(part.filter { !$0.isWhitespace }), (0..<limit).contains(value) else {
+        throw ValidationError("--layers: expected blocks from 0 to \(limit - 1), found \(part)")
+      }
+      if !numbers.contains(value) { numbers.append(value) }
+    }
+    return numbers
   }
 }
