@@ -38,15 +38,17 @@ CLONES void ck_compare_logits(const float *base, const float *chat, int64_t n, c
   out->chat_log_total = log(chat_total) + chat_largest;
 }
 
-// Differences are rounded to whole units, so that sums do not depend on their order.
-CLONES void ck_add_differences(const float *base, const float *chat, int64_t n, int64_t *sums, int32_t *raised) {
+// Terms are rounded to whole units, so that sums do not depend on their order.
+CLONES void ck_add_units(const float *x, int64_t n, int64_t *sums) {
   for (int64_t i = 0; i < n; i++) {
-    float difference = chat[i] - base[i];
-    float units = difference * (float)ck_units;
+    float units = x[i] * (float)ck_units;
     units = units > 2e9f ? 2e9f : units < -2e9f ? -2e9f : units;
     sums[i] += (int32_t)rintf(units);
-    raised[i] += difference > 0;
   }
+}
+
+CLONES void ck_count_positive(const float *x, int64_t n, int32_t *counts) {
+  for (int64_t i = 0; i < n; i++) counts[i] += x[i] > 0;
 }
 
 // Replaces the root of a heap whose smallest value is first.
@@ -65,17 +67,14 @@ static void replace_root(float *values, int32_t *places, int k, float value, int
   places[at] = place;
 }
 
-CLONES static float largest_of(const float *base, const float *chat, int64_t n, float sign) {
+CLONES static float largest_of(const float *x, int64_t n) {
 #pragma clang fp reassociate(on)
   float largest = -INFINITY;
-  for (int64_t i = 0; i < n; i++) {
-    float value = sign * (chat[i] - base[i]);
-    largest = value > largest ? value : largest;
-  }
+  for (int64_t i = 0; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;
 }
 
-void ck_most_raised(const float *base, const float *chat, int64_t n, float sign, int k, int32_t *places, float *values) {
+void ck_largest(const float *x, int64_t n, int k, int32_t *places, float *values) {
   for (int i = 0; i < k; i++) {
     values[i] = -INFINITY;
     places[i] = -1;
@@ -84,10 +83,21 @@ void ck_most_raised(const float *base, const float *chat, int64_t n, float sign,
   for (int64_t first = 0; first < n; first += block) {
     int64_t end = first + block < n ? first + block : n;
     // Most blocks hold nothing that is large enough, which their largest value tells at once.
-    if (!(largest_of(base + first, chat + first, end - first, sign) > values[0])) continue;
+    if (!(largest_of(x + first, end - first) > values[0])) continue;
     for (int64_t i = first; i < end; i++) {
-      float value = sign * (chat[i] - base[i]);
-      if (value > values[0]) replace_root(values, places, k, value, (int32_t)i);
+      if (x[i] > values[0]) replace_root(values, places, k, x[i], (int32_t)i);
     }
+  }
+}
+
+CLONES void ck_subtract(const float *a, const float *b, int64_t n, float *out) {
+  for (int64_t i = 0; i < n; i++) out[i] = a[i] - b[i];
+}
+
+CLONES void ck_divergence_parts(const float *base, const float *chat, int64_t n, float base_log_total, float chat_log_total,
+                                 float *out) {
+  for (int64_t i = 0; i < n; i++) {
+    float a = base[i] - base_log_total, b = chat[i] - chat_log_total;
+    out[i] = exp_branchless(b) * (b - a);
   }
 }

@@ -20,7 +20,7 @@ enum Action: String, CaseIterable, Sendable {
     nextMeasure
   case slightlyStronger, slightlyWeaker, settings, positions, condition, decoder, blocks, unit, tryAgain
   case freezeAttention, sweepSet
-  case latentsScreen, mapScreen, experimentsScreen, palette
+  case latentsScreen, mapScreen, experimentsScreen, differencesScreen, palette
   case left, right, corner, zoomIn, zoomOut, usualRange, wholeRange, xAxis, yAxis, swapAxes, glyphs, chatMarks
   case templateTokens, duplicates, contrast, wholeLens, nextSection, previousSection
   case randomLatent, goToLatent, compareLatents, swapSides

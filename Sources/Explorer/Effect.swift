@@ -21,6 +21,8 @@ enum Effect: Sendable, Equatable {
   /// Waits to see whether the cursor stays on this latent; replaces any other wait.
   case rest(on: Int)
   case loadTagNames
+  /// What the two models differ in.
+  case loadDifferences
   /// The lower parts of a latent's page: contrast, and latents that fire together with it.
   case loadSurroundings(Int)
   /// How many of these latents have which tag.
@@ -75,7 +77,7 @@ enum Effect: Sendable, Equatable {
     case .editFilters(let edit): edit == nil ? "reading" : "saving"
     case .countTags: "reading"
     case .rest: "resting"
-    case .loadRows, .loadPage, .loadTagNames, .loadPoints, .loadExperimentRows, .openExperiments: "reading"
+    case .loadRows, .loadPage, .loadTagNames, .loadDifferences, .loadPoints, .loadExperimentRows, .openExperiments: "reading"
     case .loadSurroundings: "reading"
     case .bin: "drawing"
     case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments, .export: "saving"
@@ -143,6 +145,8 @@ enum ExplorerEvent: Sendable {
   /// The cursor has rested on this latent.
   case rested(on: Int)
   case tagNames([String])
+  /// What the two models differ in; nil if they were not compared.
+  case differences(DifferenceDocument?)
   case surroundings(LatentSurroundings)
   case tagCounts([String: Int], of: [Int])
   case savedFilters(SavedFilters)

@@ -33,6 +33,12 @@ struct EffectRunner: Sendable {
     case .findPromptSets:
       emit(.promptSets(PromptSetFile.beside(store: store.path), behaviours: .beside(store: store.path)))
     case .editFilters(let edit): editFilters(edit, emit)
+    case .loadDifferences:
+      do {
+        emit(.differences(try DifferenceDocument(sections: store.differences(), source: store.path)))
+      } catch {
+        emit(.failed("\(error)"))
+      }
     case .rest(let id):
       do { try await Task.sleep(for: restDelay) } catch { return }
       return emit(.rested(on: id))
@@ -84,7 +90,7 @@ struct EffectRunner: Sendable {
       return try store.undo().map { changed($0, "undone: ") } ?? .failed("there is nothing to undo in this session")
     case .redo:
       return try store.redo().map { changed($0, "redone: ") } ?? .failed("there is nothing to redo in this session")
-    case .loadList, .loadModel, .start, .cancel, .save, .findPromptSets, .export, .editFilters, .copy, .edit,
+    case .loadList, .loadDifferences, .loadModel, .start, .cancel, .save, .findPromptSets, .export, .editFilters, .copy, .edit,
       .editConfiguration, .redraw, .rest:
       return nil
     }

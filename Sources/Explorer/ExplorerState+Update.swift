@@ -58,6 +58,7 @@ extension ExplorerState {
       if pages[id] == nil { return [.loadPage(id)] }
       LatentsState.preview(id, &self)
     case .tagNames(let names): tagNames = names
+    case .differences(let document): differences.arrived(document)
     case .surroundings(let surroundings): LatentState.surroundingsArrived(surroundings, &self)
     case .tagCounts(let counts, let ids): tagCountsArrived(counts, of: ids)
     case .points(let points, let generation): return MapState.pointsArrived(points, generation, &self)

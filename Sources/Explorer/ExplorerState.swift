@@ -52,6 +52,7 @@ struct ExplorerState: Sendable {
   var map = MapState()
   var experiments = ExperimentsState()
   var experiment = ExperimentState()
+  var differences = DifferencesState()
   /// Digits typed before a key.
   var count: Int?
   var pendingLetter: PendingLetter?

@@ -4,7 +4,7 @@ import Storage
 
 /// A screen. The configuration and the state file call it by its name here.
 enum Screen: String, Sendable, CaseIterable, Codable {
-  case latents, latent, latentComparison, map, prompt, steer, sweep, experiments, experiment
+  case latents, latent, latentComparison, map, prompt, steer, sweep, experiments, experiment, differences
 
   /// The screen that is always open, below all others: the table of latents.
   static let bottom = Screen.latents
@@ -23,6 +23,7 @@ extension Screen {
     case .experiments: ExperimentsScreen.definition
     case .experiment: ExperimentScreen.definition
     case .sweep: SweepScreen.definition
+    case .differences: DifferencesScreen.definition
     }
   }
 }

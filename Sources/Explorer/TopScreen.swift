@@ -22,6 +22,7 @@ struct TopScreen: Sendable {
     TopScreen(3, .prompt, .promptScreen, "go to the prompt screen: latents on a text of yours"),
     TopScreen(4, .steer, .steerScreen, "go to the steer screen"),
     TopScreen(5, .experiments, .experimentsScreen, "go to the saved experiments"),
+    TopScreen(6, .differences, .differencesScreen, "go to what the two models differ in, without latents"),
   ]
 
   var binding: Binding {

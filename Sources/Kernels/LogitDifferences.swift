@@ -26,24 +26,41 @@ public struct LogitComparison: Sendable, Equatable {
 /// The number of units that make 1 in sums that are kept as whole numbers.
 public let unitsOfSum = Double(ck_units)
 
-/// sums[i] += chat[i] − base[i] in units of 1 / `unitsOfSum`, and raised[i] += 1 where chat's logit is the larger one.
-public func addDifferences(
-  base: UnsafePointer<Float>, chat: UnsafePointer<Float>, count: Int, sums: UnsafeMutablePointer<Int64>,
-  raised: UnsafeMutablePointer<Int32>
-) {
-  ck_add_differences(base, chat, Int64(count), sums, raised)
+/// Adds `count` terms to sums in units of 1 / `unitsOfSum`, each rounded to a whole unit; terms beyond 1,900 count as that.
+public func addInUnits(_ terms: UnsafePointer<Float>, count: Int, to sums: UnsafeMutablePointer<Int64>) {
+  ck_add_units(terms, Int64(count), sums)
 }
 
-/// The `most` tokens with the largest sign · (chat − base) of `count` logits, largest first, with that value; equal values in the
-/// order of tokens.
-public func mostRaised(
-  base: UnsafePointer<Float>, chat: UnsafePointer<Float>, count: Int, sign: Float, most: Int
-) -> [(token: Int32, value: Float)] {
+/// counts[i] += 1 where terms[i] is positive.
+public func countPositive(_ terms: UnsafePointer<Float>, count: Int, in counts: UnsafeMutablePointer<Int32>) {
+  ck_count_positive(terms, Int64(count), counts)
+}
+
+/// out = a − b over `count` values.
+public func subtract(
+  _ b: UnsafePointer<Float>, from a: UnsafePointer<Float>, count: Int, into out: UnsafeMutablePointer<Float>
+) {
+  ck_subtract(a, b, Int64(count), out)
+}
+
+/// What each token adds to KL(chat ‖ base): p (log p − log q) with p of chat and q of base, for rows that have been compared.
+public func divergenceParts(
+  base: UnsafePointer<Float>, chat: UnsafePointer<Float>, count: Int, _ comparison: LogitComparison,
+  into out: UnsafeMutablePointer<Float>
+) {
+  ck_divergence_parts(
+    base, chat, Int64(count), Float(comparison.baseLogTotal), Float(comparison.chatLogTotal), out)
+}
+
+/// The places and values of the `most` largest of `count` values, the largest first; equal values in the order of places.
+public func largestValues(
+  _ values: UnsafePointer<Float>, count: Int, most: Int
+) -> [(place: Int32, value: Float)] {
   let most = min(most, count)
   guard most > 0 else { return [] }
   var places = [Int32](repeating: -1, count: most)
-  var values = [Float](repeating: 0, count: most)
-  ck_most_raised(base, chat, Int64(count), sign, Int32(most), &places, &values)
-  return zip(places, values).map { (token: $0, value: $1) }
-    .sorted { $0.value == $1.value ? $0.token < $1.token : $0.value > $1.value }
+  var found = [Float](repeating: 0, count: most)
+  ck_largest(values, Int64(count), Int32(most), &places, &found)
+  return zip(places, found).map { (place: $0, value: $1) }
+    .sorted { $0.value == $1.value ? $0.place < $1.place : $0.value > $1.value }
 }

@@ -82,24 +82,24 @@ extension DifferenceDocument {
     Table(
       title: "Tokens that chat raises", heads: ["texts", "order", "tokens"],
       rows: orders.map { [$0.corpus.rawValue, $0.order.rawValue, list($0.tokens, 20)] }
-        + (scrambled?.orders ?? []).filter { $0.order == .occurrence }.map {
-          [$0.corpus.rawValue, "scrambled control", list($0.tokens, 20)]
+        + (scrambled?.orders ?? []).filter { [.divergence, .occurrence].contains($0.order) }.map {
+          [$0.corpus.rawValue, "\($0.order.rawValue), scrambled control", list($0.tokens, 20)]
         },
-      note: "occurrence: how often a token is among the \(setup.mostRaised) most raised of a position, less how often among the most "
+      note: "divergence: a token's part of the mean KL(chat ‖ base), in which chat's words have a large one that base did not expect; occurrence: how often a token is among the \(setup.mostRaised) most raised of a position, less how often among the most "
         + "lowered; positive: the share of positions at which it is raised; mean: by how much on average.")
   }
 
   private var topicTable: Table {
     Table(
-      title: "Topics: what is raised together", heads: ["texts", "share", "tokens"],
-      rows: topics.map { [$0.corpus.rawValue, fixed($0.share * 100, 0) + " %", list($0.tokens, 16)] },
-      note: "Non-negative factors of the raised tokens of a sample of positions.")
+      title: "Topics: what is raised together", heads: ["texts", "by", "share", "tokens"],
+      rows: topics.map { [$0.corpus.rawValue, $0.measure.rawValue, fixed($0.share * 100, 0) + " %", list($0.tokens, 16)] },
+      note: "Non-negative factors of what rose at a sample of positions: parts of the divergence, or logits.")
   }
 
   private var lensTable: Table {
     Table(
       title: "What the mean difference δ says", heads: ["layer", "at", "norm", "read as", "tokens"],
-      rows: lenses.flatMap { lens -> [[String]] in
+      rows: Self.largest(lenses).flatMap { lens -> [[String]] in
         let place = "\(lens.corpus.rawValue) \(lens.position)"
         let norm = fixed(lens.relative * 100, 1) + " %"
         var rows = [
@@ -110,13 +110,24 @@ extension DifferenceDocument {
         }
         return rows
       }
-        + (scrambled?.lenses ?? []).map {
+        + Self.largest(scrambled?.lenses ?? []).map {
           ["\($0.layer)", "\($0.corpus.rawValue) \($0.position)", fixed($0.relative * 100, 1) + " %", "scrambled control",
            list($0.difference, 10)]
         },
       note: "δ is chat's mean residual stream less base's at one position; its norm is a share of chat's usual norm. Positions of chats "
         + "count from the answer's first token. The patchscope's strength is the one whose tokens are the most peaked and differ "
         + "from those of base's mean; no language model is asked.")
+  }
+
+  /// For each layer and half of the texts the three positions with the largest δ; the document has all. The first token of plain texts
+  /// is left out, since streams have outlying norms there.
+  private static func largest(_ lenses: [Lens]) -> [Lens] {
+    var shown: [String: Int] = [:]
+    return lenses.filter { $0.corpus == .chat || $0.position > 0 }.sorted { $0.relative > $1.relative }
+      .filter { lens in
+        shown["\(lens.layer) \(lens.corpus)", default: 0] += 1
+        return shown["\(lens.layer) \(lens.corpus)"] ?? 0 <= 3
+      }
   }
 
   private var blockTable: Table {
@@ -134,7 +145,7 @@ extension DifferenceDocument {
 
   private var effectTable: Table {
     Table(
-      title: "What δ does for chat's predictions", heads: ["direction", "loss", "along δ", "64 random vectors", "pairs of texts"],
+      title: "What δ does for chat's predictions", heads: ["direction", "loss", "along δ", "random vectors", "pairs of texts"],
       rows: effects.map {
         [
           $0.direction, fixed($0.loss, 4), signed($0.change), spread($0.random), spread($0.pairs),
@@ -145,12 +156,19 @@ extension DifferenceDocument {
 
   private func signed(_ value: Double) -> String { (value < 0 ? "−" : "+") + fixed(abs(value), 4) }
 
-  private func spread(_ spread: Spread) -> String { "\(signed(spread.mean)) ± \(fixed(spread.deviation, 4))" }
+  private func spread(_ spread: Spread) -> String {
+    "\(signed(spread.mean)) ± \(fixed(spread.deviation, 4)) (\(spread.count))"
+  }
+
+  /// The first few of each half of the texts.
+  private static func first<Row>(_ count: Int, _ rows: [Row], _ corpus: (Row) -> Corpus) -> [Row] {
+    Corpus.allCases.flatMap { half in rows.filter { corpus($0) == half }.prefix(count) }
+  }
 
   private var textTable: Table {
     Table(
       title: "Texts on which the models part most", heads: ["texts", "mean", "largest", "text"],
-      rows: texts.prefix(10).map { text in
+      rows: Self.first(5, texts, \.corpus).map { text in
         let whole = text.tokens.map(\.text).joined()
         return [text.corpus.rawValue, fixed(text.mean, 3), fixed(text.largest, 2), String(shown(whole).prefix(70))]
       }, note: "KL(chat ‖ base) in nats.")
@@ -159,7 +177,7 @@ extension DifferenceDocument {
   private var windowTable: Table {
     Table(
       title: "Runs of tokens that chat finds likelier", heads: ["texts", "gain", "tokens"],
-      rows: windows.prefix(10).map { [$0.corpus.rawValue, fixed($0.gain, 1), String(shown($0.content).prefix(80))] },
+      rows: Self.first(5, windows, \.corpus).map { [$0.corpus.rawValue, fixed($0.gain, 1), String(shown($0.content).prefix(80))] },
       note: "The sum of log p^chat − log p^base, in nats.")
   }
 

@@ -132,10 +132,18 @@ void ck_compare_logits(const float *base, const float *chat, int64_t n, ck_logit
 
 // Sums are kept in whole units of 1 / ck_units.
 enum { ck_units = 1 << 20 };
-// sums[i] += chat[i] - base[i], rounded to units; differences beyond 1,900 count as that. raised[i] += chat[i] > base[i].
-void ck_add_differences(const float *base, const float *chat, int64_t n, int64_t *sums, int32_t *raised);
-// The places and values of the k > 0 largest sign (chat - base), in no order; places are -1 if n < k.
-void ck_most_raised(const float *base, const float *chat, int64_t n, float sign, int k, int32_t *places, float *values);
+// sums[i] += x[i], rounded to units; terms beyond 1,900 count as that.
+void ck_add_units(const float *x, int64_t n, int64_t *sums);
+// counts[i] += x[i] > 0.
+void ck_count_positive(const float *x, int64_t n, int32_t *counts);
+// out = a - b.
+void ck_subtract(const float *a, const float *b, int64_t n, float *out);
+// out = p (log p - log q) with p = softmax(chat), q = softmax(base), of n logits whose log sum exp are given: what each token
+// adds to KL(p || q).
+void ck_divergence_parts(const float *base, const float *chat, int64_t n, float base_log_total, float chat_log_total,
+                          float *out);
+// The places and values of the k > 0 largest of n values, in no order; places are -1 if n < k.
+void ck_largest(const float *x, int64_t n, int k, int32_t *places, float *values);
 
 // MARK: hash
 

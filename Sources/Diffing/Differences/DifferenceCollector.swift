@@ -108,60 +108,86 @@ private final class Visitor: DifferenceVisitor {
     }
   }
 
+  /// Δ and the parts of the divergence of each row, `[rows, V]`.
+  private var (differences, parts): ([Float], [Float]) = ([], [])
+
   private func add(_ rows: LogitRows, _ own: [Int], _ corpus: Corpus) {
-    let most = sums.settings.mostRaised
-    let number = corpus.number
-    sums.tokens[number].add(rows, own)
-    var found = [(raised: [(token: Int32, value: Float)], lowered: [(token: Int32, value: Float)])](
-      repeating: ([], []), count: own.count)
-    found.withUnsafeMutableBufferPointer { found in
-      let found = found
-      inPieces(of: 4, count: own.count) { piece in
-        for index in piece {
-          let (base, chat) = (rows.base(own[index]), rows.chat(own[index]))
-          found[index] = (
-            mostRaised(base: base, chat: chat, count: rows.vocabulary, sign: 1, most: most),
-            mostRaised(base: base, chat: chat, count: rows.vocabulary, sign: -1, most: most)
-          )
-        }
-      }
-    }
-    for (row, found) in zip(own, found) {
-      for entry in found.raised where entry.value != 0 { sums.tokens[number].amongMostRaised[Int(entry.token)] += 1 }
-      for entry in found.lowered where entry.value != 0 { sums.tokens[number].amongMostLowered[Int(entry.token)] += 1 }
+    let (number, V, most) = (corpus.number, rows.vocabulary, sums.settings.mostRaised)
+    let sampled = own.map { row in
       let place = rows.places[row]
       let key = PositionSample.key(text: first + place.text, position: place.position)
-      guard sums.samples[number].takes(key, most: sums.settings.sampledPositions) else { continue }
-      let positive = found.raised.filter { $0.value > 0 }
-      guard !positive.isEmpty else { continue }
-      sums.samples[number].add(
-        PositionSample.Row(
-          key: key, text: first + place.text, position: place.position, tokens: positive.map(\.token),
-          values: positive.map(\.value)), most: sums.settings.sampledPositions)
+      return sums.samples[number].takes(key, most: sums.settings.sampledPositions) ? key : nil
+    }
+    if differences.count < own.count * V {
+      differences = [Float](repeating: 0, count: own.count * V)
+      parts = differences
+    }
+    differences.withUnsafeMutableBufferPointer { differences in
+      parts.withUnsafeMutableBufferPointer { parts in
+        guard let differences = differences.baseAddress, let parts = parts.baseAddress else { return }
+        let found = mapInPieces(own.count) { index in
+          let (row, difference, part) = (own[index], differences + index * V, parts + index * V)
+          let (base, chat) = (rows.base(row), rows.chat(row))
+          divergenceParts(base: base, chat: chat, count: V, rows.comparisons[row], into: part)
+          subtract(chat, from: base, count: V, into: difference)
+          let lowered = largestValues(difference, count: V, most: most)
+          subtract(base, from: chat, count: V, into: difference)
+          return RaisedTokens(
+            raised: largestValues(difference, count: V, most: most), lowered: lowered,
+            added: sampled[index] == nil ? [] : largestValues(part, count: V, most: most))
+        }
+        sums.tokens[number].add(differences, parts, rows: own.count)
+        for (index, found) in found.enumerated() {
+          sums.tokens[number].count(found)
+          guard let key = sampled[index] else { continue }
+          let place = rows.places[own[index]]
+          sums.samples[number].add(
+            PositionSample.Row(
+              key: key, text: first + place.text, position: place.position, raised: SparseRow(found.raised),
+              added: SparseRow(found.added)), most: sums.settings.sampledPositions)
+        }
+      }
     }
   }
 }
 
+/// The tokens of one position whose logits rose and fell most, and whose parts of the divergence are largest.
+private struct RaisedTokens {
+  let raised: [(place: Int32, value: Float)]
+  let lowered: [(place: Int32, value: Float)]
+  let added: [(place: Int32, value: Float)]
+}
+
 extension TokenDifferences {
-  /// Adds Δ of some rows, a run of tokens after another, so that threads never write to the same token.
-  fileprivate mutating func add(_ rows: LogitRows, _ own: [Int]) {
-    positions += own.count
-    // Taken out of the value while they are written, so that neither is copied.
-    var (totals, counts) = (sums.units, raised)
-    (sums.units, raised) = ([], [])
+  /// Adds rows of Δ and of parts of the divergence, a run of tokens after another, so that threads never write to the same token.
+  fileprivate mutating func add(_ differences: UnsafePointer<Float>, _ additions: UnsafePointer<Float>, rows: Int) {
+    positions += rows
+    // Taken out of the value while they are written, so that none is copied.
+    var (totals, added, counts) = (sums.units, parts.units, raised)
+    (sums.units, parts.units, raised) = ([], [], [])
+    let V = totals.count
     totals.withUnsafeMutableBufferPointer { totals in
-      counts.withUnsafeMutableBufferPointer { counts in
-        guard let totals = totals.baseAddress, let counts = counts.baseAddress else { return }
-        inPieces(of: 4096, count: rows.vocabulary) { piece in
-          let start = piece.lowerBound
-          for row in own {
-            addDifferences(
-              base: rows.base(row) + start, chat: rows.chat(row) + start, count: piece.count, sums: totals + start,
-              raised: counts + start)
+      added.withUnsafeMutableBufferPointer { added in
+        counts.withUnsafeMutableBufferPointer { counts in
+          guard let totals = totals.baseAddress, let added = added.baseAddress, let counts = counts.baseAddress
+          else { return }
+          inPieces(of: 4096, count: V) { piece in
+            let start = piece.lowerBound
+            for row in 0..<rows {
+              addInUnits(differences + row * V + start, count: piece.count, to: totals + start)
+              addInUnits(additions + row * V + start, count: piece.count, to: added + start)
+              countPositive(differences + row * V + start, count: piece.count, in: counts + start)
+            }
           }
         }
       }
     }
-    (sums.units, raised) = (totals, counts)
+    (sums.units, parts.units, raised) = (totals, added, counts)
+  }
+
+  /// Counts the tokens of a position that rose and fell most. Where nothing differs none did.
+  fileprivate mutating func count(_ found: RaisedTokens) {
+    for entry in found.raised where entry.value != 0 { amongMostRaised[Int(entry.place)] += 1 }
+    for entry in found.lowered where entry.value != 0 { amongMostLowered[Int(entry.place)] += 1 }
   }
 }

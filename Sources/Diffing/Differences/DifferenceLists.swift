@@ -80,16 +80,16 @@ public struct DifferenceLists: Sendable, Equatable, Codable {
   }
 }
 
-/// Some positions with the tokens that chat raises most there, the rows of the matrix whose topics are found. Which positions are
+/// Some positions with the tokens that chat raises most there, rows of the matrices whose topics are found. Which positions are
 /// in it depends on a hash of their place alone.
 public struct PositionSample: Sendable, Equatable, Codable {
   public struct Row: Sendable, Equatable, Codable {
     let key: UInt64
     public let text: Int
     public let position: Int
-    /// The raised tokens and by how much each is raised, the most raised first; all values are positive.
-    public let tokens: [Int32]
-    public let values: [Float]
+    /// The tokens whose logits rose most, and those that add most to the divergence.
+    public let raised: SparseRow
+    public let added: SparseRow
   }
   /// In the order of their keys.
   public private(set) var rows: [Row] = []
@@ -116,6 +116,20 @@ public struct PositionSample: Sendable, Equatable, Codable {
   mutating func merge(_ other: PositionSample, most: Int) {
     rows = Array((rows + other.rows).sorted { $0.key < $1.key }.prefix(most))
   }
+}
+
+/// Some tokens with positive values, the largest first.
+public struct SparseRow: Sendable, Equatable, Codable {
+  public let tokens: [Int32]
+  public let values: [Float]
+
+  /// Keeps what is positive.
+  init(_ entries: [(place: Int32, value: Float)]) {
+    let positive = entries.filter { $0.value > 0 }
+    (tokens, values) = (positive.map(\.place), positive.map(\.value))
+  }
+
+  public init(tokens: [Int32], values: [Float]) { (self.tokens, self.values) = (tokens, values) }
 }
 
 extension Array {

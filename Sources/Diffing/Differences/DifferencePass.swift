@@ -43,6 +43,19 @@ struct LogitRows {
   let chatStride: Int
   /// V.
   let vocabulary: Int
+  /// What each row's distributions say of each other.
+  let comparisons: [LogitComparison]
+
+  init(
+    places: [(text: Int, position: Int)], base: UnsafePointer<Float>, baseStride: Int, chat: UnsafePointer<Float>,
+    chatStride: Int, vocabulary: Int
+  ) {
+    (self.places, self.base, self.baseStride) = (places, base, baseStride)
+    (self.chat, self.chatStride, self.vocabulary) = (chat, chatStride, vocabulary)
+    comparisons = mapInPieces(places.count) { row in
+      LogitComparison(base: base + row * baseStride, chat: chat + row * chatStride, count: vocabulary)
+    }
+  }
 
   func base(_ row: Int) -> UnsafePointer<Float> { base + row * baseStride }
   func chat(_ row: Int) -> UnsafePointer<Float> { chat + row * chatStride }
@@ -115,7 +128,7 @@ final class DifferencePass {
           let rows = LogitRows(
             places: Array(places[part]), base: base, baseStride: widths[0], chat: chat, chatStride: widths[1],
             vocabulary: models.sharedVocabulary)
-          found.compare(rows, texts)
+          found.add(rows, texts)
           visitor.logits(rows)
         }
       }
@@ -176,18 +189,9 @@ private final class FoundDifferences {
     texts[text].cosines[block][position] = norms > 0 ? Float(product / norms) : 1
   }
 
-  func compare(_ rows: LogitRows, _ whole: [DifferenceText]) {
-    var found = [LogitComparison?](repeating: nil, count: rows.places.count)
-    found.withUnsafeMutableBufferPointer { found in
-      let found = found
-      inPieces(of: 4, count: found.count) { piece in
-        for row in piece {
-          found[row] = LogitComparison(base: rows.base(row), chat: rows.chat(row), count: rows.vocabulary)
-        }
-      }
-    }
+  func add(_ rows: LogitRows, _ whole: [DifferenceText]) {
     for (row, place) in rows.places.enumerated() {
-      guard let comparison = found[row] else { continue }
+      let comparison = rows.comparisons[row]
       texts[place.text].chatFromBase.append(comparison.chatFromBase)
       texts[place.text].baseFromChat.append(comparison.baseFromChat)
       let ids = whole[place.text].ids
@@ -196,5 +200,16 @@ private final class FoundDifferences {
       texts[place.text].baseLosses.append(comparison.baseLogTotal - Double(rows.base(row)[next]))
       texts[place.text].chatLosses.append(comparison.chatLogTotal - Double(rows.chat(row)[next]))
     }
+  }
+}
+
+/// The values of a function at 0..<count, computed on all threads of the pool.
+func mapInPieces<Value>(_ count: Int, _ value: (Int) -> Value) -> [Value] {
+  [Value](unsafeUninitializedCapacity: count) { buffer, initialized in
+    let buffer = buffer
+    inPieces(of: 4, count: count) { piece in
+      for index in piece { buffer.initializeElement(at: index, to: value(index)) }
+    }
+    initialized = count
   }
 }

@@ -95,6 +95,8 @@ public struct TokenDifferences: Sendable, Equatable, Codable {
   public internal(set) var positions = 0
   /// Σ Δ.
   public internal(set) var sums: ExactSums
+  /// Σ p^chat (log p^chat − log p^base), the token's part of KL(chat ‖ base), in nats.
+  public internal(set) var parts: ExactSums
   /// How often Δ > 0, and how often the token was among the most raised and among the most lowered.
   public internal(set) var raised: [Int32]
   public internal(set) var amongMostRaised: [Int32]
@@ -102,6 +104,7 @@ public struct TokenDifferences: Sendable, Equatable, Codable {
 
   init(vocabulary: Int) {
     sums = ExactSums(count: vocabulary)
+    parts = sums
     raised = [Int32](repeating: 0, count: vocabulary)
     (amongMostRaised, amongMostLowered) = (raised, raised)
   }
@@ -109,6 +112,7 @@ public struct TokenDifferences: Sendable, Equatable, Codable {
   static func += (a: inout TokenDifferences, b: TokenDifferences) {
     a.positions += b.positions
     a.sums += b.sums
+    a.parts += b.parts
     for i in a.raised.indices {
       a.raised[i] += b.raised[i]
       a.amongMostRaised[i] += b.amongMostRaised[i]

@@ -1,5 +1,5 @@
 // Topics of a sample of positions: which tokens chat raises together. The matrix X ≥ 0, positions × tokens, holds by how much each of a
-// position's most raised tokens is raised, and 0 elsewhere; it is approximated by a product of two matrices without negative
+// position's most raised tokens is raised, in its logit, or what it adds to the divergence, and 0 elsewhere; it is approximated by a product of two matrices without negative
 // entries, X ≈ W H, and a row of H is a topic (arXiv 2608.26462). The loss is ½‖X − W H‖², made smaller by coordinate descent
 // (HALS, Cichocki and Phan 2009): column by column, each exactly at its best value with the others fixed.
 // Shape letters: n positions, m tokens, r topics.
@@ -40,7 +40,7 @@ public struct TokenTopics: Sendable, Equatable {
   ///   - topics: at least 1.
   ///   - most: the most rounds; they end earlier when a round changes the loss by less than 10^-6 of it.
   public init(
-    _ rows: [(tokens: [Int32], values: [Float])], topics r: Int, seed: UInt64 = 0, most: Int = 300
+    _ rows: [SparseRow], topics r: Int, seed: UInt64 = 0, most: Int = 300
   ) {
     precondition(r > 0, "at least one topic")
     topics = r
@@ -144,7 +144,7 @@ private struct SparseRows {
   let total: Double
   let squares: Double
 
-  init(_ rows: [(tokens: [Int32], values: [Float])]) {
+  init(_ rows: [SparseRow]) {
     columns = Set(rows.flatMap(\.tokens)).sorted()
     let place = Dictionary(uniqueKeysWithValues: columns.enumerated().map { ($1, $0) })
     var starts = [0]

@@ -75,7 +75,10 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
   }
 
   package struct Topic: Codable, Sendable, Equatable {
+    /// What of a position's tokens the matrix holds.
+    package enum Measure: String, Codable, Sendable { case divergence, logit }
     package var corpus: Corpus
+    package var measure: Measure
     package var share: Double
     package var tokens: [Token]
   }
@@ -99,6 +102,13 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
     package var chat: [Token]
     /// The patchscope of δ at the strength that the rule chose, and of base's mean at the same; nil where no strength fits the rule.
     package var patch: Patch?
+    /// The latents whose d_chat has the largest cosine with δ; nil where there is no crosscoder of this layer.
+    package var latents: [LatentCosine]?
+  }
+
+  package struct LatentCosine: Codable, Sendable, Equatable {
+    package var latent: Int
+    package var cosine: Double
   }
 
   package struct Patch: Codable, Sendable, Equatable {

@@ -79,11 +79,14 @@ package struct DifferenceFindings {
 
   package func topics(_ count: Int) -> [DifferenceDocument.Topic] {
     zip(Corpus.allCases, sums.samples).flatMap { corpus, sample -> [DifferenceDocument.Topic] in
-      guard !sample.rows.isEmpty else { return [] }
-      let found = TokenTopics(sample.rows.map { ($0.tokens, $0.values) }, topics: count, seed: seed)
-      return found.list(tokens: 30).map { topic in
-        .init(corpus: corpus, share: topic.share, tokens: topic.tokens.map { token($0.id, $0.weight) })
+      func topics(_ measure: DifferenceDocument.Topic.Measure, _ rows: [SparseRow]) -> [DifferenceDocument.Topic] {
+        guard rows.contains(where: { !$0.tokens.isEmpty }) else { return [] }
+        return TokenTopics(rows, topics: count, seed: seed).list(tokens: 30).map { topic in
+          .init(
+            corpus: corpus, measure: measure, share: topic.share, tokens: topic.tokens.map { token($0.id, $0.weight) })
+        }
       }
+      return topics(.divergence, sample.rows.map(\.added)) + topics(.logit, sample.rows.map(\.raised))
     }
   }
 
