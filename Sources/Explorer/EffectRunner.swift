@@ -37,6 +37,7 @@ struct EffectRunner: Sendable {
       do {
         emit(.differences(try DifferenceDocument(sections: store.differences(), source: store.path)))
       } catch {
+        emit(.differences(nil))
         emit(.failed("\(error)"))
       }
     case .rest(let id):

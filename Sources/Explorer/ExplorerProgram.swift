@@ -64,11 +64,14 @@ package struct ExplorerProgram: Sendable {
     let savedState = SavedState.usualPath()
     let view = beginning.view(of: SavedState(path: savedState).stores[store.path])
     // A user who has seen neither the tour nor this store sees the tour, unless the command line names a place.
-    let showsTour = view == nil && !beginning.isGiven && !SavedState(path: savedState).hasSeenTour
+    // A store without latents has nothing that the tour could show; what its models differ in comes first.
+    let hasLatents = summary.nLatents > 0
+    let showsTour = hasLatents && view == nil && !beginning.isGiven && !SavedState(path: savedState).hasSeenTour
     let (ending, seen, last) = try await explore(summary, runner) { state in
       state.apply(settings)
       if let view { state.restore(view) }
       if showsTour { state.tour = Tour() }
+      if !hasLatents { state.startingPlace = Place(screen: .differences) }
     }
     SavedState.save(seen, of: store.path, seenTour: showsTour, path: savedState)
     last.close()

@@ -167,7 +167,6 @@ enum DifferencesScreen {
       state.tell("this store has no latents yet: crosscope build makes them")
       return []
     }
-    state.latents.query.filter = "context:\"\(text.replacing("\"", with: ""))\""
-    return state.showLatents() + [LatentsState.search(&state)]
+    return LatentsState.show(filter: "\"\(text.replacing("\"", with: ""))\"", &state)
   }
 }

@@ -81,12 +81,21 @@ struct Differences: AsyncParsableCommand {
     var options = DifferenceRun.Options()
     (options.tokensPerText, options.texts, options.mostRaised) = (tokens, count, top)
     (options.topics, options.seed, options.runsAgain) = (topics, seed, !quick)
+    // A store's latents are explained by directions of their own layer.
     options.layers = try layers.map { try Self.numbers($0, below: pair.engine.model.configuration.nLayers) }
+      ?? pair.store.map { [try $0.modelPair().layer] }
     var run = DifferenceRun(engine: pair.engine, names: pair.names, options: options)
     run.control = control == nil ? nil : pair.adapter
     run.kept = (out ?? pair.store?.path).map { $0 + ".differences-partial" }
     let texts = try DifferenceTexts(plain: texts, chats: chats, tokens: tokens, count: count, engine: pair.engine)
-    let (document, directions) = try run.run(texts)
+    let found = try run.run(texts)
+    var document = found.document
+    let directions = found.directions
+    if let store = pair.store, let stored = try? StoreCrosscoder(store) {
+      document.nameLatents(of: stored.crosscoder, layer: stored.pair.layer) { name in
+        directions.first { $0.name == name }?.vector
+      }
+    }
     if let out, !isStore {
       try output.write(storedJSON(document) + "\n", to: out)
     } else if let store = try out.map({ try self.store($0, pair) }) ?? pair.store {
