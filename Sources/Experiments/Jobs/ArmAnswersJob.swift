@@ -24,8 +24,7 @@ extension NamedPlan: Codable {
   package func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: FieldName.self)
     try fields.write(name, "name")
-    try fields.write(plan.interventions, "interventions")
-    try plan.writeSettings(to: &fields)
+    try plan.write(to: &fields)
   }
 }
 
