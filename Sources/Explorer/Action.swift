@@ -19,7 +19,7 @@ enum Action: String, CaseIterable, Sendable {
   case nextSample, cursorRight, cursorLeft, continueBaseline, continueSteered, sweep, sweepWithControl,
     nextMeasure
   case slightlyStronger, slightlyWeaker, settings, positions, condition, decoder, blocks, unit, tryAgain
-  case freezeAttention, sweepSet
+  case freezeAttention, sweepSet, amplify
   case latentsScreen, mapScreen, experimentsScreen, palette
   case left, right, corner, zoomIn, zoomOut, usualRange, wholeRange, xAxis, yAxis, swapAxes, glyphs, chatMarks
   case templateTokens, duplicates, contrast, wholeLens, nextSection, previousSection

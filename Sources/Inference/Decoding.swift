@@ -73,6 +73,8 @@ public final class Decoding {
     var logProbabilities: [Double] = []
     var likeliest: [[TokenLogProbability]] = []
     var isFinished = false
+    /// The prompt up to the shared block, until all of the prompt is read.
+    var prefix: PromptPrefix?
   }
 
   private let engine: Engine
@@ -224,14 +226,13 @@ public final class Decoding {
   /// Computes the prompt in parts, so that a cancelled task never waits long.
   private func readPrompt() throws(InferenceError) -> [DecodedToken] {
     let active = active
-    var prefixes: [Int: PromptPrefix] = [:]
     if let shared {
-      for index in active {
+      // The store of prefixes may be too small for all of them, so each is kept until the prompt is read.
+      for index in active where states[index].prefix == nil {
         let prefix = try shared.prefixes.prefix(
           of: states[index].stream.model, amplified: states[index].stream.weights, engine: engine, tokens: prompt,
           layer: shared.layer)
-        prefixes[index] = prefix
-        if seen == 0 { states[index].cache = prefix.makeCache() }
+        (states[index].prefix, states[index].cache) = (prefix, prefix.makeCache())
       }
     }
     let length = max(8, engine.model.configuration.rowsPerPass / max(1, active.count))
@@ -239,11 +240,12 @@ public final class Decoding {
       let part = seen..<min(prompt.count, seen + length)
       let isLast = part.upperBound == prompt.count
       let segments = active.map {
-        segment($0, Array(prompt[part]), start: prefixes[$0]?.start(part), logits: isLast ? .last : .none)
+        segment($0, Array(prompt[part]), start: states[$0].prefix?.start(part), logits: isLast ? .last : .none)
       }
       if isLast {
         let tokens = try advance(segments)
         seen = prompt.count
+        for index in states.indices { states[index].prefix = nil }
         return tokens
       }
       _ = try forward(segments)

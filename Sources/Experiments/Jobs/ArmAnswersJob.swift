@@ -119,7 +119,7 @@ package struct ArmAnswersSteps: TaskSteps {
   private let answers: SteeredAnswers
   private var next = 0
 
-  fileprivate init(_ job: ArmAnswersJob, _ models: LoadedModels) throws {
+  init(_ job: ArmAnswersJob, _ models: LoadedModels) throws {
     let context = models.context
     try context.requireBase(store: models.store)
     prompts = job.prompts
@@ -146,7 +146,7 @@ package struct ArmAnswersAnswer: JobAnswer {
   private let job: ArmAnswersJob
   private var answers: [ArmAnswers] = []
 
-  fileprivate init(_ job: ArmAnswersJob) { self.job = job }
+  init(_ job: ArmAnswersJob) { self.job = job }
 
   package var outcome: [ArmAnswers]? { answers.count == job.prompts.count ? answers : nil }
 
