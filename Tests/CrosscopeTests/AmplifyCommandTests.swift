@@ -2,6 +2,7 @@
 // by a service, and what is refused.
 
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -79,7 +80,40 @@ import Testing
     #expect(split.code == 0 && split.out.contains("block 1 mlp") && split.out.contains("counts 2 times"), "\(split)")
   }
 
-  @Test func aServiceAmplifiesAsWeDo() async throws {
+  @Test func requestsAreReadStrictly() throws {
+    let service = try build.serve()
+    func post(_ path: String, _ fields: [String: Any]) throws -> [String: Any] {
+      let plain: [String: Any] =
+        path.contains("chat") ? ["messages": [["role": "user", "content": "Hi"]]] : ["prompt": "Hi"]
+      return try service.post(path, plain.merging(["max_tokens": 3]) { $1 }.merging(fields) { $1 }).json()
+    }
+    for (amplification, param) in [
+      ([:], "amplification.weights"), (["alpha": 1], "amplification.alpha"),
+      (["weights": [["factor": 0, "blocks": [2, 1]]]], "amplification.weights[0].blocks"),
+      (["weights": [["factor": 0, "module": "norm"]]], "amplification.weights[0].module"),
+      (["weights": [["factor": 0, "blocks": [4, 4]]]], "amplification"), (["logits": 1001], "amplification"),
+    ] as [([String: Any], String)] {
+      let answer = try post("/v1/steer", ["amplification": amplification])
+      #expect((answer["error"] as? [String: Any])?["param"] as? String == param, "\(answer)")
+    }
+    let settings = try post("/v1/steer", ["amplification": ["logits": 1], "positions": "last"])
+    #expect((settings["error"] as? [String: Any])?["param"] as? String == "positions", "\(settings)")
+    func text(_ fields: [String: Any]) throws -> String? {
+      let answer = try post("/v1/chat/completions", fields.merging(["temperature": 0]) { $1 })
+      let message = (answer["choices"] as? [[String: Any]])?.first?["message"] as? [String: Any]
+      return message?["content"] as? String
+    }
+    let base = try text(["amplification": ["logits": -1]])
+    #expect(try base == text(["amplification": ["weights": [["factor": 0]]]]))
+    #expect(try text(["amplification": ["logits": 900]]) != text([:]))
+    let blocks = try service.post(
+      "/v1/amplify/blocks", ["prompts": [["prompt": "sun"]], "max_tokens": 3, "factor": 2, "modules": true]
+    ).json()
+    #expect((blocks["rows"] as? [Any])?.count == 2 + 2 * 2 && (blocks["factor"] as? Double) == 2)
+    #expect(service.stop(SIGTERM) == 0)
+  }
+
+  @Test func aServiceAmplifiesAsWeDo() throws {
     let service = try build.serve()
     let own = ["--amplify", "logits:1", "--amplify", "mlp:0", "--json"]
     let (here, there) = (try steer(own).json(), try steer(own + ["--engine", "unix:\(service.socket)"]).json())
