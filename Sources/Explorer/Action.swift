@@ -19,7 +19,7 @@ enum Action: String, CaseIterable, Sendable {
   case nextSample, cursorRight, cursorLeft, continueBaseline, continueSteered, sweep, sweepWithControl,
     nextMeasure
   case slightlyStronger, slightlyWeaker, settings, positions, condition, decoder, blocks, unit, tryAgain
-  case freezeAttention, sweepSet, amplify
+  case freezeAttention, sweepSet
   case latentsScreen, mapScreen, experimentsScreen, palette
   case left, right, corner, zoomIn, zoomOut, usualRange, wholeRange, xAxis, yAxis, swapAxes, glyphs, chatMarks
   case templateTokens, duplicates, contrast, wholeLens, nextSection, previousSection
@@ -30,5 +30,5 @@ enum Action: String, CaseIterable, Sendable {
   case setMark, goToMark, placeBack, placeForth, copy, copyWhole, externalEditor
   case redraw, saveDisplay, editConfiguration, keyBar, tour
   case compare, runAgain, export, deleteExperiment, otherAnswer, nextAnswer, nextExperiment, previousExperiment
-  case saveAgain
+  case saveAgain, amplify
 }
