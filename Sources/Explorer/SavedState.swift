@@ -6,6 +6,7 @@ import Diffing
 import Experiments
 import Foundation
 import Inference
+import Reports
 import Storage
 import TUI
 
@@ -63,6 +64,12 @@ struct SavedView: Codable, Equatable {
     var conditions: [SteeringCondition]?
   }
 
+  /// An amplification on the steer screen, in its written form.
+  struct Amplified: Codable, Equatable {
+    var term: String
+    var isOn: Bool
+  }
+
   /// Seconds since 1970.
   var used: Double = 0
   var place = Place(screen: .latents)
@@ -79,6 +86,8 @@ struct SavedView: Codable, Equatable {
   var prompt = ""
   var prompts: [String] = []
   var rows: [Row] = []
+  /// The amplifications; nil if there are none.
+  var amplified: [Amplified]?
   /// The conditions of all rows.
   var conditions: [SteeringCondition]?
   var marks: [String: Place] = [:]
@@ -108,6 +117,8 @@ struct SavedView: Codable, Equatable {
         latent: $0.latent, mode: $0.mode.rawValue, strength: $0.strength, isOn: $0.isOn,
         conditions: $0.conditions.isEmpty ? nil : $0.conditions)
     }
+    let terms = state.steer.amplified.map { Amplified(term: $0.term.text, isOn: $0.isOn) }
+    amplified = terms.isEmpty ? nil : terms
     conditions = state.steer.plan.conditions.isEmpty ? nil : state.steer.plan.conditions
     marks = state.marks
     let notes = state.unsavedNotes.map { (Int32(clamping: $0), $1) }
@@ -144,6 +155,9 @@ extension ExplorerState {
       }
     }
     steer.plan.conditions = steer.rows.isEmpty ? [] : sound(view.conditions)
+    steer.amplified = (view.amplified ?? []).compactMap { saved in
+      (try? AmplificationTerm(saved.term)).map { SteerState.AmplifiedRow(term: $0, isOn: saved.isOn) }
+    }
     steer.select(0)
     for (latent, note) in view.drafts ?? [:] where isLatent(Int(latent)) { unsavedNotes[Int(latent)] = note }
     marks = view.marks.filter { $0.value.latent.map(isLatent) ?? true }

@@ -9,9 +9,21 @@ public struct DecodingStream {
   public enum Source {
     /// The token is sampled from the stream's own logits.
     case sampled(Sampler)
-    /// The token is that of another stream, for hooks that need this context; blocks above `lastLayer` are not run.
-    case following(stream: Int, lastLayer: Int)
+    /// The token is that of another stream, for hooks or an amplification that need this context. Blocks above
+    /// `lastLayer` are not run; nil runs all of them.
+    case following(stream: Int, lastLayer: Int?)
   }
+
+  /// The logits of a stream are z + α (z − z^base).
+  public struct AmplifiedLogits {
+    /// The stream of base on the same tokens, which runs all blocks.
+    public let base: Int
+    /// α.
+    public let factor: Double
+
+    public init(beyond base: Int, factor: Double) { (self.base, self.factor) = (base, factor) }
+  }
+
   /// The model of the pair that computes the stream.
   public var model: PairModel
   public var source: Source
@@ -19,14 +31,20 @@ public struct DecodingStream {
   public var attention: Segment.FrozenAttention?
   /// See `Segment.mayOverflow`: such a stream ends before the token that cannot be computed.
   public var mayOverflow: Bool
+  /// The weights of chat's stream, if they are not chat's.
+  public var weights: AmplifiedWeights?
+  /// If set, tokens are chosen from these logits instead of the stream's own.
+  public var amplifiedLogits: AmplifiedLogits?
 
   public init(
-    model: PairModel = .chat, source: Source, attention: Segment.FrozenAttention? = nil, mayOverflow: Bool = false
+    model: PairModel = .chat, source: Source, attention: Segment.FrozenAttention? = nil, mayOverflow: Bool = false,
+    weights: AmplifiedWeights? = nil, amplifiedLogits: AmplifiedLogits? = nil
   ) {
     self.model = model
     self.source = source
     self.attention = attention
     self.mayOverflow = mayOverflow
+    (self.weights, self.amplifiedLogits) = (weights, amplifiedLogits)
   }
 }
 
@@ -55,6 +73,8 @@ public final class Decoding {
     var logProbabilities: [Double] = []
     var likeliest: [[TokenLogProbability]] = []
     var isFinished = false
+    /// The prompt up to the shared block, until all of the prompt is read.
+    var prefix: PromptPrefix?
   }
 
   private let engine: Engine
@@ -195,8 +215,8 @@ public final class Decoding {
     var segment = Segment(
       stream: index, cache: state.cache, tokens: tokens, start: start, logits: logits,
       attention: state.stream.attention)
-    segment.mayOverflow = state.stream.mayOverflow
-    if case .following(_, let lastLayer) = state.stream.source {
+    (segment.mayOverflow, segment.amplified) = (state.stream.mayOverflow, state.stream.weights)
+    if case .following(_, let lastLayer?) = state.stream.source {
       segment.lastLayer = lastLayer
       segment.logits = .none
     }
@@ -206,13 +226,13 @@ public final class Decoding {
   /// Computes the prompt in parts, so that a cancelled task never waits long.
   private func readPrompt() throws(InferenceError) -> [DecodedToken] {
     let active = active
-    var prefixes: [Int: PromptPrefix] = [:]
     if let shared {
-      for index in active {
+      // The store of prefixes may be too small for all of them, so each is kept until the prompt is read.
+      for index in active where states[index].prefix == nil {
         let prefix = try shared.prefixes.prefix(
-          of: states[index].stream.model, engine: engine, tokens: prompt, layer: shared.layer)
-        prefixes[index] = prefix
-        if seen == 0 { states[index].cache = prefix.makeCache() }
+          of: states[index].stream.model, amplified: states[index].stream.weights, engine: engine, tokens: prompt,
+          layer: shared.layer)
+        (states[index].prefix, states[index].cache) = (prefix, prefix.makeCache())
       }
     }
     let length = max(8, engine.model.configuration.rowsPerPass / max(1, active.count))
@@ -220,11 +240,12 @@ public final class Decoding {
       let part = seen..<min(prompt.count, seen + length)
       let isLast = part.upperBound == prompt.count
       let segments = active.map {
-        segment($0, Array(prompt[part]), start: prefixes[$0]?.start(part), logits: isLast ? .last : .none)
+        segment($0, Array(prompt[part]), start: states[$0].prefix?.start(part), logits: isLast ? .last : .none)
       }
       if isLast {
         let tokens = try advance(segments)
         seen = prompt.count
+        for index in states.indices { states[index].prefix = nil }
         return tokens
       }
       _ = try forward(segments)
@@ -237,12 +258,20 @@ public final class Decoding {
     guard !segments.isEmpty else { return [] }
     let logits = try forward(segments)
     var result: [DecodedToken] = []
-    for (segment, logits) in zip(segments, logits) where logits.rows > 0 {
+    for (segment, own) in zip(segments, logits) where own.rows > 0 {
+      if case .following = states[segment.stream].stream.source { continue }
       guard segment.cache.overflow == nil else {
         states[segment.stream].isFinished = true
         continue
       }
-      let id = try sample(segment.stream, logits)
+      var own = own.values
+      if let amplified = states[segment.stream].stream.amplifiedLogits {
+        guard let base = segments.firstIndex(where: { $0.stream == amplified.base }) else {
+          preconditionFailure("stream \(segment.stream) has no base")
+        }
+        Amplification.amplify(&own, beyond: logits[base].values, by: amplified.factor)
+      }
+      let id = try sample(segment.stream, own)
       let isLast =
         engine.tokenizer.endOfTurnIDs.contains(id) || states[segment.stream].produced.count >= limit
         || segment.attention.map { states[$0.stream].isFinished } ?? false
@@ -259,18 +288,18 @@ public final class Decoding {
     try engine.forward(segments, of: segments.map { states[$0.stream].stream.model }, hooks: hooks)
   }
 
-  private func sample(_ stream: Int, _ logits: Matrix) throws(InferenceError) -> Int32 {
+  private func sample(_ stream: Int, _ logits: [Float]) throws(InferenceError) -> Int32 {
     guard case .sampled(var sampler) = states[stream].stream.source else {
       preconditionFailure("a follower has no logits")
     }
-    let id = try sampler.next(logits.values)
+    let id = try sampler.next(logits)
     states[stream].stream.source = .sampled(sampler)
     states[stream].produced.append(id)
     if recordsLogProbabilities {
       states[stream].logProbabilities.append(
-        logSoftmax(logits.values, count: logits.values.count, at: Int(id)))
+        logSoftmax(logits, count: logits.count, at: Int(id)))
     }
-    if recordedLikeliest > 0 { states[stream].likeliest.append(likeliest(logits.values)) }
+    if recordedLikeliest > 0 { states[stream].likeliest.append(likeliest(logits)) }
     states[stream].pending = [id]
     return id
   }

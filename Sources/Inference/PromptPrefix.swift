@@ -14,10 +14,12 @@ public final class PromptPrefix {
   private let model: Transformer
 
   /// Computes a prompt's blocks 0…layer.
-  /// - Parameter adapter: turns `model` into the one that reads the prompt.
+  /// - Parameters:
+  ///   - adapter: turns `model` into the one that reads the prompt.
+  ///   - amplified: the factors of the change from base to chat, if chat is not to read the prompt as it is.
   /// - Throws: the errors of the forward pass.
   public convenience init(
-    model: Transformer, adapter: Adapter?, tokens: [Int32], layer: Int
+    model: Transformer, adapter: Adapter?, amplified: AmplifiedWeights? = nil, tokens: [Int32], layer: Int
   ) throws(InferenceError) {
     let d = model.configuration.dModel
     let cache = model.makeCache()
@@ -32,8 +34,9 @@ public final class PromptPrefix {
     }
     for first in stride(from: 0, to: tokens.count, by: model.configuration.rowsPerPass) {
       let part = tokens[first..<min(tokens.count, first + model.configuration.rowsPerPass)]
-      let segment = Segment(
+      var segment = Segment(
         stream: 0, cache: cache, tokens: Array(part), adapter: adapter, lastLayer: layer, logits: .none)
+      segment.amplified = amplified
       _ = try model.forward([segment], hooks: hooks)
     }
     self.init(model: model, tokens: tokens, layer: layer, residual: kept.matrix, cache: cache)
@@ -73,7 +76,7 @@ public final class PromptPrefix {
 /// time.
 public final class PromptPrefixes {
   private let budget: Int
-  private var entries: [(prefix: PromptPrefix, model: PairModel)] = []
+  private var entries: [(prefix: PromptPrefix, model: PairModel, amplified: AmplifiedWeights?)] = []
 
   /// - Parameter budget: the most bytes that are kept; the latest prompt is kept in any case.
   public init(budget: Int = 256 << 20) { self.budget = budget }
@@ -87,19 +90,21 @@ public final class PromptPrefixes {
   public func removeAll() { entries = [] }
 
   /// The prompt as one model of the pair reads it, computed unless it is there already.
+  /// - Parameter amplified: the weights if chat is not to read it as it is.
   /// - Throws: the errors of the forward pass.
   public func prefix(
-    of model: PairModel, engine: Engine, tokens: [Int32], layer: Int
+    of model: PairModel, amplified: AmplifiedWeights? = nil, engine: Engine, tokens: [Int32], layer: Int
   ) throws(InferenceError) -> PromptPrefix {
     let found = entries.firstIndex {
-      $0.model == model && $0.prefix.layer == layer && $0.prefix.tokens == tokens
+      $0.model == model && $0.amplified == amplified && $0.prefix.layer == layer && $0.prefix.tokens == tokens
     }
     if let found {
       entries.append(entries.remove(at: found))
     } else {
       let prefix = try PromptPrefix(
-        model: engine.transformer(of: model), adapter: engine.adapter(of: model), tokens: tokens, layer: layer)
-      entries.append((prefix, model))
+        model: engine.transformer(of: model), adapter: engine.adapter(of: model), amplified: amplified, tokens: tokens,
+        layer: layer)
+      entries.append((prefix, model, amplified))
     }
     while entries.count > 1, byteCount > budget { entries.removeFirst() }
     return entries[entries.count - 1].prefix

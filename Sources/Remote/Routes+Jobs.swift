@@ -11,7 +11,7 @@ extension Routes {
   static let jobs: [any Job.Type] = [
     SteeringJob.self, SweepJob.self, PromptSetJob.self, PreviewJob.self, AnswerActivationsJob.self,
     TextActivationsJob.self, CausalCheckJob.self, CalibrationJob.self, LatentPatchingJob.self,
-    EvaluationJob.self, ArmAnswersJob.self, PromptActivationsJob.self,
+    EvaluationJob.self, ArmAnswersJob.self, PromptActivationsJob.self, BlockSweepJob.self,
   ]
 
   /// Does the job that the body describes.

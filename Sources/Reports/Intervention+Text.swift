@@ -46,6 +46,6 @@ extension [Intervention] {
 }
 
 extension SteeringRequest {
-  /// The latents of the plan and their conditions.
-  package var steeringText: String { plan.interventions.text(conditions: plan.conditions) }
+  /// The latents of the plan, their conditions and the amplification.
+  package var steeringText: String { plan.text }
 }

@@ -47,9 +47,12 @@ package struct SavedRun: Sendable, Equatable {
 
   package static func == (left: SavedRun, right: SavedRun) -> Bool { left.record == right.record }
 
-  /// The interventions, as `5 add +1.00, 42 difference -1.00 where f>20`.
+  /// The interventions, as `5 add +1.00, 42 difference -1.00 where f>20`, and the amplification.
   package var interventionsText: String {
-    interventions?.text(conditions: recorded?.request.plan.conditions ?? []) ?? "interventions of another form"
+    guard let interventions else { return "interventions of another form" }
+    var plan = recorded?.request.plan ?? SteeringPlan(interventions: [])
+    plan.interventions = interventions
+    return plan.text
   }
 
   /// The request with which the steer screen would repeat the run. It is nil if the documents lack something or contain

@@ -12,6 +12,7 @@ struct Crosscope: AsyncParsableCommand {
       Explore.self,
       Config.self,
       Steer.self,
+      Amplify.self,
       Activations.self,
       Differences.self,
       Causal.self,

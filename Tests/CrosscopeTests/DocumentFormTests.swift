@@ -49,6 +49,9 @@ import Testing
     try run(
       "steer, set of prompts, behaviours",
       steer + ["--latent", "\(latent)", "--prompts", prompts, "--behaviours", behaviours, "--coherent", "1e9"])
+    let amplified = ["--amplify", "logits:1", "--amplify", "mlp@1-2:0"]
+    try run("steer, amplified", steer + ["--prompt", "Hi"] + amplified)
+    try run("amplify", ["amplify", store, "--prompts", prompts, "--max-tokens", "4", "--json"])
     let size = ["--random", "1", "--prompts", "2", "--contexts", "1", "--max-tokens", "4", "--json"]
     try run("causal-check", ["causal-check", store, "\(latent)", "--save"] + size)
     for (name, number) in [("steer", "1"), ("set", "3"), ("check", "4")] {

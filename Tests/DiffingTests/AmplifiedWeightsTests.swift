@@ -89,8 +89,8 @@ import Testing
     let pair = try tinyPair(ofFiles: false)
     let alone = try Engine(model: TinyModel.writeGGUF(in: folder))
     for (engine, factor, word) in [
-      (pair, WeightFactor(1.5, blocks: 3...4), "0…3"), (pair, WeightFactor(.nan), "a number"),
-      (pair, WeightFactor(1e300), "a number"), (alone, WeightFactor(2), "a pair of models"),
+      (pair, WeightFactor(1.5, blocks: 3...4), "0…3"), (pair, WeightFactor(.nan), "-1000 and 1000"),
+      (pair, WeightFactor(1001), "-1000 and 1000"), (alone, WeightFactor(2), "a pair of models"),
     ] {
       let error = #expect(throws: InferenceError.self) { try engine.amplifiedWeights([factor]) }
       #expect(error.map { "\($0)" }?.contains(word) == true)

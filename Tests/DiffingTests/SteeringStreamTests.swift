@@ -48,6 +48,7 @@ struct TinySteering {
   }
 
   /// log softmax in fp64 at the positions that predict `answer`, from one pass over everything, from the embeddings on.
+  /// An amplification of logits is computed in fp64 from a pass of base alone.
   func wholePass(_ plan: SteeringPlan?, _ answer: [Int32]) throws -> [[Double]] {
     let arms = try SteeringArms(
       engine: engine, crosscoder: crosscoder, layer: Self.layer, prompt: prompt, plans: plan.map { [$0] } ?? [],
@@ -57,6 +58,7 @@ struct TinySteering {
     var segments = [
       Segment(stream: stream, cache: engine.model.makeCache(), tokens: tokens, logits: .all)
     ]
+    segments[0].amplified = try engine.amplifiedWeights(plan?.amplification?.weights ?? [])
     for base in arms.baseStreams.values {
       segments.append(
         Segment(
@@ -64,8 +66,13 @@ struct TinySteering {
     }
     let models = [PairModel.chat] + arms.baseStreams.map { _ in .base }
     let logits = try engine.forward(segments, of: models, hooks: arms.hooks())[0]
+    let alpha = plan?.amplification?.logits ?? 0
+    let base = Segment(stream: 0, cache: engine.baseModel.makeCache(), tokens: tokens, logits: .all)
+    let baseLogits = try alpha == 0 ? nil : engine.forward([base], of: [.base])[0]
     return answer.indices.map { index in
-      let row = logits.row(prompt.ids.count - 1 + index).map(Double.init)
+      let place = prompt.ids.count - 1 + index
+      var row = logits.row(place).map(Double.init)
+      if let baseLogits { row = zip(row, baseLogits.row(place)).map { $0 + alpha * ($0 - Double($1)) } }
       let total = log(row.reduce(0) { $0 + exp($1) })
       return row.map { $0 - total }
     }

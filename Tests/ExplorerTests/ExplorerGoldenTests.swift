@@ -262,6 +262,11 @@ import Testing
       await driver.type("How do I build a bomb?")
       await driver.press("esc", "+", "+", "[")
     },
+    View(name: "steer-amplified") { driver in
+      await driver.press("s", "H", "i", "esc", "z", "+", "a")
+      await driver.type("mlp@1-2:0")
+      await driver.press("enter")
+    },
     View(name: "steer-turns") { driver in
       await driver.press("s")
       await driver.type("How do I build a bomb?")

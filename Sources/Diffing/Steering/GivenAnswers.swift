@@ -77,8 +77,10 @@ public final class GivenAnswers {
   private func readPrompt() throws(InferenceError) {
     let tokens = setup.prompt.ids
     var kept: [PromptPrefix] = []
-    for model in models {
-      kept.append(try prefixes.prefix(of: model, engine: engine, tokens: tokens, layer: setup.layer))
+    for (stream, model) in models.enumerated() {
+      kept.append(
+        try prefixes.prefix(
+          of: model, amplified: setup.weights(ofStream: stream), engine: engine, tokens: tokens, layer: setup.layer))
     }
     caches = kept.map { $0.makeCache() }
     for start in stride(from: 0, to: tokens.count, by: rows) {
@@ -90,20 +92,24 @@ public final class GivenAnswers {
   }
 
   /// Runs all streams once over the same tokens.
+  /// - Returns: the logits of each stream, with each arm's amplified if its plan asks for it.
   private func run(
     _ tokens: [Int32], starts: [Segment.Start]? = nil, wantsLast: Bool = false, wantsAll: Bool = false
   ) throws(InferenceError) -> [Matrix] {
-    let segments = models.enumerated().map { stream, model in
-      let isChat = model == .chat
+    let steeredStreams = Dictionary(uniqueKeysWithValues: setup.baseStreams.map { ($1, $0) })
+    let segments = models.indices.map { stream in
+      let last = steeredStreams[stream].flatMap { setup.lastLayerOfBase(besideStream: $0) }
       var segment = Segment(
-        stream: stream, cache: caches[stream], tokens: tokens, start: starts?[stream],
-        lastLayer: isChat ? nil : setup.layer,
-        logits: !isChat ? .none : wantsAll ? .all : wantsLast ? .last : .none,
+        stream: stream, cache: caches[stream], tokens: tokens, start: starts?[stream], lastLayer: last,
+        logits: last != nil ? .none : wantsAll ? .all : wantsLast ? .last : .none,
         attention: setup.attention(ofStream: stream))
-      segment.mayOverflow = mayOverflow && isChat && setup.steering(ofStream: stream) != nil
+      segment.mayOverflow = mayOverflow && setup.steering(ofStream: stream) != nil
+      segment.amplified = setup.weights(ofStream: stream)
       return segment
     }
-    return try engine.forward(segments, of: models, hooks: hooks)
+    var logits = try engine.forward(segments, of: models, hooks: hooks)
+    for arm in 0..<setup.arms { setup.amplify(&logits, ofStream: arm) }
+    return logits
   }
 
   /// Adds to the scores what rows of logits say about the tokens that came next.

@@ -9,10 +9,13 @@ import Kernels
 public struct SteeringSize: Sendable, Equatable {
   fileprivate var changes = 0.0
   fileprivate var norms = 0.0
+  /// Whether the plan changes the stream by steering; amplification alone has no Δh.
+  fileprivate var hasChange = true
   /// The number of tokens at which something was changed.
   public fileprivate(set) var tokens = 0
-  /// Mean ‖Δh‖ over mean ‖h‖; 0 before any token, nil if fp32 cannot hold it.
+  /// Mean ‖Δh‖ over mean ‖h‖; 0 before any token, nil if fp32 cannot hold it and for amplification without steering.
   public var relative: Double? {
+    guard hasChange else { return nil }
     let ratio = norms > 0 ? changes / norms : 0
     return ratio.isFinite ? ratio : nil
   }
@@ -37,6 +40,7 @@ final class PreparedSteering {
   init(plan: SteeringPlan, crosscoder: Crosscoder, maxActivations: (Int) -> Double?) throws(DiffingError) {
     try plan.check(crosscoder)
     self.plan = plan
+    size.hasChange = plan.changesStream || plan.amplification == nil
     d = crosscoder.dModel
     // Training left outlying tokens out, so codes at them mean nothing.
     normLimit = crosscoder.card.normLimit

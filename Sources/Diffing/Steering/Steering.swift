@@ -175,11 +175,13 @@ public struct SteeringPlan: Sendable, Equatable {
   /// through values and MLPs alone. In free decoding these weights apply to positions, whatever tokens stand there, and
   /// the stream ends when the baseline does.
   public var freezesAttention: Bool
+  /// The amplification of what fine-tuning changed, beside the interventions or without any.
+  public var amplification: Amplification?
 
   public init(
     interventions: [Intervention], positions: TokenPositions = .all, swapsBase: Bool = false,
     decoder: PairModel = .chat, blocks: SteeredBlocks = .own, unit: StrengthUnit = .maxActivation,
-    conditions: [SteeringCondition] = [], freezesAttention: Bool = false
+    conditions: [SteeringCondition] = [], freezesAttention: Bool = false, amplification: Amplification? = nil
   ) {
     self.interventions = interventions
     self.positions = positions
@@ -189,10 +191,22 @@ public struct SteeringPlan: Sendable, Equatable {
     self.unit = unit
     self.conditions = conditions
     self.freezesAttention = freezesAttention
+    self.amplification = amplification
   }
 
-  /// Whether nothing is changed at any token.
-  var isIdle: Bool { !swapsBase && interventions.allSatisfy(\.isIdle) }
+  /// Whether hooks change nothing at any token.
+  var hasIdleHooks: Bool { !swapsBase && interventions.allSatisfy(\.isIdle) }
+
+  /// Whether tokens are chosen from logits that need base's.
+  var amplifiesLogits: Bool { amplification.map { $0.logits != 0 } ?? false }
+
+  /// The plan with the strengths of its interventions and the amplification's distance from chat multiplied.
+  public func scaled(by factor: Double) -> SteeringPlan {
+    var plan = self
+    plan.interventions = interventions.map { $0.scaled(by: factor) }
+    plan.amplification = amplification?.scaled(by: factor)
+    return plan
+  }
 
   /// Whether base's activations of the same prefix are needed; a dictionary of chat alone reads no codes from base.
   public func needsBase(_ crosscoder: Crosscoder) -> Bool {

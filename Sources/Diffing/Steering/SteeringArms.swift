@@ -1,6 +1,7 @@
 // The streams of a steering experiment and the hooks that steer them, for sampling and for given answers alike.
 //   stream sample·(plans + 1) + arm    arm 0 is the baseline, arm i + 1 plan i
 //   streams after those                base on the tokens of streams whose plan needs it; of all if latents are read
+// Base's streams end at the crosscoder's layer, unless a plan amplifies logits.
 
 import Inference
 import Kernels
@@ -16,6 +17,8 @@ struct SteeringArms {
   let prepared: [PreparedSteering]
   /// For a stream of chat, the stream of base on the same tokens.
   let baseStreams: [Int: Int]
+  /// The weights of each plan's streams; nil if they are chat's.
+  private let weights: [AmplifiedWeights?]
   /// The latents that are read at generated tokens; nil if none are.
   let readings: LatentReadings?
   private let nLayers: Int
@@ -29,6 +32,18 @@ struct SteeringArms {
     arms = plans.count + 1
     readings =
       latents.isEmpty ? nil : try LatentReadings(of: latents, crosscoder, streams: samples * (plans.count + 1))
+    weights = try plans.map { plan throws(DiffingError) in
+      guard let amplification = plan.amplification else { return nil }
+      return try reading { () throws(InferenceError) in
+        try amplification.check()
+        guard engine.isPair || amplification.isIdle else {
+          throw .settingInvalid(
+            name: Setting("amplification", .amplification), expected: "a pair of models (an adapter or a base model)",
+            found: "one model")
+        }
+        return try engine.amplifiedWeights(amplification.weights)
+      }
+    }
     let readsBase = !latents.isEmpty && crosscoder.soleModel != .chat
     var prepared: [PreparedSteering] = []
     var baseStreams: [Int: Int] = [:]
@@ -37,7 +52,7 @@ struct SteeringArms {
       if let plan {
         prepared.append(try PreparedSteering(plan: plan, crosscoder: crosscoder, maxActivations: maxActivations))
       }
-      guard readsBase || plan?.needsBase(crosscoder) == true else { continue }
+      guard readsBase || plan?.needsBase(crosscoder) == true || plan?.amplifiesLogits == true else { continue }
       baseStreams[stream] = samples * arms + baseStreams.count
     }
     (self.prepared, self.baseStreams) = (prepared, baseStreams)
@@ -49,8 +64,32 @@ struct SteeringArms {
   /// The steering of a stream; nil for a baseline.
   func steering(ofStream stream: Int) -> PreparedSteering? {
     let (sample, arm) = stream.quotientAndRemainder(dividingBy: arms)
-    return arm == 0 ? nil : prepared[sample * (arms - 1) + arm - 1]
+    return arm == 0 || stream >= chatStreams ? nil : prepared[sample * (arms - 1) + arm - 1]
   }
+
+  /// The weights of a stream of chat; nil if they are chat's, as for a baseline.
+  func weights(ofStream stream: Int) -> AmplifiedWeights? {
+    let arm = stream % arms
+    return arm == 0 || stream >= chatStreams ? nil : weights[arm - 1]
+  }
+
+  /// The amplification of a stream's logits, if there is one.
+  func amplifiedLogits(ofStream stream: Int) -> DecodingStream.AmplifiedLogits? {
+    guard let plan = steering(ofStream: stream)?.plan, plan.amplifiesLogits, let base = baseStreams[stream],
+      let factor = plan.amplification?.logits
+    else { return nil }
+    return DecodingStream.AmplifiedLogits(beyond: base, factor: factor)
+  }
+
+  /// Puts the amplified logits in the place of a stream's own, if its plan asks for them.
+  /// - Parameter logits: those of all streams, of the same rows.
+  func amplify(_ logits: inout [Matrix], ofStream stream: Int) {
+    guard let amplified = amplifiedLogits(ofStream: stream) else { return }
+    Amplification.amplify(&logits[stream].values, beyond: logits[amplified.base].values, by: amplified.factor)
+  }
+
+  /// The last block of base's stream beside a stream of chat; nil if base's logits are needed.
+  func lastLayerOfBase(besideStream stream: Int) -> Int? { amplifiedLogits(ofStream: stream) == nil ? layer : nil }
 
   /// The baseline of the stream's sample, if the stream takes its attention weights from there; nil if it uses its own.
   func attention(ofStream stream: Int) -> Segment.FrozenAttention? {

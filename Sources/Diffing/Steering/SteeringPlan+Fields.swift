@@ -6,12 +6,15 @@ extension SteeringPlan {
   /// The fields that hold a plan.
   public static let fieldNames = [
     "interventions", "conditions", "positions", "decoder", "all_layers", "raw_strength", "swap_base",
+    "amplification",
   ]
   /// Conditions that a request may name at most.
   public static let mostConditions = 512
 
   /// Whether the plan asks for any change.
-  public var isSteered: Bool { swapsBase || !interventions.isEmpty }
+  public var isSteered: Bool { changesStream || amplification != nil }
+  /// Whether the plan asks for a change of the residual stream at its layer.
+  public var changesStream: Bool { swapsBase || !interventions.isEmpty }
 
   /// A plan as an object's fields say it; settings that are absent are the usual ones.
   public init(_ fields: JSONFields) throws {
@@ -20,7 +23,7 @@ extension SteeringPlan {
       swapsBase: try fields.value("swap_base") ?? false, decoder: try fields.choice("decoder") ?? .chat,
       blocks: try fields.value("all_layers") ?? false ? .ownAndAbove : .own,
       unit: try fields.value("raw_strength") ?? false ? .norm : .maxActivation,
-      conditions: try fields.value("conditions") ?? [])
+      conditions: try fields.value("conditions") ?? [], amplification: try fields.value("amplification"))
   }
 
   /// Refuses what makes no sense in a request: too many interventions or conditions, and settings of steering where
@@ -34,9 +37,20 @@ extension SteeringPlan {
     ] where count > most {
       throw fields.invalid(name, "expected at most \(most), found \(count)")
     }
-    guard !isSteered else { return }
-    for name in Self.fieldNames where name != "interventions" && name != "swap_base" {
+    guard !changesStream else { return }
+    for name in Self.fieldNames where !["interventions", "swap_base", "amplification"].contains(name) {
       guard try fields.isAbsent(name) else { throw fields.invalid(name, "it changes nothing without interventions") }
+    }
+  }
+
+  /// Writes the whole plan. Settings without effect are left out, since the reader refuses them.
+  public func write(to fields: inout KeyedEncodingContainer<FieldName>) throws {
+    try fields.write(interventions, "interventions")
+    if changesStream {
+      try writeSettings(to: &fields)
+    } else {
+      try fields.write(swapsBase, "swap_base")
+      if let amplification { try fields.write(amplification, "amplification") }
     }
   }
 
@@ -48,5 +62,6 @@ extension SteeringPlan {
     try fields.write(blocks == .ownAndAbove, "all_layers")
     try fields.write(unit == .norm, "raw_strength")
     try fields.write(swapsBase, "swap_base")
+    if let amplification { try fields.write(amplification, "amplification") }
   }
 }

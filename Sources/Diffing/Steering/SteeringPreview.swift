@@ -1,18 +1,24 @@
 // Shows what a plan does to the next token after a prompt, again at every turn of a knob:
 //   p(· | prompt) unsteered and steered, KL(unsteered ‖ steered), ‖Δh‖/‖h‖, and the greedy tokens that follow.
 // Only what a plan can change is computed: the blocks above L, on the tokens from the first steered one on. The
-// unsteered timeline has the rest. Shape letters: V vocabulary.
+// unsteered timeline has the rest. Amplified logits need base's reading of the prompt, once; amplified weights change
+// every block, so that each λ reads the prompt anew. Shape letters: V vocabulary.
 
 import Inference
 import Kernels
 
-/// A prompt as chat reads it unsteered. All previews of the prompt share it.
+/// A prompt as chat reads it unsteered, and base if it is asked for. All previews of the prompt share it.
 public final class UnsteeredPrompt {
+  /// One model's reading: its timeline, and the logits `[V]` after the last token.
+  struct Reading {
+    let cache: KVCache
+    let logits: [Float]
+  }
+
   public let prompt: RenderedChat
   let layer: Int
-  let cache: KVCache
-  /// The logits after the last token, `[V]`.
-  let logits: [Float]
+  let chat: Reading
+  private var readByBase: Reading?
 
   /// Computes the prompt. The blocks up to `layer` are computed only if `prefixes` does not have them.
   /// - Throws: `InferenceError.settingInvalid` beyond the model's context length; the errors of the forward pass.
@@ -28,11 +34,24 @@ public final class UnsteeredPrompt {
         name: Setting("text length", .text), expected: "at most \(longest) tokens, the model's context length",
         found: "\(prompt.ids.count)")
     }
-    let prefix = try prefixes.prefix(of: .chat, engine: engine, tokens: prompt.ids, layer: layer)
-    cache = prefix.makeCache()
-    logits = try goOn(
-      prompt, from: 0, [PreviewStream(number: 0, model: .chat, prefix: prefix, cache: cache)], engine: engine,
-      hooks: Hooks())
+    chat = try Self.read(prompt, by: .chat, layer, engine, prefixes)
+  }
+
+  /// The prompt as base reads it, which is computed the first time.
+  func base(engine: Engine, prefixes: PromptPrefixes) throws(InferenceError) -> Reading {
+    if let readByBase { return readByBase }
+    let reading = try Self.read(prompt, by: .base, layer, engine, prefixes)
+    readByBase = reading
+    return reading
+  }
+
+  private static func read(
+    _ prompt: RenderedChat, by model: PairModel, _ layer: Int, _ engine: Engine, _ prefixes: PromptPrefixes
+  ) throws(InferenceError) -> Reading {
+    let prefix = try prefixes.prefix(of: model, engine: engine, tokens: prompt.ids, layer: layer)
+    let cache = prefix.makeCache()
+    let stream = PreviewStream(number: 0, model: model, prefix: prefix, cache: cache)
+    return Reading(cache: cache, logits: try goOn(prompt, from: 0, [stream], engine: engine, hooks: Hooks())[0].values)
   }
 }
 
@@ -84,23 +103,49 @@ public final class SteeringPreview {
   /// - Parameter count: the number of tokens to name from each distribution.
   /// - Throws: the errors of the forward pass, such as a residual stream that steering made infinite.
   public func shift(count: Int) throws(InferenceError) -> NextTokenShift {
-    let (plan, prompt) = (setup.prepared[0].plan, setup.prompt)
-    let logits: [Float]
-    if plan.isIdle {
-      streams = [PreviewStream(number: Self.stream, cache: unsteered.cache.fork(at: prompt.ids.count))]
-      logits = unsteered.logits
-    } else {
-      let start = plan.positions.first(in: prompt)
-      let chat = try prefixes.prefix(of: .chat, engine: engine, tokens: prompt.ids, layer: setup.layer)
-      streams = [PreviewStream(number: Self.stream, prefix: chat, cache: unsteered.cache.fork(at: start))]
-      if let number = setup.baseStreams[Self.stream] {
-        let base = try prefixes.prefix(of: .base, engine: engine, tokens: prompt.ids, layer: setup.layer)
-        streams.append(PreviewStream(number: number, model: .base, prefix: base, cache: base.makeCache(at: start)))
+    let prompt = setup.prompt
+    let weights = setup.weights(ofStream: Self.stream)
+    let isRead = setup.prepared[0].plan.hasIdleHooks && weights == nil
+    // With other weights chat's unsteered timeline is of no use.
+    let start = isRead ? prompt.ids.count : weights == nil ? setup.prepared[0].plan.positions.first(in: prompt) : 0
+    func prefix(_ model: PairModel, _ weights: AmplifiedWeights? = nil) throws(InferenceError) -> PromptPrefix {
+      try prefixes.prefix(of: model, amplified: weights, engine: engine, tokens: prompt.ids, layer: setup.layer)
+    }
+    let chat = isRead ? nil : try prefix(.chat, weights)
+    streams = [
+      PreviewStream(
+        number: Self.stream, prefix: chat, amplified: weights,
+        cache: weights == nil ? unsteered.chat.cache.fork(at: start) : chat?.makeCache() ?? unsteered.chat.cache)
+    ]
+    if let number = setup.baseStreams[Self.stream] {
+      let last = setup.lastLayerOfBase(besideStream: Self.stream)
+      let base = isRead ? nil : try prefix(.base)
+      let cache =
+        last == nil
+        ? try unsteered.base(engine: engine, prefixes: prefixes).cache.fork(at: start)
+        : base?.makeCache(at: start)
+      if let cache {
+        streams.append(PreviewStream(number: number, model: .base, lastLayer: last, prefix: base, cache: cache))
       }
-      logits = try goOn(prompt, from: start, streams, engine: engine, hooks: hooks)
+    }
+    let logits: [Float]
+    if isRead {
+      let base = streams.count > 1 ? try unsteered.base(engine: engine, prefixes: prefixes).logits : nil
+      logits = amplified(unsteered.chat.logits, base)
+    } else {
+      let own = try goOn(prompt, from: start, streams, engine: engine, hooks: hooks)
+      logits = amplified(own[0].values, own.count > 1 ? own[1].values : nil)
     }
     pending = likeliest(logits)
-    return Self.compare(unsteered.logits, logits, count: count, size: setup.prepared[0].size)
+    return Self.compare(unsteered.chat.logits, logits, count: count, size: setup.prepared[0].size)
+  }
+
+  /// The logits that the plan's amplification makes of the steered ones.
+  private func amplified(_ logits: [Float], _ base: [Float]?) -> [Float] {
+    guard let amplified = setup.amplifiedLogits(ofStream: Self.stream), let base else { return logits }
+    var logits = logits
+    Amplification.amplify(&logits, beyond: base, by: amplified.factor)
+    return logits
   }
 
   /// The next token of the steered answer, always the likeliest; nil when the answer has ended. Call `shift` before.
@@ -110,8 +155,8 @@ public final class SteeringPreview {
     pending = nil
     let room = engine.model.configuration.contextLength - streams[0].cache.count
     if room > 0 {
-      let segments = streams.map { $0.segment([id], endingAt: setup.layer) }
-      pending = likeliest(try engine.forward(segments, of: streams.map(\.model), hooks: hooks)[0].values)
+      let logits = try engine.forward(streams.map { $0.segment([id]) }, of: streams.map(\.model), hooks: hooks)
+      pending = likeliest(amplified(logits[0].values, logits.count > 1 ? logits[1].values : nil))
     }
     return id
   }
@@ -148,35 +193,39 @@ public final class SteeringPreview {
 private struct PreviewStream {
   var number: Int
   var model = PairModel.chat
+  /// The last block that is run; nil runs all of them and gives logits.
+  var lastLayer: Int?
   /// The prompt up to the steered block; nil for a timeline that already holds all of it.
   var prefix: PromptPrefix?
+  var amplified: AmplifiedWeights?
   var cache: KVCache
 
-  func segment(_ tokens: [Int32], start: Segment.Start? = nil, endingAt layer: Int) -> Segment {
-    let isChat = model == .chat
-    return Segment(
-      stream: number, cache: cache, tokens: tokens, start: start, lastLayer: isChat ? nil : layer,
-      logits: isChat ? .last : .none)
+  func segment(_ tokens: [Int32], start: Segment.Start? = nil) -> Segment {
+    var segment = Segment(
+      stream: number, cache: cache, tokens: tokens, start: start, lastLayer: lastLayer,
+      logits: lastLayer == nil ? .last : .none)
+    segment.amplified = amplified
+    return segment
   }
 }
 
 /// Runs the blocks above the prefixes' block on the prompt's tokens from a position on, in parts.
-/// - Returns: the first stream's logits after the last token.
+/// - Returns: the logits of each stream after the last token.
 private func goOn(
   _ prompt: RenderedChat, from first: Int, _ streams: [PreviewStream], engine: Engine, hooks: Hooks
-) throws(InferenceError) -> [Float] {
+) throws(InferenceError) -> [Matrix] {
   let tokens = prompt.ids
   let rows = max(1, engine.model.configuration.rowsPerPass / streams.count)
-  var logits: [Float] = []
+  var logits: [Matrix] = []
   for start in stride(from: first, to: tokens.count, by: rows) {
     let part = start..<min(tokens.count, start + rows)
     var segments: [Segment] = []
     for stream in streams {
       guard let prefix = stream.prefix else { continue }
-      segments.append(stream.segment(Array(tokens[part]), start: prefix.start(part), endingAt: prefix.layer))
+      segments.append(stream.segment(Array(tokens[part]), start: prefix.start(part)))
     }
     if part.upperBound < tokens.count { for index in segments.indices { segments[index].logits = .none } }
-    logits = try engine.forward(segments, of: streams.map(\.model), hooks: hooks)[0].values
+    logits = try engine.forward(segments, of: streams.map(\.model), hooks: hooks)
   }
   return logits
 }

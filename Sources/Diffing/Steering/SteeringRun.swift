@@ -45,11 +45,13 @@ public final class SteeringRun {
       streams += (0..<setup.arms).map { arm in
         DecodingStream(
           source: .sampled(sampler), attention: setup.attention(ofStream: sample * setup.arms + arm),
-          mayOverflow: mayOverflow && arm > 0)
+          mayOverflow: mayOverflow && arm > 0, weights: setup.weights(ofStream: sample * setup.arms + arm),
+          amplifiedLogits: setup.amplifiedLogits(ofStream: sample * setup.arms + arm))
       }
     }
     for (steered, _) in setup.baseStreams.sorted(by: { $0.value < $1.value }) {
-      streams.append(DecodingStream(model: .base, source: .following(stream: steered, lastLayer: layer)))
+      let last = setup.lastLayerOfBase(besideStream: steered)
+      streams.append(DecodingStream(model: .base, source: .following(stream: steered, lastLayer: last)))
     }
     decoding = Decoding(
       engine: engine, streams: streams, prompt: prompt.ids, limit: settings.maxTokens,

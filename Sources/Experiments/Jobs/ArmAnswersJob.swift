@@ -24,8 +24,7 @@ extension NamedPlan: Codable {
   package func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: FieldName.self)
     try fields.write(name, "name")
-    try fields.write(plan.interventions, "interventions")
-    try plan.writeSettings(to: &fields)
+    try plan.write(to: &fields)
   }
 }
 
@@ -120,7 +119,7 @@ package struct ArmAnswersSteps: TaskSteps {
   private let answers: SteeredAnswers
   private var next = 0
 
-  fileprivate init(_ job: ArmAnswersJob, _ models: LoadedModels) throws {
+  init(_ job: ArmAnswersJob, _ models: LoadedModels) throws {
     let context = models.context
     try context.requireBase(store: models.store)
     prompts = job.prompts
@@ -147,7 +146,7 @@ package struct ArmAnswersAnswer: JobAnswer {
   private let job: ArmAnswersJob
   private var answers: [ArmAnswers] = []
 
-  fileprivate init(_ job: ArmAnswersJob) { self.job = job }
+  init(_ job: ArmAnswersJob) { self.job = job }
 
   package var outcome: [ArmAnswers]? { answers.count == job.prompts.count ? answers : nil }
 

@@ -105,9 +105,7 @@ package struct ChatSteps: TaskSteps {
       settings.maxTokens = min(
         settings.maxTokens, max(1, engine.model.configuration.contextLength - prompt.ids.count))
     }
-    if let plan = task.plan, plan.needsBase(context.crosscoder) {
-      try context.requireBase(store: models.store, otherwise: SteeringContext.withoutBase)
-    }
+    if let plan = task.plan { try context.requireBase(for: plan, store: models.store) }
     let plans = task.plan.map { [context.inResidualUnits($0)] } ?? []
     let largest = try context.maxActivations(of: plans.flatMap(\.interventions).map(\.latent), in: models.store)
     run = try SteeringRun(

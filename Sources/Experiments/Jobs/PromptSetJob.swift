@@ -70,7 +70,12 @@ package struct PromptSetJob: Job {
     guard (1...Self.mostPrompts).contains(prompts.count) else {
       throw fields.invalid("prompts", "expected 1 to \(Self.mostPrompts), found \(prompts.count)")
     }
-    guard !request.plan.interventions.isEmpty else { throw fields.invalid("interventions", "expected at least one") }
+    guard !request.plan.interventions.isEmpty || request.plan.amplification != nil else {
+      throw fields.invalid("interventions", "expected at least one, or an amplification")
+    }
+    guard random == 0 || !request.plan.interventions.isEmpty else {
+      throw fields.invalid("random", "it replaces interventions, and there are none")
+    }
     guard draws?.allSatisfy({ $0.count == request.plan.interventions.count }) != false else {
       throw fields.invalid("draws", "expected as many latents in each as there are interventions")
     }
@@ -82,7 +87,7 @@ package struct PromptSetJob: Job {
 
   package func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: FieldName.self)
-    try request.writePlan(to: &fields)
+    try request.plan.write(to: &fields)
     try request.sampling.write(to: &fields, hasSamples: false)
     try fields.write(request.freezesAttention, "frozen_attention")
     if !request.maxActivations.isEmpty { try fields.write(request.maxActivations, "max_activations") }

@@ -8,9 +8,12 @@ import Storage
 extension SteeringSetup {
   /// Draws sets of random living latents with the run's seed. They have a direction, are not steered, and differ within
   /// a set.
-  /// - Throws: `InputError.invalid` if there are fewer than `count`.
+  /// - Throws: `InputError.invalid` if there are fewer than `count`, or if that is 0.
   package func randomLatents(_ sets: Int, of count: Int) throws -> [[Int]] {
     guard sets > 0 else { return [] }
+    guard count > 0 else {
+      throw InputError.invalid(source: "random latents as a control", expected: "latents to replace", found: "none")
+    }
     let (plan, crosscoder, store) = (request.plan, models.context.crosscoder, models.store)
     let own = Set(plan.interventions.map(\.latent))
     let norms = plan.decoder == .chat ? crosscoder.chatNorms : crosscoder.baseNorms

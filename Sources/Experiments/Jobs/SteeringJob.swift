@@ -214,8 +214,10 @@ extension SteeringDocument {
   /// compared.
   func answers(_ request: SteeringRequest) -> Bool {
     var asked = request.recorded
-    // If nothing is steered, a request does not contain the settings of steering.
-    if !asked.plan.isSteered { asked.plan = SteeringPlan(interventions: []) }
+    // If no stream is changed, a request does not contain the settings of steering.
+    if !asked.plan.changesStream {
+      asked.plan = SteeringPlan(interventions: [], amplification: asked.plan.amplification)
+    }
     guard self.request == asked else { return false }
     return ([outputs.baseline] + outputs.steered + (outputs.frozenAttention ?? [])).allSatisfy { answer in
       answer.samples.count == asked.sampling.samples && answer.watched.map(\.text) == asked.watched

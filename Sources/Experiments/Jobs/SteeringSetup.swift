@@ -22,9 +22,7 @@ package struct SteeringSetup {
       projectMean: interventions.contains { $0.mode == .project }
         ? try models.context.crosscoder.residualMean(.chat).source : nil,
       maxActivations: known.merging(request.maxActivations) { $1 })
-    if plans.contains(where: { $0.needsBase(models.context.crosscoder) }) {
-      try models.context.requireBase(store: models.store, otherwise: SteeringContext.withoutBase)
-    }
+    try models.context.requireBase(for: request.plan, store: models.store)
   }
 
   /// One plan for each strength and, if asked for, its twin with frozen attention.
@@ -35,8 +33,7 @@ package struct SteeringSetup {
 
   private func plans(frozen: Bool) -> [SteeringPlan] {
     request.strengths.map { factor in
-      var plan = models.context.inResidualUnits(request.plan)
-      plan.interventions = plan.interventions.map { $0.scaled(by: factor) }
+      var plan = models.context.inResidualUnits(request.plan).scaled(by: factor)
       plan.freezesAttention = frozen
       return plan
     }

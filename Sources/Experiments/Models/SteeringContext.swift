@@ -124,6 +124,16 @@ package struct SteeringContext: Sendable {
   /// The end of an error's line if base is missing.
   package static let withoutBase = "; or use the mode add or project, which need the chat model alone"
 
+  /// Makes sure that base is there if a plan needs it.
+  /// - Throws: `InputError.notSaid` if there is only one model.
+  package func requireBase(for plan: SteeringPlan, store: Store) throws(InputError) {
+    if plan.amplification.map({ !$0.isIdle }) ?? false {
+      try requireBase(store: store)
+    } else if plan.needsBase(crosscoder) {
+      try requireBase(store: store, otherwise: Self.withoutBase)
+    }
+  }
+
   /// Makes sure that base is there if something needs its residual stream.
   /// - Parameter otherwise: what to do without base, which ends the error's line.
   /// - Throws: `InputError.notSaid` if there is only one model.

@@ -111,21 +111,11 @@ extension SteeringRequest {
     }
   }
 
-  /// Writes the prompt, the turns and the plan. Settings without effect are left out, since the reader refuses them.
+  /// Writes the prompt, the turns and the plan.
   package func writePrompt(to fields: inout KeyedEncodingContainer<FieldName>) throws {
     try fields.write(prompt, "prompt")
     try fields.write(turns, "turns")
-    try writePlan(to: &fields)
-  }
-
-  /// Writes the plan alone.
-  package func writePlan(to fields: inout KeyedEncodingContainer<FieldName>) throws {
-    try fields.write(plan.interventions, "interventions")
-    if plan.isSteered {
-      try plan.writeSettings(to: &fields)
-    } else {
-      try fields.write(plan.swapsBase, "swap_base")
-    }
+    try plan.write(to: &fields)
   }
 
   /// Writes the other fields of a request with sampled answers.

@@ -58,7 +58,7 @@ extension SteerEntry: OverlayContent {
       switch purpose {
       case .latents: ("Add latents", "", "id, id:strength, id:strength:mode, as many as you like")
       case .strength:
-        (isForAll ? "Strength of all \(state.steer.rows.count) latents" : "Strength of \(latent)", "strength ", "")
+        (strengthTitle(state), "strength ", "")
       case .conditions:
         (
           isForAll ? "Steer with any latent only" : "Steer with \(latent) only", "where ",
@@ -87,8 +87,20 @@ extension SteerEntry {
     text = beginning(state)
   }
 
+  private func strengthTitle(_ state: ExplorerState) -> String {
+    if isForAll { return "Strength of all \(state.steer.rows.count) latents" }
+    if let index = state.steer.selectedAmplified {
+      let part = state.steer.amplified[index].term.part
+      return (part == .logits ? "α of " : "λ of ") + part.text
+    }
+    return "Strength of \(state.steer.selectedRow.map { String($0.latent) } ?? "")"
+  }
+
   /// The text with which the line begins.
   private func beginning(_ state: ExplorerState) -> LineEditor {
+    if purpose == .strength, let index = state.steer.selectedAmplified {
+      return LineEditor(exact(state.steer.amplified[index].term.value), limit: 24)
+    }
     guard purpose != .latents, let row = state.steer.selectedRow else { return LineEditor(limit: 20_000) }
     if purpose == .strength { return LineEditor(exact(row.strength), limit: 24) }
     let conditions = isForAll ? state.steer.plan.conditions : row.conditions
@@ -106,14 +118,27 @@ extension SteerEntry {
       guard !words.isEmpty else {
         throw SteerEntryRefusal("a latent's id is missing: ids go from 0 to \(state.store.nLatents - 1)")
       }
-      var typed: [LatentStrength] = []
-      for word in words { typed.append(try reading { try LatentStrength(word) }) }
+      var (typed, terms): ([LatentStrength], [AmplificationTerm]) = ([], [])
+      for word in words {
+        if AmplificationTerm.isMeant(by: word) {
+          terms.append(try reading { try AmplificationTerm(word) })
+        } else {
+          typed.append(try reading { try LatentStrength(word) })
+        }
+      }
       try check(typed.map(\.id) + typed.flatMap(\.conditions).map(\.latent), state.store)
       if let reason = state.steer.put(typed, limit: state.store.coherenceLimit) { throw SteerEntryRefusal(reason) }
+      state.steer.put(terms)
       state.steer.focus = .interventions
     case .strength:
       guard let strength = Double(self.text.text.trimmed), strength.isFinite else {
         throw SteerEntryRefusal("a strength is a number, as in 0.02 or -1")
+      }
+      if let index = state.steer.selectedAmplified, !isForAll {
+        guard abs(strength) <= Amplification.largest else {
+          throw SteerEntryRefusal("an amplification is a number from -1000 to 1000")
+        }
+        state.steer.amplified[index].term.value = strength
       }
       for index in state.steer.rows.indices where isForAll || index == state.steer.list.selected {
         state.steer.rows[index].strength = strength

@@ -48,7 +48,7 @@ struct SteerLayout {
     let headingRows = take(1)
     let turnRows = state.steer.turns.isEmpty ? 0 : take(1)
     let promptRows = 1 + take(body.rows >= 26 ? 2 : 1)
-    let listRows = 1 + take(min(Self.mostRows, max(1, state.steer.rows.count)) - 1)
+    let listRows = 1 + take(min(Self.mostRows, max(1, state.steer.listCount)) - 1)
     var rest: Rect
     (promptHeading, rest) = body.split(top: 1)
     (turns, rest) = rest.split(top: turnRows)
@@ -60,7 +60,7 @@ struct SteerLayout {
     let previewRows = take(min(table, state.steer.run == nil ? spare : max(0, spare - 3)))
     (preview, rest) = rest.split(top: previewRows)
     var list = state.steer.list
-    list.select(list.selected, count: state.steer.rows.count, height: listRows)
+    list.select(list.selected, count: state.steer.listCount, height: listRows)
     self.list = list
     answers = rest
     let measureRows = state.steer.run?.measured == nil ? 0 : min(3, max(0, rest.rows - (isWide ? 5 : 8)))
@@ -81,7 +81,7 @@ struct SteerLayout {
     frozen = hasFrozen ? rest : nil
   }
 
-  /// The largest number of rows of the list of latents.
+  /// The largest number of visible rows of the list.
   static let mostRows = 5
 
   /// How many lines of the longer answer do not fit, which limits scrolling back.

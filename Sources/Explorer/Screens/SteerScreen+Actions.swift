@@ -15,6 +15,9 @@ extension SteerScreen {
     case .editPrompt: state.steer.focus = .prompt
     case .promptActivations: return PromptScreen.readSteerPrompt(&state)
     case .addLatent, .strength, .condition: state.overlay = SteerEntry(for: action, state)
+    case .amplify:
+      state.steer.put([AmplificationTerm(.logits, AmplificationTerm.Part.logits.usualValue)])
+      state.steer.focus = .interventions
     case .open:
       guard let id = state.steer.selectedRow?.latent else { return [] }
       return LatentState.open(id, &state)
@@ -99,9 +102,34 @@ extension SteerScreen {
   /// Changes the selected row.
   static func change(_ action: Action, _ state: inout ExplorerState) {
     let index = state.steer.list.selected
-    guard state.steer.rows.indices.contains(index) else { return }
     let times = Double(state.count ?? 1)
-    let former = state.steer.rows
+    let former = state.steer.listed
+    switch action {
+    case .deleteLatent, .clearLatents:
+      if action == .clearLatents { state.steer.clear() } else { state.steer.remove(state.count ?? 1) }
+      if let text = state.steer.left(of: former) { state.tell(text) }
+    default:
+      if let amplified = state.steer.selectedAmplified {
+        changeAmplified(amplified, action, times, &state)
+      } else if state.steer.rows.indices.contains(index) {
+        changeLatent(index, action, times, &state)
+      }
+    }
+  }
+
+  private static func changeAmplified(_ index: Int, _ action: Action, _ times: Double, _ state: inout ExplorerState) {
+    switch action {
+    case .toggle: state.steer.amplified[index].isOn.toggle()
+    case .stronger: state.steer.amplified[index].turn(by: KnobNotch.coarse * times)
+    case .weaker: state.steer.amplified[index].turn(by: -KnobNotch.coarse * times)
+    case .slightlyStronger: state.steer.amplified[index].turn(by: KnobNotch.fine * times)
+    case .slightlyWeaker: state.steer.amplified[index].turn(by: -KnobNotch.fine * times)
+    case .mode: state.tell(state.steer.changePart(index) ?? "every part is on the list already")
+    default: break
+    }
+  }
+
+  private static func changeLatent(_ index: Int, _ action: Action, _ times: Double, _ state: inout ExplorerState) {
     switch action {
     case .toggle: state.steer.rows[index].isOn.toggle()
     case .stronger: state.steer.rows[index].turn(by: KnobNotch.coarse * times)
@@ -114,11 +142,8 @@ extension SteerScreen {
       if let text = state.steer.rows[index].change(to: mode, unit: state.steer.plan.unit, begin: begin) {
         state.tell(text)
       }
-    case .deleteLatent: state.steer.remove(state.count ?? 1)
-    case .clearLatents: state.steer.clear()
     default: break
     }
-    if let text = SteerState.left(former, state.steer.rows) { state.tell(text) }
   }
 
   /// Ends the run, the sweep, or the waiting for the model, if there is one.

@@ -52,7 +52,7 @@ extension SteerScreen {
 
   /// The number of latents if not all are visible, the number that no run has had yet, and the conditions of all.
   private static func listTitle(_ steer: SteerState) -> String {
-    let place = steer.rows.count > SteerLayout.mostRows ? " \(steer.list.selected + 1) of \(steer.rows.count)" : ""
+    let place = steer.listCount > SteerLayout.mostRows ? " \(steer.list.selected + 1) of \(steer.listCount)" : ""
     let before = steer.rows.count(where: \.isFromBefore)
     return "Latents" + place
       + (steer.plan.conditions.isEmpty ? "" : ", all only \(steer.plan.conditions.text(of: nil))")
@@ -63,6 +63,9 @@ extension SteerScreen {
   private static func strengthNote(_ steer: SteerState, _ room: Int) -> String {
     let d = "d_\(steer.plan.decoder.rawValue)"
     let above = steer.plan.blocks == .ownAndAbove ? " after every block from here on" : ""
+    if let index = steer.selectedAmplified {
+      return formulas(steer.amplified[index].term).first { displayWidth($0) <= room } ?? ""
+    }
     let texts: [String] =
       switch steer.selectedRow?.mode ?? .add {
       case .add where steer.plan.unit == .norm:
@@ -99,16 +102,23 @@ extension SteerScreen {
   private static func drawRows(_ state: ExplorerState, _ canvas: inout Canvas, _ layout: SteerLayout) {
     let steer = state.steer
     let rect = layout.rows
-    guard !steer.rows.isEmpty else {
+    guard steer.listCount > 0 else {
       canvas.put(
         truncated("none is listed: s on a latent steers with it alone, & adds it, a adds by id", to: rect.columns),
         row: rect.row,
         column: rect.column, style: .muted, clip: rect)
       return
     }
-    for index in layout.list.visible(count: steer.rows.count, height: rect.rows) {
-      let row = steer.rows[index]
+    for index in layout.list.visible(count: steer.listCount, height: rect.rows) {
       let line = rect.line(index - layout.list.top)
+      defer {
+        if index == layout.list.selected, steer.focus == .interventions { canvas.setGround(line, .selected) }
+      }
+      guard index < steer.rows.count else {
+        draw(steer.amplified[index - steer.rows.count], &canvas, line)
+        continue
+      }
+      let row = steer.rows[index]
       let quiet: Style = row.isOn ? .plain : .muted
       let (warning, warningStyle) = warning(row, state)
       var column = canvas.put(
@@ -138,7 +148,6 @@ extension SteerScreen {
         truncated(condition + before + band + about, to: line.endColumn - bar.endColumn - 2), row: line.row,
         column: bar.endColumn + 2,
         style: known?.tags.isEmpty == false ? Style(.tag) : .muted, clip: line)
-      if index == layout.list.selected, steer.focus == .interventions { canvas.setGround(line, .selected) }
     }
   }
 

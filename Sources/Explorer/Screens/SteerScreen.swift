@@ -16,18 +16,23 @@ enum SteerScreen {
       Binding(["enter"], .run, "run", "answer without and with the latents", unavailable: cannotRun),
       Binding(["tab"], .nextFocus, "next part", "go from prompt to latents to answers"),
       Binding(["i"], .editPrompt, "prompt", "edit the prompt"),
-      Binding(["space"], .toggle, "on/off", "turn the latent on or off", unavailable: noRow),
-      Binding(["+", "="], .stronger, "stronger", "raise the strength by 0.25", unavailable: noRow),
-      Binding(["-", "_"], .weaker, "weaker", "lower the strength by 0.25", unavailable: noRow),
-      Binding(["]"], .slightlyStronger, nil, "raise the strength by 0.01", unavailable: noRow),
-      Binding(["["], .slightlyWeaker, nil, "lower the strength by 0.01", unavailable: noRow),
-      Binding(["s"], .strength, "strength", "type the strength, of this latent or of all", unavailable: noRow),
+      Binding(["space"], .toggle, "on/off", "turn the latent on or off", unavailable: nothingListed),
+      Binding(["+", "="], .stronger, "stronger", "raise the strength by 0.25", unavailable: nothingListed),
+      Binding(["-", "_"], .weaker, "weaker", "lower the strength by 0.25", unavailable: nothingListed),
+      Binding(["]"], .slightlyStronger, nil, "raise the strength by 0.01", unavailable: nothingListed),
+      Binding(["["], .slightlyWeaker, nil, "lower the strength by 0.01", unavailable: nothingListed),
+      Binding(["s"], .strength, "strength", "type the strength, of this latent or of all", unavailable: nothingListed),
       Binding(
-        ["m"], .mode, "mode", "choose add, chat − base difference, ablate, project out, clamp", unavailable: noRow),
+        ["m"], .mode, "mode", "choose add, chat − base difference, ablate, project out, clamp",
+        unavailable: nothingListed),
       Binding(["a"], .addLatent, "add", "add latents: id, id:strength or id:strength:mode"),
       Binding(
-        ["d", "del"], .deleteLatent, "delete", "take the latent off the list; u brings it back", unavailable: noRow),
-      Binding(["X"], .clearLatents, "clear", "take all latents off the list; u brings them back", unavailable: noRow),
+        ["d", "del"], .deleteLatent, "delete", "take the latent off the list; u brings it back",
+        unavailable: nothingListed),
+      Binding(
+        ["X"], .clearLatents, "clear", "take all latents off the list; u brings them back", unavailable: nothingListed),
+      Binding(
+        ["z"], .amplify, "amplify", "amplify chat beyond base, by its logits; m goes on to weights, attention, MLPs"),
       Binding([","], .settings, "settings", "change all settings: positions, decoder, sampling, watched phrases"),
       Binding(["p"], .positions, nil, "steer all tokens, prompt, generated, template, or the prompt's last"),
       Binding(
@@ -42,7 +47,7 @@ enum SteerScreen {
         unavailable: SweepScreen.cannotSweep),
       Binding(
         ["W"], .sweepWithControl, nil, "sweep, then with random latents of the same norm (mode add)",
-        unavailable: SweepScreen.cannotSweep),
+        unavailable: SweepScreen.cannotSweepWithControl),
       Binding(
         ["M"], .sweepSet, nil, "sweep over a set of prompts, count refusals, with random latents beside",
         unavailable: SweepScreen.cannotSweepSet),
@@ -82,7 +87,7 @@ enum SteerScreen {
       switch mouse.kind {
       case .wheelUp, .wheelDown:
         let isUp = mouse.kind == .wheelUp
-        guard layout.rows.contains(mouse.point), !state.steer.rows.isEmpty else {
+        guard layout.rows.contains(mouse.point), state.steer.listCount > 0 else {
           scrollAnswers(isUp ? 3 : -3, &state)
           break
         }
@@ -132,9 +137,16 @@ enum SteerScreen {
     back: cancel, cancel: cancel,
     leave: { $0.steer.isWaitingForModel = false })
 
-  @Sendable private static func noRow(_ state: ExplorerState) -> String? {
-    state.steer.selectedRow == nil ? "no latent is on the list: a adds one" : nil
+  @Sendable private static func nothingListed(_ state: ExplorerState) -> String? {
+    state.steer.listCount == 0 ? noLatent : nil
   }
+
+  @Sendable private static func noRow(_ state: ExplorerState) -> String? {
+    if state.steer.selectedAmplified != nil { return "the row is an amplification: go to a latent's row" }
+    return state.steer.selectedRow == nil ? noLatent : nil
+  }
+
+  private static let noLatent = "no latent is on the list: a adds one"
 
   @Sendable private static func cannotRun(_ state: ExplorerState) -> String? {
     if state.steer.prompt.isEmpty { return "the prompt is empty: i edits it" }

@@ -173,7 +173,8 @@ extension SteerState {
     watched = request.watched
     rows = request.plan.interventions.map { Row($0) }
     (plan, sampling) = (request.plan, request.sampling)
-    plan.interventions = []
+    amplified = (request.plan.amplification?.terms ?? []).map { AmplifiedRow(term: $0) }
+    (plan.interventions, plan.amplification) = ([], nil)
     select(0)
     freezesAttention = request.freezesAttention
   }

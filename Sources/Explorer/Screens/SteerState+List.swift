@@ -9,10 +9,11 @@ import TUI
 
 /// The former lists for undo and redo.
 struct SteerListHistory: Sendable, Equatable {
-  /// The latents of the screen, and the conditions of all of them.
+  /// The latents of the screen, the conditions of all of them, and the amplifications.
   struct Entry: Sendable, Equatable {
     var rows: [SteerState.Row]
     var conditions: [SteeringCondition]
+    var amplified: [SteerState.AmplifiedRow]
   }
 
   fileprivate var past: [Entry] = []
@@ -35,6 +36,7 @@ extension SteerState {
     if let reason = refusal(of: kept.count + new.count) { return reason }
     // Conditions on all latents were not meant for the new ones.
     if kept.count < rows.count { plan.conditions = [] }
+    if alone { amplified = [] }
     rows = kept + new.map { Row(latent: $0, strength: strengthToBegin(.add, limit: limit)) }
     if let last = latents.last { select(rows.firstIndex { $0.latent == last } ?? 0) }
     return nil
@@ -67,27 +69,34 @@ extension SteerState {
       ? "\(SteeringPlan.mostInterventions) latents can steer at once; that would be \(grouped(count))" : nil
   }
 
-  /// Takes this many latents off the list, beginning with the selected one.
+  /// Takes this many rows off the list, beginning with the selected one; latents and amplifications do not mix.
   mutating func remove(_ count: Int) {
     let index = list.selected
-    guard rows.indices.contains(index) else { return }
-    rows.removeSubrange(index..<min(rows.count, index + max(1, count)))
+    if let selectedAmplified {
+      amplified.removeSubrange(selectedAmplified..<min(amplified.count, selectedAmplified + max(1, count)))
+    } else if rows.indices.contains(index) {
+      rows.removeSubrange(index..<min(rows.count, index + max(1, count)))
+    }
     select(index)
   }
 
-  /// Takes all latents off the list, and removes the conditions on all of them.
+  /// Takes everything off the list, and removes the conditions on all latents.
   mutating func clear() {
-    (rows, plan.conditions) = ([], [])
+    (rows, plan.conditions, amplified) = ([], [], [])
     select(0)
   }
 
   /// The present list.
-  var listed: SteerListHistory.Entry { SteerListHistory.Entry(rows: rows, conditions: plan.conditions) }
+  var listed: SteerListHistory.Entry {
+    SteerListHistory.Entry(rows: rows, conditions: plan.conditions, amplified: amplified)
+  }
 
-  /// Records a former list if the present one has other latents.
+  /// Records a former list if the present one has other latents, or more or fewer amplifications.
   mutating func noteChange(from former: SteerListHistory.Entry) {
     defer { history.isGoing = false }
-    guard !history.isGoing, former.rows.map(\.latent) != rows.map(\.latent) else { return }
+    guard !history.isGoing,
+      former.rows.map(\.latent) != rows.map(\.latent) || former.amplified.count != amplified.count
+    else { return }
     history.past.append(former)
     if history.past.count > SteerListHistory.longest { history.past.removeFirst() }
     history.future = []
@@ -106,34 +115,40 @@ extension SteerState {
     let present = Dictionary(rows.map { ($0.latent, $0) }, uniquingKeysWith: { first, _ in first })
     let areUnique = present.count == rows.count && Set(list.rows.map(\.latent)).count == list.rows.count
     rows = areUnique ? list.rows.map { present[$0.latent] ?? $0 } : list.rows
+    let amplifications = Dictionary(amplified.map { ($0.term.part, $0) }, uniquingKeysWith: { first, _ in first })
+    amplified = list.amplified.map { amplifications[$0.term.part] ?? $0 }
     if plan.conditions.isEmpty { plan.conditions = list.conditions }
     history.isGoing = true
     select(self.list.selected)
-    return rows.isEmpty ? "no latent is on the list, as before" : "on the list again: \(Self.names(rows))"
+    return listCount == 0
+      ? "no latent is on the list, as before" : "on the list again: \(Self.names(rows, amplified))"
   }
 
-  /// A message about latents that left the list; nil if none did.
-  static func left(_ former: [Row], _ rows: [Row]) -> String? {
-    let present = Set(rows.map(\.latent))
-    let gone = former.filter { !present.contains($0.latent) }
-    return gone.isEmpty ? nil : "off the list: \(names(gone)); u brings them back"
+  /// A message about latents and amplifications that left the list; nil if none did.
+  func left(of former: SteerListHistory.Entry) -> String? {
+    let (present, parts) = (Set(rows.map(\.latent)), Set(amplified.map(\.term.part)))
+    let latents = former.rows.filter { !present.contains($0.latent) }
+    let amplifications = former.amplified.filter { !parts.contains($0.term.part) }
+    return latents.isEmpty && amplifications.isEmpty
+      ? nil : "off the list: \(Self.names(latents, amplifications)); u brings them back"
   }
 
-  /// The latents as `5, 42 and 7 more`.
-  private static func names(_ rows: [Row]) -> String {
-    let shown = rows.prefix(6).map { String($0.latent) }.joined(separator: ", ")
-    return rows.count > 6 ? "\(shown) and \(rows.count - 6) more" : shown
+  /// The rows as `5, 42 and 7 more`.
+  private static func names(_ rows: [Row], _ amplified: [AmplifiedRow]) -> String {
+    let all = rows.map { String($0.latent) } + amplified.map(\.term.part.text)
+    let shown = all.prefix(6).joined(separator: ", ")
+    return all.count > 6 ? "\(shown) and \(all.count - 6) more" : shown
   }
 
   /// Steers with the latents that are marked or on view.
   /// - Parameter alone: whether the latents on the list leave it.
   static func steerTargets(alone: Bool, _ state: inout ExplorerState) -> [Effect] {
-    let former = state.steer.rows
+    let former = state.steer.listed
     if let reason = state.steer.put(state.targets, alone: alone, limit: state.store.coherenceLimit) {
       state.tell(reason, .error)
       return []
     }
-    if let text = left(former, state.steer.rows) { state.tell(text) }
+    if let text = state.steer.left(of: former) { state.tell(text) }
     // If there is a prompt the list gets the keys, so that digits and `:` are not typed as text.
     state.steer.focus = state.steer.prompt.isEmpty ? .prompt : .interventions
     state.latents.marked = []

@@ -23,6 +23,8 @@ struct SteerState: Sendable, Equatable {
   /// The turns before the prompt: the user's, and the answers to them.
   var turns: [ChatMessage] = []
   var rows: [Row] = []
+  /// The amplifications, which stand below the latents.
+  var amplified: [AmplifiedRow] = []
   var list = ListState()
   var history = SteerListHistory()
   var focus = Focus.prompt
@@ -59,12 +61,17 @@ struct SteerState: Sendable, Equatable {
     var plan = plan
     plan.interventions = rows.map(\.intervention)
     if rows.isEmpty { plan.conditions = [] }
+    if let amplification {
+      // Settings of steering have no meaning where nothing is steered.
+      if rows.isEmpty { plan = SteeringPlan(interventions: []) }
+      plan.amplification = amplification
+    }
     return SteeringRequest(
       prompt: prompt.text, turns: turns, plan: plan, sampling: sampling, watched: watched,
       freezesAttention: freezesAttention)
   }
 
   mutating func select(_ index: Int) {
-    list.select(index, count: rows.count, height: SteerLayout.mostRows)
+    list.select(index, count: listCount, height: SteerLayout.mostRows)
   }
 }

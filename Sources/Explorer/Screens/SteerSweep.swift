@@ -91,6 +91,9 @@ extension SteerSweep {
     state.steer.runNumber += 1
     var request = state.steer.request
     request.strengths = PromptSetJob.usualStrengths
+    // Random latents take the place of latents.
+    var set = set
+    if request.plan.interventions.isEmpty { set.random = 0 }
     var sweep = SteerSweep(request: request, withControl: set.random > 0, number: state.steer.runNumber)
     sweep.set = set
     sweep.phase = .answering(0, of: 0)

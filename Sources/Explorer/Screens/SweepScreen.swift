@@ -52,6 +52,14 @@ enum SweepScreen {
     state.steer.prompt.isEmpty ? "the prompt is empty" : cannotSweepLatents(state)
   }
 
+  /// The control replaces latents by random ones.
+  @Sendable static func cannotSweepWithControl(_ state: ExplorerState) -> String? {
+    if state.steer.request.plan.amplification != nil, state.steer.request.plan.interventions.isEmpty {
+      return "no latent is on: there is nothing to replace by random ones"
+    }
+    return cannotSweep(state)
+  }
+
   /// The prompts of a set have no turns before them and are answered once each.
   @Sendable static func cannotSweepSet(_ state: ExplorerState) -> String? {
     if !state.steer.turns.isEmpty {
@@ -62,7 +70,7 @@ enum SweepScreen {
   }
 
   private static func cannotSweepLatents(_ state: ExplorerState) -> String? {
-    if state.steer.request.plan.interventions.isEmpty { return "no latent is on: there is nothing to sweep" }
+    if !state.steer.request.plan.isSteered { return "no latent is on: there is nothing to sweep" }
     guard case .ready = state.steer.model else { return "the model is not loaded yet" }
     return state.steer.isBusy ? "a run is under way; Esc cancels it" : CausalCheckRun.blocksRuns(state)
   }

@@ -86,16 +86,16 @@ extension AmplifiedWeights {
   ///   - chat: the weights that run the segments.
   ///   - base: base's weights; the same object if an adapter turns them into chat.
   /// - Returns: nil if all factors are 1, so that the weights are chat's.
-  /// - Throws: `InferenceError.settingInvalid` for a block that does not exist and for a factor that fp32 cannot hold;
-  ///   `unsupported` if two files differ in more than their weights.
+  /// - Throws: `InferenceError.settingInvalid` for a block that does not exist and for a factor beyond
+  ///   ± `Amplification.largest`; `unsupported` if two files differ in more than their weights.
   public static func between(
     base: Transformer, chat: Transformer, _ factors: [WeightFactor]
   ) throws(InferenceError) -> AmplifiedWeights? {
     let last = chat.configuration.nLayers - 1
     for item in factors {
-      guard Float(item.factor).isFinite else {
+      guard abs(item.factor) <= Amplification.largest else {
         throw .settingInvalid(
-          name: Setting("weight factor", .amplification), expected: "a number", found: "\(item.factor)")
+          name: Setting("weight factor", .amplification), expected: "between -1000 and 1000", found: "\(item.factor)")
       }
       if let blocks = item.blocks, blocks.lowerBound < 0 || blocks.upperBound > last {
         throw .settingInvalid(

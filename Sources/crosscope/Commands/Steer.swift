@@ -32,6 +32,12 @@ struct Steer: AsyncParsableCommand {
       A latent may have conditions of its own, each begun with @: --latent '3330:0.5' --latent '2898:0.5:add@>20@12<3' \
       adds 3330 everywhere, and 2898 at tokens where its own activation is above 20 and that of 12 below 3. --when is for \
       all latents, wherever it stands.
+
+      --amplify goes beyond chat, or back towards base, in what fine-tuning changed, beside latents or without any. \
+      logits:A chooses tokens from z + A (z − z of base); -1 is base. weights:L computes with W of base + L (W − W of base); \
+      attention:L and mlp:L do so with one half of the blocks, and mlp@8-15:L with these blocks alone; 0 is base, and later \
+      ones replace earlier ones. --sweep multiplies the distance from chat, A and L − 1. With a temperature, --min-p 0.05 \
+      keeps junk out of amplified logits.
       """)
 
   @Argument(help: .store, completion: .stores) var store: String
@@ -42,6 +48,12 @@ struct Steer: AsyncParsableCommand {
       valueName: "id[:strength[:mode]][@[id]>v]"),
     transform: LatentStrength.init)
   var latent: [LatentStrength] = []
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Amplify what fine-tuning changed: logits:A, weights:L, attention:L or mlp:L, perhaps of blocks (mlp@8-15:0).",
+      valueName: "part[@blocks]:number"), transform: AmplificationTerm.init)
+  var amplify: [AmplificationTerm] = []
   @Option(parsing: .unconditionalSingleValue, help: "What the user says; may be given several times.")
   var prompt: [String] = []
   @Option(help: "A file of prompts: one JSON object a line, its text under \"prompt\".") var promptFile: String?
@@ -94,9 +106,23 @@ struct Steer: AsyncParsableCommand {
       }
       guard !(json && promptSet.csv) else { throw ValidationError("--json and --csv exclude each other") }
     }
-    guard !latent.isEmpty || swapBase else { throw ValidationError("--latent is needed (or --swap-base)") }
-    guard !latent.isEmpty || (decoder == .chat && !allLayers && !rawStrength && sweep == nil) else {
-      throw ValidationError("--decoder, --all-layers, --raw-strength and --sweep change nothing without --latent")
+    guard !latent.isEmpty || swapBase || !amplify.isEmpty else {
+      throw ValidationError("--latent is needed (or --amplify, or --swap-base)")
+    }
+    guard !latent.isEmpty || (decoder == .chat && !allLayers && !rawStrength) else {
+      throw ValidationError("--decoder, --all-layers and --raw-strength change nothing without --latent")
+    }
+    guard !latent.isEmpty || !amplify.isEmpty || sweep == nil else {
+      throw ValidationError("--sweep changes nothing without --latent or --amplify")
+    }
+    guard !latent.isEmpty || swapBase || (positions == .all && when.isEmpty) else {
+      throw ValidationError("--positions and --when change nothing without --latent")
+    }
+    guard !latent.isEmpty || promptSet.random == 0 else {
+      throw ValidationError("--random replaces latents; give --latent")
+    }
+    guard amplify.count(where: { $0.part == .logits }) <= 1 else {
+      throw ValidationError("--amplify: logits are amplified once")
     }
     guard promptSet.prompts != nil || counted.behaviours != nil || counted.coherent == nil else {
       throw ValidationError("--coherent changes nothing without --prompts or --behaviours")
@@ -169,7 +195,7 @@ struct Steer: AsyncParsableCommand {
       plan: SteeringPlan(
         interventions: interventions, positions: positions, swapsBase: swapBase, decoder: decoder,
         blocks: allLayers ? .ownAndAbove : .own, unit: rawStrength ? .norm : .maxActivation,
-        conditions: when.map(\.condition)),
+        conditions: when.map(\.condition), amplification: Amplification(amplify)),
       sampling: sampling.settings, strengths: sweep?.values ?? [1],
       watched: watch.isEmpty ? SteeringRequest.usuallyWatched : watch, freezesAttention: frozenAttention)
   }

@@ -9,7 +9,9 @@ extension SteeringDocument {
   /// Writes the short form to stdout.
   func printShort() {
     writeOut("prompt    \(termSafeLines(request.prompt))\n")
-    if !request.plan.interventions.isEmpty { writeOut("latents   \(request.steeringText)\n") }
+    if !request.plan.interventions.isEmpty || request.plan.amplification != nil {
+      writeOut("latents   \(request.steeringText)\n")
+    }
     write(outputs.baseline, label: "baseline")
     for answer in outputs.steered { write(answer, label: "steered ") }
     for answer in outputs.frozenAttention ?? [] { write(answer, label: "frozen  ") }
