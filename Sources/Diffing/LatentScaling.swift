@@ -1,7 +1,7 @@
 // Latent Scaling measures how strongly each latent is present in each model (arXiv 2504.02922, section 3).
 //   β_j^m = Σ_i f_j(x_i) ⟨d_j^chat, y_i^m⟩ / (Σ_i f_j(x_i)² · ‖d_j^chat‖²), with the targets
 //   error: y = h − (ĥ − f_j d_j^m);  reconstruction: y = ĥ;  activation: y = h.
-//   ν^ε and ν^r are β^base / β^chat of the first two.
+//   ν^ε and ν^r are β^base / β^chat of the first two. A dictionary of chat − base has the third alone, with its d_j.
 // The running sums are fp64 and added in the order of tokens, so that batches give the same bits as the whole; sums of
 // several shards can be merged. Latents that never fired have nil, not 0.
 // Shape letters: T tokens, F latents, d width.
@@ -37,6 +37,9 @@ public struct LatentScaling: Sendable {
     public var nuError: Double? { Self.ratio(errorBase, errorChat) }
     /// ν^r = β^{r,base} / β^{r,chat}: high for latent decoupling.
     public var nuReconstruction: Double? { Self.ratio(reconstructionBase, reconstructionChat) }
+    /// β^base / β^chat of the activations themselves: the ratio of a dictionary of chat − base, which reconstructs
+    /// neither model.
+    public var nuActivation: Double? { Self.ratio(activationBase, activationChat) }
 
     private static func ratio(_ base: Double?, _ chat: Double?) -> Double? {
       guard let base, let chat, chat != 0 else { return nil }
@@ -129,12 +132,13 @@ public struct LatentScaling: Sendable {
             : 0
           return ((error ? sums[place + 2] : 0) + (reconstruction ? sums[place] : 0) + own) / denominator
         }
+        betas.activationBase = beta(.base, error: true, reconstruction: true)
+        betas.activationChat = beta(.chat, error: true, reconstruction: true)
+        guard crosscoder.target != .difference else { return betas }
         betas.errorBase = beta(.base, error: true, reconstruction: false)
         betas.errorChat = beta(.chat, error: true, reconstruction: false)
         betas.reconstructionBase = beta(.base, error: false, reconstruction: true)
         betas.reconstructionChat = beta(.chat, error: false, reconstruction: true)
-        betas.activationBase = beta(.base, error: true, reconstruction: true)
-        betas.activationChat = beta(.chat, error: true, reconstruction: true)
         func withoutBias(_ beta: Double?, _ model: PairModel) -> Double? {
           let share = bias[model.index * d..<(model.index + 1) * d].withUnsafeBufferPointer { bias in
             bias.baseAddress.map { dotInDouble(base + d, $0, count: d) } ?? 0

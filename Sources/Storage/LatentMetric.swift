@@ -9,6 +9,8 @@ public enum LatentMetric {
   public static let parent = "parent"
   /// The share of a latent's active tokens at which its parent is active too.
   public static let parentCoFiring = "parent_cofiring"
+  /// Of a dictionary of chat − base: β of base ÷ β of chat of the activations themselves, near 0 for what base lacks.
+  public static let nuActivation = "nu_activation"
   /// Of a latent with a twin: the share of tokens at which the two differ.
   public static let twinDivergence = "twin_divergence"
 }

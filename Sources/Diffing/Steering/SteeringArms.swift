@@ -29,7 +29,7 @@ struct SteeringArms {
     arms = plans.count + 1
     readings =
       latents.isEmpty ? nil : try LatentReadings(of: latents, crosscoder, streams: samples * (plans.count + 1))
-    let readsBase = !latents.isEmpty && crosscoder.soleModel != .chat
+    let readsBase = !latents.isEmpty && crosscoder.readsBase
     var prepared: [PreparedSteering] = []
     var baseStreams: [Int: Int] = [:]
     for stream in 0..<samples * arms {

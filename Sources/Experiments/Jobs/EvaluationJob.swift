@@ -92,7 +92,7 @@ package struct EvaluationSteps: TaskSteps {
 
   fileprivate init(_ job: EvaluationJob, _ models: LoadedModels) throws {
     let context = models.context
-    try context.requireBase(store: models.store)
+    try context.requireActivations(store: models.store)
     let engine = context.engine
     let chats = try job.chats.map { try engine.encodeChat($0, addGenerationPrompt: false).ids }
     let plain = job.texts.map { engine.beginning + engine.tokenizer.encode($0, parseSpecial: false) }

@@ -101,9 +101,7 @@ package struct TrainStage {
 
   /// Whether the finished dictionary can be read.
   private func loads() -> Bool {
-    job.training.chosenMethod.target == .pair
-      ? (try? Crosscoder.load(folder: job.crosscoder)) != nil
-      : (try? SparseAutoencoder.load(folder: job.crosscoder)) != nil
+    (try? Crosscoder.load(path: job.crosscoder)) != nil
   }
 
   /// The trainer of an interrupted run of the same configuration at its last saved step, or a new one.

@@ -15,7 +15,7 @@ struct Build: ParsableCommand {
 
   func run() throws {
     let (build, paths) = try options.load()
-    try build.requireCrosscoder(source: paths.configuration)
+    try build.requireBothModels(source: paths.configuration)
     let engine = try options.engine(build, paths)
     try HarvestStage(build: build, paths: paths).run(engine: engine)
     try TrainStage(job: TrainingJob(build: build, paths: paths)).run()
@@ -38,7 +38,7 @@ struct Harvest: ParsableCommand {
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract:
-      "Train the crosscoder, or the sparse autoencoder of one model, on harvested activations (stage 2 of build).",
+      "Train the crosscoder, or the sparse autoencoder of one model or of chat − base, on harvested activations (stage 2 of build).",
     discussion: """
       A configuration may also name activations that others made: {"activations": DIR, "seed", "training", "work", \
       "crosscoder"} (docs/activations.md). A terminal shows the run as it goes; WORK/training.jsonl has every step, and \

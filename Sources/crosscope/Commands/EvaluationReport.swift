@@ -13,9 +13,11 @@ struct EvaluationReport: Encodable {
   struct Model: Encodable {
     let clean, reconstructed, zeroed, loss_recovered: ClusteredRatio?
 
-    init(_ losses: [TextLosses], _ model: KeyPath<TextLosses, TextLosses.Sums>) {
+    /// The figures of a model that the dictionary reconstructs; nil for another.
+    init?(_ losses: [TextLosses], _ model: (TextLosses) -> TextLosses.Sums?) {
       let predictions = losses.map { Double($0.predictions) }
-      let sums = losses.map { $0[keyPath: model] }
+      let sums = losses.compactMap(model)
+      guard sums.count == losses.count else { return nil }
       clean = ClusteredRatio(sums.map(\.clean), over: predictions)
       reconstructed = ClusteredRatio(sums.map(\.reconstructed), over: predictions)
       zeroed = ClusteredRatio(sums.map(\.zeroed), over: predictions)
@@ -33,7 +35,8 @@ struct EvaluationReport: Encodable {
   let latents, dead: Int
   /// The number of living latents by class.
   let classes: [String: Int]
-  let base, chat: Model
+  /// The figures of the models that the dictionary reconstructs.
+  let base, chat: Model?
 
   init(store: Store, texts path: String, _ found: Evaluation) throws {
     self.store = store.path
@@ -48,7 +51,7 @@ struct EvaluationReport: Encodable {
     let living = try store.latents(ids: store.latentIDs(matching: Filter("not dead")))
     dead = latents - living.count
     classes = Dictionary(grouping: living, by: \.latentClass.rawValue).mapValues(\.count)
-    (base, chat) = (Model(found.texts, \.base), Model(found.texts, \.chat))
+    (base, chat) = (Model(found.texts) { $0.base }, Model(found.texts) { $0.chat })
   }
 
   var text: String {
@@ -63,6 +66,7 @@ struct EvaluationReport: Encodable {
       [TextTable.Column(title: "model")]
         + ["clean", "reconstructed", "zeroed", "loss recovered"].map { TextTable.Column(title: $0, isNumber: true) })
     for (name, model) in [("base", base), ("chat", chat)] {
+      guard let model else { continue }
       table.add([
         name, number(model.clean), number(model.reconstructed), number(model.zeroed),
         number(model.loss_recovered, 100, " %"),

@@ -35,7 +35,7 @@ struct Scale: ParsableCommand {
     let beta_reconstruction_base, beta_reconstruction_chat: Double?
     let beta_activation_base, beta_activation_chat: Double?
     let beta_activation_no_bias_base, beta_activation_no_bias_chat: Double?
-    let nu_error, nu_reconstruction: Double?
+    let nu_error, nu_reconstruction, nu_activation: Double?
 
     func encode(to encoder: any Encoder) throws {
       var fields = encoder.container(keyedBy: Key.self)
@@ -54,7 +54,7 @@ struct Scale: ParsableCommand {
         ("beta_activation_base", beta_activation_base), ("beta_activation_chat", beta_activation_chat),
         ("beta_activation_no_bias_base", beta_activation_no_bias_base),
         ("beta_activation_no_bias_chat", beta_activation_no_bias_chat),
-        ("nu_error", nu_error), ("nu_reconstruction", nu_reconstruction),
+        ("nu_error", nu_error), ("nu_reconstruction", nu_reconstruction), ("nu_activation", nu_activation),
       ]
     }
 
@@ -88,13 +88,13 @@ struct Scale: ParsableCommand {
   }
 
   private func rows(_ crosscoder: Crosscoder, _ betas: [LatentScaling.Betas]) -> [Row] {
-    // A one-model dictionary says nothing about base.
-    let hasBase = crosscoder.soleModel == nil
+    // A one-model dictionary says nothing about base; one of chat − base has no direction there.
+    let (hasBase, hasDirection) = (crosscoder.readsBase, crosscoder.target == .pair)
     let (deltas, cosines, classes) = (crosscoder.deltaNorms, crosscoder.cosines, crosscoder.classes)
     return betas.enumerated().map { latent, betas in
       Row(
         id: latent, delta_norm: deltas[latent], cos_base_chat: cosines[latent],
-        dec_norm_base: hasBase ? crosscoder.baseNorms[latent] : nil, dec_norm_chat: crosscoder.chatNorms[latent],
+        dec_norm_base: hasDirection ? crosscoder.baseNorms[latent] : nil, dec_norm_chat: crosscoder.chatNorms[latent],
         class: classes[latent].rawValue, count_active: betas.activeTokens,
         beta_error_base: hasBase ? betas.errorBase : nil,
         beta_error_chat: betas.errorChat, beta_reconstruction_base: hasBase ? betas.reconstructionBase : nil,
@@ -102,7 +102,7 @@ struct Scale: ParsableCommand {
         beta_activation_chat: betas.activationChat,
         beta_activation_no_bias_base: hasBase ? betas.activationNoBiasBase : nil,
         beta_activation_no_bias_chat: betas.activationNoBiasChat, nu_error: hasBase ? betas.nuError : nil,
-        nu_reconstruction: hasBase ? betas.nuReconstruction : nil)
+        nu_reconstruction: hasBase ? betas.nuReconstruction : nil, nu_activation: hasBase ? betas.nuActivation : nil)
     }
   }
 }
