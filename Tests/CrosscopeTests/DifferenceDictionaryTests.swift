@@ -74,7 +74,7 @@ import Testing
     let store = try Store(path: build.storePath, access: .readOnly)
     var driver = try await ExplorerDriver(store, size: Size(columns: 120, rows: 40))
     #expect(driver.text.contains("nu_activ") && !driver.text.contains("ν^ε"), "\(driver.text)")
-    await driver.press("Enter")
+    await driver.press("enter")
     for word in ["β base", "β chat", "ratio"] { #expect(driver.text.contains(word), "\(driver.text)") }
     #expect(!driver.text.contains("this store has none"))
   }

@@ -81,7 +81,7 @@ struct LatentLines {
         metric("ν^ε", latent.nuError, Meaning.nuError(latent.nuError)),
         metric("ν^r", latent.nuReconstruction, Meaning.nuReconstruction(latent.nuReconstruction)),
         metric("cosine", latent.cosBaseChat, "base to chat direction"),
-      ]
+      ] + baseProbe
     let activity = activity(width: isPaired ? width - left : width, showsHistograms: showsHistograms)
     guard isPaired else { return (ratios + activity).map { PageLine($0) } }
     return (0..<max(ratios.count, activity.count)).map { index in
@@ -90,6 +90,17 @@ struct LatentLines {
       let used = first.reduce(0) { $0 + displayWidth($1.text) }
       return PageLine(first + [text(String(repeating: " ", count: max(1, left - used)))] + second)
     }
+  }
+
+  /// The ratios of the base probe, which latents have that are stronger in base.
+  private var baseProbe: [FlowLine] {
+    let (error, reconstruction) = (
+      latent.metrics[LatentMetric.nuErrorProbeBase], latent.metrics[LatentMetric.nuReconstructionProbeBase]
+    )
+    return [
+      error.map { metric("ν^ε", $0, Meaning.nuErrorOfBase($0)) },
+      reconstruction.map { metric("ν^r", $0, Meaning.nuReconstructionOfBase($0)) },
+    ].compactMap(\.self)
   }
 
   /// How much of a direction of chat − base each model has, where the latent is on.
@@ -151,10 +162,13 @@ struct LatentLines {
 
   // MARK: Logit lens
 
+  /// Whether the latent has a direction in base, too; a store from before norms were known is taken to have both.
+  private var hasTwoDirections: Bool { latent.decNormBase != nil || latent.decNormChat == nil }
+
   private func logitLens(width: Int) -> [PageLine] {
     guard !page.logits.isEmpty else { return [] }
     return [.heading("Logit lens", note: "tokens that the directions promote, suppress")]
-      + LensRow.all.filter { row in page.logits.contains { $0.direction == row.direction } }.flatMap { row in
+      + LensRow.all.filter { $0.direction == .chat || hasTwoDirections }.flatMap { row in
         row.lines(page, width: width, isWhole: state.latent.choices.showsWholeLens).map { PageLine($0) }
       }
   }

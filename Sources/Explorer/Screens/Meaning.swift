@@ -27,6 +27,19 @@ enum Meaning {
     return value < 0.5 ? "little in base (< 0.5)" : "other latents carry it"
   }
 
+  /// Of the base probe, which looks for base's direction in chat.
+  static func nuErrorOfBase(_ value: Double) -> String {
+    switch value {
+    case ..<0.2: "base's: gone from chat"
+    case ..<0.5: "base's: weak in chat"
+    default: "base's: chat has it too"
+    }
+  }
+
+  static func nuReconstructionOfBase(_ value: Double) -> String {
+    value < 0.5 ? "base's: little in chat" : "base's: others carry it"
+  }
+
   static func band(_ quantile: Int) -> String {
     switch quantile {
     case 0: "up to 25 % of the maximum"

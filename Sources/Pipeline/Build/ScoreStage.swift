@@ -101,6 +101,9 @@ package struct ScoreStage {
       return
     }
     var scaling = LatentScaling(crosscoder: crosscoder)
+    // The base probe asks of base's latents alone whether chat has them.
+    var baseProbe = LatentScaling(
+      crosscoder: crosscoder, probe: .base, chosen: crosscoder.deltaNorms.map { ($0 ?? 1) < 0.5 })
     var statistics = LatentStatistics(crosscoder: crosscoder)
     var variance = ExplainedVariance(dModel: crosscoder.dModel)
     var (tokens, entries) = (0, 0)
@@ -108,6 +111,7 @@ package struct ScoreStage {
     for shard in corpus.shards.index.shards.indices {
       let encoded = try corpus.encoded(shard: shard) { codes, activations in
         try scaling.add(codes: codes, activations: activations)
+        try baseProbe.add(codes: codes, activations: activations)
         variance.add(activations, reconstruction: crosscoder.decode(codes))
         tokens += codes.tokens
         entries += codes.latents.count
@@ -124,7 +128,7 @@ package struct ScoreStage {
       fve_base: shares["base"]?.explained, fve_chat: shares["chat"]?.explained,
       l0: tokens > 0 ? Double(entries) / Double(tokens) : 0,
       variance: shares, tokens: tokens,
-      latents: Self.latents(crosscoder, scaling: scaling, statistics: statistics))
+      latents: Self.latents(crosscoder, scaling: scaling, baseProbe: baseProbe, statistics: statistics))
     try write(json: file, to: paths.scores)
   }
 
@@ -136,8 +140,9 @@ package struct ScoreStage {
   }
 
   package static func latents(
-    _ crosscoder: Crosscoder, scaling: LatentScaling, statistics: LatentStatistics
+    _ crosscoder: Crosscoder, scaling: LatentScaling, baseProbe: LatentScaling, statistics: LatentStatistics
   ) -> [LatentScores] {
+    let probed = baseProbe.betas()
     let (betas, deltas, cosines, classes) = (
       scaling.betas(), crosscoder.deltaNorms, crosscoder.cosines, crosscoder.classes
     )
@@ -163,13 +168,18 @@ package struct ScoreStage {
         frequency_chat: statistics.frequency(latent, .chat), template_share: statistics.templateShare(latent),
         dead: dead,
         latent_class: classes[latent], chat_specificity: ranks[latent] + 1,
-        metrics: metrics(crosscoder, betas[latent]))
+        metrics: metrics(betas[latent], baseProbe: probed[latent]))
     }
   }
 
   /// The metrics beyond the columns; nil if there are none.
-  private static func metrics(_ crosscoder: Crosscoder, _ betas: LatentScaling.Betas) -> [String: Double]? {
-    guard crosscoder.target == .difference else { return nil }
-    return betas.nuActivation.map { [LatentMetric.nuActivation: $0] }
+  private static func metrics(_ betas: LatentScaling.Betas, baseProbe: LatentScaling.Betas) -> [String: Double]? {
+    let metrics = [
+      // A dictionary of chat − base has no other ratio.
+      LatentMetric.nuActivation: betas.errorChat == nil ? betas.nuActivation : nil,
+      LatentMetric.nuErrorProbeBase: baseProbe.nuError,
+      LatentMetric.nuReconstructionProbeBase: baseProbe.nuReconstruction,
+    ].compactMapValues(\.self)
+    return metrics.isEmpty ? nil : metrics
   }
 }
