@@ -158,6 +158,8 @@ public struct CrosscoderCard: Sendable, Equatable, Codable {
   public var trainingTokens: Int?
   /// The sizes of the nested parts of a Matryoshka dictionary, ascending; nil for a flat one.
   public var levels: [Int]?
+  /// The latents that training gave to one model alone; nil if there are none.
+  public var dedicated: DedicatedLatents?
   /// How inputs must be scaled before encoding, if the checkpoint does not hold the numbers for it.
   public var inputScaling: InputScaling?
   /// Figures of the finished training by name, such as `fve_base`.
