@@ -7,7 +7,7 @@ import Kernels
 
 extension SparseAutoencoder {
   /// The same codes and directions in chat's place. Thresholds compare f itself, since all directions have norm 1.
-  func crosscoder() -> Crosscoder {
+  public func crosscoder() -> Crosscoder {
     let (F, d) = (encoder.rows, encoder.columns)
     func inChatsPlace(_ matrix: Matrix) -> Matrix {
       Matrix(rows: F, columns: 2 * d, values: matrix.values.withUnsafeBufferPointer { rowsInChatsPlace($0, width: d) })

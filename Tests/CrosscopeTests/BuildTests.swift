@@ -285,7 +285,7 @@ import Testing
       encoder: encoder, encoderBias: bias, decoder: decoder, decoderBias: trained.decoderBias, k: trained.k,
       threshold: trained.threshold, card: trained.card
     ).save(folder: paths.crosscoder)
-    try ScoreStage(build: configuration, paths: paths).run()
+    try ScoreStage(build: configuration, paths: paths).run(engine: engine)
     try IndexStage(build: configuration, paths: paths).run(engine: engine)
     let store = try Store(path: build.storePath, access: .readOnly)
     #expect(try store.page(of: 0).neighbours.contains { $0.kind == .twin && $0.other == 1 })

@@ -108,7 +108,7 @@ struct LatentLines {
     [
       metric("β base", latent.betaActivationBase, "of the direction in base"),
       metric("β chat", latent.betaActivationChat, "of the direction in chat"),
-      metric("ratio", ratio, Meaning.nuError(ratio)),
+      metric("ratio", ratio, Meaning.nuActivation(ratio)),
     ]
   }
 

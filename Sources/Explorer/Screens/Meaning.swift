@@ -22,6 +22,11 @@ enum Meaning {
     }
   }
 
+  /// Of a latent of chat − base, whose direction points away from what base has more of.
+  static func nuActivation(_ value: Double) -> String {
+    value < -0.1 ? "chat has less than base" : nuError(value)
+  }
+
   static func nuReconstruction(_ value: Double?) -> String {
     guard let value else { return "not computed" }
     return value < 0.5 ? "little in base (< 0.5)" : "other latents carry it"

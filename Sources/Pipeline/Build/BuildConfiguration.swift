@@ -40,6 +40,9 @@ package struct BuildConfiguration: Codable, Equatable {
   package var layer: Int
   package var corpus: [Source]
   package var tokens_per_text: Int
+  /// A file of texts or chats that are not in the corpus, on which loss recovered is measured; heldout-chats.jsonl in the
+  /// store's folder if missing, or texts of the corpus if that is not there.
+  package var heldout: String?
   /// The precision of the models: `exact` or `fast`, the default.
   package var precision: Precision?
   package var computedPrecision: Precision { precision ?? .fast }

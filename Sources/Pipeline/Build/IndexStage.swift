@@ -41,7 +41,7 @@ package struct IndexStage {
       .read(crosscoder.decoderRows, latents: 0..<crosscoder.nLatents)
     let neighbours = PairModel.allCases.map { crosscoder.similarLatents($0) }
 
-    let writer = try StoreWriter(replacing: paths.store, pair: pair, meta: meta(scores))
+    let writer = try StoreWriter(replacing: paths.store, pair: pair, meta: try meta(scores))
     try writer.add(tokens: engine.tokenizer.records)
     try writer.add(latents: scores.latents.map(LatentRecord.init))
     if !twins.isEmpty { try writer.add(metric: LatentMetric.twinDivergence, values: Self.values(divergence)) }
@@ -156,12 +156,14 @@ package struct IndexStage {
       tokenizer: .init(path: modelName, sha256: modelHash), card: String(decoding: card, as: UTF8.self))
   }
 
-  private func meta(_ scores: ScoreFile) -> [String: String] {
-    [
+  private func meta(_ scores: ScoreFile) throws -> [String: String] {
+    var meta = [
       "corpus": build.corpus.map { "\($0.corpus.rawValue): \(URL(fileURLWithPath: $0.file).lastPathComponent)" }.joined(
         separator: ", "),
       "corpus_tokens": "\(scores.tokens)", "program": "crosscope \(ProgramVersion.current)",
     ]
+    if let loss = scores.loss { meta[ReconstructionLoss.metaKey] = try loss.metaText() }
+    return meta
   }
 
   /// The histograms without empty bins at their ends.

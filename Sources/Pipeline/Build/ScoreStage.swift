@@ -7,6 +7,7 @@ import Foundation
 import Inference
 import Reports
 import Storage
+import TUI
 
 /// The metrics of one latent; a value that was not computed is missing, never 0.
 package struct LatentScores: Codable, Equatable {
@@ -59,6 +60,8 @@ package struct ScoreFile: Codable {
   /// files of earlier versions.
   package var variance: [String: VarianceShares]?
   package var tokens: Int
+  /// What the reconstruction costs both models; missing in files of earlier versions.
+  package var loss: ReconstructionLoss?
   package var latents: [LatentScores]
 
   /// The metrics of the latents beyond the columns, by name, ordered by latent.
@@ -88,17 +91,27 @@ package struct ScoreStage {
     self.paths = paths
   }
 
-  package func run() throws {
+  package func run(engine: Engine) throws {
     try build.requireBothModels(source: paths.configuration)
     let weights = paths.crosscoder + "/model.safetensors"
     let hash = try MappedFile(path: weights).sha256()
     let crosscoder = try Crosscoder.load(path: paths.crosscoder).foldingNormaliser()
     let corpus = try EncodedCorpus(HarvestStage(build: build, paths: paths).finished(), crosscoder: crosscoder)
-    if let old = try? ScoreFile.read(paths.scores), old.crosscoder_sha256 == hash,
+    let texts = try LossTexts(build: build, paths: paths, shards: corpus.shards, engine: engine)
+    func measured() throws -> ReconstructionLoss {
+      let loss = try texts.loss(of: crosscoder)
+      writeError("score: loss recovered: \(loss.text), on \(loss.text_count) texts of \(termSafe(loss.texts))")
+      return loss
+    }
+    if var old = try? ScoreFile.read(paths.scores), old.crosscoder_sha256 == hash,
       old.identity == corpus.shards.index.identity, old.tokens == corpus.shards.tokens
     {
-      writeError("score: \(paths.scores) is there already")
-      return
+      guard old.loss?.source != texts.source else {
+        writeError("score: \(paths.scores) is there already")
+        return
+      }
+      old.loss = try measured()
+      return try write(json: old, to: paths.scores)
     }
     var scaling = LatentScaling(crosscoder: crosscoder)
     // The base probe asks of base's latents alone whether chat has them.
@@ -127,7 +140,7 @@ package struct ScoreStage {
       crosscoder_sha256: hash, identity: corpus.shards.index.identity,
       fve_base: shares["base"]?.explained, fve_chat: shares["chat"]?.explained,
       l0: tokens > 0 ? Double(entries) / Double(tokens) : 0,
-      variance: shares, tokens: tokens,
+      variance: shares, tokens: tokens, loss: try measured(),
       latents: Self.latents(crosscoder, scaling: scaling, baseProbe: baseProbe, statistics: statistics))
     try write(json: file, to: paths.scores)
   }

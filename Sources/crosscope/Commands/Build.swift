@@ -18,8 +18,10 @@ struct Build: ParsableCommand {
     try build.requireBothModels(source: paths.configuration)
     let engine = try options.engine(build, paths)
     try HarvestStage(build: build, paths: paths).run(engine: engine)
-    try TrainStage(job: TrainingJob(build: build, paths: paths)).run()
-    try ScoreStage(build: build, paths: paths).run()
+    let job = try TrainingJob(build: build, paths: paths)
+    let texts = try LossTexts(build: build, paths: paths, shards: job.shards, engine: engine)
+    try TrainStage(job: job, lossTexts: texts).run()
+    try ScoreStage(build: build, paths: paths).run(engine: engine)
     try IndexStage(build: build, paths: paths).run(engine: engine)
   }
 }
@@ -64,12 +66,12 @@ struct Train: ParsableCommand {
 
 struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Compute every latent's chat-specificity and statistics (stage 3 of build).")
+    abstract: "Compute every latent's chat-specificity and statistics, and loss recovered (stage 3 of build).")
   @OptionGroup var options: BuildOptions
 
   func run() throws {
     let (build, paths) = try options.load()
-    try ScoreStage(build: build, paths: paths).run()
+    try ScoreStage(build: build, paths: paths).run(engine: options.engine(build, paths))
   }
 }
 

@@ -9,23 +9,6 @@ import Storage
 
 /// The figures of a dictionary on texts.
 struct EvaluationReport: Encodable {
-  /// The cross-entropies of one model, in nats a token, and the share of the loss that the reconstruction keeps.
-  struct Model: Encodable {
-    let clean, reconstructed, zeroed, loss_recovered: ClusteredRatio?
-
-    /// The figures of a model that the dictionary reconstructs; nil for another.
-    init?(_ losses: [TextLosses], _ model: (TextLosses) -> TextLosses.Sums?) {
-      let predictions = losses.map { Double($0.predictions) }
-      let sums = losses.compactMap(model)
-      guard sums.count == losses.count else { return nil }
-      clean = ClusteredRatio(sums.map(\.clean), over: predictions)
-      reconstructed = ClusteredRatio(sums.map(\.reconstructed), over: predictions)
-      zeroed = ClusteredRatio(sums.map(\.zeroed), over: predictions)
-      loss_recovered = ClusteredRatio(
-        sums.map { $0.zeroed - $0.reconstructed }, over: sums.map { $0.zeroed - $0.clean })
-    }
-  }
-
   let store, texts: String
   let text_count, tokens: Int
   let layer: Int
@@ -36,13 +19,12 @@ struct EvaluationReport: Encodable {
   /// The number of living latents by class.
   let classes: [String: Int]
   /// The figures of the models that the dictionary reconstructs.
-  let base, chat: Model?
+  let base, chat: ReconstructionLoss.Model?
 
-  init(store: Store, texts path: String, _ found: Evaluation) throws {
+  init(store: Store, texts path: String, _ found: Evaluation, _ loss: ReconstructionLoss) throws {
     self.store = store.path
     texts = path
-    text_count = found.texts.count
-    tokens = found.texts.reduce(0) { $0 + $1.predictions + 1 }
+    (text_count, tokens) = (loss.text_count, loss.tokens)
     let pair = try store.modelPair()
     (layer, precision) = (pair.layer, found.precision)
     let encoded = found.texts.reduce(0) { $0 + $1.encoded }
@@ -51,7 +33,7 @@ struct EvaluationReport: Encodable {
     let living = try store.latents(ids: store.latentIDs(matching: Filter("not dead")))
     dead = latents - living.count
     classes = Dictionary(grouping: living, by: \.latentClass.rawValue).mapValues(\.count)
-    (base, chat) = (Model(found.texts) { $0.base }, Model(found.texts) { $0.chat })
+    (base, chat) = (loss.base, loss.chat)
   }
 
   var text: String {
