@@ -3,7 +3,8 @@
 //   2. Chat-only latents (Δ ≥ 0.9) come before others; a small crosscoder may have none.
 //   3. Scored latents come before unscored ones. A latent is scored if it has at least `minimumActiveTokens` active
 //      tokens (with fewer, any ν comes about by chance), β^{ε,chat} and β^{r,chat} > 0 (a ratio of negative betas says
-//      nothing), and ν^ε and ν^r within [−0.1, 2], as the paper filters them.
+//      nothing), and ν^ε and ν^r within [−0.1, 2], as the paper filters them. A latent of chat − base has one ratio, that
+//      of the activations, which takes the place of both.
 //   4. Scored latents are ordered by the sum of their ranks by ν^ε and ν^r, low first; then by Δ, high first; then by
 //      number.
 
@@ -34,9 +35,14 @@ public struct ChatSpecificity: Sendable {
 
   /// ν^ε and ν^r; nil if they may not be ranked.
   func ranked(minimumActiveTokens: Int) -> (nuError: Double, nuReconstruction: Double)? {
-    guard !dead, betas.activeTokens >= minimumActiveTokens, let error = betas.errorChat, error > 0,
-      let reconstruction = betas.reconstructionChat, reconstruction > 0, let nuError = betas.nuError,
-      let nuReconstruction = betas.nuReconstruction, rankedRatios.contains(nuError),
+    guard !dead, betas.activeTokens >= minimumActiveTokens else { return nil }
+    if betas.errorChat == nil, let activation = betas.activationChat, activation > 0, let ratio = betas.nuActivation,
+      rankedRatios.contains(ratio)
+    {
+      return (ratio, ratio)
+    }
+    guard let error = betas.errorChat, error > 0, let reconstruction = betas.reconstructionChat, reconstruction > 0,
+      let nuError = betas.nuError, let nuReconstruction = betas.nuReconstruction, rankedRatios.contains(nuError),
       rankedRatios.contains(nuReconstruction)
     else { return nil }
     return (nuError, nuReconstruction)

@@ -55,7 +55,7 @@ extension Crosscoder {
   /// - Throws: `DiffingError.file`.
   public func save(folder: String, as type: SafetensorsWriter.FloatType = .f32) throws(DiffingError) {
     precondition(
-      soleModel == nil && jumpThresholds == nil, "the published format has no place for a one-model dictionary")
+      target == .pair && jumpThresholds == nil, "the published format has no place for one direction a latent")
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {

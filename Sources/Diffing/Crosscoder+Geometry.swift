@@ -33,9 +33,9 @@ func relativeNormDifference(base: Double, chat: Double) -> Double? {
 }
 
 extension Crosscoder {
-  /// Δ `[F]`, in 0...1; nil if both norms are 0, and for a one-model dictionary.
+  /// Δ `[F]`, in 0...1; nil if both norms are 0, and for a dictionary with one direction a latent.
   public var deltaNorms: [Double?] {
-    zip(baseNorms, chatNorms).map { soleModel == nil ? relativeNormDifference(base: $0, chat: $1) : nil }
+    zip(baseNorms, chatNorms).map { target == .pair ? relativeNormDifference(base: $0, chat: $1) : nil }
   }
 
   /// The cosine of d_j^base and d_j^chat `[F]`; nil if one of them has length 0.

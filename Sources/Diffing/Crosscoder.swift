@@ -30,9 +30,10 @@ public struct Crosscoder: Sendable {
   public let thresholds: [Float]
   /// θ `[F]` of a JumpReLU dictionary: latent j is on where f_j > θ_j; nil for other kinds.
   public let jumpThresholds: [Float]?
-  /// The one model that a plain SAE reads and writes; nil for a crosscoder. The other model's weights are then 0, and
-  /// figures that compare two directions are missing.
-  public let soleModel: PairModel?
+  /// What it reads and writes. `.pair` is a crosscoder. Other dictionaries have one direction a latent, in chat's place;
+  /// base's decoder weights are then 0, and figures that compare two directions are missing. `.chat` reads chat's place
+  /// alone, whichever model stands there; `.difference` reads and writes chat − base. `.base` does not occur.
+  public let target: TrainingTarget
   /// What is done to activations before encoding; nil if nothing is.
   public let normaliser: InputNormaliser?
   /// The mean of the activations on which it was trained `[2·d]`, base first, as its normaliser has it. It stays when
@@ -53,19 +54,19 @@ public struct Crosscoder: Sendable {
     encoder: Matrix, encoderBias: [Float], decoder: Matrix, decoderBias: [Float],
     codeNormalization: CodeNormalization = .crosscoder, k: Int? = nil, threshold: Float? = nil,
     normaliser: InputNormaliser? = nil, card: CrosscoderCard = CrosscoderCard(), jumpThresholds: [Float]? = nil,
-    soleModel: PairModel? = nil
+    target: TrainingTarget = .pair
   ) {
     self.init(
       encoder: encoder, encoderBias: encoderBias, decoder: decoder, decoderBias: decoderBias,
       codeNormalization: codeNormalization, k: k, thresholds: threshold.map { [$0] } ?? [], normaliser: normaliser,
-      card: card, jumpThresholds: jumpThresholds, soleModel: soleModel)
+      card: card, jumpThresholds: jumpThresholds, target: target)
   }
 
   /// The same with a list of thresholds: none, one, or for DECOUPLED codes one for each model.
   public init(
     encoder: Matrix, encoderBias: [Float], decoder: Matrix, decoderBias: [Float],
     codeNormalization: CodeNormalization, k: Int?, thresholds: [Float], normaliser: InputNormaliser?,
-    card: CrosscoderCard, jumpThresholds: [Float]? = nil, soleModel: PairModel? = nil
+    card: CrosscoderCard, jumpThresholds: [Float]? = nil, target: TrainingTarget = .pair
   ) {
     precondition(
       thresholds.isEmpty || thresholds.count == (codeNormalization == .decoupled ? 2 : 1),
@@ -75,6 +76,7 @@ public struct Crosscoder: Sendable {
     precondition(encoderBias.count == encoder.rows && decoderBias.count == encoder.columns)
     precondition(normaliser.map { $0.mean.count == encoder.columns } ?? true)
     precondition(jumpThresholds.map { $0.count == encoder.rows } ?? true)
+    precondition(target != .base, "a dictionary of base alone stands in chat's place")
     let (F, d) = (encoder.rows, encoder.columns / 2)
     var norms: [[Double]] = [[], []]
     decoder.values.withUnsafeBufferPointer { buffer in
@@ -87,12 +89,15 @@ public struct Crosscoder: Sendable {
     (self.encoder, self.encoderBias, self.decoder, self.decoderBias) = (encoder, encoderBias, decoder, decoderBias)
     (self.codeNormalization, self.k, self.thresholds) = (codeNormalization, k, thresholds)
     (self.normaliser, self.card) = (normaliser, card)
-    (self.jumpThresholds, self.soleModel) = (jumpThresholds, soleModel)
+    (self.jumpThresholds, self.target) = (jumpThresholds, target)
     // If only scales were given, the normaliser's mean of 0 was not measured.
     activationMean = card.inputScaling == nil ? normaliser?.mean : nil
     (baseNorms, chatNorms) = (norms[0], norms[1])
     codeNorms = zip(norms[0], norms[1]).map { codeNormalization.norm(base: $0, chat: $1) }
   }
+
+  /// Whether a code depends on base's residual stream; if not, chat's is enough.
+  public var readsBase: Bool { target == .pair || target == .difference }
 
   /// The single θ; nil for an L1 crosscoder and if each model has its own.
   public var threshold: Float? { thresholds.count == 1 ? thresholds[0] : nil }
@@ -128,7 +133,7 @@ public struct Crosscoder: Sendable {
       encoder: encoder, encoderBias: encoderBias, decoder: decoder, decoderBias: decoderBias,
       codeNormalization: codeNormalization, k: k,
       thresholds: thresholds.map { codeNormalization == .none || $0 < 0 ? $0 : Float(Double($0) * inverses[0]) },
-      normaliser: nil, card: card, jumpThresholds: jumpThresholds, soleModel: soleModel)
+      normaliser: nil, card: card, jumpThresholds: jumpThresholds, target: target)
     folded.activationMean = activationMean
     return folded
   }
@@ -153,6 +158,8 @@ public struct CrosscoderCard: Sendable, Equatable, Codable {
   public var trainingTokens: Int?
   /// The sizes of the nested parts of a Matryoshka dictionary, ascending; nil for a flat one.
   public var levels: [Int]?
+  /// The latents that training gave to one model alone; nil if there are none.
+  public var dedicated: DedicatedLatents?
   /// How inputs must be scaled before encoding, if the checkpoint does not hold the numbers for it.
   public var inputScaling: InputScaling?
   /// Figures of the finished training by name, such as `fve_base`.

@@ -25,7 +25,7 @@ public struct CrosscoderFile: Sendable {
   public let card: CrosscoderCard
   /// The model that the replication's or the SAE's configuration names.
   public let modelName: String?
-  /// What the dictionary reads: `.pair`, or the one model on which an autoencoder was trained by this program.
+  /// What the dictionary reads: `.pair`, or that on which this program trained an autoencoder: one model or chat − base.
   public let target: TrainingTarget
 
   let reader: CheckpointReader
@@ -60,11 +60,6 @@ public struct CrosscoderFile: Sendable {
       if shape.count == 2 {
         form = .autoencoder
         let settings = try SparseAutoencoder.Configuration.read(folder: folder)
-        guard settings.activations != .difference else {
-          throw .unsupported(
-            path: folder, what: "an autoencoder of", found: "chat − base",
-            supported: "the residual stream of one model (training.method sae-base or sae-chat)")
-        }
         (dModel, nLatents, target) = (settings.activation_dim, settings.dict_size, settings.activations)
         (configuration, trainer, modelName) = (HubConfiguration(), nil, nil)
         card = try TrainerFile.read(folder: folder)?.card ?? CrosscoderCard()
@@ -125,9 +120,6 @@ public struct CrosscoderFile: Sendable {
     (self.card, modelName) = (card, settings.modelName)
     try settings.agree(d: dModel, F: nLatents)
   }
-
-  /// The place of the one model that an SAE reads and writes, which is chat's for either model; nil for crosscoders.
-  public var soleModel: PairModel? { target == .pair ? nil : .chat }
 
   /// Checks that the file has not changed since it was opened, so that all that was read so far, decoder rows in place
   /// included, is its own.
@@ -224,7 +216,7 @@ public struct CrosscoderFile: Sendable {
           rows: F, columns: 2 * d, values: try reader.rearranged("W_dec", [F, d]) { rowsInChatsPlace($0, width: d) }),
         decoderBias: try reader.rearranged("b_dec", [d]) { rowsInChatsPlace($0, width: d) }, codeNormalization: .sae,
         card: card, jumpThresholds: reader.has("threshold") ? try reader.floats("threshold", [F]) : nil,
-        soleModel: .chat)
+        target: .chat)
     case .autoencoder:
       let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
       return try SparseAutoencoder.load(folder: folder, .read(folder: folder), reader).crosscoder()

@@ -135,14 +135,14 @@ public struct DecoderGeometry: Sendable, Equatable {
 }
 
 extension Crosscoder {
-  /// The decoder's rows, shared with this crosscoder. A one-model dictionary has the rows of that model only.
+  /// The decoder's rows, shared with this crosscoder. A dictionary with one direction a latent has rows in chat only.
   public var decoderRows: DecoderRows {
-    guard let soleModel else {
+    guard target != .pair else {
       return DecoderRows(values: decoder.values, nLatents: nLatents, dModel: dModel, layout: .latentFirst)
     }
     var values: [Float] = []
     values.reserveCapacity(nLatents * dModel)
-    for latent in 0..<nLatents { values += decoderDirection(latent, soleModel) }
-    return DecoderRows(values: values, nLatents: nLatents, dModel: dModel, layout: .sole(soleModel))
+    for latent in 0..<nLatents { values += decoderDirection(latent, .chat) }
+    return DecoderRows(values: values, nLatents: nLatents, dModel: dModel, layout: .sole(.chat))
   }
 }

@@ -20,12 +20,12 @@ public struct LensReading: Sendable, Equatable, Codable {
   public var suppressed: [LensToken]
 }
 
-/// The readings of one latent.
+/// The readings of one latent. One with a single direction, in chat's place, has only that one.
 public struct LatentLens: Sendable, Equatable, Codable {
-  public var base: LensReading
+  public var base: LensReading?
   public var chat: LensReading
   /// The reading of d^chat − d^base.
-  public var difference: LensReading
+  public var difference: LensReading?
 }
 
 /// Computes readings through one model's final norm and unembedding.
@@ -74,7 +74,7 @@ public struct LogitLens {
     return readings
   }
 
-  /// The readings of some latents' directions and of their difference, in blocks of 32 latents.
+  /// The readings of some latents' directions and, if they have two, of their difference, in blocks of 32 latents.
   /// - Parameter progress: is called with the number of latents that are done.
   public func read(
     _ decoder: DecoderRows, latents: Range<Int>, top: Int = 10, progress: (Int) -> Void = { _ in }
@@ -84,17 +84,22 @@ public struct LogitLens {
       let block = start..<min(start + 32, latents.upperBound)
       var rows: [Float] = []
       for latent in block {
-        guard let base = decoder.direction(latent, .base), let chat = decoder.direction(latent, .chat) else {
-          preconditionFailure("a one-model dictionary has no second direction")
+        guard let chat = decoder.direction(latent, .chat) else { preconditionFailure("every latent has a direction") }
+        guard let base = decoder.direction(latent, .base) else {
+          rows += chat
+          continue
         }
         rows += base
         rows += chat
         rows += zip(base, chat).map { $1 - $0 }
       }
-      let readings = readings(Matrix(rows: 3 * block.count, columns: decoder.dModel, values: rows), top: top)
-      for place in 0..<block.count {
+      let each = decoder.has(.base) ? 3 : 1
+      let readings = readings(Matrix(rows: each * block.count, columns: decoder.dModel, values: rows), top: top)
+      for first in stride(from: 0, to: readings.count, by: each) {
         result.append(
-          LatentLens(base: readings[3 * place], chat: readings[3 * place + 1], difference: readings[3 * place + 2]))
+          each == 1
+            ? LatentLens(chat: readings[first])
+            : LatentLens(base: readings[first], chat: readings[first + 1], difference: readings[first + 2]))
       }
       progress(result.count)
     }

@@ -1,10 +1,11 @@
-// What a crosscoder's reconstruction costs each model: next-token cross-entropy with the residual stream after layer L
+// What a dictionary's reconstruction costs each model: next-token cross-entropy with the residual stream after layer L
 //   clean          as it is
 //   reconstructed  ĥ^m in its place
 //   zeroed         0 in its place, the loss of a model without this layer's output
-// and the rest of that model run on it. Loss recovered = (zeroed − reconstructed) / (zeroed − clean): 1 loses nothing,
+// and the rest of that model run on it. A dictionary of chat − base reconstructs that alone: base's stream plus x̂ stands
+// in chat's place, and zeroed is base's stream without x̂. Loss recovered = (zeroed − reconstructed) / (zeroed − clean): 1 loses nothing,
 // 0 is as bad as nothing at all. Tokens on which no crosscoder is trained (the first, and those of outlying norm) keep
-// their stream in all three. Source: dictionary_learning's `evaluate` (loss_original, loss_reconstructed, loss_zero,
+// their stream in all three. Models that the dictionary does not reconstruct have no losses. Source: dictionary_learning's `evaluate` (loss_original, loss_reconstructed, loss_zero,
 // frac_recovered), for both models of the pair. Shape letters: T tokens, d width, V vocabulary.
 
 import Inference
@@ -26,8 +27,8 @@ public struct TextLosses: Codable, Equatable, Sendable {
   /// The number of tokens that were encoded, and of their active latents.
   public var encoded: Int
   public var active: Int
-  /// The losses of base and of chat.
-  public var base = Sums()
+  /// The losses of base, if the dictionary reconstructs it, and of chat.
+  public var base: Sums?
   public var chat = Sums()
 
   init(predictions: Int, encoded: Int, active: Int) {
@@ -64,12 +65,23 @@ public final class LossRecovery {
     let reconstruction = crosscoder.decode(codes)
     var result = TextLosses(
       predictions: ids.count - 1, encoded: coded.count { $0 }, active: codes.latents.count)
-    for model in PairModel.allCases {
-      let clean = ids.indices.map { activations.vector(token: $0, model: model) }
-      let made = ids.indices.map { coded[$0] ? reconstruction.vector(token: $0, model: model) : clean[$0] }
-      let zeros = ArraySlice(repeating: Float(0), count: crosscoder.dModel)
-      let losses = try losses(
-        of: ids, model, [clean, made, ids.indices.map { coded[$0] ? zeros : clean[$0] }].map { $0.flatMap { $0 } })
+    let zeros = ArraySlice(repeating: Float(0), count: crosscoder.dModel)
+    for model in crosscoder.target == .pair ? PairModel.allCases : [.chat] {
+      var (clean, made, zeroed) = ([Float](), [Float](), [Float]())
+      for token in ids.indices {
+        let own = activations.vector(token: token, model: model)
+        clean += own
+        guard coded[token] else {
+          made += own
+          zeroed += own
+          continue
+        }
+        let written = reconstruction.vector(token: token, model: model)
+        let start = crosscoder.target == .difference ? activations.vector(token: token, model: .base) : zeros
+        made += zip(start, written).map { $0 + $1 }
+        zeroed += start
+      }
+      let losses = try losses(of: ids, model, [clean, made, zeroed])
       var sums = TextLosses.Sums()
       (sums.clean, sums.reconstructed, sums.zeroed) = (losses[0], losses[1], losses[2])
       if model == .base { result.base = sums } else { result.chat = sums }

@@ -1,23 +1,26 @@
-// A dictionary of one model as a `Crosscoder`, which `encode`, `import` and steering read, whoever trained it. The one
-// model takes chat's place, whichever model it is; base's half of every row is 0, and figures that compare two
-// directions are missing (`Crosscoder.soleModel`). A dictionary of chat − base cannot be one, since no model has that
-// residual stream. Shape letters: F latents, d width.
+// A sparse autoencoder as a `Crosscoder`, which scores, `encode`, `import` and steering read, whoever trained it.
+//   one model    the model takes chat's place, whichever it is; base's half of every row is 0
+//   chat − base  f = ReLU(W h^chat − W h^base + b): base's half of the encoder is −W, the directions are in chat's place
+// Figures that compare two directions are missing (`Crosscoder.target`). Shape letters: F latents, d width.
 
 import Kernels
 
 extension SparseAutoencoder {
   /// The same codes and directions in chat's place. Thresholds compare f itself, since all directions have norm 1.
-  /// - Precondition: the target is one model.
-  func crosscoder() -> Crosscoder {
-    precondition(target != .difference, "a dictionary of chat − base has no model")
+  public func crosscoder() -> Crosscoder {
     let (F, d) = (encoder.rows, encoder.columns)
     func inChatsPlace(_ matrix: Matrix) -> Matrix {
       Matrix(rows: F, columns: 2 * d, values: matrix.values.withUnsafeBufferPointer { rowsInChatsPlace($0, width: d) })
     }
+    var wide = inChatsPlace(encoder)
+    if target == .difference {
+      for latent in 0..<F { for index in 0..<d { wide[latent, index] = -encoder[latent, index] } }
+    }
     return Crosscoder(
-      encoder: inChatsPlace(encoder), encoderBias: encoderBias, decoder: inChatsPlace(decoder),
+      encoder: wide, encoderBias: encoderBias, decoder: inChatsPlace(decoder),
       decoderBias: decoderBias.withUnsafeBufferPointer { rowsInChatsPlace($0, width: d) },
-      codeNormalization: .none, k: k, threshold: threshold, card: card, soleModel: .chat)
+      codeNormalization: .none, k: k, threshold: threshold, card: card,
+      target: target == .difference ? .difference : .chat)
   }
 }
 

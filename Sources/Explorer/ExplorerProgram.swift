@@ -90,7 +90,8 @@ package struct ExplorerProgram: Sendable {
     return StoreSummary(
       name: URL(filePath: store.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
       nLatents: try store.latentCount(), dictionary: pair.crosscoder?.sha256, isWritable: store.isWritable,
-      metrics: try store.metricNames(), coherenceLimit: try store.knownCoherenceLimit())
+      metrics: try store.metricNames(), coherenceLimit: try store.knownCoherenceLimit(),
+      lossRecovered: LossRecovered(try store.reconstructionLoss()))
   }
 
   private func runner(on store: Store) throws -> EffectRunner {

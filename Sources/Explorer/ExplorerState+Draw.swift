@@ -31,7 +31,12 @@ extension ExplorerState {
 
   private var crumbs: [String] { [store.name] + screens.map { $0.definition.title(self) } }
 
-  private var pairTitle: String { "\(store.chat) − \(store.base), layer \(store.layer)" }
+  /// The pair, and loss recovered in the longest form for which there is room.
+  private var pairTitle: String {
+    let pair = "\(store.chat) − \(store.base), layer \(store.layer)"
+    let room = size.columns - displayWidth(crumbs.joined(separator: " › ")) - 5
+    return store.lossRecovered.titles.map { pair + ", " + $0 }.first { displayWidth($0) <= room } ?? pair
+  }
 
   private var hints: [KeyHint] {
     if let hints = overlay?.hints ?? screen.definition.typing(self)?.bar { return hints }

@@ -21,6 +21,28 @@ struct StoreSummary: Sendable, Equatable {
   var metrics: [String] = []
   /// The strength from which answers stop being text, as calibrated on the pair; nil if it was not.
   var coherenceLimit: Double?
+  /// Loss recovered in base and chat, as far as it was measured.
+  var lossRecovered = LossRecovered()
+}
+
+/// The share of each model's loss that the dictionary's reconstruction keeps.
+struct LossRecovered: Sendable, Equatable {
+  var base: Double?
+  var chat: Double?
+
+  init(_ loss: ReconstructionLoss? = nil) {
+    (base, chat) = (loss?.base?.loss_recovered?.value, loss?.chat?.loss_recovered?.value)
+  }
+
+  /// The figures for the first line, the longest form first; empty if there are none.
+  var titles: [String] {
+    let values = [("base", base), ("chat", chat)].compactMap { name, value in value.map { (name, percent($0)) } }
+    guard !values.isEmpty else { return [] }
+    return [
+      "loss recovered: " + values.map { "\($0) \($1)" }.joined(separator: ", "),
+      "recovers " + values.map(\.1).joined(separator: ", "),
+    ]
+  }
 }
 
 /// A message in the status line.

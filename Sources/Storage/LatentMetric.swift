@@ -9,6 +9,12 @@ public enum LatentMetric {
   public static let parent = "parent"
   /// The share of a latent's active tokens at which its parent is active too.
   public static let parentCoFiring = "parent_cofiring"
+  /// Of a dictionary of chat − base: β of base ÷ β of chat of the activations themselves, near 0 for what base lacks.
+  public static let nuActivation = "nu_activation"
+  /// Of a latent that is stronger in base (Δ < 0.5): ν^ε and ν^r of Latent Scaling by base's direction, β of chat ÷ β of
+  /// base. Near 0 for what fine-tuning took away.
+  public static let nuErrorProbeBase = "nu_error_probe_base"
+  public static let nuReconstructionProbeBase = "nu_reconstruction_probe_base"
   /// Of a latent with a twin: the share of tokens at which the two differ.
   public static let twinDivergence = "twin_divergence"
 }

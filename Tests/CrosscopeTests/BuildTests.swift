@@ -130,9 +130,7 @@ import Testing
     #expect(crosscoder.thresholds.allSatisfy { $0 > 0 })
   }
 
-  @Test(arguments: [
-    ("sae-base", TrainingTarget.base), ("sae-chat", .chat), ("sae-difference", .difference),
-  ])
+  @Test(arguments: [("sae-base", TrainingTarget.base), ("sae-chat", .chat)])
   func trainsAnAutoencoderAndStopsThere(method: String, target: TrainingTarget) throws {
     let build = try TinyBuild()
     try build.write { $0.replacing(#""k": 4"#, with: #""k": 4, "method": "\#(method)""#) }
@@ -145,7 +143,7 @@ import Testing
     #expect(autoencoder.target == target && autoencoder.k == 4 && autoencoder.threshold > 0)
     #expect(autoencoder.card.layer == 2 && autoencoder.card.modelName == "tiny-chat-tiny")
     #expect(try Program.run(["train", build.configurationPath]).error.contains("is there already"))
-    try Program.run(["score", build.configurationPath]).expectOneLine(saying: "one decoder direction")
+    try Program.run(["score", build.configurationPath]).expectOneLine(saying: "which reads one")
   }
 
   @Test func stagesRefuseActivationsOfAnotherConfiguration() throws {
@@ -195,7 +193,7 @@ import Testing
     (#""k": 4"#, #""k": 4, "code_normalization": "SPARSE""#, "code_normalization"),
     (#""k": 4"#, #""k": 4, "k_initial": 65"#, "training.k_initial"),
     (#""k": 4"#, #""k": 4, "method": "sae-chat", "code_normalization": "sae""#, "code_normalization"),
-    (#""k": 4"#, #""k": 4, "method": "sae-chat""#, "decoder direction"),
+    (#""k": 4"#, #""k": 4, "method": "sae-chat""#, "which reads one"),
     (#""corpus": "plain""#, #""corpus": "plain", "x": 1"#, "corpus.x"),
     (#""corpus": "plain""#, #""corpus": "web""#, "corpus.[0].corpus"),
     (#""latents": 64"#, #""latents": 16777216"#, "memory"), (#""tiny.crosscope""#, #""tiny.gguf""#, "tiny.gguf"),
@@ -287,11 +285,11 @@ import Testing
       encoder: encoder, encoderBias: bias, decoder: decoder, decoderBias: trained.decoderBias, k: trained.k,
       threshold: trained.threshold, card: trained.card
     ).save(folder: paths.crosscoder)
-    try ScoreStage(build: configuration, paths: paths).run()
+    try ScoreStage(build: configuration, paths: paths).run(engine: engine)
     try IndexStage(build: configuration, paths: paths).run(engine: engine)
     let store = try Store(path: build.storePath, access: .readOnly)
     #expect(try store.page(of: 0).neighbours.contains { $0.kind == .twin && $0.other == 1 })
-    #expect(try store.metricNames() == ["twin_divergence"])
+    #expect(try store.metricNames().contains("twin_divergence"))
     #expect(try store.latentIDs(matching: Filter(argument: "twin_divergence>0.99", of: store)) == [0, 1])
     #expect(try store.check().isEmpty)
   }

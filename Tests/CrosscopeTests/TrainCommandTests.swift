@@ -158,17 +158,51 @@ private final class ForeignActivations {
     #expect(try Program.run(["check", path]).code == 0)
   }
 
-  @Test func anAutoencoderOfTheDifferenceIsRefusedWhereAModelIsMeant() throws {
+  @Test func anAutoencoderOfTheDifferenceIsEncodedScaledAndImported() throws {
     let foreign = try ForeignActivations()
-    try foreign.write(training: #", "method": "sae-difference""#)
+    try foreign.write(training: #", "method": "sae-difference""#, other: #""base_name": "b", "chat_name": "b-chat","#)
     #expect(try Program.run(["train", foreign.configuration]).code == 0)
-    let out = foreign.folder.path + "/out"
-    try Program.run(["import", foreign.folder.path + "/s.crosscope", "--crosscoder", out])
-      .expectOneLine(saying: "chat − base")
+    let (out, codes) = (foreign.folder.path + "/out", foreign.folder.path + "/codes.safetensors")
     let x = foreign.folder.path + "/acts/1.safetensors"
-    try Program.run(["encode", "--crosscoder", out, "--activations", x, "--out", foreign.folder.path + "/o"])
-      .expectOneLine(saying: "chat − base")
-    #expect(foreign.folder.names.sorted() == ["acts", "out", "train.json", "work"])
+    let outcome = try Program.run(["encode", "--crosscoder", out, "--activations", x, "--out", codes])
+    #expect(outcome.code == 0, "\(outcome.error)")
+    let autoencoder = try SparseAutoencoder.load(folder: out)
+    let activations = try PairedActivations(path: x)
+    let expected = try autoencoder.encode(activations)
+    let file = try SafetensorsFile(path: codes)
+    let (found, whole) = (try file.floats(named: "f"), expected.dense())
+    let largest = whole.max() ?? 0
+    let isSame = zip(found, whole).allSatisfy { abs($0 - $1) <= 1e-5 * largest }
+    #expect(isSame && expected.l0 > 1)
+    // β of both models by the formula, for the latent that is on most often.
+    let scale = try Program.run(["scale", "--crosscoder", out, "--activations", x, "--json"])
+    #expect(scale.code == 0, "\(scale.error)")
+    let rows = try #require(try scale.json()["latents"] as? [[String: Any]])
+    let latent = try #require(
+      rows.indices.max { (rows[$0]["count_active"] as? Int ?? 0) < (rows[$1]["count_active"] as? Int ?? 0) })
+    let direction = autoencoder.decoder.row(latent).map(Double.init)
+    var (sums, squares) = ([0.0, 0.0], 0.0)
+    for token in 0..<activations.tokens {
+      let f = Double(whole[token * expected.nLatents + latent])
+      squares += f * f
+      for model in PairModel.allCases {
+        sums[model.index] += zip(direction, activations.vector(token: token, model: model)).reduce(0) {
+          $0 + f * $1.0 * Double($1.1)
+        }
+      }
+    }
+    func value(_ name: String) -> Double? { rows[latent][name] as? Double }
+    let norm = direction.reduce(0) { $0 + $1 * $1 }
+    #expect(abs(try #require(value("beta_activation_base")) - sums[0] / squares / norm) < 1e-4)
+    #expect(abs(try #require(value("beta_activation_chat")) - sums[1] / squares / norm) < 1e-4)
+    #expect(abs(try #require(value("nu_activation")) - sums[0] / sums[1]) < 1e-3 * max(1, abs(sums[0] / sums[1])))
+    #expect(rows.allSatisfy { $0["nu_error"] is NSNull && $0["dec_norm_base"] is NSNull })
+    let path = foreign.folder.path + "/sae.crosscope"
+    let imported = try Program.run(["import", path, "--crosscoder", out])
+    #expect(imported.code == 0, "\(imported.error)")
+    let pair = try Store(path: path, access: .readOnly).modelPair()
+    #expect(pair.base == "b" && pair.chat == "b-chat" && pair.layer == 3)
+    #expect(try Program.run(["check", path]).code == 0)
   }
 
   @Test(.enabled(if: TmuxTerminal.isAvailable, "tmux is absent"))

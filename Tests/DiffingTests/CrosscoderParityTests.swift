@@ -58,6 +58,25 @@ import Testing
       try largestRelativeDifference(betas.map(\.activationChat), reference(kind, "beta_activation_chat")) <= 1e-5)
   }
 
+  /// The authors' base probe: d^base in place of d^chat.
+  @Test func theBaseProbeAgrees() throws {
+    let (crosscoder, x) = try load("l1")
+    let file = try SafetensorsFile(path: fixture("l1") + "/reference_base_probe.safetensors")
+    var scaling = LatentScaling(crosscoder: crosscoder, probe: .base)
+    try scaling.add(codes: crosscoder.encode(x), activations: x)
+    let betas = scaling.betas()
+    for (name, found) in [
+      ("error_base", betas.map(\.errorBase)), ("error_chat", betas.map(\.errorChat)),
+      ("reconstruction_base", betas.map(\.reconstructionBase)),
+      ("reconstruction_chat", betas.map(\.reconstructionChat)),
+      ("activation_base", betas.map(\.activationBase)), ("activation_chat", betas.map(\.activationChat)),
+    ] {
+      let expected = try file.tensor(named: "beta_\(name)_probe_base").doubles().map { $0.isNaN ? nil : $0 }
+      #expect(relativeDifference(found, expected) <= 1e-5, "\(name)")
+    }
+    for latent in betas { #expect(latent.nuError == latent.errorChat! / latent.errorBase!) }
+  }
+
   @Test func theCheckpointSaysWhatItIs() throws {
     let (batchTopK, _) = try load("batchtopk")
     #expect(batchTopK.k == 6)

@@ -95,7 +95,7 @@ import Testing
 
   @Test func twoFilesGiveWhatAnAdapterGives() throws {
     let merged = try TinyModel.writeGGUF(in: folder, name: "merged.gguf", merging: TinyModel.writeAdapter(in: folder))
-    let files = try PairedModels(model: merged, base: TinyModel.writeGGUF(in: folder))
+    let files = try PairedModels(model: merged, base: TinyModel.writeGGUF(in: folder, name: "base.gguf"))
     let texts = texts(4)
     let (a, b) = (try sums(texts, of: models), try sums(texts, of: files))
     for (x, y) in zip(a.blocks, b.blocks) {

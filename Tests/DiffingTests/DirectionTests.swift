@@ -71,14 +71,14 @@ private func crosscoder(_ directions: [(base: [Float], chat: [Float])]) -> Cross
     var done: [Int] = []
     let readings = lens.read(crosscoder.decoderRows, latents: 0..<2, top: 2) { done.append($0) }
     #expect(done == [2])
-    #expect(readings[0].base.promoted.map(\.token) == [0, 2])
-    #expect(readings[0].base.suppressed.map(\.token) == [1, 2])
-    #expect(readings[0].base.promoted[0].logit == 1)
+    #expect(readings[0].base?.promoted.map(\.token) == [0, 2])
+    #expect(readings[0].base?.suppressed.map(\.token) == [1, 2])
+    #expect(readings[0].base?.promoted[0].logit == 1)
     #expect(readings[0].chat.promoted.map(\.token) == [2, 0])
     #expect(abs(readings[0].chat.promoted[0].logit - 1.6) < 1e-6)
-    #expect(readings[0].difference.promoted[0] == LensToken(token: 2, logit: 2))
+    #expect(readings[0].difference?.promoted[0] == LensToken(token: 2, logit: 2))
     #expect(readings[1].chat.promoted[0].token == 3)
-    #expect(readings[1].base.promoted[0].logit == 0, "a direction without length promotes nothing")
+    #expect(readings[1].base?.promoted[0].logit == 0, "a direction without length promotes nothing")
   }
 
   @Test func logitsAreCentredOverTheVocabulary() {

@@ -2,6 +2,7 @@
 
 import Diffing
 import Inference
+import Kernels
 import Testing
 
 @Suite struct LatentScalingTests {
@@ -82,6 +83,38 @@ import Testing
           #expect(relativeDifference([value], [denominator > 0 ? numerator / denominator : nil]) < 1e-5)
         }
       }
+    }
+  }
+
+  /// With the models exchanged, base's probe is chat's.
+  @Test(arguments: [CodeNormalization.crosscoder, .decoupled])
+  func theBaseProbeMirrorsChats(normalization: CodeNormalization) throws {
+    let crosscoder = randomCrosscoder(d: 4, F: 10, seed: 1, normalization: normalization)
+    func exchanged(_ values: [Float]) -> [Float] {
+      values.indices.map { index in values[index % 8 < 4 ? index + 4 : index - 4] }
+    }
+    func exchanged(_ matrix: Matrix) -> Matrix { Matrix(rows: 10, columns: 8, values: exchanged(matrix.values)) }
+    let mirror = Crosscoder(
+      encoder: exchanged(crosscoder.encoder), encoderBias: crosscoder.encoderBias,
+      decoder: exchanged(crosscoder.decoder), decoderBias: exchanged(crosscoder.decoderBias),
+      codeNormalization: normalization)
+    let x = randomActivations(tokens: 40, d: 4, seed: 2)
+    let mirrored = PairedActivations(dModel: 4, values: exchanged(x.values))
+    let codes = try crosscoder.encode(x)
+    var probe = LatentScaling(crosscoder: crosscoder, probe: .base)
+    try probe.add(codes: codes, activations: x)
+    let (found, expected) = (probe.betas(), try betas(mirror, mirrored))
+    for (own, other) in [
+      (\LatentScaling.Betas.errorBase, \LatentScaling.Betas.errorChat), (\.reconstructionChat, \.reconstructionBase),
+      (\.activationNoBiasBase, \.activationNoBiasChat), (\.nuError, \.nuError),
+      (\.nuReconstruction, \.nuReconstruction),
+    ] { #expect(relativeDifference(found.map { $0[keyPath: own] }, expected.map { $0[keyPath: other] }) < 1e-5) }
+    // Only what is chosen is scaled, and that as before.
+    let chosen = (0..<10).map { $0.isMultiple(of: 3) }
+    var part = LatentScaling(crosscoder: crosscoder, probe: .base, chosen: chosen)
+    try part.add(codes: codes, activations: x)
+    for (latent, betas) in part.betas().enumerated() {
+      #expect(chosen[latent] ? betas == found[latent] : betas.errorBase == nil && betas.activeTokens == 0)
     }
   }
 

@@ -26,7 +26,8 @@ package struct ExplorerDriver {
     let summary = StoreSummary(
       name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer,
       nLatents: nLatents ?? pair.nLatents,
-      isWritable: store.isWritable, coherenceLimit: try store.knownCoherenceLimit())
+      isWritable: store.isWritable, metrics: try store.metricNames(), coherenceLimit: try store.knownCoherenceLimit(),
+      lossRecovered: LossRecovered(try store.reconstructionLoss()))
     runner = EffectRunner(
       store: store, laboratory: laboratory, filters: filters,
       readPrompts: { _ in [SetPrompt(prompt: "a prompt")] }, restDelay: .zero)

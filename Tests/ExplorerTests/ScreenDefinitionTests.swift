@@ -19,7 +19,7 @@ import Testing
     for key in [
       "f2", "/", "x", "tab", "esc", "enter", "=", "1", "2", "enter", "f3", "v", "f4", "ctrl-x", "esc", "f5", "esc",
       "tab",
-      "f6", "/", "enter", "enter",
+      "f6", "/", "enter", "enter", "f7", "enter",
     ] {
       await driver.press(key)
       guard driver.state.overlay == nil else { continue }

@@ -24,9 +24,16 @@ public struct ResidualMean: Sendable, Equatable {
 extension Crosscoder {
   /// The mean of a model's residual stream: the checkpoint's activation mean, else the decoder bias.
   /// - Precondition: there is no input normaliser (`foldingNormaliser`).
-  /// - Throws: `DiffingError.settingInvalid` if both are 0, since the mean is then unknown.
+  /// - Throws: `DiffingError.settingInvalid` if both are 0, since the mean is then unknown, and for a dictionary of
+  ///   chat − base, which knows the mean of the difference alone.
   public func residualMean(_ model: PairModel) throws(DiffingError) -> ResidualMean {
     precondition(normaliser == nil, "fold the normaliser first")
+    guard target != .difference else {
+      throw .settingInvalid(
+        name: Setting("mode project", .interventions),
+        expected: "with a dictionary that knows the residual stream's mean",
+        found: "one of chat − base; use mode ablate")
+    }
     let columns = model.set.columns(dModel: dModel)
     for (source, values) in [(ResidualMean.Source.activationMean, activationMean), (.decoderBias, decoderBias)] {
       guard let values = values?[columns], values.contains(where: { $0 != 0 }) else { continue }

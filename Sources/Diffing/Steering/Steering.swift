@@ -213,6 +213,6 @@ public struct SteeringPlan: Sendable, Equatable {
     let readsCodes =
       !conditions.isEmpty
       || interventions.contains { $0.isOn && ($0.mode.readsCode || !$0.conditions.isEmpty) }
-    return swapsBase || (readsCodes && crosscoder.soleModel != .chat)
+    return swapsBase || (readsCodes && crosscoder.readsBase)
   }
 }

@@ -44,7 +44,7 @@ struct SteeringArms {
         return try engine.amplifiedWeights(amplification.weights)
       }
     }
-    let readsBase = !latents.isEmpty && crosscoder.soleModel != .chat
+    let readsBase = !latents.isEmpty && crosscoder.readsBase
     var prepared: [PreparedSteering] = []
     var baseStreams: [Int: Int] = [:]
     for stream in 0..<samples * arms {

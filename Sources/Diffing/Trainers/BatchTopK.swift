@@ -3,7 +3,8 @@
 //   differentiated)
 // ê_dead reconstructs the residual by the d/2 most active latents that have been silent for long. Gradients are written
 // by hand in +Selection, +Gradients and +Auxiliary. The selection and the norms n_j take no gradient. DECOUPLED codes
-// are selected separately for each model. With `levels`, nested parts of the dictionary reconstruct as well (+Levels).
+// are selected separately for each model. With `levels`, nested parts of the dictionary reconstruct as well (+Levels);
+// with `dedicated`, some latents belong to one model alone (+Dedicated).
 // A run on one model or on chat − base makes a sparse autoencoder.
 // Source: arXiv 2504.02922, section 2, and the authors' crosscoder.py.
 
@@ -27,6 +28,8 @@ public final class BatchTopKTrainer: Trainer {
     /// The sizes of the nested parts of the dictionary that reconstruct (Matryoshka), ascending; the last is F. Nil for
     /// the whole dictionary alone.
     public var levels: [Int]?
+    /// The latents that belong to one model from the first step on; nil if none do.
+    public var dedicated: DedicatedLatents?
     /// The decay of the threshold's moving average, and the last step without one.
     public var thresholdDecay = 0.999
     public var thresholdStart = 1000
@@ -55,6 +58,7 @@ public final class BatchTopKTrainer: Trainer {
       try requireSetting(
         auxiliaryLatents.map { $0 > 0 } ?? true, "auxiliaryLatents", "at least 1", auxiliaryLatents ?? 0)
       try checkLevels()
+      try checkDedicated()
       try requireSetting((0..<1).contains(thresholdDecay), "thresholdDecay", "0 to below 1", thresholdDecay)
     }
   }
@@ -79,6 +83,8 @@ public final class BatchTopKTrainer: Trainer {
       configuration,
       run: try TrainingRun(
         settings: configuration.settings, normaliser: normaliser, nLevels: configuration.levelSizes.count))
+    mask(\.values)
+    run.updateNorms(0..<run.settings.nLatents)
   }
 
   /// A trainer that continues where the saved one stopped, bit for bit.
@@ -125,6 +131,7 @@ public final class BatchTopKTrainer: Trainer {
     updateThresholds()
     backward()
     addAuxiliary(&losses)
+    mask(\.gradient)
     losses.l0 = Double(kept.latents.count) / Double(run.tokens)
     losses.total += configuration.auxiliaryWeight * losses.auxiliary
     losses.thresholds = thresholds
@@ -133,7 +140,7 @@ public final class BatchTopKTrainer: Trainer {
 
   public func crosscoder(card: CrosscoderCard = CrosscoderCard()) -> Crosscoder {
     var card = card
-    card.levels = configuration.levels
+    (card.levels, card.dedicated) = (configuration.levels, configuration.dedicated)
     return run.crosscoder(k: configuration.k, thresholds: thresholds, card: card)
   }
 

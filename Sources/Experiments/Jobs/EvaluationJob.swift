@@ -92,11 +92,9 @@ package struct EvaluationSteps: TaskSteps {
 
   fileprivate init(_ job: EvaluationJob, _ models: LoadedModels) throws {
     let context = models.context
-    try context.requireBase(store: models.store)
+    try context.requireActivations(store: models.store)
     let engine = context.engine
-    let chats = try job.chats.map { try engine.encodeChat($0, addGenerationPrompt: false).ids }
-    let plain = job.texts.map { engine.beginning + engine.tokenizer.encode($0, parseSpecial: false) }
-    let all = (chats + plain).map { Array($0.prefix(job.maxTokens)) }.filter { $0.count > 1 }
+    let all = try engine.tokens(chats: job.chats, texts: job.texts, limit: job.maxTokens)
     guard !all.isEmpty else {
       throw InputError.invalid(source: "texts", expected: "a text of at least two tokens", found: "none")
     }

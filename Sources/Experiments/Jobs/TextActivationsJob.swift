@@ -270,7 +270,7 @@ package struct TextActivationsAnswer: JobAnswer {
 
 extension SteeringContext {
   /// Whether a text's activations can be read: the codes of a crosscoder are read from both models.
-  package var readsActivations: Bool { crosscoder.soleModel != nil || engine.isPair }
+  package var readsActivations: Bool { !crosscoder.readsBase || engine.isPair }
 
   /// - Throws: `InputError.notSaid` if the crosscoder reads two models and only one is loaded.
   package func requireActivations(store: Store) throws(InputError) {

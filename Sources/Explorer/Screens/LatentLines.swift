@@ -75,12 +75,13 @@ struct LatentLines {
   private func metrics(width: Int, showsHistograms: Bool) -> [PageLine] {
     let isPaired = width >= 76
     let left = isPaired ? width / 2 + 2 : width
-    let ratios = [
-      metric("Δ norm", latent.deltaNorm, Meaning.deltaNorm(latent.deltaNorm)),
-      metric("ν^ε", latent.nuError, Meaning.nuError(latent.nuError)),
-      metric("ν^r", latent.nuReconstruction, Meaning.nuReconstruction(latent.nuReconstruction)),
-      metric("cosine", latent.cosBaseChat, "base to chat direction"),
-    ]
+    let ratios =
+      latent.metrics[LatentMetric.nuActivation].map(differenceRatios) ?? [
+        metric("Δ norm", latent.deltaNorm, Meaning.deltaNorm(latent.deltaNorm)),
+        metric("ν^ε", latent.nuError, Meaning.nuError(latent.nuError)),
+        metric("ν^r", latent.nuReconstruction, Meaning.nuReconstruction(latent.nuReconstruction)),
+        metric("cosine", latent.cosBaseChat, "base to chat direction"),
+      ] + baseProbe
     let activity = activity(width: isPaired ? width - left : width, showsHistograms: showsHistograms)
     guard isPaired else { return (ratios + activity).map { PageLine($0) } }
     return (0..<max(ratios.count, activity.count)).map { index in
@@ -89,6 +90,26 @@ struct LatentLines {
       let used = first.reduce(0) { $0 + displayWidth($1.text) }
       return PageLine(first + [text(String(repeating: " ", count: max(1, left - used)))] + second)
     }
+  }
+
+  /// The ratios of the base probe, which latents have that are stronger in base.
+  private var baseProbe: [FlowLine] {
+    let (error, reconstruction) = (
+      latent.metrics[LatentMetric.nuErrorProbeBase], latent.metrics[LatentMetric.nuReconstructionProbeBase]
+    )
+    return [
+      error.map { metric("ν^ε", $0, Meaning.nuErrorOfBase($0)) },
+      reconstruction.map { metric("ν^r", $0, Meaning.nuReconstructionOfBase($0)) },
+    ].compactMap(\.self)
+  }
+
+  /// How much of a direction of chat − base each model has, where the latent is on.
+  private func differenceRatios(_ ratio: Double) -> [FlowLine] {
+    [
+      metric("β base", latent.betaActivationBase, "of the direction in base"),
+      metric("β chat", latent.betaActivationChat, "of the direction in chat"),
+      metric("ratio", ratio, Meaning.nuActivation(ratio)),
+    ]
   }
 
   /// The store's metrics beyond the columns, by name, in two columns if there is room.
@@ -141,10 +162,13 @@ struct LatentLines {
 
   // MARK: Logit lens
 
+  /// Whether the latent has a direction in base, too; a store from before norms were known is taken to have both.
+  private var hasTwoDirections: Bool { latent.decNormBase != nil || latent.decNormChat == nil }
+
   private func logitLens(width: Int) -> [PageLine] {
     guard !page.logits.isEmpty else { return [] }
     return [.heading("Logit lens", note: "tokens that the directions promote, suppress")]
-      + LensRow.all.flatMap { row in
+      + LensRow.all.filter { $0.direction == .chat || hasTwoDirections }.flatMap { row in
         row.lines(page, width: width, isWhole: state.latent.choices.showsWholeLens).map { PageLine($0) }
       }
   }

@@ -22,9 +22,27 @@ enum Meaning {
     }
   }
 
+  /// Of a latent of chat − base, whose direction points away from what base has more of.
+  static func nuActivation(_ value: Double) -> String {
+    value < -0.1 ? "chat has less than base" : nuError(value)
+  }
+
   static func nuReconstruction(_ value: Double?) -> String {
     guard let value else { return "not computed" }
     return value < 0.5 ? "little in base (< 0.5)" : "other latents carry it"
+  }
+
+  /// Of the base probe, which looks for base's direction in chat.
+  static func nuErrorOfBase(_ value: Double) -> String {
+    switch value {
+    case ..<0.2: "base's: gone from chat"
+    case ..<0.5: "base's: weak in chat"
+    default: "base's: chat has it too"
+    }
+  }
+
+  static func nuReconstructionOfBase(_ value: Double) -> String {
+    value < 0.5 ? "base's: little in chat" : "base's: others carry it"
   }
 
   static func band(_ quantile: Int) -> String {

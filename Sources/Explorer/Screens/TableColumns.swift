@@ -27,6 +27,10 @@ struct TableColumns: Hashable, Sendable, Codable {
 
   private static let forWideScreens: Set<TableField> = [.column(.templateShare), .column(.cosBaseChat), .latentClass]
 
+  private static let compareDirections: Set<TableField> = [
+    .column(.deltaNorm), .column(.nuError), .column(.nuReconstruction), .column(.cosBaseChat),
+  ]
+
   init(_ fields: [TableField]) { shown = fields.map { Column(field: $0) } }
 
   /// The columns that the table shows on a screen: the user's choice or the default ones, and always those that it is
@@ -38,6 +42,11 @@ struct TableColumns: Hashable, Sendable, Codable {
       // The levels of a Matryoshka dictionary say how coarse a latent is, which its other figures depend on.
       if state.store.metrics.contains(LatentMetric.level) {
         columns.shown.insert(Column(field: .metric(LatentMetric.level)), at: columns.pinned)
+      }
+      // A dictionary of chat − base has one ratio, and nothing that compares two directions.
+      if state.store.metrics.contains(LatentMetric.nuActivation) {
+        columns.shown.removeAll { compareDirections.contains($0.field) }
+        columns.shown.insert(Column(field: .metric(LatentMetric.nuActivation)), at: columns.pinned)
       }
     }
     // The choice may come from another store or an edited file.

@@ -12,6 +12,7 @@ extension BuildConfiguration {
   package enum Method: String, Codable, CaseIterable {
     case batchTopK = "batchtopk"
     case matryoshka
+    case dedicated
     case l1
     case saeBase = "sae-base"
     case saeChat = "sae-chat"
@@ -19,7 +20,7 @@ extension BuildConfiguration {
 
     package var target: TrainingTarget {
       switch self {
-      case .batchTopK, .matryoshka, .l1: .pair
+      case .batchTopK, .matryoshka, .dedicated, .l1: .pair
       case .saeBase: .base
       case .saeChat: .chat
       case .saeDifference: .difference
@@ -33,6 +34,9 @@ extension BuildConfiguration {
     package var latents: Int
     /// For `matryoshka`: the sizes of the nested parts, ascending to `latents`.
     package var levels: [Int]?
+    /// For `dedicated`: the share of the latents that each model gets for itself; 0.05 if missing. The paper has 0.03 to
+    /// 0.1.
+    package var dedicated_share: Double?
     /// How many latents a token keeps; for all methods but `l1`.
     package var k: Int?
     /// k at the beginning, and the number of steps in which it falls to `k`.
@@ -43,7 +47,7 @@ extension BuildConfiguration {
     /// For `l1`: the weight of the penalty, 0.041 if missing, and the number of steps in which it rises to that.
     package var mu: Double?
     package var mu_warmup_steps: Int?
-    /// For crosscoders: `crosscoder` (if missing), `sae`, `mixed`, `none`, or for `batchtopk` and `matryoshka` `decoupled`.
+    /// For crosscoders: `crosscoder` (if missing), `sae`, `mixed`, `none`, or for all methods but `l1` `decoupled`.
     package var code_normalization: String?
     /// Whether the loss is ‖h − ĥ‖² instead of ‖h − ĥ‖.
     package var squared_loss: Bool?
@@ -63,6 +67,8 @@ extension BuildConfiguration {
 
     package var chosenMethod: Method { method ?? .batchTopK }
 
+    private var dedicatedLatents: DedicatedLatents { DedicatedLatents(share: dedicated_share ?? 0.05, of: latents) }
+
     /// The keys of settings that are given but that the method does not know.
     private var unknownToMethod: [String] {
       let selection: [(String, Bool)] = [
@@ -72,12 +78,14 @@ extension BuildConfiguration {
       let penalty = [("mu", mu != nil), ("mu_warmup_steps", mu_warmup_steps != nil)]
       let pair = [("code_normalization", code_normalization != nil)]
       let nested = [("levels", levels != nil)]
+      let dedicated = [("dedicated_share", dedicated_share != nil)]
       let unknown =
         switch chosenMethod {
-        case .batchTopK: penalty + nested
-        case .matryoshka: penalty
-        case .l1: selection + nested
-        case .saeBase, .saeChat, .saeDifference: penalty + pair + nested
+        case .batchTopK: penalty + nested + dedicated
+        case .matryoshka: penalty + dedicated
+        case .dedicated: penalty + nested
+        case .l1: selection + nested + dedicated
+        case .saeBase, .saeChat, .saeDifference: penalty + pair + nested + dedicated
         }
       return unknown.filter(\.1).map(\.0)
     }
@@ -95,12 +103,19 @@ extension BuildConfiguration {
             levels.map { "\($0)" } ?? "none")
         }
       }
+      if chosenMethod == .dedicated {
+        guard (0...0.5).contains(dedicated_share ?? 0), dedicatedLatents.fit(into: latents) else {
+          throw invalid(
+            "training.dedicated_share of 0 to 0.5 of at least 2 training.latents",
+            "\(dedicated_share ?? 0) of \(latents)")
+        }
+      }
       if let name = code_normalization,
         Self.normalization(name) == nil
           || chosenMethod == .l1 && name == "decoupled"
       {
         throw invalid(
-          "training.code_normalization crosscoder, sae, mixed, none or (batchtopk, matryoshka) decoupled", quoted(name))
+          "training.code_normalization crosscoder, sae, mixed, none or (but for l1) decoupled", quoted(name))
       }
       let largest = max(1, latents)
       let ranges: [(String, Int?, ClosedRange<Int>)] = [
@@ -178,6 +193,7 @@ extension BuildConfiguration {
       var result = BatchTopKTrainer.Configuration(settings: settings, k: k ?? 1)
       result.kInitial = k_initial
       result.levels = levels
+      result.dedicated = chosenMethod == .dedicated ? dedicatedLatents : nil
       result.kAnnealingSteps = k_annealing_steps ?? 0
       if let auxiliary_weight { result.auxiliaryWeight = auxiliary_weight }
       // The paper waits 1000 of its 50,000 steps; a short run must not end without a threshold.

@@ -17,13 +17,14 @@ package struct BuildConfiguration: Codable, Equatable {
     package var corpus: Corpus
   }
 
-  /// Checks that the trained dictionary has the two decoder directions that scores and the store need.
-  package func requireCrosscoder(source: String) throws {
-    guard training.chosenMethod.target == .pair else {
+  /// Checks that the trained dictionary reads both models, which scores and the store compare.
+  package func requireBothModels(source: String) throws {
+    guard [.pair, .difference].contains(training.chosenMethod.target) else {
       throw InputError.invalid(
         source: source,
-        expected: "the method batchtopk or l1 for scores and a store (crosscope harvest and train stop before them)",
-        found: "training.method \(training.chosenMethod.rawValue), which has one decoder direction a latent")
+        expected:
+          "a method that reads both models for scores and a store (crosscope harvest and train stop before them)",
+        found: "training.method \(training.chosenMethod.rawValue), which reads one")
     }
   }
 
@@ -39,6 +40,9 @@ package struct BuildConfiguration: Codable, Equatable {
   package var layer: Int
   package var corpus: [Source]
   package var tokens_per_text: Int
+  /// A file of texts or chats that are not in the corpus, on which loss recovered is measured; heldout-chats.jsonl in the
+  /// store's folder if missing, or texts of the corpus if that is not there.
+  package var heldout: String?
   /// The precision of the models: `exact` or `fast`, the default.
   package var precision: Precision?
   package var computedPrecision: Precision { precision ?? .fast }

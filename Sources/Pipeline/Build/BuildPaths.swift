@@ -13,6 +13,8 @@ package struct BuildPaths {
   package let adapter: String?
   package let baseModel: String?
   package let corpus: [String]
+  /// The file of held-out texts; nil if there is none.
+  package let heldOut: String?
   package let work: String
   package let crosscoder: String
   package let store: String
@@ -59,5 +61,9 @@ package struct BuildPaths {
     work = resolve(build.work)
     crosscoder = resolve(build.crosscoder)
     store = resolve(build.store)
+    let usual = StorePlace.heldOutChats(of: store)
+    heldOut = build.heldout.map(resolve) ?? (FileManager.default.fileExists(atPath: usual) ? usual : nil)
+    // Scores come after hours of training, so that bad texts are reported before.
+    if let heldOut { _ = try CorpusReader.readAll(heldOut) }
   }
 }

@@ -20,9 +20,9 @@ package struct IndexStage {
   }
 
   package func run(engine: Engine) throws {
-    try build.requireCrosscoder(source: paths.configuration)
+    try build.requireBothModels(source: paths.configuration)
     let scores = try ScoreFile.read(paths.scores)
-    let crosscoder = try Crosscoder.load(folder: paths.crosscoder).foldingNormaliser()
+    let crosscoder = try Crosscoder.load(path: paths.crosscoder).foldingNormaliser()
     let corpus = try EncodedCorpus(HarvestStage(build: build, paths: paths).finished(), crosscoder: crosscoder)
     guard scores.latents.count == crosscoder.nLatents, scores.identity == corpus.shards.index.identity,
       scores.crosscoder_sha256 == (try MappedFile(path: paths.crosscoder + "/model.safetensors").sha256())
@@ -41,10 +41,11 @@ package struct IndexStage {
       .read(crosscoder.decoderRows, latents: 0..<crosscoder.nLatents)
     let neighbours = PairModel.allCases.map { crosscoder.similarLatents($0) }
 
-    let writer = try StoreWriter(replacing: paths.store, pair: pair, meta: meta(scores))
+    let writer = try StoreWriter(replacing: paths.store, pair: pair, meta: try meta(scores))
     try writer.add(tokens: engine.tokenizer.records)
     try writer.add(latents: scores.latents.map(LatentRecord.init))
     if !twins.isEmpty { try writer.add(metric: LatentMetric.twinDivergence, values: Self.values(divergence)) }
+    for (name, values) in scores.metrics { try writer.add(metric: name, values: values) }
     for (name, values) in Self.levelMetrics(levels, parents, latents: crosscoder.nLatents) {
       try writer.add(metric: name, values: values)
     }
@@ -128,14 +129,15 @@ package struct IndexStage {
       let seed: UInt64
       let training: BuildConfiguration.Training
       let tokens: Int
-      let fve_base, fve_chat, l0: Double
+      let fve_base, fve_chat, fve_difference: Double?
+      let l0: Double
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     let card = try encoder.encode(
       Card(
         seed: build.seed, training: build.training, tokens: scores.tokens, fve_base: scores.fve_base,
-        fve_chat: scores.fve_chat, l0: scores.l0))
+        fve_chat: scores.fve_chat, fve_difference: scores.variance?["difference"]?.explained, l0: scores.l0))
     let modelHash = try RememberedHash.sha256(path: engine.modelPath)
     let baseHash = try paths.baseModel.map { try RememberedHash.sha256(path: $0) }
     try engine.checkNames()
@@ -154,12 +156,14 @@ package struct IndexStage {
       tokenizer: .init(path: modelName, sha256: modelHash), card: String(decoding: card, as: UTF8.self))
   }
 
-  private func meta(_ scores: ScoreFile) -> [String: String] {
-    [
+  private func meta(_ scores: ScoreFile) throws -> [String: String] {
+    var meta = [
       "corpus": build.corpus.map { "\($0.corpus.rawValue): \(URL(fileURLWithPath: $0.file).lastPathComponent)" }.joined(
         separator: ", "),
       "corpus_tokens": "\(scores.tokens)", "program": "crosscope \(ProgramVersion.current)",
     ]
+    if let loss = scores.loss { meta[ReconstructionLoss.metaKey] = try loss.metaText() }
+    return meta
   }
 
   /// The histograms without empty bins at their ends.
@@ -181,12 +185,14 @@ package struct IndexStage {
 
   package static func logits(latent: Int, _ lens: LatentLens) -> [LogitLensRecord] {
     func scores(_ tokens: [LensToken]) -> [TokenScore] { tokens.map { TokenScore(token: $0.token, value: $0.logit) } }
-    let readings: [(LogitDirection, LensReading)] = [
+    let readings: [(LogitDirection, LensReading?)] = [
       (.base, lens.base), (.chat, lens.chat), (.difference, lens.difference),
     ]
-    return readings.map {
-      LogitLensRecord(
-        latent: latent, direction: $0, promoted: scores($1.promoted), suppressed: scores($1.suppressed))
+    return readings.compactMap { direction, reading in
+      reading.map {
+        LogitLensRecord(
+          latent: latent, direction: direction, promoted: scores($0.promoted), suppressed: scores($0.suppressed))
+      }
     }
   }
 

@@ -14,10 +14,11 @@ package struct TrainStage {
   package let job: TrainingJob
   /// A kill loses at most this many steps.
   package var stepsPerSave = 500
+  /// Measures loss recovered whenever the state is saved, and at the end; nil where the models are not at hand.
+  package var lossTexts: LossTexts?
 
-  package init(job: TrainingJob, stepsPerSave: Int = 500) {
-    self.job = job
-    self.stepsPerSave = stepsPerSave
+  package init(job: TrainingJob, stepsPerSave: Int = 500, lossTexts: LossTexts? = nil) {
+    (self.job, self.stepsPerSave, self.lossTexts) = (job, stepsPerSave, lossTexts)
   }
 
   /// Records what a finished dictionary was made from, and the hash of its file.
@@ -64,7 +65,10 @@ package struct TrainStage {
       try shards.check()
       let losses = try trainer.step(tokens)
       last = losses
-      let line = TrainingLogLine(losses, steps: training.steps, batch: batch)
+      var line = TrainingLogLine(losses, steps: training.steps, batch: batch)
+      if trainer.run.step % stepsPerSave == 0 || trainer.run.step == training.steps {
+        line.add(try loss(of: trainer))
+      }
       try log.append(line)
       display.update(line)
       if trainer.run.step % stepsPerSave == 0, trainer.run.step < training.steps { try trainer.save(state: state) }
@@ -91,6 +95,21 @@ package struct TrainStage {
     return card
   }
 
+  /// What the reconstruction by the dictionary as trained so far costs; nil before its threshold is set, since codes
+  /// would then be dense.
+  private func loss(of trainer: any Trainer) throws -> ReconstructionLoss? {
+    guard let lossTexts else { return nil }
+    var card = CrosscoderCard()
+    card.metrics["norm_limit"] = job.shards.normLimit()
+    let crosscoder: Crosscoder
+    if let trainer = trainer as? BatchTopKTrainer, job.training.chosenMethod.target != .pair {
+      crosscoder = trainer.autoencoder(card: card).crosscoder()
+    } else {
+      crosscoder = try trainer.crosscoder(card: card).foldingNormaliser()
+    }
+    return crosscoder.thresholds.allSatisfy { $0 >= 0 } ? try lossTexts.loss(of: crosscoder) : nil
+  }
+
   private func save(_ trainer: any Trainer, card: CrosscoderCard) throws {
     if let trainer = trainer as? BatchTopKTrainer, job.training.chosenMethod.target != .pair {
       try trainer.autoencoder(card: card).save(folder: job.crosscoder)
@@ -101,9 +120,7 @@ package struct TrainStage {
 
   /// Whether the finished dictionary can be read.
   private func loads() -> Bool {
-    job.training.chosenMethod.target == .pair
-      ? (try? Crosscoder.load(folder: job.crosscoder)) != nil
-      : (try? SparseAutoencoder.load(folder: job.crosscoder)) != nil
+    (try? Crosscoder.load(path: job.crosscoder)) != nil
   }
 
   /// The trainer of an interrupted run of the same configuration at its last saved step, or a new one.

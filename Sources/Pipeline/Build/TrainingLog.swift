@@ -25,9 +25,17 @@ package struct TrainingLogLine: Codable, Equatable {
   package let gradient_norm: Double
   package var threshold, threshold_chat: Float?
   package let learning_rate: Double
+  /// Loss recovered in each model, at steps after which the state is saved and at the last.
+  package var loss_recovered_base, loss_recovered_chat: Double?
 }
 
 extension TrainingLogLine {
+  /// Adds loss recovered, where it was measured.
+  package mutating func add(_ loss: ReconstructionLoss?) {
+    loss_recovered_base = loss?.base?.loss_recovered?.value
+    loss_recovered_chat = loss?.chat?.loss_recovered?.value
+  }
+
   /// The line for a trainer's losses.
   package init(_ losses: TrainingLosses, steps: Int, batch: Int) {
     let pair = losses.fve.count == 2

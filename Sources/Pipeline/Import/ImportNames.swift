@@ -24,7 +24,7 @@ package struct ImportNames: Equatable {
     }
     self.layer = found
     let named = file.card.modelName.flatMap(Self.split)
-    if file.soleModel != nil {
+    if file.target == .base || file.target == .chat {
       // A one-model dictionary has no base.
       let trained = file.target == .base ? named?.base : named?.chat
       (self.base, self.chat) = (base ?? "", chat ?? trained ?? file.modelName ?? "model")
@@ -35,7 +35,6 @@ package struct ImportNames: Equatable {
 
   /// Splits `org/name-it-org/name` into `org/name-it` and `org/name`, at the hyphen where the right side begins with
   /// the left one's organisation, or else where the left side begins with the whole right one.
-  /// one's organisation, or else where the left side begins with the whole right one.
   package static func split(_ text: String) -> (chat: String, base: String)? {
     let hyphens = text.indices.filter { text[$0] == "-" }
     let parts = hyphens.map { (chat: String(text[..<$0]), base: String(text[text.index(after: $0)...])) }

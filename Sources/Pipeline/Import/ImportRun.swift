@@ -191,7 +191,6 @@ package struct ImportRun {
   }
 
   private func addLens(_ engine: Engine, _ decoder: DecoderRows, to writer: StoreWriter) throws {
-    guard decoder.has(.base), decoder.has(.chat) else { return }
     var progress = ProgressLine("import", total: decoder.nLatents, unit: "logit lenses")
     let lens = LogitLens { engine.model.unembed($0) }
     for start in stride(from: 0, to: decoder.nLatents, by: 1024) {

@@ -15,11 +15,13 @@ struct Build: ParsableCommand {
 
   func run() throws {
     let (build, paths) = try options.load()
-    try build.requireCrosscoder(source: paths.configuration)
+    try build.requireBothModels(source: paths.configuration)
     let engine = try options.engine(build, paths)
     try HarvestStage(build: build, paths: paths).run(engine: engine)
-    try TrainStage(job: TrainingJob(build: build, paths: paths)).run()
-    try ScoreStage(build: build, paths: paths).run()
+    let job = try TrainingJob(build: build, paths: paths)
+    let texts = try LossTexts(build: build, paths: paths, shards: job.shards, engine: engine)
+    try TrainStage(job: job, lossTexts: texts).run()
+    try ScoreStage(build: build, paths: paths).run(engine: engine)
     try IndexStage(build: build, paths: paths).run(engine: engine)
   }
 }
@@ -38,7 +40,7 @@ struct Harvest: ParsableCommand {
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract:
-      "Train the crosscoder, or the sparse autoencoder of one model, on harvested activations (stage 2 of build).",
+      "Train the crosscoder, or the sparse autoencoder of one model or of chat − base, on harvested activations (stage 2 of build).",
     discussion: """
       A configuration may also name activations that others made: {"activations": DIR, "seed", "training", "work", \
       "crosscoder"} (docs/activations.md). A terminal shows the run as it goes; WORK/training.jsonl has every step, and \
@@ -64,12 +66,12 @@ struct Train: ParsableCommand {
 
 struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Compute every latent's chat-specificity and statistics (stage 3 of build).")
+    abstract: "Compute every latent's chat-specificity and statistics, and loss recovered (stage 3 of build).")
   @OptionGroup var options: BuildOptions
 
   func run() throws {
     let (build, paths) = try options.load()
-    try ScoreStage(build: build, paths: paths).run()
+    try ScoreStage(build: build, paths: paths).run(engine: options.engine(build, paths))
   }
 }
 

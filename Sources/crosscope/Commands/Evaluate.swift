@@ -32,6 +32,7 @@ struct Evaluate: AsyncParsableCommand {
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
   @OptionGroup var engine: EngineOptions
+  @Flag(help: "Keep the losses in the store, whose first line shows them in the explorer.") var save = false
   @Flag(help: "Print one JSON document.") var json = false
 
   func validate() throws {
@@ -42,7 +43,7 @@ struct Evaluate: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let store = try Store(path: store, access: .readOnly)
+    let store = try Store(path: store, access: save ? .readWrite : .readOnly)
     let path = texts ?? StorePlace.heldOutChats(of: store.path)
     let read = try CorpusReader.readAll(path)
     let job = EvaluationJob(chats: read.chats, texts: read.texts, limit: limit, maxTokens: maxTokens)
@@ -54,7 +55,11 @@ struct Evaluate: AsyncParsableCommand {
     } loading: {
       writeError("evaluate: " + $0)
     }
-    let report = try EvaluationReport(store: store, texts: path, found)
+    let loss = ReconstructionLoss(
+      found.texts, texts: URL(filePath: path).lastPathComponent, isHeldOut: true,
+      source: try MappedFile(path: path).sha256(), precision: found.precision)
+    if save { try store.setMeta(ReconstructionLoss.metaKey, loss.metaText()) }
+    let report = try EvaluationReport(store: store, texts: path, found, loss)
     if json { try printJSON(report) } else { writeOut(report.text) }
   }
 }

@@ -9,21 +9,6 @@ import Storage
 
 /// The figures of a dictionary on texts.
 struct EvaluationReport: Encodable {
-  /// The cross-entropies of one model, in nats a token, and the share of the loss that the reconstruction keeps.
-  struct Model: Encodable {
-    let clean, reconstructed, zeroed, loss_recovered: ClusteredRatio?
-
-    init(_ losses: [TextLosses], _ model: KeyPath<TextLosses, TextLosses.Sums>) {
-      let predictions = losses.map { Double($0.predictions) }
-      let sums = losses.map { $0[keyPath: model] }
-      clean = ClusteredRatio(sums.map(\.clean), over: predictions)
-      reconstructed = ClusteredRatio(sums.map(\.reconstructed), over: predictions)
-      zeroed = ClusteredRatio(sums.map(\.zeroed), over: predictions)
-      loss_recovered = ClusteredRatio(
-        sums.map { $0.zeroed - $0.reconstructed }, over: sums.map { $0.zeroed - $0.clean })
-    }
-  }
-
   let store, texts: String
   let text_count, tokens: Int
   let layer: Int
@@ -33,13 +18,13 @@ struct EvaluationReport: Encodable {
   let latents, dead: Int
   /// The number of living latents by class.
   let classes: [String: Int]
-  let base, chat: Model
+  /// The figures of the models that the dictionary reconstructs.
+  let base, chat: ReconstructionLoss.Model?
 
-  init(store: Store, texts path: String, _ found: Evaluation) throws {
+  init(store: Store, texts path: String, _ found: Evaluation, _ loss: ReconstructionLoss) throws {
     self.store = store.path
     texts = path
-    text_count = found.texts.count
-    tokens = found.texts.reduce(0) { $0 + $1.predictions + 1 }
+    (text_count, tokens) = (loss.text_count, loss.tokens)
     let pair = try store.modelPair()
     (layer, precision) = (pair.layer, found.precision)
     let encoded = found.texts.reduce(0) { $0 + $1.encoded }
@@ -48,7 +33,7 @@ struct EvaluationReport: Encodable {
     let living = try store.latents(ids: store.latentIDs(matching: Filter("not dead")))
     dead = latents - living.count
     classes = Dictionary(grouping: living, by: \.latentClass.rawValue).mapValues(\.count)
-    (base, chat) = (Model(found.texts, \.base), Model(found.texts, \.chat))
+    (base, chat) = (loss.base, loss.chat)
   }
 
   var text: String {
@@ -63,6 +48,7 @@ struct EvaluationReport: Encodable {
       [TextTable.Column(title: "model")]
         + ["clean", "reconstructed", "zeroed", "loss recovered"].map { TextTable.Column(title: $0, isNumber: true) })
     for (name, model) in [("base", base), ("chat", chat)] {
+      guard let model else { continue }
       table.add([
         name, number(model.clean), number(model.reconstructed), number(model.zeroed),
         number(model.loss_recovered, 100, " %"),

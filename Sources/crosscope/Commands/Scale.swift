@@ -6,6 +6,7 @@ import ArgumentParser
 import Diffing
 import Experiments
 import Foundation
+import Inference
 import Reports
 import Storage
 import TUI
@@ -19,6 +20,10 @@ struct Scale: ParsableCommand {
 
   @Option(help: "The safetensors file with the tensor x [N, 2, d]: base, then chat.")
   var activations: String
+
+  @Flag(
+    help: "Look for base's directions, too: its betas have names that end in _probe_base, its ratios are chat ÷ base.")
+  var baseProbe = false
 
   @Flag(help: "Print one JSON document.")
   var json = false
@@ -35,7 +40,9 @@ struct Scale: ParsableCommand {
     let beta_reconstruction_base, beta_reconstruction_chat: Double?
     let beta_activation_base, beta_activation_chat: Double?
     let beta_activation_no_bias_base, beta_activation_no_bias_chat: Double?
-    let nu_error, nu_reconstruction: Double?
+    let nu_error, nu_reconstruction, nu_activation: Double?
+    /// Latent Scaling by base's direction; nil if it was not asked for.
+    let baseProbe: LatentScaling.Betas?
 
     func encode(to encoder: any Encoder) throws {
       var fields = encoder.container(keyedBy: Key.self)
@@ -54,8 +61,17 @@ struct Scale: ParsableCommand {
         ("beta_activation_base", beta_activation_base), ("beta_activation_chat", beta_activation_chat),
         ("beta_activation_no_bias_base", beta_activation_no_bias_base),
         ("beta_activation_no_bias_chat", beta_activation_no_bias_chat),
-        ("nu_error", nu_error), ("nu_reconstruction", nu_reconstruction),
-      ]
+        ("nu_error", nu_error), ("nu_reconstruction", nu_reconstruction), ("nu_activation", nu_activation),
+      ] + (baseProbe.map(Self.numbers(ofBaseProbe:)) ?? [])
+    }
+
+    private static func numbers(ofBaseProbe betas: LatentScaling.Betas) -> [(String, Double?)] {
+      [
+        ("beta_error_base", betas.errorBase), ("beta_error_chat", betas.errorChat),
+        ("beta_reconstruction_base", betas.reconstructionBase), ("beta_reconstruction_chat", betas.reconstructionChat),
+        ("beta_activation_base", betas.activationBase), ("beta_activation_chat", betas.activationChat),
+        ("nu_error", betas.nuError), ("nu_reconstruction", betas.nuReconstruction),
+      ].map { ($0 + "_probe_base", $1) }
     }
 
     struct Key: CodingKey {
@@ -71,13 +87,16 @@ struct Scale: ParsableCommand {
     let file = try CrosscoderFile(path: crosscoder)
     let x = file.inPlace(try PairedActivations(path: activations))
     let crosscoder = try file.crosscoder().scalingInputs(as: x)
-    var scaling = LatentScaling(crosscoder: crosscoder)
+    var scalings = (baseProbe ? [PairModel.chat, .base] : [.chat]).map {
+      LatentScaling(crosscoder: crosscoder, probe: $0)
+    }
     // Tokens are taken in runs, which keeps memory small and does not change the sums.
     for start in stride(from: 0, to: x.tokens, by: 4096) {
       let part = x.tokens(start..<min(start + 4096, x.tokens))
-      try scaling.add(codes: crosscoder.encode(part), activations: part)
+      let codes = try crosscoder.encode(part)
+      for index in scalings.indices { try scalings[index].add(codes: codes, activations: part) }
     }
-    let rows = rows(crosscoder, scaling.betas())
+    let rows = rows(crosscoder, scalings[0].betas(), baseProbe: baseProbe ? scalings[1].betas() : nil)
     if json { return try printJSON(["latents": rows]) }
     var lines = [(["id", "class", "active"] + (rows.first?.numbers.map(\.0) ?? [])).joined(separator: "\t")]
     for row in rows {
@@ -87,14 +106,16 @@ struct Scale: ParsableCommand {
     writeOut(lines.joined(separator: "\n") + "\n")
   }
 
-  private func rows(_ crosscoder: Crosscoder, _ betas: [LatentScaling.Betas]) -> [Row] {
-    // A one-model dictionary says nothing about base.
-    let hasBase = crosscoder.soleModel == nil
+  private func rows(
+    _ crosscoder: Crosscoder, _ betas: [LatentScaling.Betas], baseProbe: [LatentScaling.Betas]?
+  ) -> [Row] {
+    // A one-model dictionary says nothing about base; one of chat − base has no direction there.
+    let (hasBase, hasDirection) = (crosscoder.readsBase, crosscoder.target == .pair)
     let (deltas, cosines, classes) = (crosscoder.deltaNorms, crosscoder.cosines, crosscoder.classes)
     return betas.enumerated().map { latent, betas in
       Row(
         id: latent, delta_norm: deltas[latent], cos_base_chat: cosines[latent],
-        dec_norm_base: hasBase ? crosscoder.baseNorms[latent] : nil, dec_norm_chat: crosscoder.chatNorms[latent],
+        dec_norm_base: hasDirection ? crosscoder.baseNorms[latent] : nil, dec_norm_chat: crosscoder.chatNorms[latent],
         class: classes[latent].rawValue, count_active: betas.activeTokens,
         beta_error_base: hasBase ? betas.errorBase : nil,
         beta_error_chat: betas.errorChat, beta_reconstruction_base: hasBase ? betas.reconstructionBase : nil,
@@ -102,7 +123,8 @@ struct Scale: ParsableCommand {
         beta_activation_chat: betas.activationChat,
         beta_activation_no_bias_base: hasBase ? betas.activationNoBiasBase : nil,
         beta_activation_no_bias_chat: betas.activationNoBiasChat, nu_error: hasBase ? betas.nuError : nil,
-        nu_reconstruction: hasBase ? betas.nuReconstruction : nil)
+        nu_reconstruction: hasBase ? betas.nuReconstruction : nil, nu_activation: hasBase ? betas.nuActivation : nil,
+        baseProbe: baseProbe?[latent])
     }
   }
 }

@@ -14,7 +14,7 @@ import Storage
 
 struct Synthetic: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Compare L1 and BatchTopK on synthetic pairs whose chat-only concepts are known.")
+    abstract: "Compare all methods of training on synthetic pairs whose chat-only concepts are known.")
 
   @Option(help: "The number of worlds, each with concepts and training of its own.") var worlds: Int = 5
   @Option(help: "The seed of the first world; the others count on.") var seed: UInt64 = 1
@@ -26,7 +26,7 @@ struct Synthetic: ParsableCommand {
   var mu: [Double] = SyntheticExperiment().mus
   @Option(
     help: ArgumentHelp(
-      "Write the first world here: activations.safetensors, truth.json, and the crosscoders l1 and batchtopk.",
+      "Write the first world here: activations.safetensors, truth.json, and a dictionary of each method.",
       valueName: "dir"))
   var out: String?
   @OptionGroup var output: OutputFileOptions
@@ -61,7 +61,8 @@ struct Synthetic: ParsableCommand {
   }
 
   /// The files that the folder of --out holds afterwards.
-  private static let files = ["activations.safetensors", "truth.json", "l1", "batchtopk"]
+  private static let files =
+    ["activations.safetensors", "truth.json"] + SyntheticExperiment.Method.allCases.map(\.rawValue)
 
   /// The contents of truth.json.
   private struct Truth: Encodable {
@@ -71,11 +72,16 @@ struct Synthetic: ParsableCommand {
   }
 
   private func write(_ outcome: SyntheticExperiment.Outcome, seed: UInt64, to folder: String) throws {
-    for (name, run) in [("l1", outcome.l1), ("batchtopk", outcome.batchTopK)] {
-      try run.crosscoder.save(folder: "\(folder)/\(name)")
+    for run in outcome.chosen.values {
+      let folder = "\(folder)/\(run.method.rawValue)"
+      if let autoencoder = run.autoencoder {
+        try autoencoder.save(folder: folder)
+      } else {
+        try run.crosscoder.save(folder: folder)
+      }
     }
     var writer = SafetensorsWriter()
-    let x = outcome.scored
+    let x = outcome.scored.activations
     writer.add("x", shape: [x.tokens, 2, x.dModel], floats: x.values)
     try writer.write(to: folder + "/activations.safetensors")
     try Diffing.write(

@@ -20,25 +20,42 @@ TARGETS = {"pair": lambda x: x, "base": lambda x: x[:, :1], "chat": lambda x: x[
 class Dictionary(torch.nn.Module):
     """encoder.weight [M, d, F], decoder.weight [M, F, d], as in the authors' checkpoints."""
 
-    def __init__(self, encoder, decoder, encoder_bias, decoder_bias, kind):
+    def __init__(self, encoder, decoder, encoder_bias, decoder_bias, kind, mask=None):
         super().__init__()
+        self.mask = mask
+        if mask is not None:
+            encoder, decoder = encoder * mask[:, None], decoder * mask[..., None]
         self.encoder = torch.nn.Parameter(encoder.clone())
         self.decoder = torch.nn.Parameter(decoder.clone())
         self.encoder_bias = torch.nn.Parameter(encoder_bias.clone())
         self.decoder_bias = torch.nn.Parameter(decoder_bias.clone())
         self.kind = kind
 
+    def encoder_weight(self):
+        return self.encoder if self.mask is None else self.encoder * self.mask[:, None]
+
+    def decoder_weight(self):
+        return self.decoder if self.mask is None else self.decoder * self.mask[..., None]
+
     def norms(self):
         """n [F], or of DECOUPLED codes [M, F]."""
-        each, whole = self.decoder.norm(dim=2), self.decoder.norm(dim=(0, 2))
+        each, whole = self.decoder_weight().norm(dim=2), self.decoder_weight().norm(dim=(0, 2))
         return {"crosscoder": each.sum(0), "sae": whole, "mixed": whole + 0.1 * each.sum(0),
                 "none": torch.ones_like(whole), "decoupled": each}[self.kind]
 
     def codes(self, x):
-        return torch.relu(torch.einsum("bmd,mdf->bf", x, self.encoder) + self.encoder_bias)
+        return torch.relu(torch.einsum("bmd,mdf->bf", x, self.encoder_weight()) + self.encoder_bias)
 
     def decode(self, f):
-        return torch.einsum("bf,mfd->bmd" if f.dim() == 2 else "bmf,mfd->bmd", f, self.decoder)
+        return torch.einsum("bf,mfd->bmd" if f.dim() == 2 else "bmf,mfd->bmd", f, self.decoder_weight())
+
+
+def dedicated(M, F, base, chat):
+    """[M, F]: 0 for the rows of the other model. Base's latents come right before chat's, which are the last."""
+    mask = torch.ones(M, F)
+    mask[1, F - chat - base:F - chat] = 0
+    mask[0, F - chat:] = 0
+    return mask
 
 
 SMALLEST_GAP = [1.0]
@@ -132,10 +149,10 @@ def put(tensors, prefix, model, gradient=False):
     tensors[prefix + "decoder_bias"] = part(model.decoder_bias).flatten()
 
 
-def random_model(M, d, F, kind, scale=1.0, dtype=torch.float64):
+def random_model(M, d, F, kind, scale=1.0, dtype=torch.float64, mask=None):
     # Rounded to fp32, which is what the trainers hold.
     draw = lambda *shape: torch.randn(*shape).to(dtype) * scale
-    return Dictionary(draw(M, d, F), draw(M, F, d), 0.2 * draw(F), 0.2 * draw(M, d), kind)
+    return Dictionary(draw(M, d, F), draw(M, F, d), 0.2 * draw(F), 0.2 * draw(M, d), kind, mask)
 
 
 def gradients():
@@ -159,8 +176,12 @@ def gradients():
               ("matryoshka-decoupled", "pair", "decoupled", lambda: BatchTopK(3, levels=[2, 5, 12])),
               ("matryoshka-dead", "pair", "crosscoder",
                lambda: BatchTopK(1, weight=0.5, auxiliary=2, bound=1, levels=[2, 5, 12]))]
+    cases += [("dedicated", "pair", "crosscoder", lambda: BatchTopK(2)),
+              ("dedicated-decoupled", "pair", "decoupled", lambda: BatchTopK(2)),
+              ("dedicated-dead", "pair", "crosscoder", lambda: BatchTopK(1, weight=0.5, auxiliary=2, bound=1))]
     for name, target, kind, make in cases:
-        model = random_model(1 if target != "pair" else 2, d, F, kind)
+        mask = dedicated(2, F, 2, 3) if name.startswith("dedicated") else None
+        model = random_model(1 if target != "pair" else 2, d, F, kind, mask=mask)
         put(tensors, name + ".", model)
         loss = make().loss(model, TARGETS[target](x.double()), 0)
         loss.backward()
@@ -210,11 +231,13 @@ def runs(seed):
         "l1-squared": ("pair", "crosscoder", L1(4.1e-2, squared=True, warmup=25)),
         "l1-mixed": ("pair", "mixed", L1(4.1e-2)),
         "matryoshka": ("pair", "crosscoder", BatchTopK(3, **selection, levels=[4, 16, 64])),
+        "dedicated": ("pair", "crosscoder", BatchTopK(3, **selection)),
     }
     for name, (target, kind, method) in cases.items():
         M = 2 if target == "pair" else 1
         each = weight.expand(M, F, d)
-        model = Dictionary(each.transpose(1, 2), each, torch.zeros(F), torch.zeros(M, d), kind)
+        mask = dedicated(M, F, 6, 8) if name == "dedicated" else None
+        model = Dictionary(each.transpose(1, 2), each, torch.zeros(F), torch.zeros(M, d), kind, mask)
         optimizer = torch.optim.Adam(model.parameters(), lr=schedule["lr"], betas=(0.9, 0.999))
         rate = lambda step: (step / schedule["warmup"] if step < schedule["warmup"] else 1.0 if step < schedule["decay"]
                              else (steps - step) / (steps - schedule["decay"]))
