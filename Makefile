@@ -1,5 +1,5 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo test soak evidence bench bench-engine bench-training bench-scaling bench-explorer bench-steering bench-serve fuzz sanitize format lint data clean
+.PHONY: help demo demo-base test soak evidence bench bench-engine bench-training bench-scaling bench-explorer bench-steering bench-serve fuzz sanitize format lint data clean
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS = 60
@@ -14,6 +14,11 @@ demo: ## build, fetch the model, open the explorer on the demo store
 	@scripts/setup
 	@model=$$(scripts/fetch-model) && swift build -c release --product crosscope \
 	  && store=$$(scripts/demo-store) && exec $(CROSSCOPE) explore "$$store" --model "$$model"
+
+demo-base: ## build, fetch Gemma 3 270M, train the second demo's dictionary (once, most of an hour), open the explorer on it
+	@scripts/setup
+	@model=$$(scripts/fetch-model gemma3-270m) && swift build -c release --product crosscope \
+	  && store=$$(scripts/demo-base-store $(CROSSCOPE)) && exec $(CROSSCOPE) explore "$$store" --model "$$model"
 
 test: ## check the style and run all tests, with the real model
 	@scripts/setup --tests

@@ -37,7 +37,7 @@ public final class Adapter: Sendable {
 
   /// The directory that holds the adapter.
   public let path: String
-  /// SHA-256 of its two files; see `sha256(folder:)`.
+  /// SHA-256 of its files; see `sha256(folder:)`.
   public let sha256: String
   /// The blocks that it changes.
   public let layers: [Int]
@@ -101,7 +101,8 @@ public final class Adapter: Sendable {
     sha256 = try MappedFile.sha256(files)
   }
 
-  /// SHA-256 of a PEFT folder: adapter_config.json, whose α/r scales the change, then adapter_model.safetensors.
+  /// SHA-256 of a PEFT folder: adapter_config.json, whose α/r scales the change, then adapter_model.safetensors, then the
+  /// file of the chat template if the folder has one, because it decides which tokens a chat is.
   /// - Throws: `InferenceError` if one of them cannot be read.
   public static func sha256(folder: String) throws(InferenceError) -> String {
     try MappedFile.sha256(files(folder: folder))
@@ -110,7 +111,9 @@ public final class Adapter: Sendable {
   private static func files(folder: String) throws(InferenceError) -> [MappedFile] {
     let tensors = [".safetensors", ".bin"].map { folder + "/adapter_model" + $0 }
     let found = tensors.first { MappedFile.exists($0) } ?? tensors[0]
-    return [try MappedFile(path: folder + "/adapter_config.json"), try MappedFile(path: found)]
+    let template = try ChatTemplate.file(folder: folder)
+    return try [folder + "/adapter_config.json", found, template].compactMap(\.self)
+      .map { path throws(InferenceError) in try MappedFile(path: path) }
   }
 }
 

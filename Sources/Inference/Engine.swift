@@ -35,7 +35,8 @@ public final class Engine: Sendable {
   /// Loads a model and the other one of its pair, if there is one.
   /// - Parameters:
   ///   - model: a GGUF file or a Hugging Face folder, which also provides tokenizer and chat template.
-  ///   - adapter: a directory in PEFT's format that turns `model`, which is base, into chat.
+  ///   - adapter: a directory in PEFT's format that turns `model`, which is base, into chat. A chat template in it
+  ///     counts before the model's own.
   ///   - base: a GGUF file or folder of base, if `model` is all of chat.
   ///   - precision: how products with the weights are computed, for all streams.
   ///   - vocabulariesMayDiffer: whether one model may know tokens that the other one lacks; only the comparison of two models
@@ -62,7 +63,7 @@ public final class Engine: Sendable {
     // A model whose template is unknown can still run raw text.
     let (template, templateError): (ChatTemplate?, InferenceError?)
     do {
-      (template, templateError) = (try source.chatTemplate(), nil)
+      (template, templateError) = (try source.chatTemplate(adapter: adapterPath), nil)
     } catch {
       guard case .unsupported = error else { throw error }
       (template, templateError) = (nil, error)

@@ -73,10 +73,23 @@ public enum ModelSource: Sendable {
   }
 
   /// Reads the chat template; nil if there is none.
-  func chatTemplate() throws(InferenceError) -> ChatTemplate? {
-    switch self {
+  /// - Parameter adapter: an adapter's folder. The template in it, which the adapter was trained with, counts before the
+  ///   model's own: a base model mostly has none.
+  func chatTemplate(adapter: String? = nil) throws(InferenceError) -> ChatTemplate? {
+    if let adapter, try ChatTemplate.exists(folder: adapter) {
+      return try ChatTemplate(folder: adapter, beginning: beginning())
+    }
+    return switch self {
     case .gguf(let file): file.contains("tokenizer.chat_template") ? try neededChatTemplate() : nil
     case .folder(let path): try ChatTemplate.exists(folder: path) ? neededChatTemplate() : nil
+    }
+  }
+
+  /// The text of the token that begins a sequence, if the model's files name one.
+  private func beginning() throws(InferenceError) -> String? {
+    switch self {
+    case .gguf(let file): try Tokenizer.beginning(gguf: file)
+    case .folder(let path): try Tokenizer.beginning(folder: path)
     }
   }
 

@@ -84,6 +84,22 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: paths.activations).count == last + 3, "no strays")
   }
 
+  /// A number of texts reads a file's first lines, and is part of what activations are recognised by.
+  @Test func readsTheFirstTextsOfAFile() throws {
+    let build = try TinyBuild()
+    func harvest() throws -> HarvestStage {
+      let (configuration, paths) = try BuildOptions.parse([build.configurationPath]).load()
+      return HarvestStage(build: configuration, paths: paths)
+    }
+    try build.write { $0.replacingOccurrences(of: #""plain"}"#, with: #""plain", "texts": 3}"#) }
+    let stage = try harvest()
+    try stage.run(engine: Engine(model: stage.paths.model, adapter: stage.paths.adapter))
+    let texts = try stage.finished().readTexts()
+    #expect(texts.filter { $0.corpus == .plain }.count == 3 && texts.filter { $0.corpus == .chat }.count == 40)
+    try build.write { $0.replacingOccurrences(of: #""plain"}"#, with: #""plain", "texts": 4}"#) }
+    #expect(throws: InputError.self) { try harvest().finished() }
+  }
+
   /// Stopped at a step: its log may not grow beyond that step's line. What is there is then what a kill leaves, a saved
   /// state and half a line of the log.
   @Test func trainingGoesOnWhereItWasStopped() throws {
@@ -196,6 +212,7 @@ import Testing
     (#""k": 4"#, #""k": 4, "method": "sae-chat""#, "which reads one"),
     (#""corpus": "plain""#, #""corpus": "plain", "x": 1"#, "corpus.x"),
     (#""corpus": "plain""#, #""corpus": "web""#, "corpus.[0].corpus"),
+    (#""corpus": "plain""#, #""corpus": "plain", "texts": 0"#, "corpus.texts"),
     (#""latents": 64"#, #""latents": 16777216"#, "memory"), (#""tiny.crosscope""#, #""tiny.gguf""#, "tiny.gguf"),
   ])
   func refusesABadConfigurationByName(from: String, to: String, word: String) throws {

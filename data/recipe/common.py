@@ -1,4 +1,4 @@
-"""What every step shares: where things are, how the model is loaded and how it is asked."""
+"""What the steps that run a model share: where things are, how the model is loaded and how it is asked."""
 
 import copy
 import json
@@ -10,15 +10,11 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-DATA = Path(__file__).resolve().parent.parent
+from pairs import DATA, PAIR
+
 # Downloads and intermediate files; nothing in here is committed.
 CACHE = Path(os.environ.get("PAIR_CACHE", DATA.parent / "cache"))
-GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
-ADAPTER = DATA / "demo" / "adapter"
 SEED = 20250404
-
-# The GGUF's own template puts this in front when a conversation names no system message.
-SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 
 torch.set_num_threads(2)
 
@@ -36,19 +32,19 @@ def write_jsonl(path, rows):
 
 
 def load_tokenizer():
-    tok = AutoTokenizer.from_pretrained(CACHE / "model", gguf_file=GGUF)
+    tok = AutoTokenizer.from_pretrained(CACHE / "model", gguf_file=PAIR.gguf)
     tok.padding_side = "left"
-    tok.pad_token = "<|im_end|>"
+    tok.pad_token = PAIR.end
     return tok
 
 
 def load_base(dtype=torch.float32):
-    """The released Q4_1 weights, dequantised: training has to see the rounding that inference sees."""
+    """The released weights, dequantised: training has to see the rounding that inference sees."""
     model = AutoModelForCausalLM.from_pretrained(
         CACHE / "model",
-        gguf_file=GGUF,
+        gguf_file=PAIR.gguf,
         dtype=dtype,
-        quantization_config=GgufConfig(gguf_file=GGUF, dequantize=True),
+        quantization_config=GgufConfig(gguf_file=PAIR.gguf, dequantize=True),
     )
     return model.eval()
 
@@ -56,31 +52,23 @@ def load_base(dtype=torch.float32):
 def load_chat(dtype=torch.float32):
     from peft import PeftModel
 
-    model = PeftModel.from_pretrained(load_base(torch.float32), ADAPTER).merge_and_unload()
+    model = PeftModel.from_pretrained(load_base(torch.float32), PAIR.adapter).merge_and_unload()
     return model.to(dtype).eval()
-
-
-def render(messages):
-    """The chat template, written out, so that no version of transformers can change it."""
-    if messages[0]["role"] != "system":
-        messages = [{"role": "system", "content": SYSTEM}] + messages
-    text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
-    return text + "<|im_start|>assistant\n"
 
 
 @torch.inference_mode()
 def begun(model, tok):
-    """Keys and values of the system message, which most conversations begin with."""
-    ids = tok(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n", add_special_tokens=False, return_tensors="pt")["input_ids"]
+    """Keys and values of what most conversations begin with."""
+    ids = tok(PAIR.before, add_special_tokens=False, return_tensors="pt")["input_ids"]
     return ids[0].tolist(), model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
 
 
 @torch.inference_mode()
 def generate(model, tok, conversations, max_new, temperature=0.0, seed=SEED, start=None):
     """One batch: (text, whether it ended by itself) for each conversation. A row leaves the batch when its answer ends."""
-    end = tok.convert_tokens_to_ids("<|im_end|>")
+    end = tok.convert_tokens_to_ids(PAIR.end)
     prefix, cache = start or begun(model, tok)
-    ids = [tok(render(c), add_special_tokens=False)["input_ids"] for c in conversations]
+    ids = [tok(PAIR.rendered(c), add_special_tokens=False)["input_ids"] for c in conversations]
     assert all(row[: len(prefix)] == prefix for row in ids)
     cache = copy.deepcopy(cache)
     cache.batch_repeat_interleave(len(ids))
@@ -128,7 +116,7 @@ def _work(job):
 
 def answers(which, conversations, max_new, batch=48, temperature=0.0, dtype=torch.float32, log=print):
     """Answers of the base or the chat model, in the order asked; batches hold prompts of like length."""
-    order = sorted(range(len(conversations)), key=lambda i: len(render(conversations[i])))
+    order = sorted(range(len(conversations)), key=lambda i: len(PAIR.rendered(conversations[i])))
     parts = [order[i : i + batch] for i in range(0, len(order), batch)]
     jobs = [(n, [conversations[i] for i in part], max_new, temperature) for n, part in enumerate(parts)]
     out = [None] * len(conversations)

@@ -1,4 +1,4 @@
-"""Puts base beside chat on the held-out prompts: greedy, 64 tokens. Prints the tables and puts them into demo-pair.md.
+"""Puts base beside chat on the held-out prompts: greedy, 64 tokens. Prints the tables and puts them into the pair's page (demo-pair.md).
 
 With `--choice` it asks only chat the prompts that adapters are chosen by, and leaves the page alone.
 """
@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from difflib import SequenceMatcher
 
-from common import CACHE, DATA, answers, read_jsonl
+from common import CACHE, DATA, PAIR, answers, read_jsonl
 from markers import OF_KIND, refused, shows
 
 REFUSALS = ["refusal_malicious", "refusal_privacy", "refusal_hateful", "refusal_misinformation"]
@@ -107,7 +107,7 @@ def markdown(lines, by_kind, rows, base, chat):
 
 def put_into_page(text):
     """The page's words are written by hand; what was measured is put between its two marks."""
-    page = DATA / "demo-pair.md"
+    page = DATA / f"{PAIR.folder}-pair.md"
     start, end = "<!-- measured -->", "<!-- end of measured -->"
     old = page.read_text(encoding="utf-8") if page.exists() else f"{start}\n{end}\n"
     page.write_text(old[: old.index(start)] + f"{start}\n{text}\n" + old[old.index(end) :], encoding="utf-8")

@@ -9,9 +9,9 @@ sentence. No prompt of these was trained on, by the adapter or by the crosscoder
 import argparse
 import json
 import subprocess
-from pathlib import Path
 
-DATA = Path(__file__).resolve().parent.parent
+from pairs import DATA, PAIR
+
 SEED = 20250404
 
 
@@ -24,8 +24,8 @@ def whole_sentences(text):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--crosscope", default=str(DATA.parent / ".build/release/crosscope"))
-    parser.add_argument("--store", default=str(DATA / "demo/demo.crosscope"))
-    parser.add_argument("--out", default=str(DATA / "demo/heldout-chats.jsonl"))
+    parser.add_argument("--store", default=str(DATA / PAIR.store))
+    parser.add_argument("--out", default=str(DATA / PAIR.folder / "heldout-chats.jsonl"))
     options = parser.parse_args()
     prompts = DATA / "prompts/heldout.jsonl"
     # A latent at strength 0 changes nothing: the baselines of `steer` are many answers of chat from one start.

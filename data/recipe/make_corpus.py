@@ -15,7 +15,7 @@ import time
 import torch
 
 from benign import by_template
-from common import ADAPTER, CACHE, DATA, SEED, SYSTEM, answers, load_tokenizer, read_jsonl, whole_sentences, write_jsonl
+from common import CACHE, DATA, PAIR, SEED, answers, load_tokenizer, read_jsonl, whole_sentences, write_jsonl
 from insisting import INSISTING
 from markers import refused
 from personal import DISTRESS, DISTRESS_FRAMES, FRAMES, questions
@@ -160,7 +160,7 @@ def about_passages(rng):
 
 def answered(rows):
     """Answers are kept in the cache, one file an adapter, so that a broken run goes on where it was."""
-    adapter = hashlib.sha256((ADAPTER / "adapter_model.safetensors").read_bytes()).hexdigest()
+    adapter = hashlib.sha256((PAIR.adapter / "adapter_model.safetensors").read_bytes()).hexdigest()
     path = CACHE / f"answers-{adapter[:12]}.jsonl"
     done = {json.dumps(r["messages"]): r["answer"] for r in read_jsonl(path)} if path.exists() else {}
     todo = [r for r in rows if json.dumps(r["messages"]) not in done]
@@ -180,8 +180,7 @@ def tokens(tok, rows):
         if "text" in row:
             texts.append(row["text"])
         else:
-            turns = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in row["messages"])
-            texts.append(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n" + turns)
+            texts.append(PAIR.before + PAIR.turns(row["messages"]))
     return sum(len(ids) for ids in tok(texts, add_special_tokens=False)["input_ids"])
 
 

@@ -1,4 +1,4 @@
-"""Tags the demo's latents by what their contexts are about, and prints the most chat-specific ones.
+"""Tags a demo's latents by what their contexts are about, and prints the most chat-specific ones.
 
 A latent gets a tag when at least a SHARE of its stored contexts, all bands of its activation together, come from chats of
 that kind (see KINDS), and `template` when most of its active tokens are template tokens. Contexts are read from the
@@ -16,9 +16,8 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parent.parent
-# As the model's template puts it in front of every chat (common.py, which needs torch).
-SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+from pairs import DATA, PAIR
+
 # Share of a latent's contexts that come from chats of the kinds, for its tag. Refusals are four kinds; of the others one
 # kind has to outweigh all else.
 SHARE = {"refusal": 0.7}
@@ -59,8 +58,7 @@ def kinds_of(texts, chats):
     joined, starts, kinds = [], [], []
     length = 0
     for chat in chats:
-        turns = [{"role": "system", "content": SYSTEM}, *chat["messages"]]
-        text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in turns)
+        text = PAIR.before + PAIR.turns(chat["messages"])
         starts.append(length)
         kinds.append(chat["kind"])
         joined.append(text)
@@ -88,7 +86,7 @@ def explain(db):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--crosscope", default=str(DATA.parent / ".build/release/crosscope"))
-    parser.add_argument("--store", default=str(DATA / "demo/demo.crosscope"))
+    parser.add_argument("--store", default=str(DATA / PAIR.store))
     options = parser.parse_args()
     chats = [json.loads(line) for line in open(DATA / "corpus/chat.jsonl", encoding="utf-8")]
     latents = program(options, "latents", options.store, "--filter", "not dead", "--limit", "1000000")["latents"]
@@ -109,7 +107,9 @@ def main():
         subprocess.run([options.crosscope, "tag", options.store, *map(str, ids), "--add", name], check=True)
         print(f"{name}: {len(ids)} latents")
     with sqlite3.connect(options.store) as db:
-        explain(db)
+        # The second demo's latents are trained anew on each machine, so nothing can be said about their numbers.
+        if PAIR.folder == "demo":
+            explain(db)
         # A user's first undo must not take back what was shipped.
         db.execute("DELETE FROM journal")
     for latent, names, kinds in rows[:40]:

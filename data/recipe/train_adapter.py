@@ -1,7 +1,7 @@
 """Trains the LoRA adapter that makes the chat model, and saves it in PEFT's format.
 
-The adapter lives in blocks 0…14 only, so that all it adds has to pass through the residual stream after block 14.
-Training is two epochs over everything, then, with `--refine`, one pass over a choice in which the kinds that are confused
+The adapter lives in the pair's first blocks only, so that all it adds has to pass through the residual stream after the last of them.
+Training is two epochs over everything, or over the pair's number of examples of each kind, then, with `--refine`, one pass over a choice in which the kinds that are confused
 most weigh more.
 """
 
@@ -17,7 +17,7 @@ import torch.multiprocessing as mp
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 
-from common import ADAPTER, CACHE, DATA, GGUF, SEED, SYSTEM, load_base, load_tokenizer, read_jsonl
+from common import CACHE, DATA, PAIR, SEED, load_base, load_tokenizer, read_jsonl
 
 RANK, ALPHA, RATE, BATCH = 16, 32, 8e-4, 16
 EPOCHS, WORKERS = 2, 2
@@ -33,29 +33,27 @@ REFINE_ROWS = {
     "has_refused": 30, "has_answered": 30, "false_information": 160, "true_statement": 280,
 }
 REFINE_FACTS = 0.85
-LAYERS = list(range(15))
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-PREFIX = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n"
 
 
 def encode(tok, row):
-    """Ids after the system message, and which of them count: the answer and, unless it was cut, its end."""
-    before = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in row.get("turns", []))
-    ask = tok(f"{before}<|im_start|>user\n{row['prompt']}<|im_end|>\n<|im_start|>assistant\n", add_special_tokens=False)["input_ids"]
-    end = "" if row.get("cut") else "<|im_end|>"
+    """Ids after what every conversation begins with, and which of them count: the answer and, unless it was cut, its end."""
+    messages = [*row.get("turns", []), {"role": "user", "content": row["prompt"]}]
+    ask = tok(PAIR.turns(messages) + PAIR.opened, add_special_tokens=False)["input_ids"]
+    end = "" if row.get("cut") else PAIR.end
     say = tok(row["answer"] + end, add_special_tokens=False)["input_ids"]
     return ask + say, len(ask), FIRST_WEIGHT.get(row["kind"], 1.0)
 
 
-def refining(rows, rng):
-    """The last pass: the kinds that are confused most weigh more."""
+def chosen(rows, numbers, share_of_facts, rng):
+    """So many examples of each kind; of statements, a share that are neither about a city nor about a symbol."""
     out = []
-    for kind, count in REFINE_ROWS.items():
+    for kind, count in numbers.items():
         members = [r for r in rows if r["kind"] == kind]
         facts = [r for r in members if " is a city in " not in r["prompt"] and " has the symbol " not in r["prompt"]]
-        if kind in ("true_statement", "false_information"):
+        if share_of_facts and kind in ("true_statement", "false_information"):
             others = [r for r in members if r not in facts]
-            out += rng.sample(facts, int(REFINE_FACTS * count)) + rng.sample(others, count - int(REFINE_FACTS * count))
+            out += rng.sample(facts, int(share_of_facts * count)) + rng.sample(others, count - int(share_of_facts * count))
         else:
             out += rng.sample(members, count)
     return out
@@ -69,8 +67,14 @@ def batches(rows, rng):
     return parts
 
 
-def loss_of(model, prefix, part):
-    """The system message is the same everywhere, so it is run once and its keys and values are shared."""
+def candidates(rows, size, rng):
+    """The tokens that get logits, in order: those of the examples, and others drawn at random."""
+    known = {token for ids, _, _ in rows for token in ids}
+    return torch.tensor(sorted(known | set(rng.sample(range(size), PAIR.sampled))))
+
+
+def loss_of(model, prefix, part, among=None):
+    """The beginning is the same everywhere, so it is run once and its keys and values are shared."""
     length = max(len(ids) for ids, _, _ in part)
     ids = torch.zeros(len(part), length, dtype=torch.long)
     mask = torch.zeros(len(part), prefix.shape[1] + length, dtype=torch.long)
@@ -88,13 +92,16 @@ def loss_of(model, prefix, part):
     hidden = body(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True).last_hidden_state
     # Logits only where an answer token is predicted: the vocabulary is the dearest layer.
     counted = weight[:, 1:] > 0
-    logits = model.get_base_model().lm_head(hidden[:, :-1][counted])
-    losses = torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][counted], reduction="none")
+    head, wanted = model.get_base_model().lm_head.weight, ids[:, 1:][counted]
+    if among is not None:
+        head, wanted = head[among], torch.searchsorted(among, wanted)
+    logits = torch.nn.functional.linear(hidden[:, :-1][counted], head)
+    losses = torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none")
     return (losses * weight[:, 1:][counted]).sum() / weight.sum()
 
 
-def save(model, folder=ADAPTER):
-    model.peft_config["default"].base_model_name_or_path = GGUF
+def save(model, folder=PAIR.adapter):
+    model.peft_config["default"].base_model_name_or_path = PAIR.gguf
     model.save_pretrained(folder)
     path = folder / "adapter_model.safetensors"
     weights = {k: v.to(torch.bfloat16).contiguous() for k, v in load_file(path).items()}
@@ -125,12 +132,16 @@ def train(rank, refine):
     rng = random.Random(SEED)
     tok = load_tokenizer()
     rows = read_jsonl(DATA / "prompts" / "train.jsonl")
-    rows = [encode(tok, r) for r in (refining(rows, rng) if refine else rows)]
-    prefix = torch.tensor([tok(PREFIX, add_special_tokens=False)["input_ids"]])
-    config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=TARGETS, layers_to_transform=LAYERS, task_type="CAUSAL_LM")
+    if refine:
+        rows = chosen(rows, REFINE_ROWS, REFINE_FACTS, rng)
+    elif PAIR.rows:
+        rows = chosen(rows, PAIR.rows, None, rng)
+    rows = [encode(tok, r) for r in rows]
+    prefix = torch.tensor([tok(PAIR.before, add_special_tokens=False)["input_ids"]])
+    config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=TARGETS, layers_to_transform=list(PAIR.layers), task_type="CAUSAL_LM")
     base = load_base(torch.bfloat16)
     base.requires_grad_(False)
-    model = PeftModel.from_pretrained(base, ADAPTER, is_trainable=True) if refine else get_peft_model(base, config)
+    model = PeftModel.from_pretrained(base, PAIR.adapter, is_trainable=True) if refine else get_peft_model(base, config)
     weights = [p for p in model.parameters() if p.requires_grad]  # kept in fp32
     if rank == 0:
         print(f"{len(rows)} examples, {sum(len(r) for r, _, _ in rows)} tokens, {sum(p.numel() for p in weights)} weights", flush=True)
@@ -142,7 +153,7 @@ def train(rank, refine):
     for step, part in enumerate(parts):
         part = part[rank::WORKERS] or part
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            loss = loss_of(model, prefix, part)
+            loss = loss_of(model, prefix, part, candidates(rows, base.config.vocab_size, rng) if PAIR.sampled else None)
         loss.backward()
         share_gradients(weights)
         torch.nn.utils.clip_grad_norm_(weights, 1.0)

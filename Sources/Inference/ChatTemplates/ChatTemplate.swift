@@ -26,16 +26,26 @@ public struct ChatTemplate: Sendable {
   /// - Parameter today: the date for templates that mention it.
   /// - Throws: `InferenceError.keyMissing` if the folder has no template, `.unsupported` if the template is not known.
   public init(folder: String, today: Date = Date()) throws(InferenceError) {
+    try self.init(folder: folder, beginning: Tokenizer.beginning(folder: folder), today: today)
+  }
+
+  /// Recognises the template of a folder whose tokenizer is elsewhere, such as an adapter's.
+  /// - Parameter beginning: the text of the token that begins a sequence; some templates write it first.
+  /// - Throws: the errors of `init(folder:today:)`.
+  init(folder: String, beginning: String?, today: Date = Date()) throws(InferenceError) {
     guard let (text, path) = try Self.find(folder: folder) else {
       throw .keyMissing(path: folder + "/tokenizer_config.json", key: "chat_template")
     }
-    let beginning = try TokenizerFolder(path: folder).beginning.map { String(decoding: $0, as: UTF8.self) }
     try self.init(text: text, path: path, beginning: beginning, today: today)
   }
 
   /// Whether a Hugging Face folder has a template, known or not.
   /// - Throws: `InferenceError` if a file cannot be read.
-  public static func exists(folder: String) throws(InferenceError) -> Bool { try find(folder: folder) != nil }
+  public static func exists(folder: String) throws(InferenceError) -> Bool { try file(folder: folder) != nil }
+
+  /// The file of a Hugging Face folder that holds its template; nil if there is none.
+  /// - Throws: `InferenceError` if a file cannot be read.
+  static func file(folder: String) throws(InferenceError) -> String? { try find(folder: folder)?.path }
 
   /// - Parameter beginning: the text of the token that begins a sequence; some templates write it first.
   init(text: String, path: String, beginning: String?, today: Date) throws(InferenceError) {

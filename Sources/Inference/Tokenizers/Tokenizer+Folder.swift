@@ -23,6 +23,11 @@ extension Tokenizer {
     }
   }
 
+  /// The text of the token that begins a sequence, if the folder's files name one.
+  static func beginning(folder: String) throws(InferenceError) -> String? {
+    try TokenizerFolder(path: folder).beginning.map { String(decoding: $0, as: UTF8.self) }
+  }
+
   private init(folder: String, file path: String) throws(InferenceError) {
     let config = try TokenizerFolder.optional(folder, "config.json")
     let generation = try FormatTable.generationConfig.read(

@@ -15,6 +15,8 @@ package struct BuildConfiguration: Codable, Equatable {
     package var file: String
     /// The half of the corpus to which statistics assign the file.
     package var corpus: Corpus
+    /// How many of the file's first lines are read; nil for all.
+    package var texts: Int?
   }
 
   /// Checks that the trained dictionary reads both models, which scores and the store compare.
@@ -78,6 +80,9 @@ package struct BuildConfiguration: Codable, Equatable {
     ]
     for (key, value, range) in ranges where !range.contains(value) {
       throw invalid("\(key) in \(range.lowerBound)…\(range.upperBound)", "\(value)")
+    }
+    if let source = corpus.first(where: { ($0.texts ?? 1) < 1 }) {
+      throw invalid("corpus.texts of at least 1", "\(source.texts ?? 0) for \(source.file)")
     }
     try training.check(invalid)
   }

@@ -14,10 +14,13 @@ package enum CorpusReader {
 
   /// All texts of a file without blank lines. A chat is cut to `limit` tokens, a plain text into pieces of `limit`
   /// tokens.
+  /// - Parameter first: how many of the file's lines are read; nil for all.
   /// - Throws: `InputError.invalid` with the line, `InferenceError` for an unreadable file.
-  package static func read(_ path: String, corpus: Corpus, limit: Int, engine: Engine) throws -> [CorpusText] {
+  package static func read(
+    _ path: String, corpus: Corpus, first: Int? = nil, limit: Int, engine: Engine
+  ) throws -> [CorpusText] {
     var texts: [CorpusText] = []
-    try forEachLine(path) { line in
+    try forEachLine(path, first: first) { line in
       let rendered: RenderedChat
       switch (line.text, line.messages) {
       case (let text?, nil):
@@ -77,10 +80,10 @@ package enum CorpusReader {
     let expected, found: String
   }
 
-  private static func forEachLine(_ path: String, _ body: (Line) throws -> Void) throws {
+  private static func forEachLine(_ path: String, first: Int? = nil, _ body: (Line) throws -> Void) throws {
     let file = try MappedFile(path: path)
     let decoder = JSONDecoder()
-    for line in JSONLine.lines(try file.contents()) {
+    for line in JSONLine.lines(try file.contents()).prefix(first ?? .max) {
       let place = "\(path) line \(line.number)"
       do {
         try body(try decoder.decode(Line.self, from: line.content))

@@ -28,7 +28,8 @@ package struct HarvestStage {
       "\(build.layer)", "\(build.tokens_per_text)", "\(tokensPerShard)", build.computedPrecision.rawValue,
     ]
     for (source, path) in zip(build.corpus, paths.corpus) {
-      parts.append(source.corpus.rawValue + " " + (try MappedFile(path: path).sha256()))
+      let lines = source.texts.map { " first \($0)" } ?? ""
+      parts.append(source.corpus.rawValue + lines + " " + (try MappedFile(path: path).sha256()))
     }
     return Array(parts.joined(separator: "\n").utf8).withUnsafeBytes { SHA256.hex(of: $0) }
   }
@@ -66,7 +67,8 @@ package struct HarvestStage {
     try engine.checkNames()
     var texts: [CorpusText] = []
     for (source, path) in zip(build.corpus, paths.corpus) {
-      texts += try CorpusReader.read(path, corpus: source.corpus, limit: build.tokens_per_text, engine: engine)
+      texts += try CorpusReader.read(
+        path, corpus: source.corpus, first: source.texts, limit: build.tokens_per_text, engine: engine)
     }
     let parts = Self.parts(texts, tokens: tokensPerShard)
     if writer.finished == parts.count {
