@@ -3,8 +3,9 @@
 //   2. Chat-only latents (Δ ≥ 0.9) come before others; a small crosscoder may have none.
 //   3. Scored latents come before unscored ones. A latent is scored if it has at least `minimumActiveTokens` active
 //      tokens (with fewer, any ν comes about by chance), β^{ε,chat} and β^{r,chat} > 0 (a ratio of negative betas says
-//      nothing), and ν^ε and ν^r within [−0.1, 2], as the paper filters them. A latent of chat − base has one ratio, that
-//      of the activations, which takes the place of both.
+//      nothing), and ν^ε and ν^r within [−0.1, 2], as the paper filters them.
+//      A latent of chat − base has one ratio, β^base / β^chat of the activations, whose size takes the place of both: it is
+//      a little below 0 for what base lacks, since codes are larger where base happens to point away.
 //   4. Scored latents are ordered by the sum of their ranks by ν^ε and ν^r, low first; then by Δ, high first; then by
 //      number.
 
@@ -37,9 +38,9 @@ public struct ChatSpecificity: Sendable {
   func ranked(minimumActiveTokens: Int) -> (nuError: Double, nuReconstruction: Double)? {
     guard !dead, betas.activeTokens >= minimumActiveTokens else { return nil }
     if betas.errorChat == nil, let activation = betas.activationChat, activation > 0, let ratio = betas.nuActivation,
-      rankedRatios.contains(ratio)
+      abs(ratio) <= rankedRatios.upperBound
     {
-      return (ratio, ratio)
+      return (abs(ratio), abs(ratio))
     }
     guard let error = betas.errorChat, error > 0, let reconstruction = betas.reconstructionChat, reconstruction > 0,
       let nuError = betas.nuError, let nuReconstruction = betas.nuReconstruction, rankedRatios.contains(nuError),

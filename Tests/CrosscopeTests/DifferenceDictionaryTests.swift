@@ -42,13 +42,18 @@ import Testing
       guard let base = latent.betaActivationBase, let chat = latent.betaActivationChat, let ratio else { continue }
       #expect(abs(ratio - base / chat) <= 1e-9 * max(1, abs(ratio)))
     }
-    // The first by chat-specificity has the lowest ratio of those that may be ranked.
-    let ranked = living.filter {
-      ($0.betaActivationChat ?? 0) > 0 && rankedRatios.contains($0.metrics[LatentMetric.nuActivation] ?? .nan)
+    // Those that fired often enough, and in chat's direction, come by the size of their ratio, the smallest first.
+    let tokens = Double(try ScoreFile.read(build.folder.path + "/work/scores.json").tokens)
+    let scored = living.filter { latent in
+      (latent.betaActivationChat ?? 0) > 0 && abs(latent.metrics[LatentMetric.nuActivation] ?? .infinity) <= 2
+        && (latent.frequency ?? 0) * tokens > 19.5
     }
+    func size(_ latent: LatentRecord) -> Double { abs(latent.metrics[LatentMetric.nuActivation] ?? .infinity) }
+    let order = scored.sorted { ($0.chatSpecificity ?? 0) < ($1.chatSpecificity ?? 0) }
+    #expect(order.count > 2 && order.map(\.id) == scored.sorted { size($0) < size($1) }.map(\.id))
+    #expect(order.map(\.chatSpecificity) == (1...order.count).map { $0 })
     let found = try store.latentIDs(matching: Filter(argument: "nu_activation<0.5", of: store))
     #expect(Set(found) == Set(latents.filter { ($0.metrics[LatentMetric.nuActivation] ?? 1) < 0.5 }.map(\.id)))
-    #expect(!ranked.isEmpty)
 
     // The activation of the best context is what the models give for that text again.
     let latent = try strongest(build)

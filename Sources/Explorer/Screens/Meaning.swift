@@ -24,7 +24,7 @@ enum Meaning {
 
   /// Of a latent of chat − base, whose direction points away from what base has more of.
   static func nuActivation(_ value: Double) -> String {
-    value < -0.1 ? "chat has less than base" : nuError(value)
+    value < -0.2 ? "chat has less than base" : nuError(value)
   }
 
   static func nuReconstruction(_ value: Double?) -> String {
