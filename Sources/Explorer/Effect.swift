@@ -77,7 +77,8 @@ enum Effect: Sendable, Equatable {
     case .editFilters(let edit): edit == nil ? "reading" : "saving"
     case .countTags: "reading"
     case .rest: "resting"
-    case .loadRows, .loadPage, .loadTagNames, .loadDifferences, .loadPoints, .loadExperimentRows, .openExperiments: "reading"
+    case .loadRows, .loadPage, .loadTagNames, .loadDifferences, .loadPoints, .loadExperimentRows, .openExperiments:
+      "reading"
     case .loadSurroundings: "reading"
     case .bin: "drawing"
     case .setTag, .setNote, .undo, .redo, .save, .deleteExperiments, .export: "saving"

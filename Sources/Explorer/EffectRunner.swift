@@ -91,7 +91,8 @@ struct EffectRunner: Sendable {
       return try store.undo().map { changed($0, "undone: ") } ?? .failed("there is nothing to undo in this session")
     case .redo:
       return try store.redo().map { changed($0, "redone: ") } ?? .failed("there is nothing to redo in this session")
-    case .loadList, .loadDifferences, .loadModel, .start, .cancel, .save, .findPromptSets, .export, .editFilters, .copy, .edit,
+    case .loadList, .loadDifferences, .loadModel, .start, .cancel, .save, .findPromptSets, .export, .editFilters, .copy,
+      .edit,
       .editConfiguration, .redraw, .rest:
       return nil
     }

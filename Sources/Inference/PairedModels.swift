@@ -98,7 +98,9 @@ extension PairedModels {
     let chat = try source.transformer(precision: precision)
     let other = try baseSource.map { source throws(InferenceError) in
       let other = try source.transformer(precision: precision)
-      let (found, wanted) = (other.shape(vocabulary: !vocabulariesMayDiffer), chat.shape(vocabulary: !vocabulariesMayDiffer))
+      let (found, wanted) = (
+        other.shape(vocabulary: !vocabulariesMayDiffer), chat.shape(vocabulary: !vocabulariesMayDiffer)
+      )
       guard found == wanted else {
         throw InferenceError.unsupported(
           path: source.path, what: "the base model", found: found, supported: "the shape of chat, \(wanted)")
@@ -118,6 +120,7 @@ extension Transformer {
   /// What two models of a pair have in common, in words.
   fileprivate func shape(vocabulary: Bool) -> String {
     let shape = configuration
-    return "\(family) of \(shape.nLayers) blocks, width \(shape.dModel)" + (vocabulary ? ", \(shape.vocabSize) tokens" : "")
+    return "\(family) of \(shape.nLayers) blocks, width \(shape.dModel)"
+      + (vocabulary ? ", \(shape.vocabSize) tokens" : "")
   }
 }

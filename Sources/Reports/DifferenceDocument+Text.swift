@@ -29,8 +29,10 @@ extension DifferenceDocument {
   package var markdown: String {
     let heading = termSafe("# What changed from \(setup.base) to \(setup.chat)") + "\n\n" + termSafe(headline) + "\n"
     guard !setup.noDifference else { return heading }
-    return ([heading]
-      + tables.map { "**\($0.title)**\n\n" + markdownTable($0.heads, $0.rows) + "\n\($0.note)\n" }).joined(separator: "\n")
+    return
+      ([heading]
+      + tables.map { "**\($0.title)**\n\n" + markdownTable($0.heads, $0.rows) + "\n\($0.note)\n" }).joined(
+        separator: "\n")
   }
 
   /// The result in a sentence or two.
@@ -41,13 +43,17 @@ extension DifferenceDocument {
       return "No difference: both models said the same at all \(tokens) tokens.\(remarks)"
     }
     let mean = divergences.reduce(0) { $0 + $1.mean * Double($1.tokens) } / Double(max(1, tokens))
-    return "\(setup.chat) and \(setup.base) were compared at \(tokens) tokens: KL(chat ‖ base) is \(fixed(mean, 4)) nats a token on "
+    return
+      "\(setup.chat) and \(setup.base) were compared at \(tokens) tokens: KL(chat ‖ base) is \(fixed(mean, 4)) nats a token on "
       + "average.\(remarks)"
   }
 
   private var tables: [Table] {
-    [corpusTable, divergenceTable, orderTable, topicTable, lensTable, blockTable, effectTable, textTable, windowTable, writtenTable]
-      .filter { !$0.rows.isEmpty }
+    [
+      corpusTable, divergenceTable, orderTable, topicTable, lensTable, blockTable, effectTable, textTable, windowTable,
+      writtenTable,
+    ]
+    .filter { !$0.rows.isEmpty }
   }
 
   private func list(_ tokens: [Token], _ count: Int) -> String {
@@ -63,13 +69,17 @@ extension DifferenceDocument {
     Table(
       title: "The texts", heads: ["texts", "n", "tokens", "perplexity of base", "of chat"],
       rows: corpora.map {
-        [$0.corpus.rawValue, "\($0.texts)", "\($0.predictions)", fixed($0.perplexityBase, 2), fixed($0.perplexityChat, 2)]
+        [
+          $0.corpus.rawValue, "\($0.texts)", "\($0.predictions)", fixed($0.perplexityBase, 2),
+          fixed($0.perplexityChat, 2),
+        ]
       }, note: "Perplexities of the texts' own next tokens.")
   }
 
   private var divergenceTable: Table {
     Table(
-      title: "How far predictions are apart", heads: ["tokens of", "n", "mean", "median", "90 %", "99 %", "KL(base ‖ chat)"],
+      title: "How far predictions are apart",
+      heads: ["tokens of", "n", "mean", "median", "90 %", "99 %", "KL(base ‖ chat)"],
       rows: divergences.map {
         [
           $0.role.rawValue, "\($0.tokens)", fixed($0.mean, 4), fixed($0.median, 4), fixed($0.p90, 3), fixed($0.p99, 3),
@@ -85,14 +95,17 @@ extension DifferenceDocument {
         + (scrambled?.orders ?? []).filter { [.divergence, .occurrence].contains($0.order) }.map {
           [$0.corpus.rawValue, "\($0.order.rawValue), scrambled control", list($0.tokens, 20)]
         },
-      note: "divergence: a token's part of the mean KL(chat ‖ base), in which chat's words have a large one that base did not expect; occurrence: how often a token is among the \(setup.mostRaised) most raised of a position, less how often among the most "
+      note:
+        "divergence: a token's part of the mean KL(chat ‖ base), in which chat's words have a large one that base did not expect; occurrence: how often a token is among the \(setup.mostRaised) most raised of a position, less how often among the most "
         + "lowered; positive: the share of positions at which it is raised; mean: by how much on average.")
   }
 
   private var topicTable: Table {
     Table(
       title: "Topics: what is raised together", heads: ["texts", "by", "share", "tokens"],
-      rows: topics.map { [$0.corpus.rawValue, $0.measure.rawValue, fixed($0.share * 100, 0) + " %", list($0.tokens, 16)] },
+      rows: topics.map {
+        [$0.corpus.rawValue, $0.measure.rawValue, fixed($0.share * 100, 0) + " %", list($0.tokens, 16)]
+      },
       note: "Non-negative factors of what rose at a sample of positions: parts of the divergence, or logits.")
   }
 
@@ -103,7 +116,8 @@ extension DifferenceDocument {
         let place = "\(lens.corpus.rawValue) \(lens.position)"
         let norm = fixed(lens.relative * 100, 1) + " %"
         var rows = [
-          ["\(lens.layer)", place, norm, "δ", list(lens.difference, 10)], ["", "", "", "base (control)", list(lens.base, 10)],
+          ["\(lens.layer)", place, norm, "δ", list(lens.difference, 10)],
+          ["", "", "", "base (control)", list(lens.base, 10)],
         ]
         if let patch = lens.patch {
           rows.append(["", "", "", "patchscope × \(shortNumber(Double(patch.scale)))", list(patch.tokens, 10)])
@@ -111,10 +125,14 @@ extension DifferenceDocument {
         return rows
       }
         + Self.largest(scrambled?.lenses ?? []).map {
-          ["\($0.layer)", "\($0.corpus.rawValue) \($0.position)", fixed($0.relative * 100, 1) + " %", "scrambled control",
-           list($0.difference, 10)]
+          [
+            "\($0.layer)", "\($0.corpus.rawValue) \($0.position)", fixed($0.relative * 100, 1) + " %",
+            "scrambled control",
+            list($0.difference, 10),
+          ]
         },
-      note: "δ is chat's mean residual stream less base's at one position; its norm is a share of chat's usual norm. Positions of chats "
+      note:
+        "δ is chat's mean residual stream less base's at one position; its norm is a share of chat's usual norm. Positions of chats "
         + "count from the answer's first token. The patchscope's strength is the one whose tokens are the most peaked and differ "
         + "from those of base's mean; no language model is asked.")
   }
@@ -145,13 +163,16 @@ extension DifferenceDocument {
 
   private var effectTable: Table {
     Table(
-      title: "What δ does for chat's predictions", heads: ["direction", "loss", "along δ", "random vectors", "pairs of texts"],
+      title: "What δ does for chat's predictions",
+      heads: ["direction", "loss", "along δ", "random vectors", "pairs of texts"],
       rows: effects.map {
         [
           $0.direction, fixed($0.loss, 4), signed($0.change), spread($0.random), spread($0.pairs),
         ]
       },
-      note: "The change of chat's loss, in nats a token, when its residual stream is made base's along one direction at every token.")
+      note:
+        "The change of chat's loss, in nats a token, when its residual stream is made base's along one direction at every token."
+    )
   }
 
   private func signed(_ value: Double) -> String { (value < 0 ? "−" : "+") + fixed(abs(value), 4) }
@@ -177,7 +198,9 @@ extension DifferenceDocument {
   private var windowTable: Table {
     Table(
       title: "Runs of tokens that chat finds likelier", heads: ["texts", "gain", "tokens"],
-      rows: Self.first(5, windows, \.corpus).map { [$0.corpus.rawValue, fixed($0.gain, 1), String(shown($0.content).prefix(80))] },
+      rows: Self.first(5, windows, \.corpus).map {
+        [$0.corpus.rawValue, fixed($0.gain, 1), String(shown($0.content).prefix(80))]
+      },
       note: "The sum of log p^chat − log p^base, in nats.")
   }
 

@@ -25,7 +25,8 @@ struct SalvagedTable {
     SalvagedTable(name: "tag", key: ["name", "latent"], isNumbered: false, index: "tag_latent"),
     SalvagedTable(name: "note", key: ["latent"]), SalvagedTable(name: "explanation", key: ["id"]),
     SalvagedTable(name: "experiment", key: ["id"]), SalvagedTable(name: "journal", key: ["id"]),
-    SalvagedTable(name: "difference", key: ["section"], isNumbered: false), SalvagedTable(name: "direction", key: ["id"]),
+    SalvagedTable(name: "difference", key: ["section"], isNumbered: false),
+    SalvagedTable(name: "direction", key: ["id"]),
   ]
 
   /// Copies every row that can be read.

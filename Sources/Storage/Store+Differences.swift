@@ -71,7 +71,9 @@ extension Store {
       var directions: [DirectionRecord] = []
       let rows = try Row.fetchCursor(
         db, sql: "SELECT id, name, layer, unit, source, card, vector FROM direction ORDER BY id")
-      while let row = try rows.next() { directions.append(try DirectionRecord(RowReader(row: row, table: "direction"))) }
+      while let row = try rows.next() {
+        directions.append(try DirectionRecord(RowReader(row: row, table: "direction")))
+      }
       return directions
     }
   }

@@ -35,11 +35,13 @@ import Testing
   @Test func everythingIsFoundPrintedAndKept() throws {
     let store = folder.path + "/pair.crosscope"
     let outcome = try differences(
-      "--model", model, "--adapter", adapter, "--texts", texts, "--chats", chats, "--control", "scrambled", "--out", store,
+      "--model", model, "--adapter", adapter, "--texts", texts, "--chats", chats, "--control", "scrambled", "--out",
+      store,
       "--json")
     #expect(outcome.code == 0, "\(outcome.error)")
     let document = try JSONDecoder().decode(DifferenceDocument.self, from: Data(outcome.out.utf8))
-    #expect(!document.setup.noDifference && document.setup.remarks == ["1 texts of fewer than two tokens were left out."])
+    #expect(
+      !document.setup.noDifference && document.setup.remarks == ["1 texts of fewer than two tokens were left out."])
     #expect(document.corpora.map(\.texts) == [2, 1])
     #expect(document.blocks.count == TinyModel.nLayers * 4 && document.divergences.map(\.role) == TokenRole.allCases)
     #expect(document.orders.count == 8 && document.topics.count == 12)
@@ -62,7 +64,9 @@ import Testing
   @Test func twoEqualModelsHaveNoDifference() throws {
     let other = try TinyModel.writeGGUF(in: folder, name: "other.gguf")
     let outcome = try differences("--model", model, "--base-model", other, "--texts", texts)
-    #expect(outcome.code == 0 && outcome.out.hasPrefix("No difference: both models said the same at all "), "\(outcome.error)")
+    #expect(
+      outcome.code == 0 && outcome.out.hasPrefix("No difference: both models said the same at all "), "\(outcome.error)"
+    )
     let json = try differences("--model", model, "--base-model", other, "--json").json()
     let lists = ["orders", "topics", "lenses", "windows", "texts", "effects", "written"]
     #expect(lists.allSatisfy { (json[$0] as? [Any])?.isEmpty == true })

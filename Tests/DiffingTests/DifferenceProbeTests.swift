@@ -15,7 +15,9 @@ import Testing
     let folder = TemporaryFolder()
     let path = folder.path + "/out.safetensors"
     try DifferenceProbe(path: fixture("diffing/probe.safetensors")).run(models).write(to: path)
-    let (found, wanted) = (try SafetensorsFile(path: path), try SafetensorsFile(path: fixture("diffing/reference.safetensors")))
+    let (found, wanted) = (
+      try SafetensorsFile(path: path), try SafetensorsFile(path: fixture("diffing/reference.safetensors"))
+    )
     let inputs: Set = ["alpha", "patch_scales", "input_ids", "layers", "patch_ids", "position", "top_k"]
     var compared = 0
     for tensor in wanted.tensors where !inputs.contains(tensor.name) {
@@ -41,7 +43,8 @@ import Testing
     var probe = try DifferenceProbe(path: fixture("diffing/probe.safetensors"))
     probe.layers = [4]
     let models = try PairedModels(model: fixture("diffing/chat"), base: fixture("diffing/base"))
-    #expect(throws: DiffingError.settingInvalid(name: "layer", expected: "one of the models' blocks, 0…3", found: "4")) {
+    #expect(throws: DiffingError.settingInvalid(name: "layer", expected: "one of the models' blocks, 0…3", found: "4"))
+    {
       try probe.run(models)
     }
   }

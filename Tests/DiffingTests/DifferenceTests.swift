@@ -17,7 +17,8 @@ import Testing
   }
 
   private var settings: DifferenceSettings {
-    DifferenceSettings(layers: [1, 3], positions: 6, mostRaised: 7, sampledPositions: 20, listed: 3, window: 4, windowStep: 2)
+    DifferenceSettings(
+      layers: [1, 3], positions: 6, mostRaised: 7, sampledPositions: 20, listed: 3, window: 4, windowStep: 2)
   }
 
   private func texts(_ count: Int, seed: UInt64 = 3) -> [DifferenceText] {
@@ -44,7 +45,8 @@ import Testing
     for text in texts {
       let logits = try PairModel.allCases.map { side in
         try models.forward(
-          [Segment(stream: 0, cache: models.transformer(of: side).makeCache(), tokens: text.ids, logits: .all)], of: [side])[0]
+          [Segment(stream: 0, cache: models.transformer(of: side).makeCache(), tokens: text.ids, logits: .all)],
+          of: [side])[0]
       }
       for row in text.ids.indices {
         for v in 0..<V {

@@ -101,7 +101,9 @@ private final class Visitor: DifferenceVisitor {
   }
 
   func logits(_ rows: LogitRows) {
-    let compared = rows.places.indices.filter { texts[rows.places[$0].text].compared.contains(rows.places[$0].position) }
+    let compared = rows.places.indices.filter {
+      texts[rows.places[$0].text].compared.contains(rows.places[$0].position)
+    }
     for corpus in Corpus.allCases {
       let own = compared.filter { texts[rows.places[$0].text].corpus == corpus }
       if !own.isEmpty { add(rows, own, corpus) }

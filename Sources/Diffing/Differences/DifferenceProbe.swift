@@ -92,7 +92,8 @@ public struct DifferenceProbe: Sendable {
     let norm = Float(sums.meanNorm ?? 0)
     out.add("mean_norm_chat.\(layer)", shape: [1], floats: [norm])
     out.add(
-      "lens_probabilities.\(layer)", shape: [T, V], floats: try models.chat.lens(means.map(\.difference)).flatMap { $0 })
+      "lens_probabilities.\(layer)", shape: [T, V], floats: try models.chat.lens(means.map(\.difference)).flatMap { $0 }
+    )
     let delta = means[position].difference
     let patchscope = try Patchscope(models: models, prompt: patchPrompt, layer: layer)
     let vectors = patchScales.map { scaled(delta, to: $0 * norm) }
@@ -109,7 +110,8 @@ public struct DifferenceProbe: Sendable {
   /// MLP 0.5 times, as the reference has them.
   private func addAmplified(_ models: PairedModels, to out: inout SafetensorsWriter) throws {
     let V = models.sharedVocabulary
-    let amplified = models.adapter == nil || models.chat.configuration.nLayers < 2
+    let amplified =
+      models.adapter == nil || models.chat.configuration.nLayers < 2
       ? nil
       : try AmplifiedWeights.between(
         base: models.base, chat: models.chat,

@@ -20,7 +20,8 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
     package var remarks: [String]
 
     package init(
-      base: String, chat: String, precision: String, tokensPerText: Int, mostRaised: Int, seed: UInt64, crosscope: String,
+      base: String, chat: String, precision: String, tokensPerText: Int, mostRaised: Int, seed: UInt64,
+      crosscope: String,
       noDifference: Bool, remarks: [String]
     ) {
       (self.base, self.chat, self.precision) = (base, chat, precision)

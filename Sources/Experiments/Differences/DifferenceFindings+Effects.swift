@@ -16,7 +16,9 @@ extension DifferenceFindings {
   ) throws -> [DifferenceDocument.Effect] {
     try Corpus.allCases.compactMap { corpus -> DifferenceDocument.Effect? in
       let candidates = lenses.filter { $0.corpus == corpus && ($0.corpus == .chat || $0.position > 0) }
-      guard let lens = candidates.max(by: { $0.relative < $1.relative }), let delta = vector(lens.name) else { return nil }
+      guard let lens = candidates.max(by: { $0.relative < $1.relative }), let delta = vector(lens.name) else {
+        return nil
+      }
       return try effect(of: lens, delta, progress: progress)
     }
   }

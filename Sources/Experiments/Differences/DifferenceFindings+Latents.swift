@@ -16,7 +16,9 @@ extension DifferenceDocument {
       guard let delta = vector(lenses[index].name), delta.count == crosscoder.dModel else { continue }
       let own = norm(delta[...])
       let cosines = (0..<crosscoder.nLatents).map { latent -> LatentCosine in
-        let product = zip(delta, crosscoder.decoderDirection(latent, .chat)).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+        let product = zip(delta, crosscoder.decoderDirection(latent, .chat)).reduce(0.0) {
+          $0 + Double($1.0) * Double($1.1)
+        }
         let length = own * norms[latent]
         return LatentCosine(latent: latent, cosine: length > 0 ? product / length : 0)
       }

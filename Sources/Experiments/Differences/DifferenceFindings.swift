@@ -140,7 +140,8 @@ package struct DifferenceFindings {
           done += 1
           progress(done, all)
           // Without any difference there is no direction.
-          guard let means = found.means(at: slot), means.difference.contains(where: { $0 != 0 }), let usual = found.meanNorm
+          guard let means = found.means(at: slot), means.difference.contains(where: { $0 != 0 }),
+            let usual = found.meanNorm
           else { continue }
           let position = corpus == .plain ? slot : slot - DifferenceText.beforeAnswer
           let name = "δ \(layer) \(corpus.rawValue) \(position)"
@@ -156,7 +157,8 @@ package struct DifferenceFindings {
           directions.append(
             DirectionRecord(
               name: name, layer: layer, unit: usual, source: "mean difference chat − base at a position",
-              card: storedJSON(DirectionCard(corpus: corpus, position: position, texts: found.counts[slot], norm: norm)),
+              card: storedJSON(
+                DirectionCard(corpus: corpus, position: position, texts: found.counts[slot], norm: norm)),
               vector: means.difference))
         }
       }

@@ -33,7 +33,9 @@ struct DifferenceLines {
       addBody(window.content)
     case .written(let index):
       let written = document.written[index]
-      add("A text that chat wrote", note: "nats a token: base \(fixed(written.lossBase, 2)), chat \(fixed(written.lossChat, 2))")
+      add(
+        "A text that chat wrote",
+        note: "nats a token: base \(fixed(written.lossBase, 2)), chat \(fixed(written.lossChat, 2))")
       addBody(written.beginning + "▏" + written.content)
     }
   }
@@ -46,7 +48,9 @@ struct DifferenceLines {
     lines += flowLines([FlowToken(text, style: .muted)], width: width).map { PageLine($0) }
   }
 
-  private mutating func addBody(_ text: String) { lines += flowLines([FlowToken(text)], width: width).map { PageLine($0) } }
+  private mutating func addBody(_ text: String) {
+    lines += flowLines([FlowToken(text)], width: width).map { PageLine($0) }
+  }
 
   /// Tokens with bars; blanks in them are made visible.
   private mutating func addTokens(_ tokens: [DifferenceDocument.Token], largest: Double, digits: Int) {
@@ -54,7 +58,8 @@ struct DifferenceLines {
     for token in tokens {
       let isHere = cursor == items.count
       let text = truncated(shownBlanks(token.text), to: room).rightPadded(to: room)
-      let bar = barText(largest > 0 ? token.weight / largest : 0, columns: max(4, width - room - 12), asciiOnly: asciiOnly)
+      let bar = barText(
+        largest > 0 ? token.weight / largest : 0, columns: max(4, width - room - 12), asciiOnly: asciiOnly)
       lines.append(
         PageLine(
           [
@@ -107,7 +112,8 @@ struct DifferenceLines {
           PageLine([
             FlowSpan(text: "\(block.block)".leftPadded(to: 4) + " ", style: .muted),
             FlowSpan(
-              text: (fixed(block.relative * 100, 1) + " %").leftPadded(to: 8) + fixed(block.cosine, 3).leftPadded(to: 8) + "  ",
+              text: (fixed(block.relative * 100, 1) + " %").leftPadded(to: 8) + fixed(block.cosine, 3).leftPadded(to: 8)
+                + "  ",
               style: .plain), FlowSpan(text: bar, style: Style(.accent)),
           ]))
       }
@@ -142,9 +148,13 @@ struct DifferenceLines {
         lines.append(
           PageLine(
             [
-              FlowSpan(text: "latent \(found.latent)".rightPadded(to: 14), style: isHere ? Style(.plain, on: .selected) : .plain),
+              FlowSpan(
+                text: "latent \(found.latent)".rightPadded(to: 14),
+                style: isHere ? Style(.plain, on: .selected) : .plain),
               FlowSpan(text: fixed(found.cosine, 3).leftPadded(to: 8) + "  ", style: .muted),
-              FlowSpan(text: barText(abs(found.cosine), columns: max(4, width - 28), asciiOnly: asciiOnly), style: Style(.accent)),
+              FlowSpan(
+                text: barText(abs(found.cosine), columns: max(4, width - 28), asciiOnly: asciiOnly),
+                style: Style(.accent)),
             ], item: items.count))
         items.append(.latent(found.latent))
       }
@@ -170,7 +180,8 @@ struct DifferenceLines {
   private mutating func addEffect(_ effect: DifferenceDocument.Effect) {
     add("What \(effect.direction) does for chat", note: "\(effect.tokens) tokens of \(effect.corpus.rawValue) texts")
     addNote(
-      "Chat's stream is made base's along one direction at every token. A loss that rises says that the direction carries what was tuned.")
+      "Chat's stream is made base's along one direction at every token. A loss that rises says that the direction carries what was tuned."
+    )
     lines += PageLine.named("loss", "\(fixed(effect.loss, 4)) nats a token", label: 12, width: width)
     lines += PageLine.named("along δ", DifferenceEntry.signed(effect.change), label: 12, width: width)
     for (name, spread) in [("random", effect.random), ("texts", effect.pairs)] {
@@ -183,7 +194,9 @@ struct DifferenceLines {
   }
 
   private mutating func addText(_ text: DifferenceDocument.Text) {
-    add("A text on which the models part", note: "KL \(fixed(text.mean, 2)) nats a token, at most \(fixed(text.largest, 1))")
+    add(
+      "A text on which the models part",
+      note: "KL \(fixed(text.mean, 2)) nats a token, at most \(fixed(text.largest, 1))")
     let here = cursor ?? 0
     let tokens = text.tokens.enumerated().map { index, place in
       var token = FlowToken(
@@ -203,7 +216,8 @@ struct DifferenceLines {
     add("After \(shownBlanks(place.text))", note: "KL \(fixed(place.divergence, 2)) nats")
     for (name, next) in [("base", place.base), ("chat", place.chat)] {
       lines += PageLine.named(
-        name, next.map { "\(shownBlanks($0.text)) \(fixed($0.weight, 2))" }.joined(separator: "  "), label: 7, width: width)
+        name, next.map { "\(shownBlanks($0.text)) \(fixed($0.weight, 2))" }.joined(separator: "  "), label: 7,
+        width: width)
     }
   }
 }

@@ -28,13 +28,15 @@ extension DifferencesScreen {
     guard let document else {
       canvas.notice(
         [
-          "this store does not say yet what its two models differ in", "crosscope differences STORE finds out in about two minutes",
+          "this store does not say yet what its two models differ in",
+          "crosscope differences STORE finds out in about two minutes",
           "no dictionary is needed for it",
         ], in: body)
       return nil
     }
     guard !document.setup.noDifference else {
-      canvas.notice(flowLines([FlowToken(document.headline)], width: body.columns - 4).map { $0.map(\.text).joined() }, in: body)
+      canvas.notice(
+        flowLines([FlowToken(document.headline)], width: body.columns - 4).map { $0.map(\.text).joined() }, in: body)
       return nil
     }
     let layout = DifferencesLayout(state)
@@ -55,7 +57,8 @@ extension DifferencesScreen {
       let value = Rect(row: row, column: rect.endColumn - 7, rows: 1, columns: 7)
       let title = Rect(row: row, column: rect.column + 9, rows: 1, columns: max(1, rect.columns - 17))
       if let share = entry.share { canvas.bar(share, in: value) }
-      canvas.put(entry.value, row: row, endingBefore: value.endColumn, style: entry.share == nil ? .plain : .title, clip: value)
+      canvas.put(
+        entry.value, row: row, endingBefore: value.endColumn, style: entry.share == nil ? .plain : .title, clip: value)
       let text = truncated(entry.title.replacing("\n", with: " "), to: title.columns)
       canvas.put(text, row: row, column: title.column, style: .plain, clip: title)
       if index == list.selected {

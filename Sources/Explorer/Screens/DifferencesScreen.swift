@@ -11,10 +11,14 @@ enum DifferencesScreen {
   static let definition = ScreenDefinition(
     title: { _ in "Differences" },
     bindings: [
-      Binding(["enter", "l", "right"], .open, "look", "go to the right, then to what is under the cursor", unavailable: nothing),
+      Binding(
+        ["enter", "l", "right"], .open, "look", "go to the right, then to what is under the cursor",
+        unavailable: nothing),
       Binding(["tab"], .nextFocus, "side", "go to the other side", unavailable: nothing),
       Binding(["h", "left"], .left, nil, "go back to the left, or a token to the left"),
-      Binding(["p"], .promptScreen, "prompt", "read this text on the prompt screen, with the latents that fire on it", unavailable: noText),
+      Binding(
+        ["p"], .promptScreen, "prompt", "read this text on the prompt screen, with the latents that fire on it",
+        unavailable: noText),
       Binding(["f"], .followFilter, "latents", "list the latents whose contexts hold this token", unavailable: noToken),
       Binding(["s"], .steer, "steer", "steer with the latent alone", unavailable: Unavailable.noLatent),
     ] + GeneralBindings.moving,

@@ -44,7 +44,9 @@ struct DifferenceEntry: Sendable, Equatable {
     var entries = [DifferenceEntry(kind: .texts, group: "texts", title: "how far predictions part", value: "")]
     for (index, order) in document.orders.enumerated() where !order.tokens.isEmpty {
       entries.append(
-        .init(kind: .order(index), group: "tokens", title: "\(order.corpus.rawValue), by \(order.order.rawValue)", value: ""))
+        .init(
+          kind: .order(index), group: "tokens", title: "\(order.corpus.rawValue), by \(order.order.rawValue)", value: ""
+        ))
     }
     for (index, topic) in document.topics.enumerated() {
       entries.append(
@@ -59,9 +61,12 @@ struct DifferenceEntry: Sendable, Equatable {
           kind: .lens(index), group: "δ", title: "layer \(lens.layer), \(lens.corpus.rawValue) \(lens.position)",
           value: fixed(lens.relative * 100, 0) + " %", share: most > 0 ? lens.relative / most : 0))
     }
-    if !document.blocks.isEmpty { entries.append(.init(kind: .blocks, group: "blocks", title: "where streams part", value: "")) }
+    if !document.blocks.isEmpty {
+      entries.append(.init(kind: .blocks, group: "blocks", title: "where streams part", value: ""))
+    }
     for (index, effect) in document.effects.enumerated() {
-      entries.append(.init(kind: .effect(index), group: "effect", title: effect.direction, value: signed(effect.change)))
+      entries.append(
+        .init(kind: .effect(index), group: "effect", title: effect.direction, value: signed(effect.change)))
     }
     for (index, text) in document.texts.enumerated() {
       entries.append(

@@ -41,7 +41,9 @@ extension LatentsScreen {
     drawTable(state, &canvas, layout)
     if latents.ids?.isEmpty == true {
       canvas.notice(
-        latents.query.isFiltered ? ["no latent matches the filter", "x clears it"] : ["this store has no latents", "F7 shows what its two models differ in"],
+        latents.query.isFiltered
+          ? ["no latent matches the filter", "x clears it"]
+          : ["this store has no latents", "F7 shows what its two models differ in"],
         in: layout.rows)
     }
     if latents.selectedID != nil, let id = latents.previewed, !layout.preview.isEmpty {

@@ -113,7 +113,9 @@ package struct DifferencePair {
     return ModelPair(
       base: names.base, chat: names.chat, layer: shape.nLayers / 2 - 1, dModel: shape.dModel, nLatents: 0,
       vocabSize: shape.vocabSize, model: model,
-      adapter: try adapter.map { .init(path: StorePlace.recorded($0, folder: folder), sha256: try Adapter.sha256(folder: $0)) },
+      adapter: try adapter.map {
+        .init(path: StorePlace.recorded($0, folder: folder), sha256: try Adapter.sha256(folder: $0))
+      },
       baseModel: try engine.basePath.map(file), tokenizer: model)
   }
 }

@@ -39,7 +39,9 @@ package struct DifferencePassRun {
       collector = DifferenceCollector(models: models, sums: found.sums)
       done = found.groups
     }
-    func tokens(_ groups: ArraySlice<Range<Int>>) -> Int { groups.reduce(0) { $0 + texts[$1].reduce(0) { $0 + $1.ids.count } } }
+    func tokens(_ groups: ArraySlice<Range<Int>>) -> Int {
+      groups.reduce(0) { $0 + texts[$1].reduce(0) { $0 + $1.ids.count } }
+    }
     var read = tokens(groups[..<done])
     var progress = ProgressLine(label, total: tokens(groups[...]), unit: "tokens", done: read)
     var last = ContinuousClock.now

@@ -67,7 +67,8 @@ package struct DifferenceRun {
     document.topics = findings.topics(options.topics)
     document.windows = findings.windows()
     let directions: [DirectionRecord]
-    (document.lenses, directions) = try findings.lenses(patches: options.runsAgain, progress: Self.progress("lens", "directions"))
+    (document.lenses, directions) = try findings.lenses(
+      patches: options.runsAgain, progress: Self.progress("lens", "directions"))
     document.texts = try findings.partingTexts(progress: Self.progress("reading", "texts"))
     if options.runsAgain {
       document.effects = try findings.effects(

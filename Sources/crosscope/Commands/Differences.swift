@@ -23,11 +23,14 @@ struct Differences: AsyncParsableCommand {
   @Argument(help: "A store or the configuration of a build; leave it out if --model names a model.") var source: String?
   @OptionGroup var files: ModelFileOptions
   @Option(
-    help: "JSON lines with \"text\" or \"messages\", or a plain text whose paragraphs are the texts; may be given several times.",
+    help:
+      "JSON lines with \"text\" or \"messages\", or a plain text whose paragraphs are the texts; may be given several times.",
     completion: .file())
   var texts: [String] = []
-  @Option(help: "JSON lines with \"messages\"; may be given several times.", completion: .file()) var chats: [String] = []
-  @Option(help: ArgumentHelp("The tokens of a text; chats may have four times as many.", valueName: "n")) var tokens = 64
+  @Option(help: "JSON lines with \"messages\"; may be given several times.", completion: .file()) var chats: [String] =
+    []
+  @Option(help: ArgumentHelp("The tokens of a text; chats may have four times as many.", valueName: "n")) var tokens =
+    64
   @Option(help: ArgumentHelp("The most texts, and the most chats.", valueName: "n")) var count = 2000
   @Option(
     help: ArgumentHelp(
@@ -36,9 +39,11 @@ struct Differences: AsyncParsableCommand {
   var layers: String?
   @Option(help: ArgumentHelp("How many tokens count as the most raised of a position.", valueName: "n")) var top = 100
   @Option(help: ArgumentHelp("The number of topics.", valueName: "n")) var topics = 3
-  @Option(help: ArgumentHelp("Decides topics, random vectors and what chat writes.", valueName: "n")) var seed: UInt64 = 0
+  @Option(help: ArgumentHelp("Decides topics, random vectors and what chat writes.", valueName: "n")) var seed: UInt64 =
+    0
   @Option(
-    help: ArgumentHelp("Do the same with the adapter's matrices scrambled, and show it beside.", valueName: "scrambled"))
+    help: ArgumentHelp("Do the same with the adapter's matrices scrambled, and show it beside.", valueName: "scrambled")
+  )
   var control: Control?
   @Flag(help: "Leave out what runs the models again: patchscopes, effects, texts that chat writes.") var quick = false
   @Option(
@@ -46,7 +51,8 @@ struct Differences: AsyncParsableCommand {
       "Write tensors for the given tokens instead (the parity probe); needs --out.", valueName: "in.safetensors"))
   var probe: String?
   @Option(
-    help: ArgumentHelp("Keep what is found in this store (NAME.crosscope), or in this JSON file.", valueName: "store|file"))
+    help: ArgumentHelp(
+      "Keep what is found in this store (NAME.crosscope), or in this JSON file.", valueName: "store|file"))
   var out: String?
   @OptionGroup var output: OutputFileOptions
   @OptionGroup var computing: ComputeOptions
@@ -82,7 +88,8 @@ struct Differences: AsyncParsableCommand {
     (options.tokensPerText, options.texts, options.mostRaised) = (tokens, count, top)
     (options.topics, options.seed, options.runsAgain) = (topics, seed, !quick)
     // A store's latents are explained by directions of their own layer.
-    options.layers = try layers.map { try Self.numbers($0, below: pair.engine.model.configuration.nLayers) }
+    options.layers =
+      try layers.map { try Self.numbers($0, below: pair.engine.model.configuration.nLayers) }
       ?? pair.store.map { [try $0.modelPair().layer] }
     var run = DifferenceRun(engine: pair.engine, names: pair.names, options: options)
     run.control = control == nil ? nil : pair.adapter
