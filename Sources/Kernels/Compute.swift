@@ -31,18 +31,16 @@ public enum Compute {
     return String(cString: openblas_get_corename())
   }
 
-  /// OpenBLAS knows processors by their model numbers and takes one newer than itself for an older one (release 0.3.21
-  /// takes Emerald Rapids for a Pentium 4, and Zen 5 for a Zen without AVX-512). This therefore chooses by the features
-  /// that the processor reports. With AVX-512 the kernels are always those for it: they are twice as fast, and the others
-  /// give a row other last bits in other company.
+  /// OpenBLAS knows processors by their model numbers and treats one newer than itself as the oldest of all (release
+  /// 0.3.21 takes Emerald Rapids for a Pentium 4). This therefore chooses by the features that the processor reports.
   private static func chooseOpenBLASCore() {
-    guard getenv("OPENBLAS_CORETYPE") == nil else { return }
-    let core = String(cString: openblas_get_corename())
+    guard getenv("OPENBLAS_CORETYPE") == nil,
+      ["Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Sandybridge"].contains(
+        String(cString: openblas_get_corename()))
+    else { return }
     switch ck_level() {
-    case 2... where !["SkylakeX", "Cooperlake", "Sapphirerapids"].contains(core):
-      _ = openblas_choose_core("SkylakeX")
-    case 1 where ["Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Sandybridge"].contains(core):
-      _ = openblas_choose_core("Haswell")
+    case 2...: _ = openblas_choose_core("SkylakeX")
+    case 1: _ = openblas_choose_core("Haswell")
     default: break
     }
   }

@@ -22,7 +22,7 @@ package struct DifferenceRun {
     package var seed: UInt64 = 0
     /// The texts that chat writes by itself.
     package var written = 16
-    /// Whether the analyses that run the models again are made: patchscopes, effects, texts that chat writes.
+    /// Whether the analyses that run the models again are made: patchscopes, parting texts, effects, texts that chat writes.
     package var runsAgain = true
 
     package init() {}
@@ -64,13 +64,13 @@ package struct DifferenceRun {
       return (document, [])
     }
     document.orders = findings.orders()
-    document.topics = findings.topics(options.topics)
+    if options.topics > 0 { document.topics = findings.topics(options.topics) }
     document.windows = findings.windows()
     let directions: [DirectionRecord]
     (document.lenses, directions) = try findings.lenses(
       patches: options.runsAgain, progress: Self.progress("lens", "directions"))
-    document.texts = try findings.partingTexts(progress: Self.progress("reading", "texts"))
     if options.runsAgain {
+      document.texts = try findings.partingTexts(progress: Self.progress("reading", "texts"))
       document.effects = try findings.effects(
         of: document.lenses, vector: { name in directions.first { $0.name == name }?.vector },
         progress: Self.progress("effect", "vectors"))

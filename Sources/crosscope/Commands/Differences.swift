@@ -38,14 +38,14 @@ struct Differences: AsyncParsableCommand {
       valueName: "layers"))
   var layers: String?
   @Option(help: ArgumentHelp("How many tokens count as the most raised of a position.", valueName: "n")) var top = 100
-  @Option(help: ArgumentHelp("The number of topics.", valueName: "n")) var topics = 3
+  @Option(help: ArgumentHelp("The number of topics; 0 leaves them out.", valueName: "n")) var topics = 3
   @Option(help: ArgumentHelp("Decides topics, random vectors and what chat writes.", valueName: "n")) var seed: UInt64 =
     0
   @Option(
     help: ArgumentHelp("Do the same with the adapter's matrices scrambled, and show it beside.", valueName: "scrambled")
   )
   var control: Control?
-  @Flag(help: "Leave out what runs the models again: patchscopes, effects, texts that chat writes.") var quick = false
+  @Flag(help: "Leave out what runs the models again: patchscopes, parting texts token by token, effects, texts that chat writes.") var quick = false
   @Option(
     help: ArgumentHelp(
       "Write tensors for the given tokens instead (the parity probe); needs --out.", valueName: "in.safetensors"))
@@ -69,7 +69,7 @@ struct Differences: AsyncParsableCommand {
     }
     for (option, value, range) in [
       ("--tokens", tokens, 2...1 << 20), ("--count", count, 1...1 << 30), ("--top", top, 1...1 << 20),
-      ("--topics", topics, 1...64),
+      ("--topics", topics, 0...64),
     ] where !range.contains(value) {
       throw ValidationError("\(option): expected \(range.lowerBound) to \(range.upperBound), found \(value)")
     }
