@@ -15,7 +15,7 @@ demo: ## build, fetch the model, open the explorer on the demo store
 	@model=$$(scripts/fetch-model) && swift build -c release --product crosscope \
 	  && store=$$(scripts/demo-store) && exec $(CROSSCOPE) explore "$$store" --model "$$model"
 
-demo-base: ## build, fetch Gemma 3 270M, train the second demo's dictionary (once, most of an hour), open the explorer on it
+demo-base: ## build, fetch Gemma 3 270M, train the second demo's dictionary (once, half an hour), open the explorer on it
 	@scripts/setup
 	@model=$$(scripts/fetch-model gemma3-270m) && swift build -c release --product crosscope \
 	  && store=$$(scripts/demo-base-store $(CROSSCOPE)) && exec $(CROSSCOPE) explore "$$store" --model "$$model"

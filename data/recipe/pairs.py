@@ -27,7 +27,7 @@ class Pair:
     end: str  # the token that ends a turn
     assistant: str = "assistant"
     sampled: int = 0  # in training, logits of the tokens that occur and of so many others drawn for each batch; 0 means all
-    rows: dict | None = None  # how many examples of each kind are trained on; None means all
+    rows: "dict | None" = None  # how many examples of each kind are trained on; None means all
 
     @property
     def adapter(self):
