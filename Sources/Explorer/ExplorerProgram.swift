@@ -60,7 +60,7 @@ package struct ExplorerProgram: Sendable {
   /// - Returns: 0, or the number of the signal.
   /// - Throws: `TerminalTooSmall`, and what the store and the terminal throw.
   package func run() async throws -> Int32 {
-    let (summary, runner) = (try Self.summary(of: store), try runner(on: store))
+    let (summary, runner) = try begun()
     let savedState = SavedState.usualPath()
     let view = beginning.view(of: SavedState(path: savedState).stores[store.path])
     // A user who has seen neither the tour nor this store sees the tour, unless the command line names a place.
@@ -78,11 +78,19 @@ package struct ExplorerProgram: Sendable {
     return ending
   }
 
+  /// What the explorer begins with. Another store may have taken the place of this one since it was opened.
+  private func begun() throws -> (StoreSummary, EffectRunner) {
+    do { return (try Self.summary(of: store), try runner(on: store)) } catch StorageError.replaced {
+      return try reopened()
+    }
+  }
+
   /// Opens the store again, and with it everything that works on it.
   private func reopened() throws -> (StoreSummary, EffectRunner) {
-    let again = try Store(
-      path: store.path, access: store.isWritable ? .readWrite : .readOnly, session: store.session)
-    return (try Self.summary(of: again), try runner(on: again))
+    try Store.opened(
+      path: store.path, access: store.isWritable ? .readWrite : .readOnly, session: store.session,
+      reading: { (try Self.summary(of: $0), try runner(on: $0)) }
+    ).value
   }
 
   private static func summary(of store: Store) throws -> StoreSummary {

@@ -4,6 +4,7 @@
 // (https://www.sqlite.org/howtocorrupt.html, section 4.2).
 
 import CSQLite
+import Foundation
 import GRDB
 
 extension Store {
@@ -72,5 +73,21 @@ extension Store {
   private struct Call {
     let body: () throws -> Void
     var error: (any Error)?
+  }
+}
+
+extension Store {
+  /// Opens a store and reads from it. If another store takes its place between the two, as a build's does, that one is opened and
+  /// read; a place that changes at every attempt is reported after a few of them.
+  /// - Throws: the errors of both.
+  public static func opened<Value>(
+    path: String, access: Access, session: String = UUID().uuidString, reading: (Store) throws -> Value
+  ) throws -> (store: Store, value: Value) {
+    for _ in 0..<10 {
+      let store = try Store(path: path, access: access, session: session)
+      do { return (store, try reading(store)) } catch StorageError.replaced { continue }
+    }
+    let store = try Store(path: path, access: access, session: session)
+    return (store, try reading(store))
   }
 }

@@ -54,6 +54,19 @@ import Testing
     #expect(try Store(path: path, access: .readOnly).differences().isEmpty)
   }
 
+  @Test func openingReadsTheStoreThatTookThePlace() throws {
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try write(pair(latents: 1))
+    var attempts = 0
+    let (store, latents) = try Store.opened(path: path, access: .readOnly) { store in
+      attempts += 1
+      if attempts == 1 { try write(pair(latents: 3)) }
+      return try store.latentCount()
+    }
+    #expect(attempts == 2 && latents == 3)
+    #expect(try store.latentCount() == 3)
+  }
+
   @Test func whatIsNoDirectionIsRefused() throws {
     defer { try? FileManager.default.removeItem(atPath: path) }
     try write(pair(latents: 0))

@@ -45,7 +45,8 @@ struct Differences: AsyncParsableCommand {
     help: ArgumentHelp("Do the same with the adapter's matrices scrambled, and show it beside.", valueName: "scrambled")
   )
   var control: Control?
-  @Flag(help: "Leave out what runs the models again: patchscopes, parting texts token by token, effects, texts that chat writes.") var quick = false
+  @Flag(help: "Leave out what runs the models again: patchscopes, texts token by token, effects, what chat writes.")
+  var quick = false
   @Option(
     help: ArgumentHelp(
       "Write tensors for the given tokens instead (the parity probe); needs --out.", valueName: "in.safetensors"))

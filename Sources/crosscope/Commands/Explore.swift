@@ -54,10 +54,11 @@ struct Explore: AsyncParsableCommand {
 
   func run() async throws {
     let settings = try settings()
-    let opened = try Store(path: try store ?? Self.demoStore(), access: readOnly ? .readOnly : .readWrite)
+    let (opened, place) = try Store.opened(
+      path: try store ?? Self.demoStore(), access: readOnly ? .readOnly : .readWrite, reading: beginning.beginning)
     let program = ExplorerProgram(
       store: opened, settings: settings, configurationPath: config ?? Configuration.usualPath(),
-      beginning: try beginning.beginning(in: opened), laboratory: { try engine.laboratory(on: $0, files, computing) })
+      beginning: place, laboratory: { try engine.laboratory(on: $0, files, computing) })
     let ending = try await program.run()
     opened.close()
     if ending != 0 { throw ExitCode(128 + ending) }
