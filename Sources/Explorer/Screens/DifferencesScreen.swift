@@ -17,7 +17,7 @@ enum DifferencesScreen {
       Binding(["tab"], .nextFocus, "side", "go to the other side", unavailable: nothing),
       Binding(["h", "left"], .left, nil, "go back to the left, or a token to the left"),
       Binding(
-        ["p"], .promptScreen, "prompt", "read this text on the prompt screen, with the latents that fire on it",
+        ["P"], .promptActivations, "prompt", "show all latents that fire on the text, on the prompt screen",
         unavailable: noText),
       Binding(["f"], .followFilter, "latents", "list the latents whose contexts hold this token", unavailable: noToken),
       Binding(["s"], .steer, "steer", "steer with the latent alone", unavailable: Unavailable.noLatent),
@@ -96,6 +96,10 @@ enum DifferencesScreen {
       case nil: break
       }
     case .followFilter: return filterByToken(&state)
+    case .promptActivations:
+      guard case .text(let index)? = state.differences.entry?.kind, let text = state.differences.found?.texts[index]
+      else { return [] }
+      return PromptScreen.read(text, &state)
     default: moved(action, &state)
     }
     return []

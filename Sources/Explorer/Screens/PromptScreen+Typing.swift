@@ -1,6 +1,7 @@
 // The keys of the prompt screen while text is typed, and the texts that other screens bring here.
 
 import Diffing
+import Experiments
 import Reports
 import Storage
 import TUI
@@ -46,6 +47,14 @@ extension PromptScreen {
   /// Reads the steer screen's prompt.
   static func readSteerPrompt(_ state: inout ExplorerState) -> [Effect] {
     state.prompt.editor.set(user: state.steer.prompt.text)
+    return state.show(.prompt) + PromptState.start(&state)
+  }
+
+  /// Reads the tokens of a text on which the models part.
+  static func read(_ text: DifferenceDocument.Text, _ state: inout ExplorerState) -> [Effect] {
+    state.prompt.editor.set(
+      tokens: text.tokens.map(\.id), templateMask: text.tokens.map { $0.role == .template },
+      text: text.tokens.map(\.text).joined())
     return state.show(.prompt) + PromptState.start(&state)
   }
 
