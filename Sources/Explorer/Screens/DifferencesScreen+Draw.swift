@@ -55,7 +55,8 @@ extension DifferencesScreen {
       let isNew = index == list.top || entries[index - 1].group != entry.group
       if isNew { canvas.put(entry.group, row: row, column: rect.column, style: .muted, clip: rect) }
       let value = Rect(row: row, column: rect.endColumn - 7, rows: 1, columns: 7)
-      let title = Rect(row: row, column: rect.column + 9, rows: 1, columns: max(1, rect.columns - 17))
+      let beside = entry.value.isEmpty ? 0 : value.columns + 1
+      let title = Rect(row: row, column: rect.column + 9, rows: 1, columns: max(1, rect.columns - 9 - beside))
       if let share = entry.share { canvas.bar(share, in: value) }
       canvas.put(
         entry.value, row: row, endingBefore: value.endColumn, style: entry.share == nil ? .plain : .title, clip: value)

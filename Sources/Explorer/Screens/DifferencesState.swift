@@ -45,20 +45,26 @@ struct DifferenceEntry: Sendable, Equatable {
     for (index, order) in document.orders.enumerated() where !order.tokens.isEmpty {
       entries.append(
         .init(
-          kind: .order(index), group: "tokens", title: "\(order.corpus.rawValue), by \(order.order.rawValue)", value: ""
+          kind: .order(index), group: "tokens", title: "\(order.corpus.rawValue) \(order.order.rawValue)", value: ""
         ))
     }
     for (index, topic) in document.topics.enumerated() {
       entries.append(
         .init(
-          kind: .topic(index), group: "topics", title: "\(topic.corpus.rawValue), \(topic.measure.rawValue)",
+          kind: .topic(index), group: "topics", title: "\(topic.corpus.rawValue) \(topic.measure.rawValue)",
           value: fixed(topic.share * 100, 0) + " %", share: topic.share))
     }
-    let most = document.lenses.map(\.relative).filter { $0.isFinite }.max() ?? 1
-    for (index, lens) in document.lenses.enumerated() {
+    // At the first token of a plain text streams have outlying norms, which would hide all other positions.
+    func isOutlying(_ lens: DifferenceDocument.Lens) -> Bool { lens.corpus == .plain && lens.position == 0 }
+    let lenses = document.lenses.enumerated().sorted { a, b in
+      isOutlying(a.element) == isOutlying(b.element)
+        ? a.element.relative > b.element.relative : isOutlying(b.element)
+    }
+    let most = lenses.first?.element.relative ?? 1
+    for (index, lens) in lenses {
       entries.append(
         .init(
-          kind: .lens(index), group: "δ", title: "layer \(lens.layer), \(lens.corpus.rawValue) \(lens.position)",
+          kind: .lens(index), group: "δ", title: "\(lens.layer) \(lens.corpus.rawValue) \(lens.position)",
           value: fixed(lens.relative * 100, 0) + " %", share: most > 0 ? lens.relative / most : 0))
     }
     if !document.blocks.isEmpty {

@@ -17,7 +17,7 @@ package struct DifferencePassRun {
   package var label = "differences"
   /// The seconds between two times at which sums are kept.
   package var pause = 20.0
-  private static let tokensPerGroup = 1024
+  private static let tokensPerGroup = 256
 
   package init(models: PairedModels, texts: [DifferenceText], settings: DifferenceSettings) {
     (self.models, self.texts, self.settings) = (models, texts, settings)
