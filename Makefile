@@ -1,5 +1,5 @@
 # The commands of the README. `make demo` and `make test` install and fetch what is missing by themselves.
-.PHONY: help demo demo-base test soak evidence bench bench-engine bench-training bench-scaling bench-explorer bench-steering bench-serve fuzz sanitize format lint data clean
+.PHONY: help demo demo-base test soak evidence bench bench-engine bench-training bench-differences bench-scaling bench-explorer bench-steering bench-serve fuzz sanitize format lint data clean
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS = 60
@@ -42,6 +42,11 @@ bench-training: ## measure a training step against PyTorch (installs it; minutes
 	@scripts/setup
 	@scripts/fetch-model >/dev/null && scripts/bench-peers >/dev/null \
 	  && swift build -c release --product crosscope >&2 && python3 Benchmarks/training.py
+
+bench-differences: ## measure `crosscope differences` against the same comparison in PyTorch (installs it; minutes)
+	@scripts/setup
+	@model=$$(scripts/fetch-model) && peers=$$(scripts/bench-peers) && swift build -c release --product crosscope >&2 \
+	  && python="$${CROSSCOPE_VENV:-$$peers/venv}/bin/python" && "$$python" Benchmarks/differences.py --python "$$python" --model "$$model"
 
 bench-scaling: ## measure Latent Scaling against a dense one in PyTorch (CROSSCOPE_VENV has torch and safetensors)
 	@scripts/setup
