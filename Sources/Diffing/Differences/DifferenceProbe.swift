@@ -1,6 +1,6 @@
-// All numbers of a comparison of two models over given tokens, to hold them against those of another program. Tensors are named as
-// in DIFFING's reference: what each is stands at its place below. Shape letters: N texts, T tokens of each, d width, V tokens that both
-// models know, S scales.
+// All numbers of a comparison of two models over given tokens, to hold them against those of another program
+// (docs/differences.md names the tensors). Shape letters: N texts, T tokens of each, d width, V tokens that both models
+// know, S scales.
 
 import Inference
 
