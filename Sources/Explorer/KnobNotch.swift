@@ -13,3 +13,24 @@ package enum KnobNotch {
     return min((limit / notch + 1e-9).rounded(.down) * notch, strongest)
   }
 }
+
+/// A row of the steer screen whose strength keys turn.
+protocol KnobRow {
+  var isOn: Bool { get set }
+  mutating func turn(by step: Double)
+}
+
+extension KnobRow {
+  /// Switches the row on or off, or turns it; other actions do nothing.
+  /// - Parameter times: the count that was typed before the key.
+  mutating func perform(_ action: Action, _ times: Double) {
+    switch action {
+    case .toggle: isOn.toggle()
+    case .stronger: turn(by: KnobNotch.coarse * times)
+    case .weaker: turn(by: -KnobNotch.coarse * times)
+    case .slightlyStronger: turn(by: KnobNotch.fine * times)
+    case .slightlyWeaker: turn(by: -KnobNotch.fine * times)
+    default: break
+    }
+  }
+}

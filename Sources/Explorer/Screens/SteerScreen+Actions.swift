@@ -118,31 +118,19 @@ extension SteerScreen {
   }
 
   private static func changeAmplified(_ index: Int, _ action: Action, _ times: Double, _ state: inout ExplorerState) {
-    switch action {
-    case .toggle: state.steer.amplified[index].isOn.toggle()
-    case .stronger: state.steer.amplified[index].turn(by: KnobNotch.coarse * times)
-    case .weaker: state.steer.amplified[index].turn(by: -KnobNotch.coarse * times)
-    case .slightlyStronger: state.steer.amplified[index].turn(by: KnobNotch.fine * times)
-    case .slightlyWeaker: state.steer.amplified[index].turn(by: -KnobNotch.fine * times)
-    case .mode: state.tell(state.steer.changePart(index) ?? "every part is on the list already")
-    default: break
+    if action == .mode {
+      state.tell(state.steer.changePart(index) ?? "every part is on the list already")
+    } else {
+      state.steer.amplified[index].perform(action, times)
     }
   }
 
   private static func changeLatent(_ index: Int, _ action: Action, _ times: Double, _ state: inout ExplorerState) {
-    switch action {
-    case .toggle: state.steer.rows[index].isOn.toggle()
-    case .stronger: state.steer.rows[index].turn(by: KnobNotch.coarse * times)
-    case .weaker: state.steer.rows[index].turn(by: -KnobNotch.coarse * times)
-    case .slightlyStronger: state.steer.rows[index].turn(by: KnobNotch.fine * times)
-    case .slightlyWeaker: state.steer.rows[index].turn(by: -KnobNotch.fine * times)
-    case .mode:
-      let mode = next(state.steer.rows[index].mode, SteeringMode.allCases)
-      let begin = state.steer.strengthToBegin(mode, limit: state.store.coherenceLimit)
-      if let text = state.steer.rows[index].change(to: mode, unit: state.steer.plan.unit, begin: begin) {
-        state.tell(text)
-      }
-    default: break
+    guard action == .mode else { return state.steer.rows[index].perform(action, times) }
+    let mode = next(state.steer.rows[index].mode, SteeringMode.allCases)
+    let begin = state.steer.strengthToBegin(mode, limit: state.store.coherenceLimit)
+    if let text = state.steer.rows[index].change(to: mode, unit: state.steer.plan.unit, begin: begin) {
+      state.tell(text)
     }
   }
 

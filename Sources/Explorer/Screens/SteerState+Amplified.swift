@@ -7,7 +7,7 @@ import Reports
 
 extension SteerState {
   /// One amplification of the list.
-  struct AmplifiedRow: Sendable, Equatable {
+  struct AmplifiedRow: KnobRow, Sendable, Equatable {
     var term: AmplificationTerm
     var isOn = true
 

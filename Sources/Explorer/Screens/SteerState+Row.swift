@@ -9,7 +9,7 @@ import Storage
 
 extension SteerState {
   /// One latent of the list.
-  struct Row: Sendable, Equatable {
+  struct Row: KnobRow, Sendable, Equatable {
     var latent: Int
     var mode = SteeringMode.add
     var strength: Double
