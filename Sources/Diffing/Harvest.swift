@@ -43,52 +43,27 @@ public struct CorpusText: Sendable, Equatable {
 
 /// Reads the residual streams of both models of a pair after one block.
 public struct Harvester {
-  private let engine: Engine
+  private let models: PairedModels
   /// The block, counted from 0, after which the residual stream is read.
   public let layer: Int
-  private let cachePool: CachePool
+  private let timelines: PairedTimelines
 
-  /// Timelines that later calls use again; each model has its own.
-  private final class CachePool {
-    private var caches: [[KVCache]] = [[], []]
+  public init(engine: Engine, layer: Int) { self.init(models: engine.models, layer: layer) }
 
-    func caches(of model: PairModel, engine: Engine, count: Int) -> ArraySlice<KVCache> {
-      while caches[model.index].count < count {
-        caches[model.index].append(engine.transformer(of: model).makeCache())
-      }
-      let result = caches[model.index][..<count]
-      for cache in result { cache.truncate(to: 0) }
-      return result
-    }
-  }
-
-  public init(engine: Engine, layer: Int) {
-    precondition((0..<engine.model.configuration.nLayers).contains(layer), "there is no block \(layer)")
-    self.engine = engine
-    self.layer = layer
-    cachePool = CachePool()
+  public init(models: PairedModels, layer: Int) {
+    precondition((0..<models.chat.configuration.nLayers).contains(layer), "there is no block \(layer)")
+    (self.models, self.layer) = (models, layer)
+    timelines = PairedTimelines(models: models)
   }
 
   /// Both models' residual streams at every token of every text.
   /// - Returns: for each text its activations `[T, 2, d]`, the first token included.
   /// - Throws: the errors of the forward pass.
   public func activations(of texts: [[Int32]]) throws(InferenceError) -> [PairedActivations] {
-    let d = engine.model.configuration.dModel
-    var segments: [Segment] = []
-    // All base rows come before all chat rows, since an adapter's product needs its rows together.
-    for model in PairModel.allCases {
-      let caches = cachePool.caches(of: model, engine: engine, count: texts.count)
-      for (index, ids) in texts.enumerated() {
-        segments.append(
-          Segment(
-            stream: model.index * texts.count + index, cache: caches[index], tokens: ids, lastLayer: layer,
-            logits: .none))
-      }
-    }
-    let count = texts.count
+    let d = models.chat.configuration.dModel
     let rows = PairedRows(tokens: texts.map(\.count), dModel: d)
-    let models = segments.map { $0.stream < count ? PairModel.base : .chat }
-    _ = try engine.forward(segments, of: models, hooks: rows.hooks(layer: layer))
+    let (segments, sides) = timelines.segments(reading: texts, through: layer)
+    _ = try models.forward(segments, of: sides, hooks: rows.hooks(layer: layer))
     return rows.texts.map { PairedActivations(dModel: d, values: $0) }
   }
 
@@ -113,6 +88,36 @@ public struct Harvester {
     guard !inner.isEmpty else { return norms.map { _ in [] } }
     let limit = inner[inner.count / 2] * outlierFactor
     return norms.map { text in text.indices.dropFirst().filter { text[$0] <= limit } }
+  }
+}
+
+/// Timelines of both models for pass after pass over several texts each. It has one owner at a time.
+final class PairedTimelines {
+  private let models: PairedModels
+  private var caches: [[KVCache]] = [[], []]
+
+  init(models: PairedModels) { self.models = models }
+
+  /// The input of one pass of both models over some texts, without logits, on timelines that begin anew. A stream's number is
+  /// model.index · texts + text.
+  /// - Parameter lastLayer: the last block to run; nil runs all of them.
+  func segments(reading texts: [[Int32]], through lastLayer: Int? = nil) -> (segments: [Segment], models: [PairModel]) {
+    var (segments, sides): ([Segment], [PairModel]) = ([], [])
+    // All base rows come before all chat rows, since an adapter's product needs its rows together.
+    for model in PairModel.allCases {
+      while caches[model.index].count < texts.count {
+        caches[model.index].append(models.transformer(of: model).makeCache())
+      }
+      for (index, ids) in texts.enumerated() {
+        let cache = caches[model.index][index]
+        cache.truncate(to: 0)
+        segments.append(
+          Segment(
+            stream: model.index * texts.count + index, cache: cache, tokens: ids, lastLayer: lastLayer, logits: .none))
+        sides.append(model)
+      }
+    }
+    return (segments, sides)
   }
 }
 

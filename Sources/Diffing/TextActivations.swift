@@ -166,7 +166,7 @@ public final class TextActivations {
 }
 
 /// The most probable of `V` tokens by their logits.
-private func likeliest(_ logits: UnsafePointer<Float>, count V: Int, _ candidates: Int) -> [TokenProbability] {
+func likeliest(_ logits: UnsafePointer<Float>, count V: Int, _ candidates: Int) -> [TokenProbability] {
   withUnsafeTemporaryAllocation(of: Float.self, capacity: V) { buffer in
     guard let probabilities = buffer.baseAddress else { return [] }
     probabilities.update(from: logits, count: V)

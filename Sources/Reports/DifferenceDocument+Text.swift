@@ -57,12 +57,7 @@ extension DifferenceDocument {
   }
 
   private func list(_ tokens: [Token], _ count: Int) -> String {
-    tokens.prefix(count).map { shown($0.text) }.joined(separator: " ")
-  }
-
-  /// A token's text with its blanks made visible.
-  private func shown(_ text: String) -> String {
-    text.replacing(" ", with: "␣").replacing("\n", with: "↵").replacing("\t", with: "⇥")
+    tokens.prefix(count).map { visible($0.text) }.joined(separator: " ")
   }
 
   private var corpusTable: Table {
@@ -141,7 +136,7 @@ extension DifferenceDocument {
   /// is left out, since streams have outlying norms there.
   private static func largest(_ lenses: [Lens]) -> [Lens] {
     var shown: [String: Int] = [:]
-    return lenses.filter { $0.corpus == .chat || $0.position > 0 }.sorted { $0.relative > $1.relative }
+    return lenses.filter { !$0.isOutlying }.sorted { $0.relative > $1.relative }
       .filter { lens in
         shown["\(lens.layer) \(lens.corpus)", default: 0] += 1
         return shown["\(lens.layer) \(lens.corpus)"] ?? 0 <= 3
@@ -167,7 +162,7 @@ extension DifferenceDocument {
       heads: ["direction", "loss", "along δ", "random vectors", "pairs of texts"],
       rows: effects.map {
         [
-          $0.direction, fixed($0.loss, 4), signed($0.change), spread($0.random), spread($0.pairs),
+          $0.direction, fixed($0.loss, 4), signed($0.change, 4), spread($0.random), spread($0.pairs),
         ]
       },
       note:
@@ -175,10 +170,8 @@ extension DifferenceDocument {
     )
   }
 
-  private func signed(_ value: Double) -> String { (value < 0 ? "−" : "+") + fixed(abs(value), 4) }
-
   private func spread(_ spread: Spread) -> String {
-    "\(signed(spread.mean)) ± \(fixed(spread.deviation, 4)) (\(spread.count))"
+    "\(signed(spread.mean, 4)) ± \(fixed(spread.deviation, 4)) (\(spread.count))"
   }
 
   /// The first few of each half of the texts.
@@ -191,7 +184,7 @@ extension DifferenceDocument {
       title: "Texts on which the models part most", heads: ["texts", "mean", "largest", "text"],
       rows: Self.first(5, texts, \.corpus).map { text in
         let whole = text.tokens.map(\.text).joined()
-        return [text.corpus.rawValue, fixed(text.mean, 3), fixed(text.largest, 2), String(shown(whole).prefix(70))]
+        return [text.corpus.rawValue, fixed(text.mean, 3), fixed(text.largest, 2), String(visible(whole).prefix(70))]
       }, note: "KL(chat ‖ base) in nats.")
   }
 
@@ -199,7 +192,7 @@ extension DifferenceDocument {
     Table(
       title: "Runs of tokens that chat finds likelier", heads: ["texts", "gain", "tokens"],
       rows: Self.first(5, windows, \.corpus).map {
-        [$0.corpus.rawValue, fixed($0.gain, 1), String(shown($0.content).prefix(80))]
+        [$0.corpus.rawValue, fixed($0.gain, 1), String(visible($0.content).prefix(80))]
       },
       note: "The sum of log p^chat − log p^base, in nats.")
   }
@@ -208,7 +201,7 @@ extension DifferenceDocument {
     Table(
       title: "What chat writes by itself", heads: ["loss of base", "of chat", "text"],
       rows: written.prefix(10).map {
-        [fixed($0.lossBase, 2), fixed($0.lossChat, 2), String(shown("\($0.beginning)|\($0.content)").prefix(80))]
+        [fixed($0.lossBase, 2), fixed($0.lossChat, 2), String(visible("\($0.beginning)|\($0.content)").prefix(80))]
       }, note: "Texts from two random tokens on, those first that base finds least likely beside chat; nats a token.")
   }
 }

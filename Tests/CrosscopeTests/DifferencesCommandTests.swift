@@ -41,7 +41,8 @@ import Testing
     #expect(outcome.code == 0, "\(outcome.error)")
     let document = try JSONDecoder().decode(DifferenceDocument.self, from: Data(outcome.out.utf8))
     #expect(
-      !document.setup.noDifference && document.setup.remarks == ["1 texts of fewer than two tokens were left out."])
+      !document.setup.noDifference
+        && document.setup.remarks == ["The comparison leaves out 1 text of fewer than two tokens."])
     #expect(document.corpora.map(\.texts) == [2, 1])
     #expect(document.blocks.count == TinyModel.nLayers * 4 && document.divergences.map(\.role) == TokenRole.allCases)
     #expect(document.orders.count == 8 && document.topics.count == 12)

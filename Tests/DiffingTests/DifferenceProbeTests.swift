@@ -39,6 +39,22 @@ import Testing
     #expect(Set(found.tensors.map(\.name)).isSubset(of: Set(wanted.tensors.map(\.name))))
   }
 
+  @Test func aProbeThatNamesALayerTwiceIsRefused() throws {
+    let folder = TemporaryFolder()
+    let path = folder.path + "/probe.safetensors"
+    var writer = SafetensorsWriter()
+    writer.add("input_ids", shape: [1, 3], int32s: [1, 2, 3])
+    writer.add("patch_ids", shape: [2], int32s: [1, 2])
+    writer.add("layers", shape: [2], int32s: [1, 1])
+    for (name, value) in [("position", 1), ("top_k", 2)] as [(String, Int32)] {
+      writer.add(name, shape: [1], int32s: [value])
+    }
+    writer.add("alpha", shape: [1], floats: [1])
+    writer.add("patch_scales", shape: [1], floats: [1])
+    try writer.write(to: path)
+    #expect(throws: DiffingError.self) { try DifferenceProbe(path: path) }
+  }
+
   @Test func aLayerThatDoesNotExistIsNamed() throws {
     var probe = try DifferenceProbe(path: fixture("diffing/probe.safetensors"))
     probe.layers = [4]

@@ -64,13 +64,16 @@ struct LogitRows {
 /// Runs groups of texts, one after another. It has one owner at a time.
 final class DifferencePass {
   let models: PairedModels
-  private var caches: [[KVCache]] = [[], []]
+  private let timelines: PairedTimelines
   /// The logits of one slice, base's before chat's.
   private var logits: [[Float]] = [[], []]
   /// The most values of logits of one model at once (64 MB for both).
   private static let mostLogits = 8 << 20
 
-  init(models: PairedModels) { self.models = models }
+  init(models: PairedModels) {
+    self.models = models
+    timelines = PairedTimelines(models: models)
+  }
 
   private var dModel: Int { models.chat.configuration.dModel }
 
@@ -87,20 +90,7 @@ final class DifferencePass {
       visitor.residual(block: block, text: text, position: position, base: base, chat: chat)
       if block == blocks - 1 { last.keep(text, position, base: base, chat: chat) }
     }
-    var (segments, sides): ([Segment], [PairModel]) = ([], [])
-    // All base rows come before all chat rows, since an adapter's product needs its rows together.
-    for model in PairModel.allCases {
-      while caches[model.index].count < texts.count {
-        caches[model.index].append(models.transformer(of: model).makeCache())
-      }
-      for (index, text) in texts.enumerated() {
-        let cache = caches[model.index][index]
-        cache.truncate(to: 0)
-        segments.append(
-          Segment(stream: model.index * texts.count + index, cache: cache, tokens: text.ids, logits: .none))
-        sides.append(model)
-      }
-    }
+    let (segments, sides) = timelines.segments(reading: texts.map(\.ids))
     _ = try models.forward(segments, of: sides, hooks: streams.hooks(blocks: blocks))
     try readOut(texts, last, found, visitor)
     return found.texts
@@ -177,10 +167,10 @@ private final class FoundDifferences {
     let (b, c) = (squareSum(base, count: d), squareSum(chat, count: d))
     let product = dotInDouble(base, chat, count: d)
     // Of nearly equal vectors ‖a‖² + ‖b‖² − 2 a·b would lose all its digits.
-    var difference = 0.0
-    for i in 0..<d {
-      let part = Double(chat[i]) - Double(base[i])
-      difference += part * part
+    let difference = withUnsafeTemporaryAllocation(of: Float.self, capacity: d) { buffer -> Double in
+      guard let parts = buffer.baseAddress else { return 0 }
+      subtract(base, from: chat, count: d, into: parts)
+      return squareSum(parts, count: d)
     }
     let norms = (b * c).squareRoot()
     texts[text].differenceNorms[block][position] = Float(difference.squareRoot())

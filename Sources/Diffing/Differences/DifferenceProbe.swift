@@ -30,19 +30,22 @@ public struct DifferenceProbe: Sendable {
       return values[0]
     }
     let shape = try file.shape(of: "input_ids")
-    let ids = try whole("input_ids").map { Int32(truncatingIfNeeded: $0) }
+    let ids = try whole("input_ids").map { Int32(clamping: $0) }
     guard shape.count == 2, shape[0] > 0, shape[1] > 1 else {
       throw InferenceError.shapeMismatch(path: path, tensor: "input_ids", expected: [1, 2], found: shape)
     }
     texts = (0..<shape[0]).map { Array(ids[$0 * shape[1]..<($0 + 1) * shape[1]]) }
     (layers, position, mostRaised) = (try whole("layers"), try one("position"), try one("top_k"))
-    patchPrompt = try whole("patch_ids").map { Int32(truncatingIfNeeded: $0) }
+    patchPrompt = try whole("patch_ids").map { Int32(clamping: $0) }
     patchScales = try file.floats(named: "patch_scales")
     let alphas = try file.floats(named: "alpha")
-    guard alphas.count == 1, (0..<shape[1]).contains(position), mostRaised > 0, !patchPrompt.isEmpty else {
+    guard alphas.count == 1, (0..<shape[1]).contains(position), mostRaised > 0, !patchPrompt.isEmpty,
+      Set(layers).count == layers.count
+    else {
       throw DiffingError.unsupported(
-        path: path, what: "a probe with", found: "alpha \(alphas), position \(position), top_k \(mostRaised)",
-        supported: "one alpha, a position within the texts and a positive top_k")
+        path: path, what: "a probe with",
+        found: "alpha \(alphas), position \(position), top_k \(mostRaised), layers \(layers)",
+        supported: "one alpha, a position within the texts, a positive top_k and each layer once")
     }
     alpha = alphas[0]
   }
@@ -126,7 +129,9 @@ public struct DifferenceProbe: Sendable {
       if let amplified { segments[2].amplified = amplified }
       let logits = try models.forward(segments, of: sides)
       for row in ids.indices {
-        byLogits += zip(logits[0].row(row).prefix(V), logits[1].row(row).prefix(V)).map { $1 + alpha * ($1 - $0) }
+        var z = Array(logits[1].row(row).prefix(V))
+        Amplification.amplify(&z, beyond: Array(logits[0].row(row).prefix(V)), by: Double(alpha))
+        byLogits += z
       }
       if amplified != nil { byWeights += logits[2].values }
     }

@@ -11,8 +11,8 @@ public final class ProjectionEffect {
   private let models: PairedModels
   private let layer: Int
   private let texts: [[Int32]]
-  /// Both models' residual streams after the block, for each text `[T, 2, d]`.
-  private let streams: [[Float]]
+  /// Both models' residual streams after the block, for each text.
+  private let streams: [PairedActivations]
   private let caches: [KVCache]
 
   /// Reads both models on the texts.
@@ -24,16 +24,8 @@ public final class ProjectionEffect {
     precondition(texts.allSatisfy { $0.count > 1 }, "one token predicts nothing that is known")
     (self.models, self.layer, self.texts) = (models, layer, texts)
     caches = texts.map { _ in models.chat.makeCache() }
-    streams = try texts.map { ids throws(InferenceError) in
-      let rows = PairedRows(tokens: [ids.count], dModel: models.chat.configuration.dModel)
-      let segments = PairModel.allCases.map { model in
-        Segment(
-          stream: model.index, cache: models.transformer(of: model).makeCache(), tokens: ids, lastLayer: layer,
-          logits: .none)
-      }
-      _ = try models.forward(segments, of: PairModel.allCases, hooks: rows.hooks(layer: layer))
-      return rows.texts[0]
-    }
+    let harvester = Harvester(models: models, layer: layer)
+    streams = try texts.map { ids throws(InferenceError) in try harvester.activations(of: [ids])[0] }
   }
 
   /// Chat's losses of each text's tokens but the first, in nats, with base's stream along a direction; nil leaves chat as it is.
@@ -74,8 +66,8 @@ public final class ProjectionEffect {
   private func chat(_ text: Int, along unit: [Float]?, _ d: Int) -> [Float] {
     var result = [Float](repeating: 0, count: texts[text].count * d)
     for token in texts[text].indices {
-      let base = streams[text][2 * token * d..<(2 * token + 1) * d]
-      let chat = streams[text][(2 * token + 1) * d..<(2 * token + 2) * d]
+      let base = streams[text].vector(token: token, model: .base)
+      let chat = streams[text].vector(token: token, model: .chat)
       result.replaceSubrange(token * d..<(token + 1) * d, with: chat)
       guard let unit else { continue }
       var distance = 0.0

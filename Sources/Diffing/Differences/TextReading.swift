@@ -40,14 +40,8 @@ private final class LikeliestTokens: DifferenceVisitor {
 
   func logits(_ rows: LogitRows) {
     for row in rows.places.indices {
-      base.append(likeliest(rows.base(row), rows.vocabulary))
-      chat.append(likeliest(rows.chat(row), rows.vocabulary))
+      base.append(likeliest(rows.base(row), count: rows.vocabulary, count))
+      chat.append(likeliest(rows.chat(row), count: rows.vocabulary, count))
     }
-  }
-
-  private func likeliest(_ logits: UnsafePointer<Float>, _ vocabulary: Int) -> [TokenProbability] {
-    var probabilities = Array(UnsafeBufferPointer(start: logits, count: vocabulary))
-    softmax(&probabilities, count: vocabulary)
-    return TokenProbability.likeliest(probabilities, count)
   }
 }

@@ -14,38 +14,6 @@ public enum TokenOrder: String, Sendable, Codable, CaseIterable {
   case mean
 }
 
-/// Which tokens an order leaves out or counts as one. Each is off by default.
-public struct TokenFilter: Sendable, Equatable, Codable {
-  /// Leaves out tokens without a letter or a digit.
-  public var dropsPunctuation: Bool
-  /// Leaves out special tokens, such as turn markers.
-  public var dropsSpecial: Bool
-  /// Counts tokens that differ in case and in blanks around them as one, by the one that counts most.
-  public var mergesForms: Bool
-
-  public init(dropsPunctuation: Bool = false, dropsSpecial: Bool = false, mergesForms: Bool = false) {
-    (self.dropsPunctuation, self.dropsSpecial, self.mergesForms) = (dropsPunctuation, dropsSpecial, mergesForms)
-  }
-
-  /// The tokens of an order that stay, in order.
-  /// - Parameters:
-  ///   - text: a token's text.
-  ///   - isSpecial: whether it is a special token.
-  public func apply(
-    to order: [WeightedToken], text: (Int32) -> String, isSpecial: (Int32) -> Bool
-  ) -> [WeightedToken] {
-    var seen = Set<String>()
-    return order.filter { entry in
-      if dropsSpecial, isSpecial(entry.id) { return false }
-      let text = text(entry.id)
-      if dropsPunctuation, !text.contains(where: { $0.isLetter || $0.isNumber }) { return false }
-      guard mergesForms else { return true }
-      let form = text.lowercased().filter { !$0.isWhitespace }
-      return form.isEmpty || seen.insert(form).inserted
-    }
-  }
-}
-
 extension TokenDifferences {
   /// All tokens that differ in the order's sense, the most raised first; equal ones in the order of their numbers.
   /// - Returns: weights are shares of positions; nats and logits for the orders by them.

@@ -105,6 +105,9 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
     package var patch: Patch?
     /// The latents whose d_chat has the largest cosine with δ; nil where there is no crosscoder of this layer.
     package var latents: [LatentCosine]?
+
+    /// Whether it is at the first token of plain texts, where residual streams have outlying norms.
+    package var isOutlying: Bool { corpus == .plain && position == 0 }
   }
 
   package struct LatentCosine: Codable, Sendable, Equatable {

@@ -15,7 +15,7 @@ extension DifferenceFindings {
     of lenses: [DifferenceDocument.Lens], vector: (String) -> [Float]?, progress: (Int, Int) -> Void
   ) throws -> [DifferenceDocument.Effect] {
     try Corpus.allCases.compactMap { corpus -> DifferenceDocument.Effect? in
-      let candidates = lenses.filter { $0.corpus == corpus && ($0.corpus == .chat || $0.position > 0) }
+      let candidates = lenses.filter { $0.corpus == corpus && !$0.isOutlying }
       guard let lens = candidates.max(by: { $0.relative < $1.relative }), let delta = vector(lens.name) else {
         return nil
       }
@@ -67,7 +67,7 @@ extension DifferenceFindings {
     let own = texts.filter { $0.corpus == lens.corpus && $0.ids.count > 1 }
     guard own.count >= 2 else { return [] }
     var generator = SplitMix64(seed: seed &+ 1)
-    let harvester = Harvester(engine: engine, layer: lens.layer)
+    let harvester = Harvester(models: models, layer: lens.layer)
     func mean(_ text: DifferenceText) throws -> [Float] {
       let found = try harvester.activations(of: [Array(text.ids.prefix(64))])[0]
       var sum = [Float](repeating: 0, count: found.dModel)

@@ -97,14 +97,7 @@ package struct SteeringContext: Sendable {
         store: store.path, what: what, expected: "SHA-256 \(wanted.prefix(12))…", found: "\(found.prefix(12))…")
     }
     progress("checking the models")
-    let modelHash = try store.check(modelPath, is: pair.model?.sha256, what: "model")
-    let baseHash = try basePath.map { try store.check($0, is: pair.baseModel?.sha256, what: "base model") }
-    try engine.checkNames()
-    if let recorded = pair.adapter?.sha256, recorded != engine.adapter?.sha256 {
-      throw InputError.mismatch(
-        store: store.path, what: "adapter", expected: "SHA-256 \(recorded.prefix(12))…",
-        found: engine.adapter.map { "\($0.sha256.prefix(12))…" } ?? "none")
-    }
+    let (modelHash, baseHash) = try store.check(engine)
     return SteeringContext(engine: engine, stored: stored, modelHash: modelHash, baseHash: baseHash)
   }
 

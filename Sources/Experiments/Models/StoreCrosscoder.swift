@@ -79,4 +79,20 @@ extension Store {
       store: self.path, what: "\(what) \(path)", expected: "SHA-256 \(recorded.prefix(12))…",
       found: "\(found.prefix(12))…")
   }
+
+  /// Checks that an engine runs the files that the store names.
+  /// - Returns: the SHA-256 of its model, and of base if that has a file of its own.
+  /// - Throws: `InputError.mismatch` for another file.
+  package func check(_ engine: Engine) throws -> (model: String, base: String?) {
+    let pair = try modelPair()
+    let model = try check(engine.modelPath, is: pair.model?.sha256, what: "model")
+    let base = try engine.basePath.map { try check($0, is: pair.baseModel?.sha256, what: "base model") }
+    try engine.checkNames()
+    if let recorded = pair.adapter?.sha256, recorded != engine.adapter?.sha256 {
+      throw InputError.mismatch(
+        store: path, what: "adapter", expected: "SHA-256 \(recorded.prefix(12))…",
+        found: engine.adapter.map { "\($0.sha256.prefix(12))…" } ?? "none")
+    }
+    return (model, base)
+  }
 }

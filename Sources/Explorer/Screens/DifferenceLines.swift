@@ -57,7 +57,7 @@ struct DifferenceLines {
     let room = max(6, min(20, width - 26))
     for token in tokens {
       let isHere = cursor == items.count
-      let text = truncated(shownBlanks(token.text), to: room).rightPadded(to: room)
+      let text = truncated(visible(token.text), to: room).rightPadded(to: room)
       let bar = barText(
         largest > 0 ? token.weight / largest : 0, columns: max(4, width - room - 12), asciiOnly: asciiOnly)
       lines.append(
@@ -69,10 +69,6 @@ struct DifferenceLines {
           ], item: items.count))
       items.append(.token(token))
     }
-  }
-
-  private func shownBlanks(_ text: String) -> String {
-    termSafe(text.replacing(" ", with: "␣").replacing("\n", with: "↵").replacing("\t", with: "⇥"))
   }
 
   // MARK: findings
@@ -183,13 +179,13 @@ struct DifferenceLines {
       "Chat's stream is made base's along one direction at every token. A loss that rises says that the direction carries what was tuned."
     )
     lines += PageLine.named("loss", "\(fixed(effect.loss, 4)) nats a token", label: 12, width: width)
-    lines += PageLine.named("along δ", DifferenceEntry.signed(effect.change), label: 12, width: width)
+    lines += PageLine.named("along δ", signed(effect.change, 3), label: 12, width: width)
     for (name, spread) in [("random", effect.random), ("texts", effect.pairs)] {
       lines += PageLine.named(
         name,
-        "\(DifferenceEntry.signed(spread.mean)) ± \(fixed(spread.deviation, 3)) along \(spread.count) "
+        "\(signed(spread.mean, 3)) ± \(fixed(spread.deviation, 3)) along \(spread.count) "
           + (name == "random" ? "random vectors" : "differences of pairs of texts")
-          + ", at most \(DifferenceEntry.signed(spread.largest))", label: 12, width: width)
+          + ", at most \(signed(spread.largest, 3))", label: 12, width: width)
     }
   }
 
@@ -213,10 +209,10 @@ struct DifferenceLines {
     }
     guard text.tokens.indices.contains(here) else { return }
     let place = text.tokens[here]
-    add("After \(shownBlanks(place.text))", note: "KL \(fixed(place.divergence, 2)) nats")
+    add("After \(visible(place.text))", note: "KL \(fixed(place.divergence, 2)) nats")
     for (name, next) in [("base", place.base), ("chat", place.chat)] {
       lines += PageLine.named(
-        name, next.map { "\(shownBlanks($0.text)) \(fixed($0.weight, 2))" }.joined(separator: "  "), label: 7,
+        name, next.map { "\(visible($0.text)) \(fixed($0.weight, 2))" }.joined(separator: "  "), label: 7,
         width: width)
     }
   }

@@ -54,11 +54,10 @@ struct DifferenceEntry: Sendable, Equatable {
           kind: .topic(index), group: "topics", title: "\(topic.corpus.rawValue) \(topic.measure.rawValue)",
           value: fixed(topic.share * 100, 0) + " %", share: topic.share))
     }
-    // At the first token of a plain text streams have outlying norms, which would hide all other positions.
-    func isOutlying(_ lens: DifferenceDocument.Lens) -> Bool { lens.corpus == .plain && lens.position == 0 }
+    // An outlying norm would hide all other positions.
     let lenses = document.lenses.enumerated().sorted { a, b in
-      isOutlying(a.element) == isOutlying(b.element)
-        ? a.element.relative > b.element.relative : isOutlying(b.element)
+      a.element.isOutlying == b.element.isOutlying
+        ? a.element.relative > b.element.relative : b.element.isOutlying
     }
     let most = lenses.first?.element.relative ?? 1
     for (index, lens) in lenses {
@@ -72,7 +71,7 @@ struct DifferenceEntry: Sendable, Equatable {
     }
     for (index, effect) in document.effects.enumerated() {
       entries.append(
-        .init(kind: .effect(index), group: "effect", title: effect.direction, value: signed(effect.change)))
+        .init(kind: .effect(index), group: "effect", title: effect.direction, value: signed(effect.change, 3)))
     }
     for (index, text) in document.texts.enumerated() {
       entries.append(
@@ -92,8 +91,6 @@ struct DifferenceEntry: Sendable, Equatable {
     }
     return entries
   }
-
-  static func signed(_ value: Double) -> String { (value < 0 ? "−" : "+") + fixed(abs(value), 3) }
 }
 
 /// Something at the right that the cursor can stand on.

@@ -49,16 +49,7 @@ package struct DifferencePair {
       throw InputError.notSaid(
         source: model, what: "what to compare it with", remedy: "give --adapter or --base-model as well")
     }
-    if let store {
-      let pair = try store.modelPair()
-      _ = try store.check(model, is: pair.model?.sha256, what: "model")
-      if let base = files.baseModel { _ = try store.check(base, is: pair.baseModel?.sha256, what: "base model") }
-      if let recorded = pair.adapter?.sha256, recorded != engine.adapter?.sha256 {
-        throw InputError.mismatch(
-          store: store.path, what: "adapter", expected: "SHA-256 \(recorded.prefix(12))…",
-          found: engine.adapter.map { "\($0.sha256.prefix(12))…" } ?? "none")
-      }
-    }
+    _ = try store?.check(engine)
     if let base = files.baseModel { try Self.checkTokenizer(of: base, is: engine) }
     func name(_ path: String) -> String { URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent }
     self.names =

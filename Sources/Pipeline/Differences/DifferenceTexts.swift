@@ -50,8 +50,13 @@ package struct DifferenceTexts {
       let rendered = try engine.encodeChat(chat, addGenerationPrompt: false)
       add(DifferenceText(chat: rendered, limit: min(4 * tokens, context)))
     }
-    if short > 0 { remarks.append("\(short) texts of fewer than two tokens were left out.") }
-    if foreign > 0 { remarks.append("\(foreign) texts with tokens that one of the models lacks were left out.") }
+    if short > 0 {
+      remarks.append("The comparison leaves out \(counted(short, "text", "texts")) of fewer than two tokens.")
+    }
+    if foreign > 0 {
+      remarks.append(
+        "The comparison leaves out \(counted(foreign, "text", "texts")) with tokens that one of the models lacks.")
+    }
     guard !texts.isEmpty else {
       throw InputError.invalid(
         source: (plain + chats).joined(separator: ", "), expected: "at least one text of two tokens", found: "none")
