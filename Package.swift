@@ -37,6 +37,7 @@ let package = Package(
     .target(
       name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(
       name: "CSQLite",
       cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
@@ -46,7 +47,7 @@ let package = Package(
       name: "CCorpus", exclude: ["texts.jsonl"],
       cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror", "-Wno-c23-extensions"])]),
     .target(name: "Kernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: strict),
-    .target(name: "Inference", dependencies: ["CMapping", "Kernels"], swiftSettings: strict),
+    .target(name: "Inference", dependencies: ["CMapping", "CZlib", "Kernels"], swiftSettings: strict),
     .target(name: "Diffing", dependencies: ["Inference"], swiftSettings: strict),
     .target(
       name: "Storage", dependencies: ["CSQLite", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),

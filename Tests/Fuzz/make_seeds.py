@@ -1,5 +1,6 @@
 """Writes Seeds/: small valid files for the fuzzer to start from. Needs numpy, gguf, safetensors, torch and tokenizers."""
 
+import glob
 import os
 import shutil
 
@@ -69,6 +70,9 @@ def main():
             file.write(pickle)
 
     shutil.copy(os.path.join(here, "../../InferenceTests/Fixtures/pytorch/kinds.pt"), place("pytorch", "kinds.pt"))
+
+    for path in glob.glob(os.path.join(here, "../../InferenceTests/Fixtures/numpy/*.np[yz]")):
+        shutil.copy(path, place("numpy", os.path.basename(path)))
 
     for name, cut in {"bytes": pre_tokenizers.ByteLevel(add_prefix_space=False),
                       "split": pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),

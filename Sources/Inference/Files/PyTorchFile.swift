@@ -1,21 +1,23 @@
 // A PyTorch checkpoint in torch.save's zip format, mapped: names, shapes and typed access to its tensors. Every tensor
-// must lie within its storage, and every storage must be a record of the right size. The content must be a dictionary
-// of tensors and perhaps of further dictionaries, whose keys are joined by dots; the prefix `_orig_mod.` of compiled
-// modules is dropped, and so are values that are not tensors (a step count, a learning rate). Views that show an
-// element twice, big-endian files and the format before PyTorch 1.6 are errors. No code in the file is ever run
-// (PyTorchPickle).
+// must lie within its storage, and every storage must be a record of the right size. The content must be one tensor or a
+// dictionary of tensors and perhaps of further dictionaries, whose keys, texts or integers, are joined by dots. The
+// prefix `_orig_mod.` of compiled modules is dropped, and so are values that are not tensors (a step count, a learning
+// rate). Views that show an element twice, big-endian files and the format before PyTorch 1.6 are errors. No code in
+// the file is ever run (PyTorchPickle).
 
 /// A PyTorch checkpoint, mapped read-only and checked.
 public struct PyTorchFile: Sendable {
   /// The longest pickle that is read. It does not hold the tensors' data, so 4 MiB suffice for tens of thousands.
   static let pickleLimit = 4 << 20
+  /// The name of a tensor that is the whole content.
+  public static let soleName = "tensor"
   /// The longest name of a tensor in bytes.
   static let nameLimit = 256
 
   /// The path as given.
   public var path: String { file.path }
   /// The tensors in the order of their dictionary.
-  public let tensors: [PyTorchTensor]
+  public let tensors: [StridedTensor]
 
   let file: MappedFile
   private let indexOfTensor: [String: Int]
@@ -35,13 +37,18 @@ public struct PyTorchFile: Sendable {
         path: file.path, what: "the checkpoint format", found: "of PyTorch before 1.6",
         supported: "the zip format (load it with torch and save it again)")
     }
-    let archive = try PyTorchArchive(file.bytes, path: file.path)
+    let archive = try ZipArchive(file.bytes, path: file.path)
+    if let (name, _) = archive.records.first(where: { $0.value.isDeflated }) {
+      throw .unsupported(
+        path: file.path, what: "zip record \(InferenceError.excerpt(name))", found: "compressed (method 8)",
+        supported: "records stored as torch.save does")
+    }
     let (folder, range) = try Self.findPickle(archive, path: file.path)
-    if let order = archive.records[folder + "byteorder"], !file.bytes[order].elementsEqual("little".utf8) {
+    if let order = archive.records[folder + "byteorder"], !file.bytes[order.range].elementsEqual("little".utf8) {
       throw .unsupported(path: file.path, what: "the byte order", found: "big", supported: "little-endian numbers")
     }
     let pickle = try PyTorchPickle(UnsafeRawBufferPointer(rebasing: file.bytes[range]), path: file.path)
-    var tensors: [PyTorchTensor] = []
+    var tensors: [StridedTensor] = []
     for (name, tensor) in try Self.flatten(pickle, path: file.path) {
       tensors.append(try Self.place(tensor, name: name, folder: folder, archive: archive, file: file))
     }
@@ -51,7 +58,7 @@ public struct PyTorchFile: Sendable {
 
   /// The tensor with a name.
   /// - Throws: `InferenceError.tensorMissing`.
-  public func tensor(named name: String) throws(InferenceError) -> PyTorchTensor {
+  public func tensor(named name: String) throws(InferenceError) -> StridedTensor {
     guard let index = indexOfTensor[name] else { throw .tensorMissing(path: path, tensor: name) }
     return tensors[index]
   }
@@ -63,11 +70,11 @@ public struct PyTorchFile: Sendable {
   /// - Throws: `InferenceError.tensorMissing`.
   public func shape(of name: String) throws(InferenceError) -> [Int] { try tensor(named: name).shape }
 
-  /// A whole tensor as fp32, row-major; see `PyTorchTensor.floats`.
+  /// A whole tensor as fp32, row-major; see `StridedTensor.floats`.
   /// - Throws: `InferenceError.tensorMissing` or `.typeMismatch`.
   public func floats(named name: String) throws(InferenceError) -> [Float] { try tensor(named: name).floats() }
 
-  /// A whole tensor as integers, row-major; see `PyTorchTensor.ints`.
+  /// A whole tensor as integers, row-major; see `StridedTensor.ints`.
   /// - Throws: `InferenceError.tensorMissing` or `.typeMismatch`.
   public func ints(named name: String) throws(InferenceError) -> [Int] { try tensor(named: name).ints() }
 }
@@ -76,12 +83,14 @@ public struct PyTorchFile: Sendable {
 extension PyTorchFile {
   /// The bytes of the pickle, and the name of its folder in the archive (with its slash).
   private static func findPickle(
-    _ archive: PyTorchArchive, path: String
+    _ archive: ZipArchive, path: String
   ) throws(InferenceError) -> (folder: String, Range<Int>) {
     let found = archive.records.filter {
       $0.key.utf8.split(separator: UInt8(ascii: "/")).last?.elementsEqual("data.pkl".utf8) == true
     }
-    guard let (name, range) = found.first, found.count == 1, name.hasSuffix("/data.pkl") else {
+    guard let (name, range) = found.first.map({ ($0.key, $0.value.range) }), found.count == 1,
+      name.hasSuffix("/data.pkl")
+    else {
       throw .fileMalformed(path: path, place: "zip archive", expected: "one data.pkl", found: "\(found.count)")
     }
     guard range.count <= pickleLimit else {
@@ -95,10 +104,11 @@ extension PyTorchFile {
   private static func flatten(
     _ pickle: PyTorchPickle, path: String
   ) throws(InferenceError) -> [(String, PickleTensor)] {
+    if case .tensor(let tensor) = pickle.result { return [(soleName, tensor)] }
     guard case .dictionary(let root) = pickle.result else {
       throw .unsupported(
         path: path, what: "the checkpoint's content,", found: "no dictionary,",
-        supported: "a plain dictionary of tensors (a state_dict)")
+        supported: "a plain dictionary of tensors (a state_dict), or one tensor")
     }
     var result: [(String, PickleTensor)] = []
     var names: Set<String> = []
@@ -129,7 +139,14 @@ extension PyTorchFile {
   }
 
   private static func name(_ prefix: String, _ key: PickleValue, path: String) throws(InferenceError) -> String {
-    guard case .text(let text) = key, prefix.utf8.count + text.utf8.count <= nameLimit else {
+    let spelled: String? =
+      switch key {
+      case .text(let text): text
+      // Vectors by layer have the layer's number as their key.
+      case .int(let number): String(number)
+      default: nil
+      }
+    guard let text = spelled, prefix.utf8.count + text.utf8.count <= nameLimit else {
       throw .fileMalformed(
         path: path, place: "data.pkl", expected: "names of up to \(nameLimit) bytes", found: "another key")
     }
@@ -139,11 +156,11 @@ extension PyTorchFile {
 
   /// Checks a tensor against its storage, and the storage against its record.
   private static func place(
-    _ tensor: PickleTensor, name: String, folder: String, archive: PyTorchArchive, file: MappedFile
-  ) throws(InferenceError) -> PyTorchTensor {
+    _ tensor: PickleTensor, name: String, folder: String, archive: ZipArchive, file: MappedFile
+  ) throws(InferenceError) -> StridedTensor {
     let storage = tensor.storage
     let key = InferenceError.excerpt(storage.key)
-    guard let record = archive.records["\(folder)data/\(storage.key)"] else {
+    guard let record = archive.records["\(folder)data/\(storage.key)"]?.range else {
       throw malformed(file.path, name, "a record data/\(key)", "none")
     }
     guard storage.count >= 0, record.count % storage.type.size == 0, record.count / storage.type.size == storage.count
@@ -181,7 +198,7 @@ extension PyTorchFile {
       throw malformed(
         file.path, name, "elements within the storage's \(storage.count)", "element \(last)")
     }
-    return PyTorchTensor(
+    return StridedTensor(
       name: name, shape: tensor.shape, strides: tensor.strides, offset: count == 0 ? 0 : tensor.offset, count: count,
       span: count == 0 ? 0 : last - tensor.offset + 1,
       storage: SafetensorsTensor(

@@ -1,10 +1,11 @@
-// A file of named tensors in one of two formats, safetensors or PyTorch's zip, which its first bytes tell apart. The
-// two readers make all checks.
+// A file of named tensors in safetensors, PyTorch's or numpy's format, which its first bytes tell apart. The readers
+// make all checks.
 
 /// A mapped file of tensors.
 public enum TensorFile: Sendable {
   case safetensors(SafetensorsFile)
   case pytorch(PyTorchFile)
+  case numpy(NumPyFile)
 
   /// Maps the file at `path` and checks everything but the tensors' elements.
   /// - Throws: `InferenceError` of the reader that the first bytes select.
@@ -15,8 +16,9 @@ public enum TensorFile: Sendable {
     // message. The length at the start of a safetensors file may have the same bytes, but a brace follows it.
     let isHeader = file.count > 8 && file.bytes[8] == UInt8(ascii: "{")
     self = try file.checking { () throws(InferenceError) in
+      if !isHeader, NumPyFile.isArray(file.bytes) { return .numpy(try NumPyFile(array: file)) }
       if !isHeader, file.bytes.starts(with: "PK".utf8) || file.bytes[0] == 0x80 {
-        return .pytorch(try PyTorchFile(file: file))
+        return try NumPyFile.isArchive(file) ? .numpy(NumPyFile(archive: file)) : .pytorch(PyTorchFile(file: file))
       }
       return .safetensors(try SafetensorsFile(file: file))
     }
@@ -27,6 +29,7 @@ public enum TensorFile: Sendable {
     switch self {
     case .safetensors(let file): file.path
     case .pytorch(let file): file.path
+    case .numpy(let file): file.path
     }
   }
 
@@ -47,6 +50,7 @@ public enum TensorFile: Sendable {
     switch self {
     case .safetensors(let file): file.file
     case .pytorch(let file): file.file
+    case .numpy(let file): file.file
     }
   }
 
@@ -55,6 +59,7 @@ public enum TensorFile: Sendable {
     switch self {
     case .safetensors(let file): file.hasTensor(named: name)
     case .pytorch(let file): file.hasTensor(named: name)
+    case .numpy(let file): file.hasTensor(named: name)
     }
   }
 
@@ -63,6 +68,7 @@ public enum TensorFile: Sendable {
     switch self {
     case .safetensors(let file): file.tensors.map(\.name)
     case .pytorch(let file): file.tensors.map(\.name)
+    case .numpy(let file): file.names
     }
   }
 
@@ -72,6 +78,7 @@ public enum TensorFile: Sendable {
     switch self {
     case .safetensors(let file): try file.shape(of: name)
     case .pytorch(let file): try file.shape(of: name)
+    case .numpy(let file): try file.shape(of: name)
     }
   }
 
@@ -81,6 +88,7 @@ public enum TensorFile: Sendable {
     switch self {
     case .safetensors(let file): try file.floats(named: name)
     case .pytorch(let file): try file.floats(named: name)
+    case .numpy(let file): try file.tensor(named: name).floats()
     }
   }
 
@@ -90,6 +98,7 @@ public enum TensorFile: Sendable {
     switch self {
     case .safetensors(let file): try file.ints(named: name)
     case .pytorch(let file): try file.ints(named: name)
+    case .numpy(let file): try file.tensor(named: name).ints()
     }
   }
 
@@ -99,17 +108,8 @@ public enum TensorFile: Sendable {
     switch self {
     case .safetensors(let file): try file.tensor(named: name)
     case .pytorch(let file): try file.tensor(named: name).inPlace
+    case .numpy(let file): try file.tensor(named: name).inPlace
     }
-  }
-}
-
-extension PyTorchTensor {
-  /// The elements in the file; nil for a view in another order than row-major.
-  var inPlace: SafetensorsTensor? {
-    guard isContiguous else { return nil }
-    let start = storage.range.lowerBound + offset * type.size
-    return SafetensorsTensor(
-      name: name, type: type, shape: shape, file: storage.file, range: start..<start + count * type.size)
   }
 }
 

@@ -1,13 +1,24 @@
-// The zip archive that torch.save writes: which bytes of the mapped file belong to each record. This walks over the
-// central directory, zip64 included. Compressed or encrypted records (torch writes neither), archives in several parts,
-// records that leave the file or reach into the directory, and doubled names are errors. Checksums are not verified,
-// because that would read every page of files of gigabytes. Records may overlap: that is harmless, since nothing is
-// unpacked. Source: PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.3.
+// A zip archive in a mapped file: which bytes belong to each record, and what they unpack to. torch.save writes such
+// archives with stored records, numpy.savez with stored or deflated ones. This walks over the central directory, zip64
+// included. Encrypted records, other ways of compression, archives in several parts, records that leave the file or
+// reach into the directory, and doubled names are errors. Checksums are not verified, because that would read every
+// page of files of gigabytes. Records may overlap: that is harmless, since a record unpacks to at most
+// `ZipArchive.expansionLimit` times its packed size. Source: PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.3.
 
-/// The records of a zip archive whose members are all stored, not compressed.
-struct PyTorchArchive {
-  /// Where the bytes of each record are in the file, by name.
-  private(set) var records: [String: Range<Int>] = [:]
+/// The records of a zip archive.
+struct ZipArchive {
+  /// A record: its packed bytes in the file, and their number when they are unpacked.
+  struct Record {
+    let range: Range<Int>
+    let size: Int
+    let isDeflated: Bool
+  }
+
+  /// The records by name.
+  private(set) var records: [String: Record] = [:]
+
+  /// The largest ratio of unpacked to packed size. Deflate reaches 1,032 on zeros and cannot exceed it.
+  static let expansionLimit = 1032
 
   private let path: String
   private let bytes: UnsafeRawBufferPointer
@@ -102,15 +113,23 @@ struct PyTorchArchive {
       throw malformed(place, "a name in UTF-8", "other bytes")
     }
     let title = "zip record \(InferenceError.excerpt(name))"
-    guard flags & 1 == 0, method == 0 else {
+    guard flags & 1 == 0, method == 0 || method == 8 else {
       throw .unsupported(
         path: path, what: title, found: flags & 1 == 0 ? "compressed (method \(method))" : "encrypted",
-        supported: "records stored as torch.save does")
+        supported: "records that are stored or deflated")
     }
     try readZip64(extra, title, &size, &packed, &header)
-    guard packed == size else { throw malformed(title, "\(size) bytes", "\(packed)") }
-    let data = try dataRange(header: header, size: size, name: nameRange, title: title, limit: limit)
-    guard records.updateValue(data, forKey: name) == nil else { throw malformed(title, "each name once", "it twice") }
+    let data = try dataRange(header: header, size: packed, name: nameRange, title: title, limit: limit)
+    if method == 0 {
+      guard packed == size else { throw malformed(title, "\(size) bytes", "\(packed)") }
+    } else {
+      let (most, overflow) = packed.multipliedReportingOverflow(by: UInt64(Self.expansionLimit))
+      guard !overflow, size <= most else {
+        throw malformed(title, "at most \(Self.expansionLimit) bytes for each of \(packed) packed ones", "\(size)")
+      }
+    }
+    let record = Record(range: data, size: Int(size), isDeflated: method == 8)
+    guard records.updateValue(record, forKey: name) == nil else { throw malformed(title, "each name once", "it twice") }
   }
 
   /// Takes the sizes and the place from the zip64 field if the short fields say so.
@@ -156,6 +175,22 @@ struct PyTorchArchive {
       throw malformed(title, "\(size) bytes", "\(reader.remaining) before the directory")
     }
     return try reader.take(Int(size), title)
+  }
+
+  /// The first bytes of a record, unpacked.
+  /// - Parameter count: how many are wanted; fewer come if the record is shorter.
+  func bytes(of record: Record, named name: String, first count: Int) throws(InferenceError) -> [UInt8] {
+    let packed = UnsafeRawBufferPointer(rebasing: bytes[record.range])
+    let wanted = min(count, record.size)
+    guard record.isDeflated else { return Array(packed.prefix(wanted)) }
+    let title = "zip record \(InferenceError.excerpt(name))"
+    let inflater = try Inflater(.raw, packed, path: path, place: title)
+    var result = [UInt8](repeating: 0, count: wanted)
+    let found: Result<Int, InferenceError> = result.withUnsafeMutableBytes { buffer in
+      do throws(InferenceError) { return .success(try inflater.read(into: buffer)) } catch { return .failure(error) }
+    }
+    guard try found.get() == wanted else { throw malformed(title, "\(record.size) unpacked bytes", "fewer") }
+    return result
   }
 
   private func load<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type, _ offset: Int) -> T {

@@ -1,8 +1,8 @@
-// A tensor of a PyTorch checkpoint: a view of a storage with strides of its own, whose elements are read in row-major
-// order. PyTorchFile has checked the view.
+// A tensor with strides of its own, as PyTorch and numpy store them: a view of a run of elements, which is read in
+// row-major order. The reader of the file has checked the view.
 
-/// A tensor of a PyTorch file: a view of a storage, which stays in the file.
-public struct PyTorchTensor: Sendable {
+/// A view of a storage; the storage stays in the file unless it was packed there.
+public struct StridedTensor: Sendable {
   /// The name.
   public let name: String
   /// The dimensions, slowest first in row-major order; empty for a scalar.
@@ -63,5 +63,15 @@ public struct PyTorchTensor: Sendable {
       }
     }
     return result
+  }
+}
+
+extension StridedTensor {
+  /// The elements in the file; nil for a view in another order than row-major.
+  var inPlace: SafetensorsTensor? {
+    guard isContiguous else { return nil }
+    let start = storage.range.lowerBound + offset * type.size
+    return SafetensorsTensor(
+      name: name, type: type, shape: shape, file: storage.file, range: start..<start + count * type.size)
   }
 }
