@@ -83,6 +83,20 @@ extension Store {
     try write { db in for direction in directions { try direction.insert(in: db) } }
   }
 
+  /// Puts a direction, perhaps under a new name, in the place of another one.
+  /// - Throws: `StorageError.invalidRecord` if a third one has the new name.
+  public func replace(direction name: String, with record: DirectionRecord) throws(StorageError) {
+    try write { db in
+      if record.name != name,
+        try Int.fetchOne(db, sql: "SELECT 1 FROM direction WHERE name = ?", arguments: [record.name]) != nil
+      {
+        throw StorageError.invalidRecord(table: "direction", detail: "the name \"\(record.name)\" is taken")
+      }
+      try db.execute(sql: "UPDATE direction SET name = ? WHERE name = ?", arguments: [record.name, name])
+      try record.insert(in: db)
+    }
+  }
+
   /// Deletes a direction.
   /// - Returns: whether there was one of this name.
   public func deleteDirection(named name: String) throws(StorageError) -> Bool {

@@ -70,8 +70,8 @@ package struct PromptSetJob: Job {
     guard (1...Self.mostPrompts).contains(prompts.count) else {
       throw fields.invalid("prompts", "expected 1 to \(Self.mostPrompts), found \(prompts.count)")
     }
-    guard !request.plan.interventions.isEmpty || request.plan.amplification != nil else {
-      throw fields.invalid("interventions", "expected at least one, or an amplification")
+    guard request.plan.hasStrengths else {
+      throw fields.invalid("interventions", "expected at least one, or a direction or an amplification")
     }
     guard random == 0 || !request.plan.interventions.isEmpty else {
       throw fields.invalid("random", "it replaces interventions, and there are none")
