@@ -113,7 +113,7 @@ extension SteeringPlan {
   }
 
   /// The vector `[d]` that directions in mode add add after one block; nil if there are none.
-  func addedDirections(at layer: Int, width d: Int) -> [Float]? {
+  public func addedDirections(at layer: Int, width d: Int) -> [Float]? {
     var sum = [Double](repeating: 0, count: d)
     let added = directions(at: layer).filter { $0.mode == .add }
     for item in added {

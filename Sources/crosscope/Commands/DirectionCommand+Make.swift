@@ -108,7 +108,7 @@ extension DirectionCommand {
         throw ValidationError(
           "--layer: \(path) holds several vectors; their names say the blocks, or one file is needed for each")
       }
-      if let hint = file.modelHint {
+      if let hint = file.modelHint, hint != pair.chat {
         writeError(
           "direction: the file was made for a model that it calls \(termSafe(hint)); the store's is \(pair.chat)")
       }

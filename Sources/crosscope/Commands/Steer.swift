@@ -129,8 +129,8 @@ struct Steer: AsyncParsableCommand {
     guard hasVectors || swapBase || (positions == .all && when.isEmpty) else {
       throw ValidationError("--positions and --when change nothing without --latent or --direction")
     }
-    guard !latent.isEmpty || promptSet.random == 0 else {
-      throw ValidationError("--random replaces latents; give --latent")
+    guard !latent.isEmpty || (promptSet.random == 0 && promptSet.against == nil) else {
+      throw ValidationError("--random and --against replace latents; give --latent")
     }
     guard amplify.count(where: { $0.part == .logits }) <= 1 else {
       throw ValidationError("--amplify: logits are amplified once")
@@ -231,6 +231,7 @@ struct Steer: AsyncParsableCommand {
   ) async throws {
     var job = PromptSetJob(
       request, prompts: try promptSet.chosen(from: path), name: path, random: promptSet.random)
+    job.against = try promptSet.against.map { SteeredDirection(name: try store.direction(named: $0).name) }
     let partial = promptSet.out.map { $0 + ".partial.jsonl" }
     let finished = try partial.map { try FinishedPrompts(path: $0) }
     job.skipped = (finished?.outcomes ?? []).map(\.index)
