@@ -4,7 +4,6 @@
 import Diffing
 import Foundation
 import Inference
-import Kernels
 import Storage
 
 /// A store's crosscoder with directions in the residual stream's own units.
@@ -27,10 +26,7 @@ package struct StoreCrosscoder: Sendable {
     pair = try store.modelPair()
     folder = URL(fileURLWithPath: store.path).deletingLastPathComponent().path
     if mayBeMissing, pair.crosscoder == nil, pair.nLatents == 0 {
-      let nothing = Matrix(rows: 0, columns: 2 * pair.dModel)
-      crosscoder = Crosscoder(
-        encoder: nothing, encoderBias: [], decoder: nothing,
-        decoderBias: [Float](repeating: 0, count: 2 * pair.dModel))
+      crosscoder = Crosscoder(withoutLatents: pair.dModel)
       (sha256, unit) = ("", nil)
       return
     }
