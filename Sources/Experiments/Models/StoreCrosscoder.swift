@@ -27,14 +27,15 @@ package struct StoreCrosscoder: Sendable {
       throw InputError.invalid(source: store.path, expected: "a store that names its crosscoder", found: "none")
     }
     let path = Self.resolve(file.path, folder)
-    let opened = try CrosscoderFile(path: path)
-    sha256 = try store.check(path, is: file.sha256, what: "crosscoder")
     let card = ImportCard(pair)
+    let opened = try CrosscoderFile(path: path, choice: card?.choice ?? DictionaryChoice())
+    try opened.requirePlace()
+    sha256 = try store.check(path, is: file.sha256, what: "crosscoder")
     var stored = try opened.crosscoder()
     try opened.checkName()
     if let norms = card?.mean_norms { stored = try stored.scalingInputs(meanNorms: norms) }
     guard stored.card.inputScaling == nil || stored.normaliser != nil else { throw DiffingError.inputScaleUnknown }
-    let crosscoder = try stored.foldingNormaliser()
+    let crosscoder = stored.foldingNormaliser()
     self.crosscoder = crosscoder
     unit =
       card?.activation_units == "checkpoint" && stored.normaliser != nil
