@@ -69,8 +69,7 @@ extension DictionaryForm {
     opened.card = view.card
     if settings.isCrosscoder || settings.activation == "batchtopk" { opened.headed = load }
     if settings.norm == "token-wise" {
-      opened.notes.append(
-        "activations count in units of inputs scaled to norm √d token by token, not of the residual stream")
+      opened.notes.append(TokenStep.rootNorm.unitsNote)
     }
     return opened
   }

@@ -83,6 +83,7 @@ extension DictionaryForm {
       },
       crosscoder: { () throws(DiffingError) in try load().crosscoder(card: place.card) })
     opened.setPlace(place)
+    if let tokenStep = final.tokenStep { opened.notes.append(tokenStep.unitsNote) }
     try reading { () throws(InferenceError) in
       let (own, other) = (try fields.text("model_name"), try metadata.text("model_name"))
       opened.modelName = own ?? other

@@ -11,6 +11,12 @@ public enum TokenStep: Sendable, Equatable {
   /// x·√d/‖x‖; back: y·‖x‖/√d. A token of 0 stays 0.
   case rootNorm
 
+  /// What a user should know of activations.
+  var unitsNote: String {
+    "activations count in units of inputs that are "
+      + (self == .rootNorm ? "scaled to norm √d" : "standardised") + " token by token, not of the residual stream"
+  }
+
   /// What is taken off and by what is divided: y = (x − shift)/divisor, and back x = y·factor + shift.
   private func numbers(_ x: UnsafePointer<Float>, _ d: Int) -> (shift: Double, divisor: Double, factor: Double) {
     switch self {
