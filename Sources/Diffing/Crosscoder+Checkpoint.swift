@@ -103,7 +103,9 @@ extension Crosscoder {
         "with another rule than ReLU and thresholds"
       } else if tokenStep != nil {
         "with inputs that are scaled token by token"
-      } else if skip != nil || readsElsewhere != nil { "of a transcoder" } else if card.inputScaling != nil, normaliser == nil {
+      } else if skip != nil || readsElsewhere != nil {
+        "of a transcoder"
+      } else if card.inputScaling != nil, normaliser == nil {
         "whose inputs need a scale that its files do not hold"
       } else if twice { "with DECOUPLED codes and a normaliser, which the library would apply twice (fold it)" } else {
         nil

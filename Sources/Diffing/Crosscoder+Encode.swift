@@ -37,6 +37,9 @@ extension Crosscoder {
     }
   }
 
+  /// Whether `requireCodesOfLatents` passes.
+  public var hasCodesOfLatents: Bool { (try? requireCodesOfLatents()) != nil }
+
   /// Checks that one latent's code can be read alone and counts in units of the residual stream, as steering needs.
   /// - Throws: `DiffingError.codesUndefined`.
   func requireCodesOfLatents() throws(DiffingError) {

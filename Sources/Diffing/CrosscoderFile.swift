@@ -127,7 +127,7 @@ public struct CrosscoderFile: Sendable {
   /// The dictionary with one row for each latent, as it is browsed and steered with.
   /// - Throws: the errors of `Crosscoder.load(folder:)`.
   public func crosscoder() throws(DiffingError) -> Crosscoder {
-    try reader.requireMemory(F: nLatents, d: dModel)
+    try requireMemory()
     return try opened.crosscoder()
   }
 
@@ -135,8 +135,20 @@ public struct CrosscoderFile: Sendable {
   /// everything.
   public func headed() throws(DiffingError) -> HeadedDictionary? {
     guard let headed = opened.headed else { return nil }
-    try reader.requireMemory(F: nLatents, d: dModel)
+    try requireMemory()
     return try headed()
+  }
+
+  /// Checks that the dictionary has room in fp32: the tensors as they are read, and for a dictionary of one vector or of
+  /// heads its rows in the places of a pair, which takes twice as much again.
+  private func requireMemory() throws(DiffingError) {
+    let elements = opened.tensors.values.reduce(0) { $0 + $1.reduce(1, *) }
+    let bytes = elements * MemoryLayout<Float>.size
+    try reading { () throws(InferenceError) in
+      try MemoryBudget.require(
+        target == .pair && opened.headed == nil ? bytes / 2 * 3 : bytes * 3, for: "the latents of \(path)",
+        remedy: "close other programs, or take a dictionary of fewer latents")
+    }
   }
 
   /// The forms with what is read of each and what is not, as rows of a table in Markdown.

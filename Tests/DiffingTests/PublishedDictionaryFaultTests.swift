@@ -95,20 +95,6 @@ import Testing
     }
   }
 
-  /// The header of a safetensors file, changed.
-  private func rewrite(_ path: String, _ change: (inout [String: [String: Any]]) -> Void) throws {
-    let url = URL(filePath: path)
-    let data = try Data(contentsOf: url)
-    let length = Int(data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) })
-    let json = try JSONSerialization.jsonObject(with: data[8..<8 + length]) as? [String: [String: Any]]
-    var header = try #require(json)
-    change(&header)
-    let text = try JSONSerialization.data(withJSONObject: header)
-    var result = Data()
-    for shift in 0..<8 { result.append(UInt8(truncatingIfNeeded: text.count >> (8 * shift))) }
-    try (result + text + data[(8 + length)...]).write(to: url)
-  }
-
   @Test(arguments: safetensors) func missingTensorsAndOtherShapesAreNamed(name: String) throws {
     let (path, files) = try copy(name)
     let file = try #require(files.first { $0.hasSuffix(".safetensors") })
@@ -119,7 +105,7 @@ import Testing
     for tensor in tensors {
       func restore() throws { try whole.write(to: URL(filePath: path + "/" + file)) }
       // Renamed, it is missing, and another one is there that nobody reads.
-      try rewrite(path + "/" + file) {
+      try rewriteHeader(path + "/" + file) {
         $0["nobody_reads_this"] = $0[tensor.name]
         $0[tensor.name] = nil
       }
@@ -128,7 +114,7 @@ import Testing
       try restore()
       for dimension in tensor.shape.indices {
         for size in [0, 1 << 40, tensor.shape[dimension] + 1] {
-          try rewrite(path + "/" + file) {
+          try rewriteHeader(path + "/" + file) {
             var shape = tensor.shape
             shape[dimension] = size
             $0[tensor.name]?["shape"] = shape
@@ -138,14 +124,14 @@ import Testing
         }
       }
       if Set(tensor.shape).count > 1 {
-        try rewrite(path + "/" + file) { $0[tensor.name]?["shape"] = Array(tensor.shape.reversed()) }
+        try rewriteHeader(path + "/" + file) { $0[tensor.name]?["shape"] = Array(tensor.shape.reversed()) }
         #expect(error(path) != nil, "\(tensor.name) transposed")
         try restore()
       }
       guard tensor.type == .f32, !tensor.name.hasPrefix("dataset_average"), tensor.name != "target_rms" else {
         continue
       }
-      try rewrite(path + "/" + file) { _ in }
+      try rewriteHeader(path + "/" + file) { _ in }
       var data = try Data(contentsOf: URL(filePath: path + "/" + file))
       let length = Int(data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) })
       let header = try #require(
@@ -175,4 +161,18 @@ import Testing
       }
     }
   }
+}
+
+/// Changes the header of a safetensors file.
+func rewriteHeader(_ path: String, _ change: (inout [String: [String: Any]]) -> Void) throws {
+  let url = URL(filePath: path)
+  let data = try Data(contentsOf: url)
+  let length = Int(data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * $1.offset) })
+  let json = try JSONSerialization.jsonObject(with: data[8..<8 + length]) as? [String: [String: Any]]
+  var header = try #require(json)
+  change(&header)
+  let text = try JSONSerialization.data(withJSONObject: header)
+  var result = Data()
+  for shift in 0..<8 { result.append(UInt8(truncatingIfNeeded: text.count >> (8 * shift))) }
+  try (result + text + data[(8 + length)...]).write(to: url)
 }

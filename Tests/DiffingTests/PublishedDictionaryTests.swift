@@ -118,6 +118,46 @@ enum PublishedCases {
     }
   }
 
+  /// Heads of several blocks are encoded whole, and browsed at the block that is chosen.
+  @Test func headsOfSeveralBlocksAreBrowsedAtOne() throws {
+    let folder = TemporaryFolder()
+    let (name, path) = ("openmoss/crosscoder_jumprelu_dataset_wise", folder.path + "/case")
+    try FileManager.default.copyItem(atPath: PublishedCases.path(name), toPath: path)
+    let text = try String(contentsOfFile: path + "/config.json", encoding: .utf8)
+    try text.replacing("base.blocks.5.", with: "blocks.5.").replacing("chat.blocks.5.", with: "blocks.9.")
+      .write(toFile: path + "/config.json", atomically: true, encoding: .utf8)
+    try rewriteHeader(path + "/sae_weights.safetensors") {
+      for (old, new) in [("base.blocks.5", "blocks.5"), ("chat.blocks.5", "blocks.9")] {
+        let (from, to) = (
+          "dataset_average_activation_norm.\(old).hook_resid_post",
+          "dataset_average_activation_norm.\(new).hook_resid_post"
+        )
+        $0[to] = $0[from]
+        $0[from] = nil
+      }
+    }
+    let reference = try PublishedCases.reference(name)
+    let (x, shape) = (try reference.floats(named: "x"), try reference.shape(of: "x"))
+    let unsaid = try CrosscoderFile(path: path)
+    #expect { try unsaid.requirePlace() } throws: {
+      "\($0)".contains("--layer") && "\($0)".contains("blocks.9.hook_resid_post")
+    }
+    let encoded = try unsaid.encode(x, shape: shape)
+    #expect(try relativeDifference(encoded.f, reference.floats(named: "f")) <= 1e-5)
+    #expect(try relativeDifference(encoded.reconstruction, reference.floats(named: "x_hat")) <= 1e-5)
+    let file = try CrosscoderFile(path: path, choice: DictionaryChoice(layer: 9))
+    try file.requirePlace()
+    #expect(file.card.layer == 9 && file.target == .chat)
+    let crosscoder = try file.crosscoder()
+    #expect(crosscoder.decoderRows.direction(2, .chat) == (try file.decoderRows().direction(2, .chat)))
+    let row = try unsaid.reader.floats("W_D", [2, 64, 24])[(64 + 2) * 24..<(64 + 3) * 24]
+    let direction = try crosscoder.direction(2, .chat).vector
+    #expect(relativeDifference(direction, row.map { $0 / Float(Array(row).norm) }) <= 1e-6)
+    #expect { try crosscoder.encode(PairedActivations(dModel: 24, values: x)) } throws: {
+      "\($0)".contains("2 places of the model at once")
+    }
+  }
+
   /// Scales of each model and a joint threshold: folded, each latent has a bound of its own.
   @Test(arguments: ["BatchTopKCrossCoder", "BatchTopKCrossCoder_code_DECOUPLED_normalizer", "sae_difference_ftb"])
   func aFoldedNormaliserGivesTheSameCodes(name: String) throws {

@@ -129,20 +129,20 @@ extension DictionaryForm {
       try folder.agree("activation_dim", "config.json", sizes.0, d)
       try folder.agree("dict_size", "config.json", sizes.1, F)
     }
-    let load = { @Sendable () throws(DiffingError) -> SoleWeights in
-      try weights(folder, kind, F: F, d: d, isFork: isFork)
+    let load = { @Sendable (directionsOnly: Bool) throws(DiffingError) -> SoleWeights in
+      try weights(folder, kind, F: F, d: d, isFork: isFork, directionsOnly: directionsOnly)
     }
     let cardInside = card
     var opened = OpenedDictionary(
       dModel: d, nLatents: F, tensors: tensors,
       decoderRows: { () throws(DiffingError) in
-        let weights = try load()
+        let weights = try load(true)
         guard reads == .baseMinusChat else { return weights.decoderRows }
         return DecoderRows(
           values: weights.decoder.map { -$0 }, nLatents: F, dModel: d, layout: .sole(.chat, offset: 0, step: d))
       },
       crosscoder: { () throws(DiffingError) in
-        try load().crosscoder(card: cardInside, reads: reads ?? .chat)
+        try load(false).crosscoder(card: cardInside, reads: reads ?? .chat)
       })
     opened.card = card
     opened.optional = ["activation_mean", "activation_std", "activation_global_scale", "target_rms"]
@@ -197,13 +197,13 @@ extension DictionaryForm {
   }
 
   private static func weights(
-    _ folder: DictionaryFolder, _ kind: Kind, F: Int, d: Int, isFork: Bool
+    _ folder: DictionaryFolder, _ kind: Kind, F: Int, d: Int, isFork: Bool, directionsOnly: Bool
   ) throws(DiffingError) -> SoleWeights {
     let reader = folder.reader
     let (encoder, decoder) = kind.hasShortNames ? ("W_enc", "W_dec") : ("encoder.weight", "decoder.weight")
     let bias = kind == .gated ? "gate_bias" : kind.hasShortNames ? "b_enc" : "encoder.bias"
     var weights = SoleWeights(
-      d: d, F: F, encoder: try reader.rows(encoder, F: F, d: d, isTransposed: kind.hasShortNames),
+      d: d, F: F, encoder: directionsOnly ? [] : try reader.rows(encoder, F: F, d: d, isTransposed: kind.hasShortNames),
       bias: try reader.floats(bias, [F]),
       decoder: try reader.rows(decoder, F: F, d: d, isTransposed: !kind.hasShortNames),
       decoderBias: try reader.floats(kind.bias, [d]))

@@ -33,12 +33,19 @@ extension DictionaryForm {
       "Gemma Scope 2: params.safetensors with or without config.json, SAEs and transcoders with or without the affine skip "
       + "connection.",
     refuses:
-      "Crosscoders over several layers and cross-layer transcoders (other tensors than one W_enc [d, F] and W_dec [F, d]).",
-    files: ["params.safetensors"], tables: [.gemmaScope2],
+      "Crosscoders over several layers (params_layer_N.safetensors) and cross-layer transcoders: how their files belong "
+      + "together is not documented.",
+    files: ["params.safetensors", "params_layer_0.safetensors"], tables: [.gemmaScope2],
     recognises: { (folder) throws(DiffingError) in folder.reader.has("w_enc") },
     open: { (folder) throws(DiffingError) in try openGemmaScope2(folder) })
 
   private static func openGemmaScope2(_ folder: DictionaryFolder) throws(DiffingError) -> OpenedDictionary {
+    let isOneLayer = !folder.components.contains { $0 == "crosscoder" || $0 == "clt" || $0.hasPrefix("params_layer_") }
+    guard isOneLayer else {
+      throw folder.unsupported(
+        "a file of a dictionary over several layers", folder.components.last ?? "",
+        "the SAEs and transcoders of one layer (params.safetensors)")
+    }
     for name in ["w_enc", "w_dec"] {
       let shape = try folder.reader.shape(name)
       guard shape.count != 2 else { continue }

@@ -76,9 +76,9 @@ extension DictionaryForm {
     if hasBias { tensors["decoder.bias"] = [d] }
     let place = input.map { PlacedDictionary($0, output: output, path: fields.path) } ?? PlacedDictionary()
     let (s, sOut) = (inScale, outScale)
-    let load = { @Sendable () throws(DiffingError) -> SoleWeights in
+    let load = { @Sendable (directionsOnly: Bool) throws(DiffingError) -> SoleWeights in
       var weights = SoleWeights(
-        d: d, F: F, encoder: try reader.floats("encoder.weight", [F, d]),
+        d: d, F: F, encoder: directionsOnly ? [] : try reader.floats("encoder.weight", [F, d]),
         bias: try reader.floats("encoder.bias", [F]).map { Float(Double($0) / s) },
         decoder: try reader.rows("decoder.weight", F: F, d: d, isTransposed: true),
         decoderBias: hasBias
@@ -94,8 +94,8 @@ extension DictionaryForm {
     }
     var opened = OpenedDictionary(
       dModel: d, nLatents: F, tensors: tensors,
-      decoderRows: { () throws(DiffingError) in try load().decoderRows },
-      crosscoder: { () throws(DiffingError) in try load().crosscoder(card: place.card) })
+      decoderRows: { () throws(DiffingError) in try load(true).decoderRows },
+      crosscoder: { () throws(DiffingError) in try load(false).crosscoder(card: place.card) })
     opened.setPlace(place)
     return opened
   }

@@ -63,7 +63,7 @@ extension DictionaryForm {
     let make = { @Sendable () throws(DiffingError) -> Crosscoder in try view.make(load()) }
     var opened = OpenedDictionary(
       dModel: d, nLatents: F, tensors: tensors,
-      decoderRows: { () throws(DiffingError) in try make().decoderRows }, crosscoder: make)
+      decoderRows: { () throws(DiffingError) in try view.rows() }, crosscoder: make)
     opened.optional = optional
     (opened.target, opened.fault) = (view.target, view.fault)
     opened.card = view.card
@@ -115,6 +115,9 @@ extension DictionaryForm {
     ] where !known.contains(value) {
       throw folder.unsupported(key, value, known.joined(separator: ", "), file: "config.json")
     }
+    guard settings.output == nil || settings.activation != "batchtopk" else {
+      throw folder.unsupported("act_fn", "batchtopk of a transcoder", "relu, jumprelu or topk", file: "config.json")
+    }
     guard settings.k > 0 || !settings.activation.hasSuffix("topk") else {
       throw .configurationInvalid(path: fields.path, key: "top_k", expected: "at least 1", found: "absent")
     }
@@ -163,14 +166,7 @@ extension DictionaryForm {
     var normaliser: InputNormaliser?
     if settings.norm == "dataset-wise" {
       var scales: [Float] = []
-      for hook in settings.heads {
-        let average = try reader.floats(Settings.average(hook), [])[0]
-        guard average > 0 else {
-          throw .configurationInvalid(
-            path: folder.path, key: Settings.average(hook), expected: "positive", found: "\(average)")
-        }
-        scales.append(Float(Double(d).squareRoot() / Double(average)))
-      }
+      for hook in settings.heads { scales.append(Float(try scale(of: hook, folder, settings))) }
       let zeros = [Float](repeating: 0, count: H * d)
       normaliser = InputNormaliser(mean: zeros, std: zeros, targetRMS: 1, scales: scales, epsilon: 0)
     }
@@ -188,7 +184,48 @@ extension DictionaryForm {
     var target = TrainingTarget.chat
     var card = CrosscoderCard()
     var fault: DiffingError?
+    /// The directions alone, in the crosscoder's units.
+    let rows: @Sendable () throws(DiffingError) -> DecoderRows
     let make: @Sendable (HeadedDictionary) throws(DiffingError) -> Crosscoder
+  }
+
+  /// The directions of one head, divided by the scale of what it writes.
+  private static func rows(
+    of head: Int, _ folder: DictionaryFolder, _ settings: Settings
+  ) throws(DiffingError) -> DecoderRows {
+    let (d, F) = (settings.d, settings.F)
+    let shape = settings.isCrosscoder ? [settings.heads.count, F, d] : [F, d]
+    let s = try scale(of: settings.output ?? settings.heads[head], folder, settings)
+    let values = try folder.reader.rearranged("W_D", shape) { values in
+      values[head * F * d..<(head + 1) * F * d].map { Float(Double($0) / s) }
+    }
+    return DecoderRows(values: values, nLatents: F, dModel: d, layout: .sole(.chat, offset: 0, step: d))
+  }
+
+  /// The directions of a pair, as the file has them: base's, then chat's.
+  private static func rows(
+    ofPair folder: DictionaryFolder, _ settings: Settings, base: Int
+  ) throws(DiffingError) -> DecoderRows {
+    let (d, F) = (settings.d, settings.F)
+    guard base == 1 else {
+      return try folder.reader.decoderRows("W_D", [2, F, d], F: F, d: d, .modelFirst)
+    }
+    let values = try folder.reader.rearranged("W_D", [2, F, d]) { Array($0[(F * d)...]) + Array($0[..<(F * d)]) }
+    return DecoderRows(values: values, nLatents: F, dModel: d, layout: .modelFirst)
+  }
+
+  /// s of a place: √d/(average norm) if norms are dataset-wise, else 1.
+  private static func scale(
+    of hook: String, _ folder: DictionaryFolder, _ settings: Settings
+  ) throws(DiffingError) -> Double {
+    guard settings.norm == "dataset-wise" else { return 1 }
+    let average = try folder.reader.floats(Settings.average(hook), [])[0]
+    let scale = Float(Double(settings.d).squareRoot() / Double(average))
+    guard average > 0, scale.isFinite, scale > 0 else {
+      throw .configurationInvalid(
+        path: folder.path, key: Settings.average(hook), expected: "positive", found: "\(average)")
+    }
+    return Double(scale)
   }
 
   private static func view(
@@ -197,9 +234,9 @@ extension DictionaryForm {
     let heads = settings.heads
     guard settings.isCrosscoder else {
       let place = PlacedDictionary(heads[0], output: settings.output, path: fields.path)
-      var view = View { (dictionary) throws(DiffingError) in
-        try sole(dictionary, folder, settings, place)
-      }
+      var view = View(
+        rows: { () throws(DiffingError) in try rows(of: 0, folder, settings) },
+        make: { (dictionary) throws(DiffingError) in try sole(dictionary, folder, settings, place) })
       (view.card, view.fault) = (place.card, place.fault)
       return view
     }
@@ -209,11 +246,13 @@ extension DictionaryForm {
       return PlacedDictionary(start.map { String(name[$0...]) } ?? name, path: fields.path)
     }
     if let fault = places.lazy.compactMap(\.fault).first {
-      var view = View { (dictionary) in dictionary.directions(of: 0, card: CrosscoderCard()) }
+      var view = View(
+        rows: { () throws(DiffingError) in try rows(of: 0, folder, settings) },
+        make: { (dictionary) in dictionary.directions(of: 0, card: CrosscoderCard()) })
       view.fault = fault
       return view
     }
-    let list = zip(heads.indices, heads).map { "\($0) \($1.prefix(80))" }.joined(separator: ", ")
+    let list = zip(heads.indices, heads).prefix(40).map { "\($0) \($1.prefix(80))" }.joined(separator: ", ")
     if heads.count == 2, places[0].layer == places[1].layer {
       var base: Int?
       if let chosen = folder.choice.baseHead {
@@ -223,7 +262,10 @@ extension DictionaryForm {
         }
       }
       let card = places[0].card
-      var view = View { [base] (dictionary) in dictionary.pair(base: base ?? 0, card: card) }
+      let first = base ?? 0
+      var view = View(
+        rows: { () throws(DiffingError) in try rows(ofPair: folder, settings, base: first) },
+        make: { (dictionary) in dictionary.pair(base: first, card: card) })
       (view.target, view.card) = (.pair, card)
       if base == nil {
         view.fault = .notSaid(
@@ -233,7 +275,10 @@ extension DictionaryForm {
     }
     let chosen = folder.choice.layer.flatMap { layer in places.firstIndex { $0.layer == layer } }
     let card = places[chosen ?? 0].card
-    var view = View { (dictionary) in dictionary.directions(of: chosen ?? 0, card: card) }
+    let head = chosen ?? 0
+    var view = View(
+      rows: { () throws(DiffingError) in try rows(of: head, folder, settings) },
+      make: { (dictionary) in dictionary.directions(of: head, card: card) })
     view.card = chosen == nil ? CrosscoderCard() : card
     if chosen == nil {
       view.fault = .notSaid(
@@ -259,16 +304,10 @@ extension DictionaryForm {
     case .largest(let k): weights.selection = .largest(k, scaled: settings.comparesScaled)
     }
     (weights.tokenStep, weights.readsElsewhere) = (dictionary.tokenStep, place.readsElsewhere)
-    if let scale = dictionary.normaliser?.scales[0] {
-      var output = Double(scale)
-      if let hook = settings.output {
-        output = Double(settings.d).squareRoot() / Double(try folder.reader.floats(Settings.average(hook), [])[0])
-        guard output > 0, output.isFinite else {
-          throw .configurationInvalid(
-            path: folder.path, key: Settings.average(hook), expected: "positive", found: "\(output)")
-        }
-      }
-      weights.scaleInput(by: Double(scale), output: output)
+    if let input = dictionary.normaliser?.scales[0] {
+      var output = Double(input)
+      if let hook = settings.output { output = try Self.scale(of: hook, folder, settings) }
+      weights.scaleInput(by: Double(input), output: output)
     }
     return weights.crosscoder(card: place.card)
   }

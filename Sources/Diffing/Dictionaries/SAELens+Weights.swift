@@ -5,11 +5,13 @@ import Kernels
 
 extension SAELensSettings {
   /// Reads the weights.
-  func weights(_ folder: DictionaryFolder, F: Int, d: Int) throws(DiffingError) -> SoleWeights {
+  func weights(
+    _ folder: DictionaryFolder, F: Int, d: Int, directionsOnly: Bool = false
+  ) throws(DiffingError) -> SoleWeights {
     let reader = folder.reader
     let bias = architecture == .gated ? "b_gate" : "b_enc"
     var weights = SoleWeights(
-      d: d, F: F, encoder: try reader.rows("W_enc", F: F, d: d, isTransposed: true),
+      d: d, F: F, encoder: directionsOnly ? [] : try reader.rows("W_enc", F: F, d: d, isTransposed: true),
       bias: try reader.floats(bias, [F]), decoder: try reader.floats("W_dec", [F, d]),
       decoderBias: try reader.floats("b_dec", [d]))
     switch architecture {

@@ -72,16 +72,15 @@ extension DictionaryForm {
     let place = try place(fields, metadata)
     settings.readsElsewhere = place.readsElsewhere
     let final = settings
-    let load = { @Sendable () throws(DiffingError) -> SoleWeights in
-      try final.weights(folder, F: F, d: d)
-    }
     var opened = OpenedDictionary(
       dModel: d, nLatents: F, tensors: tensors,
       decoderRows: { () throws(DiffingError) in
-        guard final.inputScale == 1, final.decoderFactors == nil, !final.rescales else { return try load().decoderRows }
+        guard final.inputScale == 1, final.decoderFactors == nil, !final.rescales else {
+          return try final.weights(folder, F: F, d: d, directionsOnly: true).decoderRows
+        }
         return try reader.decoderRows("W_dec", [F, d], F: F, d: d, .sole(.chat, offset: 0, step: d))
       },
-      crosscoder: { () throws(DiffingError) in try load().crosscoder(card: place.card) })
+      crosscoder: { () throws(DiffingError) in try final.weights(folder, F: F, d: d).crosscoder(card: place.card) })
     opened.setPlace(place)
     if let tokenStep = final.tokenStep { opened.notes.append(tokenStep.unitsNote) }
     try reading { () throws(InferenceError) in

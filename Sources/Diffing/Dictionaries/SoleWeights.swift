@@ -10,7 +10,7 @@ import Kernels
 struct SoleWeights {
   let d: Int
   let F: Int
-  /// `[F, d]`.
+  /// `[F, d]`; empty where the directions alone are read, and what changes the encoder then leaves it so.
   var encoder: [Float]
   /// `[F]`.
   var bias: [Float]
@@ -40,6 +40,7 @@ struct SoleWeights {
 
   /// Makes W x + b of a dictionary that encodes x − b_dec, so that x itself is encoded: b − W b_dec.
   mutating func subtractDecoderBias() {
+    guard !encoder.isEmpty else { return }
     let shifts = encoder.withUnsafeBufferPointer { rows in
       decoderBias.withUnsafeBufferPointer { shift in
         (0..<F).map { latent in
@@ -68,10 +69,10 @@ struct SoleWeights {
   mutating func moveToEncoder(_ norms: [Double]) {
     for latent in 0..<F where norms[latent] > 0 {
       for index in latent * d..<(latent + 1) * d {
-        encoder[index] = Float(Double(encoder[index]) * norms[latent])
+        if !encoder.isEmpty { encoder[index] = Float(Double(encoder[index]) * norms[latent]) }
         decoder[index] = Float(Double(decoder[index]) / norms[latent])
       }
-      bias[latent] = Float(Double(bias[latent]) * norms[latent])
+      if !encoder.isEmpty { bias[latent] = Float(Double(bias[latent]) * norms[latent]) }
     }
   }
 
@@ -143,17 +144,5 @@ extension CheckpointReader {
       }
     }
     return DecoderRows(values: try floats(name, shape), nLatents: F, dModel: d, layout: layout)
-  }
-
-  /// The memory that a whole dictionary takes, in fp32: encoder and decoder of two models, and one of them once more
-  /// while it is rearranged or scaled.
-  func requireMemory(F: Int, d: Int) throws(DiffingError) {
-    let (size, tooLarge) = F.multipliedReportingOverflow(by: d)
-    let (bytes, overflow) = size.multipliedReportingOverflow(by: 6 * MemoryLayout<Float>.size)
-    try reading { () throws(InferenceError) in
-      try MemoryBudget.require(
-        tooLarge || overflow ? Int.max / 2 : bytes, for: "the latents of \(file.path)",
-        remedy: "close other programs, or take a dictionary of fewer latents")
-    }
   }
 }
