@@ -92,6 +92,16 @@ public enum TensorFile: Sendable {
     }
   }
 
+  /// A whole tensor as fp32, row-major, whether it holds floats or integers.
+  /// - Throws: `InferenceError.tensorMissing` or `.typeMismatch`.
+  public func values(named name: String) throws(InferenceError) -> [Float] {
+    do {
+      return try floats(named: name)
+    } catch .typeMismatch {
+      return try ints(named: name).map { Float($0) }
+    }
+  }
+
   /// A whole tensor as integers, row-major.
   /// - Throws: `InferenceError.tensorMissing` or `.typeMismatch`.
   public func ints(named name: String) throws(InferenceError) -> [Int] {

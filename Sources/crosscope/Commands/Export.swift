@@ -1,6 +1,7 @@
 // `crosscope export` writes steering in mode add as files for other programs: llama.cpp's control vector, a safetensors vector
-// with its card, Neuronpedia's request. Directions of the store go out too, each after its own block. What a form cannot express, such as a change after block 0 in llama.cpp, is an error.
-// No model is loaded. Files appear whole or not at all.
+// with its card, Neuronpedia's request; directions of the store too, each after its own block; and whole dictionaries in the
+// forms of SAELens, dictionary_learning and the hub. What a form cannot express, such as a change after block 0 in
+// llama.cpp, is an error. No model is loaded. Files appear whole or not at all.
 
 import ArgumentParser
 import Diffing
@@ -14,22 +15,36 @@ import Storage
 struct Export: ParsableCommand {
   enum Form: String, CaseIterable, ExpressibleByArgument {
     case controlVector = "control-vector"
-    case safetensors, neuronpedia
+    case safetensors, neuronpedia, crosscoder, saelens
+    case dictionaryLearning = "dictionary-learning"
+
+    /// Whether the whole dictionary is written, into a folder.
+    var isDictionary: Bool {
+      switch self {
+      case .controlVector, .safetensors, .neuronpedia: false
+      case .crosscoder, .saelens, .dictionaryLearning: true
+      }
+    }
   }
 
   static let configuration = CommandConfiguration(
     abstract:
-      "Write the vectors that latents or directions add, for llama.cpp, as safetensors, or as Neuronpedia's request.",
+      "Write the vectors that latents or directions add, or the whole dictionary, in the forms of other programs.",
     discussion: """
       control-vector: a GGUF file for llama.cpp's --control-vector. The crosscoder's layer L (the output of block L, from \
       0) is direction.L: llama.cpp adds it to the output of its block L.
       safetensors: steer_vector [d], to be added to the output of block L, with a card in the metadata; with directions of \
       other blocks, layers.N [d] for each block N.
       neuronpedia: the body of a request to /api/steer-chat; strengths are those of unnormalised decoder rows.
+      saelens, dictionary-learning: the folder of a dictionary of one model as SAELens (cfg.json, sae_weights.safetensors) or \
+      dictionary_learning (config.json, ae.pt) reads it. crosscoder: the hub's folder of a crosscoder of two models. For \
+      these, --out is a folder, and a dictionary's own folder may stand in the place of the store.
       Experiments go out by `experiments --json` and `--markdown`.
       """)
 
-  @Argument(help: .store, completion: .stores) var store: String
+  @Argument(
+    help: ArgumentHelp("The store, or for whole dictionaries their own folder or file.", valueName: "store"),
+    completion: .stores) var store: String
   @Argument(help: ArgumentHelp("What to write.", valueName: "form")) var form: Form
   @Option(
     parsing: .unconditionalSingleValue,
@@ -46,10 +61,18 @@ struct Export: ParsableCommand {
   @Option(help: "The decoder whose directions are used.") var decoder: PairModel = .chat
   @Flag(help: "Take strengths as ‖Δh‖ itself, not as multiples of the largest activation.") var rawStrength = false
   @Option(help: "What the user says (neuronpedia).") var prompt: String?
-  @Option(help: "The file to write.") var out: String
+  @Option(help: "The file to write, or the folder of a dictionary.") var out: String
   @OptionGroup var output: OutputFileOptions
 
   func validate() throws {
+    guard !form.isDictionary else {
+      guard latent.isEmpty, direction.isEmpty, decoder == .chat, !rawStrength, prompt == nil else {
+        throw ValidationError(
+          "--latent, --direction, --decoder, --raw-strength and --prompt belong to vectors; \(form.rawValue) is the whole "
+            + "dictionary")
+      }
+      return
+    }
     guard !latent.isEmpty || !direction.isEmpty else { throw ValidationError("--latent or --direction is needed") }
     guard direction.allSatisfy({ $0.mode == .add }) else {
       throw ValidationError("--direction: a vector can only be added; project reads each token")
@@ -70,6 +93,10 @@ struct Export: ParsableCommand {
 
   func run() throws {
     try output.check(out)
+    guard !form.isDictionary else {
+      try writeDictionary()
+      return writeError("\(out) is written")
+    }
     let store = try Store(path: store, access: .readOnly)
     let stored = try StoreCrosscoder(store, mayBeMissing: true)
     let plan = try store.lookingUp(
@@ -80,10 +107,35 @@ struct Export: ParsableCommand {
     switch form {
     case .controlVector: try vector.writeControlVector(to: out, replacing: output.force, store: store)
     case .safetensors: try vector.writeSafetensors(to: out, replacing: output.force)
+    case .crosscoder, .saelens, .dictionaryLearning: break
     case .neuronpedia:
       try output.write(vector.neuronpediaRequest(prompt: prompt ?? "") + "\n", to: out)
     }
     writeError("\(out) is written")
+  }
+}
+
+extension Export {
+  private func writeDictionary() throws {
+    let dictionary: Crosscoder
+    var (model, isOfBase) = ("", false)
+    if store.hasSuffix(".crosscope") {
+      let opened = try Store(path: store, access: .readOnly)
+      let stored = try StoreCrosscoder.stored(in: opened)
+      dictionary = stored.crosscoder
+      model = dictionary.target == .chat ? stored.pair.chat : "\(stored.pair.chat)-\(stored.pair.base)"
+    } else {
+      let file = try CrosscoderFile(path: store)
+      try file.requirePlace()
+      dictionary = try file.crosscoder()
+      (model, isOfBase) = (file.modelName ?? file.card.modelName ?? "", file.target == .base)
+    }
+    switch form {
+    case .saelens: try dictionary.foldingNormaliser().saveSAELens(folder: out, modelName: model)
+    case .dictionaryLearning:
+      try dictionary.foldingNormaliser().saveDictionaryLearning(folder: out, modelName: model, isOfBase: isOfBase)
+    default: try dictionary.save(folder: out)
+    }
   }
 }
 

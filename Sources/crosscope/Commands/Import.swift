@@ -9,12 +9,16 @@ import Kernels
 import Pipeline
 import Reports
 
+extension DictionaryChoice.Reads: ExpressibleByArgument {}
+
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make a store from published files: a crosscoder, its examples, its table of latents.",
     discussion: """
-      Crosscoders: folders as on the hub, training checkpoints (model_final.pt), the earlier replication (cc_weights.pt), \
-      and SAEs with Gemma Scope's names (safetensors) or of crosscope train, which become one-model dictionaries. \
+      Crosscoders: folders as on the hub, training checkpoints (model_final.pt), the earlier replication (cc_weights.pt) \
+      and OpenMOSS's. SAEs become one-model dictionaries: those of crosscope train, SAELens, dictionary_learning, Gemma \
+      Scope, eai-sparsify, OpenMOSS and Llama Scope; transcoders of an MLP as well, whose directions are added where the MLP \
+      writes. The files say which form they have; docs/formats.md lists what of each is read. \
       Examples: examples.db in either published schema. Latents: feature_df.csv; its columns become the store's where \
       they mean the same (delta_norm is 1 − dec_norm_diff), and all others are kept as metrics under their own names:
         crosscope latents gemma.crosscope --sort lmsys_freq --filter '[base uselessness score] > 0.5'
@@ -48,6 +52,15 @@ struct Import: ParsableCommand {
       "The mean norms of the two models' residual streams, for a crosscoder whose inputs are scaled by them.",
       valueName: "base,chat"), transform: MeanNorms.init)
   var meanNorms: MeanNorms?
+  @Option(
+    help: ArgumentHelp(
+      "What a dictionary of one vector a token reads, if its files do not say it: base, chat, chat-base or base-chat.",
+      valueName: "what"))
+  var reads: DictionaryChoice.Reads?
+  @Option(
+    help: ArgumentHelp(
+      "The head of a pair that is base's, by its name in the files or its number from 0.", valueName: "head"))
+  var baseHead: String?
   @OptionGroup var computing: ComputeOptions
 
   func validate() throws {
@@ -58,6 +71,7 @@ struct Import: ParsableCommand {
     try ImportRun(
       store: store, crosscoder: crosscoder, examples: examples, table: latents, tokenizer: tokenizer,
       baseName: baseName, chatName: chatName, layer: layer, model: model, meanNorms: meanNorms?.values,
+      choice: DictionaryChoice(reads: reads, layer: layer, baseHead: baseHead),
       precision: computing.precision ?? .fast
     ).run()
   }

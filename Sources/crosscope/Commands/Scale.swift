@@ -85,8 +85,10 @@ struct Scale: ParsableCommand {
 
   func run() throws {
     let file = try CrosscoderFile(path: crosscoder)
+    try file.requirePlace()
     let x = file.inPlace(try PairedActivations(path: activations))
     let crosscoder = try file.crosscoder().scalingInputs(as: x)
+    try crosscoder.requireCodesOfTexts()
     var scalings = (baseProbe ? [PairModel.chat, .base] : [.chat]).map {
       LatentScaling(crosscoder: crosscoder, probe: $0)
     }
