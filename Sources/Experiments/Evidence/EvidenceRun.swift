@@ -107,7 +107,6 @@ package struct EvidenceRun {
     return value
   }
 
-
   /// The living latents that a filter lets through: those with the largest values of a metric first, or the most chat-specific.
   func latents(_ filter: String, by order: String? = nil) throws -> [Int] {
     let condition = filter.isEmpty ? "not dead" : "not dead and (\(filter))"
