@@ -58,7 +58,7 @@ extension DictionaryForm {
     _ folder: DictionaryFolder, _ fields: FieldReader, _ settings: OpenMOSSSettings
   ) throws(DiffingError) -> OpenMOSSView {
     let heads = settings.heads
-    guard settings.isCrosscoder else {
+    guard heads.count > 1 else {
       let place = PlacedDictionary(heads[0], output: settings.output, path: fields.path)
       var view = OpenMOSSView(
         rows: { () throws(DiffingError) in try rows(of: 0, folder, settings) },

@@ -107,6 +107,15 @@ public enum TensorFile: Sendable {
     case .numpy(let file): (tensor, elements) = try file.tensor(named: name).stored
     }
     let piece = 1 << 20
+    if let all = tensor.floatsInPlace, let first = all.baseAddress {
+      defer { withExtendedLifetime(tensor) {} }
+      for start in stride(from: elements.lowerBound, to: elements.upperBound, by: piece) {
+        let end = min(start + piece, elements.upperBound)
+        guard countNonFinite(first + start, count: end - start) > 0 else { continue }
+        return (start..<end).first { !all[$0].isFinite }.map { $0 - elements.lowerBound }
+      }
+      return nil
+    }
     for start in stride(from: elements.lowerBound, to: elements.upperBound, by: piece) {
       let values = try tensor.floats(start..<min(start + piece, elements.upperBound))
       if countNonFinite(values, count: values.count) > 0, let bad = values.firstIndex(where: { !$0.isFinite }) {
