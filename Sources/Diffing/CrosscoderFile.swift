@@ -119,7 +119,7 @@ public struct CrosscoderFile: Sendable {
         let values = try reading { () throws(InferenceError) in try reader.file.values(named: name) }
         try reader.requireFinite(name, values)
       } else {
-        _ = try reader.rearranged(name, shape) { _ in [] }
+        try reader.checkFinite(name)
       }
     }
   }

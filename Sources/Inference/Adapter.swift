@@ -173,8 +173,11 @@ private struct AdapterReader {
       let a = scrambled(try take(nameA, [rank, shape.columns]), columns: shape.columns)
       var b = try take(nameB, [shape.rows, rank]).map { $0 * scale }
       if configuration.hasMagnitudes {
+        // Some versions of PEFT wrote the vector as a module's weight.
+        let names = [".lora_magnitude_vector.weight", ".lora_magnitude_vector"].map { stem + $0 }
+        let name = names.first { file.hasTensor(named: $0) } ?? names[1]
         let gains = Self.gains(
-          try take(stem + ".lora_magnitude_vector", [shape.rows]), weights,
+          try take(name, [shape.rows]), weights,
           Matrix(rows: rank, columns: shape.columns, values: a), b)
         for index in b.indices { b[index] *= gains[index / rank] }
         (change.gain, change.baseBias) = (gains.map { $0 - 1 }, bias)

@@ -70,6 +70,24 @@ import Testing
     }
   }
 
+  /// A bit that flips in the head of a file leaves another dictionary or one line, never a crash.
+  @Test(arguments: cases) func flippedBitsAreOneLineOrAnotherDictionary(name: String) throws {
+    let (path, files) = try copy(name)
+    var generator = SeededGenerator(7)
+    for file in files {
+      let url = URL(filePath: path + "/" + file)
+      let whole = try Data(contentsOf: url)
+      for _ in 0..<120 {
+        var changed = whole
+        let place = Int(generator.next() % UInt64(min(whole.count, 1600)))
+        changed[place] ^= 1 << UInt8(generator.next() % 8)
+        try changed.write(to: url)
+        _ = error(path)
+      }
+      try whole.write(to: url)
+    }
+  }
+
   @Test(arguments: cases) func fieldsOfAWrongTypeAreNamed(name: String) throws {
     let (path, files) = try copy(name)
     for file in files where file.hasSuffix(".json") {

@@ -11,6 +11,24 @@ import Foundation
 import Inference
 import Kernels
 
+/// What config.json says.
+struct OpenMOSSSettings {
+  var d = 0
+  var F = 0
+  var heads: [String] = []
+  /// The place that a transcoder writes.
+  var output: String?
+  var isCrosscoder = false
+  var hasDecoderBias = true
+  var activation = ""
+  var k = 0
+  var norm = ""
+  var comparesScaled = true
+
+  static let threshold = "activation_function.log_jumprelu_threshold"
+  static func average(_ hook: String) -> String { "dataset_average_activation_norm." + hook }
+}
+
 extension DictionaryForm {
   static let openMOSS = DictionaryForm(
     name: "openmoss",
@@ -24,24 +42,6 @@ extension DictionaryForm {
     recognises: { (folder) throws(DiffingError) in folder.reader.has("W_E") },
     open: { (folder) throws(DiffingError) in try openOpenMOSS(folder) })
 
-  /// What config.json says.
-  private struct Settings {
-    var d = 0
-    var F = 0
-    var heads: [String] = []
-    /// The place that a transcoder writes.
-    var output: String?
-    var isCrosscoder = false
-    var hasDecoderBias = true
-    var activation = ""
-    var k = 0
-    var norm = ""
-    var comparesScaled = true
-
-    static let threshold = "activation_function.log_jumprelu_threshold"
-    static func average(_ hook: String) -> String { "dataset_average_activation_norm." + hook }
-  }
-
   private static func openOpenMOSS(_ folder: DictionaryFolder) throws(DiffingError) -> OpenedDictionary {
     guard let fields = try folder.fields("config.json", .openMOSS) else {
       throw .file(.fileUnreadable(path: folder.folder + "/config.json", reason: "there is no such file"))
@@ -51,15 +51,16 @@ extension DictionaryForm {
     func shape(_ rest: [Int]) -> [Int] { settings.isCrosscoder ? [H] + rest : rest }
     var tensors = ["W_E": shape([d, F]), "b_E": shape([F]), "W_D": shape([F, d])]
     if settings.hasDecoderBias { tensors["b_D"] = shape([d]) }
-    if settings.activation == "jumprelu" { tensors[Settings.threshold] = [F] }
+    if settings.activation == "jumprelu" { tensors[OpenMOSSSettings.threshold] = [F] }
     var optional: Set<String> = []
-    for hook in settings.heads + [settings.output].compactMap({ $0 }) where folder.reader.has(Settings.average(hook)) {
-      tensors[Settings.average(hook)] = []
+    for hook in settings.heads + [settings.output].compactMap({ $0 })
+    where folder.reader.has(OpenMOSSSettings.average(hook)) {
+      tensors[OpenMOSSSettings.average(hook)] = []
       // With other norms the numbers are what happened to be in memory.
-      if settings.norm != "dataset-wise" { optional.insert(Settings.average(hook)) }
+      if settings.norm != "dataset-wise" { optional.insert(OpenMOSSSettings.average(hook)) }
     }
     let load = { @Sendable () throws(DiffingError) -> HeadedDictionary in try dictionary(folder, settings) }
-    let view = try view(folder, fields, settings)
+    let view = try openMOSSView(folder, fields, settings)
     let make = { @Sendable () throws(DiffingError) -> Crosscoder in try view.make(load()) }
     var opened = OpenedDictionary(
       dModel: d, nLatents: F, tensors: tensors,
@@ -76,8 +77,8 @@ extension DictionaryForm {
 
   private static func settings(
     _ folder: DictionaryFolder, _ fields: FieldReader
-  ) throws(DiffingError) -> Settings {
-    var settings = Settings()
+  ) throws(DiffingError) -> OpenMOSSSettings {
+    var settings = OpenMOSSSettings()
     var (kind, given, factor): (String, Int?, Double?) = ("", nil, nil)
     try reading { () throws(InferenceError) in
       kind = try fields.text("sae_type") ?? "sae"
@@ -136,7 +137,7 @@ extension DictionaryForm {
   }
 
   private static func dictionary(
-    _ folder: DictionaryFolder, _ settings: Settings
+    _ folder: DictionaryFolder, _ settings: OpenMOSSSettings
   ) throws(DiffingError) -> HeadedDictionary {
     let reader = folder.reader
     let (d, F, H) = (settings.d, settings.F, settings.heads.count)
@@ -157,7 +158,7 @@ extension DictionaryForm {
     let selection: HeadedDictionary.Selection
     switch settings.activation {
     case "jumprelu":
-      let logs = try reader.floats(Settings.threshold, [F])
+      let logs = try reader.floats(OpenMOSSSettings.threshold, [F])
       selection = .thresholds(logs.map { Float(min(exp(Double($0)), Double(Float.greatestFiniteMagnitude))) })
     case "topk": selection = .largest(settings.k)
     case "batchtopk": selection = .largestOfBatch(settings.k)
@@ -166,7 +167,7 @@ extension DictionaryForm {
     var normaliser: InputNormaliser?
     if settings.norm == "dataset-wise" {
       var scales: [Float] = []
-      for hook in settings.heads { scales.append(Float(try scale(of: hook, folder, settings))) }
+      for hook in settings.heads { scales.append(Float(try openMOSSScale(of: hook, folder, settings))) }
       let zeros = [Float](repeating: 0, count: H * d)
       normaliser = InputNormaliser(mean: zeros, std: zeros, targetRMS: 1, scales: scales, epsilon: 0)
     }
@@ -177,139 +178,6 @@ extension DictionaryForm {
         ? try reader.floats("b_D", shape([d])) : [Float](repeating: 0, count: H * d),
       selection: selection, comparesScaled: settings.comparesScaled,
       tokenStep: settings.norm == "token-wise" ? .rootNorm : nil, normaliser: normaliser)
-  }
-
-  /// What of the dictionary is browsed, and how it becomes a crosscoder.
-  private struct View: Sendable {
-    var target = TrainingTarget.chat
-    var card = CrosscoderCard()
-    var fault: DiffingError?
-    /// The directions alone, in the crosscoder's units.
-    let rows: @Sendable () throws(DiffingError) -> DecoderRows
-    let make: @Sendable (HeadedDictionary) throws(DiffingError) -> Crosscoder
-  }
-
-  /// The directions of one head, divided by the scale of what it writes.
-  private static func rows(
-    of head: Int, _ folder: DictionaryFolder, _ settings: Settings
-  ) throws(DiffingError) -> DecoderRows {
-    let (d, F) = (settings.d, settings.F)
-    let shape = settings.isCrosscoder ? [settings.heads.count, F, d] : [F, d]
-    let s = try scale(of: settings.output ?? settings.heads[head], folder, settings)
-    let values = try folder.reader.rearranged("W_D", shape) { values in
-      values[head * F * d..<(head + 1) * F * d].map { Float(Double($0) / s) }
-    }
-    return DecoderRows(values: values, nLatents: F, dModel: d, layout: .sole(.chat, offset: 0, step: d))
-  }
-
-  /// The directions of a pair, as the file has them: base's, then chat's.
-  private static func rows(
-    ofPair folder: DictionaryFolder, _ settings: Settings, base: Int
-  ) throws(DiffingError) -> DecoderRows {
-    let (d, F) = (settings.d, settings.F)
-    guard base == 1 else {
-      return try folder.reader.decoderRows("W_D", [2, F, d], F: F, d: d, .modelFirst)
-    }
-    let values = try folder.reader.rearranged("W_D", [2, F, d]) { Array($0[(F * d)...]) + Array($0[..<(F * d)]) }
-    return DecoderRows(values: values, nLatents: F, dModel: d, layout: .modelFirst)
-  }
-
-  /// s of a place: √d/(average norm) if norms are dataset-wise, else 1.
-  private static func scale(
-    of hook: String, _ folder: DictionaryFolder, _ settings: Settings
-  ) throws(DiffingError) -> Double {
-    guard settings.norm == "dataset-wise" else { return 1 }
-    let average = try folder.reader.floats(Settings.average(hook), [])[0]
-    let scale = Float(Double(settings.d).squareRoot() / Double(average))
-    guard average > 0, scale.isFinite, scale > 0 else {
-      throw .configurationInvalid(
-        path: folder.path, key: Settings.average(hook), expected: "positive", found: "\(average)")
-    }
-    return Double(scale)
-  }
-
-  private static func view(
-    _ folder: DictionaryFolder, _ fields: FieldReader, _ settings: Settings
-  ) throws(DiffingError) -> View {
-    let heads = settings.heads
-    guard settings.isCrosscoder else {
-      let place = PlacedDictionary(heads[0], output: settings.output, path: fields.path)
-      var view = View(
-        rows: { () throws(DiffingError) in try rows(of: 0, folder, settings) },
-        make: { (dictionary) throws(DiffingError) in try sole(dictionary, folder, settings, place) })
-      (view.card, view.fault) = (place.card, place.fault)
-      return view
-    }
-    let places = heads.map { name in
-      // A head of a pair has the model's name before the place.
-      let start = name.range(of: "blocks.")?.lowerBound ?? name.range(of: "model.layers.")?.lowerBound
-      return PlacedDictionary(start.map { String(name[$0...]) } ?? name, path: fields.path)
-    }
-    if let fault = places.lazy.compactMap(\.fault).first {
-      var view = View(
-        rows: { () throws(DiffingError) in try rows(of: 0, folder, settings) },
-        make: { (dictionary) in dictionary.directions(of: 0, card: CrosscoderCard()) })
-      view.fault = fault
-      return view
-    }
-    let list = zip(heads.indices, heads).prefix(40).map { "\($0) \($1.prefix(80))" }.joined(separator: ", ")
-    if heads.count == 2, places[0].layer == places[1].layer {
-      var base: Int?
-      if let chosen = folder.choice.baseHead {
-        base = heads.firstIndex { $0 == chosen } ?? Int(chosen).flatMap { heads.indices.contains($0) ? $0 : nil }
-        guard base != nil else {
-          throw .settingInvalid(name: "--base-head", expected: "one of the heads \(list)", found: chosen)
-        }
-      }
-      let card = places[0].card
-      let first = base ?? 0
-      var view = View(
-        rows: { () throws(DiffingError) in try rows(ofPair: folder, settings, base: first) },
-        make: { (dictionary) in dictionary.pair(base: first, card: card) })
-      (view.target, view.card) = (.pair, card)
-      if base == nil {
-        view.fault = .notSaid(
-          path: fields.path, what: "which head is base's: \(list)", remedy: "give --base-head with the name or number")
-      }
-      return view
-    }
-    let chosen = folder.choice.layer.flatMap { layer in places.firstIndex { $0.layer == layer } }
-    let card = places[chosen ?? 0].card
-    let head = chosen ?? 0
-    var view = View(
-      rows: { () throws(DiffingError) in try rows(of: head, folder, settings) },
-      make: { (dictionary) in dictionary.directions(of: head, card: card) })
-    view.card = chosen == nil ? CrosscoderCard() : card
-    if chosen == nil {
-      view.fault = .notSaid(
-        path: fields.path, what: "which of its places is browsed: \(list)",
-        remedy: "give --layer, the block of one of them")
-    }
-    return view
-  }
-
-  /// An SAE or a transcoder, with the scale of its inputs folded in.
-  private static func sole(
-    _ dictionary: HeadedDictionary, _ folder: DictionaryFolder, _ settings: Settings, _ place: PlacedDictionary
-  ) throws(DiffingError) -> Crosscoder {
-    if dictionary.ranksBatch { return dictionary.directions(of: 0, card: place.card) }
-    let norms = dictionary.norms[0]
-    var weights = SoleWeights(
-      d: settings.d, F: settings.F, encoder: dictionary.encoder.values, bias: dictionary.bias,
-      decoder: dictionary.decoder.values, decoderBias: dictionary.decoderBias)
-    switch dictionary.selection {
-    case .positive, .largestOfBatch: break
-    case .thresholds(let bounds):
-      weights.thresholds = settings.comparesScaled ? HeadedDictionary.bounds(bounds, on: norms) : bounds
-    case .largest(let k): weights.selection = .largest(k, scaled: settings.comparesScaled)
-    }
-    (weights.tokenStep, weights.readsElsewhere) = (dictionary.tokenStep, place.readsElsewhere)
-    if let input = dictionary.normaliser?.scales[0] {
-      var output = Double(input)
-      if let hook = settings.output { output = try Self.scale(of: hook, folder, settings) }
-      weights.scaleInput(by: Double(input), output: output)
-    }
-    return weights.crosscoder(card: place.card)
   }
 }
 

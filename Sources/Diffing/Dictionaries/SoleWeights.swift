@@ -134,11 +134,13 @@ extension CheckpointReader {
   func decoderRows(
     _ name: String, _ shape: [Int], F: Int, d: Int, _ layout: DecoderRows.Layout
   ) throws(DiffingError) -> DecoderRows {
-    // This checks the tensor by reading it once, and keeps nothing of it.
+    try require(name, shape)
     if let tensor = try reading({ () throws(InferenceError) in try file.tensorInPlace(named: name) }),
       tensor.floatsInPlace != nil
     {
-      _ = try rearranged(name, shape) { _ in [] }
+      let bad = try reading { () throws(InferenceError) in try tensor.withFloats { firstNonFinite($0) } }
+      try reading { () throws(InferenceError) in try file.check() }
+      if let bad { throw notFinite(name, bad) }
       return try reading { () throws(InferenceError) in
         try DecoderRows(tensor: tensor, nLatents: F, dModel: d, layout: layout)
       }

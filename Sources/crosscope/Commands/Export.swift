@@ -62,6 +62,7 @@ struct Export: ParsableCommand {
   @Flag(help: "Take strengths as ‖Δh‖ itself, not as multiples of the largest activation.") var rawStrength = false
   @Option(help: "What the user says (neuronpedia).") var prompt: String?
   @Option(help: "The file to write, or the folder of a dictionary.") var out: String
+  @OptionGroup var said: DictionaryOptions
   @OptionGroup var output: OutputFileOptions
 
   func validate() throws {
@@ -79,6 +80,9 @@ struct Export: ParsableCommand {
     }
     guard direction.isEmpty || form != .neuronpedia else {
       throw ValidationError("--direction: Neuronpedia's request names latents alone")
+    }
+    guard said.choice() == DictionaryChoice() || form.isDictionary && !store.hasSuffix(".crosscope") else {
+      throw ValidationError("--reads and --base-head say what a dictionary's own folder leaves open; a store knows it")
     }
     guard latent.allSatisfy({ ($0.mode ?? .add) == .add }) else {
       throw ValidationError("--latent: a vector can only be added; other modes read activations at each token")
@@ -125,7 +129,7 @@ extension Export {
       dictionary = stored.crosscoder
       model = dictionary.target == .chat ? stored.pair.chat : "\(stored.pair.chat)-\(stored.pair.base)"
     } else {
-      let file = try CrosscoderFile(path: store)
+      let file = try CrosscoderFile(path: store, choice: said.choice())
       try file.requirePlace()
       dictionary = try file.crosscoder()
       (model, isOfBase) = (file.modelName ?? file.card.modelName ?? "", file.target == .base)

@@ -9,8 +9,6 @@ import Kernels
 import Pipeline
 import Reports
 
-extension DictionaryChoice.Reads: ExpressibleByArgument {}
-
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make a store from published files: a crosscoder, its examples, its table of latents.",
@@ -52,15 +50,7 @@ struct Import: ParsableCommand {
       "The mean norms of the two models' residual streams, for a crosscoder whose inputs are scaled by them.",
       valueName: "base,chat"), transform: MeanNorms.init)
   var meanNorms: MeanNorms?
-  @Option(
-    help: ArgumentHelp(
-      "What a dictionary of one vector a token reads, if its files do not say it: base, chat, chat-base or base-chat.",
-      valueName: "what"))
-  var reads: DictionaryChoice.Reads?
-  @Option(
-    help: ArgumentHelp(
-      "The head of a pair that is base's, by its name in the files or its number from 0.", valueName: "head"))
-  var baseHead: String?
+  @OptionGroup var dictionary: DictionaryOptions
   @OptionGroup var computing: ComputeOptions
 
   func validate() throws {
@@ -71,7 +61,7 @@ struct Import: ParsableCommand {
     try ImportRun(
       store: store, crosscoder: crosscoder, examples: examples, table: latents, tokenizer: tokenizer,
       baseName: baseName, chatName: chatName, layer: layer, model: model, meanNorms: meanNorms?.values,
-      choice: DictionaryChoice(reads: reads, layer: layer, baseHead: baseHead),
+      choice: dictionary.choice(layer: layer),
       precision: computing.precision ?? .fast
     ).run()
   }
