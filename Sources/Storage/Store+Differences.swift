@@ -21,6 +21,9 @@ public struct DirectionRecord: Sendable, Equatable {
   /// `[d]`.
   public var vector: [Float]
 
+  /// The card of a latent's direction that came with dashboards.
+  public static let publishedCard = #"{"published":true}"#
+
   public init(
     id: Int64 = 0, name: String, layer: Int, unit: Double, source: String, card: String = "{}", vector: [Float]
   ) {
@@ -78,6 +81,16 @@ extension Store {
     }
   }
 
+  /// The direction of this name; nil if there is none.
+  public func direction(named name: String) throws(StorageError) -> DirectionRecord? {
+    try read { db in
+      guard try Self.hasDifferences(db) else { return nil }
+      let row = try Row.fetchOne(
+        db, sql: "SELECT id, name, layer, unit, source, card, vector FROM direction WHERE name = ?", arguments: [name])
+      return try row.map { try DirectionRecord(RowReader(row: $0, table: "direction")) }
+    }
+  }
+
   /// Saves directions, each in the place of an earlier one of its name.
   public func save(directions: [DirectionRecord]) throws(StorageError) {
     try write { db in for direction in directions { try direction.insert(in: db) } }
@@ -106,8 +119,13 @@ extension Store {
   /// Copies the document and the directions of one store to another one that has none.
   static func copyDifferences(from former: Database, to db: Database) throws {
     guard try hasDifferences(former) else { return }
-    for table in ["difference", "direction"] {
-      let rows = try Row.fetchCursor(former, sql: "SELECT * FROM \(table)")
+    // The directions of latents that came with dashboards belong to these, not to the models.
+    for select in [
+      "SELECT * FROM difference",
+      "SELECT name, layer, unit, source, card, vector FROM direction WHERE card <> '\(DirectionRecord.publishedCard)'",
+    ] {
+      let table = select.contains("FROM difference") ? "difference" : "direction"
+      let rows = try Row.fetchCursor(former, sql: select)
       while let row = try rows.next() {
         let places = row.columnNames.map { _ in "?" }.joined(separator: ", ")
         try db.execute(
@@ -126,7 +144,7 @@ extension DirectionRecord {
       source: try row.text(4), card: try row.text(5), vector: vector)
   }
 
-  fileprivate func insert(in db: Database) throws {
+  func insert(in db: Database) throws {
     guard !name.isEmpty, name.count <= 200 else {
       throw StorageError.invalidRecord(
         table: "direction", detail: "the name \"\(name.prefix(200))\" is empty or too long")
