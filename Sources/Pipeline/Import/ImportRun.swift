@@ -64,6 +64,7 @@ package struct ImportRun {
     let hash = try file.sha256()
     var latents = (0..<file.nLatents).map { Self.record($0, geometry) }
     try table?.fill(&latents)
+    let metrics = table?.metrics(besides: latents) ?? []
     if let examples, table?.hasMaxima != true {
       for (latent, value) in try examples.maxima() where latent < latents.count && value >= 0 {
         latents[latent].maxActivation = value
@@ -74,10 +75,10 @@ package struct ImportRun {
     let largestToken = try examples.map { try $0.largestToken() } ?? -1
     let known = engine?.model.configuration.vocabSize ?? tokenizer?.vocabularySize ?? 0
     let pair = try modelPair(file, names, hash: hash, vocabSize: max(known, Int(largestToken) + 1, 1))
-    let writer = try StoreWriter(replacing: store, pair: pair, meta: meta)
+    let writer = try StoreWriter(replacing: store, pair: pair, meta: meta(table?.layout))
     if let tokenizer { try writer.add(tokens: tokenizer.records) }
     try writer.add(latents: latents)
-    for metric in table?.metrics ?? [] {
+    for metric in metrics {
       try writer.add(
         metric: metric.name,
         values: metric.values.enumerated().lazy.filter { !$1.isNaN }.map { (latent: $0, value: $1) })
@@ -187,6 +188,11 @@ package struct ImportRun {
       done += records.count
       progress.update(done)
     }
+    let others = try examples.countWithoutLatent()
+    if others > 0 {
+      writeError(
+        "import: \(others) examples belong to no latent, as of a method without a dictionary, and are left out")
+    }
     if missing > 0 { writeError("import: \(missing) examples have no activations recorded and are left out") }
   }
 
@@ -237,10 +243,11 @@ package struct ImportRun {
       tokenizer: try recorded(tokenizerPath ?? model) { try RememberedHash.sha256(path: $0) }, card: try card.text())
   }
 
-  private var meta: [String: String] {
+  private func meta(_ layout: LatentTableLayout?) -> [String: String] {
     var meta = ["program": "crosscope \(ProgramVersion.current)", "imported_crosscoder": crosscoder]
     if let examples { meta["imported_examples"] = examples }
     if let table { meta["imported_latents"] = table }
+    if let layout { meta[LatentTableLayout.key] = storedJSON(layout) }
     return meta
   }
 }

@@ -15,15 +15,25 @@ struct Export: ParsableCommand {
   enum Form: String, CaseIterable, ExpressibleByArgument {
     case controlVector = "control-vector"
     case safetensors, neuronpedia
+    case neuronpediaExport = "neuronpedia-export"
+    case latentTable = "latent-table"
+    case html
+
+    /// Whether it writes what the store holds, not a vector.
+    var isOfStore: Bool { [.neuronpediaExport, .latentTable, .html].contains(self) }
   }
 
   static let configuration = CommandConfiguration(
-    abstract: "Write the vector that latents add, for llama.cpp, as safetensors, or as Neuronpedia's request.",
+    abstract: "Write a store for other programs: the vector that latents add, dashboards, a table, an HTML page.",
     discussion: """
       control-vector: a GGUF file for llama.cpp's --control-vector. The crosscoder's layer L (the output of block L, from \
       0) is direction.L: llama.cpp adds it to the output of its block L.
       safetensors: steer_vector [d], to be added to the output of block L, with a card in the metadata.
       neuronpedia: the body of a request to /api/steer-chat; strengths are those of unnormalised decoder rows.
+      neuronpedia-export: the whole store in Neuronpedia's upload form, a new folder MODEL/SOURCE/{features,activations,\
+      explanations}/batch-N.jsonl.gz; what was imported from there comes out as it was.
+      latent-table: all latents as CSV, in the columns of the table that was imported, else of latent_df.csv.
+      html: --latents 12,34 as one page for a report, which needs no network.
       Experiments go out by `experiments --json` and `--markdown`.
       """)
 
@@ -38,10 +48,21 @@ struct Export: ParsableCommand {
   @Option(help: "The decoder whose directions are used.") var decoder: PairModel = .chat
   @Flag(help: "Take strengths as ‖Δh‖ itself, not as multiples of the largest activation.") var rawStrength = false
   @Option(help: "What the user says (neuronpedia).") var prompt: String?
-  @Option(help: "The file to write.") var out: String
+  @Option(help: ArgumentHelp("The latents of the page (html).", valueName: "id,…")) var latents: LatentNumbers?
+  @Option(help: "The file to write; for neuronpedia-export a new folder.") var out: String
   @OptionGroup var output: OutputFileOptions
 
   func validate() throws {
+    guard (latents != nil) == (form == .html) else {
+      throw ValidationError("--latents is needed for html, and changes nothing elsewhere")
+    }
+    guard !form.isOfStore else {
+      guard latent.isEmpty, decoder == .chat, !rawStrength, prompt == nil else {
+        throw ValidationError(
+          "--latent, --decoder, --raw-strength and --prompt belong to vectors, not to \(form.rawValue)")
+      }
+      return
+    }
     guard !latent.isEmpty else { throw ValidationError("--latent is needed") }
     guard latent.allSatisfy({ ($0.mode ?? .add) == .add }) else {
       throw ValidationError("--latent: a vector can only be added; other modes read activations at each token")
@@ -57,6 +78,7 @@ struct Export: ParsableCommand {
   func run() throws {
     try output.check(out)
     let store = try Store(path: store, access: .readOnly)
+    guard !form.isOfStore else { return try writeStore(store) }
     let stored = try StoreCrosscoder(store)
     let vector = try SteeringVector(
       latent.map { Intervention(latent: $0.id, mode: .add, strength: $0.strength) }, decoder: decoder,
@@ -66,6 +88,7 @@ struct Export: ParsableCommand {
     case .safetensors: try vector.writeSafetensors(to: out, replacing: output.force)
     case .neuronpedia:
       try output.write(vector.neuronpediaRequest(prompt: prompt ?? "") + "\n", to: out)
+    case .neuronpediaExport, .latentTable, .html: break
     }
     writeError("\(out) is written")
   }

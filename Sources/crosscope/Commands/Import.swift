@@ -11,13 +11,18 @@ import Reports
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Make a store from published files: a crosscoder, its examples, its table of latents.",
+    abstract: "Make a store from published files: a crosscoder, examples, a table of latents, dashboards.",
     discussion: """
       Crosscoders: folders as on the hub, training checkpoints (model_final.pt), the earlier replication (cc_weights.pt), \
       and SAEs with Gemma Scope's names (safetensors) or of crosscope train, which become one-model dictionaries. \
       Examples: examples.db in either published schema. Latents: feature_df.csv; its columns become the store's where \
       they mean the same (delta_norm is 1 − dec_norm_diff), and all others are kept as metrics under their own names:
         crosscope latents gemma.crosscope --sort lmsys_freq --filter '[base uselessness score] > 0.5'
+      Dashboards make a store without a crosscoder: Neuronpedia's export (the folder of a source, with features/, \
+      activations/ and explanations/), SAEDashboard's batch-N.json, delphi's cache of latents with its explanations. The \
+      files themselves show which it is. An import of them that was killed resumes, and the lines of Neuronpedia's \
+      export are kept, so that crosscope export writes them again:
+        crosscope import gemma.crosscope gemma-2-2b/20-gemmascope-res-16k
       Layer and names come from trainer_config.json or cfg.json where they are there. The store appears whole or not at \
       all; one that it replaces hands over its tags, notes and runs if it had the same crosscoder.
       """)
@@ -25,8 +30,12 @@ struct Import: ParsableCommand {
   @Argument(
     help: ArgumentHelp("The store to write, a .crosscope file.", valueName: "store"), completion: .stores) var store:
     String
+  @Argument(
+    help: ArgumentHelp(
+      "Dashboards of others, by their folder or file; the store needs no crosscoder then.", valueName: "dashboards"))
+  var dashboards: String?
   @Option(help: ArgumentHelp("The crosscoder's folder, or its file of tensors.", valueName: "dir|file"))
-  var crosscoder: String
+  var crosscoder: String?
   @Option(help: ArgumentHelp("The published examples.", valueName: "examples.db")) var examples: String?
   @Option(help: ArgumentHelp("The published table of latents.", valueName: "feature_df.csv")) var latents: String?
   @Option(
@@ -52,9 +61,22 @@ struct Import: ParsableCommand {
 
   func validate() throws {
     if let layer, layer < 0 { throw ValidationError("--layer must not be negative") }
+    guard (crosscoder == nil) != (dashboards == nil) else {
+      throw ValidationError("either --crosscoder or the path of dashboards is needed")
+    }
+    guard dashboards == nil || (examples == nil && latents == nil && model == nil && meanNorms == nil) else {
+      throw ValidationError("--examples, --latents, --model and --mean-norms belong to --crosscoder, not to dashboards")
+    }
   }
 
   func run() throws {
+    if let dashboards {
+      return try DashboardImport(
+        store: store, source: DashboardForms.opened(dashboards), tokenizer: tokenizer, baseName: baseName,
+        chatName: chatName, layer: layer
+      ).run()
+    }
+    guard let crosscoder else { return }
     try ImportRun(
       store: store, crosscoder: crosscoder, examples: examples, table: latents, tokenizer: tokenizer,
       baseName: baseName, chatName: chatName, layer: layer, model: model, meanNorms: meanNorms?.values,
