@@ -14,3 +14,7 @@ static inline int openblas_choose_core(const char *name) {
   gotoblas_dynamic_init();
   return 1;
 }
+
+// LAPACK's eigenvalues and eigenvectors of a symmetric matrix. OpenBLAS has it, and its header does not name it.
+extern void dsyevd_(const char *job, const char *triangle, const int *n, double *a, const int *lda, double *values,
+                    double *work, const int *lwork, int *iwork, const int *liwork, int *info);

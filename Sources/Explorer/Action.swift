@@ -30,5 +30,5 @@ enum Action: String, CaseIterable, Sendable {
   case setMark, goToMark, placeBack, placeForth, copy, copyWhole, externalEditor
   case redraw, saveDisplay, editConfiguration, keyBar, tour
   case compare, runAgain, export, deleteExperiment, otherAnswer, nextAnswer, nextExperiment, previousExperiment
-  case saveAgain, amplify
+  case saveAgain, amplify, addDirection
 }

@@ -23,6 +23,8 @@ enum Effect: Sendable, Equatable {
   case loadTagNames
   /// What the two models differ in.
   case loadDifferences
+  /// The store's directions.
+  case loadDirections
   /// The lower parts of a latent's page: contrast, and latents that fire together with it.
   case loadSurroundings(Int)
   /// How many of these latents have which tag.
@@ -77,6 +79,7 @@ enum Effect: Sendable, Equatable {
     case .editFilters(let edit): edit == nil ? "reading" : "saving"
     case .countTags: "reading"
     case .rest: "resting"
+    case .loadDirections: "reading"
     case .loadRows, .loadPage, .loadTagNames, .loadDifferences, .loadPoints, .loadExperimentRows, .openExperiments:
       "reading"
     case .loadSurroundings: "reading"
@@ -165,6 +168,7 @@ enum ExplorerEvent: Sendable {
   /// An event of a job.
   case job(JobEvent, JobID)
   /// The sets of prompts beside the store, and the file of behaviours if there is one.
+  case directions([DirectionEntry])
   case promptSets([PromptSetFile], behaviours: BehaviourFile? = nil)
   /// A run is in the store under a number. If it was unsaved before, `formerly` is the number that it had.
   case saved(Int64, formerly: Int64? = nil)

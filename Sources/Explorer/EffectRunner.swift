@@ -82,6 +82,7 @@ struct EffectRunner: Sendable {
     case .loadExperiments(let text, let generation):
       return .experiments(try store.experimentIDs(matching: text), generation: generation)
     case .loadExperimentRows(let ids): return .experimentRows(try store.experiments(ids: ids).map(SavedRun.init))
+    case .loadDirections: return .directions(try store.directions().compactMap { try? DirectionEntry($0) })
     case .openExperiments(let ids): return .openedExperiments(try store.experiments(ids: ids).map(SavedRun.init))
     case .deleteExperiments(let ids): return changed(try store.deleteExperiments(ids))
     case .setTag(let tag, let latents, let present):

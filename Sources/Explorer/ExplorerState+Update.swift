@@ -71,6 +71,7 @@ extension ExplorerState {
       steer.isWaitingForModel = false
       tell(reason, .error)
     case .job(let event, let id): return take(event, id)
+    case .directions(let entries): steer.known = entries
     case .promptSets(let files, let behaviours): promptSetsArrived(files, behaviours)
     case .experiments(let ids, let generation): return ExperimentsState.listArrived(ids, generation, &self)
     case .experimentRows(let runs):

@@ -70,6 +70,14 @@ struct SavedView: Codable, Equatable {
     var isOn: Bool
   }
 
+  /// A direction on the steer screen.
+  struct Direction: Codable, Equatable {
+    var name: String
+    var mode: String
+    var strength: Double
+    var isOn: Bool
+  }
+
   /// Seconds since 1970.
   var used: Double = 0
   var place = Place(screen: .latents)
@@ -86,6 +94,8 @@ struct SavedView: Codable, Equatable {
   var prompt = ""
   var prompts: [String] = []
   var rows: [Row] = []
+  /// The directions; nil if there are none.
+  var directions: [Direction]?
   /// The amplifications; nil if there are none.
   var amplified: [Amplified]?
   /// The conditions of all rows.
@@ -117,6 +127,10 @@ struct SavedView: Codable, Equatable {
         latent: $0.latent, mode: $0.mode.rawValue, strength: $0.strength, isOn: $0.isOn,
         conditions: $0.conditions.isEmpty ? nil : $0.conditions)
     }
+    let vectors = state.steer.directions.map {
+      Direction(name: $0.name, mode: $0.mode.rawValue, strength: $0.strength, isOn: $0.isOn)
+    }
+    directions = vectors.isEmpty ? nil : vectors
     let terms = state.steer.amplified.map { Amplified(term: $0.term.text, isOn: $0.isOn) }
     amplified = terms.isEmpty ? nil : terms
     conditions = state.steer.plan.conditions.isEmpty ? nil : state.steer.plan.conditions
@@ -155,6 +169,11 @@ extension ExplorerState {
       }
     }
     steer.plan.conditions = steer.rows.isEmpty ? [] : sound(view.conditions)
+    steer.directions = (view.directions ?? []).filter(\.strength.isFinite).compactMap { saved in
+      SteeredDirection.Mode(rawValue: saved.mode).map {
+        SteerState.DirectionRow(name: saved.name, mode: $0, strength: saved.strength, isOn: saved.isOn)
+      }
+    }
     steer.amplified = (view.amplified ?? []).compactMap { saved in
       (try? AmplificationTerm(saved.term)).map { SteerState.AmplifiedRow(term: $0, isOn: saved.isOn) }
     }

@@ -174,4 +174,9 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
   public mutating func uniform() -> Double {
     Double(next() >> 11) * 0x1p-53
   }
+
+  /// Returns a normally distributed number with mean 0 and variance 1, by Box and Muller.
+  public mutating func normal() -> Double {
+    (-2 * log(1 - uniform())).squareRoot() * cos(2 * .pi * uniform())
+  }
 }

@@ -7,6 +7,7 @@ public struct Setting: Sendable, ExpressibleByStringInterpolation, CustomStringC
     /// The prompt, with what was said before it, and the answer.
     case text
     case interventions
+    case directions
     case conditions
     /// The blocks that are steered.
     case blocks

@@ -75,6 +75,15 @@ public func gemmOnThisThread(
     Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
 }
 
+/// Adds Σ_r x_r x_rᵀ of rows x `[count, width]` to the lower triangle of `sums` `[width, width]`.
+public func addOuterProducts(of rows: [Double], count: Int, width: Int, to sums: inout [Double]) {
+  precondition(rows.count == count * width && sums.count == width * width, "rows and sums of one width")
+  guard count > 0, width > 0 else { return }
+  _ = Compute.threads  // this also limits OpenBLAS to one thread
+  cblas_dsyrk(
+    CblasRowMajor, CblasLower, CblasTrans, Int32(width), Int32(count), 1, rows, Int32(width), 1, &sums, Int32(width))
+}
+
 extension Matrix {
   /// Returns op(self)·op(other).
   public func times(_ other: Matrix, _ opA: Operand = .asStored, _ opB: Operand = .asStored) -> Matrix {

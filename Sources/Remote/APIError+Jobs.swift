@@ -29,6 +29,7 @@ extension APIError {
       switch setting.part {
       case .text: APIError.invalid("\(error)", param: text, code: "context_length_exceeded")
       case .interventions: APIError.invalid("\(error)", param: latents)
+      case .directions: APIError.invalid("\(error)", param: "directions")
       case .conditions: APIError.invalid("\(error)", param: "conditions")
       case .blocks: APIError.invalid("\(error)", param: "all_layers")
       case .unit: APIError.invalid("\(error)", param: "raw_strength")

@@ -30,7 +30,7 @@ package struct Routes: Sendable {
   /// The methods of a path; empty if the path does not exist.
   package static func methods(of path: String) -> [String] {
     switch path {
-    case "/health", "/v1/models", "/v1/status", "/v1/latents": ["GET"]
+    case "/health", "/v1/models", "/v1/status", "/v1/latents", "/v1/directions": ["GET"]
     case "/v1/chat/completions": ["POST"]
     default:
       if jobs.contains(where: { $0.path == path }) {
@@ -60,6 +60,9 @@ package struct Routes: Sendable {
     case "/v1/latents":
       try expect("GET", request)
       return .document(try jsonText(["latents": try latents(request.query)]))
+    case "/v1/directions":
+      try expect("GET", request)
+      return .document(try jsonText(["directions": try store.directions().map(DirectionEntry.init)]))
     case "/v1/chat/completions": return try await chatCompletion(try post(request))
     default:
       if let job = Self.jobs.first(where: { $0.path == request.path }) {

@@ -109,10 +109,11 @@ extension Amplification {
 }
 
 extension SteeringPlan {
-  /// The latents of the plan, their conditions and the amplification.
+  /// The latents of the plan, their conditions, the directions and the amplification.
   package var text: String {
-    guard let amplification else { return interventions.text(conditions: conditions) }
-    return interventions.isEmpty
-      ? amplification.text : interventions.text(conditions: conditions) + "; " + amplification.text
+    let others = directions.map(\.text) + (amplification.map { [$0.text] } ?? [])
+    guard !others.isEmpty else { return interventions.text(conditions: conditions) }
+    let latents = interventions.isEmpty && conditions.isEmpty ? [] : [interventions.text(conditions: conditions)]
+    return (latents + others).joined(separator: "; ")
   }
 }

@@ -3,18 +3,22 @@
 import Diffing
 import Experiments
 import Foundation
+import TUI
 
 extension CausalCheckReport {
   /// The table, with one line for each measure, and the best coherent strengths if they are known.
   package var text: String {
-    var table = TextTable([
+    var columns: [TextTable.Column] = [
       .init(title: "measure"), .init(title: "latent \(latent)"), .init(title: "\(random.count) random latents"),
       .init(title: "apart"),
-    ])
+    ]
+    if let against { columns.append(.init(title: "direction \(termSafe(against.name))")) }
+    var table = TextTable(columns)
     for effect in effects {
-      table.add([
+      let cells = [
         effect.measure, effect.latent?.text(3) ?? "-", effect.random?.text(3) ?? "-", effect.apart ? "yes" : "no",
-      ])
+      ]
+      table.add(cells + (against == nil ? [] : [effect.direction?.text(3) ?? "-"]))
     }
     return table.text + (coherent.map { "\n\($0.text)" } ?? "")
   }

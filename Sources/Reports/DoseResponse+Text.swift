@@ -72,7 +72,8 @@ extension DoseResponse {
       case .ownActivation: "; random: living latents, same mode and strength on their own activation"
       case nil: ""
       }
-    return "\(prompts) prompts; 95% intervals over prompts\(random)"
+    let direction = against.map { "; direction: \(termSafe($0.name)) with the same norm of the change" } ?? ""
+    return "\(prompts) prompts; 95% intervals over prompts\(random)\(direction)"
   }
 
   private func chart(_ title: String, _ value: (Row) -> Double, asciiOnly: Bool) -> String? {

@@ -36,6 +36,11 @@ extension Intervention {
   }
 }
 
+extension SteeredDirection {
+  /// The direction as `refusal add +0.50`.
+  package var text: String { "\(name) \(mode.rawValue) \(strengthText(strength))" + (isOn ? "" : " (off)") }
+}
+
 extension [Intervention] {
   /// The list as `3330 add +0.50, 2898 add +0.50 where f>20`, followed by conditions of the plan: `; all only where
   /// f(12)>0.5`.
@@ -46,6 +51,6 @@ extension [Intervention] {
 }
 
 extension SteeringRequest {
-  /// The latents of the plan, their conditions and the amplification.
+  /// The latents of the plan, their conditions, the directions and the amplification.
   package var steeringText: String { plan.text }
 }

@@ -47,7 +47,7 @@ package struct SavedRun: Sendable, Equatable {
 
   package static func == (left: SavedRun, right: SavedRun) -> Bool { left.record == right.record }
 
-  /// The interventions, as `5 add +1.00, 42 difference -1.00 where f>20`, and the amplification.
+  /// The interventions, as `5 add +1.00, 42 difference -1.00 where f>20`, the directions and the amplification.
   package var interventionsText: String {
     guard let interventions else { return "interventions of another form" }
     var plan = recorded?.request.plan ?? SteeringPlan(interventions: [])

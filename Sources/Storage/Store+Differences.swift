@@ -67,13 +67,14 @@ extension Store {
     }
   }
 
-  /// All directions, by their numbers.
+  /// All directions, by their numbers, without those of latents that came with dashboards, of which there may be very many.
   public func directions() throws(StorageError) -> [DirectionRecord] {
     try read { db in
       guard try Self.hasDifferences(db) else { return [] }
       var directions: [DirectionRecord] = []
       let rows = try Row.fetchCursor(
-        db, sql: "SELECT id, name, layer, unit, source, card, vector FROM direction ORDER BY id")
+        db, sql: "SELECT id, name, layer, unit, source, card, vector FROM direction WHERE card <> ? ORDER BY id",
+        arguments: [DirectionRecord.publishedCard])
       while let row = try rows.next() {
         directions.append(try DirectionRecord(RowReader(row: row, table: "direction")))
       }
@@ -81,8 +82,8 @@ extension Store {
     }
   }
 
-  /// The direction of this name; nil if there is none.
-  public func direction(named name: String) throws(StorageError) -> DirectionRecord? {
+  /// The direction of this name, one of a latent too; nil if there is none.
+  public func storedDirection(named name: String) throws(StorageError) -> DirectionRecord? {
     try read { db in
       guard try Self.hasDifferences(db) else { return nil }
       let row = try Row.fetchOne(
@@ -94,6 +95,20 @@ extension Store {
   /// Saves directions, each in the place of an earlier one of its name.
   public func save(directions: [DirectionRecord]) throws(StorageError) {
     try write { db in for direction in directions { try direction.insert(in: db) } }
+  }
+
+  /// Puts a direction, perhaps under a new name, in the place of another one.
+  /// - Throws: `StorageError.invalidRecord` if a third one has the new name.
+  public func replace(direction name: String, with record: DirectionRecord) throws(StorageError) {
+    try write { db in
+      if record.name != name,
+        try Int.fetchOne(db, sql: "SELECT 1 FROM direction WHERE name = ?", arguments: [record.name]) != nil
+      {
+        throw StorageError.invalidRecord(table: "direction", detail: "the name \"\(record.name)\" is taken")
+      }
+      try db.execute(sql: "UPDATE direction SET name = ? WHERE name = ?", arguments: [record.name, name])
+      try record.insert(in: db)
+    }
   }
 
   /// Deletes a direction.

@@ -22,7 +22,30 @@ extension StoreWriter {
 
   static func beginResumable(_ identity: String, in db: Database) throws {
     try db.execute(sql: "INSERT INTO meta (key, value) VALUES (?, ?)", arguments: [identityKey, identity])
-    try db.execute(sql: "CREATE TABLE claimed (name TEXT PRIMARY KEY, place TEXT NOT NULL) STRICT, WITHOUT ROWID")
+  }
+
+  /// Makes `claim` possible.
+  public func beginClaims() throws(StorageError) {
+    try transaction("claimed") { db in
+      try db.execute(
+        sql: "CREATE TABLE IF NOT EXISTS claimed (name TEXT PRIMARY KEY, place TEXT NOT NULL) STRICT, WITHOUT ROWID")
+    }
+  }
+
+  /// Sets figures of latents that have been added and lack them.
+  public func fill(_ latents: some Sequence<LatentRecord>) throws(StorageError) {
+    try transaction("latent") { db in
+      let statement = try db.cachedStatement(
+        sql: """
+          UPDATE latent SET max_activation = coalesce(max_activation, ?), frequency = coalesce(frequency, ?) WHERE id = ?
+          """)
+      for latent in latents {
+        for case let value? in [latent.maxActivation, latent.frequency] where !value.isFinite {
+          throw StorageError.invalidRecord(table: "latent", detail: "a figure of latent \(latent.id) is \(value)")
+        }
+        try statement.execute(arguments: [latent.maxActivation, latent.frequency, latent.id])
+      }
+    }
   }
 
   /// Removes what only an unfinished store has.
@@ -106,7 +129,7 @@ extension StoreWriter {
     }
   }
 
-  /// Remembers that a record has this name.
+  /// Remembers that a record has this name; `beginClaims` comes first.
   /// - Parameters:
   ///   - name: the name, compared byte by byte.
   ///   - place: where the record is, for a message.

@@ -15,6 +15,7 @@ struct Crosscope: AsyncParsableCommand {
       Amplify.self,
       Activations.self,
       Differences.self,
+      DirectionCommand.self,
       Causal.self,
       Evaluate.self,
       Evidence.self,

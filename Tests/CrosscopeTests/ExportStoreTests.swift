@@ -91,8 +91,33 @@ import Testing
     #expect(try Program.run(["check", again]).code == 0)
     #expect(try Program.run(["export", again, "neuronpedia-export", "--out", out]).code == 0)
     #expect(try Program.run(["import", again, out]).code == 0)
-    try Program.run(["steer", again, "--latent", "1", "--prompt", "x"]).expectOneLine(saying: "crosscoder")
+    try Program.run(["steer", again, "--latent", "1", "--prompt", "x"]).expectOneLine(saying: "--model")
     #expect(try Program.run(["import", again]).code != 0)
     #expect(try Program.run(["import", again, fixture, "--crosscoder", fixture]).code != 0)
+  }
+
+  /// Latents are the crosscoder's; contexts, explanations and missing figures are the dashboards'.
+  @Test func dashboardsAreReadBesideTheirCrosscoder() throws {
+    let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "PipelineTests/Fixtures").path
+    let (path, out) = (folder.path + "/t.crosscope", folder.path + "/out")
+    let dashboards = fixtures + "/neuronpedia/public_columns"
+    let crosscoder = ["--crosscoder", fixtures + "/toolkit/crosscoder/dictionary_model"]
+    let table = crosscoder[1] + "/latent_df.csv"
+    let made = try Program.run(["import", path, dashboards] + crosscoder + ["--layer", "1", "--latents", table])
+    #expect(made.code == 0, "\(made.error)")
+    #expect(try Program.run(["check", path]).code == 0)
+    let store = try Store(path: path, access: .readOnly)
+    #expect(try store.modelPair().nLatents == 64)
+    let page = try store.page(of: 0)
+    #expect(page.latent.maxActivation.map { Float($0) } == 56.426025, "the table's value stays")
+    #expect(page.latent.deltaNorm != nil && !page.contexts.isEmpty && page.explanations.count == 2)
+    #expect(try store.page(of: 40).contexts.isEmpty)
+    #expect(try store.directions() == [] && store.storedDirection(named: "latent 0") == nil, "the crosscoder has them")
+    #expect(try Program.run(["export", path, "neuronpedia-export", "--out", out]).code == 0)
+    let wrong = try Program.run(["import", path, dashboards] + crosscoder + ["--layer", "2"])
+    #expect(wrong.code == 1 && wrong.error.contains("layer"), "\(wrong.error)")
+    let both = try Program.run(["import", path, dashboards] + crosscoder + ["--layer", "1", "--examples", table])
+    #expect(both.code != 0 && both.error.contains("not from both"))
   }
 }

@@ -88,7 +88,7 @@ import Testing
       let token = try #require((0..<x.tokens).first { codes.entries(of: $0).contains(entry) })
       let latent = Int(codes.latents[entry])
       let plan = SteeringPlan(interventions: [Intervention(latent: latent, mode: .difference, strength: 1)])
-      let steering = try PreparedSteering(plan: plan, crosscoder: crosscoder) { _ in nil }
+      let steering = try PreparedSteering(plan: plan, crosscoder: crosscoder, layer: 0, nLayers: 1) { _ in nil }
       var h = Array(x.vector(token: token, model: .chat))
       let base = Array(x.vector(token: token, model: .base))
       let expected = (0..<d).map { index in

@@ -13,9 +13,9 @@ func fixture(_ name: String) throws -> String {
 
 extension SplitMix64 {
   /// Roughly normal: the sum of twelve uniform numbers.
-  mutating func normal() -> Float { Float((0..<12).reduce(0.0) { sum, _ in sum + uniform() } - 6) }
+  private mutating func nearlyNormal() -> Float { Float((0..<12).reduce(0.0) { sum, _ in sum + uniform() } - 6) }
 
-  mutating func normals(_ count: Int) -> [Float] { (0..<count).map { _ in normal() } }
+  mutating func normals(_ count: Int) -> [Float] { (0..<count).map { _ in nearlyNormal() } }
 }
 
 /// A crosscoder with seeded weights.

@@ -1,112 +1,165 @@
-// Directions: twins, similar latents, the logit lens, unit vectors with their card.
+// Directions made from texts, and what they are made of, against plain loops.
 
-@testable import Diffing
+import Foundation
+import Inference
 import Kernels
+import TestSupport
 import Testing
 
-/// A crosscoder of given decoder directions (base, chat).
-private func crosscoder(_ directions: [(base: [Float], chat: [Float])]) -> Crosscoder {
-  let d = directions[0].base.count
-  return Crosscoder(
-    encoder: Matrix(rows: directions.count, columns: 2 * d),
-    encoderBias: [Float](repeating: 0, count: directions.count),
-    decoder: Matrix(rows: directions.count, columns: 2 * d, values: directions.flatMap { $0.base + $0.chat }),
-    decoderBias: [Float](repeating: 0, count: 2 * d))
-}
+@testable import Diffing
 
 @Suite struct DirectionTests {
-  @Test func twinsAreComponentsOfExactlyTwo() {
-    let tiny: [Float] = [0.001, 0, 0]
-    let directions: [(base: [Float], chat: [Float])] = [
-      (tiny, [1, 0.01, 0]),  // chat-only, twin of 1
-      ([2, 0, 0], tiny),  // base-only
-      (tiny, [0, 1, 0]),  // chat-only with two base-only partners: no twin
-      ([0, 1, 0.01], tiny),
-      ([0, 1, 0.02], tiny),
-      (tiny, [0, 0, 1]),  // chat-only without a partner
-      ([0, 0, 1], [0, 0, 1]),  // shared
-    ]
-    let crosscoder = crosscoder(directions)
-    #expect(crosscoder.classes[0] == .chatOnly && crosscoder.classes[1] == .baseOnly)
-    #expect(crosscoder.classes[6] == .shared)
-    let twins = crosscoder.twins(dead: [Bool](repeating: false, count: 7))
-    #expect(twins.map(\.chatOnly) == [0])
-    #expect(twins.map(\.baseOnly) == [1])
-    #expect((twins.first?.cosine ?? 0) > 0.99)
-    // With one of the two partners dead, the other becomes a twin.
-    let withoutOne = crosscoder.twins(dead: [false, false, false, false, true, false, false])
-    #expect(withoutOne.map(\.baseOnly) == [1, 3])
-    #expect(crosscoder.twins(dead: [Bool](repeating: true, count: 7)).isEmpty)
+  private let models: PairedModels
+  private let texts: [ReadPositions]
+
+  init() throws {
+    let pair = try Difference.withAdapter()
+    models = PairedModels(chat: pair.chat, base: pair.base, adapter: pair.adapter)
+    texts = try Difference.texts().compactMap { ReadPositions(ids: $0, counting: .all) }
   }
 
-  @Test func divergenceCountsTokensWhereOneIsHighAndTheOtherLow() {
-    let crosscoder = crosscoder([([0.25], [0.75]), ([0.75], [0.25])])  // n = 1
-    var divergence = TwinDivergence(
-      twins: [Twins(chatOnly: 0, baseOnly: 1, cosine: 1)], crosscoder: crosscoder, maxima: [10, 5])
-    #expect(divergence.divergences == [nil])
-    // High is above 4, low at most 1.
-    divergence.add(
-      codes: SparseCodes(
-        nLatents: 2, offsets: [0, 1, 3, 5, 6, 6], latents: [0, 0, 1, 0, 1, 0], values: [5, 5, 3, 0.5, 4.5, 3]))
-    #expect(divergence.divergences == [2.0 / 3])
+  private func streams(_ layer: Int) throws -> [PairedActivations] {
+    try texts.map { try Harvester(models: models, layer: layer).activations(of: [$0.ids])[0] }
   }
 
-  @Test func similarLatentsAreTheOnesOfHighestCosine() {
-    let directions: [(base: [Float], chat: [Float])] = [
-      ([1, 0], [0, 1]), ([2, 0.1], [1, 0]), ([0, 3], [0, -1]), ([1, 1], [0.1, 1]), ([0, 0], [0, 0]),
-    ]
-    let crosscoder = crosscoder(directions)
-    #expect(crosscoder.similarLatents(.base, top: 2)[0].map(\.latent) == [1, 3])
-    #expect(crosscoder.similarLatents(.chat, top: 2)[0].map(\.latent) == [3, 1])
-    #expect(crosscoder.similarLatents(.chat, top: 2)[4].isEmpty)
-    let cosine = crosscoder.similarLatents(.base)[0][0].cosine
-    #expect(abs(cosine - 2 / (4.01 as Float).squareRoot()) < 1e-6)
-  }
-
-  @Test func theLensShowsPromotedAndSuppressedTokensOfBothAndOfTheDifference() {
-    // Logits are w ⊙ direction: token 2 reads a dimension that the final norm doubles.
-    let unembedding = Matrix(rows: 4, columns: 2, values: [1, 0, -1, 0, 0, 1, 0, -1])
-    let lens = LogitLens(finalNormWeight: [1, 2], unembedding: unembedding)
-    let crosscoder = crosscoder([([3, 0], [3, 4]), ([0, 0], [0, -1])])
-    var done: [Int] = []
-    let readings = lens.read(crosscoder.decoderRows, latents: 0..<2, top: 2) { done.append($0) }
-    #expect(done == [2])
-    #expect(readings[0].base?.promoted.map(\.token) == [0, 2])
-    #expect(readings[0].base?.suppressed.map(\.token) == [1, 2])
-    #expect(readings[0].base?.promoted[0].logit == 1)
-    #expect(readings[0].chat.promoted.map(\.token) == [2, 0])
-    #expect(abs(readings[0].chat.promoted[0].logit - 1.6) < 1e-6)
-    #expect(readings[0].difference?.promoted[0] == LensToken(token: 2, logit: 2))
-    #expect(readings[1].chat.promoted[0].token == 3)
-    #expect(readings[1].base?.promoted[0].logit == 0, "a direction without length promotes nothing")
-  }
-
-  @Test func logitsAreCentredOverTheVocabulary() {
-    let lens = LogitLens { directions in
-      Matrix(rows: directions.rows, columns: 3, values: (0..<directions.rows).flatMap { _ in [4, 5, 9] as [Float] })
+  @Test(arguments: ReadStream.allCases) func aMeanCountsEveryTextOnce(_ stream: ReadStream) throws {
+    let (first, second) = (Array(texts[..<5]), Array(texts[5...]))
+    var seen: [Int] = []
+    let found = try MeanDifference(
+      of: first, against: second, stream, harvester: Harvester(models: models, layer: 1), progress: { seen.append($0) })
+    let rows = try streams(1).map { text -> [Double] in
+      var sum = [Double](repeating: 0, count: text.dModel)
+      for token in 1..<text.tokens {
+        let (base, chat) = (
+          Array(text.vector(token: token, model: .base)), Array(text.vector(token: token, model: .chat))
+        )
+        for index in sum.indices {
+          let (b, c) = (Double(base[index]), Double(chat[index]))
+          sum[index] += stream == .base ? b : stream == .chat ? c : c - b
+        }
+      }
+      return sum.map { $0 / Double(text.tokens - 1) }
     }
-    let reading = lens.readings(Matrix(rows: 1, columns: 1, values: [1]), top: 1)[0]
-    #expect(reading.promoted == [LensToken(token: 2, logit: 3)])
-    #expect(reading.suppressed == [LensToken(token: 0, logit: -2)])
+    func mean(_ rows: some Collection<[Double]>, _ index: Int) -> Double {
+      rows.reduce(0) { $0 + $1[index] } / Double(rows.count)
+    }
+    let naive = rows[0].indices.map { mean(rows[..<5], $0) - mean(rows[5...], $0) }
+    #expect(relativeDifference(found.vector, naive.map { Float($0) }) < 1e-5)
+    #expect(found.positive.mean - found.negative.mean > 0)
+    #expect(seen.last == texts.count && seen == seen.sorted())
   }
 
-  @Test func aDirectionIsAUnitVectorWithItsCard() throws {
-    var crosscoder = crosscoder([([3, 4], [0, 0])])
-    crosscoder.card.layer = 14
-    let direction = try crosscoder.direction(0, .base)
-    #expect(direction.vector == [0.6, 0.8])
-    #expect(direction.norm == 5)
-    #expect(direction.layer == 14 && direction.site == .residPost)
-    #expect(direction.provenance.latent == 0)
-    #expect(throws: DiffingError.self) { try crosscoder.direction(0, .chat) }
+  @Test func componentsAreEigenvectorsOfTheCovariance() throws {
+    let found = try PrincipalComponents(
+      3, of: texts, .difference, harvester: Harvester(models: models, layer: 2), progress: { _ in })
+    var rows: [[Double]] = []
+    for (text, activations) in zip(texts, try streams(2)) {
+      for token in Harvester.keptPositions(of: [activations])[0] where text.positions.contains(token) {
+        let (base, chat) = (
+          activations.vector(token: token, model: .base), activations.vector(token: token, model: .chat)
+        )
+        rows.append(zip(chat, base).map { Double($0) - Double($1) })
+      }
+    }
+    let (n, d) = (rows.count, rows[0].count)
+    #expect(found.tokens == n && n > d / 4)
+    let mean = (0..<d).map { index in rows.reduce(0) { $0 + $1[index] } / Double(n) }
+    func times(_ v: [Float]) -> [Double] {
+      var result = [Double](repeating: 0, count: d)
+      for row in rows {
+        let product = (0..<d).reduce(0.0) { $0 + (row[$1] - mean[$1]) * Double(v[$1]) }
+        for index in 0..<d { result[index] += product * (row[index] - mean[index]) / Double(n - 1) }
+      }
+      return result
+    }
+    var whole = 0.0
+    for row in rows { for index in 0..<d { whole += (row[index] - mean[index]) * (row[index] - mean[index]) } }
+    for component in found.components {
+      let value = component.deviation * component.deviation
+      let image = times(component.vector)
+      #expect(zip(image, component.vector).allSatisfy { abs($0 - value * Double($1)) < 1e-4 * value })
+      #expect(abs(component.share - value * Double(n - 1) / whole) < 1e-5)
+      #expect((component.vector.max { abs($0) < abs($1) } ?? 0) > 0)
+    }
+    #expect(found.components.map(\.deviation) == found.components.map(\.deviation).sorted(by: >))
   }
 
-  @Test func deltaAndClassFollowTheNorms() {
-    let crosscoder = crosscoder([
-      ([1, 0], [1, 0]), ([0, 0], [2, 0]), ([2, 0], [0, 0]), ([0, 0], [0, 0]), ([1, 0], [0, 2]),
-    ])
-    #expect(crosscoder.deltaNorms == [0.5, 1, 0, nil, 0.75])
-    #expect(crosscoder.classes == [.shared, .chatOnly, .baseOnly, .other, .other])
-    #expect(crosscoder.cosines == [1, nil, nil, nil, 0])
+  @Test func textsWithoutVarianceAreRefused() throws {
+    let two = [texts[0], texts[0]].map { ReadPositions(ids: $0.ids, counting: .last) }.compactMap { $0 }
+    let harvester = Harvester(models: models, layer: 1)
+    #expect(throws: DiffingError.self) {
+      try PrincipalComponents(1, of: two, .chat, harvester: harvester, progress: { _ in })
+    }
+    #expect(throws: DiffingError.self) {
+      try PrincipalComponents(1, of: [two[0]], .chat, harvester: harvester, progress: { _ in })
+    }
+  }
+
+  @Test func theTokensThatCount() {
+    #expect(ReadPositions(ids: [5, 6, 7], counting: .all)?.positions == [1, 2])
+    #expect(ReadPositions(ids: [5, 6, 7], counting: .last)?.positions == [2])
+    #expect(ReadPositions(ids: [5, 6, 7], answer: 1..<2, counting: .answer)?.positions == [1])
+    #expect(ReadPositions(ids: [5, 6, 7], answer: nil, counting: .answer) == nil)
+    #expect(ReadPositions(ids: [5], counting: .all) == nil && ReadPositions(ids: [], counting: .last) == nil)
+  }
+
+  @Test func aSumOfLatentsIsFoundAgain() {
+    let crosscoder = randomCrosscoder(d: 48, F: 60, seed: 5)
+    var vector = [Float](repeating: 0, count: 48)
+    for (latent, weight) in [(7, 2.0), (31, 1.0), (50, 0.5)] {
+      for (index, value) in crosscoder.decoderDirection(latent, .chat).enumerated() {
+        vector[index] += Float(weight / crosscoder.chatNorms[latent]) * value
+      }
+    }
+    let parts = DirectionParts(vector, over: Array(0..<60), of: crosscoder, limit: 6)
+    #expect(parts.parts.first?.latent == 7 && Set(parts.parts.map(\.latent)).isSuperset(of: [7, 31, 50]))
+    #expect(parts.explained > 0.999 && parts.parts.allSatisfy { $0.weight > 0 })
+    #expect(parts.parts.map(\.explained) == parts.parts.map(\.explained).sorted())
+    let length = vector.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+    let weight = parts.parts.first { $0.latent == 7 }?.weight ?? 0
+    #expect(abs(weight * length - 2) < 0.05)
+    // The opposite of a latent's direction has no part of that latent.
+    let opposite = DirectionParts(
+      crosscoder.decoderDirection(7, .chat).map { -$0 }, over: [7, 8], of: crosscoder, limit: 4)
+    #expect(!opposite.parts.contains { $0.latent == 7 })
+    let chance = DirectionParts.explainedByChance(over: Array(0..<60), of: crosscoder, limit: 3)
+    #expect(chance > 0 && chance < 0.8)
+  }
+
+  @Test func leastSquaresWithoutNegativeWeightsMeetTheirConditions() {
+    var generator = SplitMix64(seed: 3)
+    for n in 1...8 {
+      let units = (0..<n).map { _ -> [Double] in
+        let row = (0..<10).map { _ in generator.normal() }
+        let norm = row.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        return row.map { $0 / norm }
+      }
+      let v = (0..<10).map { _ in generator.normal() }
+      let weights = nonNegativeLeastSquares(units, v)
+      var left = v
+      for (weight, unit) in zip(weights, units) { for index in 0..<10 { left[index] -= weight * unit[index] } }
+      for (weight, unit) in zip(weights, units) {
+        let gradient = zip(unit, left).reduce(0) { $0 + $1.0 * $1.1 }
+        #expect(weight >= 0 && (weight > 0 ? abs(gradient) < 1e-9 : gradient < 1e-9))
+      }
+    }
+  }
+
+  @Test func eigenvectorsOfSmallMatrices() throws {
+    for n in 0...6 {
+      var generator = SplitMix64(seed: UInt64(n))
+      var matrix = [Double](repeating: 0, count: n * n)
+      for row in 0..<n { for column in 0...row { matrix[row * n + column] = generator.normal() } }
+      func full(_ row: Int, _ column: Int) -> Double { matrix[max(row, column) * n + min(row, column)] }
+      let found = try #require(eigenvectors(ofSymmetric: matrix, n: n))
+      #expect(found.count == n && found.map(\.value) == found.map(\.value).sorted(by: >))
+      for (value, vector) in found {
+        for row in 0..<n {
+          let image = (0..<n).reduce(0.0) { $0 + full(row, $1) * vector[$1] }
+          #expect(abs(image - value * vector[row]) < 1e-9)
+        }
+      }
+    }
+    #expect(eigenvectors(ofSymmetric: [.nan], n: 1) == nil)
   }
 }

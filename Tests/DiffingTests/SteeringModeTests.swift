@@ -54,7 +54,7 @@ import Testing
     _ plan: SteeringPlan, _ crosscoder: Crosscoder, _ x: PairedActivations, token: Int, isFirst: Bool = false,
     maxActivation: Double? = 3
   ) throws -> [Float] {
-    let steering = try PreparedSteering(plan: plan, crosscoder: crosscoder) { _ in maxActivation }
+    let steering = try PreparedSteering(plan: plan, crosscoder: crosscoder, layer: 0, nLayers: 1) { _ in maxActivation }
     var h = Array(x.vector(token: token, model: .chat))
     let base = Array(x.vector(token: token, model: .base))
     steering.apply(to: &h, base: base, isFirst: isFirst)

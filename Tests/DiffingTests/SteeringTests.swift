@@ -37,7 +37,7 @@ import Testing
     let steering = try PreparedSteering(
       plan: SteeringPlan(interventions: [
         Intervention(latent: 2, mode: .add, strength: 0.5), Intervention(latent: 7, mode: .add, strength: -2),
-      ]), crosscoder: crosscoder, maxActivations: { _ in 3 })
+      ]), crosscoder: crosscoder, layer: 0, nLayers: 1, maxActivations: { _ in 3 })
     var h = [Float](repeating: 0.25, count: Self.d)
     steering.apply(to: &h, base: nil, isFirst: false)
     for i in 0..<Self.d {
@@ -58,7 +58,8 @@ import Testing
       let codes = try crosscoder.encode(pair)
       for latent in 0..<Self.F {
         let steering = try PreparedSteering(
-          plan: plan(latent, .difference, -1), crosscoder: crosscoder, maxActivations: { _ in nil })
+          plan: plan(latent, .difference, -1), crosscoder: crosscoder, layer: 0, nLayers: 1,
+          maxActivations: { _ in nil })
         var h = Array(pair.vector(token: 0, model: .chat))
         let base = Array(pair.vector(token: 0, model: .base))
         let before = h

@@ -126,7 +126,7 @@ import Testing
 
   @Test func aRunWaitsForTheModel() async throws {
     var driver = try await ExplorerDriver(try sample.open())
-    #expect(driver.sendOnly(.terminal(.input(.key("S")))) == [.loadModel])
+    #expect(driver.sendOnly(.terminal(.input(.key("S")))) == [.loadDirections, .loadModel])
     _ = driver.sendOnly(.modelProgress("loading 50 %"))
     #expect(driver.sendOnly(.terminal(.input(.key("x")))) == [])
     #expect(driver.sendOnly(.terminal(.input(.key("enter")))) == [])

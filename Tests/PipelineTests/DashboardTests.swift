@@ -79,7 +79,20 @@ import Testing
     let page = try store.page(of: 0)
     #expect(page.explanations.map(\.text).sorted() == ["a second opinion", "numbers written as words"])
     #expect(page.logits.first?.promoted.count == 10)
-    #expect(try store.direction(named: "latent 3")?.vector.count == 24)
+    #expect(try store.storedDirection(named: "latent 3")?.vector.count == 24)
+    #expect(try store.directions() == [], "lists have the directions that were made here")
+  }
+
+  /// What steering needs, without a crosscoder: the latent's direction, with the norm of its largest activation.
+  @Test func aLatentWithAVectorIsADirection() throws {
+    let store = try imported(Self.whole)
+    let stored = try StoreCrosscoder(store, mayBeMissing: true)
+    #expect((stored.crosscoder.nLatents, stored.crosscoder.dModel) == (0, 24))
+    let record = try #require(try store.storedDirection(named: "latent 3"))
+    let latent = try store.latent(3)
+    #expect(abs(record.unit - (latent.maxActivation ?? 0) * (latent.decNormChat ?? 0)) < 1e-9)
+    #expect(record.layer == 1)
+    _ = try record.known()
   }
 
   @Test func whatIsAddedLaterIsExportedToo() throws {

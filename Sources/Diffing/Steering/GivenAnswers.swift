@@ -80,7 +80,8 @@ public final class GivenAnswers {
     for (stream, model) in models.enumerated() {
       kept.append(
         try prefixes.prefix(
-          of: model, amplified: setup.weights(ofStream: stream), engine: engine, tokens: tokens, layer: setup.layer))
+          of: model, amplified: setup.weights(ofStream: stream), engine: engine, tokens: tokens,
+          layer: setup.sharedLayer))
     }
     caches = kept.map { $0.makeCache() }
     for start in stride(from: 0, to: tokens.count, by: rows) {

@@ -5,19 +5,26 @@
 import Inference
 import Kernels
 
-/// The size of steering's change over the steered tokens, at the crosscoder's layer.
+/// The size of steering's change over the steered tokens, at all blocks that a plan names.
 public struct SteeringSize: Sendable, Equatable {
-  fileprivate var changes = 0.0
-  fileprivate var norms = 0.0
+  private var changes = 0.0
+  private var norms = 0.0
   /// Whether the plan changes the stream by steering; amplification alone has no Δh.
   fileprivate var hasChange = true
   /// The number of tokens at which something was changed.
-  public fileprivate(set) var tokens = 0
+  public private(set) var tokens = 0
   /// Mean ‖Δh‖ over mean ‖h‖; 0 before any token, nil if fp32 cannot hold it and for amplification without steering.
   public var relative: Double? {
     guard hasChange else { return nil }
     let ratio = norms > 0 ? changes / norms : 0
     return ratio.isFinite ? ratio : nil
+  }
+
+  /// Adds one token's ‖Δh‖ and ‖h‖.
+  mutating func add(change: Double, norm: Double) {
+    changes += change
+    norms += norm
+    tokens += 1
   }
 }
 
@@ -29,6 +36,8 @@ final class PreparedSteering {
   private let common: [Int]
   private let conditions: [(reader: LatentReader, condition: SteeringCondition)]
   private var projection: Projection?
+  /// The vectors `[d]` that directions add after other blocks than the crosscoder's, by block.
+  private let other: [Int: [Float]]
   private(set) var size = SteeringSize()
   private let d: Int
   private let normLimit: Double
@@ -37,8 +46,11 @@ final class PreparedSteering {
   /// - Throws: `DiffingError.settingInvalid` for an unknown latent, for a latent that never fired if its maximum is the
   ///   unit, for a number that is not finite, and for a setting that a mode cannot use; `.notFinite` for a direction of
   ///   length 0.
-  init(plan: SteeringPlan, crosscoder: Crosscoder, maxActivations: (Int) -> Double?) throws(DiffingError) {
+  init(
+    plan: SteeringPlan, crosscoder: Crosscoder, layer: Int, nLayers: Int, maxActivations: (Int) -> Double?
+  ) throws(DiffingError) {
     try plan.check(crosscoder)
+    try plan.checkDirections(layer: layer, width: crosscoder.dModel, nLayers: nLayers)
     self.plan = plan
     size.hasChange = plan.changesStream || plan.amplification == nil
     d = crosscoder.dModel
@@ -47,7 +59,9 @@ final class PreparedSteering {
     // The order is the same whatever the caller's order, so that sums are rounded alike.
     let items = plan.interventions.sorted { $0.place < $1.place }
     let projected = items.filter { $0.mode == .project }
-    let projection = try crosscoder.projection(projected, decoder: plan.decoder)
+    let directions = plan.directions(at: layer)
+    let projectedDirections = directions.filter { $0.mode == .project }
+    let projection = try crosscoder.projection(projected, decoder: plan.decoder, beside: projectedDirections)
     // A condition that several interventions share is read once.
     var (conditions, known): ([SteeringCondition], [SteeringCondition: Int]) = ([], [:])
     func numbers(_ some: [SteeringCondition]) -> [Int] {
@@ -73,6 +87,14 @@ final class PreparedSteering {
       gate.conditions = numbers(group[0].conditions)
       gates.append(gate)
     }
+    var always = SteeringGate(constant: plan.addedDirections(at: layer, width: d))
+    let firstDirection = projected.count { !$0.isIdle }
+    always.projected = projectedDirections.indices.map { firstDirection + $0 }
+    if !always.isEmpty { gates.append(always) }
+    other = Dictionary(
+      uniqueKeysWithValues: plan.otherLayers(than: layer).compactMap { other in
+        plan.addedDirections(at: other, width: crosscoder.dModel).map { (other, $0) }
+      })
     (self.gates, self.projection) = (gates, projection)
     self.conditions = conditions.map { (LatentReader($0.latent, crosscoder), $0) }
   }
@@ -108,9 +130,7 @@ final class PreparedSteering {
       if plan.swapsBase, let base { for i in 0..<d { delta[i] += base[i] - h[i] } }
       addScaled(1, delta, to: h, count: d)
       if !isFirst {
-        size.changes += squareSum(delta, count: d).squareRoot()
-        size.norms += norm
-        size.tokens += 1
+        size.add(change: squareSum(delta, count: d).squareRoot(), norm: norm)
       }
     }
     return open
@@ -120,6 +140,21 @@ final class PreparedSteering {
   /// - Parameter open: the gates that were open at the token.
   func applyAbove(to h: UnsafeMutablePointer<Float>, open: [Int]) {
     for gate in open { gates[gate].addConstant(to: h) }
+  }
+}
+
+extension PreparedSteering {
+  /// The blocks other than the crosscoder's after which directions act.
+  var otherLayers: [Int] { other.keys.sorted() }
+
+  /// Adds what directions add to one token after another block than the crosscoder's.
+  func addDirections(at layer: Int, to h: UnsafeMutablePointer<Float>, isFirst: Bool) {
+    guard let vector = other[layer] else { return }
+    if !isFirst {
+      let change = vector.withUnsafeBufferPointer { $0.baseAddress.map { squareSum($0, count: d) } ?? 0 }
+      size.add(change: change.squareRoot(), norm: squareSum(h, count: d).squareRoot())
+    }
+    addScaled(1, vector, to: h, count: d)
   }
 }
 
@@ -173,7 +208,9 @@ extension SteeringPlan {
     for latent in interventions.map(\.latent) + allConditions.map(\.latent)
     where !(0..<crosscoder.nLatents).contains(latent) {
       throw .settingInvalid(
-        name: Setting("latent", .interventions), expected: "0…\(crosscoder.nLatents - 1)", found: "\(latent)")
+        name: Setting("latent", .interventions),
+        expected: crosscoder.nLatents == 0 ? "none, since there is no crosscoder" : "0…\(crosscoder.nLatents - 1)",
+        found: "\(latent)")
     }
     for item in interventions {
       guard item.strength.isFinite else {

@@ -147,10 +147,13 @@ private struct Cholesky {
 }
 
 extension Crosscoder {
-  /// A plan's latents in mode project; nil if none changes anything. Only those that change something are numbered.
+  /// A plan's latents in mode project, then its directions; nil if none changes anything. Only those that change
+  /// something are numbered.
   /// - Throws: `DiffingError.settingInvalid`, `.notFinite`.
-  func projection(_ items: [Intervention], decoder: PairModel) throws(DiffingError) -> Projection? {
-    guard !items.isEmpty else { return nil }
+  func projection(
+    _ items: [Intervention], decoder: PairModel, beside directions: [SteeredDirection] = []
+  ) throws(DiffingError) -> Projection? {
+    guard !items.isEmpty || !directions.isEmpty else { return nil }
     // The stream is chat's, whichever decoder the directions come from.
     let mean = try residualMean(.chat).values
     var units: [[Float]] = []
@@ -158,15 +161,20 @@ extension Crosscoder {
       let direction = try direction(item.latent, decoder)
       if !item.isIdle { units.append(direction.vector) }
     }
+    units += directions.compactMap(\.known?.vector)
     let acting = items.filter { !$0.isIdle }
-    guard !acting.isEmpty else { return nil }
+    guard !units.isEmpty else { return nil }
     var dependent = 0
     guard
       let projection = Projection(
-        units: units, mean: mean, strengths: acting.map(\.strength), dependent: &dependent)
+        units: units, mean: mean, strengths: acting.map(\.strength) + directions.map(\.strength),
+        dependent: &dependent)
     else {
+      let name =
+        dependent < acting.count
+        ? "latent \(acting[dependent].latent)" : "direction \(directions[dependent - acting.count].name)"
       throw .settingInvalid(
-        name: Setting("latent \(acting[dependent].latent) in mode project", .interventions),
+        name: Setting("\(name) in mode project", dependent < acting.count ? .interventions : .directions),
         expected: "a direction that the others do not (nearly) span", found: "one that they span")
     }
     return projection

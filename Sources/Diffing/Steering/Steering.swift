@@ -161,6 +161,8 @@ public struct SteeringPlan: Sendable, Equatable {
   public static let mostInterventions = 512
 
   public var interventions: [Intervention]
+  /// Directions that are added or projected out beside the interventions.
+  public var directions: [SteeredDirection]
   public var positions: TokenPositions
   /// Whether base's residual stream replaces chat's before the interventions.
   public var swapsBase: Bool
@@ -179,11 +181,13 @@ public struct SteeringPlan: Sendable, Equatable {
   public var amplification: Amplification?
 
   public init(
-    interventions: [Intervention], positions: TokenPositions = .all, swapsBase: Bool = false,
+    interventions: [Intervention], directions: [SteeredDirection] = [], positions: TokenPositions = .all,
+    swapsBase: Bool = false,
     decoder: PairModel = .chat, blocks: SteeredBlocks = .own, unit: StrengthUnit = .maxActivation,
     conditions: [SteeringCondition] = [], freezesAttention: Bool = false, amplification: Amplification? = nil
   ) {
     self.interventions = interventions
+    self.directions = directions
     self.positions = positions
     self.swapsBase = swapsBase
     self.decoder = decoder
@@ -195,15 +199,18 @@ public struct SteeringPlan: Sendable, Equatable {
   }
 
   /// Whether hooks change nothing at any token.
-  var hasIdleHooks: Bool { !swapsBase && interventions.allSatisfy(\.isIdle) }
+  var hasIdleHooks: Bool {
+    !swapsBase && interventions.allSatisfy(\.isIdle) && directions.allSatisfy(\.isIdle)
+  }
 
   /// Whether tokens are chosen from logits that need base's.
   var amplifiesLogits: Bool { amplification.map { $0.logits != 0 } ?? false }
 
-  /// The plan with the strengths of its interventions and the amplification's distance from chat multiplied.
+  /// The plan with the strengths of its interventions and directions and the amplification's distance from chat multiplied.
   public func scaled(by factor: Double) -> SteeringPlan {
     var plan = self
     plan.interventions = interventions.map { $0.scaled(by: factor) }
+    plan.directions = directions.map { $0.scaled(by: factor) }
     plan.amplification = amplification?.scaled(by: factor)
     return plan
   }

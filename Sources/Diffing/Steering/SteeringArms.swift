@@ -50,13 +50,18 @@ struct SteeringArms {
     for stream in 0..<samples * arms {
       let plan = stream % arms == 0 ? nil : plans[stream % arms - 1]
       if let plan {
-        prepared.append(try PreparedSteering(plan: plan, crosscoder: crosscoder, maxActivations: maxActivations))
+        prepared.append(
+          try PreparedSteering(
+            plan: plan, crosscoder: crosscoder, layer: layer, nLayers: nLayers, maxActivations: maxActivations))
       }
       guard readsBase || plan?.needsBase(crosscoder) == true || plan?.amplifiesLogits == true else { continue }
       baseStreams[stream] = samples * arms + baseStreams.count
     }
     (self.prepared, self.baseStreams) = (prepared, baseStreams)
   }
+
+  /// The block up to which all streams of the prompt are alike but for their model and weights.
+  var sharedLayer: Int { prepared.map { $0.plan.lowestLayer(besides: layer) }.min() ?? layer }
 
   /// The number of chat's streams; base's streams come after them.
   var chatStreams: Int { samples * arms }
@@ -140,6 +145,16 @@ struct SteeringArms {
         baseRows.withRow(offset, ofStream: baseStream) { base in
           let open = steering.apply(to: view.row(row), base: base, isFirst: position == 0)
           if !open.isEmpty { steered.rows.append((offset, open)) }
+        }
+      }
+    }
+    for other in steering.otherLayers {
+      hooks.add(layer: other, site: .residPost) { view in
+        guard let rows = view.segment(ofStream: stream) else { return }
+        for (offset, row) in rows.rows.enumerated() {
+          let position = rows.firstPosition + offset
+          guard steering.plan.positions.include(position, prompt: prompt) else { continue }
+          steering.addDirections(at: other, to: view.row(row), isFirst: position == 0)
         }
       }
     }

@@ -6,20 +6,23 @@ extension SteeringPlan {
   /// The fields that hold a plan.
   public static let fieldNames = [
     "interventions", "conditions", "positions", "decoder", "all_layers", "raw_strength", "swap_base",
-    "amplification",
+    "amplification", "directions",
   ]
   /// Conditions that a request may name at most.
   public static let mostConditions = 512
 
   /// Whether the plan asks for any change.
   public var isSteered: Bool { changesStream || amplification != nil }
-  /// Whether the plan asks for a change of the residual stream at its layer.
-  public var changesStream: Bool { swapsBase || !interventions.isEmpty }
+  /// Whether the plan has strengths, which a sweep can multiply.
+  public var hasStrengths: Bool { !interventions.isEmpty || !directions.isEmpty || amplification != nil }
+  /// Whether the plan asks for a change of the residual stream.
+  public var changesStream: Bool { swapsBase || !interventions.isEmpty || !directions.isEmpty }
 
   /// A plan as an object's fields say it; settings that are absent are the usual ones.
   public init(_ fields: JSONFields) throws {
     self.init(
-      interventions: try fields.value("interventions") ?? [], positions: try fields.choice("positions") ?? .all,
+      interventions: try fields.value("interventions") ?? [], directions: try fields.value("directions") ?? [],
+      positions: try fields.choice("positions") ?? .all,
       swapsBase: try fields.value("swap_base") ?? false, decoder: try fields.choice("decoder") ?? .chat,
       blocks: try fields.value("all_layers") ?? false ? .ownAndAbove : .own,
       unit: try fields.value("raw_strength") ?? false ? .norm : .maxActivation,
@@ -33,13 +36,16 @@ extension SteeringPlan {
     let allConditions = conditions.count + interventions.reduce(0) { $0 + $1.conditions.count }
     for (name, count, most) in [
       ("interventions", interventions.count, Self.mostInterventions),
+      ("directions", directions.count, Self.mostInterventions),
       ("conditions", allConditions, Self.mostConditions),
     ] where count > most {
       throw fields.invalid(name, "expected at most \(most), found \(count)")
     }
     guard !changesStream else { return }
-    for name in Self.fieldNames where !["interventions", "swap_base", "amplification"].contains(name) {
-      guard try fields.isAbsent(name) else { throw fields.invalid(name, "it changes nothing without interventions") }
+    for name in Self.fieldNames where !["interventions", "directions", "swap_base", "amplification"].contains(name) {
+      guard try fields.isAbsent(name) else {
+        throw fields.invalid(name, "it changes nothing without interventions or directions")
+      }
     }
   }
 
@@ -56,6 +62,7 @@ extension SteeringPlan {
 
   /// Writes the settings of the plan, but for its interventions.
   public func writeSettings(to fields: inout KeyedEncodingContainer<FieldName>) throws {
+    if !directions.isEmpty { try fields.write(directions, "directions") }
     try fields.write(positions, "positions")
     try fields.write(conditions, "conditions")
     try fields.write(decoder, "decoder")

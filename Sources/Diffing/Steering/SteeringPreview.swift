@@ -106,16 +106,18 @@ public final class SteeringPreview {
     let prompt = setup.prompt
     let weights = setup.weights(ofStream: Self.stream)
     let isRead = setup.prepared[0].plan.hasIdleHooks && weights == nil
-    // With other weights chat's unsteered timeline is of no use.
-    let start = isRead ? prompt.ids.count : weights == nil ? setup.prepared[0].plan.positions.first(in: prompt) : 0
+    // With other weights chat's unsteered timeline is of no use. Base has none between a lower block and the crosscoder's,
+    // so beside base such a plan reads the whole prompt.
+    let goesOn = weights == nil && (setup.sharedLayer == setup.layer || setup.baseStreams.isEmpty)
+    let start = isRead ? prompt.ids.count : goesOn ? setup.prepared[0].plan.positions.first(in: prompt) : 0
     func prefix(_ model: PairModel, _ weights: AmplifiedWeights? = nil) throws(InferenceError) -> PromptPrefix {
-      try prefixes.prefix(of: model, amplified: weights, engine: engine, tokens: prompt.ids, layer: setup.layer)
+      try prefixes.prefix(of: model, amplified: weights, engine: engine, tokens: prompt.ids, layer: setup.sharedLayer)
     }
     let chat = isRead ? nil : try prefix(.chat, weights)
     streams = [
       PreviewStream(
         number: Self.stream, prefix: chat, amplified: weights,
-        cache: weights == nil ? unsteered.chat.cache.fork(at: start) : chat?.makeCache() ?? unsteered.chat.cache)
+        cache: goesOn || isRead ? unsteered.chat.cache.fork(at: start) : chat?.makeCache() ?? unsteered.chat.cache)
     ]
     if let number = setup.baseStreams[Self.stream] {
       let last = setup.lastLayerOfBase(besideStream: Self.stream)

@@ -55,7 +55,7 @@ public final class SteeringRun {
     }
     decoding = Decoding(
       engine: engine, streams: streams, prompt: prompt.ids, limit: settings.maxTokens,
-      shared: Decoding.Shared(through: layer, prefixes: prefixes), hooks: setup.hooks(),
+      shared: Decoding.Shared(through: setup.sharedLayer, prefixes: prefixes), hooks: setup.hooks(),
       recordsLogProbabilities: recordsLogProbabilities, recordedLikeliest: recordedLikeliest)
   }
 

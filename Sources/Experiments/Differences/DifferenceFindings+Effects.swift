@@ -54,12 +54,7 @@ extension DifferenceFindings {
   /// Directions that are equally likely in every sense.
   private func randomVectors(_ d: Int) -> [[Float]] {
     var generator = SplitMix64(seed: seed)
-    return (0..<Self.randomVectors).map { _ in
-      // Normal in each coordinate, by Box and Muller.
-      (0..<d).map { _ in
-        Float((-2 * log(1 - generator.uniform())).squareRoot() * cos(2 * .pi * generator.uniform()))
-      }
-    }
+    return (0..<Self.randomVectors).map { _ in (0..<d).map { _ in Float(generator.normal()) } }
   }
 
   /// Differences between chat's mean streams of two texts: directions in which texts differ.

@@ -19,12 +19,16 @@ package struct CausalCheckReport: Codable, Sendable, Equatable {
     package let measure: String
     package let latent: Interval?
     package let random: Interval?
+    /// The direction that was added in the latent's place; nil without one, and where something is taken away.
+    package var direction: Interval?
     /// Whether the two intervals do not overlap.
     package let apart: Bool
   }
 
   package let latent: Int
   package let random: [Int]
+  /// The direction that the latent was compared with.
+  package var against: SteeredDirection?
   package let size: CausalCheckSize
   package var effects: [Effect]
   package var added: [DoseResponse.Row]
@@ -48,6 +52,8 @@ package struct CausalCheckReport: Codable, Sendable, Equatable {
       + random.flatMap { other in
         CausalCheckJob.strengths.map { EvidenceArm(kind: .random, strength: $0, latents: [other]) }
       }
+      + (against == nil
+        ? [] : CausalCheckJob.strengths.map { EvidenceArm(kind: .direction, strength: $0, latents: []) })
   }
 
   /// The experiment as the store keeps it, with the present time.
@@ -79,7 +85,7 @@ extension CausalCheckReport {
       effects.append(Effect(name, .mean(takenAway.map { value($0[0]) }), .mean(others)))
     }
     self.init(
-      latent: job.latent, random: random, size: job.size, effects: effects, added: rows,
+      latent: job.latent, random: random, against: run.against, size: job.size, effects: effects, added: rows,
       versions: run.setup.models.context.versions, answers: outcomes, behaviours: .builtIn,
       coherent: CoherentStrengths(rows, perplexity: CoherentStrengths.usualPerplexity))
   }
@@ -89,9 +95,9 @@ extension CausalCheckReport.Effect {
   /// What the names of the measures of the added latent begin with.
   fileprivate static let addedPrefix = "added "
 
-  fileprivate init(_ measure: String, _ own: Interval?, _ random: Interval?) {
+  fileprivate init(_ measure: String, _ own: Interval?, _ random: Interval?, _ direction: Interval? = nil) {
     self.init(
-      measure: measure, latent: own, random: random,
+      measure: measure, latent: own, random: random, direction: direction,
       apart: own.flatMap { own in random.map { own.isApart(from: $0) } } ?? false)
   }
 
@@ -101,11 +107,13 @@ extension CausalCheckReport.Effect {
       func row(_ kind: EvidenceArm.Kind) -> DoseResponse.Row? {
         rows.first { $0.arm == kind && $0.strength == strength }
       }
-      let (own, other) = (row(.steered), row(.random))
+      let (own, other, direction) = (row(.steered), row(.random), row(.direction))
       let name = "\(addedPrefix)×\(compact(strength)): "
-      let rates = (own?.behaviours ?? []).map { Self(name + $0.name, $0.rate, other?.rate(of: $0.name)) }
-      return [Self(name + "KL", own?.kl, other?.kl)] + rates
-        + [Self(name + "perplexity", own?.perplexity, other?.perplexity)]
+      let rates = (own?.behaviours ?? []).map {
+        Self(name + $0.name, $0.rate, other?.rate(of: $0.name), direction?.rate(of: $0.name))
+      }
+      return [Self(name + "KL", own?.kl, other?.kl, direction?.kl)] + rates
+        + [Self(name + "perplexity", own?.perplexity, other?.perplexity, direction?.perplexity)]
     }
   }
 }

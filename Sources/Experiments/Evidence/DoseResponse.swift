@@ -44,6 +44,8 @@ package struct DoseResponse: Codable, Sendable, Equatable {
   package let request: SteeringRequest
   package let basis: SteeringBasis
   package let control: PromptSetRun.Control?
+  /// The direction that the latents were compared with.
+  package var against: SteeredDirection?
   package let settings: String
   package let versions: [String: String]
   package let rows: [Row]
@@ -94,7 +96,8 @@ package struct DoseResponse: Codable, Sendable, Equatable {
 
 extension DoseResponse {
   private enum CodingKeys: String, CodingKey {
-    case prompts, interventions, parameters, control, settings, versions, rows, arms, outcomes, behaviours, coherent
+    case prompts, interventions, parameters, control, against, settings, versions, rows, arms, outcomes, behaviours,
+      coherent
     case promptFile = "prompt_file"
   }
 
@@ -110,6 +113,7 @@ extension DoseResponse {
     promptFile = try fields.decode(String.self, forKey: .promptFile)
     prompts = try fields.decode(Int.self, forKey: .prompts)
     control = try fields.decodeIfPresent(PromptSetRun.Control.self, forKey: .control)
+    against = try fields.decodeIfPresent(SteeredDirection.self, forKey: .against)
     settings = try fields.decode(String.self, forKey: .settings)
     versions = try fields.decode([String: String].self, forKey: .versions)
     rows = try fields.decode([Row].self, forKey: .rows)
@@ -128,6 +132,7 @@ extension DoseResponse {
     try fields.encode(request.plan.interventions, forKey: .interventions)
     try fields.encode(RecordedSettings(request: request, basis: basis), forKey: .parameters)
     try fields.encodeIfPresent(control, forKey: .control)
+    try fields.encodeIfPresent(against, forKey: .against)
     try fields.encode(settings, forKey: .settings)
     try fields.encode(versions, forKey: .versions)
     try fields.encode(rows, forKey: .rows)
@@ -179,7 +184,8 @@ extension DoseResponse {
     self.promptFile = promptFile
     prompts = outcomes.count
     (request, basis) = (run.setup.request.recorded, run.setup.basis)
-    (control, settings, versions) = (run.control, run.settings, run.setup.models.context.versions)
+    (control, against) = (run.control, run.against)
+    (settings, versions) = (run.settings, run.setup.models.context.versions)
     (rows, arms, self.outcomes) = (Self.rows(run.arms, outcomes), run.arms, outcomes)
   }
 
@@ -190,7 +196,8 @@ extension DoseResponse {
 
   private init(_ report: DoseResponse, outcomes: [PromptOutcome], _ behaviours: Behaviours) {
     (promptFile, prompts, request, basis) = (report.promptFile, outcomes.count, report.request, report.basis)
-    (control, settings, versions, arms) = (report.control, report.settings, report.versions, report.arms)
+    (control, against, arms) = (report.control, report.against, report.arms)
+    (settings, versions) = (report.settings, report.versions)
     (rows, self.outcomes) = (Self.rows(report.arms, outcomes, behaviours), outcomes)
     (self.behaviours, coherentPerplexity) = (behaviours, report.coherentPerplexity)
   }

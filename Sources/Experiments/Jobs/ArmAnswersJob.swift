@@ -126,9 +126,9 @@ package struct ArmAnswersSteps: TaskSteps {
     rendered = try prompts.map { try context.engine.encodeChat($0.messages, addGenerationPrompt: true) }
     let latents = Set(job.arms.flatMap { $0.plan.interventions.map(\.latent) })
     let maxima = try context.maxActivations(of: latents.sorted(), in: models.store)
-    answers = SteeredAnswers(
+    answers = try SteeredAnswers(
       engine: context.engine, crosscoder: context.crosscoder, layer: context.pair.layer,
-      plans: job.arms.map { context.inResidualUnits($0.plan) }, settings: job.sampling,
+      plans: job.arms.map { context.inResidualUnits(try models.store.lookingUp($0.plan)) }, settings: job.sampling,
       comparesWithBase: job.comparesWithBase, maxActivations: { maxima[$0] })
   }
 

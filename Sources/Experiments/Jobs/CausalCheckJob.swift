@@ -32,16 +32,20 @@ package struct CausalCheckJob: Job {
   package var size: CausalCheckSize
   /// The latents of the control, `size.random` of them, if a check is run again; nil lets the job choose them.
   package var control: [Int]?
+  /// A direction of the store that is added in the latent's place, as a further control; nil for none.
+  package var against: SteeredDirection?
 
-  package init(_ latent: Int, size: CausalCheckSize = CausalCheckSize(), control: [Int]? = nil) {
-    (self.latent, self.size, self.control) = (latent, size, control)
+  package init(
+    _ latent: Int, size: CausalCheckSize = CausalCheckSize(), control: [Int]? = nil, against: SteeredDirection? = nil
+  ) {
+    (self.latent, self.size, self.control, self.against) = (latent, size, control, against)
   }
 
   /// The strengths at which the latent is added.
   package static let strengths = [0.5, 1]
 
   package static let path = "/v1/causal-check"
-  package static let fieldNames = ["latent", "random", "prompts", "contexts", "max_tokens", "control"]
+  package static let fieldNames = ["latent", "random", "prompts", "contexts", "max_tokens", "control", "against"]
   package var textField: String { "latent" }
   package var latentsField: String { "latent" }
 
@@ -54,6 +58,7 @@ package struct CausalCheckJob: Job {
       contexts: try fields.value("contexts", in: 1...100) ?? usual.contexts,
       tokens: try fields.value("max_tokens", in: 1...256) ?? usual.tokens)
     control = try fields.value("control")
+    against = try fields.value("against")
     guard control == nil || control?.count == size.random else {
       throw fields.invalid("control", "expected as many latents as random says, \(size.random)")
     }
@@ -67,6 +72,7 @@ package struct CausalCheckJob: Job {
     try fields.write(size.contexts, "contexts")
     try fields.write(size.tokens, "max_tokens")
     if let control { try fields.write(control, "control") }
+    if let against { try fields.write(against, "against") }
   }
 
   package func begin(on models: LoadedModels) throws -> CausalCheckSteps { try CausalCheckSteps(self, models) }
@@ -133,7 +139,8 @@ package struct CausalCheckSteps: TaskSteps {
       sampling: GenerationSettings(maxTokens: size.tokens), strengths: CausalCheckJob.strengths)
     added = try PromptSetRun(
       SteeringSetup(request, models: models),
-      prompts: neutralPrompts.prefix(size.prompts).map { SetPrompt(prompt: $0) }, draws: random.map { [$0] })
+      prompts: neutralPrompts.prefix(size.prompts).map { SetPrompt(prompt: $0) }, draws: random.map { [$0] },
+      against: job.against)
   }
 
   /// The living latents whose frequency is nearest to that of the given latent, by ratio.

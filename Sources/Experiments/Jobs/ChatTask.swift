@@ -106,7 +106,7 @@ package struct ChatSteps: TaskSteps {
         settings.maxTokens, max(1, engine.model.configuration.contextLength - prompt.ids.count))
     }
     if let plan = task.plan { try context.requireBase(for: plan, store: models.store) }
-    let plans = task.plan.map { [context.inResidualUnits($0)] } ?? []
+    let plans = try task.plan.map { [context.inResidualUnits(try models.store.lookingUp($0))] } ?? []
     let largest = try context.maxActivations(of: plans.flatMap(\.interventions).map(\.latent), in: models.store)
     run = try SteeringRun(
       engine: engine, crosscoder: context.crosscoder, layer: context.pair.layer, prompt: prompt, plans: plans,

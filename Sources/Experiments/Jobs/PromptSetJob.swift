@@ -17,6 +17,8 @@ package struct PromptSetJob: Job {
   package var random: Int
   /// The random latents if a set is run again; nil lets the job draw them.
   package var draws: [[Int]]?
+  /// A direction of the store that takes the latents' place in further arms, as a control; nil for none.
+  package var against: SteeredDirection?
   /// The positions, counted from 0, of prompts that are finished already.
   package var skipped: [Int] = []
   /// Whether every prompt's answers are reported as soon as they exist.
@@ -33,7 +35,7 @@ package struct PromptSetJob: Job {
     let random = saved.arms.filter { $0.kind == .random }
     let draws = stride(from: 0, to: random.count, by: max(1, saved.request.strengths.count)).map { random[$0].latents }
     guard draws.allSatisfy({ $0.count == saved.request.plan.interventions.count }),
-      saved.arms == EvidenceArm.all(of: saved.request, draws: draws)
+      saved.arms == EvidenceArm.all(of: saved.request, draws: draws, isAgainstDirection: saved.against != nil)
     else {
       throw InputError.invalid(
         source: "the saved set of prompts", expected: "arms of one run: strengths by kind, then draw by draw",
@@ -42,7 +44,7 @@ package struct PromptSetJob: Job {
     self.init(
       saved.request, prompts: saved.outcomes.map { SetPrompt(prompt: $0.prompt, kind: $0.kind, turns: $0.turns) },
       name: saved.promptFile, random: draws.count)
-    self.draws = draws
+    (self.draws, against) = (draws, saved.against)
     request.maxActivations = saved.basis.maxActivations
   }
 
@@ -52,7 +54,7 @@ package struct PromptSetJob: Job {
   package static let path = "/v1/steer/set"
   package static let fieldNames =
     SteeringRequest.sampledFields.filter { !["prompt", "turns", "samples", "watch"].contains($0) }
-    + ["prompts", "name", "strengths", "random", "draws", "skip", "outcomes"]
+    + ["prompts", "name", "strengths", "random", "draws", "against", "skip", "outcomes"]
   package var textField: String { "prompts" }
 
   /// The largest numbers of prompts and of draws.
@@ -65,13 +67,14 @@ package struct PromptSetJob: Job {
       request, prompts: try fields.required("prompts"), name: try fields.value("name") ?? "prompts",
       random: try fields.value("random", in: 0...Self.mostRandom) ?? 0)
     draws = try fields.value("draws")
+    against = try fields.value("against")
     skipped = try fields.value("skip") ?? []
     tellsOutcomes = try fields.value("outcomes") ?? false
     guard (1...Self.mostPrompts).contains(prompts.count) else {
       throw fields.invalid("prompts", "expected 1 to \(Self.mostPrompts), found \(prompts.count)")
     }
-    guard !request.plan.interventions.isEmpty || request.plan.amplification != nil else {
-      throw fields.invalid("interventions", "expected at least one, or an amplification")
+    guard request.plan.hasStrengths else {
+      throw fields.invalid("interventions", "expected at least one, or a direction or an amplification")
     }
     guard random == 0 || !request.plan.interventions.isEmpty else {
       throw fields.invalid("random", "it replaces interventions, and there are none")
@@ -79,7 +82,11 @@ package struct PromptSetJob: Job {
     guard draws?.allSatisfy({ $0.count == request.plan.interventions.count }) != false else {
       throw fields.invalid("draws", "expected as many latents in each as there are interventions")
     }
-    let streams = request.strengths.count * (1 + (draws?.count ?? random)) * (request.freezesAttention ? 2 : 1) + 1
+    guard against == nil || !request.plan.interventions.isEmpty else {
+      throw fields.invalid("against", "it replaces interventions, and there are none")
+    }
+    let controls = (draws?.count ?? random) + (against == nil ? 0 : 1)
+    let streams = request.strengths.count * (1 + controls) * (request.freezesAttention ? 2 : 1) + 1
     guard streams <= AnswerLimits.mostStreams else {
       throw fields.invalid("random", "expected at most \(AnswerLimits.mostStreams) answers a prompt, found \(streams)")
     }
@@ -96,6 +103,7 @@ package struct PromptSetJob: Job {
     try fields.write(request.strengths, "strengths")
     try fields.write(random, "random")
     if let draws { try fields.write(draws, "draws") }
+    if let against { try fields.write(against, "against") }
     if !skipped.isEmpty { try fields.write(skipped, "skip") }
     if tellsOutcomes { try fields.write(tellsOutcomes, "outcomes") }
   }
@@ -172,7 +180,8 @@ package struct PromptSetSteps: TaskSteps {
     let setup = try SteeringSetup(job.request, models: models)
     run = try PromptSetRun(
       setup, prompts: job.prompts,
-      draws: job.draws ?? setup.randomLatents(job.random, of: job.request.plan.interventions.count))
+      draws: job.draws ?? setup.randomLatents(job.random, of: job.request.plan.interventions.count),
+      against: job.against)
     total = job.prompts.count
     left = job.prompts.indices.filter { !job.skipped.contains($0) }
   }
@@ -213,7 +222,7 @@ package struct PromptSetAnswer: JobAnswer {
     guard report.request.plan.interventions == job.request.plan.interventions,
       report.prompts == prompts.count, report.outcomes.map(\.index) == prompts,
       report.outcomes.allSatisfy({ $0.answers.count == report.arms.count }),
-      report.request.strengths == job.request.strengths
+      report.request.strengths == job.request.strengths, report.against?.name == job.against?.name
     else { throw UnexpectedAnswer("an answer to something else") }
     outcome = report
   }

@@ -1,5 +1,6 @@
 // The control of a run replaces the chosen latents by random living ones. In mode add the random latents change the residual
-// stream by the same norm, so that only the directions differ.
+// stream by the same norm, so that only the directions differ. So does a direction of the store, such as a difference in means,
+// which is the plain direction that latents should beat.
 
 import Diffing
 import Inference
@@ -48,6 +49,27 @@ extension SteeringSetup {
 extension SteeringPlan {
   /// Whether the norm of every change is independent of the latent's activation.
   var changesByNorm: Bool { interventions.allSatisfy { $0.mode == .add } }
+
+  /// The plan with a direction instead of its latents, with the norm and the sign of what they add together.
+  /// - Throws: `InputError.invalid` for modes whose change depends on the latent's own activation, and without latents.
+  func replacing(
+    with direction: SteeredDirection, crosscoder: Crosscoder, maxActivations: [Int: Double]
+  ) throws -> SteeringPlan {
+    guard changesByNorm, !interventions.isEmpty else {
+      throw InputError.invalid(
+        source: "direction \(direction.name) as a control", expected: "latents in mode add alone to compare it with",
+        found: interventions.isEmpty ? "none" : "another mode")
+    }
+    let added = try crosscoder.addedVector(interventions, self, maxActivations: { maxActivations[$0] }) ?? []
+    let norm = added.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+    var result = self
+    (result.interventions, result.unit) = ([], .norm)
+    var item = direction
+    (item.mode, item.isOn) = (.add, true)
+    item.strength = interventions.reduce(0) { $0 + $1.strength } < 0 ? -norm : norm
+    result.directions = [item]
+    return result
+  }
 
   /// The plan with other latents instead of its own. In mode add strengths become lengths.
   /// - Parameter maxActivations: the largest activations of the plan's own latents.

@@ -218,7 +218,12 @@ extension SteeringDocument {
     if !asked.plan.changesStream {
       asked.plan = SteeringPlan(interventions: [], amplification: asked.plan.amplification)
     }
-    guard self.request == asked else { return false }
+    var own = self.request
+    for index in own.plan.directions.indices where asked.plan.directions.indices.contains(index) {
+      // What a name stands for is the service's to say, unless the request says it.
+      if asked.plan.directions[index].sha256 == nil { own.plan.directions[index].sha256 = nil }
+    }
+    guard own == asked else { return false }
     return ([outputs.baseline] + outputs.steered + (outputs.frozenAttention ?? [])).allSatisfy { answer in
       answer.samples.count == asked.sampling.samples && answer.watched.map(\.text) == asked.watched
         && zip(answer.samples, outputs.baseline.samples).allSatisfy { $0.isSound(baseline: $1, asked) }

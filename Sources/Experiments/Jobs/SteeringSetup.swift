@@ -12,14 +12,18 @@ package struct SteeringSetup {
   package let request: SteeringRequest
   package let basis: SteeringBasis
 
-  /// - Throws: `InputError.notSaid` if a plan reads base and there is none.
+  /// - Throws: `InputError.notSaid` if a plan reads base and there is none, `.invalid` for a direction that the store
+  ///   does not have.
   package init(_ request: SteeringRequest, models: LoadedModels) throws {
+    var request = request
+    request.plan = try models.store.lookingUp(request.plan)
     (self.models, self.request) = (models, request)
     let interventions = request.plan.interventions
     let known = try models.context.maxActivations(of: interventions.map(\.latent), in: models.store)
     basis = SteeringBasis(
       layer: models.context.pair.layer,
       projectMean: interventions.contains { $0.mode == .project }
+        || request.plan.directions.contains { $0.mode == .project }
         ? try models.context.crosscoder.residualMean(.chat).source : nil,
       maxActivations: known.merging(request.maxActivations) { $1 })
     try models.context.requireBase(for: request.plan, store: models.store)

@@ -24,8 +24,8 @@ package struct SweepJob: Job {
     request = try SteeringRequest(sampled: fields)
     try request.readStrengths(fields, usual: [1])
     withControl = try fields.value("control") ?? false
-    guard request.strengths == [1] || !request.plan.interventions.isEmpty || request.plan.amplification != nil else {
-      throw fields.invalid("strengths", "they change nothing without interventions or an amplification")
+    guard request.strengths == [1] || request.plan.hasStrengths else {
+      throw fields.invalid("strengths", "they change nothing without interventions, directions or an amplification")
     }
     guard request.streams <= AnswerLimits.mostStreams else {
       throw fields.invalid(

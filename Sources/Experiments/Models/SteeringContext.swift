@@ -54,7 +54,7 @@ package struct SteeringContext: Sendable {
     progress: (String) -> Void = { _ in }
   ) throws -> SteeringContext {
     progress("loading the crosscoder")
-    let stored = try StoreCrosscoder(store)
+    let stored = try StoreCrosscoder(store, mayBeMissing: true)
     let (pair, crosscoder) = (stored.pair, stored.crosscoder)
     if files.model == nil, pair.model == nil {
       throw InputError.notSaid(
@@ -106,9 +106,10 @@ package struct SteeringContext: Sendable {
   package var versions: [String: String] {
     var versions = [
       "program": "crosscope \(ProgramVersion.current)", "model": modelHash,
-      "crosscoder": stored.sha256, "precision": engine.model.precision.rawValue,
+      "precision": engine.model.precision.rawValue,
       "kernels": Compute.kernelLevel, "openblas": Compute.openBLASCoreType, "threads": "\(Compute.threads)",
     ]
+    if !stored.sha256.isEmpty { versions["crosscoder"] = stored.sha256 }
     if let adapter = engine.adapter { versions["adapter"] = adapter.sha256 }
     if let baseHash { versions["base_model"] = baseHash }
     return versions

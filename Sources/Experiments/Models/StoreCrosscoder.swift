@@ -4,6 +4,7 @@
 import Diffing
 import Foundation
 import Inference
+import Kernels
 import Storage
 
 /// A store's crosscoder with directions in the residual stream's own units.
@@ -11,7 +12,7 @@ package struct StoreCrosscoder: Sendable {
   package let pair: ModelPair
   /// The crosscoder after its input normaliser was folded in.
   package let crosscoder: Crosscoder
-  /// The SHA-256 of the crosscoder's file.
+  /// The SHA-256 of the crosscoder's file; empty if the store has no crosscoder.
   package let sha256: String
   /// The store's folder.
   package let folder: String
@@ -19,10 +20,24 @@ package struct StoreCrosscoder: Sendable {
   /// same.
   private let unit: [Double]?
 
+  /// - Parameter mayBeMissing: whether a store without a dictionary is given a crosscoder without latents, which is all
+  ///   that directions and amplification need.
   /// - Throws: the modules' own errors, or `InputError.mismatch` naming both sides and the remedy.
-  package init(_ store: Store) throws {
-    pair = try store.modelPair()
+  package init(_ store: Store, mayBeMissing: Bool = false) throws {
+    var pair = try store.modelPair()
     folder = URL(fileURLWithPath: store.path).deletingLastPathComponent().path
+    if mayBeMissing, pair.crosscoder == nil, pair.nLatents == 0 || pair.dModel > 0 {
+      // Latents that came with dashboards have no encoder; those with a vector are directions.
+      pair.nLatents = 0
+      self.pair = pair
+      let nothing = Matrix(rows: 0, columns: 2 * pair.dModel)
+      crosscoder = Crosscoder(
+        encoder: nothing, encoderBias: [], decoder: nothing,
+        decoderBias: [Float](repeating: 0, count: 2 * pair.dModel))
+      (sha256, unit) = ("", nil)
+      return
+    }
+    self.pair = pair
     guard let file = pair.crosscoder else {
       throw InputError.invalid(source: store.path, expected: "a store that names its crosscoder", found: "none")
     }

@@ -1,5 +1,5 @@
 // A list from which the user chooses by typing a part of a name: the command palette, the axes of the map, the order of the
-// table. It performs the actions of the bindings and says why an action is not available now.
+// table, the store's directions. It performs the actions of the bindings and says why an action is not available now.
 
 import Inference
 import Reports
@@ -14,6 +14,7 @@ struct Chooser: Sendable, Equatable {
     case axis(isX: Bool)
     case sort
     case secondSort
+    case direction
 
     var title: String {
       switch self {
@@ -21,6 +22,7 @@ struct Chooser: Sendable, Equatable {
       case .axis(let isX): isX ? "To the right" : "Upwards"
       case .sort: "Sort by"
       case .secondSort: "Then by"
+      case .direction: "Steer with a direction"
       }
     }
   }
@@ -37,6 +39,7 @@ struct Choice: Sendable, Equatable {
     case axis(FilterColumn)
     /// The order to sort by; nil, as the second key, means none.
     case sort(LatentSort?)
+    case direction(String)
   }
 
   var title: String
@@ -74,7 +77,7 @@ extension Chooser: OverlayContent {
   func draw(_ state: ExplorerState, _ canvas: inout Canvas) -> Point? {
     let offered = choices(state)
     let isPalette = purpose == .actions
-    let width = isPalette ? 96 : purpose == .sort || purpose == .secondSort ? 74 : 50
+    let width = isPalette ? 96 : purpose == .sort || purpose == .secondSort || purpose == .direction ? 74 : 50
     let size = Size(columns: min(width, state.body.columns - 6), rows: state.body.rows - 4)
     let inside = canvas.window(purpose.title, size: size, in: state.body)
     let (field, list) = inside.split(top: 2)
@@ -107,7 +110,7 @@ extension Chooser {
   init(_ purpose: Purpose, _ state: ExplorerState) {
     self.purpose = purpose
     switch purpose {
-    case .actions: break
+    case .actions, .direction: break
     case .axis(let isX):
       selected = MapState.axes(state.store).firstIndex(of: isX ? state.map.x : state.map.y) ?? 0
     case .sort, .secondSort:
@@ -154,6 +157,13 @@ extension Chooser {
       guard purpose == .secondSort else { return sorts }
       return [Choice(title: "none", keys: "", help: "order equal ones by id", result: .sort(nil))]
         + sorts.filter { $0.result != .sort(state.latents.query.sort) }
+    case .direction:
+      return (state.steer.known ?? []).map { entry in
+        let tags = entry.tags.isEmpty ? "" : entry.tags.joined(separator: ", ") + "; "
+        return Choice(
+          title: termSafe(entry.name), keys: "", help: termSafe("block \(entry.layer), \(tags)\(entry.source)"),
+          result: .direction(entry.name))
+      }
     }
   }
 
@@ -165,6 +175,10 @@ extension Chooser {
     state.overlay = nil
     switch choice.result {
     case .action(let action): return state.perform(action)
+    case .direction(let name):
+      state.steer.put(directions: [name])
+      state.steer.focus = .interventions
+      return []
     case .axis(let column):
       let isX = purpose == .axis(isX: true)
       return MapState.setAxes(x: isX ? column : state.map.x, y: isX ? state.map.y : column, &state)

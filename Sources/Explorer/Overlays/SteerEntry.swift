@@ -93,11 +93,17 @@ extension SteerEntry {
       let part = state.steer.amplified[index].term.part
       return (part == .logits ? "α of " : "λ of ") + part.text
     }
+    if let index = state.steer.selectedDirection {
+      return "Strength of " + truncated(termSafe(state.steer.directions[index].name), to: 40)
+    }
     return "Strength of \(state.steer.selectedRow.map { String($0.latent) } ?? "")"
   }
 
   /// The text with which the line begins.
   private func beginning(_ state: ExplorerState) -> LineEditor {
+    if purpose == .strength, let index = state.steer.selectedDirection {
+      return LineEditor(exact(state.steer.directions[index].strength), limit: 24)
+    }
     if purpose == .strength, let index = state.steer.selectedAmplified {
       return LineEditor(exact(state.steer.amplified[index].term.value), limit: 24)
     }
@@ -140,6 +146,7 @@ extension SteerEntry {
         }
         state.steer.amplified[index].term.value = strength
       }
+      if let index = state.steer.selectedDirection, !isForAll { state.steer.directions[index].strength = strength }
       for index in state.steer.rows.indices where isForAll || index == state.steer.list.selected {
         state.steer.rows[index].strength = strength
       }

@@ -21,6 +21,9 @@ enum DifferencesScreen {
         unavailable: noText),
       Binding(["f"], .followFilter, "latents", "list the latents whose contexts hold this token", unavailable: noToken),
       Binding(["s"], .steer, "steer", "steer with the latent alone", unavailable: Unavailable.noLatent),
+      Binding(
+        ["V"], .addDirection, "steer with δ", "steer with the selected δ itself",
+        unavailable: { direction($0) == nil ? "no δ is selected" : nil }),
     ] + GeneralBindings.moving,
     perform: perform,
     mouse: mouse,
@@ -63,6 +66,15 @@ enum DifferencesScreen {
     return items[state.differences.item]
   }
 
+  /// The selected δ, by its name in the store.
+  @Sendable private static func direction(_ state: ExplorerState) -> String? {
+    switch state.differences.entry?.kind {
+    case .lens(let index)?: return state.differences.found?.lenses[index].name
+    case .effect(let index)?: return state.differences.found?.effects[index].direction
+    default: return nil
+    }
+  }
+
   /// The text of the token under the cursor.
   private static func token(_ state: ExplorerState) -> String? {
     switch item(state) {
@@ -96,6 +108,8 @@ enum DifferencesScreen {
       case nil: break
       }
     case .followFilter: return filterByToken(&state)
+    case .addDirection:
+      return direction(state).map { SteerState.steer(with: $0, &state) } ?? []
     case .promptActivations:
       guard case .text(let index)? = state.differences.entry?.kind, let text = state.differences.found?.texts[index]
       else { return [] }

@@ -18,6 +18,7 @@ extension SteerScreen {
     case .amplify:
       state.steer.put([AmplificationTerm(.logits, AmplificationTerm.Part.logits.usualValue)])
       state.steer.focus = .interventions
+    case .addDirection: state.overlay = Chooser(.direction, state)
     case .open:
       guard let id = state.steer.selectedRow?.latent else { return [] }
       return LatentState.open(id, &state)
@@ -111,6 +112,8 @@ extension SteerScreen {
     default:
       if let amplified = state.steer.selectedAmplified {
         changeAmplified(amplified, action, times, &state)
+      } else if let direction = state.steer.selectedDirection {
+        changeDirection(direction, action, times, &state)
       } else if state.steer.rows.indices.contains(index) {
         changeLatent(index, action, times, &state)
       }
@@ -123,6 +126,13 @@ extension SteerScreen {
     } else {
       state.steer.amplified[index].perform(action, times)
     }
+  }
+
+  private static func changeDirection(_ index: Int, _ action: Action, _ times: Double, _ state: inout ExplorerState) {
+    guard action == .mode else { return state.steer.directions[index].perform(action, times) }
+    let mode = next(state.steer.directions[index].mode, SteeredDirection.Mode.allCases)
+    state.steer.directions[index].mode = mode
+    state.tell(mode == .add ? "the direction is added" : "the direction is taken out of h − mean")
   }
 
   private static func changeLatent(_ index: Int, _ action: Action, _ times: Double, _ state: inout ExplorerState) {

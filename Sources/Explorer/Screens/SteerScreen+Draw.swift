@@ -66,6 +66,9 @@ extension SteerScreen {
     if let index = steer.selectedAmplified {
       return formulas(steer.amplified[index].term).first { displayWidth($0) <= room } ?? ""
     }
+    if let index = steer.selectedDirection {
+      return formulas(steer.directions[index]).first { displayWidth($0) <= room } ?? ""
+    }
     let texts: [String] =
       switch steer.selectedRow?.mode ?? .add {
       case .add where steer.plan.unit == .norm:
@@ -115,7 +118,13 @@ extension SteerScreen {
         if index == layout.list.selected, steer.focus == .interventions { canvas.setGround(line, .selected) }
       }
       guard index < steer.rows.count else {
-        draw(steer.amplified[index - steer.rows.count], &canvas, line)
+        let further = index - steer.rows.count
+        if steer.directions.indices.contains(further) {
+          let row = steer.directions[further]
+          draw(row, steer.entry(of: row), &canvas, line)
+        } else {
+          draw(steer.amplified[further - steer.directions.count], &canvas, line)
+        }
         continue
       }
       let row = steer.rows[index]

@@ -33,6 +33,9 @@ enum SteerScreen {
         ["X"], .clearLatents, "clear", "take all latents off the list; u brings them back", unavailable: nothingListed),
       Binding(
         ["z"], .amplify, "amplify", "amplify chat beyond base, by its logits; m goes on to weights, attention, MLPs"),
+      Binding(
+        ["V"], .addDirection, nil, "add a direction of the store: a mean difference, a component, a control vector",
+        unavailable: noDirection),
       Binding([","], .settings, "settings", "change all settings: positions, decoder, sampling, watched phrases"),
       Binding(["p"], .positions, nil, "steer all tokens, prompt, generated, template, or the prompt's last"),
       Binding(
@@ -108,9 +111,10 @@ enum SteerScreen {
     appear: { state in
       scrollAnswers(0, &state)
       let rows = state.loadListed()
-      guard state.steer.model == .absent else { return rows }
+      let directions: [Effect] = state.steer.known == nil ? [.loadDirections] : []
+      guard state.steer.model == .absent else { return rows + directions }
       state.steer.model = .loading("")
-      return rows + [.loadModel]
+      return rows + directions + [.loadModel]
     },
     follow: { state in
       let effects = SteerState.followKnob(&state)
@@ -143,7 +147,13 @@ enum SteerScreen {
 
   @Sendable private static func noRow(_ state: ExplorerState) -> String? {
     if state.steer.selectedAmplified != nil { return "the row is an amplification: go to a latent's row" }
+    if state.steer.selectedDirection != nil { return "the row is a direction: go to a latent's row" }
     return state.steer.selectedRow == nil ? noLatent : nil
+  }
+
+  @Sendable private static func noDirection(_ state: ExplorerState) -> String? {
+    state.steer.known?.isEmpty == false
+      ? nil : "the store has no direction: crosscope direction makes one, and crosscope differences makes δ"
   }
 
   private static let noLatent = "no latent is on the list: a adds one"

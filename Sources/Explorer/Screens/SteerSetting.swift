@@ -174,7 +174,10 @@ extension SteerState {
     rows = request.plan.interventions.map { Row($0) }
     (plan, sampling) = (request.plan, request.sampling)
     amplified = (request.plan.amplification?.terms ?? []).map { AmplifiedRow(term: $0) }
-    (plan.interventions, plan.amplification) = ([], nil)
+    directions = request.plan.directions.map {
+      DirectionRow(name: $0.name, mode: $0.mode, strength: $0.strength, isOn: $0.isOn)
+    }
+    (plan.interventions, plan.directions, plan.amplification) = ([], [], nil)
     select(0)
     freezesAttention = request.freezesAttention
   }

@@ -1,4 +1,4 @@
-// The amplifications of the steer screen's list, which stand below its latents: how they are added, and how their knob and their
+// The amplifications of the steer screen's list, which stand below its latents and directions: how they are added, and how their knob and their
 // part turn.
 
 import Diffing
@@ -21,12 +21,12 @@ extension SteerState {
     }
   }
 
-  /// The number of rows of the list: latents, then amplifications.
-  var listCount: Int { rows.count + amplified.count }
+  /// The number of rows of the list: latents, then directions, then amplifications.
+  var listCount: Int { rows.count + directions.count + amplified.count }
 
-  /// The index of the selected amplification; nil if the selected row is a latent or there is none.
+  /// The index of the selected amplification; nil if another row is selected or there is none.
   var selectedAmplified: Int? {
-    let index = list.selected - rows.count
+    let index = list.selected - rows.count - directions.count
     return amplified.indices.contains(index) ? index : nil
   }
 
@@ -42,7 +42,7 @@ extension SteerState {
       } else {
         amplified[index].term = term
       }
-      select(rows.count + index)
+      select(rows.count + directions.count + index)
     }
   }
 

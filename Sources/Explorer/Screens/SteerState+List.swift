@@ -9,10 +9,11 @@ import TUI
 
 /// The former lists for undo and redo.
 struct SteerListHistory: Sendable, Equatable {
-  /// The latents of the screen, the conditions of all of them, and the amplifications.
+  /// The latents of the screen, the conditions of all of them, the directions, and the amplifications.
   struct Entry: Sendable, Equatable {
     var rows: [SteerState.Row]
     var conditions: [SteeringCondition]
+    var directions: [SteerState.DirectionRow]
     var amplified: [SteerState.AmplifiedRow]
   }
 
@@ -36,7 +37,7 @@ extension SteerState {
     if let reason = refusal(of: kept.count + new.count) { return reason }
     // Conditions on all latents were not meant for the new ones.
     if kept.count < rows.count { plan.conditions = [] }
-    if alone { amplified = [] }
+    if alone { (directions, amplified) = ([], []) }
     rows = kept + new.map { Row(latent: $0, strength: strengthToBegin(.add, limit: limit)) }
     if let last = latents.last { select(rows.firstIndex { $0.latent == last } ?? 0) }
     return nil
@@ -69,11 +70,14 @@ extension SteerState {
       ? "\(SteeringPlan.mostInterventions) latents can steer at once; that would be \(grouped(count))" : nil
   }
 
-  /// Takes this many rows off the list, beginning with the selected one; latents and amplifications do not mix.
+  /// Takes this many rows off the list, beginning with the selected one; latents, directions and amplifications do not
+  /// mix.
   mutating func remove(_ count: Int) {
     let index = list.selected
     if let selectedAmplified {
       amplified.removeSubrange(selectedAmplified..<min(amplified.count, selectedAmplified + max(1, count)))
+    } else if let selectedDirection {
+      directions.removeSubrange(selectedDirection..<min(directions.count, selectedDirection + max(1, count)))
     } else if rows.indices.contains(index) {
       rows.removeSubrange(index..<min(rows.count, index + max(1, count)))
     }
@@ -82,20 +86,21 @@ extension SteerState {
 
   /// Takes everything off the list, and removes the conditions on all latents.
   mutating func clear() {
-    (rows, plan.conditions, amplified) = ([], [], [])
+    (rows, plan.conditions, directions, amplified) = ([], [], [], [])
     select(0)
   }
 
   /// The present list.
   var listed: SteerListHistory.Entry {
-    SteerListHistory.Entry(rows: rows, conditions: plan.conditions, amplified: amplified)
+    SteerListHistory.Entry(rows: rows, conditions: plan.conditions, directions: directions, amplified: amplified)
   }
 
-  /// Records a former list if the present one has other latents, or more or fewer amplifications.
+  /// Records a former list if the present one has other latents or directions, or more or fewer amplifications.
   mutating func noteChange(from former: SteerListHistory.Entry) {
     defer { history.isGoing = false }
     guard !history.isGoing,
       former.rows.map(\.latent) != rows.map(\.latent) || former.amplified.count != amplified.count
+        || former.directions.map(\.name) != directions.map(\.name)
     else { return }
     history.past.append(former)
     if history.past.count > SteerListHistory.longest { history.past.removeFirst() }
@@ -117,25 +122,29 @@ extension SteerState {
     rows = areUnique ? list.rows.map { present[$0.latent] ?? $0 } : list.rows
     let amplifications = Dictionary(amplified.map { ($0.term.part, $0) }, uniquingKeysWith: { first, _ in first })
     amplified = list.amplified.map { amplifications[$0.term.part] ?? $0 }
+    let vectors = Dictionary(directions.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    directions = list.directions.map { vectors[$0.name] ?? $0 }
     if plan.conditions.isEmpty { plan.conditions = list.conditions }
     history.isGoing = true
     select(self.list.selected)
     return listCount == 0
-      ? "no latent is on the list, as before" : "on the list again: \(Self.names(rows, amplified))"
+      ? "no latent is on the list, as before" : "on the list again: \(Self.names(rows, directions, amplified))"
   }
 
-  /// A message about latents and amplifications that left the list; nil if none did.
+  /// A message about what left the list; nil if nothing did.
   func left(of former: SteerListHistory.Entry) -> String? {
     let (present, parts) = (Set(rows.map(\.latent)), Set(amplified.map(\.term.part)))
     let latents = former.rows.filter { !present.contains($0.latent) }
     let amplifications = former.amplified.filter { !parts.contains($0.term.part) }
-    return latents.isEmpty && amplifications.isEmpty
-      ? nil : "off the list: \(Self.names(latents, amplifications)); u brings them back"
+    let names = Set(directions.map(\.name))
+    let vectors = former.directions.filter { !names.contains($0.name) }
+    return latents.isEmpty && amplifications.isEmpty && vectors.isEmpty
+      ? nil : "off the list: \(Self.names(latents, vectors, amplifications)); u brings them back"
   }
 
   /// The rows as `5, 42 and 7 more`.
-  private static func names(_ rows: [Row], _ amplified: [AmplifiedRow]) -> String {
-    let all = rows.map { String($0.latent) } + amplified.map(\.term.part.text)
+  private static func names(_ rows: [Row], _ directions: [DirectionRow], _ amplified: [AmplifiedRow]) -> String {
+    let all = rows.map { String($0.latent) } + directions.map(\.name) + amplified.map(\.term.part.text)
     let shown = all.prefix(6).joined(separator: ", ")
     return all.count > 6 ? "\(shown) and \(all.count - 6) more" : shown
   }

@@ -23,7 +23,11 @@ struct SteerState: Sendable, Equatable {
   /// The turns before the prompt: the user's, and the answers to them.
   var turns: [ChatMessage] = []
   var rows: [Row] = []
-  /// The amplifications, which stand below the latents.
+  /// The directions, which stand below the latents.
+  var directions: [DirectionRow] = []
+  /// The store's directions; nil until they are read.
+  var known: [DirectionEntry]?
+  /// The amplifications, which stand below the directions.
   var amplified: [AmplifiedRow] = []
   var list = ListState()
   var history = SteerListHistory()
@@ -60,10 +64,11 @@ struct SteerState: Sendable, Equatable {
     let rows = rows.filter(\.isOn)
     var plan = plan
     plan.interventions = rows.map(\.intervention)
+    plan.directions = directions.filter(\.isOn).map(\.steered)
     if rows.isEmpty { plan.conditions = [] }
     if let amplification {
       // Settings of steering have no meaning where nothing is steered.
-      if rows.isEmpty { plan = SteeringPlan(interventions: []) }
+      if !plan.changesStream { plan = SteeringPlan(interventions: []) }
       plan.amplification = amplification
     }
     return SteeringRequest(

@@ -72,7 +72,7 @@ extension SteerSweep {
   private static func curves(of report: DoseResponse) -> [SweepCurve] {
     let arms: [(EvidenceArm.Kind, String, String, Role)] = [
       (.steered, "steered", "steered", .chat), (.random, "random latents", "control", .base),
-      (.frozenAttention, "attention frozen", "frozen", .accent),
+      (.direction, "direction", "direction", .muted), (.frozenAttention, "attention frozen", "frozen", .accent),
     ]
     return arms.compactMap { kind, name, short, role in
       let rows = report.rows(of: kind)

@@ -54,7 +54,8 @@ enum SweepScreen {
 
   /// The control replaces latents by random ones.
   @Sendable static func cannotSweepWithControl(_ state: ExplorerState) -> String? {
-    if state.steer.request.plan.amplification != nil, state.steer.request.plan.interventions.isEmpty {
+    let plan = state.steer.request.plan
+    if plan.interventions.isEmpty, plan.hasStrengths {
       return "no latent is on: there is nothing to replace by random ones"
     }
     return cannotSweep(state)

@@ -20,8 +20,8 @@ package struct DashboardImport {
   package let baseName: String?
   package let chatName: String?
   package let layer: Int?
-  /// The most units and bytes of lines in a batch.
-  package var (batchUnits, batchBytes) = (2000, 4 << 20)
+  /// The most units in a batch.
+  package var batchUnits = 2000
 
   package init(
     store: String, source: any DashboardSource, tokenizer: String?, baseName: String?, chatName: String?, layer: Int?
@@ -49,55 +49,12 @@ package struct DashboardImport {
     } else if numbered, let tokenizer {
       try filling.add(vocabulary: tokenizer.records)
     }
-    try read(into: &filling)
-    try filling.finish()
-    report(filling.progress)
+    try filling.readAll(batchUnits: batchUnits)
+    filling.report()
     try warnOfDamage(at: writer.path, label: "import")
     let formerSource = try? Store(path: writer.path, access: .readOnly).meta()[Self.sourceKey]
     try writer.finish { try kept($0, formerSource: formerSource ?? nil, path: writer.path) }
     writeError("import: \(termSafe(writer.path)) is ready")
-  }
-
-  private func read(into filling: inout DashboardWriter) throws {
-    let files = source.files
-    let sizes = files.map { (try? FileManager.default.attributesOfItem(atPath: $0.path)[.size] as? Int) ?? 0 }
-    let total = sizes.reduce(0, +)
-    func megabytes(_ bytes: Int) -> Int { bytes >> 20 }
-    let begun = filling.progress.file
-    var before = sizes[..<min(begun, sizes.count)].reduce(0, +)
-    var progress = ProgressLine("import", total: megabytes(total), unit: "MB", done: megabytes(before))
-    for (number, file) in files.enumerated().dropFirst(begun) {
-      try filling.begin(file: number)
-      try source.read(file, after: filling.progress.unit) { unit in
-        try filling.add(unit, of: file)
-        if filling.units >= batchUnits || filling.bytes >= batchBytes {
-          try filling.flush()
-          progress.update(megabytes(before + unit.consumed), note: "\(filling.progress.contexts) contexts")
-        }
-      }
-      try filling.flush()
-      before += sizes[number]
-    }
-  }
-
-  private func report(_ progress: DashboardWriter.Progress) {
-    writeError(
-      "import: \(progress.latents) latents, \(progress.contexts) contexts, \(progress.explanations) explanations")
-    if progress.silent > 0 {
-      writeError(
-        "import: \(progress.silent) contexts have no activation above 0 and are not shown")
-    }
-    if progress.negative > 0 {
-      writeError("import: \(progress.negative) activations below 0 are not shown")
-    }
-    if progress.untold > 0 {
-      writeError(
-        "import: \(progress.untold) explanations are empty or longer than \(Store.longestExplanation) bytes and are not shown"
-      )
-    }
-    if progress.dModel > 0, source.names.readsResidualStream == false {
-      writeError("import: the dictionary does not read the residual stream, so its directions are not kept as such")
-    }
   }
 
   /// The block whose output the dictionary reads.
@@ -159,7 +116,7 @@ package struct DashboardImport {
     ]
   }
 
-  private var sourceName: String { "\(source.names.model ?? "")/\(source.names.dictionary ?? "")" }
+  private var sourceName: String { source.name }
 
   /// What of a user's work goes into the new store: all of it if both are about the same dictionary, but no explanation that came
   /// with files.

@@ -125,6 +125,9 @@ package protocol DashboardSource: Sendable {
 
 extension DashboardSource {
   package var numbersTokens: Bool { false }
+
+  /// The names of the model and the dictionary.
+  package var name: String { "\(names.model ?? "")/\(names.dictionary ?? "")" }
 }
 
 /// What the files say about the model and the dictionary.

@@ -56,8 +56,10 @@ struct DashboardWriter {
   private(set) var (units, bytes) = (0, 0)
 
   private let writer: StoreWriter
-  private let source: any DashboardSource
+  let source: any DashboardSource
   private let layer: Int
+  /// The dictionary whose latents are in the store already; nil if the dashboards bring them.
+  private let dictionary: Dictionary?
   /// The largest activation of each latent that has come; nil where it was not said.
   private var maxima: [Int: Double?] = [:]
   private var tokens: [DashboardToken: Int32] = [:]
@@ -77,8 +79,20 @@ struct DashboardWriter {
   private var lines: [UInt8] = []
   private var file: DashboardFile?
 
-  init(_ writer: StoreWriter, source: any DashboardSource, layer: Int) throws {
-    (self.writer, self.source, self.layer) = (writer, source, layer)
+  /// A dictionary beside which dashboards are read.
+  struct Dictionary {
+    let nLatents: Int
+    let dModel: Int
+    /// The tokens of its tokenizer, after which those of the dashboards are numbered.
+    let vocabulary: Int
+    /// Whether the store gets the logit lens of a model.
+    let hasLens: Bool
+  }
+
+  init(_ writer: StoreWriter, source: any DashboardSource, layer: Int, beside dictionary: Dictionary? = nil) throws {
+    (self.writer, self.source, self.layer, self.dictionary) = (writer, source, layer, dictionary)
+    progress.vocabulary = dictionary?.vocabulary ?? 0
+    try writer.beginClaims()
     guard writer.isResumed, let text = try writer.progress() else { return }
     progress = try JSONDecoder().decode(Progress.self, from: Data(text.utf8))
     maxima = try writer.heldLatents()
@@ -127,6 +141,15 @@ struct DashboardWriter {
     guard maxima.updateValue(latent.maxActivation, forKey: latent.index) == nil else {
       throw invalid(place, "each latent once", "latent \(latent.index) again")
     }
+    if let dictionary {
+      guard latent.index < dictionary.nLatents else {
+        throw invalid(place, "a latent below \(dictionary.nLatents), as the crosscoder has", "\(latent.index)")
+      }
+      guard latent.vector.isEmpty || latent.vector.count == dictionary.dModel else {
+        throw invalid(
+          place, "a vector of \(dictionary.dModel) values, as the crosscoder has", "\(latent.vector.count)")
+      }
+    }
     var record = LatentRecord(id: latent.index, dead: latent.frequency == 0 && (latent.maxActivation ?? 0) == 0)
     record.maxActivation = latent.maxActivation
     record.frequency = latent.frequency
@@ -138,7 +161,7 @@ struct DashboardWriter {
       progress.dModel = latent.vector.count
       let norm = latent.vector.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
       record.decNormChat = norm
-      if source.names.readsResidualStream != false, norm > 0 {
+      if source.names.readsResidualStream != false, norm > 0, dictionary == nil {
         directions.append(
           DirectionRecord(
             name: DashboardImport.directionName(latent.index), layer: layer,
@@ -147,7 +170,7 @@ struct DashboardWriter {
       }
     }
     newLatents.append(record)
-    if !latent.promoted.isEmpty || !latent.suppressed.isEmpty {
+    if !latent.promoted.isEmpty || !latent.suppressed.isEmpty, dictionary?.hasLens != true {
       func scores(_ list: [(token: DashboardToken, change: Float)]) throws -> [TokenScore] {
         try list.map { TokenScore(token: try number($0.token, place), value: $0.change) }
       }
@@ -254,7 +277,7 @@ struct DashboardWriter {
         throw invalid(claim.place, "each id once", "\(name), which stands in \(earlier)")
       }
       try writer.add(tokens: newTokens)
-      try writer.add(latents: newLatents)
+      if dictionary == nil { try writer.add(latents: newLatents) } else { try writer.fill(newLatents) }
       try writer.add(directions: directions)
       try writer.add(logits: logits)
       try writer.add(sequences: newSequences)
@@ -308,6 +331,7 @@ struct DashboardWriter {
     guard progress.latents > 0 else { throw invalid(source.path, "at least one latent", "none") }
     try writer.fillMaxima()
     try writer.correct(
-      nLatents: progress.largestLatent + 1, dModel: progress.dModel, vocabSize: max(progress.vocabulary, 1))
+      nLatents: dictionary?.nLatents ?? progress.largestLatent + 1, dModel: dictionary?.dModel ?? progress.dModel,
+      vocabSize: max(progress.vocabulary, 1))
   }
 }

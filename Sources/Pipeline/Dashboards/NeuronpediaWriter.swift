@@ -18,7 +18,7 @@ package struct NeuronpediaWriter {
   package let vector: (Int) -> [Float]?
   private static let latentsPerBatch = 256
   /// The most bytes that a kept row may unpack to.
-  private static let limit = 1 << 30
+  private static let limit = 128 << 20
 
   package init(store: Store, folder: String, vector: @escaping (Int) -> [Float]?) {
     (self.store, self.folder, self.vector) = (store, folder, vector)

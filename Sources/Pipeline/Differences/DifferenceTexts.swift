@@ -68,11 +68,7 @@ package struct DifferenceTexts {
     let contents = try MappedFile(path: path).contents()
     let first = JSONLine.lines(contents.prefix(1 << 16)).first?.content.first { $0 != UInt8(ascii: " ") }
     if first == UInt8(ascii: "{") { return try CorpusReader.readAll(path) }
-    guard let text = String(data: contents, encoding: .utf8) else {
-      throw InputError.invalid(source: path, expected: "text in UTF-8 or JSON lines", found: "other bytes")
-    }
-    let paragraphs = text.replacing("\r\n", with: "\n").split(separator: "\n\n", omittingEmptySubsequences: true)
-    return ([], paragraphs.map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }.filter { !$0.isEmpty })
+    return ([], try DirectionTexts.paragraphs(of: contents, path: path))
   }
 
   private struct Line: Decodable { let text: String }

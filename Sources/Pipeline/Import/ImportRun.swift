@@ -18,6 +18,8 @@ package struct ImportRun {
   package let crosscoder: String
   package let examples: String?
   package let table: String?
+  /// Dashboards of the same dictionary.
+  package let dashboards: (any DashboardSource)?
   package let tokenizer: String?
   package let baseName: String?
   package let chatName: String?
@@ -27,13 +29,15 @@ package struct ImportRun {
   package let precision: Precision
 
   package init(
-    store: String, crosscoder: String, examples: String?, table: String?, tokenizer: String?, baseName: String?,
+    store: String, crosscoder: String, examples: String?, table: String?, dashboards: (any DashboardSource)? = nil,
+    tokenizer: String?, baseName: String?,
     chatName: String?, layer: Int?, model: String?, meanNorms: [Double]?, precision: Precision
   ) {
     self.store = store
     self.crosscoder = crosscoder
     self.examples = examples
     self.table = table
+    self.dashboards = dashboards
     self.tokenizer = tokenizer
     self.baseName = baseName
     self.chatName = chatName
@@ -46,6 +50,11 @@ package struct ImportRun {
   package func run() throws {
     let file = try CrosscoderFile(path: crosscoder)
     let names = try ImportNames(file: file, base: baseName, chat: chatName, layer: layer)
+    if let own = dashboards?.names.layer, own != names.layer {
+      throw InputError.invalid(
+        source: dashboards?.path ?? "", expected: "dashboards of layer \(names.layer), as the crosscoder reads",
+        found: "\(own)")
+    }
     let table = try self.table.map { try LatentTable(path: $0, nLatents: file.nLatents) }
     let examples = try self.examples.map { try PublishedExamples(path: $0) }
     let engine = try self.model.map { try loaded(model: $0, file: file, layer: names.layer) }
@@ -74,7 +83,8 @@ package struct ImportRun {
 
     let largestToken = try examples.map { try $0.largestToken() } ?? -1
     let known = engine?.model.configuration.vocabSize ?? tokenizer?.vocabularySize ?? 0
-    let pair = try modelPair(file, names, hash: hash, vocabSize: max(known, Int(largestToken) + 1, 1))
+    let pair = try modelPair(
+      file, names, hash: hash, vocabSize: dashboards == nil ? max(known, Int(largestToken) + 1, 1) : Int(Int32.max))
     let writer = try StoreWriter(replacing: store, pair: pair, meta: meta(table?.layout))
     if let tokenizer { try writer.add(tokens: tokenizer.records) }
     try writer.add(latents: latents)
@@ -84,6 +94,15 @@ package struct ImportRun {
         values: metric.values.enumerated().lazy.filter { !$1.isNaN }.map { (latent: $0, value: $1) })
     }
     if let examples { try add(examples, to: writer, nLatents: file.nLatents) }
+    if let dashboards {
+      var filling = try DashboardWriter(
+        writer, source: dashboards, layer: names.layer,
+        beside: .init(
+          nLatents: file.nLatents, dModel: file.dModel, vocabulary: max(known, Int(largestToken) + 1),
+          hasLens: engine != nil))
+      try filling.readAll()
+      filling.report()
+    }
     if let engine { try addLens(engine, decoder, to: writer) }
     let checkpoints = PairModel.allCases.map { model in
       SimilarityCheckpoint(
@@ -247,6 +266,10 @@ package struct ImportRun {
     var meta = ["program": "crosscope \(ProgramVersion.current)", "imported_crosscoder": crosscoder]
     if let examples { meta["imported_examples"] = examples }
     if let table { meta["imported_latents"] = table }
+    if let dashboards {
+      meta["imported_dashboards"] = dashboards.path
+      meta[DashboardImport.sourceKey] = dashboards.name
+    }
     if let layout { meta[LatentTableLayout.key] = storedJSON(layout) }
     return meta
   }

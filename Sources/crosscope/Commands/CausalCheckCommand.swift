@@ -23,6 +23,10 @@ struct CausalCheckCommand: AsyncParsableCommand {
   @Option(help: "The number of neutral prompts, at most 20.") var prompts = 20
   @Option(help: "Contexts.") var contexts = 10
   @Option(help: "The most tokens of an answer, and of a context after its peak.") var maxTokens = 24
+  @Option(
+    help: ArgumentHelp(
+      "Also add this direction of the store, with the same norm of the change.", valueName: "name"))
+  var against: String?
   @OptionGroup(title: "Behaviours") var counted: BehaviourOptions
   @OptionGroup var files: ModelFileOptions
   @OptionGroup var computing: ComputeOptions
@@ -53,8 +57,10 @@ struct CausalCheckCommand: AsyncParsableCommand {
 
   private func report(_ store: Store) async throws -> CausalCheckReport {
     let size = CausalCheckSize(random: random, prompts: prompts, contexts: contexts, tokens: maxTokens)
+    let against = try against.map { SteeredDirection(name: try store.direction(named: $0).name) }
+    let job = CausalCheckJob(latent, size: size, against: against)
     var progress: ProgressLine?
-    return try await engine.laboratory(on: store, files, computing).outcome(of: CausalCheckJob(latent, size: size)) {
+    return try await engine.laboratory(on: store, files, computing).outcome(of: job) {
       switch $0 {
       case .progress(let done, let total):
         if progress == nil { progress = ProgressLine("causal-check", total: total, unit: "texts") }

@@ -17,13 +17,14 @@ extension Export {
       guard !output.force else {
         throw ValidationError("--force: a folder is not replaced; remove \(out), or give another name")
       }
-      // Directions come from the crosscoder if its file is there, else from the store.
-      let stored = try store.modelPair().crosscoder == nil ? nil : StoreCrosscoder(store)
+      // Kept lines have their directions; others come from the crosscoder if the store names one, else from the store.
+      let needsNone = try store.keepsPublishedLines() || store.modelPair().crosscoder == nil
+      let stored = try needsNone ? nil : StoreCrosscoder(store)
       let folder = try NeuronpediaWriter(store: store, folder: out) { latent in
         if let crosscoder = stored?.crosscoder, latent < crosscoder.nLatents {
           return Array(crosscoder.decoderDirection(latent, .chat))
         }
-        return try? store.direction(named: DashboardImport.directionName(latent))?.vector
+        return try? store.storedDirection(named: DashboardImport.directionName(latent))?.vector
       }.write()
       return writeError("\(termSafe(folder)) is written")
     case .latentTable: try LatentTableWriter.write(store, to: out, replacing: output.force)

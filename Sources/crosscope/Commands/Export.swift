@@ -1,5 +1,5 @@
 // `crosscope export` writes steering in mode add as files for other programs: llama.cpp's control vector, a safetensors vector
-// with its card, Neuronpedia's request. What a form cannot express, such as a change after block 0 in llama.cpp, is an error.
+// with its card, Neuronpedia's request. Directions of the store go out too, each after its own block. What a form cannot express, such as a change after block 0 in llama.cpp, is an error.
 // No model is loaded. Files appear whole or not at all.
 
 import ArgumentParser
@@ -24,11 +24,12 @@ struct Export: ParsableCommand {
   }
 
   static let configuration = CommandConfiguration(
-    abstract: "Write a store for other programs: the vector that latents add, dashboards, a table, an HTML page.",
+    abstract: "Write a store for other programs: vectors that latents or directions add, dashboards, a table, a page.",
     discussion: """
       control-vector: a GGUF file for llama.cpp's --control-vector. The crosscoder's layer L (the output of block L, from \
       0) is direction.L: llama.cpp adds it to the output of its block L.
-      safetensors: steer_vector [d], to be added to the output of block L, with a card in the metadata.
+      safetensors: steer_vector [d], to be added to the output of block L, with a card in the metadata; with directions of \
+      other blocks, layers.N [d] for each block N.
       neuronpedia: the body of a request to /api/steer-chat; strengths are those of unnormalised decoder rows.
       neuronpedia-export: the whole store in Neuronpedia's upload form, a new folder MODEL/SOURCE/{features,activations,\
       explanations}/batch-N.jsonl.gz; what was imported from there comes out as it was.
@@ -45,6 +46,12 @@ struct Export: ParsableCommand {
       "A latent to add, with its strength in units of its largest activation (default 1).", valueName: "id[:strength]"),
     transform: LatentStrength.init)
   var latent: [LatentStrength] = []
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "A direction of the store to add, with its strength in its own units (default 1); a family's name means all of it.",
+      valueName: "name[:strength]"), transform: DirectionStrength.init)
+  var direction: [DirectionStrength] = []
   @Option(help: "The decoder whose directions are used.") var decoder: PairModel = .chat
   @Flag(help: "Take strengths as ‖Δh‖ itself, not as multiples of the largest activation.") var rawStrength = false
   @Option(help: "What the user says (neuronpedia).") var prompt: String?
@@ -57,13 +64,19 @@ struct Export: ParsableCommand {
       throw ValidationError("--latents is needed for html, and changes nothing elsewhere")
     }
     guard !form.isOfStore else {
-      guard latent.isEmpty, decoder == .chat, !rawStrength, prompt == nil else {
+      guard latent.isEmpty, direction.isEmpty, decoder == .chat, !rawStrength, prompt == nil else {
         throw ValidationError(
-          "--latent, --decoder, --raw-strength and --prompt belong to vectors, not to \(form.rawValue)")
+          "--latent, --direction, --decoder, --raw-strength and --prompt belong to vectors, not to \(form.rawValue)")
       }
       return
     }
-    guard !latent.isEmpty else { throw ValidationError("--latent is needed") }
+    guard !latent.isEmpty || !direction.isEmpty else { throw ValidationError("--latent or --direction is needed") }
+    guard direction.allSatisfy({ $0.mode == .add }) else {
+      throw ValidationError("--direction: a vector can only be added; project reads each token")
+    }
+    guard direction.isEmpty || form != .neuronpedia else {
+      throw ValidationError("--direction: Neuronpedia's request names latents alone")
+    }
     guard latent.allSatisfy({ ($0.mode ?? .add) == .add }) else {
       throw ValidationError("--latent: a vector can only be added; other modes read activations at each token")
     }
@@ -79,10 +92,12 @@ struct Export: ParsableCommand {
     try output.check(out)
     let store = try Store(path: store, access: .readOnly)
     guard !form.isOfStore else { return try writeStore(store) }
-    let stored = try StoreCrosscoder(store)
-    let vector = try SteeringVector(
-      latent.map { Intervention(latent: $0.id, mode: .add, strength: $0.strength) }, decoder: decoder,
-      rawStrength: rawStrength, stored: stored, store: store)
+    let stored = try StoreCrosscoder(store, mayBeMissing: true)
+    let plan = try store.lookingUp(
+      SteeringPlan(
+        interventions: latent.map { Intervention(latent: $0.id, mode: .add, strength: $0.strength) },
+        directions: try store.steered(direction), decoder: decoder, unit: rawStrength ? .norm : .maxActivation))
+    let vector = try SteeringVectors(plan, stored: stored, store: store)
     switch form {
     case .controlVector: try vector.writeControlVector(to: out, replacing: output.force, store: store)
     case .safetensors: try vector.writeSafetensors(to: out, replacing: output.force)
@@ -94,64 +109,74 @@ struct Export: ParsableCommand {
   }
 }
 
-/// The vector of some latents in mode add, and where it comes from.
-private struct SteeringVector {
-  let values: [Float]
-  let interventions: [Intervention]
-  let decoder: PairModel
-  let rawStrength: Bool
+/// The vectors of some latents and directions in mode add, and where they come from.
+private struct SteeringVectors {
+  /// The vector `[d]` of each block, by the block's number, ascending; at least one.
+  let vectors: [(layer: Int, values: [Float])]
+  let plan: SteeringPlan
   let stored: StoreCrosscoder
   private let maxima: [Int: Double]
 
-  init(
-    _ interventions: [Intervention], decoder: PairModel, rawStrength: Bool, stored: StoreCrosscoder, store: Store
-  ) throws {
-    (self.interventions, self.decoder, self.rawStrength) = (interventions, decoder, rawStrength)
-    self.stored = stored
+  private var interventions: [Intervention] { plan.interventions }
+  private var decoder: PairModel { plan.decoder }
+  private var rawStrength: Bool { plan.unit == .norm }
+
+  init(_ plan: SteeringPlan, stored: StoreCrosscoder, store: Store) throws {
+    (self.plan, self.stored) = (plan, stored)
     let crosscoder = stored.crosscoder
-    for item in interventions where !(0..<crosscoder.nLatents).contains(item.latent) {
+    for item in plan.interventions where !(0..<crosscoder.nLatents).contains(item.latent) {
       throw DiffingError.settingInvalid(
         name: "latent", expected: "0…\(crosscoder.nLatents - 1)", found: "\(item.latent)")
     }
-    let maxima = try stored.maxActivations(of: interventions.map(\.latent), in: store)
+    let maxima = try stored.maxActivations(of: plan.interventions.map(\.latent), in: store)
     self.maxima = maxima
-    let plan = SteeringPlan(
-      interventions: interventions, decoder: decoder, unit: rawStrength ? .norm : .maxActivation)
-    values =
-      try crosscoder.addedVector(interventions, plan, maxActivations: { maxima[$0] })
-      ?? [Float](repeating: 0, count: crosscoder.dModel)
+    let layers = plan.interventions.isEmpty ? [] : [stored.pair.layer]
+    let blocks = Set(plan.directions.compactMap(\.known?.layer) + layers).sorted()
+    vectors = try blocks.map { layer in
+      var sum = [Float](repeating: 0, count: crosscoder.dModel)
+      func add(_ vector: [Float]?) { if let vector { for index in sum.indices { sum[index] += vector[index] } } }
+      if layer == stored.pair.layer {
+        add(try crosscoder.addedVector(plan.interventions, plan, maxActivations: { maxima[$0] }))
+      }
+      add(plan.addedDirections(at: layer, width: crosscoder.dModel))
+      return (layer, sum)
+    }
   }
 
   func writeControlVector(to path: String, replacing: Bool, store: Store) throws {
-    guard stored.pair.layer > 0 else {
+    guard vectors[0].layer > 0 else {
       throw InputError.invalid(
-        source: store.path, expected: "a crosscoder after block 1 or later, where llama.cpp can add a vector",
+        source: store.path, expected: "vectors after block 1 or later, where llama.cpp can add them",
         found: "one after block 0")
     }
     var writer = GGUFWriter(architecture: "controlvector")
     writer.set("controlvector.model_hint", .string(stored.pair.chat))
-    writer.set("controlvector.layer_count", .uint32(1))
+    writer.set("controlvector.layer_count", .uint32(UInt32(vectors.count)))
     for (key, value) in card { writer.set("crosscope.\(key)", .string(value)) }
-    writer.add("direction.\(stored.pair.layer)", shape: [values.count], floats: values)
+    for (layer, values) in vectors { writer.add("direction.\(layer)", shape: [values.count], floats: values) }
     try writer.write(to: path, replacing: replacing)
   }
 
   func writeSafetensors(to path: String, replacing: Bool) throws {
     var writer = SafetensorsWriter(metadata: Dictionary(uniqueKeysWithValues: card))
-    writer.add("steer_vector", shape: [values.count], floats: values)
+    for (layer, values) in vectors {
+      writer.add(vectors.count == 1 ? "steer_vector" : "layers.\(layer)", shape: [values.count], floats: values)
+    }
     try writer.write(to: path, replacing: replacing)
   }
 
-  /// The fields that describe the vector and the models that it belongs to.
+  /// The fields that describe the vectors and the models that they belong to.
   private var card: [(String, String)] {
     let pair = stored.pair
-    let norm = values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+    let norms = vectors.map { $0.values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
+    func list(_ values: [some CustomStringConvertible]) -> String { values.map(\.description).joined(separator: ", ") }
     return [
       ("format", "crosscope steering vector 1"), ("model", pair.chat), ("model_sha256", pair.model?.sha256 ?? ""),
-      ("adapter_sha256", pair.adapter?.sha256 ?? ""), ("crosscoder_sha256", stored.sha256), ("layer", "\(pair.layer)"),
-      ("site", Site.residPost.rawValue), ("decoder", decoder.rawValue), ("interventions", storedJSON(interventions)),
-      ("unit", (rawStrength ? StrengthUnit.norm : .maxActivation).rawValue),
-      ("max_activations", storedJSON(maxima)), ("norm", "\(norm)"),
+      ("adapter_sha256", pair.adapter?.sha256 ?? ""), ("crosscoder_sha256", stored.sha256),
+      ("layer", list(vectors.map(\.layer))), ("site", Site.residPost.rawValue), ("decoder", decoder.rawValue),
+      ("interventions", storedJSON(interventions)), ("directions", storedJSON(plan.directions)),
+      ("unit", (rawStrength ? StrengthUnit.norm : .maxActivation).rawValue), ("max_activations", storedJSON(maxima)),
+      ("norm", list(norms)),
     ]
   }
 

@@ -18,7 +18,7 @@ struct Import: ParsableCommand {
       Examples: examples.db in either published schema. Latents: feature_df.csv; its columns become the store's where \
       they mean the same (delta_norm is 1 − dec_norm_diff), and all others are kept as metrics under their own names:
         crosscope latents gemma.crosscope --sort lmsys_freq --filter '[base uselessness score] > 0.5'
-      Dashboards make a store without a crosscoder: Neuronpedia's export (the folder of a source, with features/, \
+      Dashboards make a store by themselves, or beside their crosscoder: Neuronpedia's export (the folder of a source, with features/, \
       activations/ and explanations/), SAEDashboard's batch-N.json, delphi's cache of latents with its explanations. The \
       files themselves show which it is. An import of them that was killed resumes, and the lines of Neuronpedia's \
       export are kept, so that crosscope export writes them again:
@@ -32,7 +32,8 @@ struct Import: ParsableCommand {
     String
   @Argument(
     help: ArgumentHelp(
-      "Dashboards of others, by their folder or file; the store needs no crosscoder then.", valueName: "dashboards"))
+      "Dashboards of others, by their folder or file; without --crosscoder they make a store by themselves.",
+      valueName: "dashboards"))
   var dashboards: String?
   @Option(help: ArgumentHelp("The crosscoder's folder, or its file of tensors.", valueName: "dir|file"))
   var crosscoder: String?
@@ -61,24 +62,29 @@ struct Import: ParsableCommand {
 
   func validate() throws {
     if let layer, layer < 0 { throw ValidationError("--layer must not be negative") }
-    guard (crosscoder == nil) != (dashboards == nil) else {
-      throw ValidationError("either --crosscoder or the path of dashboards is needed")
+    guard crosscoder != nil || dashboards != nil else {
+      throw ValidationError("--crosscoder or the path of dashboards is needed")
     }
-    guard dashboards == nil || (examples == nil && latents == nil && model == nil && meanNorms == nil) else {
-      throw ValidationError("--examples, --latents, --model and --mean-norms belong to --crosscoder, not to dashboards")
+    guard crosscoder != nil || (examples == nil && latents == nil && model == nil && meanNorms == nil) else {
+      throw ValidationError("--examples, --latents, --model and --mean-norms need --crosscoder")
+    }
+    guard dashboards == nil || examples == nil else {
+      throw ValidationError("contexts come from --examples or from dashboards, not from both")
     }
   }
 
   func run() throws {
-    if let dashboards {
+    let source = try dashboards.map { try DashboardForms.opened($0) }
+    if crosscoder == nil, let source {
       return try DashboardImport(
-        store: store, source: DashboardForms.opened(dashboards), tokenizer: tokenizer, baseName: baseName,
+        store: store, source: source, tokenizer: tokenizer, baseName: baseName,
         chatName: chatName, layer: layer
       ).run()
     }
     guard let crosscoder else { return }
     try ImportRun(
-      store: store, crosscoder: crosscoder, examples: examples, table: latents, tokenizer: tokenizer,
+      store: store, crosscoder: crosscoder, examples: examples, table: latents, dashboards: source,
+      tokenizer: tokenizer,
       baseName: baseName, chatName: chatName, layer: layer, model: model, meanNorms: meanNorms?.values,
       precision: computing.precision ?? .fast
     ).run()

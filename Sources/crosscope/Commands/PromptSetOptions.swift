@@ -16,6 +16,11 @@ struct PromptSetOptions: ParsableArguments {
   @Option(help: "As a control, replace the latents by random living ones so many times.") var random = 0
   @Option(
     help: ArgumentHelp(
+      "As a control, replace the latents by this direction of the store, with the same norm of the change.",
+      valueName: "name"))
+  var against: String?
+  @Option(
+    help: ArgumentHelp(
       "The file for the report as JSON, with all answers; a killed run that is given the same file goes on.",
       valueName: "file"))
   var out: String?
@@ -24,8 +29,11 @@ struct PromptSetOptions: ParsableArguments {
   @Flag(help: "Draw charts in ASCII.") var ascii = false
 
   func validate() throws {
-    guard prompts != nil || (kind.isEmpty && limit == nil && random == 0 && out == nil && !csv && !ascii) else {
-      throw ValidationError("--kind, --limit, --random, --out, --csv and --ascii change nothing without --prompts")
+    guard
+      prompts != nil || (kind.isEmpty && limit == nil && random == 0 && against == nil && out == nil && !csv && !ascii)
+    else {
+      throw ValidationError(
+        "--kind, --limit, --random, --against, --out, --csv and --ascii change nothing without --prompts")
     }
     guard out != nil || !output.force else { throw ValidationError("--force changes nothing without --out") }
     guard limit ?? 1 > 0, random >= 0 else {

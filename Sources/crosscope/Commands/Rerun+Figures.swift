@@ -41,7 +41,7 @@ extension Rerun {
     let (laboratory, changes) = try await prepare(saved.versions, layer: nil, store)
     var progress: ProgressLine?
     let again = try await laboratory.outcome(
-      of: CausalCheckJob(saved.latent, size: size, control: saved.random)
+      of: CausalCheckJob(saved.latent, size: size, control: saved.random, against: saved.against)
     ) { event in
       guard case .progress(let done, let total) = event else { return }
       if progress == nil { progress = ProgressLine("rerun", total: total, unit: "texts") }

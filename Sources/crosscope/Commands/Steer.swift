@@ -33,6 +33,10 @@ struct Steer: AsyncParsableCommand {
       adds 3330 everywhere, and 2898 at tokens where its own activation is above 20 and that of 12 below 3. --when is for \
       all latents, wherever it stands.
 
+      --direction steers with a direction that `crosscope direction` or `differences` keeps in the store, after the \
+      direction's own block: add moves h by strength × the direction's unit along it, project takes out strength × its part \
+      of h − mean. The name of a family, such as that of a control vector, means all of its directions.
+
       --amplify goes beyond chat, or back towards base, in what fine-tuning changed, beside latents or without any. \
       logits:A chooses tokens from z + A (z − z of base); -1 is base. weights:L computes with W of base + L (W − W of base); \
       attention:L and mlp:L do so with one half of the blocks, and mlp@8-15:L with these blocks alone; 0 is base, and later \
@@ -48,6 +52,12 @@ struct Steer: AsyncParsableCommand {
       valueName: "id[:strength[:mode]][@[id]>v]"),
     transform: LatentStrength.init)
   var latent: [LatentStrength] = []
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "A direction of the store to steer with, by its name, with its strength (default 1) and mode, add or project.",
+      valueName: "name[:strength[:mode]]"), transform: DirectionStrength.init)
+  var direction: [DirectionStrength] = []
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
@@ -106,20 +116,21 @@ struct Steer: AsyncParsableCommand {
       }
       guard !(json && promptSet.csv) else { throw ValidationError("--json and --csv exclude each other") }
     }
-    guard !latent.isEmpty || swapBase || !amplify.isEmpty else {
-      throw ValidationError("--latent is needed (or --amplify, or --swap-base)")
+    let hasVectors = !latent.isEmpty || !direction.isEmpty
+    guard hasVectors || swapBase || !amplify.isEmpty else {
+      throw ValidationError("--latent is needed (or --direction, --amplify or --swap-base)")
     }
-    guard !latent.isEmpty || (decoder == .chat && !allLayers && !rawStrength) else {
+    guard !latent.isEmpty || decoder == .chat, hasVectors || (!allLayers && !rawStrength) else {
       throw ValidationError("--decoder, --all-layers and --raw-strength change nothing without --latent")
     }
-    guard !latent.isEmpty || !amplify.isEmpty || sweep == nil else {
-      throw ValidationError("--sweep changes nothing without --latent or --amplify")
+    guard hasVectors || !amplify.isEmpty || sweep == nil else {
+      throw ValidationError("--sweep changes nothing without --latent, --direction or --amplify")
     }
-    guard !latent.isEmpty || swapBase || (positions == .all && when.isEmpty) else {
-      throw ValidationError("--positions and --when change nothing without --latent")
+    guard hasVectors || swapBase || (positions == .all && when.isEmpty) else {
+      throw ValidationError("--positions and --when change nothing without --latent or --direction")
     }
-    guard !latent.isEmpty || promptSet.random == 0 else {
-      throw ValidationError("--random replaces latents; give --latent")
+    guard !latent.isEmpty || (promptSet.random == 0 && promptSet.against == nil) else {
+      throw ValidationError("--random and --against replace latents; give --latent")
     }
     guard amplify.count(where: { $0.part == .logits }) <= 1 else {
       throw ValidationError("--amplify: logits are amplified once")
@@ -135,11 +146,12 @@ struct Steer: AsyncParsableCommand {
     try promptSet.out.map(promptSet.output.check)
     let counter = try counted.counter("steer")
     try warnOfDefault(store)
+    let directions = try store.steered(direction)
     let laboratory = try engine.laboratory(on: store, files, computing)
-    if let set = promptSet.prompts { return try await runSet(set, laboratory, store, counter) }
+    if let set = promptSet.prompts { return try await runSet(set, request("", directions), laboratory, store, counter) }
     var judgeFailure: (any Error)?
     try await report(to: store) { prompt in
-      let document = try await laboratory.outcome(of: SweepJob(request(prompt))).document
+      let document = try await laboratory.outcome(of: SweepJob(request(prompt, directions))).document
       guard counted.behaviours != nil else { return document }
       let (report, failure) = await counter.counting(document)
       judgeFailure = judgeFailure ?? failure
@@ -189,11 +201,12 @@ struct Steer: AsyncParsableCommand {
   }
 
   /// The request for a prompt.
-  private func request(_ prompt: String) -> SteeringRequest {
+  private func request(_ prompt: String, _ directions: [SteeredDirection]) -> SteeringRequest {
     SteeringRequest(
       prompt: prompt,
       plan: SteeringPlan(
-        interventions: interventions, positions: positions, swapsBase: swapBase, decoder: decoder,
+        interventions: interventions, directions: directions, positions: positions, swapsBase: swapBase,
+        decoder: decoder,
         blocks: allLayers ? .ownAndAbove : .own, unit: rawStrength ? .norm : .maxActivation,
         conditions: when.map(\.condition), amplification: Amplification(amplify)),
       sampling: sampling.settings, strengths: sweep?.values ?? [1],
@@ -213,10 +226,12 @@ struct Steer: AsyncParsableCommand {
 
   /// Runs a whole set of prompts and reports figures.
   private func runSet(
-    _ path: String, _ laboratory: any Laboratory, _ store: Store, _ counter: BehaviourCounter
+    _ path: String, _ request: SteeringRequest, _ laboratory: any Laboratory, _ store: Store,
+    _ counter: BehaviourCounter
   ) async throws {
     var job = PromptSetJob(
-      request(""), prompts: try promptSet.chosen(from: path), name: path, random: promptSet.random)
+      request, prompts: try promptSet.chosen(from: path), name: path, random: promptSet.random)
+    job.against = try promptSet.against.map { SteeredDirection(name: try store.direction(named: $0).name) }
     let partial = promptSet.out.map { $0 + ".partial.jsonl" }
     let finished = try partial.map { try FinishedPrompts(path: $0) }
     job.skipped = (finished?.outcomes ?? []).map(\.index)

@@ -9,7 +9,7 @@ extension SteeringDocument {
   /// Writes the short form to stdout.
   func printShort() {
     writeOut("prompt    \(termSafeLines(request.prompt))\n")
-    if !request.plan.interventions.isEmpty || request.plan.amplification != nil {
+    if request.plan.hasStrengths {
       writeOut("latents   \(request.steeringText)\n")
     }
     write(outputs.baseline, label: "baseline")
