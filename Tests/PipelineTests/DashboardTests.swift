@@ -382,6 +382,21 @@ import Testing
     #expect(told == ["numbers"])
   }
 
+  @Test func tokensOfDelphisCacheHaveTheTokenizersText() throws {
+    let tokenizer = Self.fixtures + "/toolkit/max_act_store_dense/tokenizer.json"
+    try DashboardImport(
+      store: store, source: DashboardForms.opened(Self.fixtures + "/delphi"), tokenizer: tokenizer, baseName: nil,
+      chatName: nil, layer: nil
+    ).run()
+    let opened = try Store(path: store, access: .readOnly)
+    #expect(try opened.check() == [])
+    let page = try opened.page(of: 0)
+    let ids = Set(page.contexts.flatMap(\.sequence.tokenIDs))
+    // The cache's texts are random numbers, some of which the tokenizer does not have.
+    #expect(ids.isSuperset(of: page.tokens.keys) && page.tokens.count > ids.count / 2)
+    #expect(try opened.modelPair().tokenizer != nil)
+  }
+
   @Test func aCacheOfDelphiThatIsCutShortIsNamed() throws {
     let bytes = try Data(contentsOf: URL(filePath: Self.fixtures + "/delphi/latents/layers.1/0_15.safetensors"))
     for length in stride(from: 1, to: bytes.count, by: 97) {

@@ -70,4 +70,19 @@ import Testing
         == true)
     try queue.close()
   }
+
+  @Test func aDatabaseThatIsCutShortIsNamed() throws {
+    let bytes = try Data(contentsOf: URL(filePath: Self.fixtures + "/crosscoder/examples.db"))
+    let path = folder.file("cut.db")
+    for length in stride(from: 1, to: bytes.count, by: 97) {
+      try bytes.prefix(length).write(to: URL(filePath: path))
+      let error = storageError {
+        let examples = try PublishedExamples(path: path)
+        let numbers = try examples.readSequences(corpus: "c") { _ in }
+        _ = try examples.readExamples(nLatents: 64, sequences: numbers) { _ in }
+      }
+      let message = try #require(error).description
+      #expect(message.contains("cut.db") && !message.contains("\n"), "\(message)")
+    }
+  }
 }

@@ -46,7 +46,8 @@ package struct DashboardImport {
     var filling = try DashboardWriter(writer, source: source, layer: layer)
     if writer.isResumed {
       writeError("import: going on at \(filling.progress.place(in: source.files))")
-    } else if numbered, let tokenizer {
+    }
+    if numbered, let tokenizer, filling.progress.vocabulary == 0 {
       try filling.add(vocabulary: tokenizer.records)
     }
     try filling.readAll(batchUnits: batchUnits)

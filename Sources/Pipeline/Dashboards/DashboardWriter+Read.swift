@@ -16,14 +16,14 @@ extension DashboardWriter {
     let total = sizes.reduce(0, +)
     let begun = progress.file
     var before = sizes[..<min(begun, sizes.count)].reduce(0, +)
-    var line = ProgressLine("import", total: total >> 20, unit: "MB", done: before >> 20)
+    var line = ProgressLine("import", total: total >> 10, unit: "kB", done: before >> 10)
     for (number, file) in files.enumerated().dropFirst(begun) {
       try begin(file: number)
       try source.read(file, after: progress.unit) { unit in
         try add(unit, of: file)
         if units >= batchUnits || bytes >= Self.batchBytes {
           try flush()
-          line.update((before + unit.consumed) >> 20, note: "\(progress.contexts) contexts")
+          line.update((before + unit.consumed) >> 10, note: "\(progress.contexts) contexts")
         }
       }
       try flush()

@@ -106,9 +106,12 @@ struct DashboardWriter {
 
   /// Adds the vocabulary of a tokenizer, to which numbered tokens belong.
   mutating func add(vocabulary: [TokenRecord]) throws {
-    try writer.add(tokens: vocabulary)
     progress.vocabulary = Int((vocabulary.map(\.id).max() ?? -1) + 1)
     for token in vocabulary { tokens[.number(token.id)] = token.id }
+    try writer.together {
+      try writer.add(tokens: vocabulary)
+      try writer.set(progress: storedJSON(progress))
+    }
   }
 
   mutating func begin(file number: Int) throws {

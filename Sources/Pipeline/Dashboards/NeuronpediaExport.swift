@@ -174,7 +174,7 @@ struct DashboardIndex: Decodable, Equatable {
   }
 
   /// More than any dictionary has.
-  static let limit = 1 << 28
+  static let limit = 1 << 24
 }
 
 extension NeuronpediaExport {

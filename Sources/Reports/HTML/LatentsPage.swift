@@ -78,6 +78,8 @@ package struct LatentsPage {
     let shown = ranking.entries.prefix(Self.mostContexts)
     let contexts = shown.map { context(page.contexts[$0.index], $0, page) }
     let tags = page.tags.map { "<span class=\"tag\">\($0)</span>" as HTMLText }
+    // The page of a single latent has its name on top.
+    let heading: HTMLText = latents.count > 1 ? "<h2>Latent \(latent) \(tags)</h2>" : "<p>\(tags)</p>"
     let note: HTMLText = page.note.map { "<p class=\"note\">\($0)</p>" } ?? ""
     let texts = page.explanations.map { explanation -> HTMLText in
       let score = explanation.detectionScore.map { ", detection \(fixed($0, 2))" } ?? ""
@@ -89,7 +91,7 @@ package struct LatentsPage {
     let own = runs.filter { $0.interventions?.contains { $0.latent == latent && $0.isOn } == true }
     return """
       <section id="latent-\(latent)">
-      <h2>Latent \(latent) \(tags)</h2>
+      \(heading)
       \(texts)\(note)
       \(figures(page.latent))
       \(lens(page))
