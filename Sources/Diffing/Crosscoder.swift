@@ -96,6 +96,14 @@ public struct Crosscoder: Sendable {
     codeNorms = zip(norms[0], norms[1]).map { codeNormalization.norm(base: $0, chat: $1) }
   }
 
+  /// A crosscoder without latents, which is all that directions and amplification need.
+  /// - Parameter dModel: the width of one model.
+  public init(withoutLatents dModel: Int) {
+    let nothing = Matrix(rows: 0, columns: 2 * dModel)
+    self.init(
+      encoder: nothing, encoderBias: [], decoder: nothing, decoderBias: [Float](repeating: 0, count: 2 * dModel))
+  }
+
   /// Whether a code depends on base's residual stream; if not, chat's is enough.
   public var readsBase: Bool { target == .pair || target == .difference }
 

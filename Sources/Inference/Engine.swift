@@ -19,6 +19,8 @@ public final class Engine: Sendable {
   public let tokenizer: Tokenizer
   /// The chat template; nil if the model has none that is known, so that it can only run raw text.
   let chatTemplate: ChatTemplate?
+  /// Whether chats can be rendered.
+  public var hasChatTemplate: Bool { chatTemplate != nil }
   /// Why the model's own template cannot be used, if it has one.
   private let templateError: InferenceError?
   /// The weights of chat.

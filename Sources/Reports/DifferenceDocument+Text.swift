@@ -51,7 +51,7 @@ extension DifferenceDocument {
   private var tables: [Table] {
     [
       corpusTable, divergenceTable, orderTable, topicTable, lensTable, blockTable, effectTable, textTable, windowTable,
-      writtenTable,
+      writtenTable, amplifiedTable,
     ]
     .filter { !$0.rows.isEmpty }
   }
@@ -196,6 +196,20 @@ extension DifferenceDocument {
       },
       note: "The sum of log p^chat − log p^base, in nats.")
   }
+
+  private var amplifiedTable: Table {
+    Table(
+      title: "What chat says when what fine-tuning changed counts twice", heads: ["who", "answer"],
+      rows: amplified.flatMap { item in
+        [
+          ["prompt", String(visible(String(item.prompt.suffix(80))))], ["base", cut(item.base)],
+          ["chat", cut(item.chat)],
+          ["amplified", cut(item.answer)],
+        ]
+      }, note: "Greedy answers; amplified ones by the logits z + α (z − z of base), with α 1.")
+  }
+
+  private func cut(_ text: String) -> String { String(visible(text).prefix(90)) }
 
   private var writtenTable: Table {
     Table(

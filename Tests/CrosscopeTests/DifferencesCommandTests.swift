@@ -47,6 +47,8 @@ import Testing
     #expect(document.blocks.count == TinyModel.nLayers * 4 && document.divergences.map(\.role) == TokenRole.allCases)
     #expect(document.orders.count == 8 && document.topics.count == 12)
     #expect(document.lenses.contains { $0.corpus == .chat && $0.position == -1 } && document.effects.count == 2)
+    #expect(document.amplified.count == 1 && document.amplified.allSatisfy { $0.factor == 1 && !$0.prompt.isEmpty })
+    #expect(document.setup.filters == nil)
     #expect(document.texts.count == 3 && !document.written.isEmpty && document.scrambled?.lenses.isEmpty == false)
     // The store holds the same, and the explorer reads it.
     let kept = try Store(path: store, access: .readOnly)

@@ -172,6 +172,32 @@ import Testing
     #expect(latent.code != 0 && latent.error.contains("has no latents"), "\(latent)")
   }
 
+  @Test func aServiceSteersWithThemAndListsThem() throws {
+    try #require(try makeMeans(["--tag", "weather"]).code == 0)
+    let service = try build.serve()
+    let listed = try service.get("/v1/directions").json()
+    #expect((listed["directions"] as? [[String: Any]])?.first?["name"] as? String == "warm")
+    let steer = ["steer", build.storePath, "--prompt", "Hi", "--max-tokens", "5", "--direction", "warm:3", "--json"]
+    // Only the versions of what computes may differ.
+    func same(_ arguments: [String], _ key: String) throws -> Bool {
+      let (here, there) = (
+        try Program.run(arguments).json(), try Program.run(arguments + ["--engine", "unix:\(service.socket)"]).json()
+      )
+      let (mine, its) = (try #require(here[key] as? NSObject), try #require(there[key] as? NSObject))
+      return mine == its
+    }
+    #expect(try same(steer, "steered"))
+    let set = [
+      "steer", build.storePath, "--prompts", file("warm.jsonl"), "--max-tokens", "3", "--sweep", "1:1:1", "--latent",
+      "\(latent)", "--against", "warm", "--json",
+    ]
+    #expect(try same(set, "rows"))
+    let wrong = try service.post(
+      "/v1/steer", ["prompt": "Hi", "directions": [["name": "cold"]]] as [String: Any])
+    let (status, param, _) = try wrong.error()
+    #expect(status == 400 && param == "directions", "\(wrong.body)")
+  }
+
   @Test func wrongOptionsAndFilesAreRefusedByName() throws {
     let store = build.storePath
     try Data([1, 2, 3]).write(to: URL(fileURLWithPath: file("bytes.npy")))

@@ -14,6 +14,8 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
     package var mostRaised: Int
     package var seed: UInt64
     package var crosscope: String
+    /// The filters of the orders of tokens; nil for none.
+    package var filters: [OrderFilter]?
     /// Whether nothing at all differed; all lists are then empty.
     package var noDifference: Bool
     /// What was left out and why, in sentences.
@@ -189,6 +191,17 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
     package var lossChat: Double
   }
 
+  /// A prompt that was answered by base, by chat, and with what chat changed counting more.
+  package struct Amplified: Codable, Sendable, Equatable {
+    /// The tokens before the answer, as text.
+    package var prompt: String
+    /// α of z + α (z − z of base).
+    package var factor: Double
+    package var base: String
+    package var chat: String
+    package var answer: String
+  }
+
   package var setup: Setup
   package var corpora: [CorpusFigures] = []
   package var divergences: [Divergence] = []
@@ -200,6 +213,7 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
   package var texts: [Text] = []
   package var effects: [Effect] = []
   package var written: [Written] = []
+  package var amplified: [Amplified] = []
   /// The same comparison with the adapter's matrices scrambled, which has lost what it was taught: only `orders` and `lenses`.
   package var scrambled: Scrambled?
 
@@ -223,7 +237,8 @@ extension DifferenceDocument {
       "setup": try text(setup), "corpora": try text(corpora), "divergences": try text(divergences),
       "blocks": try text(blocks), "orders": try text(orders), "topics": try text(topics), "lenses": try text(lenses),
       "windows": try text(windows), "texts": try text(texts), "effects": try text(effects),
-      "written": try text(written), "scrambled": try text([scrambled].compactMap { $0 }),
+      "written": try text(written), "amplified": try text(amplified),
+      "scrambled": try text([scrambled].compactMap { $0 }),
     ]
   }
 
@@ -250,6 +265,7 @@ extension DifferenceDocument {
     texts = try value("texts", [])
     effects = try value("effects", [])
     written = try value("written", [])
+    amplified = try value("amplified", [])
     scrambled = try value("scrambled", [Scrambled]()).first
   }
 }

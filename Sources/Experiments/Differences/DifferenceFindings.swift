@@ -66,13 +66,16 @@ package struct DifferenceFindings {
     }
   }
 
-  package func orders() -> [DifferenceDocument.Order] {
+  /// - Parameter filters: what is left out of the lists, and which tokens count as one.
+  package func orders(_ filters: [OrderFilter]) -> [DifferenceDocument.Order] {
     zip(Corpus.allCases, sums.tokens).flatMap { corpus, found -> [DifferenceDocument.Order] in
       guard found.positions > 0 else { return [] }
       return TokenOrder.allCases.map { order in
         .init(
           corpus: corpus, order: order,
-          tokens: found.order(order).prefix(Self.listed).map { token($0.id, $0.weight) })
+          tokens: found.order(order).filtered(by: filters, engine.tokenizer).prefix(Self.listed).map {
+            token($0.id, $0.weight)
+          })
       }
     }
   }

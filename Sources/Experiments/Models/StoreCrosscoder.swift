@@ -4,7 +4,6 @@
 import Diffing
 import Foundation
 import Inference
-import Kernels
 import Storage
 
 /// A store's crosscoder with directions in the residual stream's own units.
@@ -30,10 +29,7 @@ package struct StoreCrosscoder: Sendable {
       // Latents that came with dashboards have no encoder; those with a vector are directions.
       pair.nLatents = 0
       self.pair = pair
-      let nothing = Matrix(rows: 0, columns: 2 * pair.dModel)
-      crosscoder = Crosscoder(
-        encoder: nothing, encoderBias: [], decoder: nothing,
-        decoderBias: [Float](repeating: 0, count: 2 * pair.dModel))
+      crosscoder = Crosscoder(withoutLatents: pair.dModel)
       (sha256, unit) = ("", nil)
       return
     }

@@ -31,6 +31,16 @@ struct DifferenceLines {
       let window = document.windows[index]
       add("A run of tokens that chat finds likelier", note: "\(fixed(window.gain, 2)) nats")
       addBody(window.content)
+    case .amplified(let index):
+      let item = document.amplified[index]
+      add("Chat amplified", note: "z + \(compact(item.factor)) (z − z of base)")
+      addBody(item.answer)
+      add("Chat")
+      addBody(item.chat)
+      add("Base")
+      addBody(item.base)
+      add("The prompt before them")
+      addBody(item.prompt)
     case .written(let index):
       let written = document.written[index]
       add(

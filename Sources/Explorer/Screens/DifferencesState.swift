@@ -28,7 +28,7 @@ struct DifferencesState: Sendable, Equatable {
 struct DifferenceEntry: Sendable, Equatable {
   enum Kind: Sendable, Equatable {
     case texts, blocks
-    case order(Int), topic(Int), lens(Int), effect(Int), text(Int), window(Int), written(Int)
+    case order(Int), topic(Int), lens(Int), effect(Int), text(Int), window(Int), written(Int), amplified(Int)
   }
   let kind: Kind
   /// The group that it belongs to, its name, and its figure.
@@ -78,6 +78,9 @@ struct DifferenceEntry: Sendable, Equatable {
         .init(
           kind: .text(index), group: "parting", title: text.tokens.prefix(12).map(\.text).joined(),
           value: fixed(text.mean, 2), share: text.mean / max(1e-9, document.texts.map(\.mean).max() ?? 1)))
+    }
+    for (index, item) in document.amplified.enumerated() {
+      entries.append(.init(kind: .amplified(index), group: "amplified", title: item.answer, value: ""))
     }
     for (index, window) in document.windows.enumerated() {
       entries.append(

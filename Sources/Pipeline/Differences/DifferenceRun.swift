@@ -19,9 +19,13 @@ package struct DifferenceRun {
     package var positions = 8
     package var mostRaised = 100
     package var topics = 3
+    /// The filters of the orders of tokens.
+    package var filters: [OrderFilter] = []
     package var seed: UInt64 = 0
     /// The texts that chat writes by itself.
     package var written = 16
+    /// The prompts that are answered with what chat changed counting more.
+    package var amplified = 6
     /// Whether the analyses that run the models again are made: patchscopes, parting texts, effects, texts that chat writes.
     package var runsAgain = true
 
@@ -63,7 +67,8 @@ package struct DifferenceRun {
       forget()
       return (document, [])
     }
-    document.orders = findings.orders()
+    document.setup.filters = options.filters.isEmpty ? nil : options.filters
+    document.orders = findings.orders(options.filters)
     if options.topics > 0 { document.topics = findings.topics(options.topics) }
     document.windows = findings.windows()
     let directions: [DirectionRecord]
@@ -76,6 +81,8 @@ package struct DifferenceRun {
         progress: Self.progress("effect", "vectors"))
       document.written = try findings.written(
         options.written, tokens: 48, progress: Self.progress("writing", "tokens"))
+      document.amplified = try findings.amplified(
+        options.amplified, tokens: 32, progress: Self.progress("amplified answers", "prompts"))
     }
     if let control { document.scrambled = try scrambled(control, texts, settings) }
     forget()
@@ -126,7 +133,8 @@ package struct DifferenceRun {
     let findings = DifferenceFindings(
       engine: engine, models: models, texts: texts.texts, sums: sums, seed: options.seed)
     return .init(
-      orders: findings.orders(), lenses: try findings.lenses(patches: false, progress: { _, _ in }).lenses)
+      orders: findings.orders(options.filters),
+      lenses: try findings.lenses(patches: false, progress: { _, _ in }).lenses)
   }
 
   private static func progress(_ label: String, _ unit: String) -> (Int, Int) -> Void {

@@ -10,6 +10,8 @@ import Pipeline
 import Reports
 import Storage
 
+extension OrderFilter: ExpressibleByArgument {}
+
 struct Differences: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say what fine-tuning changed, from two models and some texts, without a dictionary.",
@@ -38,6 +40,11 @@ struct Differences: AsyncParsableCommand {
       valueName: "layers"))
   var layers: String?
   @Option(help: ArgumentHelp("How many tokens count as the most raised of a position.", valueName: "n")) var top = 100
+  @Option(
+    help: ArgumentHelp(
+      "Filter the orders of tokens: punctuation or special leaves these out, forms counts tokens as one that differ in case and blanks; may be given several times.",
+      valueName: "filter"))
+  var filter: [OrderFilter] = []
   @Option(help: ArgumentHelp("The number of topics; 0 leaves them out.", valueName: "n")) var topics = 3
   @Option(help: ArgumentHelp("Decides topics, random vectors and what chat writes.", valueName: "n")) var seed: UInt64 =
     0
@@ -88,6 +95,7 @@ struct Differences: AsyncParsableCommand {
     var options = DifferenceRun.Options()
     (options.tokensPerText, options.texts, options.mostRaised) = (tokens, count, top)
     (options.topics, options.seed, options.runsAgain) = (topics, seed, !quick)
+    options.filters = filter.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     // A store's latents are explained by directions of their own layer.
     options.layers =
       try layers.map { try Self.numbers($0, below: pair.engine.model.configuration.nLayers) }
