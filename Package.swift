@@ -94,7 +94,8 @@ let package = Package(
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "ReportsTests", dependencies: ["Reports"], swiftSettings: strict),
     .testTarget(
-      name: "PipelineTests", dependencies: ["Pipeline", "TestSupport"], exclude: ["Goldens"], swiftSettings: strict),
+      name: "PipelineTests", dependencies: ["Pipeline", "TestSupport"], exclude: ["Goldens", "Fixtures"],
+      swiftSettings: strict),
     .testTarget(
       name: "ExplorerTests", dependencies: ["Explorer", "ExplorerTestSupport", "TestSupport"], exclude: ["Goldens"],
       swiftSettings: strict),

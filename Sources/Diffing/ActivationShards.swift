@@ -3,6 +3,7 @@
 //   shard-NNNNN.safetensors  x BF16 [N, 2, d] (base, chat); text I32 [N]; position I32 [N]
 //   texts.safetensors        ids I32 [all tokens]; template I32 [all tokens]; offsets I64 [texts + 1]; corpus I32 [texts]
 // Activations that others made may have x in F32 or F16, and may lack text, position and texts (docs/activations.md).
+// Or two folders of the authors' caches, one a model (ActivationCache), whose rows are paired by their numbers.
 // This type maps the shards and reads rows anywhere in them. It rejects shards that do not fit their index, and file
 // names that lead out of the folder.
 
@@ -29,13 +30,19 @@ public struct ActivationIndex: Codable, Equatable, Sendable {
 
 /// A mapped folder of finished shards.
 public struct ActivationShards: Sendable {
-  public let index: ActivationIndex
+  public private(set) var index: ActivationIndex
   /// How the elements of x are stored; it is the same in all shards.
   public let type: SafetensorsType
-  private let files: [SafetensorsFile]
-  private let tensors: [SafetensorsTensor]
+  private let source: Source
+  /// The rows of each shard: of both models together, or of base and of chat.
+  private let rows: [[MappedRows]]
   private let firstToken: [Int]
-  private let folder: String
+
+  private enum Source {
+    case safetensors([SafetensorsFile], folder: String)
+    /// The tokens of both caches, and where each text begins.
+    case caches(tokens: [Int32], ranges: [Int])
+  }
 
   /// The number of tokens in all shards.
   public var tokens: Int { firstToken[firstToken.count - 1] }
@@ -70,9 +77,9 @@ public struct ActivationShards: Sendable {
   /// Maps the shards of a folder.
   /// - Throws: `InferenceError` naming the file that is missing, damaged or does not fit the index.
   public init(folder: String) throws(InferenceError) {
-    self.folder = folder
     index = try Self.readIndex(folder)
-    var (files, tensors, first): ([SafetensorsFile], [SafetensorsTensor], [Int]) = ([], [], [0])
+    var (files, rows, first): ([SafetensorsFile], [[MappedRows]], [Int]) = ([], [], [0])
+    var type: SafetensorsType?
     for shard in index.shards {
       let file = try SafetensorsFile(path: folder + "/" + shard.file)
       let x = try file.tensor(named: "x")
@@ -80,19 +87,62 @@ public struct ActivationShards: Sendable {
         throw .shapeMismatch(
           path: file.path, tensor: "x", expected: [shard.tokens, 2, index.dModel], found: x.shape)
       }
-      guard [.f32, .f16, .bf16].contains(x.type), x.type == tensors.first?.type ?? x.type else {
+      guard [.f32, .f16, .bf16].contains(x.type), x.type == type ?? x.type else {
         throw .typeMismatch(
-          path: file.path, key: "tensor x", expected: tensors.first?.type.rawValue ?? "F32, F16 or BF16",
-          found: x.type.rawValue)
+          path: file.path, key: "tensor x", expected: type?.rawValue ?? "F32, F16 or BF16", found: x.type.rawValue)
       }
+      type = x.type
       files.append(file)
-      tensors.append(x)
+      let start = x.bytes.baseAddress.flatMap { first in x.file.bytes.baseAddress.map { first - $0 } } ?? 0
+      rows.append([MappedRows(file: x.file, start: start, rowBytes: 2 * index.dModel * x.type.size)])
       first.append(first[first.count - 1] + shard.tokens)
     }
-    (self.files, self.tensors, firstToken, type) = (files, tensors, first, tensors.first?.type ?? .bf16)
+    (source, self.rows, firstToken, self.type) = (.safetensors(files, folder: folder), rows, first, type ?? .bf16)
+  }
+
+  /// Maps two models' caches, base's and chat's. Shards may be cut differently.
+  /// - Throws: `InferenceError` naming the file that is missing, damaged or does not fit the others.
+  public init(base: String, chat: String) throws(InferenceError) {
+    let caches = [try ActivationCache(folder: base), try ActivationCache(folder: chat)]
+    let (a, b) = (caches[0], caches[1])
+    func mismatch(_ place: String, _ expected: String, _ found: String) -> InferenceError {
+      .fileMalformed(path: b.folder, place: place, expected: "\(expected), as \(a.folder) has", found: found)
+    }
+    guard a.dModel == b.dModel else { throw mismatch("d_model", "\(a.dModel)", "\(b.dModel)") }
+    guard a.layer == b.layer else { throw mismatch("its name", "layer \(a.layer)", "layer \(b.layer)") }
+    guard a.type == b.type else { throw mismatch("dtype", a.type.rawValue, b.type.rawValue) }
+    if let other = zip(a.tokens, b.tokens).enumerated().first(where: { $1.0 != $1.1 }) {
+      throw mismatch("tokens.pt, row \(other.offset)", "token \(other.element.0)", "token \(other.element.1)")
+    }
+    guard a.tokens.count == b.tokens.count, a.ranges == b.ranges else {
+      throw mismatch("sequence_ranges.pt", "the same texts", "others")
+    }
+    /// Where the shards of a cache begin, and the end.
+    func starts(_ cache: ActivationCache) -> [Int] {
+      cache.tokensOfShards.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1) }
+    }
+    let edges = Set(starts(a) + starts(b)).sorted()
+    var (rows, shards): ([[MappedRows]], [ActivationIndex.Shard]) = ([], [])
+    for (start, end) in zip(edges, edges.dropFirst()) {
+      rows.append(
+        caches.map { cache in
+          let first = starts(cache)
+          let shard = (first.dropLast().lastIndex { $0 <= start }) ?? 0
+          return cache.shards[shard].dropping(start - first[shard])
+        })
+      shards.append(.init(file: "\(a.folder) rows \(start) to \(end - 1)", tokens: end - start, leftOut: nil))
+    }
+    (self.rows, firstToken, type) = (rows, edges, a.type)
+    source = .caches(tokens: a.tokens, ranges: a.ranges)
+    let plain = ActivationIndex(dModel: a.dModel, layer: a.layer, identity: "", shards: shards)
+    index = plain
+    var identified = plain
+    identified.identity = try contentHash()
+    index = identified
   }
 
   private func numbers(_ name: String, ofShard shard: Int) throws(InferenceError) -> [Int32] {
+    guard case .safetensors(let files, _) = source else { preconditionFailure("caches have ranges") }
     let (file, count) = (files[shard], index.shards[shard].tokens)
     let values = try file.ints(named: name)
     guard values.count == count, values.allSatisfy({ $0 >= 0 && $0 <= Int(Int32.max) }) else {
@@ -104,6 +154,15 @@ public struct ActivationShards: Sendable {
 
   /// The texts that were harvested, in order.
   public func readTexts() throws(InferenceError) -> [CorpusText] {
+    let folder: String
+    switch source {
+    case .safetensors(_, let own): folder = own
+    case .caches(let tokens, let ranges):
+      return zip(ranges, ranges.dropFirst()).map { start, end in
+        CorpusText(
+          ids: Array(tokens[start..<end]), templateMask: [Bool](repeating: false, count: end - start), corpus: .plain)
+      }
+    }
     let file = try SafetensorsFile(path: folder + "/texts.safetensors")
     let ids = try file.ints(named: "ids").map(Int32.init(truncatingIfNeeded:))
     let template = try file.ints(named: "template")
@@ -134,7 +193,11 @@ public struct ActivationShards: Sendable {
         for i in Compute.share(of: numbers.count, thread: thread, threads: threads) {
           let number = numbers[start + i]
           let shard = shardOf(number)
-          type.widen(bytes(shard, row: number - firstToken[shard]), into: base + i * width, count: width)
+          let (parts, row) = (rows[shard], number - firstToken[shard])
+          let count = width / parts.count
+          for part in parts.indices {
+            type.widen(parts[part].row(row), into: base + i * width + part * count, count: count)
+          }
         }
       }
     }
@@ -157,11 +220,28 @@ public struct ActivationShards: Sendable {
   public func shard(
     _ number: Int
   ) throws(InferenceError) -> (activations: PairedActivations, texts: [Int32], positions: [Int32]) {
-    let (texts, positions) = (try numbers("text", ofShard: number), try numbers("position", ofShard: number))
     let range = firstToken[number]..<firstToken[number + 1]
+    let (texts, positions): ([Int32], [Int32])
+    switch source {
+    case .safetensors:
+      (texts, positions) = (try numbers("text", ofShard: number), try numbers("position", ofShard: number))
+    case .caches(_, let ranges): (texts, positions) = Self.places(of: range, in: ranges)
+    }
     let activations = gather(Array(range)[...])
-    try files[number].check()
+    for part in rows[number] { try part.file.check() }
     return (activations, texts, positions)
+  }
+
+  /// The text and the position of each row in a range of rows.
+  private static func places(of range: Range<Int>, in ranges: [Int]) -> (texts: [Int32], positions: [Int32]) {
+    var (texts, positions): ([Int32], [Int32]) = ([], [])
+    var text = max(0, (ranges.firstIndex { $0 > range.lowerBound } ?? 1) - 1)
+    for row in range {
+      while text + 1 < ranges.count - 1, ranges[text + 1] <= row { text += 1 }
+      texts.append(Int32(clamping: text))
+      positions.append(Int32(clamping: row - ranges[text]))
+    }
+    return (texts, positions)
   }
 
   /// SHA-256 of the index and of each shard's first and last row. It identifies activations whose maker did not say
@@ -169,9 +249,16 @@ public struct ActivationShards: Sendable {
   /// - Throws: `InferenceError.fileChanged`.
   public func contentHash() throws(InferenceError) -> String {
     var content = Array("\(index.dModel) \(index.layer) \(index.identity)".utf8)
-    for (shard, tensor) in tensors.enumerated() where tensor.count > 0 {
-      content += Array("\n\(index.shards[shard].file) \(tensor.count) \(type.rawValue)\n".utf8)
-      content += Array(tensor.bytes.prefix(rowBytes)) + Array(tensor.bytes.suffix(rowBytes))
+    for (shard, parts) in rows.enumerated() where index.shards[shard].tokens > 0 {
+      let (name, tokens) = (index.shards[shard].file, index.shards[shard].tokens)
+      content += Array("\n\(name) \(tokens * 2 * dModel) \(type.rawValue)\n".utf8)
+      for row in [0, tokens - 1] {
+        for part in parts { content += Array(UnsafeRawBufferPointer(start: part.row(row), count: part.rowBytes)) }
+      }
+    }
+    if case .caches(let tokens, let ranges) = source {
+      tokens.withUnsafeBytes { content += Array($0) }
+      content += Array("\n\(ranges)".utf8)
     }
     try check()
     return content.withUnsafeBytes { SHA256.hex(of: $0) }
@@ -179,31 +266,34 @@ public struct ActivationShards: Sendable {
 
   /// Checks that no shard has changed since it was mapped, so that all rows read so far are the shards' own.
   /// - Throws: `InferenceError.fileChanged`.
-  public func check() throws(InferenceError) { for file in files { try file.check() } }
+  public func check() throws(InferenceError) { for part in rows.joined() { try part.file.check() } }
 
   /// Returns to the system the memory that rows read so far take in this process.
   public func releasePages() {
-    for tensor in tensors { tensor.release(0..<tensor.bytes.count) }
+    for shard in rows.indices { release(shard, rows: 0..<index.shards[shard].tokens) }
   }
 
   /// Tells the system that these rows of a shard are read next.
   func willRead(_ shard: Int, rows: Range<Int>) {
-    tensors[shard].willRead(rows.lowerBound * rowBytes..<rows.upperBound * rowBytes)
+    for part in self.rows[shard] { part.file.willRead(part.bytes(rows)) }
   }
 
   /// Returns to the system the memory that these rows of a shard take in this process.
   func release(_ shard: Int, rows: Range<Int>) {
-    tensors[shard].release(rows.lowerBound * rowBytes..<rows.upperBound * rowBytes)
+    for part in self.rows[shard] { part.file.release(part.bytes(rows)) }
   }
 
-  /// A row as it is stored. The pointer is valid while this value lives.
-  func bytes(_ shard: Int, row: Int) -> UnsafeRawPointer {
-    guard let start = tensors[shard].bytes.baseAddress else { preconditionFailure("an empty shard has no rows") }
-    return start + row * rowBytes
+  /// Copies a row as it is stored, both models' halves one after the other.
+  func copy(_ shard: Int, row: Int, to target: UnsafeMutableRawPointer) {
+    var target = target
+    for part in rows[shard] {
+      target.copyMemory(from: part.row(row), byteCount: part.rowBytes)
+      target += part.rowBytes
+    }
   }
 
   private func shardOf(_ token: Int) -> Int {
-    var (low, high) = (0, tensors.count - 1)
+    var (low, high) = (0, rows.count - 1)
     while low < high {
       let middle = (low + high + 1) / 2
       if firstToken[middle] <= token { low = middle } else { high = middle - 1 }

@@ -95,7 +95,7 @@ private final class ShuffleBuffer {
     while start < order.count {
       let shard = Int(held[Int(order[start])].shard)
       let end = order[start...].firstIndex { held[Int($0)].shard != shard } ?? order.count
-      for slot in order[start..<end] { rows.set(Int(slot), from: shards.bytes(shard, row: Int(held[Int(slot)].row))) }
+      for slot in order[start..<end] { shards.copy(shard, row: Int(held[Int(slot)].row), to: rows.place(Int(slot))) }
       shards.release(shard, rows: 0..<shards.tokensOfShards[shard])
       start = end
     }
@@ -112,7 +112,7 @@ private final class ShuffleBuffer {
     for (index, part) in chunks.enumerated() {
       if index + 1 < chunks.count { shards.willRead(chunks[index + 1].shard, rows: chunks[index + 1].rows) }
       for row in part.rows {
-        rows.set(Int(empty[at]), from: shards.bytes(part.shard, row: row))
+        shards.copy(part.shard, row: row, to: rows.place(Int(empty[at])))
         at += 1
       }
       shards.release(part.shard, rows: part.rows)
@@ -132,9 +132,8 @@ private final class RowBuffer {
 
   deinit { start.deallocate() }
 
-  func set(_ slot: Int, from row: UnsafeRawPointer) {
-    (start + slot * rowBytes).copyMemory(from: row, byteCount: rowBytes)
-  }
+  /// Where the row of a slot is.
+  func place(_ slot: Int) -> UnsafeMutableRawPointer { start + slot * rowBytes }
 
   func gather(_ slots: ArraySlice<Int32>, dModel: Int, type: SafetensorsType) -> PairedActivations {
     let width = 2 * dModel

@@ -15,6 +15,8 @@ package enum FileFormats {
       ("Models", FormatTable.models), ("Adapters", [.adapter]),
       ("Dictionaries", CrosscoderFile.tables),
       ("Tables and examples", [LatentTable.format, examples]),
+      ("Dashboards", [NeuronpediaExport.format, SAEDashboardFiles.format, DelphiCache.format]),
+      ("Activations", [ActivationShards.cacheFormat]),
       ("HTTP requests", [.chatCompletion, .chatMessage, .contentPart, .streamOptions]),
       ("Tokenizers", FormatTable.tokenizers),
     ]

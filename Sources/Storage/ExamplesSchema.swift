@@ -15,6 +15,8 @@ struct ExamplesSchema: Sendable {
   let dataset: String
   /// The number of examples.
   let countSQL: String
+  /// The number of examples that belong to no latent.
+  var withoutLatentSQL = "SELECT 0"
   /// Each latent with its largest activation.
   let maximaSQL: String
   /// Each example's latent, band, sequence and maybe key, ordered by latent.
@@ -44,9 +46,18 @@ struct ExamplesSchema: Sendable {
         && details.isSuperset(of: ["example_id", "activation_values"])
     }
     guard let key else { return nil }
+    let setting =
+      try db.tableExists("config") && Set(db.columns(in: "config").map(\.name)).isSuperset(of: ["key", "value"])
+    let form =
+      try setting ? DatabaseValue.fetchOne(db, sql: "SELECT value FROM config WHERE key = 'storage_format'") : nil
+    let known = ["sparse", "dense"].map(\.databaseValue)
+    if let form, !form.isNull, !known.contains(form) { throw UnknownForm(name: "\(form)") }
     self = .newer(
       key: key, hasPositions: details.contains("positions"), hasDataset: sequences.contains("dataset_name"))
   }
+
+  /// A storage_format that this program does not read.
+  struct UnknownForm: Error { let name: String }
 
   private init(
     sequenceKey: String, dataset: String, countSQL: String, maximaSQL: String, headSQL: String, detailSQL: String,
@@ -69,7 +80,7 @@ struct ExamplesSchema: Sendable {
   ///   - key: sequence_uid or sequence_idx.
   ///   - hasPositions, hasDataset: whether the database has these columns.
   private static func newer(key: String, hasPositions: Bool, hasDataset: Bool) -> ExamplesSchema {
-    ExamplesSchema(
+    var schema = ExamplesSchema(
       sequenceKey: key, dataset: hasDataset ? "dataset_name" : "NULL",
       countSQL: "SELECT count(*) FROM examples WHERE latent_idx IS NOT NULL",
       maximaSQL: "SELECT latent_idx, max(score) FROM examples WHERE latent_idx IS NOT NULL GROUP BY latent_idx",
@@ -81,5 +92,7 @@ struct ExamplesSchema: Sendable {
         SELECT \(hasPositions ? "positions" : "NULL"), activation_values FROM activation_details
         WHERE example_id = ?
         """, detailKeys: [3])
+    schema.withoutLatentSQL = "SELECT count(*) FROM examples WHERE latent_idx IS NULL"
+    return schema
   }
 }

@@ -28,6 +28,10 @@ public final class PublishedExamples: Sendable {
     ("quantile_examples.activation, examples.score", "The strongest activation, a number."),
     ("examples.example_id", "The example's key."),
     (
+      "config.storage_format",
+      "sparse or dense, which the columns of activation_details show too; another one is refused."
+    ),
+    (
       "activation_details.positions",
       "A blob of int32 or int64, told apart by the activations' length, in any order; without it there is an activation a "
         + "token."
@@ -56,6 +60,10 @@ public final class PublishedExamples: Sendable {
         }
         return schema
       }
+    } catch let error as ExamplesSchema.UnknownForm {
+      throw .examplesInvalid(
+        path: path, row: "config, storage_format",
+        detail: "it is \(error.name.prefix(80)), and sparse or dense can be read")
     } catch StorageError.notSQLite {
       throw .examplesInvalid(path: path, row: "its first bytes", detail: "they are not those of an SQLite file")
     } catch {
@@ -71,6 +79,11 @@ public final class PublishedExamples: Sendable {
         try Int.fetchOne(db, sql: schema.countSQL) ?? 0
       )
     }
+  }
+
+  /// The number of examples that belong to no latent, as those of methods without a dictionary do; they are left out.
+  public func countWithoutLatent() throws(StorageError) -> Int {
+    try read { db in try Int.fetchOne(db, sql: schema.withoutLatentSQL) ?? 0 }
   }
 
   /// The largest activation of each latent with an example, in scaled units. Cost: a pass over the examples' heads.

@@ -26,7 +26,7 @@ struct SalvagedTable {
     SalvagedTable(name: "note", key: ["latent"]), SalvagedTable(name: "explanation", key: ["id"]),
     SalvagedTable(name: "experiment", key: ["id"]), SalvagedTable(name: "journal", key: ["id"]),
     SalvagedTable(name: "difference", key: ["section"], isNumbered: false),
-    SalvagedTable(name: "direction", key: ["id"]),
+    SalvagedTable(name: "direction", key: ["id"]), SalvagedTable(name: "published", key: ["id"]),
   ]
 
   /// Copies every row that can be read.

@@ -17,6 +17,7 @@ enum Schema {
     migrator.registerMigration(examplesBySequence, foreignKeyChecks: .immediate) { try $0.execute(sql: contextIndex) }
     migrator.registerMigration(journalSessions, foreignKeyChecks: .immediate) { try $0.execute(sql: sessionColumns) }
     migrator.registerMigration(differences, foreignKeyChecks: .immediate) { try $0.execute(sql: differenceTables) }
+    migrator.registerMigration(published, foreignKeyChecks: .immediate) { try $0.execute(sql: publishedTable) }
     return migrator
   }
 
@@ -24,6 +25,7 @@ enum Schema {
   private static let examplesBySequence = "examples-by-sequence"
   private static let journalSessions = "journal-sessions"
   private static let differences = "differences"
+  private static let published = "published"
 
   /// The index that leads from a sequence to the latents with a context in it. Searches for text and for latents that
   /// fire together use it.
@@ -31,7 +33,7 @@ enum Schema {
 
   /// Migrations that only add tables which may be empty, indexes, or columns that only writers use. A store without
   /// them can be read as it is.
-  static let additions: Set<String> = [latentMetrics, examplesBySequence, journalSessions, differences]
+  static let additions: Set<String> = [latentMetrics, examplesBySequence, journalSessions, differences, published]
 
   /// The tables that every store has. A file without one of them is not a store.
   static let tables: Set<String> = [
@@ -56,6 +58,13 @@ enum Schema {
     CREATE TABLE direction (
       id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, layer INTEGER NOT NULL, unit REAL NOT NULL,
       source TEXT NOT NULL, card TEXT NOT NULL, vector BLOB NOT NULL) STRICT;
+    """
+
+  /// The lines of the published files that a store was made from, in their order: gzip of some whole lines a row. They hold what
+  /// the other tables round or have no place for, so that the files can be written again.
+  private static let publishedTable = """
+    CREATE TABLE published (
+      id INTEGER PRIMARY KEY, kind TEXT NOT NULL, file TEXT NOT NULL, content BLOB NOT NULL) STRICT;
     """
 
   /// `session` says whose edit it was and is empty for older edits; `stamp` rises with every edit, undo and redo.

@@ -51,6 +51,7 @@ private struct StoreCheck {
     checkPair()
     checkLatents()
     checkMetrics()
+    checkPublished()
     checkContexts()
     checkTokenLists()
     checkTexts()
@@ -162,6 +163,16 @@ private struct StoreCheck {
       try check.require(!(try row.text(1)).isEmpty, row, "it has no name")
     }
     rows(of: "latent_metric", "SELECT latent, value FROM latent_metric") { _, row in _ = try row.double(1) }
+  }
+
+  /// A store from before lines were kept has no table of them.
+  private mutating func checkPublished() {
+    guard (try? db.tableExists("published")) == true else { return }
+    rows(of: "published", "SELECT id, kind, file, content FROM published") { check, row in
+      _ = (try row.text(1), try row.text(2))
+      let isPacked = try row.blob(3).starts(with: [0x1F, 0x8B])
+      try check.require(isPacked, row, "its lines are not packed by gzip")
+    }
   }
 
   private mutating func checkContexts() {

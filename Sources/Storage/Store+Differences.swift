@@ -21,6 +21,9 @@ public struct DirectionRecord: Sendable, Equatable {
   /// `[d]`.
   public var vector: [Float]
 
+  /// The card of a latent's direction that came with dashboards.
+  public static let publishedCard = #"{"published":true}"#
+
   public init(
     id: Int64 = 0, name: String, layer: Int, unit: Double, source: String, card: String = "{}", vector: [Float]
   ) {
@@ -64,17 +67,28 @@ extension Store {
     }
   }
 
-  /// All directions, by their numbers.
+  /// All directions, by their numbers, without those of latents that came with dashboards, of which there may be very many.
   public func directions() throws(StorageError) -> [DirectionRecord] {
     try read { db in
       guard try Self.hasDifferences(db) else { return [] }
       var directions: [DirectionRecord] = []
       let rows = try Row.fetchCursor(
-        db, sql: "SELECT id, name, layer, unit, source, card, vector FROM direction ORDER BY id")
+        db, sql: "SELECT id, name, layer, unit, source, card, vector FROM direction WHERE card <> ? ORDER BY id",
+        arguments: [DirectionRecord.publishedCard])
       while let row = try rows.next() {
         directions.append(try DirectionRecord(RowReader(row: row, table: "direction")))
       }
       return directions
+    }
+  }
+
+  /// The direction of this name, one of a latent too; nil if there is none.
+  public func storedDirection(named name: String) throws(StorageError) -> DirectionRecord? {
+    try read { db in
+      guard try Self.hasDifferences(db) else { return nil }
+      let row = try Row.fetchOne(
+        db, sql: "SELECT id, name, layer, unit, source, card, vector FROM direction WHERE name = ?", arguments: [name])
+      return try row.map { try DirectionRecord(RowReader(row: $0, table: "direction")) }
     }
   }
 
@@ -120,8 +134,13 @@ extension Store {
   /// Copies the document and the directions of one store to another one that has none.
   static func copyDifferences(from former: Database, to db: Database) throws {
     guard try hasDifferences(former) else { return }
-    for table in ["difference", "direction"] {
-      let rows = try Row.fetchCursor(former, sql: "SELECT * FROM \(table)")
+    // The directions of latents that came with dashboards belong to these, not to the models.
+    for select in [
+      "SELECT * FROM difference",
+      "SELECT name, layer, unit, source, card, vector FROM direction WHERE card <> '\(DirectionRecord.publishedCard)'",
+    ] {
+      let table = select.contains("FROM difference") ? "difference" : "direction"
+      let rows = try Row.fetchCursor(former, sql: select)
       while let row = try rows.next() {
         let places = row.columnNames.map { _ in "?" }.joined(separator: ", ")
         try db.execute(
@@ -140,7 +159,7 @@ extension DirectionRecord {
       source: try row.text(4), card: try row.text(5), vector: vector)
   }
 
-  fileprivate func insert(in db: Database) throws {
+  func insert(in db: Database) throws {
     guard !name.isEmpty, name.count <= 200 else {
       throw StorageError.invalidRecord(
         table: "direction", detail: "the name \"\(name.prefix(200))\" is empty or too long")

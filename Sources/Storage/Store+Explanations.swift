@@ -26,6 +26,11 @@ extension Store {
     }
   }
 
+  /// All explanations of a latent, by their sources.
+  public func explanations(of latent: Int) throws(StorageError) -> [ExplanationRecord] {
+    try read { db in try Self.explanations(of: latent, in: db) }
+  }
+
   /// The latents that a source has explained.
   public func latentsExplained(by source: String) throws(StorageError) -> Set<Int> {
     try read { db in

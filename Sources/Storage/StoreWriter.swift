@@ -22,6 +22,8 @@ public final class StoreWriter: Sendable {
   let vocabulary = Mutex<[Int32: TokenRecord]>([:])
   /// The length of every sequence added; the sequence's contexts must lie within it.
   let sequenceLengths = Mutex<[Int32: Int]>([:])
+  /// Whether this goes on with the file of a program that was killed.
+  public let isResumed: Bool
 
   private struct State {
     /// The database; nil once the store is finished or abandoned.
@@ -37,12 +39,19 @@ public final class StoreWriter: Sendable {
   ///   - meta: free texts, such as the corpus and its licence.
   /// - Throws: if the file at `path` is not a store, if the folder cannot be written, or if another program is building
   ///   the same store.
-  public convenience init(replacing path: String, pair: ModelPair, meta: [String: String] = [:]) throws(StorageError) {
-    try self.init(replacing: path, pair: pair, meta: meta, maximumPages: nil)
+  ///   - identity: says from what the store is made, if its maker can resume (StoreWriter+Resume): an unfinished file that
+  ///     was made from the same is continued.
+  public convenience init(
+    replacing path: String, pair: ModelPair, meta: [String: String] = [:], resuming identity: String? = nil
+  ) throws(StorageError) {
+    try self.init(replacing: path, pair: pair, meta: meta, resuming: identity, maximumPages: nil)
   }
 
   /// - Parameter maximumPages: the size at which the disk counts as full; for tests.
-  init(replacing path: String, pair: ModelPair, meta: [String: String], maximumPages: Int?) throws(StorageError) {
+  init(
+    replacing path: String, pair: ModelPair, meta: [String: String], resuming identity: String? = nil,
+    maximumPages: Int?
+  ) throws(StorageError) {
     let path = StoreFile.absolute(path)
     do { _ = try StoreFile(at: path) } catch {
       switch error {
@@ -69,29 +78,41 @@ public final class StoreWriter: Sendable {
     self.path = path
     self.pair = pair
     state = Mutex(State(queue: nil, lock: lock))
-    Self.remove(temporaryPath)
+    let unfinished = beside + ".partial"
+    isResumed = identity.map { Self.isUnfinished(unfinished, identity: $0) } ?? false
+    if !isResumed { Self.remove(temporaryPath) }
     do {
       var configuration = Store.configuration(readOnly: false)
       configuration.label = "crosscope.store.writer"
       let queue = try DatabaseQueue(path: temporaryPath, configuration: configuration)
       state.withLock { $0.queue = queue }
       try queue.writeWithoutTransaction { db in
-        // After any failure the file is thrown away, so it needs neither a journal on disk nor waiting for the disk.
+        // After any failure the file is thrown away, so it needs no waiting for the disk; nor does it need a journal on
+        // disk, unless a killed program resumes.
         try db.execute(
           sql: """
-            PRAGMA auto_vacuum = NONE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;
+            PRAGMA auto_vacuum = NONE; PRAGMA journal_mode = \(identity == nil ? "MEMORY" : "TRUNCATE"); PRAGMA synchronous = OFF;
             PRAGMA secure_delete = OFF; PRAGMA cache_size = -65536; PRAGMA locking_mode = EXCLUSIVE;
             PRAGMA application_id = \(Schema.applicationID);
             """)
         if let maximumPages { try db.execute(sql: "PRAGMA max_page_count = \(maximumPages)") }
       }
-      try Schema.migrator.migrate(queue)
-      // The index is made when all rows are there, since filling it row by row takes several times as long.
-      try queue.write { try $0.execute(sql: "DROP INDEX example_sequence") }
+      if !isResumed {
+        try Schema.migrator.migrate(queue)
+        // The index is made when all rows are there, since filling it row by row takes several times as long.
+        try queue.write { try $0.execute(sql: "DROP INDEX example_sequence") }
+      }
     } catch {
       throw abandon(error, table: "store")
     }
-    try transaction("model_pair") { db in try Self.insert(pair, meta: meta, in: db) }
+    guard !isResumed else {
+      try readHeld()
+      return
+    }
+    try transaction("model_pair") { db in
+      try Self.insert(pair, meta: meta, in: db)
+      if let identity { try Self.beginResumable(identity, in: db) }
+    }
   }
 
   deinit { discard() }
@@ -109,16 +130,53 @@ public final class StoreWriter: Sendable {
     }
   }
 
-  /// Runs `body` in one transaction. After an error the writer is abandoned.
+  /// Runs `body` in one transaction, which is that of `together` if there is one. After an error the writer is abandoned.
   func transaction(_ table: String, _ body: (Database) throws -> Void) throws(StorageError) {
     guard let queue = state.withLock({ $0.queue }) else {
       throw .invalidRecord(table: table, detail: "the store has been finished or abandoned")
     }
-    do { try queue.write(body) } catch { throw abandon(error, table: table) }
+    var isInner = false
+    do {
+      try queue.unsafeReentrantWrite { db in
+        isInner = db.isInsideTransaction
+        guard !isInner else { return try body(db) }
+        try db.inTransaction {
+          try body(db)
+          return .commit
+        }
+      }
+    } catch {
+      // The outer transaction ends first, since its connection cannot be closed from within.
+      throw isInner ? translated(error, table: table) : abandon(error, table: table)
+    }
+  }
+
+  /// Runs `body`, whose additions happen all or not at all. After an error the writer is abandoned.
+  public func together(_ body: () throws -> Void) throws {
+    guard let queue = state.withLock({ $0.queue }) else {
+      throw StorageError.invalidRecord(table: "store", detail: "the store has been finished or abandoned")
+    }
+    do {
+      try queue.unsafeReentrantWrite { db in
+        try db.inTransaction {
+          try body()
+          return .commit
+        }
+      }
+    } catch let error as DatabaseError {
+      throw abandon(error, table: "store")
+    } catch {
+      discard()
+      throw error
+    }
   }
 
   private func abandon(_ error: any Error, table: String) -> StorageError {
     discard()
+    return translated(error, table: table)
+  }
+
+  private func translated(_ error: any Error, table: String) -> StorageError {
     if let error = error as? DatabaseError, error.resultCode == .SQLITE_CONSTRAINT {
       return .invalidRecord(table: table, detail: error.message ?? "it breaks a rule of the table")
     }
@@ -166,6 +224,7 @@ public final class StoreWriter: Sendable {
       for table in ["sequence_search", "note_search", "explanation_search"] {
         try db.execute(sql: "INSERT INTO \(table) (\(table)) VALUES ('optimize')")
       }
+      try Self.endResumable(in: db)
       try db.execute(sql: Schema.contextIndex)
     }
     guard let queue = state.withLock({ $0.queue }) else { throw StorageError.busy(path: path) }

@@ -28,8 +28,8 @@ final class TemporaryFolder {
   /// Makes a store one from before the journal knew sessions.
   static let withoutSessions = """
     ALTER TABLE journal DROP COLUMN session; ALTER TABLE journal DROP COLUMN stamp;
-    DROP TABLE difference; DROP TABLE direction;
-    DELETE FROM grdb_migrations WHERE identifier IN ('journal-sessions', 'differences');
+    DROP TABLE difference; DROP TABLE direction; DROP TABLE published;
+    DELETE FROM grdb_migrations WHERE identifier IN ('journal-sessions', 'differences', 'published');
     """
   var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
 }

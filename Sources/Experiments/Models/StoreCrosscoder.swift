@@ -23,9 +23,11 @@ package struct StoreCrosscoder: Sendable {
   ///   that directions and amplification need.
   /// - Throws: the modules' own errors, or `InputError.mismatch` naming both sides and the remedy.
   package init(_ store: Store, mayBeMissing: Bool = false) throws {
-    let found = try store.modelPair()
+    var found = try store.modelPair()
     folder = URL(fileURLWithPath: store.path).deletingLastPathComponent().path
-    if mayBeMissing, found.crosscoder == nil, found.nLatents == 0 {
+    if mayBeMissing, found.crosscoder == nil, found.nLatents == 0 || found.dModel > 0 {
+      // Latents that came with dashboards have no encoder; those with a vector are directions.
+      found.nLatents = 0
       (pair, crosscoder) = (found, Crosscoder(withoutLatents: found.dModel))
       (sha256, unit) = ("", nil)
       return

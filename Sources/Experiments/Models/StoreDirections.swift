@@ -17,8 +17,8 @@ extension Store {
   /// The direction of a name.
   /// - Throws: `DiffingError.settingInvalid` naming those that are there.
   package func direction(named name: String) throws -> DirectionRecord {
+    if let found = try storedDirection(named: name) { return found }
     let all = try directions()
-    if let found = all.first(where: { $0.name == name }) { return found }
     let names = all.prefix(8).map(\.name).joined(separator: ", ") + (all.count > 8 ? ", …" : "")
     throw DiffingError.settingInvalid(
       name: Setting("direction \(String(name.prefix(80)))", .directions),

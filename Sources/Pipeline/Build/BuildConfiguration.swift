@@ -41,6 +41,8 @@ package struct BuildConfiguration: Codable, Equatable {
   /// The block, counted from 0, after which the crosscoder reads the residual stream.
   package var layer: Int
   package var corpus: [Source]
+  /// The caches of both models' activations, base's and chat's, which take the place of a harvest; `corpus` is then empty.
+  package var activations: ActivationFolders?
   package var tokens_per_text: Int
   /// A file of texts or chats that are not in the corpus, on which loss recovered is measured; heldout-chats.jsonl in the
   /// store's folder if missing, or texts of the corpus if that is not there.
@@ -71,7 +73,13 @@ package struct BuildConfiguration: Codable, Equatable {
     func invalid(_ expected: String, _ found: String) -> InputError {
       .invalid(source: path, expected: expected, found: found)
     }
-    guard !corpus.isEmpty else { throw invalid("corpus files marked plain or chat", "none") }
+    switch activations {
+    case nil: guard !corpus.isEmpty else { throw invalid("corpus files marked plain or chat", "none") }
+    case .caches:
+      guard corpus.isEmpty else { throw invalid("either activations or texts in corpus", "both") }
+    case .pairs(let folder):
+      throw invalid("activations as a list of base's cache and chat's (with a folder of pairs, name no model)", folder)
+    }
     guard (adapter == nil) != (base_model == nil) else {
       throw invalid("either adapter or base_model", adapter == nil ? "neither" : "both")
     }

@@ -13,6 +13,8 @@ package struct BuildPaths {
   package let adapter: String?
   package let baseModel: String?
   package let corpus: [String]
+  /// The activations that take the place of a harvest.
+  package let given: ActivationFolders?
   /// The file of held-out texts; nil if there is none.
   package let heldOut: String?
   package let work: String
@@ -58,6 +60,7 @@ package struct BuildPaths {
     adapter = build.adapter.map(resolve)
     baseModel = try build.base_model.map { try ModelFiles.locate($0, besides: folder.path) }
     corpus = build.corpus.map { resolve($0.file) }
+    given = build.activations?.resolved(resolve)
     work = resolve(build.work)
     crosscoder = resolve(build.crosscoder)
     store = resolve(build.store)

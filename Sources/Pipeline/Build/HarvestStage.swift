@@ -37,6 +37,15 @@ package struct HarvestStage {
   /// The complete activations of this configuration, which the later stages read.
   /// - Throws: `InputError.invalid` if the harvest is not finished or belongs to another configuration.
   package func finished() throws -> ActivationShards {
+    if let given = paths.given {
+      let shards = try given.shards()
+      guard shards.index.layer == build.layer else {
+        throw InputError.invalid(
+          source: paths.configuration, expected: "layer \(shards.index.layer), as \(given.text) has",
+          found: "\(build.layer)")
+      }
+      return shards
+    }
     let shards = try ActivationShards(folder: paths.activations)
     let wanted = Self.parts(try shards.readTexts(), tokens: tokensPerShard).count
     guard shards.index.identity == (try identity()), shards.index.layer == build.layer else {
@@ -62,6 +71,15 @@ package struct HarvestStage {
     // Harvesting takes long, so that an error of a later stage is reported before it.
     try build.training.checkMemory(dModel: d, source: paths.configuration)
     try paths.checkResults()
+    if let given = paths.given {
+      let shards = try finished()
+      guard shards.dModel == d else {
+        throw InputError.invalid(
+          source: given.text, expected: "activations of width \(d), as the model has", found: "\(shards.dModel)")
+      }
+      writeError("harvest: \(shards.tokens) tokens are read where they are")
+      return
+    }
     var writer = try ActivationShardWriter(
       folder: paths.activations, dModel: d, layer: build.layer, identity: try identity())
     try engine.checkNames()

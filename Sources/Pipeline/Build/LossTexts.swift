@@ -37,6 +37,13 @@ package struct LossTexts {
       throw InputError.invalid(
         source: paths.heldOut ?? paths.activations, expected: "a text of at least two tokens", found: "none")
     }
+    let vocabulary = engine.model.configuration.vocabSize
+    if let bad = all.joined().first(where: { !(0..<vocabulary).contains(Int($0)) }) {
+      throw InputError.invalid(
+        source: paths.heldOut ?? paths.given?.text ?? paths.activations,
+        expected: "tokens below \(vocabulary), as the model has",
+        found: "\(bad)")
+    }
     (isHeldOut, ids) = (paths.heldOut != nil, all.spread(Self.count))
     (self.engine, layer) = (engine, build.layer)
   }

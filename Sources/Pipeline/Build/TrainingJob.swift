@@ -9,8 +9,7 @@ import Reports
 
 /// The configuration of a training on activations that others made; it names no models and no texts.
 package struct TrainingConfiguration: Codable, Equatable {
-  /// The folder with activations.json (docs/activations.md).
-  package var activations: String
+  package var activations: ActivationFolders
   package var base_name: String?
   package var chat_name: String?
   package var seed: UInt64
@@ -35,7 +34,7 @@ package struct TrainingJob {
   package let seed: UInt64
   /// The path of the configuration.
   package let configuration: String
-  /// The folder of the activations.
+  /// Where the activations are.
   package let activations: String
   package let shards: ActivationShards
   /// The identity of the activations.
@@ -50,7 +49,7 @@ package struct TrainingJob {
   /// - Throws: `InputError.invalid` if the harvest is not finished or belongs to another configuration.
   package init(build: BuildConfiguration, paths: BuildPaths) throws {
     (training, seed, configuration) = (build.training, build.seed, paths.configuration)
-    (activations, work, crosscoder) = (paths.activations, paths.work, paths.crosscoder)
+    (activations, work, crosscoder) = (paths.given?.text ?? paths.activations, paths.work, paths.crosscoder)
     shards = try HarvestStage(build: build, paths: paths).finished()
     identity = shards.index.identity
     models = {
@@ -71,8 +70,9 @@ package struct TrainingJob {
       URL(fileURLWithPath: relative, relativeTo: folder).standardizedFileURL.path
     }
     (training, seed, configuration) = (wanted.training, wanted.seed, path)
-    (activations, work, crosscoder) = (resolve(wanted.activations), resolve(wanted.work), resolve(wanted.crosscoder))
-    shards = try ActivationShards(folder: activations)
+    let folders = wanted.activations.resolved(resolve)
+    (activations, work, crosscoder) = (folders.text, resolve(wanted.work), resolve(wanted.crosscoder))
+    shards = try folders.shards()
     identity = try shards.contentHash()
     models = {
       var card = CrosscoderCard()
@@ -109,8 +109,9 @@ package func makeFolder(_ path: String) throws {
   }
 }
 
-/// Whether a configuration names activations that others made instead of models and texts.
+/// Whether a configuration names activations that others made instead of models and texts. A build may name some beside its models.
 package func namesActivations(path: String) throws -> Bool {
   let data = try MappedFile(path: path).contents()
-  return ((try? JSONSerialization.jsonObject(with: data)) as? [String: Any])?["activations"] != nil
+  let fields = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any]
+  return fields?["activations"] != nil && fields?["model"] == nil
 }

@@ -18,6 +18,8 @@ package struct ImportRun {
   package let crosscoder: String
   package let examples: String?
   package let table: String?
+  /// Dashboards of the same dictionary.
+  package let dashboards: (any DashboardSource)?
   package let tokenizer: String?
   package let baseName: String?
   package let chatName: String?
@@ -28,14 +30,15 @@ package struct ImportRun {
   package let precision: Precision
 
   package init(
-    store: String, crosscoder: String, examples: String?, table: String?, tokenizer: String?, baseName: String?,
-    chatName: String?, layer: Int?, model: String?, meanNorms: [Double]?, choice: DictionaryChoice,
-    precision: Precision
+    store: String, crosscoder: String, examples: String?, table: String?, dashboards: (any DashboardSource)? = nil,
+    tokenizer: String?, baseName: String?, chatName: String?, layer: Int?, model: String?, meanNorms: [Double]?,
+    choice: DictionaryChoice, precision: Precision
   ) {
     self.store = store
     self.crosscoder = crosscoder
     self.examples = examples
     self.table = table
+    self.dashboards = dashboards
     self.tokenizer = tokenizer
     self.baseName = baseName
     self.chatName = chatName
@@ -51,6 +54,11 @@ package struct ImportRun {
     try file.requirePlace()
     for note in file.notes { writeError("import: note: \(termSafe(note))") }
     let names = try ImportNames(file: file, base: baseName, chat: chatName, layer: layer)
+    if let own = dashboards?.names.layer, own != names.layer {
+      throw InputError.invalid(
+        source: dashboards?.path ?? "", expected: "dashboards of layer \(names.layer), as the crosscoder reads",
+        found: "\(own)")
+    }
     let table = try self.table.map { try LatentTable(path: $0, nLatents: file.nLatents) }
     let examples = try self.examples.map { try PublishedExamples(path: $0) }
     let engine = try self.model.map { try loaded(model: $0, file: file, layer: names.layer) }
@@ -69,6 +77,7 @@ package struct ImportRun {
     let hash = try file.sha256()
     var latents = (0..<file.nLatents).map { Self.record($0, geometry) }
     try table?.fill(&latents)
+    let metrics = table?.metrics(besides: latents) ?? []
     if let examples, table?.hasMaxima != true {
       for (latent, value) in try examples.maxima() where latent < latents.count && value >= 0 {
         latents[latent].maxActivation = value
@@ -78,16 +87,26 @@ package struct ImportRun {
 
     let largestToken = try examples.map { try $0.largestToken() } ?? -1
     let known = engine?.model.configuration.vocabSize ?? tokenizer?.vocabularySize ?? 0
-    let pair = try modelPair(file, names, hash: hash, vocabSize: max(known, Int(largestToken) + 1, 1))
-    let writer = try StoreWriter(replacing: store, pair: pair, meta: meta)
+    let pair = try modelPair(
+      file, names, hash: hash, vocabSize: dashboards == nil ? max(known, Int(largestToken) + 1, 1) : Int(Int32.max))
+    let writer = try StoreWriter(replacing: store, pair: pair, meta: meta(table?.layout))
     if let tokenizer { try writer.add(tokens: tokenizer.records) }
     try writer.add(latents: latents)
-    for metric in table?.metrics ?? [] {
+    for metric in metrics {
       try writer.add(
         metric: metric.name,
         values: metric.values.enumerated().lazy.filter { !$1.isNaN }.map { (latent: $0, value: $1) })
     }
     if let examples { try add(examples, to: writer, nLatents: file.nLatents) }
+    if let dashboards {
+      var filling = try DashboardWriter(
+        writer, source: dashboards, layer: names.layer,
+        beside: .init(
+          nLatents: file.nLatents, dModel: file.dModel, vocabulary: max(known, Int(largestToken) + 1),
+          hasLens: engine != nil))
+      try filling.readAll()
+      filling.report()
+    }
     if let engine { try addLens(engine, decoder, to: writer) }
     let checkpoints = PairModel.allCases.map { model in
       SimilarityCheckpoint(
@@ -192,6 +211,11 @@ package struct ImportRun {
       done += records.count
       progress.update(done)
     }
+    let others = try examples.countWithoutLatent()
+    if others > 0 {
+      writeError(
+        "import: \(others) examples belong to no latent, as of a method without a dictionary, and are left out")
+    }
     if missing > 0 { writeError("import: \(missing) examples have no activations recorded and are left out") }
   }
 
@@ -242,10 +266,15 @@ package struct ImportRun {
       tokenizer: try recorded(tokenizerPath ?? model) { try RememberedHash.sha256(path: $0) }, card: try card.text())
   }
 
-  private var meta: [String: String] {
+  private func meta(_ layout: LatentTableLayout?) -> [String: String] {
     var meta = ["program": "crosscope \(ProgramVersion.current)", "imported_crosscoder": crosscoder]
     if let examples { meta["imported_examples"] = examples }
     if let table { meta["imported_latents"] = table }
+    if let dashboards {
+      meta["imported_dashboards"] = dashboards.path
+      meta[DashboardImport.sourceKey] = dashboards.name
+    }
+    if let layout { meta[LatentTableLayout.key] = storedJSON(layout) }
     return meta
   }
 }

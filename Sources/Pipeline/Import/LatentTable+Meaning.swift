@@ -15,6 +15,8 @@ extension LatentTable {
     /// What it means in a store.
     let note: String
     let set: (inout LatentRecord, Double) -> Void
+    /// The published value of a record; nil if it is missing.
+    let get: (LatentRecord) -> Double?
     var range: ClosedRange<Double> = -.greatestFiniteMagnitude ... .greatestFiniteMagnitude
     /// Whether the published name says more than the store's, so that the column is kept under it too.
     var isKept = false
@@ -28,46 +30,99 @@ extension LatentTable {
     [
       Place(
         published: "dec_norm_diff", note: "delta_norm = 1 − the value (0 means chat only there)",
-        set: { $0.deltaNorm = 1 - $1 }, range: share),
-      Place(published: "dec_base_norm", note: "dec_norm_base", set: { $0.decNormBase = $1 }, range: positive),
-      Place(published: "dec_instruct_norm", note: "dec_norm_chat", set: { $0.decNormChat = $1 }, range: positive),
-      Place(published: "dec_chat_norm", note: "dec_norm_chat", set: { $0.decNormChat = $1 }, range: positive),
+        set: { $0.deltaNorm = 1 - $1 }, get: { $0.deltaNorm.map { 1 - $0 } }, range: share),
+      Place(
+        published: "dec_base_norm", note: "dec_norm_base", set: { $0.decNormBase = $1 }, get: { $0.decNormBase },
+        range: positive),
+      Place(
+        published: "dec_instruct_norm", note: "dec_norm_chat", set: { $0.decNormChat = $1 }, get: { $0.decNormChat },
+        range: positive),
+      Place(
+        published: "dec_chat_norm", note: "dec_norm_chat", set: { $0.decNormChat = $1 }, get: { $0.decNormChat },
+        range: positive),
+      Place(
+        published: "dec_ft_norm", note: "dec_norm_chat", set: { $0.decNormChat = $1 }, get: { $0.decNormChat },
+        range: positive),
+      Place(
+        published: "dec_norm", note: "dec_norm_chat, in tables of a dictionary of chat − base",
+        set: { $0.decNormChat = $1 }, get: { $0.decNormChat }, range: positive, isKept: true),
       Place(
         published: "dec_cos_sim", note: "cos_base_chat", set: { $0.cosBaseChat = min(1, max(-1, $1)) },
+        get: { $0.cosBaseChat },
         range: -1.001...1.001),
-      Place(published: "beta_error_base", note: "beta_error_base", set: { $0.betaErrorBase = $1 }),
-      Place(published: "beta_error_chat", note: "beta_error_chat", set: { $0.betaErrorChat = $1 }),
       Place(
-        published: "beta_reconstruction_base", note: "beta_reconstruction_base", set: { $0.betaReconstructionBase = $1 }
+        published: "beta_error_base", note: "beta_error_base", set: { $0.betaErrorBase = $1 }, get: { $0.betaErrorBase }
       ),
       Place(
-        published: "beta_reconstruction_chat", note: "beta_reconstruction_chat", set: { $0.betaReconstructionChat = $1 }
+        published: "beta_error_chat", note: "beta_error_chat", set: { $0.betaErrorChat = $1 }, get: { $0.betaErrorChat }
       ),
-      Place(published: "beta_activation_base", note: "beta_activation_base", set: { $0.betaActivationBase = $1 }),
-      Place(published: "beta_activation_chat", note: "beta_activation_chat", set: { $0.betaActivationChat = $1 }),
-      Place(published: "beta_ratio_error", note: "nu_error", set: { $0.nuError = $1 }),
-      Place(published: "beta_ratio_reconstruction", note: "nu_reconstruction", set: { $0.nuReconstruction = $1 }),
       Place(
-        published: "max_act_val", note: "max_activation", set: { $0.maxActivation = $1 }, range: positive, isKept: true),
+        published: "beta_reconstruction_base", note: "beta_reconstruction_base",
+        set: { $0.betaReconstructionBase = $1 }, get: { $0.betaReconstructionBase }
+      ),
       Place(
-        published: "max_act_train", note: "max_activation", set: { $0.maxActivation = $1 }, range: positive,
+        published: "beta_reconstruction_chat", note: "beta_reconstruction_chat",
+        set: { $0.betaReconstructionChat = $1 }, get: { $0.betaReconstructionChat }
+      ),
+      Place(
+        published: "beta_activation_base", note: "beta_activation_base", set: { $0.betaActivationBase = $1 },
+        get: { $0.betaActivationBase }),
+      Place(
+        published: "beta_activation_chat", note: "beta_activation_chat", set: { $0.betaActivationChat = $1 },
+        get: { $0.betaActivationChat }),
+      Place(
+        published: "beta_error_ft", note: "beta_error_chat", set: { $0.betaErrorChat = $1 }, get: { $0.betaErrorChat }),
+      Place(
+        published: "beta_reconstruction_ft", note: "beta_reconstruction_chat", set: { $0.betaReconstructionChat = $1 },
+        get: { $0.betaReconstructionChat }),
+      Place(
+        published: "beta_activation_ft", note: "beta_activation_chat", set: { $0.betaActivationChat = $1 },
+        get: { $0.betaActivationChat }),
+      Place(published: "beta_ratio_error", note: "nu_error", set: { $0.nuError = $1 }, get: { $0.nuError }),
+      Place(
+        published: "beta_ratio_reconstruction", note: "nu_reconstruction", set: { $0.nuReconstruction = $1 },
+        get: { $0.nuReconstruction }),
+      Place(
+        published: "max_act_val", note: "max_activation", set: { $0.maxActivation = $1 }, get: { $0.maxActivation },
+        range: positive, isKept: true),
+      Place(
+        published: "max_act_train", note: "max_activation", set: { $0.maxActivation = $1 }, get: { $0.maxActivation },
+        range: positive,
         isKept: true),
-      Place(published: "max_act", note: "max_activation", set: { $0.maxActivation = $1 }, range: positive),
-      Place(published: "freq_val", note: "frequency", set: { $0.frequency = $1 }, range: share, isKept: true),
-      Place(published: "freq_train", note: "frequency", set: { $0.frequency = $1 }, range: share, isKept: true),
-      Place(published: "freq", note: "frequency", set: { $0.frequency = $1 }, range: share),
       Place(
-        published: "fw_freq", note: "frequency on plain text", set: { $0.frequencyPlain = $1 }, range: share,
+        published: "max_act_validation", note: "max_activation", set: { $0.maxActivation = $1 },
+        get: { $0.maxActivation },
+        range: positive, isKept: true),
+      Place(
+        published: "max_act", note: "max_activation", set: { $0.maxActivation = $1 }, get: { $0.maxActivation },
+        range: positive),
+      Place(
+        published: "freq_val", note: "frequency", set: { $0.frequency = $1 }, get: { $0.frequency }, range: share,
         isKept: true),
       Place(
-        published: "fineweb_freq", note: "frequency on plain text", set: { $0.frequencyPlain = $1 }, range: share,
+        published: "freq_train", note: "frequency", set: { $0.frequency = $1 }, get: { $0.frequency }, range: share,
         isKept: true),
       Place(
-        published: "lmsys_freq", note: "frequency on chats", set: { $0.frequencyChat = $1 }, range: share, isKept: true),
-      Place(
-        published: "lmsys_ctrl_%", note: "share on the template", set: { $0.templateShare = $1 }, range: share,
+        published: "freq_validation", note: "frequency", set: { $0.frequency = $1 }, get: { $0.frequency },
+        range: share,
         isKept: true),
-      Place(published: "dead", note: "dead", set: { $0.dead = $1 == 1 }, range: share),
+      Place(published: "freq", note: "frequency", set: { $0.frequency = $1 }, get: { $0.frequency }, range: share),
+      Place(
+        published: "fw_freq", note: "frequency on plain text", set: { $0.frequencyPlain = $1 },
+        get: { $0.frequencyPlain }, range: share,
+        isKept: true),
+      Place(
+        published: "fineweb_freq", note: "frequency on plain text", set: { $0.frequencyPlain = $1 },
+        get: { $0.frequencyPlain }, range: share,
+        isKept: true),
+      Place(
+        published: "lmsys_freq", note: "frequency on chats", set: { $0.frequencyChat = $1 }, get: { $0.frequencyChat },
+        range: share, isKept: true),
+      Place(
+        published: "lmsys_ctrl_%", note: "share on the template", set: { $0.templateShare = $1 },
+        get: { $0.templateShare }, range: share,
+        isKept: true),
+      Place(published: "dead", note: "dead", set: { $0.dead = $1 == 1 }, get: { $0.dead ? 1 : 0 }, range: share),
     ]
   }
 
@@ -133,17 +188,28 @@ extension LatentTable {
     return base / chat
   }
 
-  /// The columns that keep their own names.
-  package var metrics: [(name: String, values: [Double])] {
+  /// The columns that keep their own names: those without a place, those whose name says more, and those of which the records,
+  /// filled by this table, do not give every value back.
+  package func metrics(besides records: [LatentRecord]) -> [(name: String, values: [Double])] {
     columns.filter { column in
-      Self.places.first { $0.published == column.name }.map(\.isKept) ?? true
+      guard let place = Self.places.first(where: { $0.published == column.name }) else { return true }
+      return place.isKept
+        || zip(records, column.values).contains { record, value in
+          place.get(record) != (value.isNaN ? nil : value)
+        }
     }
+  }
+
+  /// The value of a published column in a record; nil if there is no such column or no value.
+  package static func value(_ published: String, of record: LatentRecord) -> Double? {
+    record.metrics[published] ?? places.first { $0.published == published }?.get(record)
   }
 
   /// The median relative difference of the table's decoder norms from the crosscoder's, as they are and with base and
   /// chat exchanged; nil if the table has no such columns.
   package func normDifferences(_ geometry: DecoderGeometry) -> (straight: Double, exchanged: Double)? {
-    guard let base = values("dec_base_norm"), let chat = values("dec_instruct_norm") ?? values("dec_chat_norm"),
+    guard let base = values("dec_base_norm"),
+      let chat = values("dec_instruct_norm") ?? values("dec_chat_norm") ?? values("dec_ft_norm"),
       let ownBase = geometry.baseNorms, let ownChat = geometry.chatNorms
     else { return nil }
     func median(_ a: [Double], _ b: [Double]) -> Double {

@@ -15,6 +15,8 @@ package struct LatentTable {
   package private(set) var columns: [(name: String, values: [Double])] = []
   /// The class of each latent; nil if its tag is missing.
   package private(set) var tags: [LatentClass?]
+  /// All columns in the file's order, so that the table can be written again.
+  package private(set) var layout = LatentTableLayout(columns: [])
   /// The columns that were left out because they hold words or nothing.
   package private(set) var leftOut: [String] = []
   /// The number of infinite cells, which are taken as missing.
@@ -53,6 +55,8 @@ package struct LatentTable {
     var values = header.map { $0 == "tag" ? [] : [Double](repeating: .nan, count: nLatents) }
     var seen = [Bool](repeating: false, count: nLatents)
     var hasNumbers = [Bool](repeating: false, count: header.count)
+    var hasOthersThanFlags = hasNumbers
+    var spellings: [String: String] = [:]
     /// The first cell of each column that is not a number.
     var words = [(line: Int, cell: String)?](repeating: nil, count: header.count)
     while let row = try reader.next() {
@@ -67,9 +71,11 @@ package struct LatentTable {
             throw invalid(line: reader.line, "a tag such as Chat only, Base only, Shared or Other", "\"\(cell)\"")
           }
           tags[latent] = tag
+          if spellings[tag.rawValue] == nil { spellings[tag.rawValue] = Self.trimmed(cell) }
         } else if let number = Self.number(cell) {
           if let word = words[index] { throw mixed(word.line, header[index], word.cell) }
           hasNumbers[index] = true
+          if !Self.isFlag(cell) { hasOthersThanFlags[index] = true }
           if number.isFinite { values[index][latent] = number } else { infinite += 1 }
         } else {
           guard !hasNumbers[index] else { throw mixed(reader.line, header[index], cell) }
@@ -80,10 +86,19 @@ package struct LatentTable {
     for (index, name) in header.enumerated().dropFirst() where name != "tag" {
       if hasNumbers[index] { columns.append((name, values[index])) } else { leftOut.append(name) }
     }
+    layout.index = header[0]
+    layout.tags = spellings
+    layout.columns = header.enumerated().dropFirst().compactMap { index, name in
+      if name == "tag" { return .init(name: name, kind: .tag) }
+      guard words[index] == nil else { return nil }
+      return .init(name: name, kind: !hasNumbers[index] ? .empty : hasOthersThanFlags[index] ? .number : .flag)
+    }
   }
 
   /// The values of a column by latent, with NaN for missing ones; nil if the table has no such column.
   package func values(_ name: String) -> [Double]? { columns.first { $0.name == name }?.values }
+
+  private static func isFlag(_ cell: String) -> Bool { yes.contains(trimmed(cell)) || no.contains(trimmed(cell)) }
 
   private static func number(_ cell: String) -> Double? {
     let cell = trimmed(cell)
