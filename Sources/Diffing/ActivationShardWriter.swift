@@ -55,7 +55,7 @@ public struct ActivationShardWriter {
     x: [Float], text: [Int32], position: [Int32], leftOut: Int
   ) throws(DiffingError) {
     precondition(x.count == text.count * 2 * index.dModel && text.count == position.count, "every token needs one row")
-    let name = "shard-" + String(repeating: "0", count: max(0, 5 - "\(finished)".count)) + "\(finished).safetensors"
+    let name = Self.name(ofShard: finished)
     var writer = SafetensorsWriter(metadata: ["identity": index.identity])
     writer.add("x", shape: [text.count, 2, index.dModel], floats: x, as: .bf16)
     writer.add("text", shape: [text.count], int32s: text)
@@ -64,6 +64,43 @@ public struct ActivationShardWriter {
     try reading { () throws(InferenceError) in try finished.write(to: folder + "/" + name) }
     index.shards.append(.init(file: name, tokens: text.count, leftOut: leftOut))
     try writeIndex()
+  }
+
+  private static func name(ofShard number: Int) -> String {
+    "shard-" + String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number).safetensors"
+  }
+
+  /// Joins the shards of several folders: shard s is the next one of folder s mod n. The files are linked, not copied, where
+  /// the file system can, so that a join that is killed leaves all parts as they were.
+  /// - Parameters:
+  ///   - parts: folders that this writer made, with the same identity and texts.
+  ///   - folder: is made anew.
+  /// - Throws: `DiffingError.file`.
+  public static func join(_ parts: [ActivationShards], in folders: [String], into folder: String) throws(DiffingError) {
+    var index = parts[0].index
+    index.shards = []
+    var links: [(from: String, to: String)] = [(folders[0] + "/texts.safetensors", "texts.safetensors")]
+    for number in 0..<parts.reduce(0, { $0 + $1.index.shards.count }) {
+      let (place, part) = number.quotientAndRemainder(dividingBy: parts.count)
+      var shard = parts[part].index.shards[place]
+      links.append((folders[part] + "/" + shard.file, name(ofShard: number)))
+      shard.file = name(ofShard: number)
+      index.shards.append(shard)
+    }
+    let files = FileManager.default
+    do {
+      try? files.removeItem(atPath: folder)
+      try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      for link in links {
+        let target = folder + "/" + link.to
+        do { try files.linkItem(atPath: link.from, toPath: target) } catch {
+          try files.copyItem(atPath: link.from, toPath: target)
+        }
+      }
+    } catch {
+      throw .file(.fileUnwritable(path: folder, reason: error.localizedDescription))
+    }
+    try Diffing.write(json: index, to: folder + "/activations.json")
   }
 
   private func writeIndex() throws(DiffingError) { try Diffing.write(json: index, to: folder + "/activations.json") }

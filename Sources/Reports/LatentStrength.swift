@@ -9,7 +9,7 @@ import Storage
 /// Says what is wrong with the text of a latent, a condition or a sweep.
 package struct WrittenFormError: Error, Equatable, CustomStringConvertible {
   package let description: String
-  init(_ description: String) { self.description = description }
+  package init(_ description: String) { self.description = description }
 }
 
 /// A latent as `ID`, `ID:STRENGTH` or `ID:STRENGTH:MODE`, followed by any number of conditions `@ID>V`, `@ID<V`, `@>V`

@@ -1,4 +1,5 @@
-// Stage 1: texts → both models → residual streams on disk. If it is killed, the next run resumes at the next shard.
+// Stage 1: texts → both models → residual streams on disk. If it is killed, the next run resumes at the next shard. Several
+// processes may do a part of the shards each (HarvestPart); joined, these are the bytes of a harvest in one.
 
 import Diffing
 import Experiments
@@ -22,7 +23,7 @@ package struct HarvestStage {
   private static let tokensPerBatch = 512
 
   /// A hash of everything that decides the activations; if it differs, they are computed again.
-  private func identity() throws -> String {
+  func identity() throws -> String {
     var parts = [
       "format 3", try RememberedHash.sha256(path: paths.model), try paths.otherHash(),
       "\(build.layer)", "\(build.tokens_per_text)", "\(tokensPerShard)", build.computedPrecision.rawValue,
@@ -61,7 +62,8 @@ package struct HarvestStage {
     return shards
   }
 
-  package func run(engine: Engine) throws {
+  /// - Parameter part: the part of the shards to do, in a folder of its own; nil does all of them.
+  package func run(engine: Engine, part: HarvestPart? = nil) throws {
     guard build.layer < engine.model.configuration.nLayers else {
       throw InputError.invalid(
         source: paths.configuration, expected: "a layer below \(engine.model.configuration.nLayers)",
@@ -81,20 +83,22 @@ package struct HarvestStage {
       return
     }
     var writer = try ActivationShardWriter(
-      folder: paths.activations, dModel: d, layer: build.layer, identity: try identity())
+      folder: part?.folder(of: paths) ?? paths.activations, dModel: d, layer: build.layer, identity: try identity())
     try engine.checkNames()
     var texts: [CorpusText] = []
     for (source, path) in zip(build.corpus, paths.corpus) {
       texts += try CorpusReader.read(
         path, corpus: source.corpus, first: source.texts, limit: build.tokens_per_text, engine: engine)
     }
-    let parts = Self.parts(texts, tokens: tokensPerShard)
+    let whole = Self.parts(texts, tokens: tokensPerShard)
+    let parts = part.map { part in whole.indices.filter(part.has).map { whole[$0] } } ?? whole
     if writer.finished == parts.count {
       writeError("harvest: \(parts.count) shards are there already")
-      return
+      // A part without shards still says that it was done.
+      if part == nil || !parts.isEmpty { return }
     }
     try writer.write(texts: texts)
-    let total = texts.reduce(0) { $0 + $1.ids.count }
+    let total = parts.reduce(0) { $0 + texts[$1].reduce(0) { $0 + $1.ids.count } }
     var done = parts[..<writer.finished].reduce(0) { $0 + texts[$1].reduce(0) { $0 + $1.ids.count } }
     var progress = ProgressLine("harvest", total: total, unit: "tokens", done: done)
     let harvester = Harvester(engine: engine, layer: build.layer)

@@ -28,12 +28,28 @@ struct Build: ParsableCommand {
 
 struct Harvest: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Read both models' residual streams over the corpus (stage 1 of build).")
+    abstract: "Read both models' residual streams over the corpus (stage 1 of build).",
+    discussion: """
+      Processes of one machine or many can share the work: each does --part I/N, in any order, and --merge joins the parts \
+      to the same bytes that one process writes. A part that was killed resumes; one that is lost or damaged is named, and \
+      made again by the same command (docs/scale.md).
+      """)
   @OptionGroup var options: BuildOptions
+  @Option(
+    help: ArgumentHelp("Do part I of N, counted from 1, in a folder of its own.", valueName: "i/n"),
+    transform: HarvestPart.init)
+  var part: HarvestPart?
+  @Flag(help: "Join the parts that are there; no model is loaded.") var merge = false
+
+  func validate() throws {
+    guard part == nil || !merge else { throw ValidationError("--part and --merge exclude each other") }
+  }
 
   func run() throws {
     let (build, paths) = try options.load()
-    try HarvestStage(build: build, paths: paths).run(engine: options.engine(build, paths))
+    let stage = HarvestStage(build: build, paths: paths)
+    if merge { return try stage.merge() }
+    try stage.run(engine: options.engine(build, paths), part: part)
   }
 }
 
