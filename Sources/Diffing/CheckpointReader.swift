@@ -56,11 +56,19 @@ struct CheckpointReader {
     return try reading { () throws(InferenceError) in try file.ints(named: name) }[0]
   }
 
+  /// Checks the elements of a tensor piece by piece, and keeps nothing of it.
+  /// - Throws: `DiffingError.notFinite` naming the tensor and element.
+  func checkFinite(_ name: String) throws(DiffingError) {
+    let bad = try reading { () throws(InferenceError) in try file.firstNonFinite(in: name) }
+    try reading { () throws(InferenceError) in try file.check() }
+    if let bad { throw notFinite(name, bad) }
+  }
+
   func requireFinite(_ name: String, _ values: [Float]) throws(DiffingError) {
     if let bad = values.withUnsafeBufferPointer(firstNonFinite) { throw notFinite(name, bad) }
   }
 
-  private func notFinite(_ name: String, _ element: Int) -> DiffingError {
+  func notFinite(_ name: String, _ element: Int) -> DiffingError {
     .notFinite(what: "tensor \(name)", place: "element \(element) of \(file.path)")
   }
 

@@ -82,26 +82,35 @@ public struct InputNormaliser: Sendable, Equatable {
   public let std: [Float]
   /// The root mean square that normalised input has.
   public let targetRMS: Float
-  /// s: one value for both models, or one for each.
+  /// s: one value for all models or places, or one for each.
   public let scales: [Float]
+  /// What is added to s before it divides: 1e-8 in the authors' library, 0 in OpenMOSS's.
+  public let epsilon: Double
+  /// Whether x ← (x − mean)·s is done twice before encoding, as the authors' library does with DECOUPLED codes; what
+  /// follows decoding is done once.
+  public let isAppliedTwice: Bool
 
   /// A normaliser with stored scales, or with the scale that the formula gives.
-  public init(mean: [Float], std: [Float], targetRMS: Float, scales: [Float]? = nil) {
+  public init(
+    mean: [Float], std: [Float], targetRMS: Float, scales: [Float]? = nil, epsilon: Double = 1e-8,
+    isAppliedTwice: Bool = false
+  ) {
     precondition(mean.count == std.count, "mean and std have different lengths")
     self.mean = mean
     self.std = std
     self.targetRMS = targetRMS
+    (self.epsilon, self.isAppliedTwice) = (epsilon, isAppliedTwice)
     let variance = std.reduce(0.0) { $0 + Double($1) * Double($1) }
     self.scales = scales ?? [Float(Double(targetRMS) / (variance + 1e-8).squareRoot())]
     precondition(
-      self.scales.count == 1 || self.scales.count == 2 && mean.count.isMultiple(of: 2),
+      !self.scales.isEmpty && mean.count.isMultiple(of: self.scales.count),
       "there must be one scale, or one for each model")
   }
 
   /// The scale s of one model.
   public func scale(_ model: PairModel) -> Double { Double(scales[min(model.index, scales.count - 1)]) }
 
-  /// Computes (x − mean)·s of one token in fp64; `result` may be fp32 or fp64.
+  /// Computes (x − mean)·s of one token, once, in fp64; `result` may be fp32 or fp64.
   func apply<Result: BinaryFloatingPoint>(_ x: UnsafePointer<Float>, into result: UnsafeMutablePointer<Result>) {
     mean.withUnsafeBufferPointer { mean in
       for part in scales.indices {
@@ -111,11 +120,23 @@ public struct InputNormaliser: Sendable, Equatable {
     }
   }
 
-  /// Computes x̂/(s + 1e-8) + mean of one token in place.
+  /// Computes what the encoder reads of one token, in place: (x − mean)·s, twice if the library does it twice.
+  func apply(_ row: UnsafeMutablePointer<Double>) {
+    mean.withUnsafeBufferPointer { mean in
+      for _ in 0..<(isAppliedTwice ? 2 : 1) {
+        for part in scales.indices {
+          let scale = Double(scales[part])
+          for index in indices(of: part) { row[index] = (row[index] - Double(mean[index])) * scale }
+        }
+      }
+    }
+  }
+
+  /// Computes x̂/(s + ε) + mean of one token in place.
   func restore(_ x: UnsafeMutablePointer<Double>) {
     mean.withUnsafeBufferPointer { mean in
       for part in scales.indices {
-        let inverse = 1 / (Double(scales[part]) + 1e-8)
+        let inverse = 1 / (Double(scales[part]) + epsilon)
         for index in indices(of: part) { x[index] = x[index] * inverse + Double(mean[index]) }
       }
     }
@@ -127,9 +148,10 @@ public struct InputNormaliser: Sendable, Equatable {
     return part * width..<(part + 1) * width
   }
 
-  /// Moves the normaliser's arithmetic into weights: W·s, b − W·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean.
+  /// Moves the normaliser's arithmetic into weights: W·s, b − W·s·mean, d/(s + ε), b_dec/(s + ε) + mean. Done twice,
+  /// ((x − m)·s − m)·s is (x − m − m/s)·s².
   ///
-  /// Codes stay the same up to rounding. The result is 1/(s + 1e-8) for each scale s; the caller multiplies thresholds
+  /// Codes stay the same up to rounding. The result is 1/(s + ε) for each scale s; the caller multiplies thresholds
   /// on scaled codes by it.
   /// - Precondition: the rows of encoder and decoder are as wide as `mean`.
   func fold(
@@ -138,17 +160,19 @@ public struct InputNormaliser: Sendable, Equatable {
     precondition(encoder.columns == mean.count && decoder.columns == mean.count)
     let (width, part) = (mean.count, mean.count / scales.count)
     let scales = scales.map(Double.init)
-    let inverses = scales.map { 1 / ($0 + 1e-8) }
+    let inverses = scales.map { 1 / ($0 + epsilon) }
+    let factors = isAppliedTwice ? scales.map { $0 * $0 } : scales
     encoder.values.withUnsafeMutableBufferPointer { weights in
       mean.withUnsafeBufferPointer { mean in
         guard let row = weights.baseAddress, let mean = mean.baseAddress else { return }
         for latent in encoderBias.indices {
           let row = row + latent * width
           for (place, scale) in scales.enumerated() {
-            let shift = scale * dotInDouble(row + place * part, mean + place * part, count: part)
+            let once = scale * dotInDouble(row + place * part, mean + place * part, count: part)
+            let shift = isAppliedTwice ? once * (scale + 1) : once
             encoderBias[latent] = Float(Double(encoderBias[latent]) - shift)
           }
-          for index in 0..<width { row[index] = Float(Double(row[index]) * scales[index / part]) }
+          for index in 0..<width { row[index] = Float(Double(row[index]) * factors[index / part]) }
         }
       }
     }

@@ -46,7 +46,8 @@ extension Crosscoder {
       codeNormalization: normalization,
       k: try reader.has("k") ? reader.integer("k") : configuration.k,
       thresholds: isBatchTopK ? try reader.floats("threshold", normalization == .decoupled ? [2] : []) : [],
-      normaliser: try normaliser(reader, configuration, d: d),
+      normaliser: try normaliser(
+        reader, targetRMS: configuration.target_rms, models: 2, d: d, isAppliedTwice: normalization == .decoupled),
       card: trainer?.card ?? CrosscoderCard())
   }
 
@@ -54,8 +55,7 @@ extension Crosscoder {
   /// or not at all, and model.safetensors comes last.
   /// - Throws: `DiffingError.file`.
   public func save(folder: String, as type: SafetensorsWriter.FloatType = .f32) throws(DiffingError) {
-    precondition(
-      target == .pair && jumpThresholds == nil, "the published format has no place for one direction a latent")
+    try requirePublishedForm(folder)
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
@@ -93,6 +93,29 @@ extension Crosscoder {
     try reading { () throws(InferenceError) in try finished.write(to: folder + "/model.safetensors") }
   }
 
+  /// - Throws: `DiffingError.unsupported` for a dictionary that the published form has no place for.
+  private func requirePublishedForm(_ folder: String) throws(DiffingError) {
+    let twice = codeNormalization == .decoupled && normaliser?.isAppliedTwice == false
+    let fault: String? =
+      if target != .pair { "with one direction a latent" } else if jumpThresholds != nil {
+        "with a threshold for each latent"
+      } else if activation != .relu || selection != .thresholds {
+        "with another rule than ReLU and thresholds"
+      } else if tokenStep != nil {
+        "with inputs that are scaled token by token"
+      } else if skip != nil || readsElsewhere != nil {
+        "of a transcoder"
+      } else if card.inputScaling != nil, normaliser == nil {
+        "whose inputs need a scale that its files do not hold"
+      } else if twice { "with DECOUPLED codes and a normaliser, which the library would apply twice (fold it)" } else {
+        nil
+      }
+    guard let fault else { return }
+    throw .unsupported(
+      path: folder, what: "writing in the form of the hub a dictionary", found: fault,
+      supported: "a crosscoder of two models with ReLU and thresholds")
+  }
+
   static func codeNormalization(
     _ reader: CheckpointReader, _ configuration: HubConfiguration, _ folder: String
   ) throws(DiffingError) -> CodeNormalization {
@@ -119,28 +142,30 @@ extension Crosscoder {
     }
   }
 
-  /// The input normaliser; nil if its buffers hold NaN.
+  /// The input normaliser of one or two models; nil if its buffers hold NaN.
+  /// - Parameter targetRMS: is used if there is no tensor target_rms.
   static func normaliser(
-    _ reader: CheckpointReader, _ configuration: HubConfiguration, d: Int
+    _ reader: CheckpointReader, targetRMS: Double?, models: Int, d: Int, isAppliedTwice: Bool = false
   ) throws(DiffingError) -> InputNormaliser? {
     guard reader.has("activation_mean"), reader.has("activation_std") else { return nil }
-    let mean = try reader.floats("activation_mean", [2, d], finite: false)
-    let std = try reader.floats("activation_std", [2, d], finite: false)
+    let shape = models == 1 ? [d] : [models, d]
+    let mean = try reader.floats("activation_mean", shape, finite: false)
+    let std = try reader.floats("activation_std", shape, finite: false)
     if (mean + std).allSatisfy(\.isNaN) { return nil }
     for (name, values) in [("activation_mean", mean), ("activation_std", std)] {
       try reader.requireFinite(name, values)
     }
-    let target =
-      try reader.has("target_rms") ? reader.floats("target_rms", [])[0] : Float(configuration.target_rms ?? 1)
+    let target = try reader.has("target_rms") ? reader.floats("target_rms", [])[0] : Float(targetRMS ?? 1)
     var scales: [Float]?
     if reader.has("activation_global_scale") {
       let shape = try reader.shape("activation_global_scale")
-      scales = try reader.floats("activation_global_scale", shape == [2] ? [2] : [])
+      scales = try reader.floats("activation_global_scale", models == 2 && shape == [2] ? [2] : [])
       guard scales?.allSatisfy({ $0 > 0 }) ?? true else {
         throw .configurationInvalid(
           path: reader.file.path, key: "activation_global_scale", expected: "positive", found: "\(scales ?? [])")
       }
     }
-    return InputNormaliser(mean: mean, std: std, targetRMS: target, scales: scales)
+    return InputNormaliser(
+      mean: mean, std: std, targetRMS: target, scales: scales, isAppliedTwice: isAppliedTwice)
   }
 }

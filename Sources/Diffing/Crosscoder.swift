@@ -1,5 +1,6 @@
 // The crosscoder: one dictionary of latents that reads and writes the residual streams of two models.
 //   f(h) = ReLU(W_enc^base h^base + W_enc^chat h^chat + b_enc),  ĥ^m = Σ_j f_j d_j^m + b_dec^m
+// `CodeRule` has what other dictionaries do in place of ReLU; `DictionaryForm` lists the files they come from.
 // It holds the weights, one row for each latent, and what follows from them: norms, Δ, cosines, classes. The checkpoint
 // reader checks what comes from outside. Shape letters: F latents, d width of one model.
 // Source: arXiv 2504.02922 and its authors' code.
@@ -28,14 +29,25 @@ public struct Crosscoder: Sendable {
   /// θ of a BatchTopK crosscoder: latent j is on where f_j·n_j > θ; −1 means not set. DECOUPLED codes have two: a
   /// latent is on in model m where f_j·‖d_j^m‖ > θ^m. An L1 crosscoder has none: a latent is on where f_j > 0.
   public let thresholds: [Float]
-  /// θ `[F]` of a JumpReLU dictionary: latent j is on where f_j > θ_j; nil for other kinds.
+  /// θ `[F]` of a JumpReLU dictionary: latent j is on where p_j > θ_j; `[2·F]`, base first, if each model has its own
+  /// (DECOUPLED); nil for other kinds.
   public let jumpThresholds: [Float]?
+  /// How the value of a latent that is on follows from its pre-activation.
+  public let activation: CodeActivation
+  /// Which latents of a token are on.
+  public let selection: CodeSelection
   /// What it reads and writes. `.pair` is a crosscoder. Other dictionaries have one direction a latent, in chat's place;
   /// base's decoder weights are then 0, and figures that compare two directions are missing. `.chat` reads chat's place
   /// alone, whichever model stands there; `.difference` reads and writes chat − base. `.base` does not occur.
   public let target: TrainingTarget
-  /// What is done to activations before encoding; nil if nothing is.
+  /// What is done to activations before encoding by fixed numbers; nil if nothing is.
   public let normaliser: InputNormaliser?
+  /// What is done to each token before that, by its own numbers; nil if nothing is.
+  public let tokenStep: TokenStep?
+  /// A map of the input that is added to the reconstruction, `[d, d]` with one row an output; nil if there is none.
+  public let skip: Matrix?
+  /// The place that a transcoder reads, as its files name it; nil if it reads what it writes.
+  public let readsElsewhere: String?
   /// The mean of the activations on which it was trained `[2·d]`, base first, as its normaliser has it. It stays when
   /// the normaliser is folded into the weights. It is nil if the checkpoint does not say.
   private(set) var activationMean: [Float]?
@@ -54,30 +66,38 @@ public struct Crosscoder: Sendable {
     encoder: Matrix, encoderBias: [Float], decoder: Matrix, decoderBias: [Float],
     codeNormalization: CodeNormalization = .crosscoder, k: Int? = nil, threshold: Float? = nil,
     normaliser: InputNormaliser? = nil, card: CrosscoderCard = CrosscoderCard(), jumpThresholds: [Float]? = nil,
-    target: TrainingTarget = .pair
+    target: TrainingTarget = .pair, activation: CodeActivation = .relu, selection: CodeSelection = .thresholds,
+    tokenStep: TokenStep? = nil, skip: Matrix? = nil, readsElsewhere: String? = nil
   ) {
     self.init(
       encoder: encoder, encoderBias: encoderBias, decoder: decoder, decoderBias: decoderBias,
       codeNormalization: codeNormalization, k: k, thresholds: threshold.map { [$0] } ?? [], normaliser: normaliser,
-      card: card, jumpThresholds: jumpThresholds, target: target)
+      card: card, jumpThresholds: jumpThresholds, target: target, activation: activation, selection: selection,
+      tokenStep: tokenStep, skip: skip, readsElsewhere: readsElsewhere)
   }
 
   /// The same with a list of thresholds: none, one, or for DECOUPLED codes one for each model.
   public init(
     encoder: Matrix, encoderBias: [Float], decoder: Matrix, decoderBias: [Float],
     codeNormalization: CodeNormalization, k: Int?, thresholds: [Float], normaliser: InputNormaliser?,
-    card: CrosscoderCard, jumpThresholds: [Float]? = nil, target: TrainingTarget = .pair
+    card: CrosscoderCard, jumpThresholds: [Float]? = nil, target: TrainingTarget = .pair,
+    activation: CodeActivation = .relu, selection: CodeSelection = .thresholds, tokenStep: TokenStep? = nil,
+    skip: Matrix? = nil, readsElsewhere: String? = nil
   ) {
     precondition(
       thresholds.isEmpty || thresholds.count == (codeNormalization == .decoupled ? 2 : 1),
       "every selection needs one threshold")
     precondition(
-      encoder.columns.isMultiple(of: 2) && encoder.columns == decoder.columns && encoder.rows == decoder.rows)
-    precondition(encoderBias.count == encoder.rows && decoderBias.count == encoder.columns)
+      encoder.columns.isMultiple(of: 2) && encoder.columns == decoder.columns
+        && (encoder.rows == decoder.rows || encoder.rows == 0 && !selection.isDefined),
+      "only a dictionary without codes can lack an encoder")
+    precondition(encoderBias.count == decoder.rows && decoderBias.count == encoder.columns)
     precondition(normaliser.map { $0.mean.count == encoder.columns } ?? true)
-    precondition(jumpThresholds.map { $0.count == encoder.rows } ?? true)
+    precondition(
+      jumpThresholds.map { $0.count == decoder.rows || codeNormalization == .decoupled && $0.count == 2 * decoder.rows }
+        ?? true)
     precondition(target != .base, "a dictionary of base alone stands in chat's place")
-    let (F, d) = (encoder.rows, encoder.columns / 2)
+    let (F, d) = (decoder.rows, decoder.columns / 2)
     var norms: [[Double]] = [[], []]
     decoder.values.withUnsafeBufferPointer { buffer in
       guard let start = buffer.baseAddress else { return }
@@ -90,6 +110,8 @@ public struct Crosscoder: Sendable {
     (self.codeNormalization, self.k, self.thresholds) = (codeNormalization, k, thresholds)
     (self.normaliser, self.card) = (normaliser, card)
     (self.jumpThresholds, self.target) = (jumpThresholds, target)
+    (self.activation, self.selection) = (activation, selection)
+    (self.tokenStep, self.skip, self.readsElsewhere) = (tokenStep, skip, readsElsewhere)
     // If only scales were given, the normaliser's mean of 0 was not measured.
     activationMean = card.inputScaling == nil ? normaliser?.mean : nil
     (baseNorms, chatNorms) = (norms[0], norms[1])
@@ -122,26 +144,33 @@ public struct Crosscoder: Sendable {
   /// The same crosscoder without an input normaliser: the normaliser's arithmetic is moved into the weights.
   ///
   /// The weights become W_enc·s, b_enc − W_enc·s·mean, d/(s + 1e-8), b_dec/(s + 1e-8) + mean and θ/(s + 1e-8), with the
-  /// s of each model. Codes f stay the same (up to rounding). Directions and scaled activations are then in the
+  /// s of each model; a threshold on f·n with two scales becomes one on f for each latent. Codes f stay the same (up to rounding). Directions and scaled activations are then in the
   /// residual stream's own units, which steering and Latent Scaling need.
-  /// - Throws: `DiffingError.unsupported` for a threshold with one scale for each model, which cannot be carried over.
-  public func foldingNormaliser() throws(DiffingError) -> Crosscoder {
+  public func foldingNormaliser() -> Crosscoder {
     guard let normaliser else { return self }
-    guard Set(normaliser.scales).count == 1 || thresholds.isEmpty else {
-      throw .unsupported(
-        path: "crosscoder", what: "folding an input normaliser of", found: "one scale a model", supported: "one scale")
-    }
+    precondition(skip == nil, "no form has a skip connection beside a normaliser")
     var (encoder, decoder, encoderBias, decoderBias) = (encoder, decoder, encoderBias, decoderBias)
     let inverses = normaliser.fold(
       encoder: &encoder, encoderBias: &encoderBias, decoder: &decoder, decoderBias: &decoderBias)
     // The scale is now in the weights, so nobody needs to be asked for it again.
     var card = card
     card.inputScaling = nil
+    var (thresholds, jumps) = (thresholds, jumpThresholds)
+    if Set(normaliser.scales).count == 1 {
+      thresholds = thresholds.map { codeNormalization == .none || $0 < 0 ? $0 : Float(Double($0) * inverses[0]) }
+    } else if !thresholds.isEmpty {
+      // Norms of two scales have no common factor, so each latent gets its own bound on f, which folding does not change.
+      jumps = thresholds.enumerated().flatMap { place, bound in
+        let norms = codeNormalization == .decoupled ? [baseNorms, chatNorms][place] : codeNorms
+        return norms.map { bound < 0 ? 0 : $0 > 0 ? Float(Double(bound) / $0) : .greatestFiniteMagnitude }
+      }
+      thresholds = []
+    }
     var folded = Crosscoder(
       encoder: encoder, encoderBias: encoderBias, decoder: decoder, decoderBias: decoderBias,
-      codeNormalization: codeNormalization, k: k,
-      thresholds: thresholds.map { codeNormalization == .none || $0 < 0 ? $0 : Float(Double($0) * inverses[0]) },
-      normaliser: nil, card: card, jumpThresholds: jumpThresholds, target: target)
+      codeNormalization: codeNormalization, k: k, thresholds: thresholds, normaliser: nil, card: card,
+      jumpThresholds: jumps, target: target, activation: activation, selection: selection, tokenStep: tokenStep,
+      readsElsewhere: readsElsewhere)
     folded.activationMean = activationMean
     return folded
   }

@@ -13,8 +13,8 @@ public struct DecoderRows: Sendable {
     case modelFirst
     /// `[F, 2, d]`, the layout in memory and in the earlier replication.
     case latentFirst
-    /// `[F, d]`, the directions of one model only.
-    case sole(PairModel)
+    /// The directions of one model only: where the first one begins, and the values from one to the next.
+    case sole(PairModel, offset: Int, step: Int)
   }
 
   private enum Storage: Sendable {
@@ -41,7 +41,7 @@ public struct DecoderRows: Sendable {
 
   /// Whether the dictionary has directions in that model.
   public func has(_ model: PairModel) -> Bool {
-    if case .sole(let only) = layout { only == model } else { true }
+    if case .sole(let only, _, _) = layout { only == model } else { true }
   }
 
   /// Calls `body` with the first row of a model and the number of values from one row to the next; nil if the
@@ -52,7 +52,7 @@ public struct DecoderRows: Sendable {
       switch layout {
       case .modelFirst: (model.index * nLatents * dModel, dModel)
       case .latentFirst: (model.index * dModel, 2 * dModel)
-      case .sole: (0, dModel)
+      case .sole(_, let offset, let step): (offset, step)
       }
     func call(_ values: UnsafeBufferPointer<Float>) -> Result? {
       values.baseAddress.map { body($0 + offset, step) }
@@ -143,6 +143,7 @@ extension Crosscoder {
     var values: [Float] = []
     values.reserveCapacity(nLatents * dModel)
     for latent in 0..<nLatents { values += decoderDirection(latent, .chat) }
-    return DecoderRows(values: values, nLatents: nLatents, dModel: dModel, layout: .sole(.chat))
+    return DecoderRows(
+      values: values, nLatents: nLatents, dModel: dModel, layout: .sole(.chat, offset: 0, step: dModel))
   }
 }

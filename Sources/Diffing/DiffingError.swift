@@ -22,6 +22,10 @@ public enum DiffingError: Error, Equatable, Sendable {
   case settingInvalid(name: Setting, expected: String, found: String)
   /// A crosscoder needs scaled inputs, but its checkpoint does not hold the numbers.
   case inputScaleUnknown
+  /// A dictionary's codes cannot be computed here; the reason continues a sentence that begins with "its codes".
+  case codesUndefined(reason: String)
+  /// The files of a dictionary do not say something, and nobody has said it.
+  case notSaid(path: String, what: String, remedy: String)
   /// A saved training state belongs to another run.
   case stateMismatch(path: String, what: String, expected: String, found: String)
 }
@@ -48,6 +52,10 @@ extension DiffingError: CustomStringConvertible {
       the crosscoder's inputs must be scaled to a mean norm of √d, and its checkpoint does not say by what; give the \
       mean norms of base's and chat's residual streams (--mean-norms BASE,CHAT)
       """
+    case .codesUndefined(let reason):
+      "the dictionary can be browsed and its directions added, but its codes \(reason); leave out what reads codes"
+    case .notSaid(let path, let what, let remedy):
+      "\(path) does not say \(what); \(remedy)"
     case .stateMismatch(let path, let what, let expected, let found):
       "\(path): \(what) is \(found), but this run has \(expected); remove the file to train from the beginning"
     }

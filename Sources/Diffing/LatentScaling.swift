@@ -187,7 +187,7 @@ public struct LatentScaling: Sendable {
               for token in tokens {
                 let entries = codes.entries(of: token).filter { chosen?[Int(codes.latents[$0])] ?? true }
                 guard !entries.isEmpty else { continue }
-                crosscoder.reconstruct(codes, token: token, into: xHat)
+                crosscoder.reconstruct(codes, token: token, of: x + token * width, into: xHat)
                 for index in 0..<width { error[index] = Double(x[token * width + index]) - xHat[index] }
                 for entry in entries {
                   let direction = decoder + (2 * Int(codes.latents[entry]) + probe.index) * d

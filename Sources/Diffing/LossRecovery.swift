@@ -47,9 +47,10 @@ public final class LossRecovery {
   /// - Parameters:
   ///   - crosscoder: must have the engine's width and no input normaliser (`foldingNormaliser`).
   ///   - layer: the block after which the crosscoder reads.
-  /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit.
+  /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit, `.codesUndefined`.
   public init(engine: Engine, crosscoder: Crosscoder, layer: Int) throws(DiffingError) {
     try crosscoder.checkFit(engine.model.configuration, layer: layer)
+    try crosscoder.requireCodesOfTexts()
     (self.engine, self.crosscoder) = (engine, crosscoder)
     harvester = Harvester(engine: engine, layer: layer)
     caches = PairModel.allCases.map { model in (0..<3).map { _ in engine.transformer(of: model).makeCache() } }
@@ -62,7 +63,7 @@ public final class LossRecovery {
     let activations = try reading { () throws(InferenceError) in try harvester.activations(of: [ids])[0] }
     let coded = crosscoder.meaningful(in: activations)
     let codes = try crosscoder.encode(activations).keeping(coded)
-    let reconstruction = crosscoder.decode(codes)
+    let reconstruction = crosscoder.decode(codes, of: activations)
     var result = TextLosses(
       predictions: ids.count - 1, encoded: coded.count { $0 }, active: codes.latents.count)
     let zeros = ArraySlice(repeating: Float(0), count: crosscoder.dModel)

@@ -69,7 +69,7 @@ public struct SparseAutoencoder: Sendable {
         found: [activations.tokens, 2, activations.dModel])
     }
     try activations.requireFinite("activation")
-    let rule = ActivationRule(norms: [[Double](repeating: 1, count: encoder.rows)], thresholds: [threshold])
+    let rule = CodeRule(norms: [[Double](repeating: 1, count: encoder.rows)], thresholds: [threshold])
     return SparseEncoder(weights: encoder, bias: encoderBias, rule: rule, normaliser: nil)
       .encode(target.rows(of: activations), tokens: activations.tokens)
   }

@@ -70,9 +70,10 @@ public final class TextActivations {
   ///   - crosscoder: must have the engine's width and no input normaliser (`foldingNormaliser`).
   ///   - layer: the block after which the crosscoder reads.
   ///   - candidates: the number of likeliest next tokens to keep.
-  /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit.
+  /// - Throws: `DiffingError.settingInvalid` if engine, crosscoder and layer do not fit, `.codesUndefined`.
   public init(engine: Engine, crosscoder: Crosscoder, layer: Int, candidates: Int = 10) throws(DiffingError) {
     try crosscoder.checkFit(engine.model.configuration, layer: layer)
+    try crosscoder.requireCodesOfTexts()
     precondition(candidates > 0, "candidates must be positive")
     (self.engine, self.crosscoder, self.layer, self.candidates) = (engine, crosscoder, layer, candidates)
     timelines = (engine.isPair ? PairModel.allCases : [.chat]).map { ($0, engine.transformer(of: $0).makeCache()) }

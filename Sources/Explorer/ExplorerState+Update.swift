@@ -148,6 +148,7 @@ extension ExplorerState {
     let known = ids.filter { latents.rows[$0] != nil }
     if !known.isEmpty { effects.append(.loadRows(known)) }
     effects += shownLatents.map { .loadPage($0) }
+    if steer.known != nil { effects.append(.loadDirections) }
     if let picker = overlay as? TagPicker { effects.append(.countTags(picker.latents)) }
     if !latents.query.filter.isEmpty || latents.query.sortsByAnnotations { effects.append(LatentsState.search(&self)) }
     return effects

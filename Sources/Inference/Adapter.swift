@@ -1,5 +1,6 @@
-// LoRA adapters in PEFT's format, applied on top of a quantised base: y = W x + b + (α/r)(B A x + b_B). Reading an
-// adapter checks its tensors against adapter_config.json and the model; a tensor that would have no effect is an error.
+// LoRA adapters in PEFT's format, applied on top of a quantised base: y = W x + b + (α/r)(B A x + b_B). DoRA gives each row
+// of W + (α/r) B A a length of its own, m: y = g (W x + (α/r) B A x) + b with g = m/‖row‖. Reading an adapter checks its
+// tensors against adapter_config.json and the model; a tensor that would have no effect is an error.
 
 import Kernels
 
@@ -31,6 +32,10 @@ public final class Adapter: Sendable {
   struct Change: Sendable {
     /// `a` `[r, in]` and `b` `[out, r]`, with α/r multiplied in; nil if only the bias changes.
     var lowRank: (a: WeightMatrix, b: WeightMatrix)?
+    /// g − 1 `[out]` of DoRA, by which W x is multiplied and added; g is in `b` already.
+    var gain: [Float]?
+    /// The base's bias `[out]`, which the gain leaves alone.
+    var baseBias: [Float]?
     /// A vector `[out]` added to the result: the difference between the two biases, plus the bias of the change itself.
     var bias: [Float]?
   }
@@ -55,6 +60,12 @@ public final class Adapter: Sendable {
     for (projection, y) in projections {
       let factor = amplified?.factor(layer, projection.module) ?? 1
       guard factor != 0, let change = changes[layer][projection] else { continue }
+      if let gain = change.gain {
+        for row in rows {
+          let y = y + row * gain.count
+          for index in 0..<gain.count { y[index] += factor * gain[index] * (y[index] - (change.baseBias?[index] ?? 0)) }
+        }
+      }
       if let (a, b) = change.lowRank {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * a.rows) { low in
           guard let low = low.baseAddress else { return }
@@ -91,7 +102,7 @@ public final class Adapter: Sendable {
       for projection in Projection.allCases {
         let module = "\(stem).\(layer).\(projection.parent).\(projection.rawValue)"
         changes[projection] = try reader.change(
-          of: module, shape: shape.shape(of: projection), bias: model.blocks[layer].biases[projection])
+          of: module, weights: model.blocks[layer].matrix(projection), bias: model.blocks[layer].biases[projection])
       }
       return changes
     }
@@ -140,11 +151,14 @@ private struct AdapterReader {
   }
 
   /// Returns the change of one module, or nil if there is none.
-  /// - Parameter bias: the base's bias.
+  /// - Parameters:
+  ///   - weights: the base's weights.
+  ///   - bias: the base's bias.
   mutating func change(
-    of module: String, shape: (rows: Int, columns: Int), bias: [Float]?
+    of module: String, weights: WeightMatrix, bias: [Float]?
   ) throws(InferenceError) -> Adapter.Change? {
     let stem = "base_model.model." + module
+    let shape = (rows: weights.rows, columns: weights.columns)
     let (nameA, nameB, nameOfBias) = (stem + ".lora_A.weight", stem + ".lora_B.weight", stem + ".lora_B.bias")
     var change = Adapter.Change()
     let isChanged = configuration.changes(module)
@@ -157,7 +171,17 @@ private struct AdapterReader {
       }
       let (rank, scale) = configuration.shape(module)
       let a = scrambled(try take(nameA, [rank, shape.columns]), columns: shape.columns)
-      let b = try take(nameB, [shape.rows, rank]).map { $0 * scale }
+      var b = try take(nameB, [shape.rows, rank]).map { $0 * scale }
+      if configuration.hasMagnitudes {
+        // Some versions of PEFT wrote the vector as a module's weight.
+        let names = [".lora_magnitude_vector.weight", ".lora_magnitude_vector"].map { stem + $0 }
+        let name = names.first { file.hasTensor(named: $0) } ?? names[1]
+        let gains = Self.gains(
+          try take(name, [shape.rows]), weights,
+          Matrix(rows: rank, columns: shape.columns, values: a), b)
+        for index in b.indices { b[index] *= gains[index / rank] }
+        (change.gain, change.baseBias) = (gains.map { $0 - 1 }, bias)
+      }
       change.lowRank = (
         WeightMatrix(Matrix(rows: rank, columns: shape.columns, values: a)),
         WeightMatrix(Matrix(rows: shape.rows, columns: rank, values: b))
@@ -173,6 +197,30 @@ private struct AdapterReader {
       change.bias = change.bias.map { zip($0, difference).map(+) } ?? difference
     }
     return change.lowRank == nil && change.bias == nil ? nil : change
+  }
+
+  /// m/‖row of W + (α/r) B A‖ for each row.
+  private static func gains(_ magnitudes: [Float], _ weights: WeightMatrix, _ a: Matrix, _ b: [Float]) -> [Float] {
+    [Float](unsafeUninitializedCapacity: magnitudes.count) { gains, count in
+      count = magnitudes.count
+      Compute.parallel { thread, threads in
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: weights.columns) { row in
+          guard let sums = row.baseAddress else { return }
+          for index in Compute.share(of: magnitudes.count, thread: thread, threads: threads, step: 1) {
+            weights.unpackRow(index, into: sums)
+            for place in 0..<a.rows {
+              a.values.withUnsafeBufferPointer { values in
+                guard let start = values.baseAddress else { return }
+                addScaled(
+                  b[index * a.rows + place], start + place * weights.columns, to: sums, count: weights.columns)
+              }
+            }
+            let norm = squareSum(sums, count: weights.columns).squareRoot()
+            gains[index] = norm > 0 ? Float(Double(magnitudes[index]) / norm) : 0
+          }
+        }
+      }
+    }
   }
 
   /// Throws for the first tensor that no module used.

@@ -15,6 +15,8 @@ struct AdapterConfiguration {
 
   let path: String
   let hasBiases: Bool
+  /// Whether each row of a changed matrix has a length of its own (DoRA).
+  let hasMagnitudes: Bool
   /// Whether PEFT would fill a module that has no tensors with a random change.
   let startsAtRandom: Bool
   private let targets: Modules
@@ -56,6 +58,11 @@ struct AdapterConfiguration {
     alpha = try fields.neededNumber(gguf: "", json: "lora_alpha", in: -1e6...1e6)
     divisorIsRoot = try fields.isOn("use_rslora")
     hasBiases = try fields.isOn("lora_bias")
+    hasMagnitudes = try fields.isOn("use_dora")
+    guard !hasBiases || !hasMagnitudes else {
+      throw .unsupported(
+        path: path, what: "lora_bias beside", found: "use_dora", supported: "one of them, as PEFT does")
+    }
     let bias = try fields.text("bias") ?? "none"
     guard ["none", "all", "lora_only"].contains(bias) else {
       throw .unsupported(

@@ -72,7 +72,7 @@ extension InferenceError: CustomStringConvertible {
 
 extension InferenceError {
   /// A shortened, printable form of text from an untrusted file, for messages.
-  static func excerpt(_ text: some StringProtocol, limit: Int = 80) -> String {
+  package static func excerpt(_ text: some StringProtocol, limit: Int = 80) -> String {
     var result = ""
     var count = 0
     for scalar in text.unicodeScalars {

@@ -13,7 +13,7 @@ package enum FileFormats {
   package static var sections: [(heading: String, tables: [FormatTable])] {
     [
       ("Models", FormatTable.models), ("Adapters", [.adapter]),
-      ("Dictionaries", [.sae, .saeMetadata, .crosscoder, .trainer]),
+      ("Dictionaries", CrosscoderFile.tables),
       ("Tables and examples", [LatentTable.format, examples]),
       ("Dashboards", [NeuronpediaExport.format, SAEDashboardFiles.format, DelphiCache.format]),
       ("Activations", [ActivationShards.cacheFormat]),
@@ -28,6 +28,7 @@ package enum FileFormats {
 
   /// A section as Markdown with its heading.
   package static func markdown(_ section: (heading: String, tables: [FormatTable])) -> String {
-    "## \(section.heading)\n\n" + section.tables.map(\.markdown).joined(separator: "\n")
+    "## \(section.heading)\n\n" + (section.heading == "Dictionaries" ? CrosscoderFile.formsAsMarkdown + "\n" : "")
+      + section.tables.map(\.markdown).joined(separator: "\n")
   }
 }

@@ -57,10 +57,13 @@ extension EvidenceReport {
           percent(row.steered.rate), row.steered.perplexity?.text(1) ?? "-", percent(row.random.rate),
           row.random.perplexity?.text(1) ?? "-",
         ]
-      },
+      }
+        + (incoherent ?? []).map { row in
+          [row.behaviour, "none of \(row.latents)", "-", "-", "-", "-", "-", "-", "-", "-"]
+        },
       note:
         "Latent, strength and positions were chosen on other prompts, where perplexity under the unsteered model is at "
-        + "most \(shortNumber(perplexity)); random latents change the residual stream by the same norm. The column at says "
+        + "most \(shortNumber(perplexity)) (none: no latent has such a strength); random latents change the residual stream by the same norm. The column at says "
         + "where the latent is added: prompt is all tokens of the prompt, last its last one, template those of the chat "
         + "template in it.")
   }

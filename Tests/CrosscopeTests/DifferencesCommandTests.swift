@@ -106,6 +106,48 @@ import Testing
     #expect(remarks.contains("Base knows 259 tokens and chat 264; the first 259, which both know, are compared."))
   }
 
+  @Test func anotherTokenizerIsRefusedWithTheFirstTokenThatDiffers() throws {
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: model))
+    let place = try #require(bytes.range(of: Data("<|im_end|>".utf8)))
+    bytes.replaceSubrange(place, with: Data("<|im_and|>".utf8))
+    let other = try folder.file("other.gguf", Array(bytes))
+    let outcome = try differences("--model", model, "--base-model", other, "--texts", texts, "--quick")
+    outcome.expectOneLine(code: 1, saying: "other.gguf")
+    #expect(outcome.error.contains("\"<|im_end|>\"") && outcome.error.contains("\"<|im_and|>\""), "\(outcome.error)")
+  }
+
+  /// Expects an error of one line after lines of progress.
+  private func expectFailure(_ outcome: Program.Outcome, saying hint: String) {
+    let lines = outcome.error.split(separator: "\n").filter { $0.hasPrefix("crosscope: ") }
+    #expect(outcome.code == 1 && outcome.out.isEmpty && lines.count == 1, "\(outcome)")
+    #expect(lines.first?.contains(hint) == true, "\(outcome.error)")
+  }
+
+  @Test func aNumberInAModelThatIsNotFiniteIsNamed() throws {
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: model))
+    withUnsafeBytes(of: Float.nan.bitPattern.littleEndian) {
+      bytes.replaceSubrange(bytes.count - 4..<bytes.count, with: $0)
+    }
+    let other = try folder.file("nan.gguf", Array(bytes))
+    let store = folder.path + "/nan.crosscope"
+    let outcome = try differences(
+      "--model", model, "--base-model", other, "--texts", texts, "--quick", "--out", store)
+    expectFailure(outcome, saying: "not finite")
+    #expect(!FileManager.default.fileExists(atPath: store))
+  }
+
+  @Test func withoutRoomNothingHalfWrittenRemains() throws {
+    for name in ["full.json", "full.crosscope"] {
+      let out = folder.path + "/" + name
+      let outcome = try Program.run(
+        ["differences", "--model", model, "--adapter", adapter, "--texts", texts, "--quick", "--out", out],
+        after: "ulimit -f 1")
+      expectFailure(outcome, saying: name)
+      let left = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.contains("full") }
+      #expect(left.isEmpty, "\(left)")
+    }
+  }
+
   @Test func badInputGetsOneLine() throws {
     let empty = try folder.file("empty.txt", Array("\n\n".utf8))
     let wrong = try folder.file("wrong.jsonl", Array("{\"text\": 3}\n".utf8))

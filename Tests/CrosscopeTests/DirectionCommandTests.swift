@@ -56,7 +56,7 @@ import Testing
     let page = try direction(["show", build.storePath, "warm", "--json"]).json()
     #expect((page["promoted"] as? [Any])?.count == 10 && (page["latents"] as? [Any])?.isEmpty == false)
     let explained = try #require(page["explained"] as? Double)
-    #expect((0...1).contains(explained) && page["explainedByChance"] is Double)
+    #expect((0...1).contains(explained) && page["explained_by_chance"] is Double)
     let text = try direction(["show", build.storePath, "part 1", "--quick"])
     #expect(text.code == 0 && text.out.contains("after block 1") && !text.out.contains("logit lens"), "\(text)")
     #expect(

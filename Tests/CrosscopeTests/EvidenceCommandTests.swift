@@ -84,6 +84,16 @@ import Testing
       tables.code == 0 && tables.out.contains("| add") == false && tables.out.contains("| never | \(added.latent) |"))
   }
 
+  @Test func aSectionWithoutCoherentLatentSaysSoAndTheOthersGoOn() throws {
+    try write(plan.replacing("\"perplexity\": 1000000", with: "\"perplexity\": 1.000001"))
+    let run = try evidence("--json")
+    #expect(run.code == 0, "\(run.error)")
+    let report = try JSONDecoder().decode(EvidenceReport.self, from: Data(run.out.utf8))
+    #expect(report.added.isEmpty && report.removed.count == 1 && report.causal != nil)
+    #expect(report.incoherent == [.init(name: "add", behaviour: "never", latents: 2)])
+    #expect(report.text.contains("none of 2"))
+  }
+
   @Test func triggersAreKeptAsColumnsThatPlansOrderBy() throws {
     let triggers = ["triggers", build.storePath, "--prompts", folder + "/prompts.jsonl"]
     let run = try Program.run(
@@ -125,7 +135,8 @@ import Testing
     // What is kept is used: another name in the kept section comes back in the report.
     kept = kept.replacing(#""name":"said""#, with: #""name":"kept""#)
     try kept.write(toFile: part, atomically: true, encoding: .utf8)
-    try write(plan)
+    // Another filter in another section decides nothing here.
+    try write(plan.replacing("chat_specificity<=6", with: "chat_specificity<=7"))
     let run = try evidence("--out", out, "--json")
     let report = try JSONDecoder().decode(EvidenceReport.self, from: Data(run.out.utf8))
     #expect(report.shown.map(\.name) == ["kept", "unsaid"])

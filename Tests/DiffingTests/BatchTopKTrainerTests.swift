@@ -76,7 +76,7 @@ import Testing
     var losses = TrainingLosses()
     for _ in 0..<configuration.settings.steps { losses = try trainer.step(planted.batch(128)) }
     #expect(losses.fve.allSatisfy { $0 > 0.9 }, "\(losses)")
-    let crosscoder = try trainer.crosscoder().foldingNormaliser()
+    let crosscoder = trainer.crosscoder().foldingNormaliser()
     let deltas = crosscoder.deltaNorms
     for index in 0..<16 {
       let model: PairModel = Planted.isIn(index, .chat) ? .chat : .base

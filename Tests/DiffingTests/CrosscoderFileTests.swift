@@ -16,12 +16,12 @@ import Testing
     #expect(hub.decoder == compiled.decoder)
     #expect(hub.encoderBias == compiled.encoderBias)
     #expect(compiled.card.layer == 13)
-    #expect(try CrosscoderFile(path: fixture("l1") + "/model_compiled.pt").form == .crosscoder)
+    #expect(try CrosscoderFile(path: fixture("l1") + "/model_compiled.pt").form == "crosscoder")
   }
 
   @Test func theReplicationReadsTheOutputOfTheBlockBefore() throws {
     let file = try CrosscoderFile(path: fixture("connor"))
-    #expect(file.form == .replication)
+    #expect(file.form == "replication")
     #expect(file.card.layer == 13, "blocks.14.hook_resid_pre")
     #expect((file.dModel, file.nLatents) == (24, 96))
   }
@@ -61,10 +61,12 @@ import Testing
   @Test func twoInputScalesFoldIntoTheWeights() throws {
     let x = try PairedActivations(path: fixture("l1") + "/reference.safetensors")
     let scaled = try Crosscoder.load(path: fixture("connor")).scalingInputs(meanNorms: x.meanNorms)
-    let folded = try scaled.foldingNormaliser()
+    let folded = scaled.foldingNormaliser()
     let (codes, foldedCodes) = (try scaled.encode(x), try folded.encode(x))
     #expect(relativeDifference(foldedCodes.dense().doubles, codes.dense().doubles) <= 1e-5)
-    #expect(relativeDifference(folded.decode(foldedCodes).values.doubles, scaled.decode(codes).values.doubles) <= 1e-5)
+    #expect(
+      relativeDifference(folded.decode(foldedCodes, of: x).values.doubles, scaled.decode(codes, of: x).values.doubles)
+        <= 1e-5)
   }
 
   private static let gemmaScope =
@@ -94,7 +96,7 @@ import Testing
     // Base's half is not looked at.
     let x = PairedActivations(dModel: 2, values: [9, 9, 0.5, 1, 7, -7, 2, 3])
     #expect(try sae.encode(x).dense() == [0, 0, 0.5, 2, 3.5, 1])
-    #expect(try sae.decode(sae.encode(x)).vector(token: 1, model: .chat) == [7.25, 11.5])
+    #expect(try sae.decode(sae.encode(x), of: x).vector(token: 1, model: .chat) == [7.25, 11.5])
     #expect(try sae.scaled(sae.encode(x)) == [0.5, 10, 3.5, 1])
     #expect(sae.deltaNorms == [nil, nil, nil])
     #expect(sae.cosines == [nil, nil, nil])
@@ -106,28 +108,35 @@ import Testing
   @Test func anSAEWithOtherInputsIsRefused() throws {
     let folder = TemporaryFolder()
     for (more, word) in [
-      (#""d_in": 3"#, "d_in"), (#""architecture2": 1, "k": 32"#, "k 32"),
+      (#""d_in": 3"#, "d_in"), (#""architecture2": 1"#, "architecture2"), (#""k": 32"#, "k 32"),
       (#""activation_fn": "topk""#, "activation_fn"),
-      (#""activation_fn_str": "tanh-relu""#, "activation_fn_str"), (#""activation_fn_kwargs": {"k": 4}"#, "kwargs"),
-      (#""normalize_activations": "layer_norm""#, "normalize_activations"),
+      (#""activation_fn_kwargs": {"k": 4}"#, "kwargs"),
+      (#""normalize_activations": "batch_norm""#, "normalize_activations"),
       (#""normalize_activations": true"#, "normalize_activations"),
       (#""finetuning_scaling_factor": true"#, "finetuning_scaling_factor"),
       (#""rescale_acts_by_decoder_norm": true"#, "rescale_acts_by_decoder_norm"),
       (#""reshape_activations": "hook_z""#, "reshape_activations"), (#""hook_head_index": 0"#, "hook_head_index"),
       (#""hook_layer": 6"#, "hook_layer"), (#""metadata": {"hook_name": "blocks.6.hook_resid_post"}"#, "hook_name"),
-      (#""metadata": {"hook_name_out": "blocks.7.hook_mlp_out"}"#, "hook_name_out"),
     ] {
       try writeSAE(folder.path, settings: settings(more))
       #expect { try CrosscoderFile(path: folder.path) } throws: { "\($0)".contains(word) }
     }
     for (whole, word) in [
-      (#"{"architecture": "topk"}"#, "topk"), (#"{"architecture": "gated"}"#, "gated"),
-      (#"{"architecture": "standard"}"#, "jumprelu"), ("{}", "jumprelu"),
+      (#"{"architecture": "topk"}"#, "k should be"), (#"{"architecture": "gated"}"#, "b_gate"),
+      (#"{"architecture": "standard"}"#, "threshold"), ("{}", "threshold"),
+    ] {
+      try writeSAE(folder.path, settings: whole)
+      #expect { try CrosscoderFile(path: folder.path) } throws: { "\($0)".contains(word) }
+    }
+    // Activations of another place can be encoded, but nothing is browsed or steered there.
+    for (whole, word) in [
       (Self.gemmaScope.replacing("resid_post", with: "mlp_out"), "hook_mlp_out"),
       (Self.gemmaScope.replacing("7.hook_resid_post", with: "0.hook_resid_pre"), "hook_resid_pre"),
     ] {
       try writeSAE(folder.path, settings: whole)
-      #expect { try CrosscoderFile(path: folder.path) } throws: { "\($0)".contains(word) }
+      let file = try CrosscoderFile(path: folder.path)
+      #expect(throws: Never.self) { try file.crosscoder() }
+      #expect { try file.requirePlace() } throws: { "\($0)".contains(word) }
     }
     for neutral in [
       #""normalize_activations": false"#, #""normalize_activations": "none", "activation_fn": "relu""#, #""k": null"#,
@@ -169,7 +178,7 @@ import Testing
     ] {
       writer.add(name, shape: shape, floats: [Float](repeating: 1, count: shape.reduce(1, *)))
     }
-    try writer.write(to: folder.path + "/sae_weights.safetensors")
+    try writer.write(to: folder.path + "/params.safetensors")
     #expect { try CrosscoderFile(path: folder.path) } throws: { "\($0)".contains("scaling_factor") }
   }
 

@@ -24,7 +24,7 @@ import Testing
     func expected(_ name: String) throws -> [Double?] { try reference.tensor(named: name).doubles() }
     #expect(try relativeDifference(codes.denseByModel().doubles, expected("f")) <= 1e-6)
     #expect(try relativeDifference(codes.dense(crosscoder.scaled(codes)).doubles, expected("f_scaled")) <= 1e-6)
-    #expect(try relativeDifference(crosscoder.decode(codes).values.doubles, expected("x_hat")) <= 1e-6)
+    #expect(try relativeDifference(crosscoder.decode(codes, of: x).values.doubles, expected("x_hat")) <= 1e-6)
   }
 
   @Test func whatIsSavedIsRead() throws {
@@ -49,7 +49,7 @@ import Testing
     var scaling = LatentScaling(crosscoder: crosscoder)
     try scaling.add(codes: codes, activations: x)
     let betas = scaling.betas()
-    let xHat = crosscoder.decode(codes)
+    let xHat = crosscoder.decode(codes, of: x)
     let d = crosscoder.dModel
     for latent in 0..<crosscoder.nLatents {
       let chat = crosscoder.decoderDirection(latent, .chat).map { Double($0) }

@@ -62,7 +62,8 @@ import Testing
     let codes = try crosscoder.encode(x).dense()
     let found = try betas(crosscoder, x)
     // What is decoded from no latents at all, in the models' own units.
-    let none = crosscoder.decode(SparseCodes(nLatents: 10, offsets: [0, 0], latents: [], values: []))
+    let none = crosscoder.decode(
+      SparseCodes(nLatents: 10, offsets: [0, 0], latents: [], values: []), of: x.tokens(0..<1))
     for latent in 0..<10 {
       let chat = crosscoder.decoderDirection(latent, .chat).map(Double.init)
       for model in PairModel.allCases {

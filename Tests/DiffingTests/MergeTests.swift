@@ -47,7 +47,7 @@ import Testing
     func variance(_ range: Range<Int>) throws -> ExplainedVariance {
       var variance = ExplainedVariance(dModel: Self.d)
       let part = x.tokens(range)
-      variance.add(part, reconstruction: crosscoder.decode(try crosscoder.encode(part)))
+      variance.add(part, reconstruction: crosscoder.decode(try crosscoder.encode(part), of: part))
       return variance
     }
     func numbers(_ variance: ExplainedVariance) -> [Double?] {

@@ -72,7 +72,7 @@ import Testing
   private func contributions(_ latent: Int, _ model: PairModel, _ one: Case, _ codes: SparseCodes) -> [[Double]] {
     var rows: [[Double]] = []
     let without = codes.keepingLatents { $0 != latent }
-    let (whole, rest) = (one.stored.decode(codes), one.stored.decode(without))
+    let (whole, rest) = (one.stored.decode(codes, of: one.x), one.stored.decode(without, of: one.x))
     for token in 0..<one.x.tokens {
       let (a, b) = (whole.vector(token: token, model: model), rest.vector(token: token, model: model))
       rows.append(zip(a, b).map { Double($0) - Double($1) })
@@ -82,7 +82,7 @@ import Testing
 
   @Test(arguments: try Case.all(), PairModel.allCases)
   func ablateTakesAwayWhatTheLatentContributes(_ one: Case, decoder: PairModel) throws {
-    let crosscoder = try one.stored.foldingNormaliser()
+    let crosscoder = one.stored.foldingNormaliser()
     let codes = try one.stored.encode(one.x)
     var seen = 0
     for latent in 0..<crosscoder.nLatents {
@@ -102,7 +102,7 @@ import Testing
 
   @Test(arguments: try Case.all(), PairModel.allCases)
   func clampHoldsTheLatentAtItsValue(_ one: Case, decoder: PairModel) throws {
-    let crosscoder = try one.stored.foldingNormaliser()
+    let crosscoder = one.stored.foldingNormaliser()
     for latent in 0..<crosscoder.nLatents {
       let direction = crosscoder.decoderDirection(latent, decoder).map(Double.init)
       for token in 0..<one.x.tokens {
@@ -121,7 +121,7 @@ import Testing
 
   @Test(arguments: try Case.all())
   func clampAtItsOwnActivationChangesNothing(_ one: Case) throws {
-    let crosscoder = try one.stored.foldingNormaliser()
+    let crosscoder = one.stored.foldingNormaliser()
     let codes = try crosscoder.encode(one.x)
     let scaled = crosscoder.scaled(codes)
     var seen = 0
@@ -160,7 +160,7 @@ import Testing
       let h = try Self.steered(several, crosscoder, x, token: token)
       let before = Array(x.vector(token: token, model: .chat))
       for latent in 0..<F {
-        let reader = LatentReader(latent, crosscoder)
+        let reader = try LatentReader(latent, crosscoder)
         let (found, atMean, whole) = (
           reader.code(base: h, chat: h).f, reader.code(base: h, chat: mean.values).f,
           reader.code(base: h, chat: before).f
@@ -179,7 +179,7 @@ import Testing
     let d = Case.d
     let mean = (0..<2 * d).map { Float($0) }
     let normaliser = InputNormaliser(mean: mean, std: [Float](repeating: 1, count: 2 * d), targetRMS: 1)
-    let folded = try randomCrosscoder(d: d, F: 4, seed: 1, normaliser: normaliser).foldingNormaliser()
+    let folded = randomCrosscoder(d: d, F: 4, seed: 1, normaliser: normaliser).foldingNormaliser()
     #expect(try folded.residualMean(.chat) == ResidualMean(source: .activationMean, values: Array(mean[d...])))
     #expect(try folded.residualMean(.base).values == Array(mean[..<d]))
     var card = CrosscoderCard()
@@ -213,7 +213,7 @@ import Testing
 
   @Test(arguments: try Case.all())
   func conditionsFollowTheScaledActivation(_ one: Case) throws {
-    let crosscoder = try one.stored.foldingNormaliser()
+    let crosscoder = one.stored.foldingNormaliser()
     let codes = try crosscoder.encode(one.x)
     let scaled = codes.dense(crosscoder.scaled(codes))
     let F = crosscoder.nLatents
@@ -248,7 +248,7 @@ import Testing
 
   @Test(arguments: try Case.all())
   func aConditionGatesItsOwnInterventionAndNoOther(_ one: Case) throws {
-    let crosscoder = try one.stored.foldingNormaliser()
+    let crosscoder = one.stored.foldingNormaliser()
     let codes = try crosscoder.encode(one.x)
     let scaled = codes.dense(crosscoder.scaled(codes))
     let F = crosscoder.nLatents
@@ -322,7 +322,7 @@ import Testing
 
   @Test(arguments: try Case.all())
   func theOrderOfInterventionsDoesNotMatter(_ one: Case) throws {
-    let crosscoder = try one.stored.foldingNormaliser()
+    let crosscoder = one.stored.foldingNormaliser()
     var items = SteeringMode.allCases.flatMap { mode in
       [0, 2, 5].map { Intervention(latent: $0, mode: mode, strength: 0.3 + Double($0)) }
     }
@@ -346,7 +346,7 @@ import Testing
   @Test(arguments: SteeringMode.allCases.filter { $0 != .clamp })
   func strengthZeroAndOffChangeNoBit(mode: SteeringMode) throws {
     for one in try Case.all() {
-      let crosscoder = try one.stored.foldingNormaliser()
+      let crosscoder = one.stored.foldingNormaliser()
       for token in 0..<5 {
         let h = Array(one.x.vector(token: token, model: .chat)).map(\.bitPattern)
         for latent in 0..<crosscoder.nLatents {

@@ -15,14 +15,14 @@ import Testing
   private func document(noDifference: Bool = false) throws -> DifferenceDocument {
     let sections = [
       "setup": """
-      {"base": "b", "chat": "c", "precision": "exact", "tokensPerText": 64, "mostRaised": 100, "seed": 0,
-       "crosscope": "1", "noDifference": \(noDifference), "remarks": []}
+      {"base": "b", "chat": "c", "precision": "exact", "tokens_per_text": 64, "most_raised": 100, "seed": 0,
+       "crosscope": "1", "no_difference": \(noDifference), "remarks": []}
       """,
       "corpora": """
-      [{"corpus": "plain", "texts": 3, "predictions": 90, "perplexityBase": 20, "perplexityChat": 25}]
+      [{"corpus": "plain", "texts": 3, "predictions": 90, "perplexity_base": 20, "perplexity_chat": 25}]
       """,
       "divergences": """
-      [{"role": "plain", "tokens": 93, "mean": 0.5, "median": 0.25, "p90": 1, "p99": 3, "baseFromChat": 0.75}]
+      [{"role": "plain", "tokens": 93, "mean": 0.5, "median": 0.25, "p90": 1, "p99": 3, "base_from_chat": 0.75}]
       """,
       "blocks": "[{\"block\": 0, \"role\": \"plain\", \"distance\": 1, \"relative\": 0.125, \"cosine\": 0.99}]",
       "orders": """

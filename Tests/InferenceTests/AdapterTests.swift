@@ -57,7 +57,7 @@ import Testing
   @Test(arguments: [
     (#"{"peft_type":"IA3","r":4,"lora_alpha":8}"#, "peft_type"),
     (#"{"peft_type":"LORA","r":0,"lora_alpha":8}"#, "r should be"),
-    (#"{"peft_type":"LORA","r":4,"lora_alpha":8,"use_dora":true}"#, "use_dora"),
+    (#"{"peft_type":"LORA","r":4,"lora_alpha":8,"use_dora":true}"#, "lora_magnitude_vector"),
     (#"{"peft_type":"LORA","r":4,"lora_alpha":8,"bias":"most"}"#, "bias"), (#"{"r":4,"lora_alpha":8}"#, "peft_type"),
     (#"{"peft_type":"LORA","r":8,"target_modules":"all-linear"}"#, "shape"), ("nonsense", "damaged"),
   ])

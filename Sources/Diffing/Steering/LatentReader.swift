@@ -10,14 +10,16 @@ struct LatentReader {
   let latent: Int
   private let encoder: [Float]  // [2·d], base first
   private let bias: Double
-  private let rule: ActivationRule
+  private let rule: CodeRule
   private let norms: [Double]  // scaled activation ÷ f of a latent that is on in no model, base, chat, both
 
-  init(_ latent: Int, _ crosscoder: Crosscoder) {
+  /// - Throws: `DiffingError.codesUndefined` for a dictionary whose latents cannot be read one by one.
+  init(_ latent: Int, _ crosscoder: Crosscoder) throws(DiffingError) {
+    try crosscoder.requireCodesOfLatents()
     self.latent = latent
     encoder = Array(crosscoder.encoder.row(latent))
     bias = Double(crosscoder.encoderBias[latent])
-    rule = crosscoder.activationRule
+    rule = crosscoder.codeRule
     let (base, chat, both) = (
       crosscoder.baseNorms[latent], crosscoder.chatNorms[latent], crosscoder.codeNorms[latent]
     )
@@ -28,13 +30,12 @@ struct LatentReader {
   /// - Parameter base: nil for a dictionary that reads only chat.
   func code(base: UnsafePointer<Float>?, chat: UnsafePointer<Float>) -> (f: Double, models: PairModels) {
     let d = encoder.count / 2
-    let f = encoder.withUnsafeBufferPointer { row in
+    let dot = encoder.withUnsafeBufferPointer { row in
       row.baseAddress.map { row in
         (base.map { dotInDouble(row, $0, count: d) } ?? 0) + dotInDouble(row + d, chat, count: d)
       } ?? 0
     }
-    let models = rule.models(f + bias, latent: latent)
-    return models.isEmpty ? (0, models) : (f + bias, models)
+    return rule.code(dot: dot, bias: bias, latent: latent)
   }
 
   /// The scaled activation of a code, which thresholds, dashboards and conditions compare.

@@ -14,13 +14,13 @@ final class LatentReadings {
   private(set) var values: [[[Float]]]
 
   /// Prepares the reading of latents.
-  /// - Throws: `DiffingError.settingInvalid` for a latent that the crosscoder lacks.
+  /// - Throws: `DiffingError.settingInvalid` for a latent that the crosscoder lacks, `.codesUndefined`.
   init(of latents: [Int], _ crosscoder: Crosscoder, streams: Int) throws(DiffingError) {
     for latent in latents where !(0..<crosscoder.nLatents).contains(latent) {
       throw .settingInvalid(
         name: Setting("latent", .interventions), expected: "0…\(crosscoder.nLatents - 1)", found: "\(latent)")
     }
-    readers = latents.map { LatentReader($0, crosscoder) }
+    readers = try latents.map { (latent) throws(DiffingError) in try LatentReader(latent, crosscoder) }
     (normLimit, d) = (crosscoder.card.normLimit, crosscoder.dModel)
     values = [[[Float]]](repeating: [], count: streams)
   }

@@ -96,7 +96,9 @@ final class PreparedSteering {
         plan.addedDirections(at: other, width: crosscoder.dModel).map { (other, $0) }
       })
     (self.gates, self.projection) = (gates, projection)
-    self.conditions = conditions.map { (LatentReader($0.latent, crosscoder), $0) }
+    self.conditions = try conditions.map { (condition) throws(DiffingError) in
+      (try LatentReader(condition.latent, crosscoder), condition)
+    }
   }
 
   /// Changes one token's residual stream in place.

@@ -40,11 +40,11 @@ extension Crosscoder {
           expected: "chat (the mode uses both decoders)",
           found: decoder.rawValue)
       }
-      return differenceTerms(item)
+      return try differenceTerms(item)
     }
     _ = try direction(item.latent, decoder)
     let vector = Array(decoderDirection(item.latent, decoder))
-    let reader = LatentReader(item.latent, self)
+    let reader = try LatentReader(item.latent, self)
     guard item.mode == .clamp else {
       return [CodeTerm(reader: reader, models: decoder.set, slope: -item.strength, vector: vector)]
     }
@@ -55,8 +55,8 @@ extension Crosscoder {
     return [CodeTerm(reader: reader, models: decoder.set, constant: value, slope: -1, vector: vector)]
   }
 
-  private func differenceTerms(_ item: Intervention) -> [CodeTerm] {
-    let reader = LatentReader(item.latent, self)
+  private func differenceTerms(_ item: Intervention) throws(DiffingError) -> [CodeTerm] {
+    let reader = try LatentReader(item.latent, self)
     let (chat, base) = (decoderDirection(item.latent, .chat), decoderDirection(item.latent, .base))
     guard codeNormalization == .decoupled else {
       let difference = zip(chat, base).map { $0 - $1 }

@@ -85,7 +85,7 @@ public struct SyntheticExperiment: Sendable {
       if let autoencoder {
         crosscoder = autoencoder.crosscoder()
       } else {
-        crosscoder = try trainer.crosscoder(card: CrosscoderCard()).foldingNormaliser()
+        crosscoder = trainer.crosscoder(card: CrosscoderCard()).foldingNormaliser()
       }
       let findings = try WorldFindings(crosscoder: crosscoder, world: world, sample: scored)
       report(method.rawValue + (mu.map { " of μ = \($0)" } ?? ""))

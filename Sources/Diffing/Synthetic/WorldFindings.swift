@@ -108,7 +108,7 @@ public struct WorldFindings: Sendable {
     l0 = codes.l0
     twins = crosscoder.twins(dead: living.map { !$0 }).count
     var variance = ExplainedVariance(dModel: crosscoder.dModel)
-    variance.add(activations, reconstruction: crosscoder.decode(codes))
+    variance.add(activations, reconstruction: crosscoder.decode(codes, of: activations))
     let shares =
       crosscoder.target == .difference
       ? [variance.sharesOfDifference()] : PairModel.allCases.map { variance.shares($0) }

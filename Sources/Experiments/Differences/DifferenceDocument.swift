@@ -21,6 +21,13 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
     /// What was left out and why, in sentences.
     package var remarks: [String]
 
+    private enum CodingKeys: String, CodingKey {
+      case base, chat, precision, seed, crosscope, filters, remarks
+      case tokensPerText = "tokens_per_text"
+      case mostRaised = "most_raised"
+      case noDifference = "no_difference"
+    }
+
     package init(
       base: String, chat: String, precision: String, tokensPerText: Int, mostRaised: Int, seed: UInt64,
       crosscope: String,
@@ -39,6 +46,12 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
     package var predictions: Int
     package var perplexityBase: Double
     package var perplexityChat: Double
+
+    private enum CodingKeys: String, CodingKey {
+      case corpus, texts, predictions
+      case perplexityBase = "perplexity_base"
+      case perplexityChat = "perplexity_chat"
+    }
   }
 
   /// KL(chat ‖ base) over tokens of one role, and the mean of KL(base ‖ chat).
@@ -50,6 +63,11 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
     package var p90: Double
     package var p99: Double
     package var baseFromChat: Double
+
+    private enum CodingKeys: String, CodingKey {
+      case role, tokens, mean, median, p90, p99
+      case baseFromChat = "base_from_chat"
+    }
   }
 
   /// How far the residual streams are apart after a block, over tokens of one role.
@@ -189,6 +207,12 @@ package struct DifferenceDocument: Codable, Sendable, Equatable {
     /// Mean losses of a token, in nats.
     package var lossBase: Double
     package var lossChat: Double
+
+    private enum CodingKeys: String, CodingKey {
+      case beginning, content
+      case lossBase = "loss_base"
+      case lossChat = "loss_chat"
+    }
   }
 
   /// A prompt that was answered by base, by chat, and with what chat changed counting more.

@@ -52,6 +52,11 @@ package struct DirectionDocument: Codable, Sendable, Equatable {
   package var explained: Double?
   package var explainedByChance: Double?
 
+  private enum CodingKeys: String, CodingKey {
+    case direction, promoted, opposite, latents, opposed, parts, explained
+    case explainedByChance = "explained_by_chance"
+  }
+
   package init(_ record: DirectionRecord) throws { direction = try DirectionEntry(record) }
 
   /// Reads the direction by the logit lens of chat.

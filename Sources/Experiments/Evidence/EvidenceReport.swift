@@ -19,6 +19,13 @@ package struct EvidenceReport: Codable, Sendable, Equatable {
     package var base, chat: Interval
   }
 
+  /// A section of one latent added for which no tried latent has a strength whose answers are coherent.
+  package struct Incoherent: Codable, Sendable, Equatable {
+    package var name, behaviour: String
+    /// The number of latents that were tried.
+    package var latents: Int
+  }
+
   package struct Added: Codable, Sendable, Equatable {
     package var name, behaviour: String
     package var prompts: Int
@@ -126,12 +133,14 @@ package struct EvidenceReport: Codable, Sendable, Equatable {
   package var perplexity: Double
   package var shown: [Shown] = []
   package var added: [Added] = []
+  /// The sections of added latents without a coherent strength; nil if there are none.
+  package var incoherent: [Incoherent]?
   package var removed: [Removed] = []
   package var triggers: Triggers?
   package var causal: Causal?
 
   private enum CodingKeys: String, CodingKey {
-    case store, versions, perplexity, shown, added, removed, triggers, causal
+    case store, versions, perplexity, shown, added, incoherent, removed, triggers, causal
     case maxTokens = "max_tokens"
   }
 }

@@ -22,14 +22,10 @@ extension EvidenceRun {
 
   // MARK: One latent added
 
-  func added(_ section: EvidencePlan.Added) async throws -> EvidenceReport.Added {
+  /// - Returns: nil if no strength of a tried latent gives coherent answers.
+  func added(_ section: EvidencePlan.Added) async throws -> EvidenceReport.Added? {
     let candidates = try await candidates(section)
-    guard let best = candidates.first else {
-      throw InputError.invalid(
-        source: section.name,
-        expected: "a strength at which some latent's answers have a perplexity of at most "
-          + "\(plan.perplexity)", found: "none among \(section.latents) latents")
-    }
+    guard let best = candidates.first else { return nil }
     let prompts = try SetPrompt.read(section.prompts, kinds: section.kinds)
     var request = SteeringRequest(
       prompt: "", plan: best.plan, sampling: GenerationSettings(maxTokens: plan.maxTokens, seed: plan.seed))

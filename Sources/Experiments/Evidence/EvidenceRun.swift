@@ -52,52 +52,59 @@ package struct EvidenceRun {
       perplexity: plan.perplexity)
     for section in plan.shown {
       report.shown.append(
-        try await part(section.name, section, [section.prompts], decisive) { try await shown(section) })
+        try await part(section.name, section, [section.prompts], decisive, []) { try await shown(section) })
     }
     for section in plan.added {
-      report.added.append(
-        try await part(section.name, section, [section.choose, section.prompts], decisive) {
-          try await added(section)
-        })
+      let found = try await part(
+        section.name, section, [section.choose, section.prompts], decisive, [try latents(section.filter)]
+      ) {
+        try await added(section)
+      }
+      if let found {
+        report.added.append(found)
+      } else {
+        report.incoherent =
+          (report.incoherent ?? [])
+          + [.init(name: section.name, behaviour: section.behaviour, latents: section.latents)]
+      }
     }
     for section in plan.removed {
+      // Random latents come from all that are living.
+      let lists = [try latents(section.filter, by: section.order), try latents("")]
       report.removed.append(
-        try await part(section.name, section, [section.prompts], decisive) { try await removed(section) })
+        try await part(section.name, section, [section.prompts], decisive, lists) { try await removed(section) })
     }
     if let section = plan.triggers {
-      report.triggers = try await part("triggers", section, section.choose + section.prompts, decisive) {
+      let lists = [try latents(section.filter)]
+      report.triggers = try await part("triggers", section, section.choose + section.prompts, decisive, lists) {
         try await triggers(section)
       }
     }
     if let section = plan.causal {
-      report.causal = try await part("causal", section, [section.chats], decisive) { try await causal(section) }
+      report.causal = try await part("causal", section, [section.chats], decisive, [try latents("")]) {
+        try await causal(section)
+      }
     }
     return report
   }
 
   /// A section's result: the one that is kept if nothing that decides it has changed, else a new one, which is then kept.
+  /// - Parameter latents: the lists from which the section takes its latents, in their order.
   private func part<Value: Codable>(
     _ name: String, _ section: some Encodable, _ files: [String], _ versions: [String: String],
-    _ measure: () async throws -> Value
+    _ latents: [[Int]], _ measure: () async throws -> Value
   ) async throws -> Value {
     let hashes = try files.map { try MappedFile(path: $0).sha256() }
     let decisive = storedJSON(
       EvidenceParts.Decisive(
         section: storedJSON(section), files: hashes, versions: versions, behaviours: storedJSON(behaviours),
         maxTokens: plan.maxTokens, perplexity: plan.perplexity, seed: plan.seed,
-        latents: try storedLatents()))
+        latents: latents.map { "\($0)" }.joined(separator: ";")))
     let hash = Array(decisive.utf8).withUnsafeBytes { SHA256.hex(of: $0) }
     if let kept: Value = parts.read(name, hash: hash) { return kept }
     let value = try await measure()
     try parts.write(value, name, hash: hash)
     return value
-  }
-
-  /// What the choice of latents depends on in the store: their order and their tags.
-  private func storedLatents() throws -> String {
-    let filters = Set(plan.added.map(\.filter) + (plan.triggers.map { [$0.filter] } ?? [])).sorted()
-    let lists = try filters.map { try latents($0) } + plan.removed.map { try latents($0.filter, by: $0.order) }
-    return lists.map { "\($0.prefix(1000))" }.joined(separator: ";")
   }
 
   /// The living latents that a filter lets through: those with the largest values of a metric first, or the most chat-specific.

@@ -119,8 +119,9 @@ package struct SteeringSteps: TaskSteps {
 
   fileprivate init(_ request: SteeringRequest, _ models: LoadedModels) throws {
     setup = try SteeringSetup(request, models: models)
-    // The run works without base; reading the activations afterwards then fails with an error that says why.
-    traced = models.context.readsActivations ? request.traced : []
+    // The run works without base, and without codes of single latents; reading the activations afterwards then fails with an error that says why.
+    let context = models.context
+    traced = context.readsActivations && context.crosscoder.hasCodesOfLatents ? request.traced : []
     run = try setup.begin(reading: traced)
     let streams = request.sampling.samples * run.arms
     texts = [GeneratedText](

@@ -8,8 +8,12 @@ import Storage
 
 /// The JSON object in `ModelPair.card` of an imported store.
 package struct ImportCard: Codable, Equatable {
-  /// The name of a `CrosscoderFile.Form`.
+  /// The name of the form of the dictionary.
   package var form: String
+  /// What the user said about the dictionary, because its files do not.
+  package var reads: String?
+  package var layer: Int?
+  package var base_head: String?
   /// "checkpoint" if an input normaliser is not folded in. A store that `build` made has no value here, and is folded.
   package var activation_units: String?
   /// Mean norms of base's and chat's residual streams, if the inputs are scaled by them.
@@ -25,11 +29,18 @@ package struct ImportCard: Codable, Equatable {
   }
 
   package init(
-    form: String, activation_units: String?, mean_norms: [Double]?, input_scaling: InputScaling?,
+    form: String, choice: DictionaryChoice, activation_units: String?, mean_norms: [Double]?,
+    input_scaling: InputScaling?,
     metrics: [String: Double], training_tokens: Int?
   ) {
+    (reads, layer, base_head) = (choice.reads?.rawValue, choice.layer, choice.baseHead)
     (self.form, self.activation_units, self.mean_norms) = (form, activation_units, mean_norms)
     (self.input_scaling, self.metrics, self.training_tokens) = (input_scaling, metrics, training_tokens)
+  }
+
+  /// What the user said about the dictionary at import.
+  package var choice: DictionaryChoice {
+    DictionaryChoice(reads: reads.flatMap { .init(rawValue: $0) }, layer: layer, baseHead: base_head)
   }
 
   package func text() throws -> String {

@@ -23,33 +23,43 @@ package struct StoreCrosscoder: Sendable {
   ///   that directions and amplification need.
   /// - Throws: the modules' own errors, or `InputError.mismatch` naming both sides and the remedy.
   package init(_ store: Store, mayBeMissing: Bool = false) throws {
-    var pair = try store.modelPair()
+    var found = try store.modelPair()
     folder = URL(fileURLWithPath: store.path).deletingLastPathComponent().path
-    if mayBeMissing, pair.crosscoder == nil, pair.nLatents == 0 || pair.dModel > 0 {
+    if mayBeMissing, found.crosscoder == nil, found.nLatents == 0 || found.dModel > 0 {
       // Latents that came with dashboards have no encoder; those with a vector are directions.
-      pair.nLatents = 0
-      self.pair = pair
-      crosscoder = Crosscoder(withoutLatents: pair.dModel)
+      found.nLatents = 0
+      (pair, crosscoder) = (found, Crosscoder(withoutLatents: found.dModel))
       (sha256, unit) = ("", nil)
       return
     }
-    self.pair = pair
-    guard let file = pair.crosscoder else {
-      throw InputError.invalid(source: store.path, expected: "a store that names its crosscoder", found: "none")
-    }
-    let path = Self.resolve(file.path, folder)
-    let opened = try CrosscoderFile(path: path)
-    sha256 = try store.check(path, is: file.sha256, what: "crosscoder")
+    let stored: Crosscoder
+    (pair, stored, sha256) = try Self.stored(in: store)
     let card = ImportCard(pair)
-    var stored = try opened.crosscoder()
-    try opened.checkName()
-    if let norms = card?.mean_norms { stored = try stored.scalingInputs(meanNorms: norms) }
-    guard stored.card.inputScaling == nil || stored.normaliser != nil else { throw DiffingError.inputScaleUnknown }
-    let crosscoder = try stored.foldingNormaliser()
+    let crosscoder = stored.foldingNormaliser()
     self.crosscoder = crosscoder
     unit =
       card?.activation_units == "checkpoint" && stored.normaliser != nil
       ? zip(crosscoder.codeNorms, stored.codeNorms).map { $1 > 0 ? $0 / $1 : 1 } : nil
+  }
+
+  /// The store's dictionary as its files have it, with the input normaliser if it has one.
+  /// - Throws: as `init`.
+  package static func stored(in store: Store) throws -> (pair: ModelPair, crosscoder: Crosscoder, sha256: String) {
+    let pair = try store.modelPair()
+    let folder = URL(fileURLWithPath: store.path).deletingLastPathComponent().path
+    guard let file = pair.crosscoder else {
+      throw InputError.invalid(source: store.path, expected: "a store that names its crosscoder", found: "none")
+    }
+    let path = Self.resolve(file.path, folder)
+    let card = ImportCard(pair)
+    let opened = try CrosscoderFile(path: path, choice: card?.choice ?? DictionaryChoice())
+    try opened.requirePlace()
+    let sha256 = try store.check(path, is: file.sha256, what: "crosscoder")
+    var stored = try opened.crosscoder()
+    try opened.checkName()
+    if let norms = card?.mean_norms { stored = try stored.scalingInputs(meanNorms: norms) }
+    guard stored.card.inputScaling == nil || stored.normaliser != nil else { throw DiffingError.inputScaleUnknown }
+    return (pair, stored, sha256)
   }
 
   /// The full path of a path that the store records.

@@ -111,10 +111,10 @@ enum SteerScreen {
     appear: { state in
       scrollAnswers(0, &state)
       let rows = state.loadListed()
-      let directions: [Effect] = state.steer.known == nil ? [.loadDirections] : []
-      guard state.steer.model == .absent else { return rows + directions }
+      // Directions may have been made since the screen was last shown.
+      guard state.steer.model == .absent else { return rows + [.loadDirections] }
       state.steer.model = .loading("")
-      return rows + directions + [.loadModel]
+      return rows + [.loadDirections, .loadModel]
     },
     follow: { state in
       let effects = SteerState.followKnob(&state)

@@ -48,7 +48,7 @@ public enum JSONValue: Equatable, Sendable {
   }
 
   /// Reads a whole file.
-  init(path: String) throws(InferenceError) { try self.init(file: MappedFile(path: path)) }
+  package init(path: String) throws(InferenceError) { try self.init(file: MappedFile(path: path)) }
 
   init(file: MappedFile) throws(InferenceError) {
     let path = file.path
@@ -65,7 +65,7 @@ public enum JSONValue: Equatable, Sendable {
 
   /// Reads a file whose content must be an object.
   /// - Throws: `InferenceError.fileUnreadable` or `.fileMalformed`.
-  static func object(path: String) throws(InferenceError) -> [String: JSONValue] {
+  package static func object(path: String) throws(InferenceError) -> [String: JSONValue] {
     try object(file: MappedFile(path: path))
   }
 
@@ -78,27 +78,27 @@ public enum JSONValue: Equatable, Sendable {
   }
 
   /// A member of an object; null if it does not exist.
-  subscript(key: String) -> JSONValue {
+  package subscript(key: String) -> JSONValue {
     guard case .object(let members) = self else { return .null }
     return members[key] ?? .null
   }
 
-  var string: String? {
+  package var string: String? {
     guard case .string(let text) = self else { return nil }
     return text
   }
 
-  var bool: Bool? {
+  package var bool: Bool? {
     guard case .bool(let value) = self else { return nil }
     return value
   }
 
-  var integer: Int? {
+  package var integer: Int? {
     guard case .number(let value) = self else { return nil }
     return Int(exactly: value)
   }
 
-  var array: [JSONValue]? {
+  package var array: [JSONValue]? {
     guard case .array(let elements) = self else { return nil }
     return elements
   }
@@ -159,6 +159,20 @@ extension JSONValue: Decodable {
       self = .array(elements)
     } else {
       self = .object(try container.decode([String: JSONValue].self))
+    }
+  }
+}
+
+extension JSONValue: Encodable {
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .null: try container.encodeNil()
+    case .bool(let value): try container.encode(value)
+    case .number(let value): try container.encode(value)
+    case .string(let text): try container.encode(text)
+    case .array(let elements): try container.encode(elements)
+    case .object(let members): try container.encode(members)
     }
   }
 }

@@ -44,6 +44,9 @@ public struct StridedTensor: Sendable {
     arranged(try storage.ints(offset..<offset + span))
   }
 
+  /// The storage, and the view's span in it.
+  var stored: (SafetensorsTensor, Range<Int>) { (storage, offset..<offset + span) }
+
   /// Reorders the elements of the view's span into row-major order.
   private func arranged<Element>(_ values: [Element]) -> [Element] {
     guard !isContiguous else { return values }

@@ -1,6 +1,8 @@
 // A file of named tensors in safetensors, PyTorch's or numpy's format, which its first bytes tell apart. The readers
 // make all checks.
 
+import Kernels
+
 /// A mapped file of tensors.
 public enum TensorFile: Sendable {
   case safetensors(SafetensorsFile)
@@ -89,6 +91,47 @@ public enum TensorFile: Sendable {
     case .safetensors(let file): try file.floats(named: name)
     case .pytorch(let file): try file.floats(named: name)
     case .numpy(let file): try file.tensor(named: name).floats()
+    }
+  }
+
+  /// The index of the first element of a tensor of floats that is NaN or infinite, in the order of the file; nil if there
+  /// is none. The tensor is read in pieces, so that no copy of it takes up memory.
+  /// - Throws: `InferenceError.tensorMissing` or `.typeMismatch`.
+  public func firstNonFinite(in name: String) throws(InferenceError) -> Int? {
+    let (tensor, elements): (SafetensorsTensor, Range<Int>)
+    switch self {
+    case .safetensors(let file):
+      tensor = try file.tensor(named: name)
+      elements = 0..<tensor.count
+    case .pytorch(let file): (tensor, elements) = try file.tensor(named: name).stored
+    case .numpy(let file): (tensor, elements) = try file.tensor(named: name).stored
+    }
+    let piece = 1 << 20
+    if let all = tensor.floatsInPlace, let first = all.baseAddress {
+      defer { withExtendedLifetime(tensor) {} }
+      for start in stride(from: elements.lowerBound, to: elements.upperBound, by: piece) {
+        let end = min(start + piece, elements.upperBound)
+        guard countNonFinite(first + start, count: end - start) > 0 else { continue }
+        return (start..<end).first { !all[$0].isFinite }.map { $0 - elements.lowerBound }
+      }
+      return nil
+    }
+    for start in stride(from: elements.lowerBound, to: elements.upperBound, by: piece) {
+      let values = try tensor.floats(start..<min(start + piece, elements.upperBound))
+      if countNonFinite(values, count: values.count) > 0, let bad = values.firstIndex(where: { !$0.isFinite }) {
+        return start - elements.lowerBound + bad
+      }
+    }
+    return nil
+  }
+
+  /// A whole tensor as fp32, row-major, whether it holds floats or integers.
+  /// - Throws: `InferenceError.tensorMissing` or `.typeMismatch`.
+  public func values(named name: String) throws(InferenceError) -> [Float] {
+    do {
+      return try floats(named: name)
+    } catch .typeMismatch {
+      return try ints(named: name).map { Float($0) }
     }
   }
 

@@ -25,7 +25,7 @@ extension FormatTable {
           + "plain LoRA with PEFT (save_pretrained with path_initial_model_for_weight_conversion)."),
       .honoured("lora_bias", "True gives each change a bias, `lora_B.bias`, which is scaled like the change."),
       .honoured("bias", "none, all or lora_only; biases in the file replace those of the base."),
-      .refused("use_dora", "plain LoRA"),
+      .honoured("use_dora", "True gives each row of a changed matrix the length in lora_magnitude_vector."),
       .refused("use_qalora", "plain LoRA"),
       .refused("use_bdlora", "plain LoRA"),
       .refused("alora_invocation_tokens", "plain LoRA, which acts on all tokens"),

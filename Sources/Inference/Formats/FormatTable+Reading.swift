@@ -3,13 +3,13 @@
 
 extension FormatTable {
   /// Whether a reader may look up a field: one that is honoured, or of which some values are accepted.
-  func isRead(_ name: String) -> Bool { self[name].map { $0.use != .withoutEffect } ?? false }
+  package func isRead(_ name: String) -> Bool { self[name].map { $0.use != .withoutEffect } ?? false }
 
   /// Checks an object and returns its fields.
   /// - Parameters:
   ///   - value: an object, or null for one without fields.
   ///   - place: the name of the object within the file, for messages; empty for the file itself.
-  func read(_ value: JSONValue, path: String, place: String = "") throws(InferenceError) -> FieldReader {
+  package func read(_ value: JSONValue, path: String, place: String = "") throws(InferenceError) -> FieldReader {
     let members: [String: JSONValue]
     switch value {
     case .null: members = [:]
@@ -25,14 +25,14 @@ extension FormatTable {
 }
 
 /// The fields of an object that a table has accepted.
-struct FieldReader {
+package struct FieldReader {
   fileprivate let table: FormatTable
   fileprivate let members: [String: JSONValue]
-  let path: String
+  package let path: String
   fileprivate let prefix: String
 
   /// The value of a field that the table honours, or accepts; null if the object lacks it.
-  subscript(name: String) -> JSONValue {
+  package subscript(name: String) -> JSONValue {
     precondition(table.isRead(name), "\(name) of \(table.title) is read and has to be honoured")
     return members[name] ?? .null
   }
@@ -59,18 +59,40 @@ struct FieldReader {
   }
 
   /// The value of a field, even if the table does not know it; nil if the object lacks it.
-  func member(_ name: String) -> JSONValue? { members[name] }
+  package func member(_ name: String) -> JSONValue? { members[name] }
 
   /// The value of a field that must be true or false; nil if the object lacks it.
-  func flag(_ name: String) throws(InferenceError) -> Bool? {
+  package func flag(_ name: String) throws(InferenceError) -> Bool? {
     try typed(name, "true or false", \.bool)
   }
 
   /// The value of a field that must be a text; nil if the object lacks it.
-  func text(_ name: String) throws(InferenceError) -> String? { try typed(name, "a text", \.string) }
+  package func text(_ name: String) throws(InferenceError) -> String? { try typed(name, "a text", \.string) }
+
+  /// The first of several fields that the object has; each of them must be a text.
+  package func text(firstOf names: String...) throws(InferenceError) -> String? {
+    for name in names { if let found = try text(name) { return found } }
+    return nil
+  }
 
   /// The value of a field that must be a list; nil if the object lacks it.
-  func list(_ name: String) throws(InferenceError) -> [JSONValue]? { try typed(name, "a list", \.array) }
+  package func list(_ name: String) throws(InferenceError) -> [JSONValue]? { try typed(name, "a list", \.array) }
+
+  /// The value of a field that must be a whole number in a range; nil if the object lacks it.
+  package func integer(_ name: String, in range: ClosedRange<Int> = 0...Int.max) throws(InferenceError) -> Int? {
+    try typed(name, range.upperBound == .max ? "a whole number from \(range.lowerBound)" : "a whole number in \(range)")
+    {
+      $0.integer.flatMap { range.contains($0) ? $0 : nil }
+    }
+  }
+
+  /// The value of a field that must be a number; nil if the object lacks it.
+  package func number(_ name: String) throws(InferenceError) -> Double? {
+    try typed(name, "a number") {
+      guard case .number(let value) = $0, value.isFinite else { return nil }
+      return value
+    }
+  }
 
   private func typed<T>(
     _ name: String, _ expected: String, _ get: (JSONValue) -> T?
@@ -82,7 +104,7 @@ struct FieldReader {
   }
 
   /// The error that a field should be something else.
-  func wrong(_ name: String, _ expected: String) -> InferenceError {
+  package func wrong(_ name: String, _ expected: String) -> InferenceError {
     .fileMalformed(path: path, place: prefix + name, expected: expected, found: self[name].summary)
   }
 }

@@ -139,7 +139,7 @@ private func blend(_ base: UnsafePointer<Float>, into y: UnsafeMutablePointer<Fl
 }
 
 extension Transformer.Block {
-  fileprivate func matrix(_ projection: Projection) -> WeightMatrix {
+  func matrix(_ projection: Projection) -> WeightMatrix {
     guard let matrix = weights[projection] else { preconditionFailure("no \(projection)") }
     return matrix
   }

@@ -125,7 +125,7 @@ package struct ScoreStage {
       let encoded = try corpus.encoded(shard: shard) { codes, activations in
         try scaling.add(codes: codes, activations: activations)
         try baseProbe.add(codes: codes, activations: activations)
-        variance.add(activations, reconstruction: crosscoder.decode(codes))
+        variance.add(activations, reconstruction: crosscoder.decode(codes, of: activations))
         tokens += codes.tokens
         entries += codes.latents.count
         progress.update(tokens)

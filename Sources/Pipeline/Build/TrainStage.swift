@@ -105,7 +105,7 @@ package struct TrainStage {
     if let trainer = trainer as? BatchTopKTrainer, job.training.chosenMethod.target != .pair {
       crosscoder = trainer.autoencoder(card: card).crosscoder()
     } else {
-      crosscoder = try trainer.crosscoder(card: card).foldingNormaliser()
+      crosscoder = trainer.crosscoder(card: card).foldingNormaliser()
     }
     return crosscoder.thresholds.allSatisfy { $0 >= 0 } ? try lossTexts.loss(of: crosscoder) : nil
   }

@@ -100,8 +100,8 @@ package struct DashboardImport {
 
   private func card() throws -> String {
     try ImportCard(
-      form: type(of: source).form, activation_units: nil, mean_norms: nil, input_scaling: nil, metrics: [:],
-      training_tokens: nil
+      form: type(of: source).form, choice: DictionaryChoice(), activation_units: nil, mean_norms: nil,
+      input_scaling: nil, metrics: [:], training_tokens: nil
     ).text()
   }
 

@@ -26,12 +26,13 @@ package struct ImportRun {
   package let layer: Int?
   package let model: String?
   package let meanNorms: [Double]?
+  package let choice: DictionaryChoice
   package let precision: Precision
 
   package init(
     store: String, crosscoder: String, examples: String?, table: String?, dashboards: (any DashboardSource)? = nil,
-    tokenizer: String?, baseName: String?,
-    chatName: String?, layer: Int?, model: String?, meanNorms: [Double]?, precision: Precision
+    tokenizer: String?, baseName: String?, chatName: String?, layer: Int?, model: String?, meanNorms: [Double]?,
+    choice: DictionaryChoice, precision: Precision
   ) {
     self.store = store
     self.crosscoder = crosscoder
@@ -44,11 +45,14 @@ package struct ImportRun {
     self.layer = layer
     self.model = model
     self.meanNorms = meanNorms
+    self.choice = choice
     self.precision = precision
   }
 
   package func run() throws {
-    let file = try CrosscoderFile(path: crosscoder)
+    let file = try CrosscoderFile(path: crosscoder, choice: choice)
+    try file.requirePlace()
+    for note in file.notes { writeError("import: note: \(termSafe(note))") }
     let names = try ImportNames(file: file, base: baseName, chat: chatName, layer: layer)
     if let own = dashboards?.names.layer, own != names.layer {
       throw InputError.invalid(
@@ -246,7 +250,7 @@ package struct ImportRun {
   ) throws -> ModelPair {
     let folder = StorePlace.folder(of: store)
     let card = ImportCard(
-      form: file.form.rawValue, activation_units: "checkpoint", mean_norms: meanNorms,
+      form: file.form, choice: choice, activation_units: "checkpoint", mean_norms: meanNorms,
       input_scaling: file.card.inputScaling,
       metrics: file.card.metrics, training_tokens: file.card.trainingTokens)
     let tokenizerPath = tokenizer.map { path in

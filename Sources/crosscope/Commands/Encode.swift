@@ -1,6 +1,7 @@
-// `crosscope encode` runs activations through a crosscoder; tests compare its output with the reference. It reads x [N, 2, d]
-// and writes f [N, F] ([N, 2, F] of DECOUPLED codes), f_scaled [N, F] and x_hat [N, 2, d], with the reference files' names. An
-// SAE reads its model's half of x, chat's by default; the other half of x_hat is then 0.
+// `crosscope encode` runs activations through a dictionary; tests compare its output with the reference. x is [N, d] for a
+// dictionary that reads one vector of a token, [N, H, d] for one that reads H (a pair: base, then chat). It writes f, f_scaled
+// and x_hat, the latter in the form of x, with the reference files' names. An SAE also takes a pair [N, 2, d]: it reads its
+// model's half, chat's by default, or chat − base, and the other half of x_hat is 0.
 
 import ArgumentParser
 import Diffing
@@ -9,18 +10,25 @@ import Inference
 import Pipeline
 import Reports
 import Storage
+import TUI
 
 struct Encode: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Encode activations with a crosscoder: codes, scaled codes and reconstruction.")
+    abstract: "Encode activations with a dictionary: codes, scaled codes and reconstruction.",
+    discussion: """
+      x is what the dictionary reads: [N, 2, d] (base, then chat) for a crosscoder of two models, [N, H, d] for one of H \
+      places in the order of its file, [N, d] for an SAE or a transcoder. f is [N, F], or [N, H, F] where each place has \
+      its own codes. Any site will do: the activations are given. Of a transcoder, which predicts another site, x_hat is \
+      also written as y_hat.
+      """)
 
-  @Option(help: ArgumentHelp("The crosscoder's folder, or its file of tensors.", valueName: "dir|file"))
+  @Option(help: ArgumentHelp("The dictionary's folder, or its file of tensors.", valueName: "dir|file"))
   var crosscoder: String
 
-  @Option(help: "The safetensors file with the tensor x [N, 2, d]: base, then chat.")
+  @Option(help: "The safetensors file with the tensor x: [N, d], or [N, H, d] for H places (a pair: base, then chat).")
   var activations: String
 
-  @Option(help: "The safetensors file to write: f, f_scaled [N, F] (f [N, 2, F] if DECOUPLED) and x_hat [N, 2, d].")
+  @Option(help: "The safetensors file to write: f, f_scaled and x_hat.")
   var out: String
   @OptionGroup var output: OutputFileOptions
   @OptionGroup var memory: MemoryOptions
@@ -28,35 +36,24 @@ struct Encode: ParsableCommand {
   func run() throws {
     try output.check(out)
     let file = try CrosscoderFile(path: crosscoder)
-    let x = file.inPlace(try PairedActivations(path: activations))
-    let crosscoder = try file.crosscoder().scalingInputs(as: x)
-    let codes = try crosscoder.encode(x)
+    for note in file.notes { writeError("note: \(termSafe(note))") }
+    let x = try SafetensorsFile(path: activations)
+    let shape = try x.shape(of: "x")
+    let encoded = try file.encode(try x.floats(named: "x"), shape: shape)
+    if let norms = encoded.meanNorms {
+      writeError("inputs are scaled to a mean norm of √d; here base has \(norms[0]) and chat \(norms[1])")
+    }
+    if encoded.isOneBatch {
+      writeError(
+        "the dictionary keeps the largest codes of a batch: the \(shape[0]) tokens of \(termSafe(activations)) are taken as "
+          + "one batch, as its library does")
+    }
     var writer = SafetensorsWriter()
-    if codes.selections == nil {
-      writer.add("f", shape: [x.tokens, crosscoder.nLatents], floats: codes.dense())
-    } else {
-      writer.add("f", shape: [x.tokens, 2, crosscoder.nLatents], floats: codes.denseByModel())
-    }
-    writer.add("f_scaled", shape: [x.tokens, crosscoder.nLatents], floats: codes.dense(crosscoder.scaled(codes)))
-    writer.add("x_hat", shape: [x.tokens, 2, crosscoder.dModel], floats: file.inPlace(crosscoder.decode(codes)).values)
+    writer.add("f", shape: encoded.codesShape, floats: encoded.f)
+    writer.add("f_scaled", shape: encoded.scaledShape, floats: encoded.scaled)
+    writer.add("x_hat", shape: shape, floats: encoded.reconstruction)
+    if encoded.predictsOther { writer.add("y_hat", shape: shape, floats: encoded.reconstruction) }
     try writer.write(to: out, replacing: output.force)
-  }
-}
-
-extension CrosscoderFile {
-  /// The activations of a pair, or a reconstruction. For an SAE of base, which takes chat's place, the halves are
-  /// exchanged.
-  func inPlace(_ x: PairedActivations) -> PairedActivations {
-    guard target == .base else { return x }
-    let d = x.dModel
-    var result = x
-    for token in 0..<x.tokens {
-      for model in PairModel.allCases {
-        let (from, to) = ((2 * token + model.index) * d, (2 * token + 1 - model.index) * d)
-        result.values.replaceSubrange(to..<to + d, with: x.values[from..<from + d])
-      }
-    }
-    return result
   }
 }
 

@@ -29,7 +29,7 @@ extension Export {
       return writeError("\(termSafe(folder)) is written")
     case .latentTable: try LatentTableWriter.write(store, to: out, replacing: output.force)
     case .html: try output.write(LatentsPage(store: store, latents: latents?.values ?? []).html(), to: out)
-    case .controlVector, .safetensors, .neuronpedia: return
+    case .controlVector, .safetensors, .neuronpedia, .crosscoder, .saelens, .dictionaryLearning: return
     }
     writeError("\(termSafe(out)) is written")
   }

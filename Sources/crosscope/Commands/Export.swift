@@ -1,6 +1,7 @@
 // `crosscope export` writes steering in mode add as files for other programs: llama.cpp's control vector, a safetensors vector
-// with its card, Neuronpedia's request. Directions of the store go out too, each after its own block. What a form cannot express, such as a change after block 0 in llama.cpp, is an error.
-// No model is loaded. Files appear whole or not at all.
+// with its card, Neuronpedia's request; directions of the store too, each after its own block; and whole dictionaries in the
+// forms of SAELens, dictionary_learning and the hub. What a form cannot express, such as a change after block 0 in
+// llama.cpp, is an error. No model is loaded. Files appear whole or not at all.
 
 import ArgumentParser
 import Diffing
@@ -14,23 +15,31 @@ import Storage
 struct Export: ParsableCommand {
   enum Form: String, CaseIterable, ExpressibleByArgument {
     case controlVector = "control-vector"
-    case safetensors, neuronpedia
+    case safetensors, neuronpedia, crosscoder, saelens
+    case dictionaryLearning = "dictionary-learning"
     case neuronpediaExport = "neuronpedia-export"
     case latentTable = "latent-table"
     case html
 
-    /// Whether it writes what the store holds, not a vector.
+    /// Whether the whole dictionary is written, into a folder.
+    var isDictionary: Bool { [.crosscoder, .saelens, .dictionaryLearning].contains(self) }
+
+    /// Whether it writes what the store holds, neither a vector nor the dictionary.
     var isOfStore: Bool { [.neuronpediaExport, .latentTable, .html].contains(self) }
   }
 
   static let configuration = CommandConfiguration(
-    abstract: "Write a store for other programs: vectors that latents or directions add, dashboards, a table, a page.",
+    abstract:
+      "Write for other programs: vectors of latents or directions, the dictionary, dashboards, a table, a page.",
     discussion: """
       control-vector: a GGUF file for llama.cpp's --control-vector. The crosscoder's layer L (the output of block L, from \
       0) is direction.L: llama.cpp adds it to the output of its block L.
       safetensors: steer_vector [d], to be added to the output of block L, with a card in the metadata; with directions of \
       other blocks, layers.N [d] for each block N.
       neuronpedia: the body of a request to /api/steer-chat; strengths are those of unnormalised decoder rows.
+      saelens, dictionary-learning: the folder of a dictionary of one model as SAELens (cfg.json, sae_weights.safetensors) or \
+      dictionary_learning (config.json, ae.pt) reads it. crosscoder: the hub's folder of a crosscoder of two models. For \
+      these, --out is a folder, and a dictionary's own folder may stand in the place of the store.
       neuronpedia-export: the whole store in Neuronpedia's upload form, a new folder MODEL/SOURCE/{features,activations,\
       explanations}/batch-N.jsonl.gz; what was imported from there comes out as it was.
       latent-table: all latents as CSV, in the columns of the table that was imported, else of latent_df.csv.
@@ -38,7 +47,9 @@ struct Export: ParsableCommand {
       Experiments go out by `experiments --json` and `--markdown`.
       """)
 
-  @Argument(help: .store, completion: .stores) var store: String
+  @Argument(
+    help: ArgumentHelp("The store, or for whole dictionaries their own folder or file.", valueName: "store"),
+    completion: .stores) var store: String
   @Argument(help: ArgumentHelp("What to write.", valueName: "form")) var form: Form
   @Option(
     parsing: .unconditionalSingleValue,
@@ -56,17 +67,23 @@ struct Export: ParsableCommand {
   @Flag(help: "Take strengths as ‖Δh‖ itself, not as multiples of the largest activation.") var rawStrength = false
   @Option(help: "What the user says (neuronpedia).") var prompt: String?
   @Option(help: ArgumentHelp("The latents of the page (html).", valueName: "id,…")) var latents: LatentNumbers?
-  @Option(help: "The file to write; for neuronpedia-export a new folder.") var out: String
+  @Option(help: "The file to write, or the folder of a dictionary or of neuronpedia-export.") var out: String
+  @OptionGroup var said: DictionaryOptions
   @OptionGroup var output: OutputFileOptions
 
   func validate() throws {
     guard (latents != nil) == (form == .html) else {
       throw ValidationError("--latents is needed for html, and changes nothing elsewhere")
     }
-    guard !form.isOfStore else {
+    guard !form.isOfStore, !form.isDictionary else {
       guard latent.isEmpty, direction.isEmpty, decoder == .chat, !rawStrength, prompt == nil else {
         throw ValidationError(
-          "--latent, --direction, --decoder, --raw-strength and --prompt belong to vectors, not to \(form.rawValue)")
+          "--latent, --direction, --decoder, --raw-strength and --prompt belong to vectors; \(form.rawValue) is the whole "
+            + (form.isDictionary ? "dictionary" : "store"))
+      }
+      guard form.isDictionary || said.choice() == DictionaryChoice() else {
+        throw ValidationError(
+          "--reads and --base-head say what a dictionary's own folder leaves open; a store knows it")
       }
       return
     }
@@ -76,6 +93,9 @@ struct Export: ParsableCommand {
     }
     guard direction.isEmpty || form != .neuronpedia else {
       throw ValidationError("--direction: Neuronpedia's request names latents alone")
+    }
+    guard said.choice() == DictionaryChoice() || form.isDictionary && !store.hasSuffix(".crosscope") else {
+      throw ValidationError("--reads and --base-head say what a dictionary's own folder leaves open; a store knows it")
     }
     guard latent.allSatisfy({ ($0.mode ?? .add) == .add }) else {
       throw ValidationError("--latent: a vector can only be added; other modes read activations at each token")
@@ -90,6 +110,10 @@ struct Export: ParsableCommand {
 
   func run() throws {
     try output.check(out)
+    guard !form.isDictionary else {
+      try writeDictionary()
+      return writeError("\(out) is written")
+    }
     let store = try Store(path: store, access: .readOnly)
     guard !form.isOfStore else { return try writeStore(store) }
     let stored = try StoreCrosscoder(store, mayBeMissing: true)
@@ -101,11 +125,36 @@ struct Export: ParsableCommand {
     switch form {
     case .controlVector: try vector.writeControlVector(to: out, replacing: output.force, store: store)
     case .safetensors: try vector.writeSafetensors(to: out, replacing: output.force)
+    case .crosscoder, .saelens, .dictionaryLearning: break
     case .neuronpedia:
       try output.write(vector.neuronpediaRequest(prompt: prompt ?? "") + "\n", to: out)
     case .neuronpediaExport, .latentTable, .html: break
     }
     writeError("\(out) is written")
+  }
+}
+
+extension Export {
+  private func writeDictionary() throws {
+    let dictionary: Crosscoder
+    var (model, isOfBase) = ("", false)
+    if store.hasSuffix(".crosscope") {
+      let opened = try Store(path: store, access: .readOnly)
+      let stored = try StoreCrosscoder.stored(in: opened)
+      dictionary = stored.crosscoder
+      model = dictionary.target == .chat ? stored.pair.chat : "\(stored.pair.chat)-\(stored.pair.base)"
+    } else {
+      let file = try CrosscoderFile(path: store, choice: said.choice())
+      try file.requirePlace()
+      dictionary = try file.crosscoder()
+      (model, isOfBase) = (file.modelName ?? file.card.modelName ?? "", file.target == .base)
+    }
+    switch form {
+    case .saelens: try dictionary.foldingNormaliser().saveSAELens(folder: out, modelName: model)
+    case .dictionaryLearning:
+      try dictionary.foldingNormaliser().saveDictionaryLearning(folder: out, modelName: model, isOfBase: isOfBase)
+    default: try dictionary.save(folder: out)
+    }
   }
 }
 

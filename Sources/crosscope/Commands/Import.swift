@@ -13,8 +13,10 @@ struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make a store from published files: a crosscoder, examples, a table of latents, dashboards.",
     discussion: """
-      Crosscoders: folders as on the hub, training checkpoints (model_final.pt), the earlier replication (cc_weights.pt), \
-      and SAEs with Gemma Scope's names (safetensors) or of crosscope train, which become one-model dictionaries. \
+      Crosscoders: folders as on the hub, training checkpoints (model_final.pt), the earlier replication (cc_weights.pt) \
+      and OpenMOSS's. SAEs become one-model dictionaries: those of crosscope train, SAELens, dictionary_learning, Gemma \
+      Scope, eai-sparsify, OpenMOSS and Llama Scope; transcoders of an MLP as well, whose directions are added where the MLP \
+      writes. The files say which form they have; docs/formats.md lists what of each is read. \
       Examples: examples.db in either published schema. Latents: feature_df.csv; its columns become the store's where \
       they mean the same (delta_norm is 1 − dec_norm_diff), and all others are kept as metrics under their own names:
         crosscope latents gemma.crosscope --sort lmsys_freq --filter '[base uselessness score] > 0.5'
@@ -58,6 +60,7 @@ struct Import: ParsableCommand {
       "The mean norms of the two models' residual streams, for a crosscoder whose inputs are scaled by them.",
       valueName: "base,chat"), transform: MeanNorms.init)
   var meanNorms: MeanNorms?
+  @OptionGroup var dictionary: DictionaryOptions
   @OptionGroup var computing: ComputeOptions
 
   func validate() throws {
@@ -86,6 +89,7 @@ struct Import: ParsableCommand {
       store: store, crosscoder: crosscoder, examples: examples, table: latents, dashboards: source,
       tokenizer: tokenizer,
       baseName: baseName, chatName: chatName, layer: layer, model: model, meanNorms: meanNorms?.values,
+      choice: dictionary.choice(layer: layer),
       precision: computing.precision ?? .fast
     ).run()
   }

@@ -27,6 +27,7 @@ struct Scale: ParsableCommand {
 
   @Flag(help: "Print one JSON document.")
   var json = false
+  @OptionGroup var dictionary: DictionaryOptions
   @OptionGroup var memory: MemoryOptions
 
   /// The row of one latent, with the store's names.
@@ -84,9 +85,11 @@ struct Scale: ParsableCommand {
   }
 
   func run() throws {
-    let file = try CrosscoderFile(path: crosscoder)
+    let file = try CrosscoderFile(path: crosscoder, choice: dictionary.choice())
+    try file.requirePlace()
     let x = file.inPlace(try PairedActivations(path: activations))
     let crosscoder = try file.crosscoder().scalingInputs(as: x)
+    try crosscoder.requireCodesOfTexts()
     var scalings = (baseProbe ? [PairModel.chat, .base] : [.chat]).map {
       LatentScaling(crosscoder: crosscoder, probe: $0)
     }
