@@ -207,6 +207,40 @@ enum PublishedCases {
     #expect(relativeDifference(own.reconstruction, try reference.floats(named: "x_hat")) <= 1e-5)
   }
 
+  /// Gemma Scope 1 has no configuration: its folders say what is read.
+  @Test func foldersOfGemmaScopeSayWhatIsRead() throws {
+    let folder = TemporaryFolder()
+    func open(_ path: String) throws -> CrosscoderFile {
+      let place = folder.path + "/" + path
+      try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+      try FileManager.default.copyItem(
+        atPath: PublishedCases.path("gemma_scope/params_npz/params.npz"), toPath: place + "/params.npz")
+      return try CrosscoderFile(path: place)
+    }
+    let residual = try open("gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82")
+    #expect(residual.card.layer == 12 && residual.modelName == "google/gemma-2-2b")
+    #expect(residual.notes.contains { $0.contains("12") })
+    #expect(throws: Never.self) { try residual.requirePlace() }
+    #expect(try open("gemma-scope-9b-it-res/layer_3/width_16k/canonical").modelName == "google/gemma-2-9b-it")
+    let transcoder = try open("gemma-scope-2b-pt-transcoders/layer_5/width_16k/average_l0_8")
+    #expect(try transcoder.card.layer == 5 && transcoder.crosscoder().readsElsewhere != nil)
+    for (path, word) in [
+      ("gemma-scope-2b-pt-mlp/layer_5/width_16k/x", "hook_mlp_out"), ("gemma-scope-2b-pt-att/layer_5/x", "hook_z"),
+      ("gemma-scope-2b-pt-res/embedding/width_4k/average_l0_6", "hook_embed"),
+    ] {
+      let file = try open(path)
+      #expect { try file.requirePlace() } throws: { "\($0)".contains(word) }
+    }
+    // Other folders say nothing.
+    let mine = try open("my-mlp-work/layer_5_experiments/embeddings")
+    #expect(mine.card.layer == nil && mine.notes.isEmpty)
+    // W_enc is divided and W_dec multiplied by √d for the embeddings.
+    let reference = try PublishedCases.reference("gemma_scope/params_npz")
+    let x = try reference.floats(named: "x")
+    let scaled = try open("a/embedding/width_4k").encode(x.map { $0 * Float(24).squareRoot() }, shape: [48, 24])
+    #expect(try relativeDifference(scaled.f, reference.floats(named: "f")) <= 1e-5)
+  }
+
   @Test(arguments: [
     ("openmoss/crosscoder_jumprelu_dataset_wise", "--base-head"), ("saelens6/topk_bdec_true", "largest of a token"),
     ("sparsify/transcoder_skip", "the input of layers.6.mlp"), ("openmoss/sae_batchtopk_inference", "whole batch"),

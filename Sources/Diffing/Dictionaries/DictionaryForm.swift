@@ -101,13 +101,14 @@ struct DictionaryFolder: Sendable {
   /// The components of the full path, in which some publishers say which layer a file is of.
   var components: [String] { URL(fileURLWithPath: path).standardizedFileURL.pathComponents }
 
-  /// The number after `prefix` in a component of the path, as in layer_12.
-  func number(after prefix: String) -> Int? {
-    for component in components.reversed() {
-      guard let range = component.range(of: prefix) else { continue }
-      if let number = Int(component[range.upperBound...].prefix { $0.isASCII && $0.isNumber }) { return number }
-    }
-    return nil
+  /// N of a folder layer_N, or of one that goes on with the width, as in layer_12_width_16k_l0_medium.
+  var layerInPath: Int? {
+    components.reversed().lazy.compactMap { component in
+      guard component.hasPrefix("layer_") else { return nil }
+      let digits = component.dropFirst("layer_".count).prefix { $0.isASCII && $0.isNumber }
+      let rest = component.dropFirst("layer_".count + digits.count)
+      return rest.isEmpty || rest.hasPrefix("_width") ? Int(digits) : nil
+    }.first
   }
 
   func has(file name: String) -> Bool { FileManager.default.fileExists(atPath: folder + "/" + name) }

@@ -24,7 +24,7 @@ extension DictionaryForm {
         throw .notSaid(
           path: folder.path, what: "how its tensors are used", remedy: "put SAELens's cfg.json beside it")
       }
-      return try openJumpReLU(folder, upper: true, place: placeInPath(folder), skips: false)
+      return try openJumpReLU(folder, upper: true, place: nil, skips: false)
     })
 
   static let gemmaScope2 = DictionaryForm(
@@ -55,7 +55,7 @@ extension DictionaryForm {
     }
     let hasSkip = folder.reader.has("affine_skip_connection")
     guard let fields = try folder.fields("config.json", .gemmaScope2) else {
-      return try openJumpReLU(folder, upper: false, place: placeInPath(folder), skips: hasSkip)
+      return try openJumpReLU(folder, upper: false, place: nil, skips: hasSkip)
     }
     let (kind, input, output, isAffine, width, name) = try reading { () throws(InferenceError) in
       (
@@ -81,24 +81,26 @@ extension DictionaryForm {
         found: String((output ?? "").prefix(80)))
     }
     var place = input.map { PlacedDictionary($0, output: isTranscoder ? output : nil, path: fields.path) }
+    if isTranscoder, place == nil { place = placeInPath(folder) }
     if isTranscoder, place?.readsElsewhere == nil { place?.readsElsewhere = String((input ?? "its input").prefix(80)) }
     var opened = try openJumpReLU(
-      folder, upper: false, place: place ?? placeInPath(folder), skips: hasSkip)
+      folder, upper: false, place: place, skips: hasSkip)
     opened.modelName = name
     return opened
   }
 
   private static func openJumpReLU(
-    _ folder: DictionaryFolder, upper: Bool, place: PlacedDictionary, skips: Bool
+    _ folder: DictionaryFolder, upper: Bool, place said: PlacedDictionary?, skips: Bool
   ) throws(DiffingError) -> OpenedDictionary {
     let reader = folder.reader
+    let (place, isFromPath) = (said ?? placeInPath(folder), said == nil)
     let (encoder, decoder) = upper ? ("W_enc", "W_dec") : ("w_enc", "w_dec")
     let (d, F) = try folder.matrix(encoder)
     var tensors = [encoder: [d, F], decoder: [F, d], "b_enc": [F], "b_dec": [d]]
     let hasThreshold = !upper || reader.has("threshold")
     if hasThreshold { tensors["threshold"] = [F] }
     if skips { tensors["affine_skip_connection"] = [d, d] }
-    let isOfEmbeddings = folder.components.contains { $0.hasPrefix("embedding") } && upper
+    let isOfEmbeddings = upper && isOfEmbeddings(folder)
     let load = { @Sendable () throws(DiffingError) -> SoleWeights in
       var weights = SoleWeights(
         d: d, F: F, encoder: try reader.rows(encoder, F: F, d: d, isTransposed: true),
@@ -127,24 +129,35 @@ extension DictionaryForm {
       crosscoder: { () throws(DiffingError) in try load().crosscoder(card: place.card) })
     opened.setPlace(place)
     opened.modelName = modelInPath(folder)
+    if isFromPath, let layer = place.layer {
+      opened.notes.append("the layer, \(layer), is taken from the folder's name")
+    }
     return opened
   }
 
   /// The place that the folders' names say: layer_N of a repository or folder of residual streams, MLPs or attention.
   private static func placeInPath(_ folder: DictionaryFolder) -> PlacedDictionary {
     let components = folder.components
-    func has(_ words: [String]) -> Bool { components.contains { part in words.contains { part.contains($0) } } }
-    if components.contains(where: { $0.hasPrefix("embedding") }) {
-      return PlacedDictionary("hook_embed", path: folder.path)
+    // A site is named in the repository's name (version 1), or by a folder (version 2).
+    func has(_ word: String, _ site: String) -> Bool {
+      components.contains {
+        $0 == site || $0 == site + "_all" || $0.hasPrefix("gemma-scope") && $0.contains("-" + word)
+      }
     }
-    guard let layer = folder.number(after: "layer_") else { return PlacedDictionary() }
-    if has(["transcoder"]) {
+    if isOfEmbeddings(folder) { return PlacedDictionary("hook_embed", path: folder.path) }
+    guard let layer = folder.layerInPath else { return PlacedDictionary() }
+    if has("transcoder", "transcoder") {
       return PlacedDictionary(
         "blocks.\(layer).ln2.hook_normalized", output: "blocks.\(layer).hook_mlp_out", path: folder.path)
     }
-    if has(["mlp_out", "-mlp"]) { return PlacedDictionary("blocks.\(layer).hook_mlp_out", path: folder.path) }
-    if has(["attn_out", "-att"]) { return PlacedDictionary("blocks.\(layer).attn.hook_z", path: folder.path) }
+    if has("mlp", "mlp_out") { return PlacedDictionary("blocks.\(layer).hook_mlp_out", path: folder.path) }
+    if has("att", "attn_out") { return PlacedDictionary("blocks.\(layer).attn.hook_z", path: folder.path) }
     return PlacedDictionary("blocks.\(layer).hook_resid_post", path: folder.path)
+  }
+
+  /// Whether the folder is of SAEs of the embeddings, embedding or embedding_….
+  private static func isOfEmbeddings(_ folder: DictionaryFolder) -> Bool {
+    folder.layerInPath == nil && folder.components.contains { $0 == "embedding" || $0.hasPrefix("embedding_") }
   }
 
   /// The model of a repository gemma-scope-2b-pt-res.

@@ -101,7 +101,9 @@ package struct DashboardImport {
   private func card() throws -> String {
     try ImportCard(
       form: type(of: source).form, choice: DictionaryChoice(), activation_units: nil, mean_norms: nil,
-      input_scaling: nil, metrics: [:], training_tokens: nil
+      input_scaling: nil,
+      metrics: [:],
+      training_tokens: nil
     ).text()
   }
 
