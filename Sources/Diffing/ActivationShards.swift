@@ -257,7 +257,7 @@ public struct ActivationShards: Sendable {
       }
     }
     if case .caches(let tokens, let ranges) = source {
-      tokens.withUnsafeBytes { content += Array($0) }
+      content += Array(tokens.withUnsafeBytes { SHA256.hex(of: $0) }.utf8)
       content += Array("\n\(ranges)".utf8)
     }
     try check()

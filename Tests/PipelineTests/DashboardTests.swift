@@ -239,6 +239,7 @@ import Testing
     BadLine(
       file: "features/batch-0.jsonl", from: "\"modelId\":\"tiny-base\"", to: "\"modelId\":\"o\\u001b[2Jther\"",
       hint: "modelId"),
+    BadLine(file: "features/batch-1.jsonl", from: "hook_resid_post", to: "hook_resid_pre", hint: "hookName"),
     BadLine(file: "features/batch-1.jsonl", from: "\"vector\":[", to: "\"vector\":[1,", hint: "a vector of 24"),
     BadLine(file: "activations/batch-0.jsonl", from: "\"index\":0", to: "\"index\":777", hint: "latent 777"),
     BadLine(

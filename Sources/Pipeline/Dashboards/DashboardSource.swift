@@ -139,6 +139,8 @@ package struct DashboardNames: Equatable {
   package var layer: Int?
   /// The block that a name begins with, where nothing says whether its input or its output is meant.
   package var namedLayer: Int?
+  /// The name of the hook that says so.
+  package var hook: String?
   /// Whether the dictionary reads the residual stream; nil if it is not said.
   package var readsResidualStream: Bool?
   /// The corpus of texts that do not name one.
@@ -146,6 +148,7 @@ package struct DashboardNames: Equatable {
 
   /// What the name of a hook says, as `blocks.12.hook_resid_post`.
   package mutating func take(hook: String) {
+    self.hook = hook
     let parts = hook.split(separator: ".")
     guard parts.count == 3, parts[0] == "blocks", let block = Int(parts[1]), block >= 0 else { return }
     switch parts[2] {

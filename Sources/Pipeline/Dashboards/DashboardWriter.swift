@@ -59,7 +59,7 @@ struct DashboardWriter {
   let source: any DashboardSource
   private let layer: Int
   /// The dictionary whose latents are in the store already; nil if the dashboards bring them.
-  private let dictionary: Dictionary?
+  private let dictionary: KnownDictionary?
   /// The largest activation of each latent that has come; nil where it was not said.
   private var maxima: [Int: Double?] = [:]
   private var tokens: [DashboardToken: Int32] = [:]
@@ -80,7 +80,7 @@ struct DashboardWriter {
   private var file: DashboardFile?
 
   /// A dictionary beside which dashboards are read.
-  struct Dictionary {
+  struct KnownDictionary {
     let nLatents: Int
     let dModel: Int
     /// The tokens of its tokenizer, after which those of the dashboards are numbered.
@@ -89,7 +89,8 @@ struct DashboardWriter {
     let hasLens: Bool
   }
 
-  init(_ writer: StoreWriter, source: any DashboardSource, layer: Int, beside dictionary: Dictionary? = nil) throws {
+  init(_ writer: StoreWriter, source: any DashboardSource, layer: Int, beside dictionary: KnownDictionary? = nil) throws
+  {
     (self.writer, self.source, self.layer, self.dictionary) = (writer, source, layer, dictionary)
     progress.vocabulary = dictionary?.vocabulary ?? 0
     try writer.beginClaims()
@@ -289,9 +290,11 @@ struct DashboardWriter {
         explanations[index].source = try freeSource(explanations[index])
       }
       try writer.add(explanations: explanations)
+      // zlib's usual level makes them a tenth smaller and takes three times as long.
       if let file, !lines.isEmpty {
         try writer.add(
-          published: PublishedLines(kind: file.kind, file: file.name, content: Data(try Deflater.gzip(lines))))
+          published: PublishedLines(kind: file.kind, file: file.name, content: Data(try Deflater.gzip(lines, level: 2)))
+        )
       }
       try writer.set(progress: storedJSON(progress))
     }

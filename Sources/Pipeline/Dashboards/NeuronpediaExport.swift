@@ -117,6 +117,10 @@ package struct NeuronpediaExport: DashboardSource {
       case "features":
         let feature = try Self.decode(Feature.self, line, file, lines.number)
         try check(feature.modelId, feature.layer, file, lines.number)
+        if feature.hookName != names.hook {
+          throw Self.invalid(
+            file, lines.number, "hookName \(names.hook ?? "null"), as the first line has", feature.hookName ?? "null")
+        }
         unit.name = "\(feature.index.value)"
         unit.records = [.latent(try feature.record { Self.invalid(file, lines.number, $0, $1) })]
       case "activations":
@@ -179,7 +183,7 @@ struct DashboardIndex: Decodable, Equatable {
 
 extension NeuronpediaExport {
   struct Feature: Decodable {
-    let modelId, layer: String?
+    let modelId, layer, hookName: String?
     let index: DashboardIndex
     let maxActApprox, frac_nonzero: Double?
     let pos_str, neg_str: [String]?
