@@ -33,7 +33,9 @@ extension ExplorerState {
 
   /// The pair, and loss recovered in the longest form for which there is room.
   private var pairTitle: String {
-    let pair = "\(store.chat) − \(store.base), layer \(store.layer)"
+    // A dashboard of one model names no base.
+    let models = store.base.isEmpty ? store.chat : "\(store.chat) − \(store.base)"
+    let pair = "\(models), layer \(store.layer)"
     let room = size.columns - displayWidth(crumbs.joined(separator: " › ")) - 5
     return store.lossRecovered.titles.map { pair + ", " + $0 }.first { displayWidth($0) <= room } ?? pair
   }
