@@ -99,6 +99,7 @@ package struct ExplorerProgram: Sendable {
       name: URL(filePath: store.path).lastPathComponent, base: pair.base, chat: pair.chat, layer: pair.layer,
       nLatents: try store.latentCount(), dictionary: pair.crosscoder?.sha256, isWritable: store.isWritable,
       metrics: try store.metricNames(), coherenceLimit: try store.knownCoherenceLimit(),
+      steersByDirections: try pair.crosscoder == nil && store.hasPublishedDirections(),
       lossRecovered: LossRecovered(try store.reconstructionLoss()))
   }
 

@@ -21,6 +21,8 @@ struct StoreSummary: Sendable, Equatable {
   var metrics: [String] = []
   /// The strength from which answers stop being text, as calibrated on the pair; nil if it was not.
   var coherenceLimit: Double?
+  /// Whether latents are steered by directions of the store, since there is no crosscoder.
+  var steersByDirections = false
   /// Loss recovered in base and chat, as far as it was measured.
   var lossRecovered = LossRecovered()
 }

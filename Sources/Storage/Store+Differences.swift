@@ -24,6 +24,9 @@ public struct DirectionRecord: Sendable, Equatable {
   /// The card of a latent's direction that came with dashboards.
   public static let publishedCard = #"{"published":true}"#
 
+  /// The name of a latent's direction that came with dashboards.
+  public static func name(ofLatent latent: Int) -> String { "latent \(latent)" }
+
   public init(
     id: Int64 = 0, name: String, layer: Int, unit: Double, source: String, card: String = "{}", vector: [Float]
   ) {
@@ -79,6 +82,16 @@ extension Store {
         directions.append(try DirectionRecord(RowReader(row: row, table: "direction")))
       }
       return directions
+    }
+  }
+
+  /// Whether latents came with dashboards that have their directions. Without a crosscoder these are what steers.
+  public func hasPublishedDirections() throws(StorageError) -> Bool {
+    try read { db in
+      guard try Self.hasDifferences(db) else { return false }
+      return try Bool.fetchOne(
+        db, sql: "SELECT EXISTS (SELECT 1 FROM direction WHERE card = ?)", arguments: [DirectionRecord.publishedCard])
+        ?? false
     }
   }
 

@@ -285,7 +285,7 @@ struct TmuxTests {
     try terminal.type("How?")
     try terminal.wait(for: "How?")
     try terminal.press("Enter")
-    try terminal.wait(for: "expected a store that names its crosscoder")
+    try terminal.wait(for: "does not say which model to steer")
     try terminal.wait(for: "ready")
     try terminal.press("C-c")
     try terminal.wait(for: "status 0")

@@ -26,7 +26,7 @@ import Testing
     let latent = Intervention(latent: 3, mode: .add, strength: 0.4)
     let reader = Intervention(latent: 7, mode: .ablate, strength: 0.5)
     var plans: [SteeringPlan] = []
-    for positions in TokenPositions.allCases {
+    for positions in [TokenPositions.all, .generated] {
       plans.append(SteeringPlan(interventions: [], directions: [try term("a", 2)], positions: positions))
       plans.append(SteeringPlan(interventions: [latent], directions: [try term("ab", 1)], positions: positions))
       plans.append(SteeringPlan(interventions: [reader], directions: [try term("abc", 0)], positions: positions))
@@ -92,7 +92,8 @@ import Testing
   @Test(arguments: PairKind.allCases) func runsAndGivenAnswersEqualWholePasses(kind: PairKind) throws {
     let tiny = try TinySteering(kind)
     let plans = try plans()
-    for group in [plans.filter { $0.directions.allSatisfy { $0.known?.layer ?? 0 >= 2 } }, plans] {
+    let high = plans.filter { $0.directions.allSatisfy { $0.known?.layer ?? 0 >= 2 } }
+    for group in [Array(high.prefix(3)), plans] {
       let run = try tiny.run(group)
       let baseline = run.produced(SteeringRun.baseline)
       let scores = try tiny.given(group).score(baseline)

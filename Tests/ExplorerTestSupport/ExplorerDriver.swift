@@ -27,6 +27,7 @@ package struct ExplorerDriver {
       name: "sample.crosscope", base: pair.base, chat: pair.chat, layer: pair.layer,
       nLatents: nLatents ?? pair.nLatents,
       isWritable: store.isWritable, metrics: try store.metricNames(), coherenceLimit: try store.knownCoherenceLimit(),
+      steersByDirections: try pair.crosscoder == nil && store.hasPublishedDirections(),
       lossRecovered: LossRecovered(try store.reconstructionLoss()))
     runner = EffectRunner(
       store: store, laboratory: laboratory, filters: filters,

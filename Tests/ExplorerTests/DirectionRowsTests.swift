@@ -91,6 +91,23 @@ import Testing
     #expect(steer.request.plan == plan)
   }
 
+  @Test mutating func latentsOfDashboardsSteerByTheirDirections() async throws {
+    let sample = try SampleStore()
+    let store = try sample.open()
+    let d = try store.modelPair().dModel
+    try store.save(directions: [
+      DirectionRecord(
+        name: DirectionRecord.name(ofLatent: 5), layer: 14, unit: 3, source: "res-16k",
+        card: DirectionRecord.publishedCard, vector: [Float](repeating: 1, count: d))
+    ])
+    var driver = try await ExplorerDriver(store)
+    let latent = try #require(driver.state.currentLatent)
+    await driver.press("s")
+    #expect(driver.state.steer.directions.map(\.name) == ["latent \(latent)"] && driver.state.steer.rows.isEmpty)
+    await driver.press("esc", "V")
+    #expect(driver.state.overlay == nil, "latents' directions are not among those that one chooses by name")
+  }
+
   @Test mutating func aStoreWithoutDirectionsSaysHowToMakeSome() async throws {
     let plain = try SampleStore()
     var driver = try await ExplorerDriver(try plain.open())

@@ -155,6 +155,35 @@ import Testing
     let file = try TensorFile(path: fixturePath("torch-vectors/with_metadata.pt"))
     #expect(file.names.count == 1)
     #expect(try TensorFile(path: fixturePath("torch-vectors/stack_bfloat16.pt")).shape(of: "tensor") == [3, 96])
-    #expect(throws: InferenceError.self) { try TensorFile(path: fixturePath("torch-vectors/legacy_format.pt")) }
+  }
+
+  @Test func theFormatBeforeVersionOneSixIsRead() throws {
+    let reference = try SafetensorsFile(path: fixturePath("torch-vectors/reference.safetensors"))
+    let file = try TensorFile(path: fixturePath("torch-vectors/legacy_format.pt"))
+    #expect(try file.floats(named: PyTorchFile.soleName) == reference.floats(named: "vector.1"))
+    #expect(try file.tensorInPlace(named: PyTorchFile.soleName) != nil)
+  }
+
+  @Test func aCutOrFlippedByteOfTheOldFormatNeverCrashes() throws {
+    func read(_ bytes: [UInt8]) -> String {
+      do throws(InferenceError) {
+        let file = try bytes.withUnsafeBufferPointer { (buffer) throws(InferenceError) in
+          try TensorFile(file: MappedFile(path: "old.pt", content: UnsafeRawBufferPointer(buffer)))
+        }
+        for name in file.names { _ = try file.floats(named: name) }
+        return "accepted"
+      } catch { return String(describing: error) }
+    }
+    let whole = [UInt8](try fixture("torch-vectors/legacy_format.pt"))
+    #expect(read(whole) == "accepted" && read(whole + [0]).contains("nothing after the last storage"))
+    for count in 1..<whole.count {
+      let words = read(Array(whole[..<count]))
+      #expect(words.hasPrefix("old.pt") && !words.contains("\n"), "\(count): \(words)")
+    }
+    for place in whole.indices {
+      var bytes = whole
+      bytes[place] ^= 0xFF
+      #expect(!read(bytes).contains("\n"))
+    }
   }
 }

@@ -186,7 +186,7 @@ import Testing
   @Test func refusesBrokenArchives() {
     #expect(refusal(Array("not a zip archive, though longer".utf8)).contains("the end of a zip archive"))
     #expect(refusal([1]).contains("the end of a zip archive"))
-    #expect(refusal([0x80, 2]).contains("before 1.6"))
+    #expect(refusal([0x80, 2]).contains("another pickle"))
     #expect(refusal { $0.records[1].method = 8 }.contains("compressed (method 8)"))
     #expect(refusal { $0.records[1].flags = 1 }.contains("encrypted"))
     #expect(refusal { $0.records[1].name = "archive/data.pkl" }.contains("each name once"))

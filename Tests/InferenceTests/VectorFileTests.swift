@@ -59,7 +59,6 @@ import Testing
       ("vectors/cvector.gguf", "should have the shape [95]"), ("numpy/vector.npy", "should have the shape [95]"),
     ] { #expect(refusal(fixturePath(name), width: 95).contains(words)) }
     #expect(refusal(fixturePath("quants.gguf")).contains("a control vector"))
-    #expect(refusal(fixturePath("torch-vectors/legacy_format.pt")).contains("before 1.6"))
     let path = folder.path + "/nan.safetensors"
     var writer = SafetensorsWriter()
     writer.add("v", shape: [2], floats: [1, .nan])

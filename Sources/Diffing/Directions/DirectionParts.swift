@@ -59,12 +59,7 @@ public struct DirectionParts: Sendable, Equatable {
   ) -> (latent: Int, product: Double)? {
     let rounded = left.map { Float($0) }
     return latents.lazy.map { latent -> (latent: Int, product: Double) in
-      let product = crosscoder.decoderDirection(latent, .chat).withUnsafeBufferPointer { row in
-        rounded.withUnsafeBufferPointer { left in
-          row.baseAddress.flatMap { row in left.baseAddress.map { dotInDouble(row, $0, count: left.count) } } ?? 0
-        }
-      }
-      return (latent, product / crosscoder.chatNorms[latent])
+      (latent, crosscoder.chatProduct(latent, rounded) / crosscoder.chatNorms[latent])
     }.max { ($0.product, $1.latent) < ($1.product, $0.latent) }
   }
 
@@ -78,6 +73,27 @@ public struct DirectionParts: Sendable, Equatable {
       return DirectionParts(vector, over: latents, of: crosscoder, limit: limit).explained
     }
     return shares.reduce(0, +) / Double(max(1, draws))
+  }
+}
+
+extension Crosscoder {
+  /// The cosine of a vector `[d]` with d_j^chat of every latent; 0 where one of the two has length 0.
+  public func chatCosines(with vector: [Float]) -> [Double] {
+    precondition(vector.count == dModel, "a vector of the crosscoder's width")
+    let own = vector.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+    return (0..<nLatents).map { latent in
+      let length = own * chatNorms[latent]
+      return length > 0 ? chatProduct(latent, vector) / length : 0
+    }
+  }
+
+  /// ⟨d_j^chat, v⟩.
+  fileprivate func chatProduct(_ latent: Int, _ vector: [Float]) -> Double {
+    decoderDirection(latent, .chat).withUnsafeBufferPointer { row in
+      vector.withUnsafeBufferPointer { vector in
+        row.baseAddress.flatMap { row in vector.baseAddress.map { dotInDouble(row, $0, count: vector.count) } } ?? 0
+      }
+    }
   }
 }
 

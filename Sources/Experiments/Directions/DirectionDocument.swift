@@ -82,12 +82,10 @@ package struct DirectionDocument: Codable, Sendable, Equatable {
     let vector = try record.known().vector
     let living = try store.latentIDs(sortedBy: .id, matching: Filter("not dead"))
       .filter { crosscoder.chatNorms[$0] > 0 }
-    let cosines = living.map { latent in
-      let product = zip(vector, crosscoder.decoderDirection(latent, .chat)).reduce(0.0) {
-        $0 + Double($1.0) * Double($1.1)
-      }
-      return (latent: latent, cosine: product / crosscoder.chatNorms[latent])
-    }.sorted { ($1.cosine, $0.latent) < ($0.cosine, $1.latent) }
+    let all = crosscoder.chatCosines(with: vector)
+    let cosines = living.map { (latent: $0, cosine: all[$0]) }.sorted {
+      ($1.cosine, $0.latent) < ($0.cosine, $1.latent)
+    }
     let (top, bottom) = (cosines.prefix(count), cosines.suffix(count).reversed().filter { $0.cosine < 0 })
     let tags = try store.tags(of: (Array(top) + bottom).map(\.latent))
     func named(_ some: some Sequence<(latent: Int, cosine: Double)>) -> [Cosine] {

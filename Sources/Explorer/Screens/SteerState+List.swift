@@ -153,7 +153,10 @@ extension SteerState {
   /// - Parameter alone: whether the latents on the list leave it.
   static func steerTargets(alone: Bool, _ state: inout ExplorerState) -> [Effect] {
     let former = state.steer.listed
-    if let reason = state.steer.put(state.targets, alone: alone, limit: state.store.coherenceLimit) {
+    if state.store.steersByDirections {
+      if alone { state.steer.clear() }
+      state.steer.put(directions: state.targets.map(DirectionRecord.name(ofLatent:)))
+    } else if let reason = state.steer.put(state.targets, alone: alone, limit: state.store.coherenceLimit) {
       state.tell(reason, .error)
       return []
     }

@@ -21,6 +21,9 @@ enum PickleOpcode: UInt8 {
   case tuple3 = 0x87
   case tuple = 0x74
   case emptyDict = 0x7D
+  case emptyList = 0x5D
+  case append = 0x61
+  case appends = 0x65
   case setItem = 0x73
   case setItems = 0x75
   case binPut = 0x71
@@ -36,7 +39,7 @@ enum PickleOpcode: UInt8 {
   static let names: [UInt8: String] = [
     0x30: "POP", 0x31: "POP_MARK", 0x32: "DUP", 0x42: "BINBYTES", 0x43: "SHORT_BINBYTES", 0x46: "FLOAT",
     0x49: "INT", 0x4C: "LONG", 0x50: "PERSID", 0x53: "STRING", 0x54: "BINSTRING", 0x55: "SHORT_BINSTRING",
-    0x56: "UNICODE", 0x5D: "EMPTY_LIST", 0x61: "APPEND", 0x64: "DICT", 0x65: "APPENDS", 0x67: "GET", 0x69: "INST",
+    0x56: "UNICODE", 0x64: "DICT", 0x67: "GET", 0x69: "INST",
     0x6C: "LIST", 0x6F: "OBJ", 0x70: "PUT", 0x81: "NEWOBJ", 0x82: "EXT1", 0x83: "EXT2", 0x84: "EXT4", 0x8B: "LONG4",
     0x8C: "SHORT_BINUNICODE", 0x8D: "BINUNICODE8", 0x8E: "BINBYTES8", 0x8F: "EMPTY_SET", 0x90: "ADDITEMS",
     0x91: "FROZENSET", 0x92: "NEWOBJ_EX", 0x93: "STACK_GLOBAL", 0x94: "MEMOIZE", 0x95: "FRAME", 0x96: "BYTEARRAY8",

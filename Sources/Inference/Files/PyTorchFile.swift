@@ -1,9 +1,9 @@
-// A PyTorch checkpoint in torch.save's zip format, mapped: names, shapes and typed access to its tensors. Every tensor
-// must lie within its storage, and every storage must be a record of the right size. The content must be one tensor or a
-// dictionary of tensors and perhaps of further dictionaries, whose keys, texts or integers, are joined by dots. The
-// prefix `_orig_mod.` of compiled modules is dropped, and so are values that are not tensors (a step count, a learning
-// rate). Views that show an element twice, big-endian files and the format before PyTorch 1.6 are errors. No code in
-// the file is ever run (PyTorchPickle).
+// A PyTorch checkpoint in torch.save's zip format, or in the one before PyTorch 1.6 (LegacyPyTorch), mapped: names, shapes
+// and typed access to its tensors. Every tensor must lie within its storage, and every storage must be a record of the
+// right size. The content must be one tensor or a dictionary of tensors and perhaps of further dictionaries, whose keys,
+// texts or integers, are joined by dots. The prefix `_orig_mod.` of compiled modules is dropped, and so are values that
+// are not tensors (a step count, a learning rate). Views that show an element twice and big-endian files are errors. No
+// code in the file is ever run (PyTorchPickle).
 
 /// A PyTorch checkpoint, mapped read-only and checked.
 public struct PyTorchFile: Sendable {
@@ -31,11 +31,14 @@ public struct PyTorchFile: Sendable {
 
   init(file: MappedFile) throws(InferenceError) {
     self.file = file
-    // Pickles of the old format begin with the protocol's byte.
+    // Files of the old format begin with a pickle, whose first byte is the protocol's.
     if file.bytes[0] == 0x80 {
-      throw .unsupported(
-        path: file.path, what: "the checkpoint format", found: "of PyTorch before 1.6",
-        supported: "the zip format (load it with torch and save it again)")
+      let old = try LegacyPyTorch(file)
+      tensors = try Self.flatten(old.pickle, path: file.path).map { name, tensor throws(InferenceError) in
+        try Self.place(tensor, name: name, in: old.storages[tensor.storage.key], file: file)
+      }
+      indexOfTensor = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
+      return
     }
     let archive = try ZipArchive(file.bytes, path: file.path)
     if let (name, _) = archive.records.first(where: { $0.value.isDeflated }) {
@@ -50,7 +53,8 @@ public struct PyTorchFile: Sendable {
     let pickle = try PyTorchPickle(UnsafeRawBufferPointer(rebasing: file.bytes[range]), path: file.path)
     var tensors: [StridedTensor] = []
     for (name, tensor) in try Self.flatten(pickle, path: file.path) {
-      tensors.append(try Self.place(tensor, name: name, folder: folder, archive: archive, file: file))
+      let record = archive.records["\(folder)data/\(tensor.storage.key)"]?.range
+      tensors.append(try Self.place(tensor, name: name, in: record, file: file))
     }
     self.tensors = tensors
     indexOfTensor = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
@@ -155,12 +159,13 @@ extension PyTorchFile {
   }
 
   /// Checks a tensor against its storage, and the storage against its record.
+  /// - Parameter record: the storage's bytes; nil if the file has none.
   private static func place(
-    _ tensor: PickleTensor, name: String, folder: String, archive: ZipArchive, file: MappedFile
+    _ tensor: PickleTensor, name: String, in record: Range<Int>?, file: MappedFile
   ) throws(InferenceError) -> StridedTensor {
     let storage = tensor.storage
     let key = InferenceError.excerpt(storage.key)
-    guard let record = archive.records["\(folder)data/\(storage.key)"]?.range else {
+    guard let record else {
       throw malformed(file.path, name, "a record data/\(key)", "none")
     }
     guard storage.count >= 0, record.count % storage.type.size == 0, record.count / storage.type.size == storage.count

@@ -1,6 +1,6 @@
 // The pickle inside a PyTorch file, read as data: a stack machine for the few opcodes with which torch.save writes a
 // dictionary of tensors. It never imports, builds or calls anything: the few Python names that may occur are looked up
-// in a list and stand for actions of this file; any other opcode or name is an error that names it. Tuples and
+// in a list and stand for actions of this file; any other opcode or name is an error that names it. Tuples, lists and
 // dictionaries live in arrays and are referred to by index, so deep nesting needs no recursion, and a dictionary that
 // contains itself is no cycle in memory. Memory is bounded by the length of the pickle. Source: the comments of
 // Python's pickletools.py (protocol 2), and torch/serialization.py.
@@ -14,6 +14,8 @@ enum PickleValue {
   case text(String)
   /// An index into `PyTorchPickle.tuples`.
   case tuple(Int)
+  /// An index into `PyTorchPickle.lists`.
+  case list(Int)
   /// An index into `PyTorchPickle.dictionaries`.
   case dictionary(Int)
   case callable(PickleCallable)
@@ -48,8 +50,14 @@ struct PickleTensor {
 struct PyTorchPickle {
   /// The pairs of each dictionary, in the order in which they were set.
   private(set) var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
+  /// The elements of each list.
+  private(set) var lists: [[PickleValue]] = []
   /// The value of the pickle.
   private(set) var result = PickleValue.none
+  /// The storages that it names, by their keys.
+  private(set) var storages: [String: PickleStorage] = [:]
+  /// The number of bytes that it takes.
+  var length: Int { reader.offset }
 
   private let path: String
   private var reader: ByteReader
@@ -62,12 +70,13 @@ struct PyTorchPickle {
   private var opcodeOffset = 0
 
   /// Runs the pickle in `bytes`.
-  init(_ bytes: UnsafeRawBufferPointer, path: String) throws(InferenceError) {
+  /// - Parameter isFollowed: whether other bytes may follow it.
+  init(_ bytes: UnsafeRawBufferPointer, path: String, isFollowed: Bool = false) throws(InferenceError) {
     self.path = path
     reader = ByteReader(bytes, path: path)
     while try step() {}
     result = try pop()
-    guard stack.isEmpty, marks.isEmpty, reader.remaining == 0 else {
+    guard stack.isEmpty, marks.isEmpty, isFollowed || reader.remaining == 0 else {
       throw malformed("nothing after the pickle's value", "\(stack.count) values, \(reader.remaining) bytes")
     }
   }
@@ -102,6 +111,11 @@ struct PyTorchPickle {
     case .tuple3: appendTuple(try pop(3))
     case .tuple: appendTuple(try popToMark())
     case .emptyDict: appendDictionary()
+    case .emptyList:
+      stack.append(.list(lists.count))
+      lists.append([])
+    case .append: try appendItems(try pop(1))
+    case .appends: try appendItems(try popToMark())
     case .setItem: try setItems(try pop(2))
     case .setItems: try setItems(try popToMark())
     case .binPut: memo[Int(try reader.read(UInt8.self, Self.part))] = try top()
@@ -148,13 +162,19 @@ struct PyTorchPickle {
     }
   }
 
-  /// Reads a persistent id, by which torch names a storage: ("storage", type, key, location, count).
+  /// Reads a persistent id, by which torch names a storage: ("storage", type, key, location, count). The format before 1.6
+  /// has a sixth value, which is None where the storage is not a part of another one.
   private mutating func readStorage(_ id: PickleValue) throws(InferenceError) {
-    guard case .tuple(let index) = id, tuples[index].count == 5, case .text("storage") = tuples[index][0],
+    guard case .tuple(let index) = id, (5...6).contains(tuples[index].count), case .text("storage") = tuples[index][0],
       case .storageType(let type) = tuples[index][1], case .text(let key) = tuples[index][2],
       case .int(let count) = tuples[index][4]
     else { throw malformed("a storage's type, key, place and count", describe(id)) }
-    stack.append(.storage(PickleStorage(key: key, type: type, count: count)))
+    if tuples[index].count == 6 {
+      guard case .none = tuples[index][5] else { throw refused("a storage that is", "a part of another one") }
+    }
+    let storage = PickleStorage(key: key, type: type, count: count)
+    storages[key] = storage
+    stack.append(.storage(storage))
   }
 
   /// Reads a Python name, which takes two lines.
@@ -199,6 +219,11 @@ struct PyTorchPickle {
     var value: Int = last & 0x80 == 0 ? 0 : -1
     for byte in bytes.reversed() { value = value << 8 | Int(byte) }
     return value
+  }
+
+  private mutating func appendItems(_ values: [PickleValue]) throws(InferenceError) {
+    guard case .list(let index) = try top() else { throw malformed("a list", describe(try top())) }
+    lists[index] += values
   }
 
   private mutating func setItems(_ values: [PickleValue]) throws(InferenceError) {
@@ -272,6 +297,7 @@ struct PyTorchPickle {
     case .float: "a float"
     case .text: "text"
     case .tuple: "a tuple"
+    case .list: "a list"
     case .dictionary: "a dictionary"
     case .callable(let callable): callable.rawValue
     case .storageType: "a storage's type"

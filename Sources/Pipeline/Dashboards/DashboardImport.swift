@@ -110,9 +110,6 @@ package struct DashboardImport {
   /// The key of the name of the dictionary in a store's free texts.
   package static let sourceKey = "published_source"
 
-  /// The name of a latent's direction in the store.
-  package static func directionName(_ latent: Int) -> String { "latent \(latent)" }
-
   private var meta: [String: String] {
     [
       "program": "crosscope \(ProgramVersion.current)", "imported_dashboards": source.path, Self.sourceKey: sourceName,

@@ -168,7 +168,7 @@ struct DashboardWriter {
       if source.names.readsResidualStream != false, norm > 0, dictionary == nil {
         directions.append(
           DirectionRecord(
-            name: DashboardImport.directionName(latent.index), layer: layer,
+            name: DirectionRecord.name(ofLatent: latent.index), layer: layer,
             unit: max(latent.maxActivation ?? 1, 1e-6) * norm,
             source: source.names.dictionary ?? "", card: DirectionRecord.publishedCard, vector: latent.vector))
       }

@@ -24,7 +24,7 @@ extension Export {
         if let crosscoder = stored?.crosscoder, latent < crosscoder.nLatents {
           return Array(crosscoder.decoderDirection(latent, .chat))
         }
-        return try? store.storedDirection(named: DashboardImport.directionName(latent))?.vector
+        return try? store.storedDirection(named: DirectionRecord.name(ofLatent: latent))?.vector
       }.write()
       return writeError("\(termSafe(folder)) is written")
     case .latentTable: try LatentTableWriter.write(store, to: out, replacing: output.force)
