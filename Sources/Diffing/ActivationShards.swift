@@ -121,12 +121,12 @@ public struct ActivationShards: Sendable {
     func starts(_ cache: ActivationCache) -> [Int] {
       cache.tokensOfShards.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1) }
     }
-    let edges = Set(starts(a) + starts(b)).sorted()
+    let firsts = caches.map(starts)
+    let edges = Set(firsts.joined()).sorted()
     var (rows, shards): ([[MappedRows]], [ActivationIndex.Shard]) = ([], [])
     for (start, end) in zip(edges, edges.dropFirst()) {
       rows.append(
-        caches.map { cache in
-          let first = starts(cache)
+        zip(caches, firsts).map { cache, first in
           let shard = (first.dropLast().lastIndex { $0 <= start }) ?? 0
           return cache.shards[shard].dropping(start - first[shard])
         })

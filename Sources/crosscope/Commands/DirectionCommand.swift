@@ -63,11 +63,14 @@ struct DirectionCommand: AsyncParsableCommand {
       let store = try Store(path: store, access: .readOnly)
       let record = try store.direction(named: name)
       var document = try DirectionDocument(record)
-      let stored = try StoreCrosscoder(store, mayBeMissing: true)
-      if !quick {
+      let stored: StoreCrosscoder
+      if quick {
+        stored = try StoreCrosscoder(store, mayBeMissing: true)
+      } else {
         let context = try SteeringContext.load(
           store: store, files: files.locations, precision: computing.precision ?? .fast)
         try document.readTokens(record, engine: context.engine, count: count)
+        stored = context.stored
       }
       if stored.crosscoder.nLatents > 0, stored.pair.layer == record.layer {
         try document.compare(record, with: stored.crosscoder, store: store, count: count, limit: parts)
